@@ -1,4 +1,4 @@
-"""An alarm: what it is now, and the events that tell what happens to it."""
+"""Alarms: the state of one alarm, and the events of its changes."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from twin.instant import Instant
 
 
 class TransitionContext(NamedTuple):
-    """Why something happens to an alarm."""
+    """When, why and by whom an alarm changes."""
 
     time: Instant  #: event time
     now: Instant  #: log time
-    revision: Instant  #: the least that the event may have: it outranks what an earlier log or model told
+    revision: Instant  #: the least revision of the event, above those of an earlier log or model
     late: bool = False
     actor: str = ""
     text: str = ""
@@ -26,18 +26,18 @@ class TransitionContext(NamedTuple):
 
 
 class StreamTime(NamedTuple):
-    """When something is found out."""
+    """The time at which the stage evaluates, and the least revision of what follows."""
 
     now: Instant  #: log time
     revision: Instant
 
     def context(self, time: Instant, *, late: bool = False, text: str = "") -> TransitionContext:
-        """Return the process as the cause of what happened at an event time."""
+        """Return the context of a change that the process caused at an event time."""
         return TransitionContext(time, self.now, self.revision, late, text=text)
 
 
 class Explanation(NamedTuple):
-    """What the process looked like at its last change."""
+    """The values and the sentences that explain the last change by the process."""
 
     operands: tuple[OperandValue, ...] = ()
     sentence_en: str = ""
@@ -45,7 +45,7 @@ class Explanation(NamedTuple):
 
 
 class Alarm(msgspec.Struct, array_like=True):
-    """One alarm of one entity. Mutable, owned by one partition of one worker; goes into a checkpoint."""
+    """One alarm of one entity. Mutable; owned by one partition of one worker; part of a checkpoint."""
 
     id: str
     rule: str
@@ -59,7 +59,7 @@ class Alarm(msgspec.Struct, array_like=True):
     active: bool = False
     latching: bool = False
     severity: Severity = Severity.CLEARED
-    worst: Severity = Severity.CLEARED  #: of the occurrence
+    worst: Severity = Severity.CLEARED  #: the worst of the occurrence
     occurrence: int = 0
     revision: int = 0
     raised_time: Instant | None = None
@@ -72,52 +72,55 @@ class Alarm(msgspec.Struct, array_like=True):
     explanation: Explanation = Explanation()
 
     def apply_rule(self, rule: Rule, area: str) -> None:
-        """Take over what the rule says of the alarm; `area` is that of its incidents."""
+        """Take over the rule's version, theme and grouping; `area` is the area of its incidents."""
         self.rule_version, self.theme = rule.version, rule.theme
         self.cause, self.area, self.latching = rule.incident_cause, area, rule.latching
 
     @property
     def has_history(self) -> bool:
-        """Whether there is anything to remember."""
+        """Whether the alarm must be kept: it had an occurrence, or a person changed its state."""
         return self.occurrence > 0 or self.state != AlarmState.NORMAL
 
     def apply_trigger(
-        self, trigger: Trigger, kind: str, cause: TransitionContext
+        self, trigger: Trigger, kind: str, context: TransitionContext
     ) -> AlarmEvent | TransitionRefused:
-        """Let something happen; return the event that tells it, or why it cannot."""
+        """Apply a trigger; return its event, or why it is refused."""
         after = next_status(AlarmStatus(AlarmState(self.state), self.active), trigger, latching=self.latching)
         if isinstance(after, TransitionRefused):
             return after
         self.state, self.active = after
-        return self.emit(kind, cause)
+        return self.emit(kind, context)
 
     def raise_(
-        self, severity: Severity, explanation: Explanation, cause: TransitionContext
+        self, severity: Severity, explanation: Explanation, context: TransitionContext
     ) -> list[AlarmEvent]:
-        """Begin an occurrence; nothing where one is under way."""
+        """Begin an occurrence; nothing if there is an active one."""
         if self.active:
             return []
         self.occurrence += 1
         self.severity = self.worst = severity
-        self.raised_time, self.returned_time = cause.time, None
+        self.raised_time, self.returned_time = context.time, None
         self.acknowledged_time, self.acknowledged_by, self.assignee = None, "", ""
         self.explanation = explanation
-        return _told(self.apply_trigger(Trigger.RAISE, "raised", cause))
+        return _events(self.apply_trigger(Trigger.RAISE, "raised", context))
 
     def reopen(
-        self, severity: Severity, explanation: Explanation | None, cause: TransitionContext
+        self, severity: Severity, explanation: Explanation | None, context: TransitionContext
     ) -> list[AlarmEvent]:
-        """Let the last occurrence go on, since `cause.time`: that it was over was wrong."""
+        """Continue the last occurrence since `context.time`: its return was wrong."""
         self.severity, self.worst = severity, max(self.worst, severity)
-        self.raised_time, self.returned_time = cause.time, None
+        self.raised_time, self.returned_time = context.time, None
         if explanation is not None:
             self.explanation = explanation
-        return _told(self.apply_trigger(Trigger.RAISE, "raised", cause))
+        return _events(self.apply_trigger(Trigger.RAISE, "raised", context))
 
     def change_severity(
-        self, severity: Severity, explanation: Explanation | None, cause: TransitionContext
+        self, severity: Severity, explanation: Explanation | None, context: TransitionContext
     ) -> list[AlarmEvent]:
-        """Let an occurrence go on at another severity; only one worse than ever is news for who knew."""
+        """Change the severity of the active occurrence.
+
+        Only a severity worse than all before requires a new acknowledgement.
+        """
         if not self.active or severity == self.severity:
             return []
         kind = "worsened" if severity > self.severity else "eased"
@@ -127,76 +130,76 @@ class Alarm(msgspec.Struct, array_like=True):
             self.explanation = explanation
         if trigger is Trigger.WORSEN:
             self.acknowledged_time, self.acknowledged_by = None, ""
-        return _told(self.apply_trigger(trigger, kind, cause))
+        return _events(self.apply_trigger(trigger, kind, context))
 
-    def acknowledge(self, cause: TransitionContext) -> AlarmEvent | TransitionRefused:
-        """Take down that somebody knows of it."""
-        found = self.apply_trigger(Trigger.ACKNOWLEDGE, "acknowledged", cause)
-        if isinstance(found, TransitionRefused):
-            return found
-        self.acknowledged_time, self.acknowledged_by = cause.time, cause.actor
+    def acknowledge(self, context: TransitionContext) -> AlarmEvent | TransitionRefused:
+        """Record that a person knows of the alarm."""
+        result = self.apply_trigger(Trigger.ACKNOWLEDGE, "acknowledged", context)
+        if isinstance(result, TransitionRefused):
+            return result
+        self.acknowledged_time, self.acknowledged_by = context.time, context.actor
         return msgspec.structs.replace(
-            found, acknowledged_time=self.acknowledged_time, acknowledged_by=self.acknowledged_by
+            result, acknowledged_time=self.acknowledged_time, acknowledged_by=self.acknowledged_by
         )
 
-    def shelve(self, until: Instant, cause: TransitionContext) -> AlarmEvent | TransitionRefused:
-        """Set it aside until an instant of the log's clock."""
-        found = self.apply_trigger(Trigger.SHELVE, "shelved", cause)
-        if isinstance(found, TransitionRefused):
-            return found
+    def shelve(self, until: Instant, context: TransitionContext) -> AlarmEvent | TransitionRefused:
+        """Shelve the alarm until an instant of the log's clock."""
+        result = self.apply_trigger(Trigger.SHELVE, "shelved", context)
+        if isinstance(result, TransitionRefused):
+            return result
         self.shelved_until = until
-        return msgspec.structs.replace(found, shelved_until=until)
+        return msgspec.structs.replace(result, shelved_until=until)
 
-    def unshelve(self, cause: TransitionContext) -> AlarmEvent | TransitionRefused:
-        """Take it up again."""
+    def unshelve(self, context: TransitionContext) -> AlarmEvent | TransitionRefused:
+        """End the shelving."""
         before, self.shelved_until = self.shelved_until, None
-        found = self.apply_trigger(Trigger.UNSHELVE, "unshelved", cause)
-        if isinstance(found, TransitionRefused):
+        result = self.apply_trigger(Trigger.UNSHELVE, "unshelved", context)
+        if isinstance(result, TransitionRefused):
             self.shelved_until = before
-        return found
+        return result
 
-    def suppress(self, by: str, cause: TransitionContext) -> list[AlarmEvent]:
-        """Silence it by design, because of another alarm or of maintenance; "" ends that."""
+    def suppress(self, by: str, context: TransitionContext) -> list[AlarmEvent]:
+        """Suppress the alarm because of another alarm or of maintenance; an empty `by` ends that."""
         if by == self.suppressed_by:
             return []
         suppressed, self.suppressed_by = bool(self.suppressed_by), by
         if by and suppressed:
-            return [self.emit("suppressed", cause)]
+            return [self.emit("suppressed", context)]
         if by:
-            found = self.apply_trigger(Trigger.SUPPRESS, "suppressed", cause)
+            result = self.apply_trigger(Trigger.SUPPRESS, "suppressed", context)
         else:
-            found = self.apply_trigger(Trigger.UNSUPPRESS, "unsuppressed", cause)
-        if isinstance(found, TransitionRefused):
-            self.suppressed_by = ""  # shelved, or out of service: it is silent as it is
-        return _told(found)
+            result = self.apply_trigger(Trigger.UNSUPPRESS, "unsuppressed", context)
+        if isinstance(result, TransitionRefused):
+            self.suppressed_by = ""  # shelved or out of service already
+        return _events(result)
 
-    def end(self, explanation: Explanation | None, cause: TransitionContext) -> list[AlarmEvent]:
-        """End an occurrence."""
+    def end(self, explanation: Explanation | None, context: TransitionContext) -> list[AlarmEvent]:
+        """End the occurrence."""
         if not self.active:
             return []
-        self.severity, self.returned_time = self.worst, cause.time
+        self.severity, self.returned_time = self.worst, context.time
         if explanation is not None:
             self.explanation = explanation
-        return _told(self.apply_trigger(Trigger.RETURN, "returned", cause))
+        return _events(self.apply_trigger(Trigger.RETURN, "returned", context))
 
-    def retract(self, cause: TransitionContext) -> list[AlarmEvent]:
-        """Take an occurrence back: it never was."""
-        self.returned_time = cause.time
-        return _told(self.apply_trigger(Trigger.RETRACT, "retracted", cause))
+    def retract(self, context: TransitionContext) -> list[AlarmEvent]:
+        """Withdraw the occurrence: its condition never held."""
+        self.returned_time = context.time
+        return _events(self.apply_trigger(Trigger.RETRACT, "retracted", context))
 
-    def emit(self, kind: str, cause: TransitionContext) -> AlarmEvent:
-        """Return an event of what the alarm is now."""
-        self.revision = max(self.revision + 1, cause.revision)
+    def emit(self, kind: str, context: TransitionContext) -> AlarmEvent:
+        """Return an event with the present state of the alarm."""
+        self.revision = max(self.revision + 1, context.revision)
         return AlarmEvent(
             alarm=self.id,
             revision=self.revision,
             kind=kind,
-            time=cause.time,
-            told_time=cause.now,
-            late=cause.late,
-            actor=cause.actor,
-            text=cause.text,
-            command=cause.command,
+            time=context.time,
+            told_time=context.now,
+            late=context.late,
+            actor=context.actor,
+            text=context.text,
+            command=context.command,
             rule=self.rule,
             rule_version=self.rule_version,
             entity=self.entity,
@@ -222,7 +225,7 @@ class Alarm(msgspec.Struct, array_like=True):
 
     @classmethod
     def from_event(cls, event: AlarmEvent) -> Alarm:
-        """Return the alarm that an event told of."""
+        """Return the alarm in the state that an event has."""
         return cls(
             id=event.alarm,
             rule=event.rule,
@@ -249,5 +252,5 @@ class Alarm(msgspec.Struct, array_like=True):
         )
 
 
-def _told(found: AlarmEvent | TransitionRefused) -> list[AlarmEvent]:
-    return [found] if isinstance(found, AlarmEvent) else []
+def _events(result: AlarmEvent | TransitionRefused) -> list[AlarmEvent]:
+    return [result] if isinstance(result, AlarmEvent) else []

@@ -1,4 +1,4 @@
-"""Incidents: alarms of one cause in one area are one thing that happens, and that people are told of once."""
+"""Incidents: active alarms of one cause in one area, which people are notified of once."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from twin.alarms.state_machine import AlarmState
 from twin.instant import MINUTE, Duration, Instant
 
 REOPEN_WITHIN: Duration = 15 * MINUTE
-"""What comes back so soon is the same incident. Our choice: as long as a person takes to look after it."""
+"""An incident that comes back within this time is reopened. Our choice: the time of a person's look at it."""
 
 MEMBERS_MAX = 1_000
-"""Alarms that one incident names; with more, those that returned first are forgotten, then none is added."""
+"""Alarms in one incident; beyond that, those that returned first are dropped, then no more are added."""
 
-_SPEAKING = frozenset({AlarmState.UNACKNOWLEDGED, AlarmState.ACKNOWLEDGED})
+_OPEN_STATES = frozenset({AlarmState.UNACKNOWLEDGED, AlarmState.ACKNOWLEDGED})
 
 
 def incident_id(cause: str, area: str, number: int) -> str:
@@ -30,11 +30,11 @@ def incident_id(cause: str, area: str, number: int) -> str:
 
 def keeps_open(member: IncidentMember) -> bool:
     """Whether an alarm keeps its incident open: it is active, and neither shelved nor suppressed."""
-    return member.active and member.state in _SPEAKING
+    return member.active and member.state in _OPEN_STATES
 
 
 class Incident(msgspec.Struct, array_like=True):
-    """The incidents of one cause in one area: the present or last one. Mutable; goes into a checkpoint."""
+    """The current or last incident of one cause in one area. Mutable; part of a checkpoint."""
 
     cause: str
     area: str
@@ -48,53 +48,53 @@ class Incident(msgspec.Struct, array_like=True):
     closed_time: Instant | None = None
     members: dict[str, IncidentMember] = msgspec.field(default_factory=dict)
 
-    def on_member(self, joined: IncidentMemberUpdate, moment: StreamTime) -> IncidentEvent | None:
-        """Take in what an alarm is now; return what the incident is after it, or None when it is the same."""
-        member = joined.member
+    def on_member(self, update: IncidentMemberUpdate, moment: StreamTime) -> IncidentEvent | None:
+        """Apply the present state of an alarm; return the incident after it, or None if it is unchanged."""
+        member = update.member
         known = self.members.get(member.alarm)
         if known is not None and member.revision <= known.revision:
             return None
         opens = keeps_open(member) and not self.open
-        if opens and not self._comes_back(member.time):
-            self._begin(joined)
-        elif known is None and not keeps_open(member) and not (self.open or self._is_past(member)):
-            return None  # it never was part of it
+        if opens and not self._is_reopened_by(member.time):
+            self._begin(update)
+        elif known is None and not keeps_open(member) and not (self.open or self._has_returned(member)):
+            return None  # never a member
         self._put(member)
-        self.theme = joined.theme
-        self._sum_up(member.time)
+        self.theme = update.theme
+        self._summarize(member.time)
         self.revision = max(self.revision + 1, moment.revision)
         return self.to_event(member.time, moment.now)
 
-    def _comes_back(self, time: Instant) -> bool:
+    def _is_reopened_by(self, time: Instant) -> bool:
         return self.closed_time is not None and time - self.closed_time <= REOPEN_WITHIN
 
-    def _is_past(self, member: IncidentMember) -> bool:
+    def _has_returned(self, member: IncidentMember) -> bool:
         return self.number > 0 and member.state == AlarmState.RETURNED_UNACKNOWLEDGED
 
-    def _begin(self, joined: IncidentMemberUpdate) -> None:
+    def _begin(self, update: IncidentMemberUpdate) -> None:
         self.number += 1
-        self.worst, self.opened_time = Severity.CLEARED, joined.member.time
+        self.worst, self.opened_time = Severity.CLEARED, update.member.time
         self.members = {}
 
     def _put(self, member: IncidentMember) -> None:
         if member.alarm not in self.members and len(self.members) >= MEMBERS_MAX:
-            over = [one for one in self.members.values() if not one.active]
-            if not over:
+            returned = [alarm for alarm in self.members.values() if not alarm.active]
+            if not returned:
                 return
-            del self.members[min(over, key=lambda one: (one.time, one.alarm)).alarm]
+            del self.members[min(returned, key=lambda alarm: (alarm.time, alarm.alarm)).alarm]
         self.members[member.alarm] = member
 
-    def _sum_up(self, time: Instant) -> None:
-        speaking = [one for one in self.members.values() if keeps_open(one)]
-        if speaking:
-            self.severity = Severity(max(one.severity for one in speaking))
+    def _summarize(self, time: Instant) -> None:
+        open_members = [one for one in self.members.values() if keeps_open(one)]
+        if open_members:
+            self.severity = Severity(max(one.severity for one in open_members))
             self.worst = max(self.worst, self.severity)
             self.open, self.closed_time = True, None
         elif self.open:
             self.open, self.closed_time, self.severity = False, time, self.worst
 
     def to_event(self, time: Instant, now: Instant) -> IncidentEvent:
-        """Return what the incident is."""
+        """Return an event with the present state of the incident."""
         return IncidentEvent(
             incident=incident_id(self.cause, self.area, self.number),
             revision=self.revision,
@@ -112,7 +112,7 @@ class Incident(msgspec.Struct, array_like=True):
 
     @classmethod
     def from_event(cls, event: IncidentEvent) -> Incident:
-        """Return the incident that an event told of."""
+        """Return the incident in the state that an event has."""
         return cls(
             event.cause,
             event.area,

@@ -1,8 +1,7 @@
 """The records of alarms on the log.
 
-`alarm-inputs` holds what the stage of alarms is a function of: points of operands, signs of life of sensors,
-what people command, and what its partitions tell each other. On `alarms` it tells alarms, incidents and
-answers to commands.
+`alarm-inputs` has the inputs of the alarm stage: points of operands, reports of sensors, commands, and the
+messages between its partitions. `alarms` has its output: alarms, incidents and replies to commands.
 """
 
 from __future__ import annotations
@@ -19,40 +18,40 @@ from twin.wire.probe import Probe
 
 
 class SeriesPoints(NamedTuple):
-    """Points of one series, in order of time. Of a time that is known the new one replaces the known one."""
+    """Points of one series, in order of time. A point replaces an earlier one of the same time."""
 
     series: OperandSeries
-    #: of what they follow from when they were told; a replay tells what is known, and older than that, again
+    #: of the entity's state that they follow from; a replay repeats known and older points
     revision: int
     points: tuple[Point, ...]
 
 
 class SensorReport(NamedTuple):
-    """A sensor of an entity spoke."""
+    """A sensor of an entity reported."""
 
     entity: str
     sensor: str
     received_time: Instant
-    phenomenon_time: Instant  #: the newest of what it told
+    phenomenon_time: Instant  #: the newest phenomenon time in the report
 
 
 class DependencyReport(NamedTuple):
-    """What a sensor told came through a gateway, a power supply or a feed."""
+    """A report of a sensor came through a gateway, a power supply or a feed."""
 
-    entity: str  #: whose alarm it is when nothing comes any more
+    entity: str  #: the entity that has the alarm of an outage
     dependency: str  #: `gateway:ID`, `power:ID`, `feed:ID`
     sensor: str
     received_time: Instant
 
 
 class DependencyOutage(NamedTuple):
-    """A supply is out, or works again; every partition is told."""
+    """A shared dependency is out, or works again; sent to every partition."""
 
     dependency: str
-    since: Instant | None  #: None: it works
-    alarm: str  #: that says so
+    since: Instant | None  #: start of the outage; None: it works
+    alarm: str  #: the alarm of the outage
     revision: int
-    last_received: Instant = INSTANT_MIN  #: time of reception of what came through last
+    last_received: Instant = INSTANT_MIN  #: time of the last reception through it
 
 
 class IncidentMember(NamedTuple):
@@ -67,7 +66,7 @@ class IncidentMember(NamedTuple):
 
 
 class IncidentMemberUpdate(NamedTuple):
-    """An alarm tells the area of its incident what it is now."""
+    """The present state of an alarm, sent to the area of its incident."""
 
     area: str
     cause: str
@@ -76,26 +75,26 @@ class IncidentMemberUpdate(NamedTuple):
 
 
 class AlarmCommand(NamedTuple):
-    """What a person, or a program for one, wants of an alarm."""
+    """A command of a person, or of a program for a person, to an alarm."""
 
-    id: str  #: of the request: the answer names it; a second one of the same id does nothing
+    id: str  #: id of the request, which the reply names; a second command of the same id is ignored
     alarm: str
     entity: str  #: of the alarm
     #: acknowledge, shelve, unshelve, assign, comment, reset, remove, restore
     action: str
     actor: str
     time: Instant
-    occurrence: int = 0  #: the one that is meant; 0: the present one
+    occurrence: int = 0  #: the occurrence it is for; 0: the present one
     until: Instant | None = None  #: of shelve
-    text: str = ""  #: of a comment; of assign the name; of others the reason
+    text: str = ""  #: the comment; of assign the name; of others the reason
 
 
 class AlarmInputBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A record on `alarm-inputs`. One with neither content is a tick."""
+    """A record on `alarm-inputs`. An empty one is a tick."""
 
     version: int
     time: Instant
-    #: whether `time` is the clock of this partition: only the stage that observes its entities sets it
+    #: whether `time` is the clock of this partition; set only by the stage that observes its entities
     is_partition_clock: bool
     points: tuple[SeriesPoints, ...] = ()
     sensor_reports: tuple[SensorReport, ...] = ()
@@ -119,24 +118,24 @@ class OperandValue(NamedTuple):
     time: Instant  #: of a window its end
     window: Duration  #: 0: an instant
     sources: tuple[ObservationRef, ...]  #: the observations behind it, newest first, at most `SOURCES_MAX`
-    threshold: float | None = None  #: what it was compared with, in the same unit
+    threshold: float | None = None  #: the compared threshold, in the same unit
 
 
 class AlarmEvent(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """What happened to an alarm, and the whole of what the alarm is after it."""
+    """A change of an alarm, with the whole state of the alarm after it."""
 
     alarm: str  #: `rule~entity`, or `rule~entity~sensor`
-    revision: int  #: rises with each event of the alarm; whoever knows a revision drops it
+    revision: int  #: increases with each event of the alarm; a receiver ignores a known revision
     #: raised, worsened, eased, returned, retracted, reassessed, acknowledged, reset, shelved, unshelved,
     #: suppressed, unsuppressed, removed, restored, assigned, commented
     kind: str
-    time: Instant  #: event time: when it became so
+    time: Instant  #: event time of the change
     told_time: Instant  #: log time
-    late: bool  #: whether it was found in data that came late, and concerns the past
-    actor: str  #: who did it; empty: the process
+    late: bool  #: whether late data caused the change, so it concerns the past
+    actor: str  #: the person; empty: the process
     text: str  #: comment or reason
-    command: str  #: id of the command behind it; empty: none
-    # What the alarm is now.
+    command: str  #: id of the command that caused it; empty: none
+    # The state after the change.
     rule: str
     rule_version: int
     entity: str
@@ -144,7 +143,7 @@ class AlarmEvent(msgspec.Struct, array_like=True, frozen=True, gc=False):
     theme: str
     state: str
     active: bool
-    severity: Severity  #: the present one; of an alarm that has returned the worst of its occurrence
+    severity: Severity  #: the present one; after the return the worst of the occurrence
     occurrence: int  #: counts from 1
     raised_time: Instant | None  #: of the occurrence
     returned_time: Instant | None
@@ -161,27 +160,27 @@ class AlarmEvent(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class IncidentEvent(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """What an incident is now."""
+    """The state of an incident."""
 
     incident: str  #: `cause~area~number`
     revision: int
-    time: Instant  #: event time of what changed it
+    time: Instant  #: event time of the change
     told_time: Instant
     cause: str
     area: str
     theme: str
     open: bool
-    severity: Severity  #: the worst of its active alarms; of a closed incident the worst there was
+    severity: Severity  #: the worst of its active alarms; of a closed incident the worst of all
     opened_time: Instant
     closed_time: Instant | None
     members: tuple[IncidentMember, ...]
 
 
 class CommandReply(NamedTuple):
-    """What became of a command."""
+    """The result of a command."""
 
     command: str
-    refusal: str  #: why nothing was done; empty: it was done
+    refusal: str  #: why the command was refused; empty: it was carried out
     alarm: str
 
 
@@ -197,14 +196,14 @@ class AlarmBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 SOURCES_MAX = 16
-"""So many observations are named behind an operand; of a window the newest."""
+"""The number of observations named behind an operand; of a window the newest."""
 
 ALARM_INPUTS: Codec[AlarmInputBatch] = Codec(AlarmInputBatch)
 ALARMS: Codec[AlarmBatch] = Codec(AlarmBatch)
 
 
 def alarm_id(rule: str, entity: str, sensor: str = "") -> str:
-    """Return the id of an alarm: fit for a path and for a level of an MQTT topic.
+    """Return the id of an alarm. It fits a URL path and a level of an MQTT topic.
 
     >>> alarm_id("sensor-silent", "alkmaar.overdie", "aq-overdie-1")
     'sensor-silent~alkmaar.overdie~aq-overdie-1'
@@ -213,7 +212,7 @@ def alarm_id(rule: str, entity: str, sensor: str = "") -> str:
 
 
 def entity_of_alarm(alarm: str) -> str:
-    """Return the entity that an alarm id names; empty when it is no alarm id.
+    """Return the entity in an alarm id; empty if it is no alarm id.
 
     >>> entity_of_alarm("high-water~alkmaar.schermer")
     'alkmaar.schermer'

@@ -1,4 +1,4 @@
-"""Severity: how bad it is. The words are those of ITU-T X.733, perceived severity."""
+"""Severities of alarms, in the words of ITU-T X.733, perceived severity."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from enum import IntEnum
 
 
 class Severity(IntEnum):
-    """How bad; a greater one outranks a smaller. Stored as a small integer: never renumber one."""
+    """A severity; a greater number is worse. Stored as a small integer: never renumber one."""
 
-    CLEARED = 0  #: nothing is wrong
+    CLEARED = 0  #: no alarm condition
     WARNING = 1
     MINOR = 2
     MAJOR = 3
@@ -16,7 +16,7 @@ class Severity(IntEnum):
 
     @property
     def word(self) -> str:
-        """The word of the API.
+        """The word of the severity in the API.
 
         >>> [one.word for one in Severity]
         ['cleared', 'warning', 'minor', 'major', 'critical']
@@ -25,11 +25,11 @@ class Severity(IntEnum):
 
 
 SEVERITY_WORDS = tuple(one.word for one in Severity if one)
-"""What a rule may name, mildest first."""
+"""The severities that a rule may have, mildest first."""
 
 
 def severity_of(word: str) -> Severity:
-    """Return the severity of a word; raise KeyError for any other word.
+    """Return the severity of a word. Raises KeyError for any other word.
 
     >>> severity_of("major")
     <Severity.MAJOR: 3>

@@ -1,8 +1,8 @@
-"""The states of an alarm, after ISA-18.2 / IEC 62682, and what leads from one to another.
+"""The states of an alarm, after ISA-18.2 / IEC 62682, and the transitions between them.
 
-The state machine is a table. What the table does not have is refused with a reason, so no illegal state can
-be reached. While an alarm is shelved, suppressed or out of service the process goes on:
-`active` tells whether the condition holds, and coming back the alarm is what the process is then.
+The state machine is a table. A trigger that the table lacks is refused with a reason, so no illegal state is
+reachable. The process continues while an alarm is shelved, suppressed or out of service: `active` is whether
+the condition holds, and the state after the return follows from it.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ class AlarmState(StrEnum):
     """The states. The letters are those of ISA-18.2's diagram."""
 
     NORMAL = "normal"  #: A
-    UNACKNOWLEDGED = "unacknowledged"  #: B: it is wrong, and nobody has said that they know
-    ACKNOWLEDGED = "acknowledged"  #: C: it is wrong, and somebody knows
-    RETURNED_UNACKNOWLEDGED = "returned-unacknowledged"  #: D: right again before anybody said they know
-    LATCHED_UNACKNOWLEDGED = "latched-unacknowledged"  #: E: right again, kept until it is reset
+    UNACKNOWLEDGED = "unacknowledged"  #: B: the condition holds, not acknowledged
+    ACKNOWLEDGED = "acknowledged"  #: C: the condition holds, acknowledged
+    RETURNED_UNACKNOWLEDGED = "returned-unacknowledged"  #: D: the condition ended before an acknowledgement
+    LATCHED_UNACKNOWLEDGED = "latched-unacknowledged"  #: E: the condition ended; kept until a reset
     LATCHED_ACKNOWLEDGED = "latched-acknowledged"  #: F
-    SHELVED = "shelved"  #: G: an operator does not want to hear of it for a while
-    SUPPRESSED = "suppressed-by-design"  #: H: logic says that it means nothing now
-    OUT_OF_SERVICE = "out-of-service"  #: I: somebody took it out, until further notice
+    SHELVED = "shelved"  #: G: silenced by an operator for a time
+    SUPPRESSED = "suppressed-by-design"  #: H: silenced by logic while it has no meaning
+    OUT_OF_SERVICE = "out-of-service"  #: I: removed by a person until further notice
 
 
 class Trigger(StrEnum):
-    """What happens to an alarm."""
+    """The events that an alarm reacts to."""
 
     RAISE = "raise"  #: the condition begins to hold
-    WORSEN = "worsen"  #: it holds at a greater severity than any before: what was acknowledged is new again
-    EASE = "ease"  #: it holds at a smaller severity
-    RETURN = "return"  #: it does not hold any more
-    RETRACT = "retract"  #: it never held: what raised it was corrected
+    WORSEN = "worsen"  #: the severity is worse than all before: needs a new acknowledgement
+    EASE = "ease"  #: the severity is milder
+    RETURN = "return"  #: the condition ends
+    RETRACT = "retract"  #: the condition never held: its data were corrected
     ACKNOWLEDGE = "acknowledge"
     RESET = "reset"
     SHELVE = "shelve"
-    UNSHELVE = "unshelve"  #: by hand, or because its time is over
+    UNSHELVE = "unshelve"  #: by hand, or because its time has passed
     SUPPRESS = "suppress"
     UNSUPPRESS = "unsuppress"
     REMOVE = "remove"  #: from service
@@ -57,10 +57,10 @@ class TransitionRefused(NamedTuple):
 
 
 _PROCESS = frozenset({Trigger.RAISE, Trigger.WORSEN, Trigger.EASE, Trigger.RETURN, Trigger.RETRACT})
-_ASIDE = frozenset({AlarmState.SHELVED, AlarmState.SUPPRESSED, AlarmState.OUT_OF_SERVICE})
+_SILENCED = frozenset({AlarmState.SHELVED, AlarmState.SUPPRESSED, AlarmState.OUT_OF_SERVICE})
 _S, _T = AlarmState, Trigger
 
-# (state, trigger) → state; what the process does first, then what people and logic do.
+# (state, trigger) → state; first the triggers of the process, then those of people and logic.
 _TABLE: dict[tuple[AlarmState, Trigger], AlarmState] = {
     (_S.NORMAL, _T.RAISE): _S.UNACKNOWLEDGED,
     (_S.RETURNED_UNACKNOWLEDGED, _T.RAISE): _S.UNACKNOWLEDGED,
@@ -83,20 +83,20 @@ _TABLE: dict[tuple[AlarmState, Trigger], AlarmState] = {
     (_S.ACKNOWLEDGED, _T.SHELVE): _S.SHELVED,
     (_S.RETURNED_UNACKNOWLEDGED, _T.SHELVE): _S.SHELVED,
     (_S.SHELVED, _T.SHELVE): _S.SHELVED,
-    **{(one, _T.SUPPRESS): _S.SUPPRESSED for one in _S if one not in _ASIDE},
+    **{(one, _T.SUPPRESS): _S.SUPPRESSED for one in _S if one not in _SILENCED},
     **{(one, _T.REMOVE): _S.OUT_OF_SERVICE for one in _S if one is not _S.OUT_OF_SERVICE},
 }
 
-# A latching alarm that returns stays.
+# A latching alarm stays after its return.
 _LATCHING = {
     (_S.UNACKNOWLEDGED, _T.RETURN): _S.LATCHED_UNACKNOWLEDGED,
     (_S.ACKNOWLEDGED, _T.RETURN): _S.LATCHED_ACKNOWLEDGED,
 }
 
-# What was retracted after it had returned is as if it had not been.
+# A retraction after the return resets the alarm to normal.
 _RETRACTED = frozenset({_S.RETURNED_UNACKNOWLEDGED, _S.LATCHED_UNACKNOWLEDGED, _S.LATCHED_ACKNOWLEDGED})
 
-_BACK = {
+_RETURNS_TO_SERVICE = {
     (_S.SHELVED, _T.UNSHELVE),
     (_S.SUPPRESSED, _T.UNSUPPRESS),
     (_S.OUT_OF_SERVICE, _T.RESTORE),
@@ -108,7 +108,7 @@ NORMAL = AlarmStatus(AlarmState.NORMAL, False)
 def next_status(
     standing: AlarmStatus, trigger: Trigger, *, latching: bool = False
 ) -> AlarmStatus | TransitionRefused:
-    """Return what an alarm is after a trigger, or why the trigger changes nothing.
+    """Return the status after a trigger, or why the trigger changes nothing.
 
     >>> next_status(NORMAL, Trigger.RAISE)
     AlarmStatus(state=<AlarmState.UNACKNOWLEDGED: 'unacknowledged'>, active=True)
@@ -120,7 +120,7 @@ def next_status(
         return NORMAL
     if trigger in _PROCESS:
         return _process(standing, trigger, latching=latching)
-    if (state, trigger) in _BACK:
+    if (state, trigger) in _RETURNS_TO_SERVICE:
         return AlarmStatus(AlarmState.UNACKNOWLEDGED if active else AlarmState.NORMAL, active)
     after = _TABLE.get((state, trigger))
     if after is None:
@@ -135,7 +135,7 @@ def _process(standing: AlarmStatus, trigger: Trigger, *, latching: bool) -> Alar
             f"{trigger} is not possible while the alarm is {'' if active else 'not '}active"
         )
     holds = trigger in (Trigger.RAISE, Trigger.WORSEN, Trigger.EASE)
-    if state in _ASIDE:
+    if state in _SILENCED:
         return AlarmStatus(state, holds)
     found = _LATCHING.get((state, trigger)) if latching else None
     return AlarmStatus(found or _TABLE[state, trigger], holds)

@@ -1,4 +1,4 @@
-"""Operands: which values of an entity a rule looks at, and the points in time at which they are known."""
+"""Operands: the values of an entity that a rule compares, and the points in time at which they are known."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 from twin.instant import HOUR, MINUTE, Duration, Instant
 
 WindowName: TypeAlias = Literal["instant", "minute", "ten_minutes", "hour"]
-"""Each value as it is measured, or the value of each closed window."""
+"""Each value as it is measured, or the value of each closed window of a size."""
 
 WINDOW_SIZES: dict[WindowName, Duration] = {
     "instant": 0,
@@ -19,7 +19,7 @@ WINDOW_SIZES: dict[WindowName, Duration] = {
 }
 
 Statistic: TypeAlias = Literal["value", "minimum", "maximum"]
-"""Of a window: what the property's aggregation says (a mean, a sum …), or its least or greatest value."""
+"""Of a window: the value by the property's aggregation (a mean, a sum …), or its minimum or maximum."""
 
 
 class Operand(msgspec.Struct, frozen=True):
@@ -28,12 +28,12 @@ class Operand(msgspec.Struct, frozen=True):
     name: str
     over: WindowName = "instant"
     statistic: Statistic = "value"
-    #: empty: the entity's own; `area`: of the area that it belongs to; else a type of relation: of the first
-    #: entity that is so related
+    #: empty: the entity itself; `area`: the area that the entity belongs to; else a type of relation: the
+    #: first entity with that relation
     whose: str = ""
 
     def __str__(self) -> str:
-        """Return how people write it.
+        """Return the operand as people write it.
 
         >>> str(Operand("pm2_5", "hour")), str(Operand("water_level", whose="drainsTo"))
         ('pm2_5 (hour)', 'drainsTo.water_level')
@@ -44,24 +44,24 @@ class Operand(msgspec.Struct, frozen=True):
 
 
 class ObservationRef(NamedTuple):
-    """An observation behind a point: provenance leads on from it."""
+    """A reference to an observation behind a point; lineage starts from it."""
 
     datastream: int
     phenomenon_time: Instant
 
 
 class Point(NamedTuple):
-    """A value of an operand, from its time on. A window speaks for its end, from there on."""
+    """A value of an operand that holds from its time on. The time of a window is its end."""
 
     time: Instant
     value: float
     flags: int  #: `twin.quality.quality_flags.QualityFlag`
-    valid_until: Instant  #: from then on it does not speak for the present any more
+    valid_until: Instant  #: from this time on the value is outdated
     sources: tuple[ObservationRef, ...] = ()
 
 
 class OperandSeries(NamedTuple):
-    """Which series of points: of which entity, of which operand (without `whose`)."""
+    """The key of a series of points: the entity and the operand (without `whose`)."""
 
     entity: str
     name: str

@@ -1,7 +1,7 @@
-"""Rules: what raises an alarm, as data.
+"""Rules: the conditions that raise alarms, as data.
 
-A rule is stored as the JSON that `encode_rule` makes of it; what people write (YAML, the API) is read by
-`cities.rules.reader`. All durations are microseconds; thresholds are in the operand's canonical unit.
+A rule is stored as the JSON that `encode_rule` makes of it; the documents that people write (YAML, API) are
+read by `cities.rules`. All durations are in microseconds; thresholds are in the operand's canonical unit.
 """
 
 from __future__ import annotations
@@ -21,102 +21,105 @@ from twin.wire.codec import DECODE_ERRORS
 
 
 class Level(msgspec.Struct, frozen=True):
-    """A threshold: from `raised` on it is this bad, until the value is back at `clear`."""
+    """A threshold: the severity holds from `raised` on, until the value is back at `clear`."""
 
     severity: Severity
     raised: float
-    clear: float  #: not beyond `raised`: at most it above, at least it below
+    clear: float  #: at most `raised` for `above`, at least `raised` for `below`
 
 
 class Rate(msgspec.Struct, frozen=True, tag="rate"):
-    """Judge how fast the operand changes: canonical unit per `per`, over the last `span`."""
+    """The condition compares the operand's rate of change: canonical unit per `per`, over the last `span`."""
 
     per: Duration
     span: Duration
 
 
 class Deviation(msgspec.Struct, frozen=True, tag="deviation"):
-    """Judge how far the operand is from its usual value at this hour of the week
-    (`twin.alarms.evaluation.baseline`).
-    """
+    """The condition compares the distance of the operand from its baseline at this hour of the week."""
 
-    #: `absolute`: canonical unit; `percent` of the usual value; `spread`: scaled median absolute deviations
+    #: `absolute`: canonical unit; `percent` of the baseline; `spread`: scaled median absolute deviations
     measure: Literal["absolute", "percent", "spread"]
 
 
 class QualityRank(msgspec.Struct, frozen=True, tag="quality"):
-    """Judge how good the operand is: 0 good, 1 estimated, 2 late, 3 suspect. Maintenance does not count."""
+    """The condition compares the operand's quality: 0 good, 1 estimated, 2 late, 3 suspect.
+
+    Values under maintenance do not count.
+    """
 
 
 Transform: TypeAlias = Rate | Deviation | QualityRank
-"""What is judged of an operand instead of its value."""
+"""What a condition compares instead of the operand's value."""
 
 
 class NOfM(msgspec.Struct, frozen=True):
-    """Only `n` of the last `of` points beyond a threshold count."""
+    """The threshold is passed if `n` of the last `of` points are beyond it."""
 
     n: int
     of: int
 
 
 class ThresholdCondition(msgspec.Struct, frozen=True, kw_only=True, tag="threshold"):
-    """A value beyond levels, each with a value of its own at which it is over."""
+    """A value beyond levels, each with its own value for the return."""
 
     operand: Operand
     direction: Literal["above", "below"]
-    levels: tuple[Level, ...]  #: mildest first; at least one
-    relative_to: str = ""  #: attribute of the entity that is added to every level; empty: none
-    #: attribute of the entity by which every level is multiplied; empty: none
+    levels: tuple[Level, ...]  #: at least one; by rising severity
+    relative_to: str = ""  #: an attribute of the entity to add to every level; empty: none
+    #: an attribute of the entity to multiply every level by; empty: none
     share_of: str = ""
     transform: Transform | None = None
     times: NOfM | None = None
 
 
 class ExpressionCondition(msgspec.Struct, frozen=True, kw_only=True, tag="expression"):
-    """A CEL expression over several operands that is true when something is wrong (cel.dev)."""
+    """A CEL expression (cel.dev) over operands that is true while the alarm condition holds."""
 
     source: str
-    operands: tuple[Operand, ...]  #: those that the expression names, in the order of their names
+    operands: tuple[Operand, ...]  #: the operands in the expression, in the order of their names
     severity: Severity
 
 
 class SilenceCondition(msgspec.Struct, frozen=True, kw_only=True, tag="silence"):
-    """A sensor of the entity tells nothing new for so many of its intervals, or so long.
+    """A sensor of the entity sends nothing new for a number of its intervals, or for a duration.
 
-    Judged by reception, by the clock of the log: a gap that is filled in later was a silence all the same.
+    The time of reception counts, by the clock of the log: data that arrive after a gap do not undo the
+    silence.
     """
 
     severity: Severity
     intervals: float = 10.0  #: expected intervals
-    after: Duration = 0  #: where greater than the intervals come to
-    properties: tuple[str, ...] = ()  #: only sensors that observe one of these; empty: all
+    after: Duration = 0  #: the least duration, if longer than the intervals
+    properties: tuple[str, ...] = ()  #: only sensors that observe one of these properties; empty: all
 
 
 class OutageCondition(msgspec.Struct, frozen=True, kw_only=True, tag="outage"):
-    """Nothing comes from all sensors of a gateway, a power supply or a feed
-    (`twin.alarms.evaluation.shared_dependency`).
+    """Nothing is received from all sensors of a gateway, a power supply or a feed.
+
+    See `twin.alarms.evaluation.shared_dependency`.
     """
 
     supply: Literal["gateway", "power", "feed"]
     severity: Severity
-    reports_missed: float = 6.0  #: so many reports must be due, of all its sensors together
-    sensors_min: int = 3  #: with fewer, each speaks for itself
+    reports_missed: float = 6.0  #: reports that must be due, of all its sensors together
+    sensors_min: int = 3  #: fewer sensors raise only their own silence alarms
 
 
 Condition: TypeAlias = ThresholdCondition | ExpressionCondition | SilenceCondition | OutageCondition
 
 
 class EntitySelection(msgspec.Struct, frozen=True, kw_only=True):
-    """Which entities a rule is for: those that all of what is given here fits."""
+    """The entities that a rule is for: those that match every given part."""
 
     types: tuple[str, ...] = ()
-    within: tuple[str, ...] = ()  #: these areas and everything below
+    within: tuple[str, ...] = ()  #: these areas and all entities in them
     entities: tuple[str, ...] = ()
-    relation: tuple[str, str] | None = None  #: (type, target): those that have this relation
+    relation: tuple[str, str] | None = None  #: (type, target): entities with this relation
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
-    """A rule. `version` rises with every change of its content; the database counts."""
+    """A rule. `version` increases with every change of its content; the database assigns it."""
 
     id: str
     version: int = 0
@@ -124,27 +127,27 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     theme: Theme
     condition: Condition
     select: EntitySelection = EntitySelection()
-    cause: str = ""  #: alarms of one cause and one area are one incident; empty: the rule's id
+    cause: str = ""  #: alarms of one cause and one area form one incident; empty: the rule's id
     incident_area: str = (
-        "District"  #: type of the area, or the nearest one above; the city where there is none
+        "District"  #: type of the nearest area that contains the entity; if there is none, the city
     )
-    on_delay: Duration = 0  #: event time for which it must be wrong before the alarm is raised
-    off_delay: Duration = 0  #: event time for which it must be right before it returns
-    quality: Literal["good", "any"] = "good"  #: which values count; what does not neither raises nor clears
-    latching: bool = False  #: whether it stays until somebody resets it
-    start: Instant = INSTANT_MIN  #: in force for phenomenon times from here …
-    end: Instant = INSTANT_MAX  #: … until here
-    schedule: WeeklySchedule | None = None  #: local times at which it counts; None: always
-    guidance: BilingualText | None = None  #: what it means and what to do
+    on_delay: Duration = 0  #: event time for which the condition must hold before the alarm is raised
+    off_delay: Duration = 0  #: event time for which the condition must be clear before the alarm returns
+    quality: Literal["good", "any"] = "good"  #: the values that count; others neither raise nor clear
+    latching: bool = False  #: whether the alarm stays until a person resets it
+    start: Instant = INSTANT_MIN  #: first phenomenon time for which the rule counts
+    end: Instant = INSTANT_MAX  #: phenomenon time from which on the rule no longer counts
+    schedule: WeeklySchedule | None = None  #: local times at which the rule counts; None: always
+    guidance: BilingualText | None = None  #: what the alarm means and what to do
     enabled: bool = True  #: False: all its alarms are out of service
 
     @property
     def incident_cause(self) -> str:
-        """What its alarms are grouped by."""
+        """The cause by which its alarms are grouped into incidents."""
         return self.cause or self.id
 
     def content(self) -> Rule:
-        """Return the rule without its version: two of equal content are the same rule."""
+        """Return the rule without its version, to compare the content of two rules."""
         return msgspec.structs.replace(self, version=0)
 
 
@@ -158,7 +161,7 @@ def encode_rule(rule: Rule) -> bytes:
 
 
 def decode_rule(data: bytes | str) -> Rule:
-    """Return what `encode_rule` was given; raise MessageError when this version cannot read it."""
+    """Return the rule that `encode_rule` encoded. Raises MessageError if this version cannot read it."""
     try:
         return _decode(data)
     except DECODE_ERRORS as error:
@@ -166,7 +169,7 @@ def decode_rule(data: bytes | str) -> Rule:
 
 
 def operands_of(rule: Rule) -> tuple[Operand, ...]:
-    """Return the operands that a rule is evaluated over; none of silences and outages."""
+    """Return the operands that a rule is evaluated over; none for silences and outages."""
     match rule.condition:
         case ThresholdCondition(operand=operand):
             return (operand,)
@@ -179,17 +182,20 @@ def operands_of(rule: Rule) -> tuple[Operand, ...]:
 # The alarm of a rule that fails: what cannot be evaluated must be seen, never pass for silence.
 
 RULE_ERROR_ID = "rule-error"
-"""The rule that every city has: one alarm for each rule that fails on an entity."""
+"""The id of the built-in rule: one alarm for each rule that fails on an entity."""
 
 
 def rule_error_rule(rule: Rule) -> Rule:
-    """Return the rule by which the failure of another one is told; all are one incident of the city."""
+    """Return the built-in rule that reports the failure of a rule.
+
+    All its alarms form one incident of the city.
+    """
     return Rule(
         id=RULE_ERROR_ID,
         version=rule.version,
         title=BilingualText("Rule fails", "Regel faalt"),
         theme=rule.theme,
-        condition=SilenceCondition(severity=Severity.MAJOR),  # never evaluated: what fails says so itself
+        condition=SilenceCondition(severity=Severity.MAJOR),  # never evaluated
         cause=RULE_ERROR_ID,
         incident_area="Municipality",
     )

@@ -1,7 +1,7 @@
-"""Binding: which rules concern which entities, and what each of them looks at there.
+"""The rule index: which rules apply to which entities, and which series each of them looks at.
 
-Built for each version of the model, entity by entity when it is first asked for. What an entity costs does
-not grow with the number of rules that do not concern it: candidates are found by id, type, area, relation.
+It is built for each version of the model, entity by entity at the first look-up. The cost of an entity does
+not grow with the number of rules for others: candidates are found by id, type, area and relation.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from twin.model.entity import AREA_TYPES, Entity
 from twin.model.names import AREA_PREFIX
 from twin.state.derived_state import required_inputs
 
-_NO_TERMS = LevelConfig((), above=True, on_delay=0, off_delay=0)
+_NO_LEVELS = LevelConfig((), above=True, on_delay=0, off_delay=0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,37 +42,38 @@ class BoundRule:
 
     rule: Rule
     entity: str
-    series: tuple[OperandSeries, ...]  #: of each operand; empty for silences and outages
+    series: tuple[OperandSeries, ...]  #: the series of each operand; empty for silences and outages
     level_config: LevelConfig
     timezone: str
-    program: CompiledExpression | None = None
-    fault: str = ""  #: why it cannot be evaluated here; then it is not
+    expression: CompiledExpression | None = None
+    fault: str = ""  #: why the rule cannot be evaluated on this entity; empty: it can
 
     @property
     def uses_baseline(self) -> bool:
-        """Whether what is usual matters to the rule."""
+        """Whether the rule compares with a baseline."""
         condition = self.rule.condition
         return isinstance(condition, ThresholdCondition) and isinstance(condition.transform, Deviation)
 
     def evaluate(self, values: Sequence[float]) -> bool:
-        """Return what the rule's expression says of its operands; raise ExpressionError when it fails."""
-        if self.program is None:
+        """Return the result of the rule's expression for its operands. Raises ExpressionError if it fails."""
+        if self.expression is None:
             raise ExpressionError(f"rule {self.rule.id} has no expression")
-        return self.program.evaluate(values)
+        return self.expression.evaluate(values)
 
     def evaluate_many(self, columns: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
         """Return for each row of the operands' columns 1 for true, 0 for false and NaN for an error."""
-        if self.program is None:
+        if self.expression is None:
             raise ExpressionError(f"rule {self.rule.id} has no expression")
-        return self.program.evaluate_many(columns)
+        return self.expression.evaluate_many(columns)
 
 
 @dataclass(frozen=True, slots=True)
 class EntityRules:
-    """What the alarms of one entity are evaluated from."""
+    """The rules of one entity."""
 
     rules: Mapping[str, BoundRule]
-    by_series: Mapping[OperandSeries, tuple[tuple[BoundRule, int], ...]]  #: with the number of the operand
+    #: the rules on a series, each with the number of its operand
+    by_series: Mapping[OperandSeries, tuple[tuple[BoundRule, int], ...]]
 
 
 @dataclass(slots=True, eq=False)
@@ -81,71 +82,71 @@ class RuleIndex:
 
     model: CityModel
     _candidates: dict[tuple[str, str], list[Rule]] = field(init=False)
-    _subjects: dict[str, EntityRules] = field(init=False, default_factory=dict)
-    _programs: dict[str, CompiledExpression | str] = field(init=False, default_factory=dict)
-    _abroad: dict[str, dict[OperandSeries, set[str]]] = field(init=False)
+    _entity_rules: dict[str, EntityRules] = field(init=False, default_factory=dict)
+    _expressions: dict[str, CompiledExpression | str] = field(init=False, default_factory=dict)
+    _foreign: dict[str, dict[OperandSeries, set[str]]] = field(init=False)
     _windows: dict[str, dict[tuple[str, Duration], tuple[OperandSeries, ...]]] = field(
         init=False, default_factory=dict
     )
     _instants: dict[tuple[str, str], OperandSeries | None] = field(init=False, default_factory=dict)
-    _listens: bool = field(init=False)
+    _has_silence_rules: bool = field(init=False)
 
     def __post_init__(self) -> None:
         self._candidates = defaultdict(list)
         for rule in self.model.rules.values():
             for key in _keys(rule.select):
                 self._candidates[key].append(rule)
-        self._abroad = self._find_abroad()
-        self._listens = any(
+        self._foreign = self._foreign_series()
+        self._has_silence_rules = any(
             isinstance(rule.condition, SilenceCondition | OutageCondition)
             for rule in self.model.rules.values()
         )
 
     def rules_of(self, entity: str) -> EntityRules:
-        """Return the rules of an entity; of one that the model does not know, none."""
-        found = self._subjects.get(entity)
-        if found is None:
-            found = self._subjects[entity] = self._bound(self.model.entities.get(entity))
-        return found
+        """Return the rules of an entity; none for an unknown entity."""
+        rules = self._entity_rules.get(entity)
+        if rules is None:
+            rules = self._entity_rules[entity] = self._bind_all(self.model.entities.get(entity))
+        return rules
 
     def watching_entities(self, series: OperandSeries) -> list[str]:
-        """Return the entities that have a rule which looks at a series, in order."""
-        found = set(self._abroad.get(series.entity, {}).get(series, ()))
+        """Return the entities that have a rule on a series, sorted."""
+        found = set(self._foreign.get(series.entity, {}).get(series, ()))
         if series in self.rules_of(series.entity).by_series:
             found.add(series.entity)
         return sorted(found)
 
     def watched_instant(self, entity: str, name: str) -> OperandSeries | None:
-        """Return the series of a property or derived value as it is now; None when no rule looks at it."""
+        """Return the series of current values of a property or derived value; None if no rule looks at it."""
         key = entity, name
         if key not in self._instants:
             series = OperandSeries(entity, name, "instant", "value")
-            listened = series in self.rules_of(entity).by_series or series in self._abroad.get(entity, {})
-            self._instants[key] = series if listened else None
+            watched = series in self.rules_of(entity).by_series or series in self._foreign.get(entity, {})
+            self._instants[key] = series if watched else None
         return self._instants[key]
 
     @property
     def has_silence_rules(self) -> bool:
-        """Whether any rule listens for silence."""
-        return self._listens
+        """Whether any rule is about silences or outages."""
+        return self._has_silence_rules
 
     def watched_windows(self, entity: str, property: str, size: Duration) -> tuple[OperandSeries, ...]:
         """Return the series of closed windows of a property and size that rules look at."""
-        found = self._windows.get(entity)
-        if found is None:
+        by_size = self._windows.get(entity)
+        if by_size is None:
             by_window: defaultdict[tuple[str, Duration], list[OperandSeries]] = defaultdict(list)
-            for one in self.watched_series(entity):
-                by_window[one.name, WINDOW_SIZES[one.over]].append(one)
-            found = self._windows[entity] = {key: tuple(series) for key, series in by_window.items()}
-        return found.get((property, size), ())
+            for series in self.watched_series(entity):
+                by_window[series.name, WINDOW_SIZES[series.over]].append(series)
+            by_size = self._windows[entity] = {key: tuple(series) for key, series in by_window.items()}
+        return by_size.get((property, size), ())
 
     def watched_series(self, entity: str) -> Iterator[OperandSeries]:
-        """Yield every series of an entity that some rule looks at, its own or another's."""
-        mine = self.rules_of(entity).by_series
-        yield from (one for one in mine if one.entity == entity)
-        yield from (one for one in self._abroad.get(entity, {}) if one not in mine)
+        """Yield every series of an entity that a rule looks at, the entity's own rules first."""
+        own = self.rules_of(entity).by_series
+        yield from (one for one in own if one.entity == entity)
+        yield from (one for one in self._foreign.get(entity, {}) if one not in own)
 
-    def _bound(self, entity: Entity | None) -> EntityRules:
+    def _bind_all(self, entity: Entity | None) -> EntityRules:
         rules: dict[str, BoundRule] = {}
         by_series: defaultdict[OperandSeries, list[tuple[BoundRule, int]]] = defaultdict(list)
         if entity is not None:
@@ -165,7 +166,7 @@ class RuleIndex:
         return [found[id] for id in sorted(found) if self.selects(found[id].select, entity)]
 
     def selects(self, select: EntitySelection, entity: Entity) -> bool:
-        """Return whether a rule with this selection is for an entity."""
+        """Return whether a selection matches an entity."""
         return (
             (not select.types or entity.type in select.types)
             and (not select.entities or entity.id in select.entities)
@@ -177,7 +178,7 @@ class RuleIndex:
         )
 
     def ancestors(self, entity: Entity) -> list[str]:
-        """Return the entity's own id and those of the areas that it is in, from the nearest to the city."""
+        """Return the entity's own id and those of the areas around it, from the nearest to the city."""
         found = [entity.id]
         while (parent := self.model.entities[found[-1]].parent) is not None and parent not in found:
             if parent not in self.model.entities:
@@ -186,50 +187,50 @@ class RuleIndex:
         return found
 
     def _bind(self, rule: Rule, entity: Entity) -> BoundRule | None:
-        """Return a rule on an entity; None where the entity has nothing that the rule looks at."""
+        """Return a rule on an entity; None if the entity lacks a series that the rule looks at."""
         timezone = self.model.city.timezone
         if isinstance(rule.condition, SilenceCondition | OutageCondition):
-            return BoundRule(rule, entity.id, (), _NO_TERMS, timezone)
+            return BoundRule(rule, entity.id, (), _NO_LEVELS, timezone)
         series = [self._series(one, entity) for one in operands_of(rule)]
         if any(one is None or not self._has(one) for one in series):
             return None
         found = tuple(one for one in series if one is not None)
         if isinstance(rule.condition, ExpressionCondition):
-            program = self._program(rule.id, rule.condition)
-            fault = program if isinstance(program, str) else ""
-            terms = _terms(rule, (ResolvedLevel(rule.condition.severity, 1.0, 0.0),), above=True)
+            expression = self._expression(rule.id, rule.condition)
+            fault = expression if isinstance(expression, str) else ""
+            config = _level_config(rule, (ResolvedLevel(rule.condition.severity, 1.0, 0.0),), above=True)
             return BoundRule(
                 rule,
                 entity.id,
                 found,
-                terms,
+                config,
                 timezone,
-                program if isinstance(program, CompiledExpression) else None,
+                expression if isinstance(expression, CompiledExpression) else None,
                 fault,
             )
-        crossings, fault = _crossings(rule.condition, entity)
-        terms = _terms(rule, crossings, above=rule.condition.direction == "above")
-        return BoundRule(rule, entity.id, found, terms, timezone, None, fault)
+        levels, fault = _resolved_levels(rule.condition, entity)
+        config = _level_config(rule, levels, above=rule.condition.direction == "above")
+        return BoundRule(rule, entity.id, found, config, timezone, None, fault)
 
-    def _program(self, rule: str, condition: ExpressionCondition) -> CompiledExpression | str:
-        found = self._programs.get(rule)
-        if found is None:
+    def _expression(self, rule: str, condition: ExpressionCondition) -> CompiledExpression | str:
+        expression = self._expressions.get(rule)
+        if expression is None:
             try:
-                found = CompiledExpression.from_condition(condition)
+                expression = CompiledExpression.from_condition(condition)
             except ExpressionError as error:
-                found = str(error)
-            self._programs[rule] = found
-        return found
+                expression = str(error)
+            self._expressions[rule] = expression
+        return expression
 
     def _series(self, operand: Operand, entity: Entity) -> OperandSeries | None:
-        whose: str | None = entity.id
+        owner: str | None = entity.id
         name = operand.name
         if operand.whose == "area":
-            whose = entity.id if entity.type in AREA_TYPES else entity.parent
+            owner = entity.id if entity.type in AREA_TYPES else entity.parent
             name = AREA_PREFIX + name if not name.startswith(AREA_PREFIX) else name
         elif operand.whose:
-            whose = next((one.target for one in entity.relations if one.type == operand.whose), None)
-        return OperandSeries(whose, name, operand.over, operand.statistic) if whose is not None else None
+            owner = next((one.target for one in entity.relations if one.type == operand.whose), None)
+        return OperandSeries(owner, name, operand.over, operand.statistic) if owner is not None else None
 
     def _has(self, series: OperandSeries) -> bool:
         entity = self.model.entities.get(series.entity)
@@ -242,8 +243,8 @@ class RuleIndex:
             return True
         return any(one.name == series.name for one in required_inputs(observed, entity.attributes).indicators)
 
-    def _find_abroad(self) -> dict[str, dict[OperandSeries, set[str]]]:
-        """Return, by entity, its series that rules of others look at, and which entities those are."""
+    def _foreign_series(self) -> dict[str, dict[OperandSeries, set[str]]]:
+        """Return, by entity, the series that rules of other entities look at, and those entities."""
         found: defaultdict[str, dict[OperandSeries, set[str]]] = defaultdict(dict)
         rules = [rule for rule in self.model.rules.values() if any(one.whose for one in operands_of(rule))]
         if not rules:
@@ -257,7 +258,7 @@ class RuleIndex:
 
 
 def _keys(select: EntitySelection) -> list[tuple[str, str]]:
-    """Return under which keys a rule is found: those of its most selective part."""
+    """Return the index keys of a selection: those of its most selective part."""
     if select.entities:
         return [("entity", one) for one in select.entities]
     if select.relation is not None:
@@ -269,22 +270,22 @@ def _keys(select: EntitySelection) -> list[tuple[str, str]]:
     return [("all", "")]
 
 
-def _terms(rule: Rule, crossings: tuple[ResolvedLevel, ...], *, above: bool) -> LevelConfig:
+def _level_config(rule: Rule, levels: tuple[ResolvedLevel, ...], *, above: bool) -> LevelConfig:
     condition = rule.condition
-    times = condition.times if isinstance(condition, ThresholdCondition) else None
+    n_of_m = condition.times if isinstance(condition, ThresholdCondition) else None
     return LevelConfig(
-        crossings,
+        levels,
         above,
         rule.on_delay,
         rule.off_delay,
-        times.n if times is not None else 1,
-        times.of if times is not None else 1,
+        n_of_m.n if n_of_m is not None else 1,
+        n_of_m.of if n_of_m is not None else 1,
     )
 
 
-def _crossings(condition: ThresholdCondition, entity: Entity) -> tuple[tuple[ResolvedLevel, ...], str]:
-    """Return the levels with what they are relative to resolved, and why that fails."""
-    added, factor, fault = 0.0, 1.0, ""
+def _resolved_levels(condition: ThresholdCondition, entity: Entity) -> tuple[tuple[ResolvedLevel, ...], str]:
+    """Return the levels with their relative values resolved, and why that fails."""
+    summand, factor, fault = 0.0, 1.0, ""
     for name in (condition.relative_to, condition.share_of):
         if not name:
             continue
@@ -292,10 +293,10 @@ def _crossings(condition: ThresholdCondition, entity: Entity) -> tuple[tuple[Res
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             fault = f"attribute {name} of {entity.id} is {value!r}, expected a number"
         elif name == condition.relative_to:
-            added = float(value)
+            summand = float(value)
         else:
             factor = float(value)
     return tuple(
-        ResolvedLevel(int(one.severity), added + factor * one.raised, added + factor * one.clear)
+        ResolvedLevel(int(one.severity), summand + factor * one.raised, summand + factor * one.clear)
         for one in condition.levels
     ), fault

@@ -1,4 +1,4 @@
-"""Schedules: the local times of the week at which a rule counts."""
+"""Weekly schedules: the local times at which a rule counts."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ class WeeklyInterval(msgspec.Struct, frozen=True):
 
     days: tuple[int, ...]  #: Monday is 0
     start: int = 0
-    end: int = MINUTES_OF_DAY  #: not beyond midnight: a night is two intervals
+    end: int = MINUTES_OF_DAY  #: at most midnight: a night is two intervals
 
 
 class WeeklySchedule(msgspec.Struct, frozen=True):
-    """Several intervals; it counts in any of them."""
+    """The union of several intervals."""
 
     intervals: tuple[WeeklyInterval, ...]
 
     def contains(self, time: Instant, timezone: str) -> bool:
-        """Whether it counts at an instant.
+        """Whether an instant lies in one of the intervals.
 
         >>> working = WeeklySchedule((WeeklyInterval((0, 1, 2, 3, 4), 8 * 60, 18 * 60),))
         >>> noon = 1_767_351_600_000_000  # Friday 2 January 2026, 12:00 in Alkmaar
@@ -34,13 +34,16 @@ class WeeklySchedule(msgspec.Struct, frozen=True):
         [True, True, False, False]
         """
         minute = minute_of_week(time, timezone)
-        day, rest = divmod(minute, MINUTES_OF_DAY)
-        return any(day in one.days and one.start <= rest < one.end for one in self.intervals)
+        day, minute_of_day = divmod(minute, MINUTES_OF_DAY)
+        return any(
+            day in interval.days and interval.start <= minute_of_day < interval.end
+            for interval in self.intervals
+        )
 
 
 def minute_of_week(time: Instant, timezone: str) -> int:
     """Return the local minute of the week, from Monday 00:00."""
-    # Offsets change on whole hours, so those of an hour have one; a cache spares the search for each value.
+    # Offsets of time zones change on whole hours, so one look-up per hour is enough.
     return _first_minute(time // HOUR, timezone) + time % HOUR // 60_000_000
 
 
