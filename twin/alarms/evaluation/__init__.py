@@ -1,3 +1,1 @@
-"""The evaluation of a bound rule over the points of its operands, in event time, and what it changes in an
-alarm; no transport and no storage.
-"""
+"""The evaluation of rules over the points of their operands, in event time; no transport, no storage."""

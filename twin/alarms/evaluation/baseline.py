@@ -1,4 +1,4 @@
-"""The usual value of an operand at an hour of the week, learned from the weeks before. Pure."""
+"""The baseline of an operand: its usual value at each hour of the week, learned from the weeks before."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from twin.alarms.rules.schedule import hour_of_week
 from twin.instant import HOUR, Instant
 
 WEEKS_MAX = 6
-"""So many weeks are remembered: a season moves what is usual, and a fair in town must be forgotten."""
+"""Weeks that are kept: a season moves the baseline, and a single event must drop out of it."""
 
 WEEKS_MIN = 3
-"""With fewer, nothing is usual yet: one odd week of two would be half of what is known."""
+"""With fewer weeks there is no baseline: one odd week of two would be half of the data."""
 
 # Scales a median absolute deviation to the standard deviation of a normal distribution, 1 / Φ⁻¹(3/4).
 MAD_SCALE = 1.4826
@@ -24,22 +24,22 @@ _NEVER = -(2**62)
 
 
 class BaselineValue(NamedTuple):
-    """What is usual: median and scaled median absolute deviation of the hourly means, canonical unit."""
+    """Median and scaled median absolute deviation of the hourly means, in canonical unit."""
 
     value: float
     spread: float
 
 
 class Baseline(msgspec.Struct, array_like=True):
-    """The hourly means of the last weeks by local hour of the week. Mutable; goes into a checkpoint."""
+    """The hourly means of the last weeks by local hour of the week. Mutable; part of a checkpoint."""
 
     means: dict[int, list[float]] = msgspec.field(default_factory=dict)  #: oldest first
-    hour: int = _NEVER  #: the hour that is being summed, in hours since the epoch
+    hour: int = _NEVER  #: the hour of `total` and `count`, in hours since the epoch
     total: float = 0.0
     count: int = 0
 
     def add(self, time: Instant, value: float, timezone: str) -> None:
-        """Take in a value; times do not go back. An hour that is remembered stays as it is."""
+        """Add a value; times do not decrease. An hour with a restored mean stays as it is."""
         hour = time // HOUR
         if hour <= self.learned_hour:
             return
@@ -51,23 +51,23 @@ class Baseline(msgspec.Struct, array_like=True):
 
     @property
     def learned_hour(self) -> int:
-        """Return the hour up to which its means are those remembered, in hours since the epoch."""
+        """The hour up to which means are restored, in hours since the epoch."""
         return self.hour if not self.count else _NEVER
 
     def restore_hour(self, hour: int, mean: float, timezone: str) -> None:
-        """Take in the mean of an hour that is over, in hours since the epoch; hours do not go back."""
+        """Add the mean of a past hour, in hours since the epoch; hours do not decrease."""
         self._close(timezone)
         self.hour, self.total, self.count = hour, 0.0, 0
         self.add_hourly_mean(hour, mean, timezone)
 
     def add_hourly_mean(self, hour: int, mean: float, timezone: str) -> None:
-        """Take in the mean of an hour, and leave alone what is being summed."""
+        """Add the mean of an hour without changing the hour that is being summed."""
         of_hour = self.means.setdefault(hour_of_week(hour * HOUR, timezone), [])
         of_hour.append(mean)
         del of_hour[:-WEEKS_MAX]
 
     def value_at(self, time: Instant, timezone: str) -> BaselineValue | None:
-        """Return what is usual at a time, or None while too few weeks are known."""
+        """Return the baseline at a time, or None while too few weeks are known."""
         known = self.means.get(hour_of_week(time, timezone), [])
         if len(known) < WEEKS_MIN:
             return None
@@ -79,7 +79,7 @@ class Baseline(msgspec.Struct, array_like=True):
             self.add_hourly_mean(self.hour, self.total / self.count, timezone)
 
     def copy(self) -> Baseline:
-        """Return one that knows the same, and learns by itself."""
+        """Return an independent copy."""
         return Baseline(
             {hour: means.copy() for hour, means in self.means.items()}, self.hour, self.total, self.count
         )

@@ -1,12 +1,12 @@
-"""The course of a rule on an entity: how bad it was from when on, as far as the last points tell.
+"""The state of a rule on an entity: its severity over time, as far as the last points show.
 
-The law: a course is a function of the *set* of points, so late points end in the same course as those in
-time. The newest `REORDER_POINTS_MAX` points are kept one by one; what they push out is in `settled` for
-good. What comes older than that changes nothing here.
+The state is a function of the *set* of points, so late points lead to the same state as points in time. The
+newest `REORDER_POINTS_MAX` points are buffered one by one; older ones are settled for good. Points older than
+the settled ones change nothing here.
 
-A course is evaluated up to its frontier: how far event time has come. A clock moves it on by as much as has
-passed since the newest point came, never by more: a recording of last year, and a burst after an outage, are
-evaluated as if they had come in time.
+A state is evaluated up to its frontier in event time. The clock moves the frontier by the time that has
+passed since the newest point arrived, never by more. So a recording of last year, and a burst after an
+outage, are evaluated as if their points had arrived in time.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from twin.instant import INSTANT_MIN, Instant
 from twin.quality.quality_flags import is_usable
 
 REORDER_POINTS_MAX = 32
-"""How many points may overtake one before it is too late to be evaluated."""
+"""The number of points that may overtake a point before it is too late for evaluation."""
 
 
 class BufferedPoint(NamedTuple):
@@ -40,33 +40,34 @@ class BufferedPoint(NamedTuple):
 
 
 class ConditionChange(NamedTuple):
-    """What new points, or time, made of a course: the shifts since the base, before and after."""
+    """The severity changes since the settled state, before and after an update."""
 
-    base: int  #: severity before the first of them
-    newest_time: Instant  #: time of the newest point before: what shifts earlier than that came late
+    base: int  #: severity before the first change
+    newest_time: Instant  #: time of the newest point before; earlier changes are due to late data
     before: Sequence[SeverityChange]
     after: Sequence[SeverityChange]
 
 
 class ConditionState(msgspec.Struct, array_like=True):
-    """Owned by one partition of one worker. Mutable; goes into a checkpoint."""
+    """The state of one rule on one entity. Mutable; owned by one partition; part of a checkpoint."""
 
     rule_version: int
     settled: LevelStates
     settled_memory: OperandMemory
     current: LevelStates
     memory: OperandMemory
-    baseline: Baseline  #: as of the base
+    baseline: Baseline  #: as of the settled state
     buffered: list[BufferedPoint] = msgspec.field(default_factory=list)
-    changes: list[SeverityChange] = msgspec.field(default_factory=list)  #: of the tip since the base
+    #: from the settled to the current state
+    changes: list[SeverityChange] = msgspec.field(default_factory=list)
     frontier: Instant = INSTANT_MIN
-    arrived_time: Instant = 0  #: log time at which the newest point came
-    horizon: Instant = INSTANT_MIN  #: what the base has taken
-    error: str = ""  #: why the newest point could not be judged
+    arrived_time: Instant = 0  #: log time at which the newest point arrived
+    horizon: Instant = INSTANT_MIN  #: time of the newest settled point
+    error: str = ""  #: why the newest point could not be evaluated
 
     @classmethod
     def initial(cls, bound: BoundRule) -> ConditionState:
-        """Return the course before the first point."""
+        """Return the state before the first point."""
         return cls(
             bound.rule.version,
             LevelStates.initial(bound.level_config),
@@ -77,52 +78,52 @@ class ConditionState(msgspec.Struct, array_like=True):
         )
 
     def severity(self, bound: BoundRule) -> int:
-        """Return how bad it is now."""
+        """Return the present severity."""
         return self.current.severity(bound.level_config)
 
     def on_points(
         self, operand: int, points: Sequence[Point], bound: BoundRule, now: Instant
     ) -> ConditionChange | None:
-        """Take in points of an operand, oldest first, at log time `now`; return what they change, or None."""
+        """Add points of an operand, oldest first, at log time `now`; return what they change, or None."""
         base, before = self.settled.severity(bound.level_config), tuple(self.changes)
-        reached = self.buffered[-1].time if self.buffered else self.horizon
-        again = False
-        taken = 0
+        newest_time = self.buffered[-1].time if self.buffered else self.horizon
+        must_rebuild = False
+        added = 0
         for point in points:
-            place = self._place(operand, point)
-            if place is None:
+            index = self._index_of(operand, point)
+            if index is None:
                 continue
-            taken += 1
-            newest = place == len(self.buffered)
-            kept = BufferedPoint(point.time, operand, point)
-            if not newest and self.buffered[place][:2] == kept[:2]:
-                self.buffered[place] = kept
+            added += 1
+            newest = index == len(self.buffered)
+            buffered = BufferedPoint(point.time, operand, point)
+            if not newest and self.buffered[index][:2] == buffered[:2]:
+                self.buffered[index] = buffered
             else:
-                self.buffered.insert(place, kept)
-            again = again or not newest or not self._follows(point.time)
-            if not again:
-                self._step(self.current, self.memory, (kept,), bound, self.changes)
+                self.buffered.insert(index, buffered)
+            must_rebuild = must_rebuild or not newest or not self._extends_current(point.time)
+            if not must_rebuild:
+                self._step(self.current, self.memory, (buffered,), bound, self.changes)
             if newest:
                 self.arrived_time, self.frontier = now, max(self.frontier, point.time)
-        if not taken:
+        if not added:
             return None
-        if again:
-            self._fold(bound)
+        if must_rebuild:
+            self._rebuild(bound)
         else:
             self.changes.extend(self.current.advance(self.frontier, bound.level_config))
         after = tuple(self.changes)
-        self._shorten(bound)
-        return ConditionChange(base, reached, before, after) if after != before else None
+        self._settle(bound)
+        return ConditionChange(base, newest_time, before, after) if after != before else None
 
     def advance(self, bound: BoundRule, now: Instant) -> ConditionChange | None:
-        """Let the clock of the log come to `now`; return what fell due, or None."""
+        """Advance the clock of the log to `now`; return the changes that fell due, or None."""
         if not self.buffered:
             return None
         frontier = self.buffered[-1].time + max(0, now - self.arrived_time)
         found = self.current.advance(frontier, bound.level_config) if frontier > self.frontier else None
         if not found:
             return None
-        # Only what falls due moves the frontier: to look at it once more, after a restart, changes nothing.
+        # Only due changes move the frontier, so a repeated call after a restart changes nothing.
         self.frontier = frontier
         before = tuple(self.changes)
         self.changes.extend(found)
@@ -131,40 +132,40 @@ class ConditionState(msgspec.Struct, array_like=True):
         )
 
     def due(self, bound: BoundRule) -> Instant | None:
-        """Return the log time at which something falls due if no point comes; None: nothing does."""
+        """Return the log time of the next change if no point arrives; None: there is none."""
         due = self.current.due(bound.level_config)
         return self.arrived_time + due - self.buffered[-1].time if due is not None and self.buffered else None
 
     def resume(self, bound: BoundRule, severity: int, since: Instant) -> None:
-        """Begin as bad as it was known to be since an instant; points up to then change nothing."""
-        for progress in (self.settled, self.current):
-            for crossing, level in zip(bound.level_config.levels, progress.levels, strict=True):
-                level.active = crossing.severity <= severity
+        """Start with the severity that was known since an instant; points up to then change nothing."""
+        for states in (self.settled, self.current):
+            for resolved, state in zip(bound.level_config.levels, states.levels, strict=True):
+                state.active = resolved.severity <= severity
         self.horizon = since
 
     def reevaluated(self, bound: BoundRule) -> ConditionState:
-        """Return the course of the same points by another rule, or another version of it."""
+        """Return the state of the same points by another rule, or by another version of the rule."""
         other = ConditionState.initial(bound)
-        number = len(bound.series)
-        other.buffered = [one for one in self.buffered if one.operand < number]
+        operands = len(bound.series)
+        other.buffered = [one for one in self.buffered if one.operand < operands]
         other.frontier, other.arrived_time, other.horizon = self.frontier, self.arrived_time, self.horizon
-        other._fold(bound)
+        other._rebuild(bound)
         return other
 
-    def _place(self, operand: int, point: Point) -> int | None:
-        """Return where a point belongs; None when it is known, or older than all that may still change."""
+    def _index_of(self, operand: int, point: Point) -> int | None:
+        """Return the index for a point; None if it is known already, or older than the settled points."""
         if point.time <= self.horizon:
             return None
-        place = bisect_left(self.buffered, (point.time, operand), key=lambda one: one[:2])
-        known = place < len(self.buffered) and self.buffered[place][:2] == (point.time, operand)
-        return None if known and self.buffered[place].point == point else place
+        index = bisect_left(self.buffered, (point.time, operand), key=lambda one: one[:2])
+        known = index < len(self.buffered) and self.buffered[index][:2] == (point.time, operand)
+        return None if known and self.buffered[index].point == point else index
 
-    def _follows(self, time: Instant) -> bool:
-        """Whether a point at a time can be added to the tip without looking back."""
+    def _extends_current(self, time: Instant) -> bool:
+        """Whether a point at a time extends the current state without a rebuild."""
         return time > self.current.time and (not self.changes or time > self.changes[-1].time)
 
-    def _fold(self, bound: BoundRule) -> None:
-        """Make tip and shifts anew from the base."""
+    def _rebuild(self, bound: BoundRule) -> None:
+        """Compute the current state and its changes anew from the settled state."""
         self.current, self.memory, self.changes = self.settled.copy(), self.settled_memory.copy(), []
         for _, group in groupby(self.buffered, key=lambda one: one.time):
             self._step(self.current, self.memory, tuple(group), bound, self.changes)
@@ -172,23 +173,23 @@ class ConditionState(msgspec.Struct, array_like=True):
 
     def _step(
         self,
-        progress: LevelStates,
-        sight: OperandMemory,
+        states: LevelStates,
+        memory: OperandMemory,
         group: Sequence[BufferedPoint],
         bound: BoundRule,
-        shifts: list[SeverityChange],
+        changes: list[SeverityChange],
     ) -> None:
         points: Mapping[int, Point] = {one.operand: one.point for one in group}
         try:
-            judged = evaluate_condition(group[0].time, points, sight, self.baseline, bound)
+            value = evaluate_condition(group[0].time, points, memory, self.baseline, bound)
             self.error = ""
         except ExpressionError as error:
-            judged, self.error = None, str(error)
-        if judged is not None:
-            shifts.extend(progress.on_value(judged, bound.level_config))
+            value, self.error = None, str(error)
+        if value is not None:
+            changes.extend(states.on_value(value, bound.level_config))
 
-    def _shorten(self, bound: BoundRule) -> None:
-        """Let the base take what may not change any more: whole times, so that operands stay together."""
+    def _settle(self, bound: BoundRule) -> None:
+        """Settle the oldest points beyond the bound, whole times only, so that operands stay together."""
         if len(self.buffered) <= REORDER_POINTS_MAX:
             return
         error = self.error

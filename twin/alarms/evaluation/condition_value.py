@@ -1,4 +1,4 @@
-"""Judging: what a rule makes of the points of its operands at one time."""
+"""The value of a condition: what a rule compares, from the points of its operands at one time."""
 
 from __future__ import annotations
 
@@ -16,79 +16,81 @@ from twin.instant import Instant
 from twin.quality.quality_flags import QualityWord, is_usable, quality_word
 
 RECENT_MAX = 64
-"""So many points a rate of change looks back to at most: all pairs are compared, 2,016 of them."""
+"""Points that a rate of change uses at most: all pairs are compared, 2,016 of them."""
 
 RATE_POINTS_MIN = 3
-"""With fewer, the last digit of one of them is the rate."""
+"""With fewer points the last digit of one of them determines the rate."""
 
 QUALITY_RANKS: Mapping[QualityWord, float] = {"good": 0.0, "estimated": 1.0, "late": 2.0, "suspect": 3.0}
-"""What is judged where a rule asks how good a value is."""
+"""The compared number of each quality."""
 
 
 class OperandMemory(msgspec.Struct, array_like=True):
-    """What judging remembers from point to point. Mutable."""
+    """The points that the evaluation keeps from one time to the next. Mutable."""
 
-    current: list[Point | None]  #: the newest of each operand
-    recent: list[tuple[Instant, float]] = msgspec.field(default_factory=list)  #: of rates alone, oldest first
+    current: list[Point | None]  #: the newest point of each operand
+    recent: list[tuple[Instant, float]] = msgspec.field(default_factory=list)  #: for rates only, oldest first
 
     @classmethod
     def initial(cls, bound: BoundRule) -> OperandMemory:
-        """Return what is remembered before the first point."""
+        """Return the memory before the first point."""
         return cls([None] * len(bound.series))
 
     def copy(self) -> OperandMemory:
-        """Return one that remembers the same, and goes on by itself."""
+        """Return an independent copy."""
         return OperandMemory(self.current.copy(), self.recent.copy())
 
 
 def evaluate_condition(
-    time: Instant, points: Mapping[int, Point], sight: OperandMemory, usual: Baseline, bound: BoundRule
+    time: Instant, points: Mapping[int, Point], memory: OperandMemory, baseline: Baseline, bound: BoundRule
 ) -> ConditionValue | None:
-    """Return what a rule says of new points of a time, by operand number; None: nothing is known by them.
+    """Return the condition's value for new points of a time, by operand number; None if it is unknown.
 
-    Raises ExpressionError when an expression cannot be evaluated.
+    Raises ExpressionError if an expression cannot be evaluated.
     """
     rule = bound.rule
-    usable = {number: one for number, one in points.items() if rule.quality == "any" or is_usable(one.flags)}
+    usable = {
+        number: point for number, point in points.items() if rule.quality == "any" or is_usable(point.flags)
+    }
     condition = rule.condition
     if isinstance(condition, ThresholdCondition) and isinstance(condition.transform, QualityRank):
         usable = dict(points)
-    for number, one in usable.items():
-        sight.current[number] = one
-    current = [one for one in sight.current if one is not None and one.valid_until >= time]
-    if not usable or len(current) < len(sight.current):
+    for number, point in usable.items():
+        memory.current[number] = point
+    current = [point for point in memory.current if point is not None and point.valid_until >= time]
+    if not usable or len(current) < len(memory.current):
         return None
-    valid_until = min(one.valid_until for one in current)
-    counts = rule.start <= time < rule.end and (
+    valid_until = min(point.valid_until for point in current)
+    is_in_force = rule.start <= time < rule.end and (
         rule.schedule is None or rule.schedule.contains(time, bound.timezone)
     )
     if isinstance(condition, ExpressionCondition):
-        value: float | None = 1.0 if bound.evaluate([one.value for one in current]) else 0.0
+        value: float | None = 1.0 if bound.evaluate([point.value for point in current]) else 0.0
     else:
         assert isinstance(condition, ThresholdCondition)  # noqa: S101 - others have no operands
-        value = _transformed(current[0], condition, sight, usual, bound)
+        value = _transformed(current[0], condition, memory, baseline, bound)
         if value is None:
             return None
-    return ConditionValue(time, value if counts else None, valid_until, tuple(current))
+    return ConditionValue(time, value if is_in_force else None, valid_until, tuple(current))
 
 
 def _transformed(
-    point: Point, condition: ThresholdCondition, sight: OperandMemory, usual: Baseline, bound: BoundRule
+    point: Point, condition: ThresholdCondition, memory: OperandMemory, baseline: Baseline, bound: BoundRule
 ) -> float | None:
     match condition.transform:
         case None:
             return point.value
         case Rate(per=per, span=span):
-            slope = _slope(point, span, sight.recent)
+            slope = _slope(point, span, memory.recent)
             return slope * per if slope is not None else None
         case Deviation(measure=measure):
-            return _away(point, measure, usual, bound.timezone)
+            return _deviation(point, measure, baseline, bound.timezone)
         case QualityRank():
             return QUALITY_RANKS.get(quality_word(point.flags))
 
 
-def _away(point: Point, measure: str, usual: Baseline, timezone: str) -> float | None:
-    expected = usual.value_at(point.time, timezone)
+def _deviation(point: Point, measure: str, baseline: Baseline, timezone: str) -> float | None:
+    expected = baseline.value_at(point.time, timezone)
     if expected is None:
         return None
     unit = deviation_unit(measure, expected)
@@ -96,15 +98,15 @@ def _away(point: Point, measure: str, usual: Baseline, timezone: str) -> float |
 
 
 def deviation_unit(measure: str, expected: BaselineValue) -> float:
-    """Return what a deviation is told in; where it is not above 0, none is."""
+    """Return the unit of a deviation; where it is not above 0, there is no deviation."""
     units = {"absolute": 1.0, "percent": abs(expected.value) / 100.0, "spread": expected.spread}
     return units[measure]
 
 
 def _slope(point: Point, span: int, recent: list[tuple[Instant, float]]) -> float | None:
-    """Return the Theil-Sen slope per microsecond over the span before a point; remember the point.
+    """Return the Theil-Sen slope per microsecond over the span before a point; add the point to `recent`.
 
-    None with fewer than three points, or where they cover less than half of the span.
+    None with fewer than three points, or if they cover less than half of the span.
     """
     while recent and recent[-1][0] >= point.time:
         recent.pop()

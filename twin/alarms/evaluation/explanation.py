@@ -1,4 +1,4 @@
-"""Explanation: what an alarm follows from, in numbers and in a sentence of each language."""
+"""Explanations of alarms: the values behind a change, and a sentence in each language."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ from twin.model.names import resolve_name
 from twin.quality.quality_flags import quality_word
 
 
-def explain(shift: SeverityChange, bound: BoundRule, model: CityModel) -> Explanation:
-    """Return why a rule says what it says from a shift on."""
-    judged = shift.condition
-    crossing = _crossing(shift, bound)
+def explain(change: SeverityChange, bound: BoundRule, model: CityModel) -> Explanation:
+    """Return the values and sentences that explain a change of severity."""
+    condition = change.condition
+    threshold = _threshold(change, bound)
     operands = tuple(
-        _operand(series, point, crossing if len(bound.series) == 1 else None, model)
-        for series, point in zip(bound.series, judged.points, strict=False)
+        _operand(series, point, threshold if len(bound.series) == 1 else None, model)
+        for series, point in zip(bound.series, condition.points, strict=False)
     )
     entity = model.entities.get(bound.entity)
     name = entity.name if entity is not None else bound.entity
-    said = _Said(shift, bound, operands, name, crossing)
-    return Explanation(operands, _sentence("en", said), _sentence("nl", said))
+    context = _SentenceContext(change, bound, operands, name, threshold)
+    return Explanation(operands, _sentence("en", context), _sentence("nl", context))
 
 
-class _Said(NamedTuple):
-    """What a sentence is made of."""
+class _SentenceContext(NamedTuple):
+    """The contents of a sentence."""
 
-    shift: SeverityChange
+    change: SeverityChange
     bound: BoundRule
     operands: tuple[OperandValue, ...]
-    name: str  #: of the entity
-    crossing: float | None
+    name: str  #: name of the entity
+    threshold: float | None
 
 
 def _operand(series: OperandSeries, point: Point, threshold: float | None, model: CityModel) -> OperandValue:
@@ -64,16 +64,18 @@ def _operand(series: OperandSeries, point: Point, threshold: float | None, model
     )
 
 
-def _crossing(shift: SeverityChange, bound: BoundRule) -> float | None:
-    """Return the threshold that was passed, or, of a return, the one that it is clear of."""
+def _threshold(change: SeverityChange, bound: BoundRule) -> float | None:
+    """Return the threshold that was passed, or, for a return, the value at which it is clear."""
     if not isinstance(bound.rule.condition, ThresholdCondition):
         return None
-    if shift.severity:
-        return next((one.raised for one in bound.level_config.levels if one.severity == shift.severity), None)
+    if change.severity:
+        return next(
+            (level.raised for level in bound.level_config.levels if level.severity == change.severity), None
+        )
     return bound.level_config.levels[0].clear
 
 
-_WORDS: dict[Language, dict[str, str]] = {
+_PHRASES: dict[Language, dict[str, str]] = {
     "en": {
         "above": "at or above",
         "below": "at or below",
@@ -115,63 +117,63 @@ _WORDS: dict[Language, dict[str, str]] = {
 }
 
 
-def _sentence(language: Language, said: _Said) -> str:
-    words, rule, shift = _WORDS[language], said.bound.rule, said.shift
-    ending = f" ({words['normal']})" if not shift.severity else ""
-    what = _compared(language, said)
-    delay = rule.on_delay if shift.severity else rule.off_delay
-    lasting = f" {words['for']} {format_duration(delay)}" if delay else ""
-    when = f"{words['since']} {format_local_time(shift.time, said.bound.timezone, language)}"
-    return f"{rule.title.in_language(language)}, {said.name}{ending}: {what}{lasting}, {when}."
+def _sentence(language: Language, context: _SentenceContext) -> str:
+    terms, rule, change = _PHRASES[language], context.bound.rule, context.change
+    ending = f" ({terms['normal']})" if not change.severity else ""
+    comparison = _comparison(language, context)
+    delay = rule.on_delay if change.severity else rule.off_delay
+    lasting = f" {terms['for']} {format_duration(delay)}" if delay else ""
+    when = f"{terms['since']} {format_local_time(change.time, context.bound.timezone, language)}"
+    return f"{rule.title.in_language(language)}, {context.name}{ending}: {comparison}{lasting}, {when}."
 
 
-def _compared(language: Language, said: _Said) -> str:
-    words = _WORDS[language]
-    condition, shift, operands = said.bound.rule.condition, said.shift, said.operands
-    if shift.condition.value is None:
-        return words["off"]
+def _comparison(language: Language, context: _SentenceContext) -> str:
+    terms = _PHRASES[language]
+    condition, change, operands = context.bound.rule.condition, context.change, context.operands
+    if change.condition.value is None:
+        return terms["off"]
     if not isinstance(condition, ThresholdCondition):
         values = ", ".join(
-            f"{_what(one, language)} {format_quantity(one.value, one.unit, language)}" for one in operands
+            f"{_operand_text(operand, language)} {format_quantity(operand.value, operand.unit, language)}"
+            for operand in operands
         )
-        return f"{getattr(condition, 'source', '')} {words['true' if shift.severity else 'false']} ({values})"
-    one = operands[0]
-    verb, value, unit, per = words["is"], shift.condition.value, one.unit, ""
+        return (
+            f"{getattr(condition, 'source', '')} {terms['true' if change.severity else 'false']} ({values})"
+        )
+    operand = operands[0]
+    verb, value, unit, per = terms["is"], change.condition.value, operand.unit, ""
     match condition.transform:
         case Rate(per=length):
-            verb, per = words["rate"], f" {words['per']} {format_duration(length).removeprefix('1 ')}"
+            verb, per = terms["rate"], f" {terms['per']} {format_duration(length).removeprefix('1 ')}"
         case Deviation(measure=measure):
-            verb = words["deviation"]
-            unit = {"absolute": one.unit, "percent": "%", "spread": "MAD"}[measure]
+            verb = terms["deviation"]
+            unit = {"absolute": operand.unit, "percent": "%", "spread": "MAD"}[measure]
         case QualityRank():
-            return f"{_what(one, language)} {words['quality']} {quality_word(one.flags)}"
+            return f"{_operand_text(operand, language)} {terms['quality']} {quality_word(operand.flags)}"
         case None:
             pass
-    place = words[condition.direction if shift.severity else f"again_{condition.direction}"]
+    side = terms[condition.direction if change.severity else f"again_{condition.direction}"]
     limit = (
-        f", {place} {format_quantity(said.crossing, unit, language)}{per}"
-        if said.crossing is not None
+        f", {side} {format_quantity(context.threshold, unit, language)}{per}"
+        if context.threshold is not None
         else ""
     )
-    return f"{_what(one, language)} {verb} {format_quantity(value, unit, language)}{per}{limit}"
+    return f"{_operand_text(operand, language)} {verb} {format_quantity(value, unit, language)}{per}{limit}"
 
 
-def _what(operand: OperandValue, language: Language) -> str:
-    """Return what is judged: the value, or what a closed window says of it."""
+def _operand_text(operand: OperandValue, language: Language) -> str:
+    """Return the name of an operand, with the statistic and the size of its window."""
     name = display_name(operand.name, language)
     if operand.over == "instant":
         return name
-    statistic = f"{_WORDS[language][operand.statistic]} " if operand.statistic != "value" else ""
+    statistic = f"{_PHRASES[language][operand.statistic]} " if operand.statistic != "value" else ""
     return f"{statistic}{name} ({format_duration(operand.window)})"
-
-
-# Sentences about what does not come.
 
 
 def silence_sentence(
     title: BilingualText, name: str, sensor: str, since: tuple[Instant, str], *, returned: bool
 ) -> tuple[str, str]:
-    """Return in English and Dutch that a sensor is silent, or speaks again; `since` has the time zone.
+    """Return in English and Dutch that a sensor is silent, or reports again; `since` has the time zone.
 
     >>> when = 0, "Europe/Amsterdam"
     >>> silence_sentence(BilingualText("Silent", "Stil"), "Overdie", "aq-1", when, returned=False)[1]
@@ -180,8 +182,8 @@ def silence_sentence(
     en, nl = format_local_time(*since, "en"), format_local_time(*since, "nl")
     if returned:
         return (
-            f"{title.en}, {name} (normal again): {sensor} was heard at {en}.",
-            f"{title.nl}, {name} (weer normaal): {sensor} is gehoord op {nl}.",
+            f"{title.en}, {name} (normal again): {sensor} reported at {en}.",
+            f"{title.nl}, {name} (weer normaal): {sensor} meldde zich op {nl}.",
         )
     return (
         f"{title.en}, {name}: nothing new from {sensor} since {en}.",
@@ -190,9 +192,14 @@ def silence_sentence(
 
 
 def outage_sentence(
-    title: BilingualText, name: str, supply: tuple[str, int], since: tuple[Instant, str], *, returned: bool
+    title: BilingualText,
+    name: str,
+    dependency: tuple[str, int],
+    since: tuple[Instant, str],
+    *,
+    returned: bool,
 ) -> tuple[str, str]:
-    """Return in English and Dutch that nothing comes through a supply (name, count of sensors), or again.
+    """Return in English and Dutch that all sensors of a dependency (id, count) are silent, or report again.
 
     >>> when = 0, "Europe/Amsterdam"
     >>> outage_sentence(BilingualText("Out", "Uit"), "Mast", ("gateway:mast", 9), when, returned=False)[0]
@@ -200,15 +207,15 @@ def outage_sentence(
     >>> outage_sentence(BilingualText("Out", "Uit"), "Town", ("feed:ttn", 9), when, returned=False)[1]
     'Uit, Town: niets van de 9 sensoren van feed ttn sinds 1 januari 1970 om 01:00.'
     """
-    kind, _, id = supply[0].partition(":")
-    count = supply[1]
+    kind, _, id = dependency[0].partition(":")
+    count = dependency[1]
     en, nl = format_local_time(*since, "en"), format_local_time(*since, "nl")
     is_feed = kind == "feed"
     if returned:
         feed_en, feed_nl = (f" of feed {id}", f" van feed {id}") if is_feed else ("", "")
         return (
-            f"{title.en}, {name} (normal again): something came from its sensors{feed_en} at {en}.",
-            f"{title.nl}, {name} (weer normaal): er kwam iets van zijn sensoren{feed_nl} op {nl}.",
+            f"{title.en}, {name} (normal again): one of its sensors reported{feed_en} at {en}.",
+            f"{title.nl}, {name} (weer normaal): een van zijn sensoren{feed_nl} meldde zich op {nl}.",
         )
     of_en, of_nl = (
         (f"the {count} sensors of feed {id}", f"de {count} sensoren van feed {id}")

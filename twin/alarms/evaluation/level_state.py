@@ -1,8 +1,8 @@
-"""The progress of a rule over time: which of its levels hold, and which are about to.
+"""The states of a rule's levels over time: active, or pending towards a change.
 
-Between two points the earlier one holds, for as long as it is valid; after that nothing is known. A level
-that is not held and whose threshold is passed is held once it was passed throughout the on-delay; one that is
-held goes once it was clear throughout the off-delay. What is not known interrupts both, and ends nothing.
+Between two points the earlier one holds, as long as it is valid; after that nothing is known. An inactive
+level becomes active when its threshold was passed throughout the on-delay; an active one becomes inactive
+when it was clear throughout the off-delay. An unknown time interrupts both delays, and deactivates nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from twin.instant import INSTANT_MIN, Duration, Instant
 
 
 class ResolvedLevel(NamedTuple):
-    """A level of a rule as it is evaluated: relative values resolved."""
+    """A level of a rule on an entity, with its relative values resolved."""
 
     severity: int
     raised: float
@@ -25,7 +25,7 @@ class ResolvedLevel(NamedTuple):
 
 
 class LevelConfig(NamedTuple):
-    """How a judged value is compared; the same at every point."""
+    """How values are compared; constant for a rule on an entity."""
 
     levels: tuple[ResolvedLevel, ...]  #: mildest first
     above: bool
@@ -36,148 +36,152 @@ class LevelConfig(NamedTuple):
 
 
 class ConditionValue(NamedTuple):
-    """What a rule makes of its operands at a time."""
+    """The compared value of a rule at a time."""
 
     time: Instant
-    value: float | None  #: what is compared; None: the rule does not count at that time, so nothing is wrong
+    value: float | None  #: None: the rule does not count at that time, so no level is passed
     valid_until: Instant
-    points: tuple[Point, ...]  #: behind it, in the order of the rule's operands
+    points: tuple[Point, ...]  #: the points behind the value, in the order of the rule's operands
 
 
 class SeverityChange(NamedTuple):
-    """From `time` on it is this bad."""
+    """The severity from `time` on."""
 
     time: Instant
-    severity: int  #: 0: nothing is wrong any more
-    condition: ConditionValue  #: that it follows from
+    severity: int  #: 0: cleared
+    condition: ConditionValue  #: the value that it follows from
 
 
 class LevelState(msgspec.Struct, array_like=True):
-    """One level. Mutable."""
+    """The state of one level. Mutable."""
 
     active: bool = False
-    pending_since: Instant | None = None  #: from when on the change that is about to come has been due
-    recent_bits: int = 0  #: whether each of the last points was beyond, the newest lowest; of n-of-m only
+    pending_since: Instant | None = None  #: when the delay of a pending change began
+    recent_bits: int = 0  #: of n-of-m: a bit for each of the last points that was beyond, the newest lowest
 
 
 class LevelStates(msgspec.Struct, array_like=True):
-    """Where a rule is after all points up to a time. Mutable."""
+    """The states of all levels after the points up to a time. Mutable."""
 
     levels: list[LevelState]
     last: ConditionValue | None = None
 
     @classmethod
-    def initial(cls, terms: LevelConfig) -> LevelStates:
-        """Return the progress before the first point."""
-        return cls([LevelState() for _ in terms.levels])
+    def initial(cls, config: LevelConfig) -> LevelStates:
+        """Return the states before the first point."""
+        return cls([LevelState() for _ in config.levels])
 
     @property
     def time(self) -> Instant:
-        """Return the time of the last point."""
+        """Return the time of the last value."""
         return self.last.time if self.last is not None else INSTANT_MIN
 
-    def severity(self, terms: LevelConfig) -> int:
-        """Return how bad it is now."""
-        held = (
-            crossing.severity
-            for crossing, level in zip(terms.levels, self.levels, strict=True)
-            if level.active
+    def severity(self, config: LevelConfig) -> int:
+        """Return the severity of the worst active level."""
+        active = (
+            resolved.severity
+            for resolved, state in zip(config.levels, self.levels, strict=True)
+            if state.active
         )
-        return max(held, default=0)
+        return max(active, default=0)
 
     def copy(self) -> LevelStates:
-        """Return one that is at the same place, and goes on by itself."""
+        """Return an independent copy."""
         return LevelStates(
             [LevelState(one.active, one.pending_since, one.recent_bits) for one in self.levels], self.last
         )
 
-    def on_value(self, judged: ConditionValue, terms: LevelConfig) -> list[SeverityChange]:
-        """Go on to a point, later than the last one; return what changed, in order of time."""
-        shifts = self.advance(judged.time - 1, terms)
-        known = self.last is not None and judged.time <= self.last.valid_until
-        self.last = judged
-        before = self.severity(terms)
-        for crossing, level in zip(terms.levels, self.levels, strict=True):
-            if not known:
-                level.pending_since = None
-            _meet(level, crossing, judged, terms)
-        after = self.severity(terms)
+    def on_value(self, value: ConditionValue, config: LevelConfig) -> list[SeverityChange]:
+        """Apply a value later than the last one; return the changes, in order of time."""
+        changes = self.advance(value.time - 1, config)
+        is_continuous = self.last is not None and value.time <= self.last.valid_until
+        self.last = value
+        before = self.severity(config)
+        for resolved, state in zip(config.levels, self.levels, strict=True):
+            if not is_continuous:
+                state.pending_since = None
+            _update_level(state, resolved, value, config)
+        after = self.severity(config)
         if after != before:
-            shifts.append(SeverityChange(judged.time, after, judged))
-        return shifts
+            changes.append(SeverityChange(value.time, after, value))
+        return changes
 
-    def advance(self, frontier: Instant, terms: LevelConfig) -> list[SeverityChange]:
-        """Let time pass without a point; return what fell due, in order of time."""
-        if self.last is None or all(level.pending_since is None for level in self.levels):
+    def advance(self, frontier: Instant, config: LevelConfig) -> list[SeverityChange]:
+        """Advance the time without a value; return the changes that fell due, in order of time."""
+        if self.last is None or all(state.pending_since is None for state in self.levels):
             return []
         until = min(frontier, self.last.valid_until)
-        shifts: list[SeverityChange] = []
-        dues = {due for level in self.levels if (due := _due(level, terms)) is not None and due <= until}
+        changes: list[SeverityChange] = []
+        dues = {due for state in self.levels if (due := _due(state, config)) is not None and due <= until}
         for due in sorted(dues):
-            before = self.severity(terms)
-            for level in self.levels:
-                if _due(level, terms) == due:
-                    level.active, level.pending_since = not level.active, None
-            after = self.severity(terms)
+            before = self.severity(config)
+            for state in self.levels:
+                if _due(state, config) == due:
+                    state.active, state.pending_since = not state.active, None
+            after = self.severity(config)
             if after != before:
-                shifts.append(SeverityChange(due, after, self.last))
-        return shifts
+                changes.append(SeverityChange(due, after, self.last))
+        return changes
 
-    def due(self, terms: LevelConfig) -> Instant | None:
-        """Return when something changes if no point comes; None: nothing does."""
+    def due(self, config: LevelConfig) -> Instant | None:
+        """Return the time of the next change if no value arrives; None: there is none."""
         if self.last is None:
             return None
-        dues = [due for level in self.levels if (due := _due(level, terms)) is not None]
+        dues = [due for state in self.levels if (due := _due(state, config)) is not None]
         earliest = min(dues, default=None)
         return earliest if earliest is not None and earliest <= self.last.valid_until else None
 
 
-def _meet(level: LevelState, crossing: ResolvedLevel, judged: ConditionValue, terms: LevelConfig) -> None:
-    value = judged.value
-    beyond = value is not None and (value >= crossing.raised if terms.above else value <= crossing.raised)
-    clear = value is None or (value <= crossing.clear if terms.above else value >= crossing.clear)
-    if terms.of > 1:
-        level.recent_bits = (level.recent_bits << 1 | beyond) & ((1 << terms.of) - 1)
-        enough = level.recent_bits.bit_count() >= terms.n
-        beyond, clear = enough, clear and not enough
-    changes, delay = (clear, terms.off_delay) if level.active else (beyond, terms.on_delay)
+def _update_level(
+    state: LevelState, resolved: ResolvedLevel, condition: ConditionValue, config: LevelConfig
+) -> None:
+    value = condition.value
+    beyond = value is not None and (value >= resolved.raised if config.above else value <= resolved.raised)
+    clear = value is None or (value <= resolved.clear if config.above else value >= resolved.clear)
+    if config.of > 1:
+        state.recent_bits = (state.recent_bits << 1 | beyond) & ((1 << config.of) - 1)
+        has_enough = state.recent_bits.bit_count() >= config.n
+        beyond, clear = has_enough, clear and not has_enough
+    changes, delay = (clear, config.off_delay) if state.active else (beyond, config.on_delay)
     if not changes:
-        level.pending_since = None
+        state.pending_since = None
         return
-    if level.pending_since is None:
-        level.pending_since = judged.time
-    if level.pending_since + delay <= judged.time:
-        level.active, level.pending_since = not level.active, None
+    if state.pending_since is None:
+        state.pending_since = condition.time
+    if state.pending_since + delay <= condition.time:
+        state.active, state.pending_since = not state.active, None
 
 
-def _due(level: LevelState, terms: LevelConfig) -> Instant | None:
-    if level.pending_since is None:
+def _due(state: LevelState, config: LevelConfig) -> Instant | None:
+    if state.pending_since is None:
         return None
-    return level.pending_since + (terms.off_delay if level.active else terms.on_delay)
+    return state.pending_since + (config.off_delay if state.active else config.on_delay)
 
 
-def inert_range(terms: LevelConfig, progress: LevelStates) -> tuple[float, float] | None:
-    """Return (low, high): judged values strictly between change nothing now; None: any value may.
+def inert_range(config: LevelConfig, states: LevelStates) -> tuple[float, float] | None:
+    """Return (low, high): values strictly between change no level now; None: any value may.
 
-    So a run over stored history may pass over them, as long as they follow each other. Where something is
-    held, that is true of values that count: one that does not ends it.
+    A run over stored history may skip such values while they follow each other within their validity. If a
+    level is active, that holds only for values that count: a value outside the rule's times deactivates it.
     """
     low, high = float("-inf"), float("inf")
-    every = (1 << terms.of) - 1
-    for crossing, level in zip(terms.levels, progress.levels, strict=True):
-        if level.pending_since is not None or level.recent_bits not in (0, every):
+    all_bits = (1 << config.of) - 1
+    for resolved, state in zip(config.levels, states.levels, strict=True):
+        if state.pending_since is not None or state.recent_bits not in (0, all_bits):
             return None
-        # Of n-of-m any value beyond is remembered, also by a level that is held; where all of the last were
-        # beyond, one that is not.
-        met = [crossing.raised if level.recent_bits else crossing.clear] if level.active else []
-        passed = [crossing.raised] if not level.active or (terms.of > 1 and not level.recent_bits) else []
-        if terms.above:
-            low, high = max([low, *met]), min([high, *passed])
+        # With n-of-m a level records each value beyond, also while it is active. If all of the last values
+        # were beyond, it records a value that is not.
+        return_bounds = [resolved.raised if state.recent_bits else resolved.clear] if state.active else []
+        raise_bounds = (
+            [resolved.raised] if not state.active or (config.of > 1 and not state.recent_bits) else []
+        )
+        if config.above:
+            low, high = max([low, *return_bounds]), min([high, *raise_bounds])
         else:
-            low, high = max([low, *passed]), min([high, *met])
+            low, high = max([low, *raise_bounds]), min([high, *return_bounds])
     return low, high
 
 
-def severity_timeline(shifts: Sequence[SeverityChange]) -> list[tuple[Instant, int]]:
-    """Return what two courses are compared by: when it became how bad."""
-    return [(one.time, one.severity) for one in shifts]
+def severity_timeline(changes: Sequence[SeverityChange]) -> list[tuple[Instant, int]]:
+    """Return the (time, severity) pairs by which two series of changes are compared."""
+    return [(one.time, one.severity) for one in changes]

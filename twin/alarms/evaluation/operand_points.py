@@ -1,4 +1,4 @@
-"""Points of what is observed: the series that rules look at, made of the observations that are kept."""
+"""Points of operands: from observations, from closed windows, and from derived values."""
 
 from __future__ import annotations
 
@@ -26,89 +26,94 @@ _time = attrgetter("phenomenon_time")
 def property_points(state: EntityState, property: str, since: Instant, model: CityModel) -> list[Point]:
     """Return the values of a property of an entity at each time from `since` on, oldest first.
 
-    At each time at which one of its datastreams was observed the value combines what all of them had said by
-    then. So the points follow from the set of observations, whatever the order of arrival. None of personal
-    data.
+    There is a point for each time at which one of its datastreams was observed. It combines the newest values
+    of all its datastreams up to that time, so the points follow from the set of observations, whatever the
+    order of arrival. Datastreams with personal data are left out.
     """
     parts = [
-        (datastream, known)
-        for id, known in sorted(state.datastreams.items())
+        (datastream, datastream_state)
+        for id, datastream_state in sorted(state.datastreams.items())
         if (datastream := model.datastreams.get(id)) is not None
         and datastream.property == property
         and not model.policy_of(datastream).personal
     ]
     if len(parts) == 1:
-        return _of_one(*parts[0], since)
-    times = sorted({one.phenomenon_time for _, known in parts for one in _since(known, since)})
+        return _single_datastream_points(*parts[0], since)
+    times = sorted(
+        {
+            one.phenomenon_time
+            for _, datastream_state in parts
+            for one in _observed_since(datastream_state, since)
+        }
+    )
     points = []
     for time in times:
-        spoke = [
+        inputs = [
             CombinationInput(newest, None, datastream.interval)
-            for datastream, known in parts
-            if (newest := _at(known, time)) is not None
+            for datastream, datastream_state in parts
+            if (newest := _newest_at(datastream_state, time)) is not None
         ]
-        combined = combine(model.properties[property], spoke)
-        taken = {one.newest.datastream: one for one in spoke}
-        behind = [taken[id] for id in combined.datastreams]
-        valid = max(one.newest.phenomenon_time + live_duration(one.interval) for one in behind)
-        sources = tuple(ObservationRef(one.newest.datastream, one.newest.phenomenon_time) for one in behind)
+        combined = combine(model.properties[property], inputs)
+        by_datastream = {one.newest.datastream: one for one in inputs}
+        used = [by_datastream[id] for id in combined.datastreams]
+        valid = max(one.newest.phenomenon_time + live_duration(one.interval) for one in used)
+        sources = tuple(ObservationRef(one.newest.datastream, one.newest.phenomenon_time) for one in used)
         points.append(Point(time, combined.value, combined.flags, valid, sources))
     return points
 
 
-def _of_one(datastream: Datastream, state: DatastreamState, since: Instant) -> list[Point]:
-    live = live_duration(datastream.interval)
+def _single_datastream_points(datastream: Datastream, state: DatastreamState, since: Instant) -> list[Point]:
+    live_for = live_duration(datastream.interval)
     return [
         Point(
             one.phenomenon_time,
             one.value,
             one.flags,
-            one.phenomenon_time + live,
+            one.phenomenon_time + live_for,
             (ObservationRef(one.datastream, one.phenomenon_time),),
         )
-        for one in _since(state, since)
+        for one in _observed_since(state, since)
     ]
 
 
-def _since(state: DatastreamState, time: Instant) -> Sequence[Observation]:
-    judged = state.assessed
-    # Most often it is the newest alone.
-    if len(judged) > 1 and judged[-2].phenomenon_time >= time:
-        return judged[bisect_left(judged, time, key=_time) :]
-    return judged[-1:] if judged and judged[-1].phenomenon_time >= time else ()
+def _observed_since(state: DatastreamState, time: Instant) -> Sequence[Observation]:
+    assessed = state.assessed
+    # Usually only the newest observation is that new.
+    if len(assessed) > 1 and assessed[-2].phenomenon_time >= time:
+        return assessed[bisect_left(assessed, time, key=_time) :]
+    return assessed[-1:] if assessed and assessed[-1].phenomenon_time >= time else ()
 
 
-def _at(state: DatastreamState, time: Instant) -> Observation | None:
-    """Return the newest observation up to a phenomenon time, of those that are kept."""
-    place = bisect_right(state.assessed, time, key=_time)
-    return state.assessed[place - 1] if place else None
-
-
-# Points of closed windows, and of what is derived.
+def _newest_at(state: DatastreamState, time: Instant) -> Observation | None:
+    """Return the newest kept observation up to a phenomenon time."""
+    index = bisect_right(state.assessed, time, key=_time)
+    return state.assessed[index - 1] if index else None
 
 
 def window_point(
-    series: OperandSeries, aggregate: Aggregate, trail: WindowHistory, property: ObservedProperty
+    series: OperandSeries, aggregate: Aggregate, history: WindowHistory, property: ObservedProperty
 ) -> Point | None:
-    """Return the entity's value of the window that an aggregate told; None where too little was measured.
+    """Return the entity's value of the window of an aggregate; None if too little of it was measured.
 
-    A window speaks for its end. One that has no value any more is told with the flags of what lies in it, so
-    that what it was told with before does not count.
+    The point's time is the end of the window. If the window has no good value any more, the point has the
+    flags of its observations, so that an earlier point for the window no longer counts.
     """
     size = WINDOW_SIZES[series.over]
     end = aggregate.start + size
     valid_until = end + live_duration(size)
-    parts = trail.parts(aggregate.start, property)
+    parts = history.parts(aggregate.start, property)
     sources = tuple(ObservationRef(id, aggregate.start) for id, _ in parts)
     if not parts:
         return Point(end, 0.0, aggregate.flags, valid_until) if aggregate.suspect else None
     if not is_valid(sum(one.coverage for _, one in parts) / len(parts)):
         return None
-    value = _value([one for _, one in parts], series, property)
+    value = _window_statistic([one for _, one in parts], series, property)
     return Point(end, value, 0, valid_until, sources) if value is not None else None
 
 
-def _value(parts: list[WindowValue], series: OperandSeries, property: ObservedProperty) -> float | None:
+def _window_statistic(
+    parts: list[WindowValue], series: OperandSeries, property: ObservedProperty
+) -> float | None:
     if series.statistic == "value":
         return combine_values(property.combination, [one.value for one in parts])
     if series.statistic == "minimum":
@@ -117,5 +122,5 @@ def _value(parts: list[WindowValue], series: OperandSeries, property: ObservedPr
 
 
 def derived_point(value: float, time: Instant, flags: int, interval: Duration) -> Point:
-    """Return a derived value, which is made anew each `interval`, as a point."""
+    """Return a derived value, which is computed anew each `interval`, as a point."""
     return Point(time, value, flags, time + live_duration(interval))

@@ -1,4 +1,4 @@
-"""Silence: whether a sensor still tells something new, by the clock of the log."""
+"""Silence of sensors: whether a sensor still reports new data, by the clock of the log."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from twin.model.sensor import Sensor
 from twin.state.freshness import TRANSMISSION_GRACE
 
 REPORT_SPACING_MAX: Duration = 10 * SECOND
-"""A sensor that speaks more often is told to be alive no more often than that."""
+"""The activity of a sensor is reported at most once in this time."""
 
 
 class SensorActivity(msgspec.Struct, array_like=True):
-    """When a sensor was last heard on an entity. Mutable."""
+    """The last report of a sensor on an entity. Mutable."""
 
-    received_time: Instant = INSTANT_MIN  #: of the last message that told something new
-    phenomenon_time: Instant = INSTANT_MIN  #: of the newest that it told
+    received_time: Instant = INSTANT_MIN  #: of the last message with new data
+    phenomenon_time: Instant = INSTANT_MIN  #: the newest phenomenon time
 
     def on_report(self, received_time: Instant, phenomenon_time: Instant) -> bool:
-        """Take in a sign of life; return whether it is one: old news told again is none."""
+        """Record a report; return whether it has new data. Repeated data are no sign of life."""
         if phenomenon_time <= self.phenomenon_time:
             return False
         self.phenomenon_time = phenomenon_time
@@ -32,23 +32,23 @@ class SensorActivity(msgspec.Struct, array_like=True):
 
 
 def report_spacing(sensor: Sensor) -> Duration:
-    """Return how much log time lies at least between two signs of life that are told of a sensor."""
+    """Return the least log time between two activity reports of a sensor."""
     return min(REPORT_SPACING_MAX, sensor.interval // 2)
 
 
 def silent_from(
     condition: SilenceCondition, sensor: Sensor, life: SensorActivity, resumed: Instant
 ) -> Instant:
-    """Return the log time from which on a sensor is silent if nothing comes.
+    """Return the log time at which a sensor becomes silent if nothing arrives.
 
-    While nothing was received at all, nobody could be heard: time counts from `resumed` on.
+    While nothing at all was received, no sensor could be: time counts from `resumed` on.
     """
     limit = max(int(condition.intervals * sensor.interval), condition.after) + TRANSMISSION_GRACE
     return max(life.received_time, resumed) + limit
 
 
 def monitored_sensors(entity: str, condition: SilenceCondition, model: CityModel) -> Iterator[Sensor]:
-    """Yield the sensors of an entity that a rule listens to, by id."""
+    """Yield the sensors of an entity that a rule monitors, by id."""
     ids = {
         one.sensor
         for one in model.datastreams_of(entity)
