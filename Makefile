@@ -14,13 +14,14 @@ TESTS ?=
 SECONDS ?= 600
 SEED ?=
 
-.PHONY: help setup setup-tests demo test test-core test-services test-systems test-cli test-docker check audit format bench fuzz clean
+.PHONY: help setup setup-tests demo test test-core test-services test-systems test-cli test-docker check docs audit format bench fuzz clean
 
 help:
 	@echo 'make demo   set up what is missing, run the simulated city: http://localhost:8080/'
 	@echo 'make test   set up what is missing, run all tests'
 	@echo 'make test-docker  the tests with containers; starts a Docker engine where none runs'
-	@echo 'make check  format, lint, types, import layers'
+	@echo 'make check  format, lint, types, import layers, dependencies, documentation'
+	@echo 'make docs   build the site of docs/ into docs/_build/html'
 	@echo 'make audit  ask the advisory services about known weaknesses of dependencies'
 	@echo 'make bench  how fast, how late, for how much, beside the raw limits; ARGS=reach for one case'
 	@echo 'make fuzz   inputs of others, mutated, for SECONDS=600; SEED=N makes a run again'
@@ -79,7 +80,16 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/deptry .
+	$(SPHINX)
 	cd web && npm run --silent check
+
+# A warning is an error: a broken link, a page without a place, a docstring that cannot be rendered.
+SPHINX := $(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --jobs auto docs docs/_build/html
+
+docs: setup
+	$(SPHINX)
+	@echo 'the site is docs/_build/html/index.html'
 
 audit:
 	@deploy/audit.sh
