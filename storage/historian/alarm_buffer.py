@@ -1,4 +1,4 @@
-"""What one transaction of the historian stores of alarms, incidents and messages to people."""
+"""Collects the events of alarms, incidents and notifications that one transaction stores."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from twin.errors import MessageError
 from twin.instant import INSTANT_MAX, INSTANT_MIN, Instant
 from twin.wire.duty_messages import NOTIFICATIONS, NotificationEvent
 
-# A key of an index has 2,704 bytes at most; an id is three others.
+# PostgreSQL limits an index key to 2,704 bytes; an alarm id joins three ids.
 ID_CHARACTERS_MAX = 600
 
 
 @dataclass(slots=True)
 class AlarmBuffer:
-    """Events of alarms, incidents and messages, each once, by id and revision."""
+    """Events of alarms, incidents and notifications, each once, by id and revision."""
 
     alarms: dict[tuple[str, int], AlarmEvent] = field(default_factory=dict)
     incidents: dict[tuple[str, int], IncidentEvent] = field(default_factory=dict)
@@ -27,16 +27,19 @@ class AlarmBuffer:
 
     @property
     def alarm_count(self) -> int:
-        """How many events of alarms and incidents there are."""
+        """The number of events of alarms and incidents."""
         return len(self.alarms) + len(self.incidents)
 
     @property
     def count(self) -> int:
-        """How many events there are."""
+        """The number of all events."""
         return self.alarm_count + len(self.notifications)
 
     def add_alarm_record(self, value: bytes) -> list[str]:
-        """Take in a record of `alarms`; return what of it cannot be stored. Raises MessageError."""
+        """Add a record of `alarms`; return a description of the events that the columns cannot hold.
+
+        Raises MessageError when the record cannot be decoded.
+        """
         batch = ALARMS.decode(value)
         refused = 0
         for alarm in batch.alarms:
@@ -50,17 +53,17 @@ class AlarmBuffer:
             else:
                 refused += 1
         count = len(batch.alarms) + len(batch.incidents)
-        return [f"{refused} of {count} events have numbers beyond all bounds"] if refused else []
+        return [f"{refused} of {count} events have values outside the column limits"] if refused else []
 
     def add_notification_record(self, value: bytes) -> list[str]:
-        """Take in a record of `notifications`; raise MessageError when it cannot be stored."""
+        """Add a record of `notifications`; raise MessageError when it cannot be decoded or stored."""
         event = NOTIFICATIONS.decode(value)
         counts = event.round, event.step, event.attempt
         if not (
             _fits(event.revision, (event.time, event.due_time), event.notification)
-            and all(0 <= one <= INTEGER_MAX for one in counts)
+            and all(0 <= count <= INTEGER_MAX for count in counts)
         ):
-            raise MessageError("NotificationEvent has numbers beyond all bounds")
+            raise MessageError("NotificationEvent has values outside the column limits")
         self.notifications.setdefault((event.notification, event.revision), event)
         return []
 
@@ -75,34 +78,34 @@ R = TypeVar("R", bound=_Revised)
 
 def newest_revisions(events: Iterable[tuple[tuple[str, int], R]]) -> list[R]:
     """Return the event with the greatest revision of each id."""
-    found: dict[str, R] = {}
+    newest: dict[str, R] = {}
     for (id, revision), event in events:
-        known = found.get(id)
+        known = newest.get(id)
         if known is None or revision > known.revision:
-            found[id] = event
-    return list(found.values())
+            newest[id] = event
+    return list(newest.values())
 
 
-def _alarm_fits(one: AlarmEvent) -> bool:
-    times = one.raised_time, one.returned_time, one.acknowledged_time, one.shelved_until
+def _alarm_fits(event: AlarmEvent) -> bool:
+    times = event.raised_time, event.returned_time, event.acknowledged_time, event.shelved_until
     return (
-        _fits(one.revision, (one.time, one.told_time, *times), one.alarm)
-        and 0 <= one.rule_version <= INTEGER_MAX
-        and 0 <= one.occurrence <= INTEGER_MAX
+        _fits(event.revision, (event.time, event.told_time, *times), event.alarm)
+        and 0 <= event.rule_version <= INTEGER_MAX
+        and 0 <= event.occurrence <= INTEGER_MAX
         and all(
             isfinite(value.value)
             and 0 <= value.flags <= FLAGS_MAX
             and _times_fit((value.time,))
             and "\0" not in value.name + value.entity + value.unit
-            for value in one.operands
+            for value in event.operands
         )
     )
 
 
-def _incident_fits(one: IncidentEvent) -> bool:
+def _incident_fits(event: IncidentEvent) -> bool:
     return _fits(
-        one.revision, (one.time, one.told_time, one.opened_time, one.closed_time), one.incident
-    ) and all("\0" not in member.alarm + member.state for member in one.members)
+        event.revision, (event.time, event.told_time, event.opened_time, event.closed_time), event.incident
+    ) and all("\0" not in member.alarm + member.state for member in event.members)
 
 
 def _fits(revision: int, times: Iterable[Instant | None], id: str) -> bool:
@@ -112,4 +115,4 @@ def _fits(revision: int, times: Iterable[Instant | None], id: str) -> bool:
 
 
 def _times_fit(times: Iterable[Instant | None]) -> bool:
-    return all(one is None or INSTANT_MIN <= one <= INSTANT_MAX for one in times)
+    return all(time is None or INSTANT_MIN <= time <= INSTANT_MAX for time in times)

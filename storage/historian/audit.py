@@ -1,4 +1,4 @@
-"""The audit: whether the ledger balances, and how large the database is, from time to time, as metrics."""
+"""The audit: at intervals, publishes as metrics whether the ledger balances and how large the database is."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ BACK_OFF_S = 5.0
 
 
 async def run_audits(settings: HistorianSettings, metrics: HistorianMetrics, clock: Clock) -> None:
-    """Compare the ledger with the tables every `audit_interval_s`, until cancelled; wait for the database."""
+    """Audit the ledger every `audit_interval_s` until cancelled; wait for the database."""
     while True:
         try:
             async with await connect(settings.database.get_secret_value(), role="audit") as connection:
                 await audit_ledger(connection, metrics, clock)
             await asyncio.sleep(settings.audit_interval_s)
         except (psycopg.Error, ServiceError) as error:
-            # Whatever it is, storing goes on: of a database that is away, or not migrated, the archive tells.
+            # Storing continues; the batch writer reports a database that is unavailable or not migrated.
             raise_if_cancelled()
-            log.debug("no audit: %s", error)
+            log.debug("audit failed: %s", error, extra={"event": "historian.audit_failed"})
             await asyncio.sleep(BACK_OFF_S)
 
 
 async def audit_ledger(connection: Connection, metrics: HistorianMetrics, clock: Clock) -> None:
-    """Compare the ledger with the tables once; the connection must not be in a transaction."""
-    found = await read_balance(connection)
-    if not found.balances:
-        log.error("the ledger does not balance: %s", found)
+    """Compare the ledger with the tables once; no transaction may be open on the connection."""
+    balance = await read_balance(connection)
+    if not balance.balances:
+        log.error("the ledger does not balance: %s", balance, extra={"event": "historian.ledger_unbalanced"})
     row = await (await connection.execute(query("historian/measure_database"))).fetchone()
     await connection.commit()
-    metrics.balances.set(found.balances)
-    metrics.lost_messages.set(found.lost)
+    metrics.balances.set(balance.balances)
+    metrics.lost_messages.set(balance.lost)
     metrics.database_bytes.set(row[0] if row is not None else 0)
     metrics.audit_time.set(clock() / SECOND)

@@ -1,8 +1,9 @@
-"""The historian's side of the database: stores batches, each once, however often the database goes away.
+"""Stores batches in the database, each exactly once, across any number of database outages.
 
-What is given to `store` is kept in memory until it is committed. Whether a commit that the connection broke
-under was done, the stored positions tell: the ledger counts each record once. They tell, too, whether another
-historian stores the same partitions: a transaction moves them from where this one left them, or is undone.
+A batch stays in memory until it is committed. When the connection breaks during a commit, the stored
+positions show whether the commit succeeded, so the ledger counts each record once. The positions also reveal
+another historian that stores the same partitions: a transaction moves them from where this historian left
+them, or rolls back.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ from twin.errors import ServiceError, TwinError
 
 log = logging.getLogger(__name__)
 
-# The first try after a loss comes soon, since most are a restart; later ones spare a database in trouble.
+# The first retry comes soon, since most outages are restarts; later ones spare a database in trouble.
 BACK_OFF_FIRST_S = 0.1
 BACK_OFF_MAX_S = 5.0
 
@@ -52,23 +53,23 @@ T = TypeVar("T")
 
 
 class PositionConflictError(TwinError):
-    """The positions were moved by somebody else: what was read from them on must not be stored."""
+    """Another process has moved the stored positions: records read since then must not be stored."""
 
 
 class BatchWriter:
-    """Writes to the database and waits for it where it is away. Owned by one task."""
+    """Writes batches to the database and waits while it is unavailable. Owned by one task."""
 
     def __init__(self, dsn: str, metrics: HistorianMetrics) -> None:
         self._dsn = dsn
         self._metrics = metrics
         self._connection: Connection | None = None
         self._newest_times = NewestTimes()
-        # where the positions are, as far as this process moved or read them
+        # The stored positions as this process last read or moved them.
         self._positions: LogPositions = {}
         self._is_unavailable = False
 
     async def read_positions(self, log_id: str) -> LogPositions:
-        """Return where to go on in a log; wait for the database as long as it takes."""
+        """Return the positions from which to read a log; wait for the database without limit."""
 
         async def read(connection: Connection) -> LogPositions:
             async with connection.transaction():
@@ -76,36 +77,36 @@ class BatchWriter:
                 return await read_positions(connection, log_id)
 
         self._positions = await self._retry_until_done(read)
-        self._newest_times.reset()  # of partitions that another has stored meanwhile
+        self._newest_times.reset()  # another historian may have stored newer observations
         return dict(self._positions)
 
     async def store(self, batch: LogBatch) -> None:
         """Write a batch and its positions in one transaction; return when it is committed.
 
-        Raises PositionConflictError when the positions are not where `read_positions` and the batches since
-        left them.
+        Raises PositionConflictError when the stored positions differ from those that this process last read
+        or wrote.
         """
         loop = asyncio.get_running_loop()
-        again = False
+        is_retry = False
 
         async def write(connection: Connection) -> LedgerCounts:
-            nonlocal again
-            begun = loop.time()
+            nonlocal is_retry
+            started = loop.time()
             async with connection.transaction():
-                if again and await _is_stored(connection, batch):
+                if is_retry and await _is_stored(connection, batch):
                     return LedgerCounts()
-                again = True
+                is_retry = True
                 if not await move_positions(connection, batch.log_id, self._positions, batch.next_offsets):
-                    raise PositionConflictError(f"another process stores the log {batch.log_id}, too")
+                    raise PositionConflictError(f"another process also stores the log {batch.log_id}")
                 counts = await _write(connection, batch, self._newest_times)
-            self._metrics.transaction_seconds.observe(loop.time() - begun)
+            self._metrics.transaction_seconds.observe(loop.time() - started)
             return counts
 
         self._count(batch, await self._retry_until_done(write))
         self._positions |= batch.next_offsets
 
     async def close(self) -> None:
-        """Close the connection; what was not committed is not stored."""
+        """Close the connection; rows that were not committed are not stored."""
         if self._connection is not None:
             await self._connection.close()
             self._connection = None
@@ -121,17 +122,23 @@ class BatchWriter:
                 await self.close()
                 raise_if_cancelled()
                 if not self._is_unavailable:
-                    log.warning("the database is away, its rows wait in memory and on the log: %s", error)
+                    log.warning(
+                        "the database is unavailable, rows wait in memory and on the log: %s",
+                        error,
+                        extra={"event": "historian.database_unavailable"},
+                    )
                 self._is_unavailable = True
                 self._metrics.database_up.set(0)
                 await asyncio.sleep(backoff.next_s())
             except BaseException:
-                # Cancelled or broken in the middle of a transaction: the connection is of no more use.
+                # Cancelled or failed in the middle of a transaction: the connection cannot be used again.
                 await self.close()
                 raise
             else:
                 if self._is_unavailable:
-                    log.info("the database is back")
+                    log.info(
+                        "the database is available again", extra={"event": "historian.database_available"}
+                    )
                 self._is_unavailable = False
                 self._metrics.database_up.set(1)
                 return result
@@ -166,33 +173,33 @@ class BatchWriter:
 
 
 async def _is_stored(connection: Connection, batch: LogBatch) -> bool:
-    """Return whether a commit that nobody heard of was done after all."""
+    """Return whether an unconfirmed commit of this batch succeeded."""
     stored = await read_positions(connection, batch.log_id)
     return all(
-        stored.get(place) == offset
-        for place, offset in batch.next_offsets.items()
-        if place[0] != AGGREGATE_PROGRESS
+        stored.get((topic, partition)) == offset
+        for (topic, partition), offset in batch.next_offsets.items()
+        if topic != AGGREGATE_PROGRESS
     )
 
 
-async def _write(connection: Connection, batch: LogBatch, newest: NewestTimes) -> LedgerCounts:
-    """Write a batch in the transaction that is open; return what it adds to the ledger.
+async def _write(connection: Connection, batch: LogBatch, newest_times: NewestTimes) -> LedgerCounts:
+    """Write a batch in the open transaction; return what it adds to the ledger.
 
-    What several historians write to the same rows comes last: they wait for each other there.
+    Rows that several historians change are written last, since the historians wait for each other there.
     """
     counts = LedgerCounts()
-    reception = batch.observation_buffer
-    if reception.firsts:
-        await write_observations(connection, reception, counts, newest)
-    if reception.records:
-        await write_messages(connection, batch.log_id, reception.records)
-    told = batch.update_buffer
-    if told.updates:
-        await write_property_states(connection, told.updates.values())
-    if told.states:
-        await write_datastream_states(connection, told.states.values())
-    if told.entity_values:
-        await write_entity_values(connection, told.entity_values.values())
+    observations = batch.observation_buffer
+    if observations.firsts:
+        await write_observations(connection, observations, counts, newest_times)
+    if observations.records:
+        await write_messages(connection, batch.log_id, observations.records)
+    updates = batch.update_buffer
+    if updates.updates:
+        await write_property_states(connection, updates.updates.values())
+    if updates.states:
+        await write_datastream_states(connection, updates.states.values())
+    if updates.entity_values:
+        await write_entity_values(connection, updates.entity_values.values())
     if batch.aggregates:
         await write_aggregates(connection, batch.aggregates.values())
     if batch.assessments:
@@ -200,13 +207,13 @@ async def _write(connection: Connection, batch: LogBatch, newest: NewestTimes) -
     if batch.repairs:
         await request_repairs(connection, batch.log_id, batch.repairs)
     await write_alarms(connection, batch.alarm_buffer)
-    quarantined = batch.quarantined | told.unreadable
+    quarantined = batch.quarantined | updates.unreadable
     if quarantined:
         await write_quarantined(connection, quarantined.values())
     if batch.replay_answers:
         await write_replay_answers(connection, batch.replay_answers.values(), counts)
-    if reception.messages:
-        await count_messages(connection, reception, counts)
+    if observations.messages:
+        await count_messages(connection, observations, counts)
     if counts:
         await add_to_ledger(connection, counts)
     return counts

@@ -1,4 +1,4 @@
-"""What one transaction of the historian stores: records of the log, decoded and collapsed to what counts."""
+"""The content of one transaction of the historian: records of the log, decoded and collapsed."""
 
 from __future__ import annotations
 
@@ -22,62 +22,60 @@ from twin.wire import messages
 from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import Assessment, QuarantinedMessage
 
-# What of an unreadable record is kept: all of it, so that the version that wrote it can read it still.
+# Unreadable records are kept whole, so that the version that wrote them can still read them.
 # `ingest.pipeline.publisher.REQUEST_BYTES_MAX` bounds records.
 PAYLOAD_KEPT_BYTES_MAX = 1024 * 1024
 
 
 class LogRecord(NamedTuple):
-    """A record as it lies on the log."""
+    """A record as it was read from the log."""
 
     topic: str
     partition: int
     offset: int
-    timestamp_ms: int  #: when it was written, since the epoch
+    timestamp_ms: int  #: time of writing, since the epoch
     value: bytes
 
 
 class RepairRequest(NamedTuple):
-    """An hour of a datastream that is to be made again."""
+    """A request to recompute an hour of a datastream."""
 
     partition: int
-    log_offset: int  #: in `observations`: what the repair is for lies at or before it
+    log_offset: int  #: in `observations`: the observations that need the repair are at or before it
     requested_at: Instant  #: log time
 
 
 @dataclass(slots=True)
 class LogBatch:
-    """The content of records of one log, collapsed: of what is replaced as a whole only the newest.
+    """The content of records of one log, collapsed to the newest revision of each row.
 
-    Collapsing here, not in SQL, is cheaper, and one statement may touch a row only once.
+    Collapsing here is cheaper than in SQL, where one statement may change a row only once.
     """
 
     log_id: str
     observation_buffer: ObservationBuffer = field(default_factory=ObservationBuffer)
-    update_buffer: UpdateBuffer = field(
-        default_factory=UpdateBuffer
-    )  #: of `updates`, perhaps from batches before, too
+    #: may hold updates of earlier batches, too
+    update_buffer: UpdateBuffer = field(default_factory=UpdateBuffer)
     #: newest revision of each window, by size, datastream and start
     aggregates: dict[tuple[int, int, Instant], Aggregate] = field(default_factory=dict)
     assessments: dict[tuple[int, Instant], Assessment] = field(default_factory=dict)
     repairs: dict[tuple[int, Instant], RepairRequest] = field(default_factory=dict)  #: by datastream and hour
     alarm_buffer: AlarmBuffer = field(default_factory=AlarmBuffer)
     quarantined: dict[str, QuarantinedMessage] = field(default_factory=dict)
-    replay_answers: dict[str, QuarantinedMessage] = field(
-        default_factory=dict
-    )  #: answers, by the message replayed
-    #: (topic, partition) → next offset; those of `updates` are with what they told
+    #: by the id of the replayed message
+    replay_answers: dict[str, QuarantinedMessage] = field(default_factory=dict)
+    #: (topic, partition) → next offset, without `updates`, whose offsets are in `update_buffer`
     offsets: dict[tuple[str, int], int] = field(default_factory=dict)
     derived_count: int = 0  #: aggregates, assessments and repair requests, before collapsing
     unreadable_count: int = 0
     bytes: int = 0
-    oldest_ms: int | None = None  #: when the oldest and the newest of its records were written
+    oldest_ms: int | None = None  #: time of writing of the oldest and of the newest record
     newest_ms: int | None = None
-    traced: list[TraceContext] = field(default_factory=list)  #: of its records that carry a followed message
+    traced: list[TraceContext] = field(default_factory=list)  #: of records with a traced message
 
     @property
     def rows(self) -> int:
-        """How much work the batch is, without the updates."""
+        """The number of rows to write, without those of the updates."""
         return (
             self.observation_buffer.count
             + self.derived_count
@@ -88,13 +86,13 @@ class LogBatch:
 
     @property
     def next_offsets(self) -> dict[tuple[str, int], int]:
-        """The first offset of each partition that is not in the batch, of those that it goes on in."""
+        """The next offset of each (topic, partition) that the batch has records of."""
         return self.offsets | self.update_buffer.next_offsets
 
     def add(self, record: LogRecord) -> None:
-        """Take in a record; one that cannot be read, or not wholly stored, is quarantined itself."""
-        passed = self.update_buffer.next_offsets if record.topic == topics.UPDATES else self.offsets
-        passed[record.topic, record.partition] = record.offset + 1
+        """Add a record; quarantine the record itself when it cannot be read, or not be stored completely."""
+        offsets = self.update_buffer.next_offsets if record.topic == topics.UPDATES else self.offsets
+        offsets[record.topic, record.partition] = record.offset + 1
         self.bytes += len(record.value)
         try:
             match record.topic:
@@ -122,18 +120,20 @@ class LogBatch:
     def _add_aggregates(self, record: LogRecord) -> list[str]:
         batch = messages.AGGREGATES.decode(record.value)
         if not (INSTANT_MIN <= batch.time <= INSTANT_MAX and -1 <= batch.offset <= COUNT_MAX):
-            raise MessageError("AggregateBatch has numbers beyond all bounds")
-        told = AGGREGATE_PROGRESS, record.partition
-        self.offsets[told] = max(batch.offset + 1, self.offsets.get(told, 0))
+            raise MessageError("AggregateBatch has values outside the column limits")
+        progress = AGGREGATE_PROGRESS, record.partition
+        self.offsets[progress] = max(batch.offset + 1, self.offsets.get(progress, 0))
         refused = 0
-        for one in batch.aggregates:
-            if _aggregate_fits(one):
-                _keep_newest(self.aggregates, (one.size, one.datastream, one.start), one)
+        for aggregate in batch.aggregates:
+            if _aggregate_fits(aggregate):
+                _keep_newest(
+                    self.aggregates, (aggregate.size, aggregate.datastream, aggregate.start), aggregate
+                )
             else:
                 refused += 1
-        for judged in batch.assessments:
-            if _assessment_fits(judged):
-                _keep_newest(self.assessments, judged[:2], judged)
+        for assessment in batch.assessments:
+            if _assessment_fits(assessment):
+                _keep_newest(self.assessments, assessment[:2], assessment)
             else:
                 refused += 1
         for datastream, time in batch.repairs:
@@ -146,7 +146,7 @@ class LogBatch:
                 refused += 1
         count = len(batch.aggregates) + len(batch.assessments) + len(batch.repairs)
         self.derived_count += count - refused
-        return [f"{refused} of {count} entries have numbers beyond all bounds"] if refused else []
+        return [f"{refused} of {count} entries have values outside the column limits"] if refused else []
 
     def _add_quarantined(self, record: LogRecord) -> list[str]:
         message = messages.QUARANTINE.decode(record.value)
@@ -157,16 +157,16 @@ class LogBatch:
             and 0 <= message.observations <= COUNT_MAX
             and 0 <= message.decoder_version <= INTEGER_MAX
         ):
-            raise MessageError("QuarantinedMessage has numbers beyond all bounds")
+            raise MessageError("QuarantinedMessage has values outside the column limits")
         if message.replay_of:
             self.replay_answers[message.replay_of] = message
             return []
         self.quarantined.setdefault(message.id, message)
         if message.session and message.sequence >= 0 and not message.observations:
-            # Where some of it could be used, its header in `observations` counts it.
-            source = self.observation_buffer.feed_minute_number(message.feed, message.received_time)
+            # A message with usable observations is counted by its header in `observations`.
+            feed_minute = self.observation_buffer.feed_minute_number(message.feed, message.received_time)
             self.observation_buffer.messages[message.session].add(
-                [message.sequence], [source], accepted=False
+                [message.sequence], [feed_minute], accepted=False
             )
         return []
 
@@ -174,15 +174,15 @@ class LogBatch:
         self.unreadable_count += 1
         received_time = record.timestamp_ms * 1000
         checksum = hashlib.sha256(record.value).hexdigest()
-        place = f"log:{record.topic}/{record.partition}"
-        # The log's identity and the offset are in the id: a replay of the record is the same message.
-        identity = messages.quarantine_id(f"{self.log_id}/{place}", checksum, received_time, record.offset)
-        held = record.topic == topics.UPDATES
-        (self.update_buffer.unreadable if held else self.quarantined)[identity] = QuarantinedMessage(
+        source = f"log:{record.topic}/{record.partition}"
+        # The id contains the log's identity and the offset: reading the record again yields the same id.
+        identity = messages.quarantine_id(f"{self.log_id}/{source}", checksum, received_time, record.offset)
+        is_update = record.topic == topics.UPDATES
+        (self.update_buffer.unreadable if is_update else self.quarantined)[identity] = QuarantinedMessage(
             version=LAYOUT_VERSION,
             id=identity,
             feed="",
-            topic=place,
+            topic=source,
             received_time=received_time,
             reason=QuarantineReason.DECODER_FAILED,
             detail=f"record at offset {record.offset} of log {self.log_id}: {detail}",
@@ -204,28 +204,28 @@ K = TypeVar("K")
 R = TypeVar("R", bound=_Revised)
 
 
-def _keep_newest(known: dict[K, R], key: K, one: R) -> None:
-    other = known.get(key)
-    if other is None or one.revision > other.revision:
-        known[key] = one
+def _keep_newest(known: dict[K, R], key: K, revised: R) -> None:
+    newest = known.get(key)
+    if newest is None or revised.revision > newest.revision:
+        known[key] = revised
 
 
-def _aggregate_fits(one: Aggregate) -> bool:
+def _aggregate_fits(aggregate: Aggregate) -> bool:
     return (
-        one.size in WINDOW_SIZES
-        and 0 <= one.datastream <= DATASTREAM_ID_MAX
-        and INSTANT_MIN <= one.start <= INSTANT_MAX
-        and 0 <= one.revision <= COUNT_MAX
-        and 0 <= one.count <= INTEGER_MAX
-        and 0 <= one.suspect <= INTEGER_MAX
-        and 0 <= one.flags <= FLAGS_MAX
+        aggregate.size in WINDOW_SIZES
+        and 0 <= aggregate.datastream <= DATASTREAM_ID_MAX
+        and INSTANT_MIN <= aggregate.start <= INSTANT_MAX
+        and 0 <= aggregate.revision <= COUNT_MAX
+        and 0 <= aggregate.count <= INTEGER_MAX
+        and 0 <= aggregate.suspect <= INTEGER_MAX
+        and 0 <= aggregate.flags <= FLAGS_MAX
     )
 
 
-def _assessment_fits(one: Assessment) -> bool:
+def _assessment_fits(assessment: Assessment) -> bool:
     return (
-        0 <= one.datastream <= DATASTREAM_ID_MAX
-        and INSTANT_MIN <= one.phenomenon_time <= INSTANT_MAX
-        and 0 <= one.flags <= FLAGS_MAX
-        and 0 <= one.revision <= COUNT_MAX
+        0 <= assessment.datastream <= DATASTREAM_ID_MAX
+        and INSTANT_MIN <= assessment.phenomenon_time <= INSTANT_MAX
+        and 0 <= assessment.flags <= FLAGS_MAX
+        and 0 <= assessment.revision <= COUNT_MAX
     )

@@ -1,4 +1,4 @@
-"""The historian's side of the log: reads the partitions of its share from given positions."""
+"""Reads the partitions that are assigned to this historian, from given positions, in batches."""
 
 from __future__ import annotations
 
@@ -30,69 +30,71 @@ from storage.settings import HistorianSettings
 
 log = logging.getLogger(__name__)
 
-# How long to wait for a first record before looking whether the log is still the same.
+# How long to wait for a first record before checking whether the log is still the same.
 IDLE_MS = 200
-# Records taken at a time: how far a batch may go beyond its bounds.
+# Records fetched at a time: a batch may exceed its bounds by so many.
 RECORDS_MAX = 100
 
-# From so many rows in a batch on the longest pause is kept.
+# Batches with at least so many rows are followed by the longest pause.
 LONGEST_PAUSE_ROWS = 2_000
 
-# What 500 updates a second make between two transactions are 80 rows: they are not held.
+# 500 updates a second make 80 rows between two transactions: too few to hold.
 HELD_ROWS_MIN = 500
-# Each update is two of them, and about 600 bytes: 30 MB.
+# An update makes two rows and takes about 600 bytes: 30 MB.
 HELD_ROWS_MAX = 100_000
 
 STORED_TOPICS = (OBSERVATIONS, UPDATES, AGGREGATES, ALARMS, NOTIFICATIONS, QUARANTINE)
 """The topics that the historian reads."""
 
 
-def stored_partitions(partitions: int, share: PartitionAssignment = ALL_PARTITIONS) -> list[TopicPartition]:
-    """Return the partitions that a historian reads; `partitions` is the number of those of an entity."""
+def stored_partitions(
+    partitions: int, assignment: PartitionAssignment = ALL_PARTITIONS
+) -> list[TopicPartition]:
+    """Return the partitions that a historian reads; `partitions` is the number of partitions of entities."""
     counts = partition_counts(partitions)
     return [
-        TopicPartition(topic, number)
+        TopicPartition(topic, partition)
         for topic in STORED_TOPICS
-        for number in range(counts[topic])
-        if share.includes(number)
+        for partition in range(counts[topic])
+        if assignment.includes(partition)
     ]
 
 
 def pause_s(rows: int, settings: HistorianSettings) -> float:
-    """Return the time from the end of a batch of so many rows to that of the next, seconds."""
-    least, most = settings.historian_pause_ms, settings.historian_pause_max_ms
+    """Return the time from the end of a batch with `rows` rows to the end of the next, in seconds."""
+    shortest, longest = settings.historian_pause_ms, settings.historian_pause_max_ms
     share = min(1.0, rows / LONGEST_PAUSE_ROWS)
-    return (least + share * max(0, most - least)) / 1000
+    return (shortest + share * max(0, longest - shortest)) / 1000
 
 
 class LogReader:
-    """Reads one log; a batch is what came while the batch before it was stored. Owned by one task."""
+    """Reads one log: a batch is what arrives while the previous one is stored. Owned by one task."""
 
     def __init__(
         self,
         settings: HistorianSettings,
         log_id: str,
         metrics: HistorianMetrics,
-        share: PartitionAssignment,
+        assignment: PartitionAssignment,
         *,
         traced: bool = False,
     ) -> None:
         self._settings = settings
         self._log_id = log_id
         self._metrics = metrics
-        self._partitions = stored_partitions(settings.partitions, share)
+        self._partitions = stored_partitions(settings.partitions, assignment)
         self._consumer: AIOKafkaConsumer = new_consumer(settings.kafka_access(), fetch_policy=FETCH_IN_BULK)
-        self._least_pause = 0.0  #: until when no batch is handed over
-        self._next_take = 0.0  #: until when one that is not full gathers
-        self._next: dict[TopicPartition, int] = {}  #: the next offset to take
+        self._least_pause = 0.0  #: no batch is returned before this time of the event loop
+        self._next_take = 0.0  #: a batch that is not full collects records until then
+        self._next: dict[TopicPartition, int] = {}  #: the next offset to read
         self._held = UpdateBuffer()
         self._held_since = 0.0
-        self._traced = traced  #: whether the headers of records are looked at
+        self._traced = traced  #: whether to read trace contexts from record headers
 
     async def start(self, positions: Mapping[tuple[str, int], int]) -> None:
-        """Connect and go to the positions, or to the beginning where there is none.
+        """Connect and seek to the positions, or to the beginning of a partition without one.
 
-        Raises KafkaError or OSError when Kafka is away.
+        Raises KafkaError or OSError when Kafka is unavailable.
         """
         await self._consumer.start()
         if not self._partitions:
@@ -108,16 +110,17 @@ class LogReader:
             self._next[partition] = max(wanted, begin)
 
     async def read_batch(self) -> LogBatch:
-        """Return what is there, within the bounds; an empty batch when nothing came for `IDLE_MS`.
+        """Return the available records, within the bounds; an empty batch when none arrives for `IDLE_MS`.
 
-        A first record after a silence is taken at once; otherwise the pause since the last batch passes
-        first. Many updates are held until they are old, or nothing comes: so each state is written once,
-        however often it changed meanwhile. Raises KafkaError.
+        The first record after an idle time is returned at once; otherwise the pause since the last batch
+        passes first. Many updates are held until they are old enough, or until no record arrives, so that
+        each state is written once however often it changes. Raises KafkaError.
         """
         batch = LogBatch(self._log_id, update_buffer=self._held)
         loop = asyncio.get_running_loop()
         if await self._add(batch, IDLE_MS):
-            # Taking goes on meanwhile: of a partition nothing is fetched before what was fetched is taken.
+            # Reading continues meanwhile: a partition is fetched again only after its fetched records were
+            # read.
             while not self._is_full(batch) and (left_s := self._next_take - loop.time()) > 0:
                 await self._add(batch, ceil(1000 * left_s))
             while not self._is_full(batch) and await self._add(batch, 0):
@@ -132,20 +135,20 @@ class LogReader:
         return batch
 
     def held_batch(self) -> LogBatch:
-        """Return what is held: reading ends here."""
+        """Return the held updates, for the end of reading."""
         batch = LogBatch(self._log_id, update_buffer=self._held)
         self._held = UpdateBuffer()
         return batch
 
-    def _keeps_holding(self, told: UpdateBuffer, now: float) -> bool:
-        """Whether updates wait for others; few are written at once, since there is little to save."""
+    def _keeps_holding(self, updates: UpdateBuffer, now: float) -> bool:
+        """Return whether to hold the updates for later ones; a few are written at once, to save little."""
         return (
-            HELD_ROWS_MIN <= told.rows < HELD_ROWS_MAX
+            HELD_ROWS_MIN <= updates.rows < HELD_ROWS_MAX
             and now < self._held_since + self._settings.historian_hold_ms / 1000
         )
 
     async def stop(self) -> None:
-        """Leave the log."""
+        """Close the consumer."""
         await self._consumer.stop()
 
     async def _add(self, batch: LogBatch, timeout_ms: int) -> bool:
@@ -158,16 +161,20 @@ class LogReader:
             await self._seek_to_beginnings(dict(error.args[0]))
             return False
         for partition, records in fetched.items():
-            for one in records:
+            for record in records:
                 batch.add(
                     LogRecord(
-                        partition.topic, partition.partition, one.offset, one.timestamp, one.value or b""
+                        partition.topic,
+                        partition.partition,
+                        record.offset,
+                        record.timestamp,
+                        record.value or b"",
                     )
                 )
             self._record_progress(batch, partition, records)
             if self._traced:
                 batch.traced += [
-                    found for one in records if (found := extract_context(one.headers)) is not None
+                    context for record in records if (context := extract_context(record.headers)) is not None
                 ]
         return bool(fetched)
 
@@ -178,9 +185,9 @@ class LogReader:
         batch.newest_ms = max(last.timestamp, batch.newest_ms or 0)
 
     def lag(self) -> int:
-        """Return how many records the log was known to hold beyond those that were taken."""
-        ends = {one: self._consumer.highwater(one) for one in self._next}
-        return sum(max(0, end - self._next[one]) for one, end in ends.items() if end is not None)
+        """Return how many records the log held beyond those that were read, as of the last fetch."""
+        ends = {partition: self._consumer.highwater(partition) for partition in self._next}
+        return sum(max(0, end - self._next[partition]) for partition, end in ends.items() if end is not None)
 
     def _is_full(self, batch: LogBatch) -> bool:
         settings = self._settings
@@ -191,7 +198,7 @@ class LogReader:
         )
 
     async def _seek_to_beginnings(self, lost: Mapping[TopicPartition, int]) -> None:
-        """Go on where the log begins now: storing something again does no harm, leaving it out does."""
+        """Continue where the log begins now: storing a record again is harmless, skipping one is not."""
         for partition, begin in (await first_offsets(self._consumer, lost)).items():
             self._report_loss(partition, lost[partition], begin)
             self._consumer.seek(partition, begin)
@@ -199,15 +206,23 @@ class LogReader:
     def _report_loss(self, partition: TopicPartition, wanted: int, begin: int) -> None:
         self._metrics.lost.inc(max(0, begin - wanted))
         log.error(
-            "log %s: %s/%d no longer holds offset %d, it begins at %d; what lay between was never stored. "
-            "Keep the log longer than the database may be away",
+            "log %s: %s/%d no longer holds offset %d, it begins at %d; records between were never stored. "
+            "Keep the log for longer than the database may be unavailable",
             self._log_id,
             partition.topic,
             partition.partition,
             wanted,
             begin,
+            extra={
+                "event": "historian.records_lost",
+                "log_id": self._log_id,
+                "topic": partition.topic,
+                "partition": partition.partition,
+                "wanted": wanted,
+                "begin": begin,
+            },
         )
 
 
 KAFKA_UNAVAILABLE = (KafkaError, OSError)
-"""What is raised while Kafka is away."""
+"""The errors that are raised while Kafka is unavailable."""

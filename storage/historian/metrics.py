@@ -1,4 +1,4 @@
-"""What the historian counts."""
+"""The Prometheus metrics of the historian."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from runtime.clock import Clock, system_clock
 from twin.instant import SECOND, Instant
 
 OBSERVATION_OUTCOMES = ("new", "corrected", "superseded", "duplicate")
-"""What becomes of an observation; columns of the ledger."""
+"""The results of storing an observation; each is a column of the ledger."""
 
 
 class HistorianMetrics:
-    """The historian's metrics, in a registry of its own unless it is given one."""
+    """The historian's metrics, in the given registry or in a new one."""
 
     def __init__(self, registry: CollectorRegistry | None = None, clock: Clock = system_clock) -> None:
         self.registry = registry if registry is not None else CollectorRegistry()
@@ -22,8 +22,8 @@ class HistorianMetrics:
         self._unstored_since: Instant | None = None
         self.observations = Counter(
             "livetwin_historian_observations_total",
-            "Observations taken in, by what became of them: new, corrected (another value for the same key, "
-            "received later), superseded (the same, received earlier), duplicate (the same value)",
+            "Observations processed, by result: new, corrected (another value for the same key, received "
+            "later), superseded (another value, received earlier), duplicate (the same value)",
             ["outcome"],
             registry=self.registry,
         )
@@ -34,33 +34,35 @@ class HistorianMetrics:
             "Received messages that the ledger counted",
             registry=self.registry,
         )
-        self.updates = Counter("livetwin_historian_updates_total", "Updates taken in", registry=self.registry)
+        self.updates = Counter(
+            "livetwin_historian_updates_total", "Updates processed", registry=self.registry
+        )
         self.derived = Counter(
             "livetwin_historian_derived_total",
-            "Aggregates, judgements and repair requests taken in",
+            "Aggregates, assessments and repair requests processed",
             registry=self.registry,
         )
         self.alarms = Counter(
             "livetwin_historian_alarm_events_total",
-            "Events of alarms and incidents taken in",
+            "Events of alarms and incidents processed",
             registry=self.registry,
         )
         self.notifications = Counter(
             "livetwin_historian_notifications_total",
-            "Events of messages to people taken in",
+            "Events of notifications processed",
             registry=self.registry,
         )
         self.replays = Counter(
             "livetwin_historian_replays_total",
-            "Requests for the replay of a quarantined message sent to ingest",
+            "Requests to replay a quarantined message that were sent to ingest",
             registry=self.registry,
         )
         self.quarantined = Counter(
-            "livetwin_historian_quarantined_total", "Quarantined messages taken in", registry=self.registry
+            "livetwin_historian_quarantined_total", "Quarantined messages processed", registry=self.registry
         )
         self.unreadable = Counter(
             "livetwin_historian_unreadable_records_total",
-            "Records of the log that could not be read or not wholly stored; they are in quarantine",
+            "Records of the log that could not be read, or not be stored completely; they are in quarantine",
             registry=self.registry,
         )
         self._add_log_and_database()
@@ -69,17 +71,17 @@ class HistorianMetrics:
     def _add_log_and_database(self) -> None:
         self.lost = Counter(
             "livetwin_historian_lost_offsets_total",
-            "Offsets that the log no longer held when the historian wanted them",
+            "Offsets that the log no longer held when the historian was to read them",
             registry=self.registry,
         )
         self.logs = Counter(
             "livetwin_historian_logs_total",
-            "Times that reading began: at the start, for a new log, for another share of it, after an outage",
+            "Starts of reading: at the start, for a new log, for another assignment, after an outage",
             registry=self.registry,
         )
         self.database_up = Gauge(
             "livetwin_historian_database_up",
-            "1 while the database takes transactions, 0 while the historian waits for it",
+            "1 while the database accepts transactions, 0 while the historian waits for it",
             registry=self.registry,
         )
         self.transaction_seconds = Histogram(
@@ -97,12 +99,12 @@ class HistorianMetrics:
     def _add_backlog_and_ledger(self) -> None:
         self.lag = Gauge(
             "livetwin_historian_lag_records",
-            "Records of the log that are not stored, as of the last fetch",
+            "Records of the log that are not stored yet, as of the last fetch",
             registry=self.registry,
         )
         unstored = Gauge(
             "livetwin_historian_unstored_seconds",
-            "How long the oldest record that is not stored has been waiting",
+            "Age of the oldest record that is not stored yet",
             registry=self.registry,
         )
         unstored.set_function(self._unstored_s)
@@ -113,7 +115,7 @@ class HistorianMetrics:
         )
         self.lost_messages = Gauge(
             "livetwin_historian_ledger_lost_messages",
-            "Messages that were acknowledged and are not in the ledger, by the last audit",
+            "Acknowledged messages that the ledger lacks, by the last audit",
             registry=self.registry,
         )
         self.database_bytes = Gauge(
@@ -123,14 +125,14 @@ class HistorianMetrics:
         )
         self.audit_time = Gauge(
             "livetwin_historian_audit_timestamp_seconds",
-            "When the last audit was done, since the epoch",
+            "Time of the last audit, since the epoch",
             registry=self.registry,
         )
-        for unknown in (self.balances, self.lost_messages, self.database_bytes, self.audit_time):
-            unknown.set(math.nan)  # until the first audit
+        for gauge in (self.balances, self.lost_messages, self.database_bytes, self.audit_time):
+            gauge.set(math.nan)  # until the first audit
 
     def set_oldest_unstored(self, oldest: Instant | None) -> None:
-        """Note when the oldest record was written that is not stored; None: there is none."""
+        """Set the time of writing of the oldest record that is not stored yet; None when all are stored."""
         self._unstored_since = oldest
 
     def _unstored_s(self) -> float:

@@ -1,8 +1,8 @@
-"""Observations as rows of PostgreSQL's binary COPY, a whole record of the log at a time.
+"""Packs observations as rows of PostgreSQL's binary COPY, all of a log record at once.
 
-The format is that of PostgreSQL's documentation, COPY, "Binary Format": a header, the rows, a trailer. A row
-is its count of fields, then each field's length and bytes, all big-endian. Every row of observations is as
-long as any other, so the rows are an array, and its columns are filled by one instruction each.
+The format is described in PostgreSQL's documentation of COPY, section "Binary Format": a header, the rows, a
+trailer. A row is its number of fields, then the length and bytes of each field, all big-endian. All rows of
+observations have the same length, so numpy fills an array of them column by column.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _BLANK = np.array([(5, 8, 0, 8, 0, 8, 0.0, 4, 0, 2, 0)], _ROW)
 
 
 def pack_observations(observations: Sequence[Observation]) -> ObservationRows | None:
-    """Return observations as rows, in order; None when there is one that the columns cannot hold."""
+    """Return observations as rows, in order; None when the columns cannot hold one of them."""
     rows = np.repeat(_BLANK, len(observations))
     if not observations:
         return rows
@@ -61,23 +61,23 @@ def pack_observations(observations: Sequence[Observation]) -> ObservationRows | 
 
 
 def join_rows(parts: Sequence[ObservationRows]) -> ObservationRows:
-    """Return rows one behind the other."""
-    # Not numpy's own: it puts the bytes of what it joins in the order of the machine.
-    return np.frombuffer(b"".join([one.tobytes() for one in parts]), _ROW)
+    """Return the rows of all parts as one array, in order."""
+    # Not `np.concatenate`: it converts the values to the byte order of the machine.
+    return np.frombuffer(b"".join([part.tobytes() for part in parts]), _ROW)
 
 
-def fits_columns(one: Observation) -> bool:
+def fits_columns(observation: Observation) -> bool:
     """Return whether the columns can hold an observation."""
     return (
-        0 <= one[0] <= DATASTREAM_ID_MAX
-        and INSTANT_MIN <= one[1] <= INSTANT_MAX
-        and INSTANT_MIN <= one[2] <= INSTANT_MAX
-        and 0 <= one[4] <= FLAGS_MAX
+        0 <= observation[0] <= DATASTREAM_ID_MAX
+        and INSTANT_MIN <= observation[1] <= INSTANT_MAX
+        and INSTANT_MIN <= observation[2] <= INSTANT_MAX
+        and 0 <= observation[4] <= FLAGS_MAX
     )
 
 
 def datastreams_of(rows: ObservationRows) -> NDArray[np.int64]:
-    """Return the datastreams of rows."""
+    """Return the datastream ids of rows."""
     return rows["datastream"].astype(np.int64)
 
 
@@ -88,5 +88,5 @@ def times_of(rows: ObservationRows) -> NDArray[np.int64]:
 
 
 def copy_data(rows: ObservationRows) -> bytes:
-    """Return rows as COPY reads them."""
+    """Return rows as COPY data: with header and trailer."""
     return b"".join((COPY_HEADER, rows.tobytes(), COPY_TRAILER))

@@ -1,8 +1,9 @@
-"""Which part of the log this historian stores: its partitions are divided among those that are connected.
+"""Divides the partitions of the log among the historians that are connected to the database.
 
-A session of the database holds a lock, shared with all, as long as the process lives; whoever looks at the
-locks sees who takes part. So nothing is configured, and what a killed one had is another's within a second.
-Two may differ about it for a moment. That costs work and nothing else: the archive stores each record once.
+Each historian holds a shared advisory lock in a database session while its process lives; the locks show
+which historians take part. So nothing is configured, and another historian takes over the partitions of a
+killed one within a second. Two historians may disagree for a moment. That costs only work: each record is
+stored once.
 """
 
 from __future__ import annotations
@@ -21,35 +22,39 @@ log = logging.getLogger(__name__)
 ASSIGNMENT_POLL_S = 1.0
 RETRY_S = 1.0
 
-# One that hangs has a session still, and its partitions. After so long the database ends it.
+# A historian that hangs keeps its session and its partitions. After this time the database ends the session.
 SESSION_IDLE_S_MAX = 15
 
 
 class PartitionAssignment(NamedTuple):
-    """The part of one historian."""
+    """Which of several historians this one is, and so which partitions it stores."""
 
     number: int  #: from 0
-    total: int  #: how many there are
+    total: int  #: number of historians
 
     def includes(self, partition: int) -> bool:
-        """Whether the partition, of whatever topic, is in it.
+        """Return whether this historian stores a partition, of any topic.
 
-        >>> [one for one in range(8) if PartitionAssignment(1, 3).includes(one)]
+        >>> [number for number in range(8) if PartitionAssignment(1, 3).includes(number)]
         [1, 4, 7]
         """
         return partition % self.total == self.number
 
     def filter_positions(self, positions: LogPositions) -> LogPositions:
-        """Return those of the positions that are in it."""
-        return {place: offset for place, offset in positions.items() if self.includes(place[1])}
+        """Return the positions of the partitions that this historian stores."""
+        return {
+            (topic, partition): offset
+            for (topic, partition), offset in positions.items()
+            if self.includes(partition)
+        }
 
 
 ALL_PARTITIONS = PartitionAssignment(0, 1)
-"""The share of one that is alone."""
+"""The assignment of a historian that is alone."""
 
 
 class AssignmentTracker:
-    """Takes part in the division. `run` by one task; read by others."""
+    """Registers this historian and follows its assignment. One task runs `run`, others read `current`."""
 
     def __init__(self, dsn: str, city: str) -> None:
         self._dsn = dsn
@@ -58,13 +63,13 @@ class AssignmentTracker:
         self._known = asyncio.Event()
 
     async def current(self) -> PartitionAssignment:
-        """Return the share as it is now; wait for the first one as long as it takes."""
+        """Return the present assignment; wait without limit until the first one is known."""
         await self._known.wait()
-        assert self._current is not None  # noqa: S101 - it is known
+        assert self._current is not None  # noqa: S101 - set before the event
         return self._current
 
     async def run(self) -> None:
-        """Look each second who takes part, until cancelled; while the database is away nothing changes."""
+        """Read the assignment every second until cancelled; keep it while the database is unavailable."""
         while True:
             try:
                 async with await connect(self._dsn, role="historian-share") as connection:
@@ -74,7 +79,11 @@ class AssignmentTracker:
                         await asyncio.sleep(ASSIGNMENT_POLL_S)
             except DATABASE_UNAVAILABLE as error:
                 raise_if_cancelled()
-                log.debug("who stores what is not known now: %s", error)
+                log.debug(
+                    "the assignment of partitions cannot be read: %s",
+                    error,
+                    extra={"event": "historian.assignment_unknown"},
+                )
             await asyncio.sleep(RETRY_S)
 
     async def _register(self, connection: Connection) -> None:
@@ -91,8 +100,17 @@ class AssignmentTracker:
         assert row is not None  # noqa: S101 - an aggregate has a row
         return PartitionAssignment(*row)
 
-    def _set_assignment(self, share: PartitionAssignment) -> None:
-        if share != self._current:
-            log.info("stores as number %d of %d historians", share.number + 1, share.total)
-        self._current = share
+    def _set_assignment(self, assignment: PartitionAssignment) -> None:
+        if assignment != self._current:
+            log.info(
+                "stores the partitions of historian %d of %d",
+                assignment.number + 1,
+                assignment.total,
+                extra={
+                    "event": "historian.assigned",
+                    "number": assignment.number,
+                    "historians": assignment.total,
+                },
+            )
+        self._current = assignment
         self._known.set()

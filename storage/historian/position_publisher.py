@@ -1,8 +1,8 @@
-"""The historian's word on the log of how far it is stored, for whoever acknowledges only what is.
+"""Publishes on the log how far it is stored, for an ingest that acknowledges only stored messages.
 
-Each historian speaks of its share. Only the newest matters, so what comes while one is on its way is told
-in one, and nobody waits for it. One that is lost is made up for by the next: the ticks of ingest are stored,
-too, so one comes about every second.
+Each historian publishes the positions of its own partitions. Only the newest position matters: changes during
+a publication go into the next one, and nothing waits for it. The next one also replaces a lost one. It comes
+about every second, since the ticks of ingest are stored, too.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from twin.wire.stored_positions import STORED_POSITIONS, StoredPositions
 log = logging.getLogger(__name__)
 
 PUBLISHED_TOPICS = frozenset({OBSERVATIONS, QUARANTINE})
-"""The topics that messages of devices are on."""
+"""The topics that hold the messages of devices."""
 
 RETRY_S = 0.5
 REQUEST_TIMEOUT_MS = 5_000
 
-# A producer that stops waits for what it has not sent; nobody needs that.
+# A producer waits for unsent records when it stops; they are no longer needed.
 STOP_S = 1.0
 
 
 class PositionPublisher:
-    """Tells the positions of the log that is followed. Owned by one task; `run` by another."""
+    """Publishes the stored positions of one log. The storing task calls `start_log` and `on_stored`."""
 
     def __init__(self, kafka: Kafka) -> None:
         self._kafka = kafka
@@ -43,26 +43,34 @@ class PositionPublisher:
         self._changed = asyncio.Event()
 
     def start_log(self, log_id: str, positions: Mapping[tuple[str, int], int]) -> None:
-        """Speak of this log from now on, of which so much is stored."""
+        """Publish the positions of this log from now on, beginning with these."""
         self._log_id, self._positions = log_id, {}
         self.on_stored(positions)
 
     def on_stored(self, reached: Mapping[tuple[str, int], int]) -> None:
-        """Learn what was committed."""
-        told = {place: offset for place, offset in reached.items() if place[0] in PUBLISHED_TOPICS}
-        self._positions.update(told)
-        if told:
+        """Take over positions that were committed."""
+        changed = {
+            (topic, partition): offset
+            for (topic, partition), offset in reached.items()
+            if topic in PUBLISHED_TOPICS
+        }
+        self._positions.update(changed)
+        if changed:
             self._changed.set()
 
     async def run(self) -> None:
-        """Tell what is new, until cancelled."""
+        """Publish changed positions until cancelled."""
         while True:
             producer = AIOKafkaProducer(**client_options(self._kafka), request_timeout_ms=REQUEST_TIMEOUT_MS)
             try:
                 await producer.start()
                 await self._publish_changes(producer)
             except (KafkaError, OSError) as error:
-                log.debug("how far the log is stored could not be told: %r", error)
+                log.debug(
+                    "the stored positions cannot be published: %r",
+                    error,
+                    extra={"event": "historian.positions_unpublished"},
+                )
             finally:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(producer.stop(), STOP_S)
@@ -72,6 +80,6 @@ class PositionPublisher:
         while True:
             await self._changed.wait()
             self._changed.clear()
-            positions = tuple((*place, offset) for place, offset in sorted(self._positions.items()))
-            word = StoredPositions(LAYOUT_VERSION, self._log_id, positions)
-            await producer.send_and_wait(STORED, STORED_POSITIONS.encode(word), partition=0)
+            positions = tuple((*partition, offset) for partition, offset in sorted(self._positions.items()))
+            record = StoredPositions(LAYOUT_VERSION, self._log_id, positions)
+            await producer.send_and_wait(STORED, STORED_POSITIONS.encode(record), partition=0)

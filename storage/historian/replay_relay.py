@@ -1,4 +1,4 @@
-"""The relay of replays: sends what is in the outbox to ingest, over the topic `replays`."""
+"""The replay relay: sends the requests of the replay outbox to ingest, on the topic `replays`."""
 
 from __future__ import annotations
 
@@ -22,24 +22,28 @@ log = logging.getLogger(__name__)
 
 POLL_S = 1.0
 RETRY_S = 5.0
-# A quarantined message with its payload; `ingest.pipeline.publisher` writes no larger one.
+# A quarantined message with its payload; `ingest.pipeline.publisher` bounds both.
 REQUEST_BYTES_MAX = 1024 * 1024
 
 _NOT_MIGRATED = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)
 
 
 async def run_replay_relay(settings: HistorianSettings, metrics: HistorianMetrics) -> None:
-    """Send each request once or, over a crash, once more, until cancelled; waits for what is away."""
-    away = False
+    """Send each request at least once, until cancelled; wait for Kafka and the database while unavailable."""
+    is_unavailable = False
     while True:
         try:
             async with await connect(settings.database.get_secret_value(), role="replays") as connection:
                 await _send_continuously(connection, settings.kafka_access(), metrics)
         except (*DATABASE_UNAVAILABLE, *_NOT_MIGRATED, KafkaError, OSError) as error:
             raise_if_cancelled()
-            if not away:
-                log.warning("replays of quarantined messages wait: %r", error)
-            away = True
+            if not is_unavailable:
+                log.warning(
+                    "replays of quarantined messages wait: %r",
+                    error,
+                    extra={"event": "historian.replays_waiting"},
+                )
+            is_unavailable = True
         await asyncio.sleep(RETRY_S)
 
 
@@ -53,11 +57,11 @@ async def _send_continuously(connection: Connection, kafka: Kafka, metrics: Hist
 
 
 async def _send_batch(connection: Connection, kafka: Kafka) -> int:
-    """Send the next requests and remember it when Kafka has confirmed them; return how many."""
+    """Send the next requests, mark them as sent when Kafka has confirmed them, and return their number."""
     async with connection.transaction():
         requests = await claim_replays(connection)
         if requests:
-            # Requests are rare: no producer waits for them all day, and complains while Kafka is away.
+            # Requests are rare: a producer kept open for them would log errors whenever Kafka is unavailable.
             producer = AIOKafkaProducer(
                 **client_options(kafka), acks="all", max_request_size=REQUEST_BYTES_MAX
             )
@@ -68,5 +72,9 @@ async def _send_batch(connection: Connection, kafka: Kafka) -> int:
             finally:
                 await producer.stop()
             await mark_replays_sent(connection, [one.id for one in requests])
-            log.info("sent %d quarantined messages to ingest once more", len(requests))
+            log.info(
+                "sent %d quarantined messages to ingest for a replay",
+                len(requests),
+                extra={"event": "historian.replays_sent", "count": len(requests)},
+            )
     return len(requests)

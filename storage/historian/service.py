@@ -1,8 +1,8 @@
-"""The historian: everything that is on the log, into the database, its offsets in the same transaction.
+"""The historian role: stores every record of the log, with its offsets in the same transaction.
 
-At least once from the log and idempotent into the tables: each observation is there once, whatever crashed.
-Several divide the partitions. Beside it run the relay of replays, whose outbox is in the database, and the
-announcer of what is stored.
+The log is read at least once and the tables ignore repetitions, so each observation is stored once after any
+crash. Several historians divide the partitions. The replay relay, the publisher of stored positions and the
+audit run beside it.
 """
 
 from __future__ import annotations
@@ -37,20 +37,22 @@ IDENTITY_CHECK_S = 1.0
 RETRY_S = 0.5
 STOP_S = 1.0
 
-# A transaction with more followed messages than this tells of the first ones.
+# Of more traced messages in a transaction, only the first ones get its span.
 TRACED_MESSAGES_MAX = 32
 
 
 async def run_historian(settings: HistorianSettings, tracer: Tracer | None = None) -> None:
-    """Store what is on the log, until cancelled; waits for Kafka and for the database where one is away."""
+    """Store the records of the log until cancelled; wait for Kafka and the database while unavailable."""
     metrics = HistorianMetrics(new_registry())
-    announcer = PositionPublisher(settings.kafka_access())
-    shares = AssignmentTracker(settings.database.get_secret_value(), settings.city)
+    publisher = PositionPublisher(settings.kafka_access())
+    assignments = AssignmentTracker(settings.database.get_secret_value(), settings.city)
     serve_metrics(metrics.registry, settings.metrics_host, settings.metrics_port)
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(_store_continuously(settings, metrics, announcer, shares, tracer), name="historian")
-        tasks.create_task(shares.run(), name="share")
-        tasks.create_task(announcer.run(), name="stored positions")
+        tasks.create_task(
+            _store_continuously(settings, metrics, publisher, assignments, tracer), name="historian"
+        )
+        tasks.create_task(assignments.run(), name="share")
+        tasks.create_task(publisher.run(), name="stored positions")
         tasks.create_task(run_replay_relay(settings, metrics), name="replays")
         tasks.create_task(run_audits(settings, metrics, system_clock), name="audits")
 
@@ -58,91 +60,115 @@ async def run_historian(settings: HistorianSettings, tracer: Tracer | None = Non
 async def _store_continuously(
     settings: HistorianSettings,
     metrics: HistorianMetrics,
-    announcer: PositionPublisher,
-    shares: AssignmentTracker,
+    publisher: PositionPublisher,
+    assignments: AssignmentTracker,
     tracer: Tracer | None,
 ) -> None:
-    archive = BatchWriter(settings.database.get_secret_value(), metrics)
+    writer = BatchWriter(settings.database.get_secret_value(), metrics)
     try:
         while True:
             log_id = await _wait_for_log_identity(settings.kafka_access())
             try:
-                await _store_log(settings, archive, metrics, announcer, shares, log_id=log_id, tracer=tracer)
+                await _store_log(
+                    settings, writer, metrics, publisher, assignments, log_id=log_id, tracer=tracer
+                )
             except PositionConflictError as error:
-                log.info("%s; reading starts again where the database is", error)
+                log.info(
+                    "%s; reading restarts from the stored positions",
+                    error,
+                    extra={"event": "historian.position_conflict", "log_id": log_id},
+                )
                 await asyncio.sleep(RETRY_S)
             except (*KAFKA_UNAVAILABLE, ServiceError) as error:
                 raise_if_cancelled()
-                log.warning("Kafka went away, reading starts again where the database is: %r", error)
+                log.warning(
+                    "Kafka is unavailable, reading restarts from the stored positions: %r",
+                    error,
+                    extra={"event": "historian.kafka_unavailable", "log_id": log_id},
+                )
                 await asyncio.sleep(RETRY_S)
     finally:
-        await archive.close()
+        await writer.close()
 
 
 async def _wait_for_log_identity(kafka: Kafka) -> str:
-    """Return the log's identity; wait for Kafka as long as it takes."""
+    """Return the identity of the log; wait for Kafka without limit."""
     while True:
         try:
             return await log_identity(kafka)
         except ServiceError as error:
             raise_if_cancelled()
-            log.warning("%s", error)
+            log.warning("%s", error, extra={"event": "historian.kafka_unavailable"})
 
 
 async def _store_log(
     settings: HistorianSettings,
-    archive: BatchWriter,
+    writer: BatchWriter,
     metrics: HistorianMetrics,
-    announcer: PositionPublisher,
-    shares: AssignmentTracker,
+    publisher: PositionPublisher,
+    assignments: AssignmentTracker,
     *,
     log_id: str,
     tracer: Tracer | None,
 ) -> None:
-    """Store our share of one log; return when another log stands in its place, or the share is another.
+    """Store the assigned partitions of one log; return when the log was replaced or the assignment changed.
 
-    Raises PositionConflictError when somebody else stores the same partitions.
+    Records that were read are stored before that, under the identity of their log. Held updates are stored
+    when Kafka becomes unavailable, too: it may restart with an empty log.
 
-    Records that were read are stored before that, under the identity of the log they were read for. So are
-    updates that are held when Kafka goes away: it may come back empty.
+    Raises PositionConflictError when another historian stores the same partitions.
     """
     kafka = settings.kafka_access()
     await create_topics(kafka, partition_counts(settings.partitions))
-    share = await shares.current()
-    positions = share.filter_positions(await archive.read_positions(log_id))
-    announcer.start_log(log_id, positions)
-    reader = LogReader(settings, log_id, metrics, share, traced=tracer is not None)
+    assignment = await assignments.current()
+    positions = assignment.filter_positions(await writer.read_positions(log_id))
+    publisher.start_log(log_id, positions)
+    reader = LogReader(settings, log_id, metrics, assignment, traced=tracer is not None)
     stopping = asyncio.Event()
-    replaced = asyncio.create_task(_wait_for_new_log(kafka, log_id, stopping))
+    replacement = asyncio.create_task(_wait_for_new_log(kafka, log_id, stopping))
     try:
         await reader.start(positions)
         metrics.logs.inc()
-        log.info("following log %s from %s", log_id, positions or "its beginning")
+        log.info(
+            "reading log %s from %s",
+            log_id,
+            positions or "its beginning",
+            extra={"event": "historian.log_started", "log_id": log_id},
+        )
         notify_ready()
-        while not replaced.done() and share == await shares.current():
+        while not replacement.done() and assignment == await assignments.current():
             batch = await reader.read_batch()
             raise_if_cancelled()
             if batch.next_offsets:
                 metrics.set_oldest_unstored(_instant(batch.oldest_ms))
-                await _store_traced(archive, batch, tracer)
-                announcer.on_stored(batch.next_offsets)
+                await _store_traced(writer, batch, tracer)
+                publisher.on_stored(batch.next_offsets)
             lag = reader.lag()
             metrics.lag.set(lag)
-            # What comes next is no older than what was stored last, or nearly so.
+            # The next record is about as new as the newest stored one, or newer.
             metrics.set_oldest_unstored(_instant(batch.newest_ms) if lag else None)
-        await _store_held(archive, reader)
-        if replaced.done():
-            log.warning("log %s was replaced by %s", log_id, replaced.result())
+        await _store_held(writer, reader)
+        if replacement.done():
+            log.warning(
+                "log %s was replaced by %s",
+                log_id,
+                replacement.result(),
+                extra={
+                    "event": "historian.log_replaced",
+                    "log_id": log_id,
+                    "new_log_id": replacement.result(),
+                },
+            )
     except KAFKA_UNAVAILABLE:
         raise_if_cancelled()
-        await _store_held(archive, reader)
+        await _store_held(writer, reader)
         raise
     finally:
-        # A look at the log that is cut off leaves its connections open: let it end, unless Kafka is away.
+        # Cancelling the check leaves its connections open: let it end, unless Kafka is unavailable.
         stopping.set()
-        await asyncio.wait([replaced], timeout=STOP_S)
-        replaced.cancel()
-        await asyncio.gather(replaced, return_exceptions=True)
+        await asyncio.wait([replacement], timeout=STOP_S)
+        replacement.cancel()
+        await asyncio.gather(replacement, return_exceptions=True)
         await reader.stop()
 
 
@@ -150,36 +176,36 @@ def _instant(ms: int | None) -> Instant | None:
     return None if ms is None else ms * 1_000
 
 
-async def _store_held(archive: BatchWriter, reader: LogReader) -> None:
-    rest = reader.held_batch()
-    if rest.next_offsets:
-        await archive.store(rest)
+async def _store_held(writer: BatchWriter, reader: LogReader) -> None:
+    held = reader.held_batch()
+    if held.next_offsets:
+        await writer.store(held)
 
 
-async def _store_traced(archive: BatchWriter, batch: LogBatch, tracer: Tracer | None) -> None:
-    """Store a batch; tell how long that took in the trace of each followed message that it carries."""
+async def _store_traced(writer: BatchWriter, batch: LogBatch, tracer: Tracer | None) -> None:
+    """Store a batch; record the duration as a span in the trace of each traced message of it."""
     if tracer is None or not batch.traced:
-        await archive.store(batch)
+        await writer.store(batch)
         return
-    # One message is in several records; its trace needs one commit.
+    # One message is in several records; its trace gets one span.
     parents = list({one.trace_id: one for one in batch.traced}.values())[:TRACED_MESSAGES_MAX]
     spans = BatchSpans(
         tracer, "commit", "consumer", system_clock(), parents, attributes={"db.system": "postgresql"}
     )
-    await archive.store(batch)
+    await writer.store(batch)
     spans.end(system_clock(), {"livetwin.rows": batch.rows})
 
 
 async def _wait_for_new_log(kafka: Kafka, log_id: str, stopping: asyncio.Event) -> str:
-    """Return the identity of the log that stands in the place of `log_id`, as soon as one does.
+    """Return the identity of the log that replaces `log_id`, as soon as one does.
 
-    Returns the last one seen when `stopping` is set. A consumer without a group does not notice a new log: it
-    would wait for an offset that the new log reaches some day.
+    Returns the last identity read when `stopping` is set. A consumer without a group does not notice a new
+    log: it would wait until the new log reaches the old offset.
     """
     while True:
-        found = await _wait_for_log_identity(kafka)
-        if found != log_id or stopping.is_set():
-            return found
+        identity = await _wait_for_log_identity(kafka)
+        if identity != log_id or stopping.is_set():
+            return identity
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), IDENTITY_CHECK_S)
-            return found
+            return identity

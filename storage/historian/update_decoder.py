@@ -1,7 +1,7 @@
-"""Updates of which all numbers fit into the columns, told from others while they are decoded.
+"""Decodes updates and separates those whose values do not fit the columns of the database.
 
-The decoder checks the bounds as it reads, which costs next to nothing. Only a record that it refuses is
-looked through update by update.
+The decoder checks the limits while it reads, at almost no cost. Only a record that it refuses is checked
+update by update.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class _BoundedLastGoodValue(NamedTuple):
 
 
 class _BoundedUpdate(Update, array_like=True, frozen=True, gc=False):
-    """An update, bounded; a field that is stated again keeps its place."""
+    """An update, bounded; a redefined field keeps its position in the array."""
 
     revision: Annotated[int, msgspec.Meta(ge=0, le=COUNT_MAX)]
     phenomenon_time: _Time
@@ -63,9 +63,9 @@ _decode = msgspec.msgpack.Decoder(_BoundedUpdateBatch).decode
 
 
 def decode_storable_updates(data: bytes) -> tuple[Sequence[Update], int]:
-    """Return the updates of a record that the columns can hold, and how many they cannot.
+    """Return the updates of a record that the columns can hold, and the number of the others.
 
-    Raises MessageError when the record cannot be read.
+    Raises MessageError when the record cannot be decoded.
     """
     try:
         batch = _decode(data)
@@ -73,20 +73,20 @@ def decode_storable_updates(data: bytes) -> tuple[Sequence[Update], int]:
         batch = None
     if batch is not None and batch.version == LAYOUT_VERSION:
         return batch.updates, 0
-    told = messages.UPDATES.decode(data).updates
-    fitting = [one for one in told if _fits_columns(one)]
-    return fitting, len(told) - len(fitting)
+    updates = messages.UPDATES.decode(data).updates
+    fitting = [update for update in updates if _fits_columns(update)]
+    return fitting, len(updates) - len(fitting)
 
 
-def _fits_columns(one: Update) -> bool:
-    good = one.last_good
+def _fits_columns(update: Update) -> bool:
+    good = update.last_good
     return (
-        (one.observation is None or fits_columns(one.observation))
-        and 0 <= one.revision <= COUNT_MAX
-        and INSTANT_MIN <= one.phenomenon_time <= INSTANT_MAX
-        and INSTANT_MIN <= one.received_time <= INSTANT_MAX
-        and 0 <= one.flags <= FLAGS_MAX
-        and 0 <= one.count <= INTEGER_MAX
-        and all(0 <= datastream <= DATASTREAM_ID_MAX for datastream in one.datastreams + one.deviating)
+        (update.observation is None or fits_columns(update.observation))
+        and 0 <= update.revision <= COUNT_MAX
+        and INSTANT_MIN <= update.phenomenon_time <= INSTANT_MAX
+        and INSTANT_MIN <= update.received_time <= INSTANT_MAX
+        and 0 <= update.flags <= FLAGS_MAX
+        and 0 <= update.count <= INTEGER_MAX
+        and all(0 <= datastream <= DATASTREAM_ID_MAX for datastream in update.datastreams + update.deviating)
         and (good is None or INSTANT_MIN <= good.phenomenon_time <= INSTANT_MAX)
     )

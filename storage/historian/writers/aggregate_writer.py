@@ -1,4 +1,4 @@
-"""Writes what the stream derives: aggregates of windows, judgements, and requests for repairs."""
+"""Writes the derived rows of the stream: aggregates of windows, assessments and repair requests."""
 
 from __future__ import annotations
 
@@ -25,56 +25,56 @@ _COLUMN_TYPES = (
 
 
 async def create_aggregate_staging(connection: Connection) -> None:
-    """Create the staging table of a connection; it is empty at the start of each transaction."""
+    """Create the staging table of this connection; it is empty at the start of each transaction."""
     await connection.execute(query("historian/aggregates/create_staged_aggregate"))
 
 
 async def write_aggregates(connection: Connection, aggregates: Collection[Aggregate]) -> None:
-    """Store aggregates, at most one of each window, where their revision is greater than the stored one."""
+    """Store aggregates, at most one of each window, whose revision is greater than the stored one."""
     async with connection.cursor() as cursor:
         async with cursor.copy(query("historian/aggregates/copy_staged_aggregate")) as copy:
             copy.set_types(_COLUMN_TYPES)
-            for one in aggregates:
+            for aggregate in aggregates:
                 await copy.write_row(
                     (
-                        one.datastream,
-                        one.size,
-                        to_datetime(one.start),
-                        one.revision,
-                        one.count,
-                        one.suspect,
-                        one.expected,
-                        one.flags,
-                        one.minimum,
-                        one.maximum,
-                        one.mean,
-                        one.total,
-                        one.first,
-                        one.last,
-                        one.sketch,
+                        aggregate.datastream,
+                        aggregate.size,
+                        to_datetime(aggregate.start),
+                        aggregate.revision,
+                        aggregate.count,
+                        aggregate.suspect,
+                        aggregate.expected,
+                        aggregate.flags,
+                        aggregate.minimum,
+                        aggregate.maximum,
+                        aggregate.mean,
+                        aggregate.total,
+                        aggregate.first,
+                        aggregate.last,
+                        aggregate.sketch,
                     )
                 )
-        for size in sorted({one.size for one in aggregates}):
+        for size in sorted({aggregate.size for aggregate in aggregates}):
             await cursor.execute(
                 query("historian/aggregates/merge_aggregates", table=AGGREGATE_TABLES[size]), (size,)
             )
 
 
 async def write_assessments(connection: Connection, assessments: Collection[Assessment]) -> None:
-    """Store judgements, at most one of each observation, where their revision is greater."""
+    """Store assessments, at most one of each observation, whose revision is greater than the stored one."""
     await connection.execute(
         query("historian/aggregates/merge_assessments"),
         (
-            _array_literal(str(one.datastream) for one in assessments),
-            _array_literal(format_instant(one.phenomenon_time) for one in assessments),
-            _array_literal(str(one.flags) for one in assessments),
-            _array_literal(str(one.revision) for one in assessments),
+            _array_literal(str(assessment.datastream) for assessment in assessments),
+            _array_literal(format_instant(assessment.phenomenon_time) for assessment in assessments),
+            _array_literal(str(assessment.flags) for assessment in assessments),
+            _array_literal(str(assessment.revision) for assessment in assessments),
         ),
     )
 
 
 def _array_literal(elements: Iterable[str]) -> str:
-    """Return numbers or times as the text of an array: lists take psycopg six times as long.
+    """Return numbers or times as a PostgreSQL array literal: psycopg takes six times as long for lists.
 
     >>> _array_literal(["1", "2"])
     '{1,2}'
@@ -85,15 +85,15 @@ def _array_literal(elements: Iterable[str]) -> str:
 async def request_repairs(
     connection: Connection, log_id: str, requests: Mapping[tuple[int, Instant], RepairRequest]
 ) -> None:
-    """Ask for hours of datastreams to be made again."""
+    """Store requests to recompute hours of datastreams."""
     await connection.execute(
         query("historian/aggregates/request_repairs"),
         (
             log_id,
             [datastream for datastream, _ in requests],
             [to_datetime(hour) for _, hour in requests],
-            [one.partition for one in requests.values()],
-            [one.log_offset for one in requests.values()],
-            [to_datetime(one.requested_at) for one in requests.values()],
+            [request.partition for request in requests.values()],
+            [request.log_offset for request in requests.values()],
+            [to_datetime(request.requested_at) for request in requests.values()],
         ),
     )

@@ -1,4 +1,4 @@
-"""Writes what happened to alarms, incidents and messages to people, and the newest of each."""
+"""Writes the events of alarms, incidents and notifications, and the newest event of each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from storage.stores.alarm_rows import alarm_columns, encode_rows, incident_colum
 
 
 async def write_alarms(connection: Connection, buffer: AlarmBuffer) -> None:
-    """Store events in the transaction that is open: each once, and of each thing the greatest revision."""
+    """Store events in the open transaction, each once, and the greatest revision of each id."""
     if buffer.alarms:
         rows = encode_rows([alarm_columns(one) for one in buffer.alarms.values()])
         await connection.execute(query("historian/alarms/insert_alarm_events"), {"rows": rows})

@@ -1,4 +1,4 @@
-"""Writes where observations came from: the headers of their messages, and payloads while they are kept."""
+"""Writes the messages that observations came in: their headers, and the payloads that are kept."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from storage.historian.observation_rows import COPY_HEADER, COPY_TRAILER, POSTGR
 from storage.queries import query
 from twin.instant import to_datetime
 
-# The fastest level takes half of what the best one saves, in a tenth of its time.
+# The fastest level saves half as much as the best one, in a tenth of the time.
 _LEVEL = 1
 
 _TEXT = Struct(">hi")
-# Partition, offset, the two times.
+# Partition, offset, first and last time of reception.
 _PLACE = Struct(">ii iq iq iq")
 _LENGTH = Struct(">i")
 _NULL = b"\xff\xff\xff\xff"
 
 
 async def write_messages(connection: Connection, log_id: str, records: Sequence[MessageRecord]) -> None:
-    """Store message records of a log that are not there yet, in the transaction that is open.
+    """Store the new ones of the message records of a log, in the open transaction.
 
-    None is there, unless the log was read a second time.
+    All are new unless the log was read a second time.
     """
-    packed = [_compressed(one) for one in records]
+    packed = [_compressed(record) for record in records]
     try:
         async with (
             connection.transaction(),
@@ -42,20 +42,20 @@ async def write_messages(connection: Connection, log_id: str, records: Sequence[
 
 
 def pack_message_rows(log_id: str, records: Sequence[MessageRecord]) -> bytes:
-    """Return message records as COPY reads them, in the order of `copy_message_batches`."""
-    name = log_id.encode()
-    begin = _TEXT.pack(8, len(name)) + name
+    """Return message records as COPY data, with the columns of `copy_message_batches`."""
+    log_name = log_id.encode()
+    begin = _TEXT.pack(8, len(log_name)) + log_name
     fields = [COPY_HEADER]
-    for one in records:
+    for record in records:
         fields += (
             begin,
             _PLACE.pack(
-                *(4, one.partition, 8, one.log_offset),
-                *(8, one.first_received - POSTGRES_EPOCH, 8, one.last_received - POSTGRES_EPOCH),
+                *(4, record.partition, 8, record.log_offset),
+                *(8, record.first_received - POSTGRES_EPOCH, 8, record.last_received - POSTGRES_EPOCH),
             ),
-            *(_LENGTH.pack(len(one.headers)), one.headers),
-            *(_LENGTH.pack(len(one.datastreams)), one.datastreams),
-            *((_LENGTH.pack(len(one.payloads)), one.payloads) if one.payloads else (_NULL,)),
+            *(_LENGTH.pack(len(record.headers)), record.headers),
+            *(_LENGTH.pack(len(record.datastreams)), record.datastreams),
+            *((_LENGTH.pack(len(record.payloads)), record.payloads) if record.payloads else (_NULL,)),
         )
     fields.append(COPY_TRAILER)
     return b"".join(fields)
@@ -66,20 +66,20 @@ async def _insert_missing(connection: Connection, log_id: str, records: Sequence
         query("historian/observations/insert_message_batches"),
         (
             log_id,
-            [one.partition for one in records],
-            [one.log_offset for one in records],
-            [to_datetime(one.first_received) for one in records],
-            [to_datetime(one.last_received) for one in records],
-            [one.headers for one in records],
-            [one.datastreams for one in records],
-            [one.payloads or None for one in records],
+            [record.partition for record in records],
+            [record.log_offset for record in records],
+            [to_datetime(record.first_received) for record in records],
+            [to_datetime(record.last_received) for record in records],
+            [record.headers for record in records],
+            [record.datastreams for record in records],
+            [record.payloads or None for record in records],
         ),
     )
 
 
-def _compressed(one: MessageRecord) -> MessageRecord:
-    return one._replace(
-        headers=zlib.compress(one.headers, _LEVEL),
-        datastreams=zlib.compress(one.datastreams, _LEVEL),
-        payloads=zlib.compress(one.payloads, _LEVEL) if one.payloads else b"",
+def _compressed(record: MessageRecord) -> MessageRecord:
+    return record._replace(
+        headers=zlib.compress(record.headers, _LEVEL),
+        datastreams=zlib.compress(record.datastreams, _LEVEL),
+        payloads=zlib.compress(record.payloads, _LEVEL) if record.payloads else b"",
     )

@@ -1,8 +1,8 @@
-"""Writes observations: by binary COPY into the hypertable, or by way of staging where they may conflict.
+"""Writes observations: by binary COPY, or through a staging table where keys may conflict.
 
-What is newer than all that is stored of its datastream cannot. Where a key is known, by the table or within
-the batch, its observations take their turns in the order of the log, each against what is stored then. So
-what became of each does not depend on where a transaction ended.
+Observations newer than everything stored of their datastream cannot conflict. Observations of a known key are
+compared one after the other in the order of the log, each with the row stored at that moment. So the result
+of each observation does not depend on where transactions end.
 """
 
 from __future__ import annotations
@@ -25,57 +25,57 @@ from twin.state.datastream_state import ObservationOutcome
 
 
 class SupersededObservation(NamedTuple):
-    """A version of an observation that gave way."""
+    """A version of an observation that another one replaced."""
 
     observation: Observation
-    superseded_time: Instant  #: received time of the one that it gave way to
+    superseded_time: Instant  #: received time of the replacing observation
 
 
 async def create_observation_staging(connection: Connection) -> None:
-    """Create the staging table of a connection; it is empty at the start of each transaction."""
+    """Create the staging table of this connection; it is empty at the start of each transaction."""
     await connection.execute(query("historian/observations/create_staged_observation"))
 
 
 async def write_observations(
-    connection: Connection, reception: ObservationBuffer, counts: LedgerCounts, newest: NewestTimes
+    connection: Connection, buffer: ObservationBuffer, counts: LedgerCounts, newest_times: NewestTimes
 ) -> None:
-    """Store observations in the transaction that is open, and count what became of each.
+    """Store observations in the open transaction, and count the result of each.
 
-    The law is that of `twin.state.datastream_state`: of two with the same key the greater (received_time,
-    value,
-    flags) stays. A duplicate that was received later moves the stored `received_time` on. What gives way is
-    kept as a version. Raises SerializationFailure when another writer stores the same keys at this moment.
+    The rule is that of `twin.state.datastream_state`: of two observations with the same key, the one with the
+    greater (received_time, value, flags) stays. A duplicate that was received later advances the stored
+    `received_time`. A replaced observation is stored as a version. Raises SerializationFailure when another
+    writer stores the same keys at this moment.
     """
-    conflicts = await _insert(connection, join_rows(reception.rows), newest)
-    new = np.bincount(reception.first_feed_minutes, minlength=len(reception.feed_minutes)).tolist()
-    replaced: list[Observation] = []
+    conflicts = await _insert(connection, join_rows(buffer.rows), newest_times)
+    new = np.bincount(buffer.first_feed_minutes, minlength=len(buffer.feed_minutes)).tolist()
+    replacements: list[Observation] = []
     versions: list[SupersededObservation] = []
     stored = {key: (Observation._make((*key, *known)), True) for key, known in conflicts}
-    for key in reception.repeats.keys() - stored.keys():
-        stored[key] = (reception.firsts[_first_place(reception, key)], False)
-    for key, (before, conflicting) in stored.items():
-        arrivals = reception.repeats.get(key, [])
-        if conflicting:
-            place = _first_place(reception, key)
-            first = RepeatedObservation(reception.firsts[place], reception.first_feed_minutes[place])
+    for key in buffer.repeats.keys() - stored.keys():
+        stored[key] = (buffer.firsts[_first_place(buffer, key)], False)
+    for key, (before, is_stored) in stored.items():
+        arrivals = buffer.repeats.get(key, [])
+        if is_stored:
+            place = _first_place(buffer, key)
+            first = RepeatedObservation(buffer.firsts[place], buffer.first_feed_minutes[place])
             new[first.feed_minute] -= 1
             arrivals = [first, *arrivals]
-        after = _apply_arrivals(before, arrivals, reception, versions, counts)
+        after = _apply_arrivals(before, arrivals, buffer, versions, counts)
         if after is not before:
-            replaced.append(after)
+            replacements.append(after)
     for source, count in enumerate(new):
         if count:
-            row = counts[reception.feed_minutes[source]]
+            row = counts[buffer.feed_minutes[source]]
             row.new += count
             row.observations += count
-    if replaced:
-        await connection.execute(query("historian/observations/replace_observations"), _columns(replaced))
+    if replacements:
+        await connection.execute(query("historian/observations/replace_observations"), _columns(replacements))
     if versions:
         await _insert_superseded(connection, versions)
 
 
 def resolve_conflict(stored: Observation, arrived: Observation) -> tuple[Observation, ObservationOutcome]:
-    """Return which of two observations of one key stays, and what the one that arrived was.
+    """Return which of two observations of one key stays, and the outcome of the arrived one.
 
     >>> stored = Observation(1, 0, 10, 2.5)
     >>> (resolve_conflict(stored, Observation(1, 0, 20, 2.5))[1],
@@ -91,13 +91,13 @@ def resolve_conflict(stored: Observation, arrived: Observation) -> tuple[Observa
 def _apply_arrivals(
     stored: Observation,
     arrivals: Iterable[RepeatedObservation],
-    reception: ObservationBuffer,
+    buffer: ObservationBuffer,
     versions: list[SupersededObservation],
     counts: LedgerCounts,
 ) -> Observation:
     for arrived, source in arrivals:
         after, outcome = resolve_conflict(stored, arrived)
-        row = counts[reception.feed_minutes[source]]
+        row = counts[buffer.feed_minutes[source]]
         row.observations += 1
         match outcome:
             case ObservationOutcome.CORRECTION:
@@ -107,27 +107,27 @@ def _apply_arrivals(
             case _:
                 row.duplicate += 1
         loser = stored if after is arrived else arrived
-        # Nobody ever knew a version that came in at the very moment of the one that it gives way to.
+        # A version received at the same moment as its replacement was never known.
         if loser.received_time < after.received_time:
             versions.append(SupersededObservation(loser, after.received_time))
         stored = after
     return stored
 
 
-def _first_place(reception: ObservationBuffer, key: tuple[int, Instant]) -> int:
-    place = reception.first_place(key)
-    assert place is not None  # noqa: S101 - a conflict or a repeat has a first one
+def _first_place(buffer: ObservationBuffer, key: tuple[int, Instant]) -> int:
+    place = buffer.first_place(key)
+    assert place is not None  # noqa: S101 - each conflict and each repeat has a first observation
     return place
 
 
 async def _insert(
-    connection: Connection, rows: ObservationRows, newest: NewestTimes
+    connection: Connection, rows: ObservationRows, newest_times: NewestTimes
 ) -> list[tuple[tuple[int, Instant], tuple[Instant, float, int]]]:
-    """Insert the observations whose key is new; return the other keys, and what is stored for them."""
+    """Insert the observations with a new key; return the other keys with their stored observations."""
     datastreams, times = datastreams_of(rows), times_of(rows)
-    await newest.load_unknown(connection, datastreams, times)
-    newer = newest.are_newer(datastreams, times)
-    newest.record(datastreams, times)
+    await newest_times.load_unknown(connection, datastreams, times)
+    newer = newest_times.are_newer(datastreams, times)
+    newest_times.record(datastreams, times)
     if newer.any():
         try:
             async with (
@@ -137,8 +137,8 @@ async def _insert(
             ):
                 await copy.write(copy_data(rows[newer]))
         except psycopg.errors.UniqueViolation:
-            # Another writer was faster. The savepoint is undone; all of them are compared.
-            newest.reset()
+            # Another writer was faster. The savepoint is rolled back, and all observations are compared.
+            newest_times.reset()
         else:
             rows = rows[~newer]
     return await _compare(connection, rows) if len(rows) else []
@@ -147,17 +147,17 @@ async def _insert(
 async def _compare(
     connection: Connection, rows: ObservationRows
 ) -> list[tuple[tuple[int, Instant], tuple[Instant, float, int]]]:
-    """Insert the observations whose key is new, whatever is stored; return as `_insert` does."""
+    """Insert the observations with a new key by comparing all of them; return as `_insert` does."""
     async with connection.cursor() as cursor:
         async with cursor.copy(query("historian/observations/copy_staged_observation")) as copy:
             await copy.write(copy_data(rows))
         await cursor.execute(query("historian/observations/insert_observations"))
-        found = await cursor.fetchall()
-    if any(received is None for _, _, received, _, _ in found):
+        known_rows = await cursor.fetchall()
+    if any(received is None for _, _, received, _, _ in known_rows):
         raise psycopg.errors.SerializationFailure("another writer stores the same observations")
     return [
         ((datastream, from_datetime(time)), (from_datetime(received), value, flags))
-        for datastream, time, received, value, flags in found
+        for datastream, time, received, value, flags in known_rows
     ]
 
 
@@ -171,9 +171,9 @@ async def _insert_superseded(connection: Connection, versions: Sequence[Supersed
 
 def _columns(observations: Sequence[Observation]) -> tuple[list[object], ...]:
     return (
-        [one.datastream for one in observations],
-        [to_datetime(one.phenomenon_time) for one in observations],
-        [to_datetime(one.received_time) for one in observations],
-        [one.value for one in observations],
-        [one.flags for one in observations],
+        [observation.datastream for observation in observations],
+        [to_datetime(observation.phenomenon_time) for observation in observations],
+        [to_datetime(observation.received_time) for observation in observations],
+        [observation.value for observation in observations],
+        [observation.flags for observation in observations],
     )

@@ -1,4 +1,4 @@
-"""Writes quarantined messages, and what became of them when they were replayed."""
+"""Writes quarantined messages, and the answers to their replays."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from twin.wire.messages import QuarantinedMessage
 
 
 async def write_quarantined(connection: Connection, messages: Iterable[QuarantinedMessage]) -> None:
-    """Store messages that are not there yet, in the transaction that is open."""
+    """Store the new ones of these messages, in the open transaction."""
     async with connection.cursor() as cursor:
         await cursor.executemany(
             query("historian/ledger/insert_quarantined"),
             [
                 (
-                    without_nul(one.id),
-                    without_nul(one.feed),
-                    without_nul(one.topic),
-                    to_datetime(one.received_time),
-                    without_nul(one.reason),
-                    without_nul(one.detail),
-                    one.payload,
-                    one.payload_bytes,
-                    without_nul(one.payload_sha256),
-                    without_nul(one.session),
-                    one.sequence,
-                    one.observations,
-                    without_nul(one.device),
-                    without_nul(one.decoder),
-                    one.decoder_version,
+                    without_nul(message.id),
+                    without_nul(message.feed),
+                    without_nul(message.topic),
+                    to_datetime(message.received_time),
+                    without_nul(message.reason),
+                    without_nul(message.detail),
+                    message.payload,
+                    message.payload_bytes,
+                    without_nul(message.payload_sha256),
+                    without_nul(message.session),
+                    message.sequence,
+                    message.observations,
+                    without_nul(message.device),
+                    without_nul(message.decoder),
+                    message.decoder_version,
                 )
-                for one in messages
+                for message in messages
             ],
         )
 
@@ -43,21 +43,21 @@ async def write_quarantined(connection: Connection, messages: Iterable[Quarantin
 async def write_replay_answers(
     connection: Connection, answers: Collection[QuarantinedMessage], counts: LedgerCounts
 ) -> None:
-    """Write down what replays came to, at most one of each message, and count them where they were received.
+    """Store the answers to replays, at most one of each message, and count them in the ledger.
 
-    An answer that nobody waits for any more is the second one to a request, and changes nothing.
+    An answer without an open request is the second one to a request, and changes nothing.
     """
     cursor = await connection.execute(
         query("historian/ledger/store_replay_answers"),
         (
-            [without_nul(one.replay_of) for one in answers],
-            [without_nul(one.reason) for one in answers],
-            [without_nul(one.detail) for one in answers],
-            [without_nul(one.feed) for one in answers],
-            [without_nul(one.device) for one in answers],
-            [without_nul(one.decoder) for one in answers],
-            [one.decoder_version for one in answers],
-            [one.observations for one in answers],
+            [without_nul(answer.replay_of) for answer in answers],
+            [without_nul(answer.reason) for answer in answers],
+            [without_nul(answer.detail) for answer in answers],
+            [without_nul(answer.feed) for answer in answers],
+            [without_nul(answer.device) for answer in answers],
+            [without_nul(answer.decoder) for answer in answers],
+            [answer.decoder_version for answer in answers],
+            [answer.observations for answer in answers],
         ),
     )
     for feed, received_time, resolved in await cursor.fetchall():
