@@ -13,12 +13,12 @@ _ELAPSED = re.compile(r"PT(?:(\d{1,7})H)?(?:(\d{1,9})M)?(?:(\d{1,9})S)?")
 
 
 class BucketInterval(NamedTuple):
-    """How long a bucket is: exactly one of the three is more than zero.
+    """The length of a bucket: exactly one of the three fields is greater than zero.
 
-    `elapsed` is time that passes, whatever clocks on the wall do, in buckets counted from a Monday midnight
-    in UTC; `PT24H` is such, and so is an hour: the night in which clocks go back has two hours that begin at
-    02:00, and they are two buckets. `days` and `months` are those of a calendar in a time zone: the days of
-    the two nights have 23 and 25 hours. Weeks begin on Monday, months on their first, years on 1 January.
+    `elapsed` is elapsed time, independent of time zones; its buckets are counted from a Monday midnight in
+    UTC. `PT24H` is elapsed, and so is an hour: in the night in which clocks are set back, two hours begin at
+    02:00, and they are two buckets. `days` and `months` are calendar days and months in a time zone: when
+    clocks change, a day has 23 or 25 hours. Weeks begin on Monday, months on the 1st, years on 1 January.
     """
 
     months: int = 0
@@ -27,7 +27,7 @@ class BucketInterval(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> BucketInterval:
-        """Return the interval that an ISO 8601 duration names; raise QueryError when it cannot be one.
+        """Return the interval of an ISO 8601 duration; raise QueryError when it is not a valid interval.
 
         >>> BucketInterval.parse("PT24H") == BucketInterval(elapsed=DAY), BucketInterval.parse("P1W").days
         (True, 7)
@@ -45,23 +45,23 @@ class BucketInterval(NamedTuple):
             )
         if sum(part > 0 for part in interval) != 1:
             raise QueryError(
-                f"interval {text!r}: expected more than nothing, and either days and weeks "
+                f"interval {text!r}: expected a length greater than zero, and either days and weeks "
                 "or months and years"
             )
         return interval
 
     @property
     def is_calendar(self) -> bool:
-        """Whether the time zone matters."""
+        """Whether the buckets depend on the time zone."""
         return not self.elapsed
 
     @property
     def shortest(self) -> Duration:
-        """The least time that a bucket may last: a month may have 28 days, a day 23 hours."""
+        """The shortest possible bucket: a month may have 28 days, a day 23 hours."""
         return self.elapsed or 28 * DAY * self.months or self.days * DAY - HOUR
 
     def count_max(self, start: Instant, end: Instant) -> int:
-        """Return how many buckets a range can touch at most."""
+        """Return the greatest number of buckets that a range can touch."""
         return max(0, end - start) // self.shortest + 2
 
     @property

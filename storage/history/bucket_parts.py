@@ -1,4 +1,4 @@
-"""Parts of a bucket: what datastreams have in it, from one source, and what all parts come to."""
+"""Combines partial buckets, each from one source, to buckets with aggregates and coverage."""
 
 from __future__ import annotations
 
@@ -28,6 +28,9 @@ AGGREGATE_NAMES: tuple[AggregateName, ...] = (
     "p95",
 )
 
+Fill: TypeAlias = Literal["null", "none"]
+"""Whether buckets without data are listed, with empty values, or left out."""
+
 AggregateValues: TypeAlias = dict[AggregateName, float | None]
 
 PERCENTILE_SHARES: dict[AggregateName, float] = {"p50": 0.5, "p95": 0.95}
@@ -37,26 +40,26 @@ _NOTHING = np.empty(0)
 
 @dataclass(frozen=True, slots=True)
 class HistoryBucket:
-    """The observations of one stretch of time, aggregated."""
+    """The aggregated observations of one bucket."""
 
     start: Instant
-    end: Instant  #: exclusive; may lie beyond the range that was asked for, as `start` may before it
+    end: Instant  #: exclusive; may lie after the requested range, as `start` may lie before it
     count: int  #: of usable observations within the bucket and the range
-    coverage: float | None  #: usable / expected, 0 to 1; None where no datastream was known yet
-    flags: int  #: all flags that any of them has, the suspect ones too
-    values: AggregateValues  #: one for each aggregate that was asked for; None without usable data
-    suspect: int = 0  #: of observations that were not used
+    coverage: float | None  #: usable / expected, 0 to 1; None where no datastream existed yet
+    flags: int  #: all flags of any observation, also of unusable ones
+    values: AggregateValues  #: one for each requested aggregate; None without usable data
+    suspect: int = 0  #: number of unusable observations
 
 
 @dataclass(slots=True)
 class PartialBucket:
-    """What the observations of datastreams come to; mutable while parts are brought together.
+    """Sums over observations of datastreams in one bucket; mutable while parts are combined.
 
-    What was not asked for is as if there were none of it.
+    Sums that were not requested stay at their defaults.
     """
 
-    datastreams: list[int]  #: that have observations, unusable ones too; one may be there for each source
-    counts: list[int]  #: of usable observations, of each of them
+    datastreams: list[int]  #: with observations, also unusable ones; may occur once for each source
+    counts: list[int]  #: of usable observations, for each of `datastreams`
     suspect: int = 0
     flags: int = 0
     total: float = 0.0
@@ -67,13 +70,13 @@ class PartialBucket:
     sine: float = 0.0
     cosine: float = 0.0
     increase: float = 0.0
-    values: bytes = b""  #: single ones, each a float in the order of the network, where percentiles are asked
-    sketches: bytes = b""  #: of what is stored as aggregates, one after the other
+    values: bytes = b""  #: single values as big-endian floats, where percentiles are requested
+    sketches: bytes = b""  #: of stored aggregates, one after the other
     sketch_count: int = 0
 
     @classmethod
     def from_row(cls, row: Sequence[Any]) -> PartialBucket:
-        """Return the part that a row of `list_buckets` and its like holds, without bucket and series."""
+        """Return the part in a row of a bucket query; `row` is without bucket and series."""
         datastreams, counts, suspect, flags, total, low, high, first, last = row[:9]
         sine, cosine, values, increase, sketches, sketch_count = row[9:]
         return cls(
@@ -96,11 +99,11 @@ class PartialBucket:
 
     @property
     def count(self) -> int:
-        """How many usable observations there are."""
+        """The number of usable observations."""
         return sum(self.counts)
 
     def add(self, later: PartialBucket) -> None:
-        """Take in the part of the same bucket that comes after this one."""
+        """Add the part of the same bucket that is next in time."""
         self.datastreams = self.datastreams + later.datastreams
         self.counts = self.counts + later.counts
         self.suspect += later.suspect
@@ -118,10 +121,10 @@ class PartialBucket:
         self.sketch_count += later.sketch_count
 
     def aggregate_values(self, wanted: Iterable[AggregateName], kind: Aggregation) -> AggregateValues:
-        """Return aggregates, None where there is none; of percentiles there is none here.
+        """Return aggregates, None where undefined; percentiles are None here.
 
-        On a circle only the mean direction, the first and the last mean something; of a register the sum is
-        its increase, and a mean means nothing.
+        For directions only mean, first and last are defined. The sum of a counter is its increase, and its
+        mean is undefined.
         """
         count = self.count
         known: AggregateValues = {"count": float(count)}
@@ -134,19 +137,33 @@ class PartialBucket:
                 known["sum"] = self.increase if kind == "counter" else self.total
                 if kind != "counter":
                     known["mean"] = self.total / count
-        return {one: known.get(one) for one in wanted}
+        return {name: known.get(name) for name in wanted}
+
+
+PartialBuckets: TypeAlias = dict[tuple[Instant, int], PartialBucket]
+"""Parts by start of the bucket and series: the datastream's id, or 0 for all datastreams together."""
+
+
+class BucketRequest(NamedTuple):
+    """The range and the aggregates of a request for buckets."""
+
+    start: Instant
+    end: Instant
+    aggregates: list[AggregateName]
+    kind: Aggregation
+    fill: Fill
 
 
 def compute_values(
-    parts: Sequence[PartialBucket], wanted: Sequence[AggregateName], kind: Aggregation
+    parts: Sequence[PartialBucket], aggregates: Sequence[AggregateName], kind: Aggregation
 ) -> list[AggregateValues]:
-    """Return the aggregates of parts, percentiles too where they mean something, None where there are none.
+    """Return the aggregates of parts, with percentiles; None where undefined.
 
-    They mean nothing of a register's readings, nor on a circle. Raises MessageError when a stored sketch
-    cannot be read.
+    Percentiles are undefined for counters and directions. Raises MessageError when a stored sketch cannot be
+    decoded.
     """
-    found = [part.aggregate_values(wanted, kind) for part in parts]
-    names = [name for name in wanted if name in PERCENTILE_SHARES]
+    results = [part.aggregate_values(aggregates, kind) for part in parts]
+    names = [name for name in aggregates if name in PERCENTILE_SHARES]
     if names and kind not in {"counter", "circular_mean"}:
         pools = [
             BucketValues(
@@ -157,75 +174,60 @@ def compute_values(
             for part in parts
         ]
         shares = [PERCENTILE_SHARES[name] for name in names]
-        for figures, values in zip(found, percentiles(pools, shares), strict=True):
-            figures.update(zip(names, values, strict=True))
-    return found
+        for result, values in zip(results, percentiles(pools, shares), strict=True):
+            result.update(zip(names, values, strict=True))
+    return results
 
 
 def sum_values(
-    parts: Sequence[Mapping[AggregateName, float | None]], wanted: Sequence[AggregateName]
+    parts: Sequence[Mapping[AggregateName, float | None]], aggregates: Sequence[AggregateName]
 ) -> AggregateValues:
-    """Return the sums of the aggregates of several parts, None where no part has any."""
-    figures: AggregateValues = {}
-    for name in wanted:
-        found = [value for one in parts if (value := one[name]) is not None]
-        figures[name] = sum(found) if found else None
-    return figures
-
-
-# Buckets from parts: coverage, flags and figures of all datastreams together.
-
-Fill: TypeAlias = Literal["null", "none"]
-PartialBuckets: TypeAlias = dict[tuple[Instant, int], PartialBucket]
-"""By start of the bucket and series: a datastream where they stay apart, otherwise 0 for all of them."""
-
-
-class BucketRequest(NamedTuple):
-    """What was asked for."""
-
-    start: Instant
-    end: Instant
-    aggregates: list[AggregateName]
-    kind: Aggregation
-    fill: Fill
+    """Return the sums of the aggregates of several parts; None where no part has a value."""
+    sums: AggregateValues = {}
+    for name in aggregates:
+        values = [value for part in parts if (value := part[name]) is not None]
+        sums[name] = sum(values) if values else None
+    return sums
 
 
 def assemble_buckets(
     edges: Sequence[tuple[Instant, Instant]],
-    kept: Sequence[DatastreamExtent],
-    found: PartialBuckets,
-    ask: BucketRequest,
+    extents: Sequence[DatastreamExtent],
+    parts: PartialBuckets,
+    request: BucketRequest,
 ) -> list[HistoryBucket]:
-    """Return the buckets between `edges` from the parts of datastreams, oldest first.
+    """Return the buckets between `edges` from parts of datastreams, oldest first.
 
-    Where datastreams stay apart, aggregates are computed for each and these are added.
+    Where parts are of single datastreams, the aggregates of each are computed and then added.
     """
-    coverages = _coverages(edges, kept, found, ask)
-    figures = compute_values(list(found.values()), ask.aggregates, ask.kind)
+    coverages = _coverages(edges, extents, parts, request)
+    part_values = compute_values(list(parts.values()), request.aggregates, request.kind)
     by_bucket: dict[Instant, list[tuple[PartialBucket, AggregateValues]]] = {}
-    for ((start, _), part), one in zip(found.items(), figures, strict=True):
-        by_bucket.setdefault(start, []).append((part, one))
-    nothing: AggregateValues = dict.fromkeys(ask.aggregates)
+    for ((start, _), part), values_of_part in zip(parts.items(), part_values, strict=True):
+        by_bucket.setdefault(start, []).append((part, values_of_part))
+    empty_values: AggregateValues = dict.fromkeys(request.aggregates)
     result: list[HistoryBucket] = []
     for (start, end), coverage in zip(edges, coverages, strict=True):
-        here = by_bucket.get(start)
-        if here is None:
-            if ask.fill != "none":
-                values = {**nothing, "count": 0.0} if "count" in nothing else nothing.copy()
+        in_bucket = by_bucket.get(start)
+        if in_bucket is None:
+            if request.fill != "none":
+                values = {**empty_values, "count": 0.0} if "count" in empty_values else empty_values.copy()
                 result.append(HistoryBucket(start, end, 0, coverage, 0, values))
             continue
         flags = 0
-        for part, _ in here:
+        for part, _ in in_bucket:
             flags |= part.flags
         result.append(
             HistoryBucket(
                 start,
                 end,
-                sum(part.count for part, _ in here),
+                sum(part.count for part, _ in in_bucket),
                 coverage,
                 flags,
-                here[0][1] if len(here) == 1 else sum_values([one for _, one in here], ask.aggregates),
-                sum(part.suspect for part, _ in here),
+                in_bucket[0][1]
+                if len(in_bucket) == 1
+                else sum_values([values_of_part for _, values_of_part in in_bucket], request.aggregates),
+                sum(part.suspect for part, _ in in_bucket),
             )
         )
     return result
@@ -233,69 +235,76 @@ def assemble_buckets(
 
 def _coverages(
     edges: Sequence[tuple[Instant, Instant]],
-    kept: Sequence[DatastreamExtent],
-    found: PartialBuckets,
-    ask: BucketRequest,
+    extents: Sequence[DatastreamExtent],
+    parts: PartialBuckets,
+    request: BucketRequest,
 ) -> list[float | None]:
-    """Return for each bucket how much came of what its datastreams should have sent, None of no datastream.
+    """Return for each bucket the share of the expected observations that arrived; None without a datastream.
 
-    Computed in a table of buckets and datastreams. What a datastream should have sent is counted for the part
-    of the bucket that was asked for, from when it is known; see `_expected_since`.
+    Computed in a table of buckets and datastreams. A datastream is expected to send during the requested part
+    of the bucket, from the time of `_expected_since` on.
     """
     starts, ends = (np.array(column, np.int64) for column in zip(*edges, strict=True))
-    rows, columns, counts = _counted(starts, kept, found)
-    there = np.zeros((len(edges), len(kept)), bool)
-    there[rows, columns] = True
-    came = np.zeros(there.shape)
-    np.add.at(came, (rows, columns), counts)
-    since = _expected_since(kept, starts, there)
-    retired = np.array([INSTANT_MAX if one.retired is None else one.retired for one in kept], np.int64)
-    interval = np.array([one.interval for one in kept], np.int64)
-    should = there | ((since < ends[:, None]) & (retired > starts[:, None]))
-    should &= interval > 0
-    asked = np.minimum(ends, ask.end) - np.maximum(starts, ask.start)
-    expected = np.where(should, asked[:, None] / np.maximum(interval, 1), 0.0)
-    wanted = expected.sum(axis=1)
-    got = np.minimum(came, expected).sum(axis=1)
-    return [one / of if of else None for one, of in zip(got.tolist(), wanted.tolist(), strict=True)]
+    rows, columns, counts = _counted(starts, extents, parts)
+    has_data = np.zeros((len(edges), len(extents)), bool)
+    has_data[rows, columns] = True
+    arrived = np.zeros(has_data.shape)
+    np.add.at(arrived, (rows, columns), counts)
+    since = _expected_since(extents, starts, has_data)
+    retired = np.array(
+        [INSTANT_MAX if extent.retired is None else extent.retired for extent in extents], np.int64
+    )
+    interval = np.array([extent.interval for extent in extents], np.int64)
+    is_expected = has_data | ((since < ends[:, None]) & (retired > starts[:, None]))
+    is_expected &= interval > 0
+    duration = np.minimum(ends, request.end) - np.maximum(starts, request.start)
+    expected = np.where(is_expected, duration[:, None] / np.maximum(interval, 1), 0.0)
+    expected_total = expected.sum(axis=1)
+    arrived_total = np.minimum(arrived, expected).sum(axis=1)
+    return [
+        extent / total if total else None
+        for extent, total in zip(arrived_total.tolist(), expected_total.tolist(), strict=True)
+    ]
 
 
-def _counted(starts: Any, kept: Sequence[DatastreamExtent], found: PartialBuckets) -> tuple[Any, Any, Any]:
-    """Return row, column and count of all that is in parts; a place may be there twice."""
-    begin = np.fromiter((start for start, _ in found), np.int64, len(found))
-    sizes = [len(part.datastreams) for part in found.values()]
-    ids = np.fromiter(chain.from_iterable(part.datastreams for part in found.values()), np.int64)
-    counts = np.fromiter(chain.from_iterable(part.counts for part in found.values()), np.int64)
+def _counted(starts: Any, extents: Sequence[DatastreamExtent], parts: PartialBuckets) -> tuple[Any, Any, Any]:
+    """Return row, column and count for each datastream of each part; a cell may occur twice."""
+    begin = np.fromiter((start for start, _ in parts), np.int64, len(parts))
+    sizes = [len(part.datastreams) for part in parts.values()]
+    ids = np.fromiter(chain.from_iterable(part.datastreams for part in parts.values()), np.int64)
+    counts = np.fromiter(chain.from_iterable(part.counts for part in parts.values()), np.int64)
     rows = np.repeat(np.searchsorted(starts, begin), sizes)
-    return rows, np.searchsorted([one.id for one in kept], ids), counts
+    return rows, np.searchsorted([extent.id for extent in extents], ids), counts
 
 
-def _expected_since(kept: Sequence[DatastreamExtent], starts: Any, there: Any) -> Any:
-    """Return since when each datastream should have sent something.
+def _expected_since(extents: Sequence[DatastreamExtent], starts: Any, has_data: Any) -> Any:
+    """Return since when each datastream is expected to send.
 
-    That is when the city learned of it, or its first value here: recordings are older than the city, and a
-    gap in them is a gap. One that the city does not know never should.
+    That is its creation in the model, or its first value here if that is earlier: recordings are older than
+    the model, and a gap in them counts. A datastream that the model does not have is never expected.
     """
-    created = np.array([INSTANT_MAX if one.created is None else one.created for one in kept], np.int64)
-    first = np.where(there.any(axis=0), starts[there.argmax(axis=0)], INSTANT_MAX)
+    created = np.array(
+        [INSTANT_MAX if extent.created is None else extent.created for extent in extents], np.int64
+    )
+    first = np.where(has_data.any(axis=0), starts[has_data.argmax(axis=0)], INSTANT_MAX)
     return np.where(created == INSTANT_MAX, created, np.minimum(created, first))
 
 
-def add_rows(found: PartialBuckets, rows: Iterable[Sequence[Any]]) -> None:
-    """Add the rows of `list_buckets` and its like, of a span behind those taken so far, to parts."""
-    for start, series, *figures in rows:
-        part = PartialBucket.from_row(figures)
+def add_rows(parts: PartialBuckets, rows: Iterable[Sequence[Any]]) -> None:
+    """Add the rows of a bucket query to parts; its span follows the spans added so far."""
+    for start, series, *sums in rows:
+        part = PartialBucket.from_row(sums)
         key = from_datetime(start), series
-        if key in found:
-            found[key].add(part)
+        if key in parts:
+            parts[key].add(part)
         else:
-            found[key] = part
+            parts[key] = part
 
 
-def pool_datastreams(found: PartialBuckets) -> PartialBuckets:
-    """Return parts with those of all datastreams of a bucket as one, the lowest datastream first."""
+def pool_datastreams(parts: PartialBuckets) -> PartialBuckets:
+    """Combine the parts of all datastreams of a bucket, the lowest id first."""
     pools: PartialBuckets = {}
-    for (start, _), part in sorted(found.items(), key=lambda one: one[0]):
+    for (start, _), part in sorted(parts.items(), key=lambda item: item[0]):
         if (pool := pools.get((start, 0))) is not None:
             pool.add(part)
         else:

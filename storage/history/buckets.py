@@ -1,7 +1,6 @@
-"""Questions about the past: single observations, and aggregates in buckets.
+"""Reads aggregates of observations, and of published values, in buckets.
 
-Values are calibrated by what is in force for their phenomenon times, and carry all that is known of their
-quality. Only usable ones take part in aggregates.
+Values are calibrated by what applies at their phenomenon times, and only usable ones are aggregated.
 """
 
 from __future__ import annotations
@@ -47,10 +46,10 @@ from twin.quality.quality_rules import TIME_RULES_ONLY
 
 BUCKETS_MAX = 10_000
 PARTIAL_BUCKETS_MAX = 200_000
-"""Buckets times datastreams: each is a part that is held in memory, about 500 bytes."""
+"""Buckets times datastreams: each partial bucket takes about 500 bytes of memory."""
 
 
-async def read_history_buckets(  # noqa: PLR0917 - a question has so many parts
+async def read_history_buckets(  # noqa: PLR0917 - a request has so many parts
     connection: Connection,
     datastream_ids: Collection[int],
     start: Instant,
@@ -67,26 +66,25 @@ async def read_history_buckets(  # noqa: PLR0917 - a question has so many parts
 ) -> list[HistoryBucket]:
     """Return aggregates of the observations with start ≤ phenomenon time < end, oldest bucket first.
 
-    `timezone` (IANA) places the days, weeks, months and years of a calendar interval; see `BucketInterval`.
-    With `fill` "null", buckets without data are listed too.
+    `timezone` (IANA) is that of the days, weeks, months and years of a calendar interval; see
+    `BucketInterval`. With `fill` "null", buckets without data are listed, too.
 
-    `combination` is how the datastreams make the entity's value. Where they add up ("sum"), each aggregate is
-    computed for each datastream and these are added: exact for mean, sum and count, a bound for the others.
-    Otherwise all observations count alike, whichever datastream they are of. The mean of a "circular_mean"
-    is the mean direction, in degrees.
+    `combination` is how the datastreams make up the entity's value. With "sum", each aggregate is computed
+    for each datastream and then added: exact for mean, sum and count, a bound for the others. Otherwise all
+    observations count equally, of any datastream. The mean of a "circular_mean" is the mean direction, in
+    degrees.
 
-    `rules` is the observed property: what is late, and what aggregates mean. The sum of a counter is its
-    increase, by `twin.state.counter`, exact over resets and wraps; an increase belongs to the bucket of the
-    later
-    reading. With `known_at` the answer is what it would have been then. `day_zone` is the city's time zone,
-    in which stored days begin.
+    `observed_property` defines which observations are late and how to aggregate. The sum of a counter is its
+    increase by `twin.state.counter`, exact over resets and wraps; an increase belongs to the bucket of the
+    later reading. With `known_at`, the answer is the one at that time. `day_zone` is the city's time zone, in
+    which stored days begin.
 
-    Many observations, and those that are not kept singly any more, are answered from stored aggregates. The
-    answer is the same to rounding, except that percentiles are then within 1 % of a value between which they
-    lie, and mean directions are weighted by counts alone.
+    Many observations, and those no longer kept singly, are answered from stored aggregates. The answer is the
+    same except for rounding; percentiles are then within 1 % of the values that they lie between, and mean
+    directions are weighted by counts alone.
 
-    Raises QueryError for a time zone that does not exist, for more than `BUCKETS_MAX` buckets, for what is
-    not kept any more, and when the database takes too long.
+    Raises QueryError for an unknown time zone, for more than `BUCKETS_MAX` buckets, for data that is no
+    longer kept, and when the database takes too long.
     """
     wanted = list(aggregates)
     zone = _check_request(interval, start, end, timezone)
@@ -94,62 +92,64 @@ async def read_history_buckets(  # noqa: PLR0917 - a question has so many parts
         return []
     kind = _aggregation_of(observed_property, combination)
     async with query_transaction(connection):
-        kept = await read_extents_in_transaction(connection, unique_ids(datastream_ids), known_at)
-        asked = HistoryRequest(
+        extents = await read_extents_in_transaction(connection, unique_ids(datastream_ids), known_at)
+        request = HistoryRequest(
             start, end, interval, zone, day_zone, known_at is not None, kind == "circular_mean"
         )
-        # The first of all is that of the first datastream, whenever it was, and so is the last.
-        apart = len(kept) > 1 and (combination == "sum" or "first" in wanted or "last" in wanted)
-        placing = bucket_parameters(interval, zone, kind, wanted, apart=apart)
-        edges = await read_bucket_edges(connection, placing, start, end)
-        if len(edges) * len(kept) > PARTIAL_BUCKETS_MAX:
+        # "first" is that of the datastream with the lowest id, at any time in the bucket; "last" of the
+        # highest.
+        are_apart = len(extents) > 1 and (combination == "sum" or "first" in wanted or "last" in wanted)
+        bucketing = bucket_parameters(interval, zone, kind, wanted, apart=are_apart)
+        edges = await read_bucket_edges(connection, bucketing, start, end)
+        if len(edges) * len(extents) > PARTIAL_BUCKETS_MAX:
             raise QueryError(
-                f"{len(edges)} buckets of {len(kept)} datastreams: expected at most {PARTIAL_BUCKETS_MAX} "
-                "together; "
-                "ask for longer intervals or a shorter range"
+                f"{len(edges)} buckets of {len(extents)} datastreams: expected at most {PARTIAL_BUCKETS_MAX} "
+                "together; ask for longer intervals or a shorter range"
             )
-        found = await _read_partial_buckets(
-            connection, kept, asked, placing, edges, observed_property, known_at
+        by_series = await _read_partial_buckets(
+            connection, extents, request, bucketing, edges, observed_property, known_at
         )
-    parts = found if combination == "sum" else pool_datastreams(found)
-    return assemble_buckets(edges, kept, parts, BucketRequest(start, end, wanted, kind, fill))
+    parts = by_series if combination == "sum" else pool_datastreams(by_series)
+    return assemble_buckets(edges, extents, parts, BucketRequest(start, end, wanted, kind, fill))
 
 
-async def _read_partial_buckets(  # noqa: PLR0917 - a question has so many parts
+async def _read_partial_buckets(  # noqa: PLR0917 - a request has so many parts
     connection: Connection,
-    kept: Sequence[DatastreamExtent],
-    asked: HistoryRequest,
-    placing: BucketParameters,
+    extents: Sequence[DatastreamExtent],
+    request: HistoryRequest,
+    bucketing: BucketParameters,
     edges: Sequence[tuple[Instant, Instant]],
-    rules: ObservedProperty | None,
+    observed_property: ObservedProperty | None,
     known_at: Instant | None,
 ) -> PartialBuckets:
-    """Return what the spans of a question hold."""
-    found: PartialBuckets = {}
-    quality = rules.quality if rules is not None else TIME_RULES_ONLY
-    for planned in plan_spans(kept, asked):
-        span = await usable_span(connection, kept, planned)
+    """Return the partial buckets of all spans of a request."""
+    parts: PartialBuckets = {}
+    quality = observed_property.quality if observed_property is not None else TIME_RULES_ONLY
+    for planned in plan_spans(extents, request):
+        span = await usable_span(connection, extents, planned)
         add_rows(
-            found,
+            parts,
             await read_partial_rows(
-                connection, span, placing, observation_parameters(kept, span, quality, known_at)
+                connection, span, bucketing, observation_parameters(extents, span, quality, known_at)
             ),
         )
         if (
             span.source == "raw"
-            and rules is not None
-            and rules.aggregation == "counter"
-            and placing["totals"]
+            and observed_property is not None
+            and observed_property.aggregation == "counter"
+            and bucketing["totals"]
         ):
-            readings = await _read_counter_readings(connection, kept, span, known_at)
-            rate_max = COUNTER_RATE_MAX.get(rules.name)
-            counted = sum_increases(readings, span, edges, wraps_at=rules.wraps_at, rate_max=rate_max)
-            for (begin, id), amount in counted.items():
-                found[begin, id if placing["apart"] else 0].increase += amount
-    return found
+            readings = await _read_counter_readings(connection, extents, span, known_at)
+            rate_max = COUNTER_RATE_MAX.get(observed_property.name)
+            increases = sum_increases(
+                readings, span, edges, wraps_at=observed_property.wraps_at, rate_max=rate_max
+            )
+            for (bucket_start, id), amount in increases.items():
+                parts[bucket_start, id if bucketing["apart"] else 0].increase += amount
+    return parts
 
 
-async def read_published_buckets(  # noqa: PLR0917 - a question has so many parts
+async def read_published_buckets(  # noqa: PLR0917 - a request has so many parts
     connection: Connection,
     entity: str,
     name: str,
@@ -164,60 +164,59 @@ async def read_published_buckets(  # noqa: PLR0917 - a question has so many part
     expected: Duration = 0,
     at_end: bool = False,
 ) -> list[HistoryBucket]:
-    """Return aggregates of the published values of an entity: of an indicator, a roll-up, households' sums.
+    """Return aggregates of published values of an entity: of an indicator, a roll-up or a sum over households.
 
-    As `read_history_buckets`, of the single series `name`; `expected` is the time between two values, 0
-    where there is
-    none, and coverage then not known. With `at_end` a value is dated to the end of the window that it speaks
-    for, and belongs to the bucket that ends with it.
+    As `read_history_buckets`, for the single series `name`. `expected` is the time between two values;
+    coverage is None where it is 0. With `at_end`, the time of a value is the end of its window, and it
+    belongs to the bucket that ends then.
     """
     wanted = list(aggregates)
     zone = _check_request(interval, start, end, timezone)
     if end <= start:
         return []
-    placing = bucket_parameters(interval, zone, kind, wanted)
-    found: PartialBuckets = {}
-    parameters: dict[str, Any] = {**placing, "entity": entity, "name": name, "unusable": UNUSABLE_FLAGS}
-    back = 1 if at_end else 0  # microseconds
-    parameters |= {"start": to_datetime(start + back), "end": to_datetime(end + back)}
-    parameters["back"] = timedelta(microseconds=back)
+    bucketing = bucket_parameters(interval, zone, kind, wanted)
+    parts: PartialBuckets = {}
+    parameters: dict[str, Any] = {**bucketing, "entity": entity, "name": name, "unusable": UNUSABLE_FLAGS}
+    shift_us = 1 if at_end else 0  # microseconds
+    parameters |= {"start": to_datetime(start + shift_us), "end": to_datetime(end + shift_us)}
+    parameters["back"] = timedelta(microseconds=shift_us)
     async with query_transaction(connection):
-        edges = await read_bucket_edges(connection, placing, start, end)
-        add_rows(found, await fetch_binary(connection, query("history/list_published_buckets"), parameters))
+        edges = await read_bucket_edges(connection, bucketing, start, end)
+        add_rows(parts, await fetch_binary(connection, query("history/list_published_buckets"), parameters))
     series = DatastreamExtent(id=0, interval=expected, created=INSTANT_MIN, retired=None)
-    return assemble_buckets(edges, [series], found, BucketRequest(start, end, wanted, kind, fill))
+    return assemble_buckets(edges, [series], parts, BucketRequest(start, end, wanted, kind, fill))
 
 
 async def _read_counter_readings(
-    connection: Connection, kept: Sequence[DatastreamExtent], span: ReadSpan, known_at: Instant | None
+    connection: Connection, extents: Sequence[DatastreamExtent], span: ReadSpan, known_at: Instant | None
 ) -> list[CounterReading]:
-    """Return the usable readings of registers in a span, and the newest few of each before it, in order."""
-    found = await read_readings_before(connection, kept, span.start, known_at)
+    """Return the usable readings of counters in a span, and the newest few of each before it, in order."""
+    readings = await read_readings_before(connection, extents, span.start, known_at)
     after: ObservationCursor | None = None
-    ids = [one.id for one in kept]
-    while len(found) <= COUNTER_READINGS_MAX:
+    ids = [extent.id for extent in extents]
+    while len(readings) <= COUNTER_READINGS_MAX:
         page = await read_observations_in_transaction(
             connection, ids, span, OBSERVATIONS_MAX, after, TIME_RULES_ONLY, known_at
         )
-        found += [
-            CounterReading(one.datastream, one.phenomenon_time, one.value)
-            for one in page
-            if is_usable(one.flags)
+        readings += [
+            CounterReading(observation.datastream, observation.phenomenon_time, observation.value)
+            for observation in page
+            if is_usable(observation.flags)
         ]
         if len(page) < OBSERVATIONS_MAX:
-            return found
+            return readings
         after = ObservationCursor(page[-1].phenomenon_time, page[-1].datastream)
-    raise QueryError(f"more than {COUNTER_READINGS_MAX} readings of registers; ask for a shorter range")
+    raise QueryError(f"more than {COUNTER_READINGS_MAX} readings of counters; ask for a shorter range")
 
 
-def _aggregation_of(rules: ObservedProperty | None, combination: Combination) -> Aggregation:
-    if rules is not None:
-        return rules.aggregation
+def _aggregation_of(observed_property: ObservedProperty | None, combination: Combination) -> Aggregation:
+    if observed_property is not None:
+        return observed_property.aggregation
     return "circular_mean" if combination == "circular_mean" else "mean"
 
 
 def _check_request(interval: BucketInterval, start: Instant, end: Instant, timezone: str) -> str:
-    """Return the zone of the buckets; raise QueryError for too many buckets, and for no zone."""
+    """Return the time zone of the buckets; raise QueryError for too many buckets or an unknown zone."""
     if interval.count_max(start, end) > BUCKETS_MAX:
         raise QueryError(
             f"about {interval.count_max(start, end)} buckets: expected at most {BUCKETS_MAX}; "

@@ -1,4 +1,4 @@
-"""What registers counted, from single readings: the same function and the same pairs as in the stream."""
+"""Sums the increases of counters over single readings, by the function that the stream uses."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from twin.instant import Instant
 from twin.state.counter import counter_increase
 
 COUNTER_READINGS_MAX = 500_000
-"""Readings that one question may go through: about a second of work."""
+"""The most readings that one request may process: about a second of work."""
 
 
 class CounterReading(NamedTuple):
-    """A usable reading of a register."""
+    """A usable reading of a counter."""
 
     datastream: int
     time: Instant
@@ -33,9 +33,9 @@ def sum_increases(
 ) -> dict[tuple[Instant, int], float]:
     """Return the sums of increases by bucket and datastream, of the readings within the span.
 
-    `readings` are ordered by time within each datastream and begin before the span, so that the first one in
-    it has something to be compared with. An increase belongs to the later of its two readings. Of the two
-    limits see `twin.state.counter.counter_increase`.
+    `readings` are ordered by time within each datastream and begin before the span, so that its first reading
+    can be compared with one before. An increase belongs to the later of its two readings. For `wraps_at` and
+    `rate_max` see `twin.state.counter.counter_increase`.
 
     >>> readings = [CounterReading(1, 5, 90.0), CounterReading(1, 15, 95.0), CounterReading(1, 25,
     ...  4.0), CounterReading(1, 26, 6.0)]

@@ -1,4 +1,4 @@
-"""Reading history from the database, span by span, in the words of the statements."""
+"""Runs the SQL statements of history: parameters, transactions with a time limit, and rows as values."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ QUERY_SECONDS_MAX = 30
 QUERY_DATASTREAMS_MAX = 1_000
 
 COUNTER_CONTEXT_MAX = 64
-"""Readings before a range, from which it follows what its first one is compared with."""
+"""So many readings before a range are read, to find the one to compare its first reading with."""
 
 
 class BucketParameters(TypedDict):
-    """How observations are put into buckets."""
+    """The parameters that assign observations to buckets and select what is computed."""
 
     interval: str
     zone: str
-    apart: bool  #: each datastream by itself
-    #: What is computed.
+    apart: bool  #: one series for each datastream
+    # What is computed:
     circular: bool
     totals: bool
     extremes: bool
@@ -51,7 +51,7 @@ def bucket_parameters(
     *,
     apart: bool = False,
 ) -> BucketParameters:
-    """Return how observations are put into buckets, and what is computed for the wanted aggregates."""
+    """Return the parameters for buckets of an interval with these aggregates."""
     return {
         "interval": interval.postgres_text,
         "zone": zone,
@@ -66,7 +66,7 @@ def bucket_parameters(
 
 @asynccontextmanager
 async def query_transaction(connection: Connection) -> AsyncIterator[None]:
-    """One transaction for all that a question reads.
+    """Open one transaction for all statements of a request, each with a time limit.
 
     Raises QueryError when a statement takes longer than `QUERY_SECONDS_MAX`.
     """
@@ -84,14 +84,14 @@ async def query_transaction(connection: Connection) -> AsyncIterator[None]:
 async def fetch_binary(
     connection: Connection, statement: bytes, parameters: dict[str, Any]
 ) -> list[tuple[Any, ...]]:
-    """Return the rows of a statement, within `query_transaction`."""
+    """Return the rows of a statement, read in binary format, within `query_transaction`."""
     async with connection.cursor(binary=True) as cursor:
         await cursor.execute(statement, parameters)
         return await cursor.fetchall()
 
 
 def unique_ids(ids: Collection[int]) -> list[int]:
-    """Return datastream ids, ascending, each once; raise QueryError when there are too many."""
+    """Return distinct datastream ids, ascending; raise QueryError when there are more than the limit."""
     if len(ids) > QUERY_DATASTREAMS_MAX:
         raise QueryError(
             f"{len(ids)} datastreams: expected at most {QUERY_DATASTREAMS_MAX}; ask for fewer entities"
@@ -100,19 +100,21 @@ def unique_ids(ids: Collection[int]) -> list[int]:
 
 
 def calibrations_by_datastream(rows: Iterable[Sequence[Any]]) -> dict[int, list[Calibration]]:
-    """Return the calibrations that the rows of `list_calibrations_known_at` hold, by datastream, in order."""
-    found: defaultdict[int, list[Calibration]] = defaultdict(list)
+    """Return the calibrations in rows of `list_calibrations_known_at`, by datastream, in order."""
+    calibrations: defaultdict[int, list[Calibration]] = defaultdict(list)
     for id, start, end, gain, offset in rows:
         last = _instant(end, INSTANT_MAX)
         begin = from_datetime(start)
-        found[id].append(Calibration(sensor="", property="", start=begin, end=last, gain=gain, offset=offset))
-    return found
+        calibrations[id].append(
+            Calibration(sensor="", property="", start=begin, end=last, gain=gain, offset=offset)
+        )
+    return calibrations
 
 
 async def read_extents(
     connection: Connection, ids: Sequence[int], known_at: Instant | None
 ) -> list[DatastreamExtent]:
-    """Return what is kept of datastreams; a question of its own."""
+    """Return the extents of datastreams, in a transaction of its own."""
     async with query_transaction(connection):
         return await read_extents_in_transaction(connection, ids, known_at)
 
@@ -120,7 +122,7 @@ async def read_extents(
 async def read_extents_in_transaction(
     connection: Connection, ids: Sequence[int], known_at: Instant | None
 ) -> list[DatastreamExtent]:
-    """Return what is kept of datastreams, with the calibrations that are known, or were at `known_at`."""
+    """Return the extents of datastreams, with the calibrations known now, or known at `known_at`."""
     parameters = {
         "datastreams": list(ids),
         "known_at": to_datetime(known_at) if known_at is not None else None,
@@ -154,26 +156,26 @@ async def read_extents_in_transaction(
     ]
 
 
-def _instant(moment: datetime | None, otherwise: Instant) -> Instant:
-    return from_datetime(moment) if moment is not None else otherwise
+def _instant(value: datetime | None, default: Instant) -> Instant:
+    return from_datetime(value) if value is not None else default
 
 
 def observation_parameters(
-    kept: Sequence[DatastreamExtent], span: ReadSpan, rules: QualityRules, known_at: Instant | None
+    extents: Sequence[DatastreamExtent], span: ReadSpan, rules: QualityRules, known_at: Instant | None
 ) -> dict[str, Any]:
-    """Return the parameters that the statements about observations share."""
-    found: list[CalibrationSegment] = calibration_segments(kept, span.start, span.end)
-    interval = {one.id: one.interval for one in kept}
+    """Return the parameters that all statements about observations share."""
+    segments: list[CalibrationSegment] = calibration_segments(extents, span.start, span.end)
+    intervals = {extent.id: extent.interval for extent in extents}
     return {
-        "datastreams": [one.id for one in kept],
+        "datastreams": [extent.id for extent in extents],
         "start": to_datetime(span.start),
         "end": to_datetime(span.end),
-        "segment_datastreams": [one.datastream for one in found],
-        "segment_starts": [to_datetime(one.start) for one in found],
-        "segment_ends": [to_datetime(one.end) for one in found],
-        "gains": [one.gain for one in found],
-        "offsets": [one.offset for one in found],
-        "late_after": [rules.late_after + interval[one.datastream] for one in found],
+        "segment_datastreams": [segment.datastream for segment in segments],
+        "segment_starts": [to_datetime(segment.start) for segment in segments],
+        "segment_ends": [to_datetime(segment.end) for segment in segments],
+        "gains": [segment.gain for segment in segments],
+        "offsets": [segment.offset for segment in segments],
+        "late_after": [rules.late_after + intervals[segment.datastream] for segment in segments],
         "skew_after": rules.skew_after,
         "late": int(QualityFlag.LATE),
         "skew": int(QualityFlag.CLOCK_SKEW),
@@ -183,66 +185,71 @@ def observation_parameters(
 
 
 async def read_bucket_edges(
-    connection: Connection, placing: BucketParameters, start: Instant, end: Instant
+    connection: Connection, bucketing: BucketParameters, start: Instant, end: Instant
 ) -> list[tuple[Instant, Instant]]:
-    """Return start and end of every bucket that a range touches."""
-    parameters = {**placing, "start": to_datetime(start), "end": to_datetime(end)}
+    """Return start and end of each bucket that a range touches."""
+    parameters = {**bucketing, "start": to_datetime(start), "end": to_datetime(end)}
     rows = await fetch_binary(connection, query("history/list_bucket_edges"), parameters)
-    return [(from_datetime(begin), from_datetime(stop)) for begin, stop in rows]
+    return [(from_datetime(begin), from_datetime(end_of_bucket)) for begin, end_of_bucket in rows]
 
 
-async def usable_span(connection: Connection, kept: Sequence[DatastreamExtent], span: ReadSpan) -> ReadSpan:
-    """Return a span as it can be read: single observations where there are not as many in short aggregates.
+async def usable_span(
+    connection: Connection, extents: Sequence[DatastreamExtent], span: ReadSpan
+) -> ReadSpan:
+    """Return the span, with single observations as source where its short aggregates are incomplete.
 
-    Those shorter than an hour are not made while a sensor reports more seldom, and its interval may change.
+    Aggregates shorter than an hour are not computed while a sensor reports less often, and the interval of a
+    sensor may change.
     """
-    if span.source not in {"minute", "ten_minutes"} or span.start < max(one.raw_from for one in kept):
+    if span.source not in {"minute", "ten_minutes"} or span.start < max(
+        extent.raw_from for extent in extents
+    ):
         return span
     parameters = {
-        "datastreams": [one.id for one in kept],
+        "datastreams": [extent.id for extent in extents],
         "start": to_datetime(span.start),
         "end": to_datetime(span.end),
         "source": span.source,
     }
-    ((whole,),) = await fetch_binary(connection, query("history/check_aggregate_counts"), parameters)
-    return span if whole else span._replace(source="raw")
+    ((is_complete,),) = await fetch_binary(connection, query("history/check_aggregate_counts"), parameters)
+    return span if is_complete else span._replace(source="raw")
 
 
 async def read_partial_rows(
-    connection: Connection, span: ReadSpan, placing: BucketParameters, parameters: dict[str, Any]
+    connection: Connection, span: ReadSpan, bucketing: BucketParameters, parameters: dict[str, Any]
 ) -> list[tuple[Any, ...]]:
-    """Return the rows of the parts that a span holds; `parameters` are its `observation_parameters`."""
+    """Return the rows of the parts in a span; `parameters` are those of `observation_parameters`."""
     if span.source != "raw":
         return await fetch_binary(
             connection,
             query("history/list_aggregate_buckets"),
-            {**parameters, **placing, "source": span.source},
+            {**parameters, **bucketing, "source": span.source},
         )
     versions = "history/versions_now" if parameters["known_at"] is None else "history/versions_known_at"
     statement = query("history/list_buckets", rows=versions)
-    return await fetch_binary(connection, statement, {**parameters, **placing})
+    return await fetch_binary(connection, statement, {**parameters, **bucketing})
 
 
 async def read_readings_before(
-    connection: Connection, kept: Sequence[DatastreamExtent], start: Instant, known_at: Instant | None
+    connection: Connection, extents: Sequence[DatastreamExtent], start: Instant, known_at: Instant | None
 ) -> list[CounterReading]:
-    """Return the usable ones of the newest few readings of each datastream before a time, ascending."""
+    """Return the usable readings among the newest few of each datastream before a time, ascending."""
     rows = await fetch_binary(
         connection,
         query("history/list_readings_before"),
         {
-            "datastreams": [one.id for one in kept],
+            "datastreams": [extent.id for extent in extents],
             "start": to_datetime(start),
             "known_at": to_datetime(known_at) if known_at is not None else None,
             "limit": COUNTER_CONTEXT_MAX,
         },
     )
-    calibrations = {one.id: one.calibrations for one in kept}
-    found: list[CounterReading] = []
-    for datastream, moment, value, flags in reversed(rows):
+    calibrations = {extent.id: extent.calibrations for extent in extents}
+    readings: list[CounterReading] = []
+    for datastream, measured, value, flags in reversed(rows):
         if is_usable(flags):
-            time = from_datetime(moment)
+            time = from_datetime(measured)
             calibration = calibration_at(calibrations[datastream], time)
             gain, offset = (calibration.gain, calibration.offset) if calibration else (1.0, 0.0)
-            found.append(CounterReading(datastream, time, gain * value + offset))
-    return found
+            readings.append(CounterReading(datastream, time, gain * value + offset))
+    return readings

@@ -18,12 +18,12 @@ from storage.queries import query
 from twin.instant import INSTANT_MIN, Instant, format_instant, from_datetime, to_datetime
 from twin.quality.quality_rules import TIME_RULES_ONLY, QualityRules
 
-# A page of raw observations is at most 1 MB of JSON; a chart has some thousand pixels.
+# A page of observations is at most 1 MB of JSON; a chart has a few thousand pixels.
 OBSERVATIONS_MAX = 10_000
 
 
 class CalibratedObservation(NamedTuple):
-    """An observation, calibrated, with all flags."""
+    """An observation, calibrated, with all quality flags."""
 
     datastream: int
     phenomenon_time: Instant
@@ -33,19 +33,19 @@ class CalibratedObservation(NamedTuple):
 
 
 class ObservationCursor(NamedTuple):
-    """A place among observations, oldest first."""
+    """A position in a list of observations, oldest first."""
 
     phenomenon_time: Instant
     datastream: int
 
 
 async def read_datastream_ids(connection: Connection, entity: str, property: str) -> list[int]:
-    """Return the datastreams that ever observed a property of an entity, retired ones too."""
+    """Return the datastreams that observe, or once observed, a property of an entity."""
     cursor = await connection.execute(query("history/list_datastream_ids"), (entity, property))
     return [int(row[0]) for row in await cursor.fetchall()]
 
 
-async def read_observations(  # noqa: PLR0917 - a question has so many parts
+async def read_observations(  # noqa: PLR0917 - a request has so many parts
     connection: Connection,
     datastream_ids: Collection[int],
     start: Instant,
@@ -58,12 +58,12 @@ async def read_observations(  # noqa: PLR0917 - a question has so many parts
 ) -> list[CalibratedObservation]:
     """Return at most `limit` (≤ `OBSERVATIONS_MAX`) observations with start ≤ phenomenon time < end.
 
-    Oldest first, those of one time by datastream; `after` is the place of the last one of the page before.
-    `rules` are those of the property: they say what is late, and what is dated ahead. With `known_at` the
-    answer is what it would have been then.
+    Oldest first, those of the same time by datastream; `after` is the position of the last one of the
+    previous page. `quality_rules` are those of the property: they define late observations and clocks that
+    are ahead. With `known_at`, the answer is the one at that time.
 
-    Raises QueryError when there are too many datastreams, when some of what is asked for was removed by
-    retention, or when the database takes too long.
+    Raises QueryError when there are too many datastreams, when retention has removed a part of the range, or
+    when the database takes too long.
     """
     async with query_transaction(connection):
         return await read_observations_in_transaction(
@@ -80,23 +80,23 @@ async def read_observations_in_transaction(  # noqa: PLR0917 - as `read_observat
     rules: QualityRules,
     known_at: Instant | None,
 ) -> list[CalibratedObservation]:
-    """Return what `read_observations` does, in the transaction that is open."""
-    kept = await read_extents_in_transaction(connection, unique_ids(datastream_ids), known_at)
-    raw_from = max((one.raw_from for one in kept), default=INSTANT_MIN)
+    """Return what `read_observations` returns, within `query_transaction`."""
+    extents = await read_extents_in_transaction(connection, unique_ids(datastream_ids), known_at)
+    raw_from = max((extent.raw_from for extent in extents), default=INSTANT_MIN)
     if span.start < raw_from:
         raise QueryError(
-            f"single observations before {format_instant(raw_from)} are gone: ask from then on, or for "
+            f"single observations before {format_instant(raw_from)} were removed: ask from then on, or for "
             "buckets with an interval of whole hours"
         )
-    place = after if after is not None else ObservationCursor(INSTANT_MIN, -1)
+    position = after if after is not None else ObservationCursor(INSTANT_MIN, -1)
     page = "history/page_now" if known_at is None else "history/page_known_at"
     rows = await fetch_binary(
         connection,
         query("history/list_observations", rows=page),
         {
-            **observation_parameters(kept, span, rules, known_at),
-            "after_time": to_datetime(place.phenomenon_time),
-            "after_datastream": place.datastream,
+            **observation_parameters(extents, span, rules, known_at),
+            "after_time": to_datetime(position.phenomenon_time),
+            "after_datastream": position.datastream,
             "limit": max(0, min(limit, OBSERVATIONS_MAX)),
         },
     )

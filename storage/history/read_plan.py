@@ -1,7 +1,7 @@
-"""Where the history of datastreams is read from: single observations, or stored aggregates, and since when.
+"""Plans from which source history is read: single observations or stored aggregates, and for which time.
 
-A range is cut into spans of one source each. Single observations are exact and answer whatever is asked, as
-long as they are kept and are not too many; aggregates of an hour answer for a year what is asked by the hour.
+A range is divided into spans of one source each. Single observations are exact and answer every request,
+while they are kept and are not too many; hourly aggregates answer requests for whole hours over a year.
 """
 
 from __future__ import annotations
@@ -14,7 +14,17 @@ from zoneinfo import ZoneInfo
 
 from storage.database import QueryError
 from storage.history.bucket_interval import BucketInterval
-from twin.instant import DAY, HOUR, INSTANT_MIN, MINUTE, Duration, Instant, format_instant, to_datetime
+from twin.instant import (
+    DAY,
+    HOUR,
+    INSTANT_MIN,
+    MINUTE,
+    Duration,
+    Instant,
+    format_instant,
+    from_datetime,
+    to_datetime,
+)
 from twin.model.calibration import Calibration, calibration_at
 from twin.model.datastream_policy import window_sizes_for
 
@@ -28,30 +38,30 @@ AGGREGATE_SIZES: dict[HistorySource, Duration] = {
 }
 
 STREAM_SOURCES: tuple[HistorySource, ...] = ("hour", "ten_minutes", "minute")
-"""The sizes that the stream makes, coarsest first."""
+"""The aggregates that the stream computes, coarsest first."""
 
 RAW_ROWS_MAX = 10_000
-"""More observations than this are answered from aggregates where the interval allows: reading single ones
-takes about 1 µs each on a quiet machine, and several on a busy one."""
+"""A request for more observations is answered from aggregates where the interval allows: each observation
+takes about 1 µs on an idle machine, and several on a busy one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatastreamExtent:
-    """What is kept of one datastream, and what is known of it."""
+    """From when on the observations and aggregates of a datastream are kept, with its model data."""
 
     id: int
-    interval: Duration  #: 0 where the datastream is not known
+    interval: Duration  #: 0 where the model does not have the datastream
     created: Instant | None
     retired: Instant | None
-    raw_from: Instant = INSTANT_MIN  #: single observations before are gone
-    minute_from: Instant = INSTANT_MIN  #: aggregates of a minute and of ten minutes before are gone
+    raw_from: Instant = INSTANT_MIN  #: earlier single observations were removed
+    minute_from: Instant = INSTANT_MIN  #: earlier aggregates of one and ten minutes were removed
     hour_from: Instant = INSTANT_MIN
-    complete_to: Instant = INSTANT_MIN  #: up to here every hour with observations has its right aggregate
+    complete_to: Instant = INSTANT_MIN  #: before this, every hour with observations has a correct aggregate
     calibrations: tuple[Calibration, ...] = ()
 
 
 class ReadSpan(NamedTuple):
-    """A stretch of time that is read from one source."""
+    """A time range that is read from one source."""
 
     source: HistorySource
     start: Instant
@@ -59,7 +69,7 @@ class ReadSpan(NamedTuple):
 
 
 class CalibrationSegment(NamedTuple):
-    """A stretch of one datastream with one calibration."""
+    """A time range of one datastream in which one calibration applies."""
 
     datastream: int
     start: Instant
@@ -69,134 +79,144 @@ class CalibrationSegment(NamedTuple):
 
 
 def calibration_segments(
-    kept: Sequence[DatastreamExtent], start: Instant, end: Instant
+    extents: Sequence[DatastreamExtent], start: Instant, end: Instant
 ) -> list[CalibrationSegment]:
-    """Return the segments of datastreams in start ≤ t < end: each instant of each lies in exactly one.
+    """Return the segments of datastreams in start ≤ t < end, for each datastream without gap or overlap.
 
     >>> calibration = Calibration(sensor="s", property="p", start=20, end=30, gain=2.0)
-    >>> one = DatastreamExtent(id=1, interval=60, created=None, retired=None, calibrations=(calibration,))
-    >>> [tuple(segment) for segment in calibration_segments([one], 0, 40)]
+    >>> extent = DatastreamExtent(id=1, interval=60, created=None, retired=None, calibrations=(calibration,))
+    >>> [tuple(segment) for segment in calibration_segments([extent], 0, 40)]
     [(1, 0, 20, 1.0, 0.0), (1, 20, 30, 2.0, 0.0), (1, 30, 40, 1.0, 0.0)]
     """
-    found: list[CalibrationSegment] = []
-    for one in kept:
-        marks = {edge for calibration in one.calibrations for edge in (calibration.start, calibration.end)}
-        edges = [start, *sorted(mark for mark in marks if start < mark < end), end]
-        for begin, stop in pairwise(edges):
-            calibration = calibration_at(one.calibrations, begin)
+    segments: list[CalibrationSegment] = []
+    for extent in extents:
+        changes = {
+            edge for calibration in extent.calibrations for edge in (calibration.start, calibration.end)
+        }
+        edges = [start, *sorted(change for change in changes if start < change < end), end]
+        for begin, end_of_segment in pairwise(edges):
+            calibration = calibration_at(extent.calibrations, begin)
             gain, offset = (calibration.gain, calibration.offset) if calibration else (1.0, 0.0)
-            found.append(CalibrationSegment(one.id, begin, stop, gain, offset))
-    return found
+            segments.append(CalibrationSegment(extent.id, begin, end_of_segment, gain, offset))
+    return segments
 
 
 class HistoryRequest(NamedTuple):
-    """What decides about the sources."""
+    """The properties of a request that decide about the sources."""
 
     start: Instant
     end: Instant
     interval: BucketInterval
     zone: str  #: of the buckets
-    day_zone: str | None  #: of the aggregates of a day
-    at_known_time: bool  #: as it was known at some time: aggregates have no past
-    exact: bool  #: must not be answered from aggregates while single observations are there
+    day_zone: str | None  #: time zone of the aggregates of a day
+    at_known_time: bool  #: as known at an earlier time: aggregates have no versions
+    exact: bool  #: not to be answered from aggregates while single observations are kept
 
 
-def plan_spans(kept: Sequence[DatastreamExtent], asked: HistoryRequest) -> list[ReadSpan]:
-    """Return what to read, in order and without a gap.
+def plan_spans(extents: Sequence[DatastreamExtent], request: HistoryRequest) -> list[ReadSpan]:
+    """Return the spans to read, in order and without a gap.
 
-    Raises QueryError where single observations are gone and no aggregates fit the interval. Where a range
-    begins or ends within an aggregate, and single observations are gone, the whole aggregate counts.
+    Where single observations were removed and the range begins or ends within an aggregate, the whole
+    aggregate is read. Raises QueryError where single observations were removed and no aggregates fit the
+    interval.
     """
-    raw_from = max((one.raw_from for one in kept), default=INSTANT_MIN)
-    if asked.at_known_time and asked.start < raw_from:
+    raw_from = max((extent.raw_from for extent in extents), default=INSTANT_MIN)
+    if request.at_known_time and request.start < raw_from:
         raise QueryError(
-            "what was known at an earlier time can only be told as far back as single observations are kept, "
+            "what was known at an earlier time can be read only as far back as single observations are kept, "
             f"here from {format_instant(raw_from)}"
         )
-    expected = sum((asked.end - asked.start) // one.interval for one in kept if one.interval)
-    few = expected <= RAW_ROWS_MAX
-    if asked.start >= raw_from and (few or asked.at_known_time or asked.exact):
-        return [ReadSpan("raw", asked.start, asked.end)]
-    complete_to = min((one.complete_to for one in kept), default=INSTANT_MIN)
-    found: list[ReadSpan] = []
-    begin = asked.start
+    expected = sum((request.end - request.start) // extent.interval for extent in extents if extent.interval)
+    are_few = expected <= RAW_ROWS_MAX
+    if request.start >= raw_from and (are_few or request.at_known_time or request.exact):
+        return [ReadSpan("raw", request.start, request.end)]
+    complete_to = min((extent.complete_to for extent in extents), default=INSTANT_MIN)
+    planned: list[ReadSpan] = []
+    begin = request.start
     if begin < raw_from:
-        found = _plan_before_raw(kept, asked, min(raw_from, asked.end))
-        begin = found[-1].end
-    # From here single observations are there; aggregates are only faster.
-    first, last = begin + -begin % HOUR, min(asked.end, complete_to)
+        planned = _plan_before_raw(extents, request, min(raw_from, request.end))
+        begin = planned[-1].end
+    # From here on single observations are kept; aggregates are only faster.
+    first, last = begin + -begin % HOUR, min(request.end, complete_to)
     last -= last % HOUR
-    source = None if few or asked.exact else _coarsest_source(kept, asked, expected)
+    source = None if are_few or request.exact else _coarsest_source(extents, request, expected)
     if source is not None and first < last:
-        found += [
+        planned += [
             ReadSpan("raw", begin, first),
             ReadSpan(source, first, last),
-            ReadSpan("raw", last, asked.end),
+            ReadSpan("raw", last, request.end),
         ]
     else:
-        found.append(ReadSpan("raw", begin, asked.end))
-    return [one for one in found if one.start < one.end]
+        planned.append(ReadSpan("raw", begin, request.end))
+    return [span for span in planned if span.start < span.end]
 
 
-def _plan_before_raw(kept: Sequence[DatastreamExtent], asked: HistoryRequest, end: Instant) -> list[ReadSpan]:
-    """Return the spans of what is gone from raw: the coarsest aggregates that fit and are there."""
-    hour_from = max(one.hour_from for one in kept)
-    minute_from = max(one.minute_from for one in kept)
-    found: list[ReadSpan] = []
-    begin = asked.start
+def _plan_before_raw(
+    extents: Sequence[DatastreamExtent], request: HistoryRequest, end: Instant
+) -> list[ReadSpan]:
+    """Return the spans before single observations are kept: of the coarsest aggregates that fit and exist."""
+    hour_from = max(extent.hour_from for extent in extents)
+    minute_from = max(extent.minute_from for extent in extents)
+    planned: list[ReadSpan] = []
+    begin = request.start
     if begin < hour_from:
-        if not _fits_interval(asked, "day"):
+        if not _fits_interval(request, "day"):
             raise QueryError(
                 f"before {format_instant(hour_from)} only days are kept; ask for an interval of whole days "
-                f"in the time zone {asked.day_zone}"
+                f"in the time zone {request.day_zone}"
             )
         begin = min(hour_from, end)
-        found.append(ReadSpan("day", _midnight(asked.start, asked.day_zone), begin))
+        assert request.day_zone is not None  # noqa: S101 - days fit only where their zone is known
+        planned.append(ReadSpan("day", local_midnight(request.start, request.day_zone), begin))
     if begin < end:
-        fitting = next(
-            (one for one in STREAM_SOURCES if _fits_interval(asked, one) and _is_produced(kept, one)), None
+        source = next(
+            (
+                candidate
+                for candidate in STREAM_SOURCES
+                if _fits_interval(request, candidate) and _is_produced(extents, candidate)
+            ),
+            None,
         )
-        if fitting is None or (fitting != "hour" and begin < minute_from):
+        if source is None or (source != "hour" and begin < minute_from):
             raise QueryError(
-                f"before {format_instant(max(minute_from if fitting else end, begin))} single observations "
+                f"before {format_instant(max(minute_from if source else end, begin))} single observations "
                 "are not kept any more; ask for an interval of whole hours"
             )
-        # What was dropped ends on the hour, so that this is a whole number of aggregates.
-        found.append(ReadSpan(fitting, begin - begin % AGGREGATE_SIZES[fitting], end + -end % HOUR))
-    return found
+        # Observations are removed by whole hours, so this is a whole number of aggregates.
+        planned.append(ReadSpan(source, begin - begin % AGGREGATE_SIZES[source], end + -end % HOUR))
+    return planned
 
 
 def _coarsest_source(
-    kept: Sequence[DatastreamExtent], asked: HistoryRequest, expected: int
+    extents: Sequence[DatastreamExtent], request: HistoryRequest, expected: int
 ) -> HistorySource | None:
-    """Return the coarsest aggregates that fit: hours, or shorter ones that are at most half as many."""
+    """Return the coarsest aggregates that fit: hours, or shorter ones with at most half as many rows."""
     for source in STREAM_SOURCES:
-        if _fits_interval(asked, source):
-            rows = len(kept) * ((asked.end - asked.start) // AGGREGATE_SIZES[source])
-            fewer = 2 * rows <= expected and _is_produced(kept, source)
-            return source if source == "hour" or fewer else None
+        if _fits_interval(request, source):
+            rows = len(extents) * ((request.end - request.start) // AGGREGATE_SIZES[source])
+            are_fewer = 2 * rows <= expected and _is_produced(extents, source)
+            return source if source == "hour" or are_fewer else None
     return None
 
 
-def _fits_interval(asked: HistoryRequest, source: HistorySource) -> bool:
-    """Whether no aggregate of a source lies in two buckets."""
+def _fits_interval(request: HistoryRequest, source: HistorySource) -> bool:
+    """Return whether no aggregate of a source overlaps two buckets."""
     if source == "day":
-        return asked.interval.is_calendar and asked.zone == asked.day_zone
+        return request.interval.is_calendar and request.zone == request.day_zone
     size = AGGREGATE_SIZES[source]
-    if not asked.interval.is_calendar:
-        return asked.interval.elapsed % size == 0
-    zone = ZoneInfo(asked.zone)
-    offsets = (zone.utcoffset(to_datetime(one).astimezone(zone)) for one in (asked.start, asked.end))
-    return all(one is not None and one.total_seconds() * 1_000_000 % size == 0 for one in offsets)
+    if not request.interval.is_calendar:
+        return request.interval.elapsed % size == 0
+    zone = ZoneInfo(request.zone)
+    offsets = (zone.utcoffset(to_datetime(time).astimezone(zone)) for time in (request.start, request.end))
+    return all(offset is not None and offset.total_seconds() * 1_000_000 % size == 0 for offset in offsets)
 
 
-def _is_produced(kept: Sequence[DatastreamExtent], source: HistorySource) -> bool:
-    """Whether there are aggregates of this size: none are shorter than the sensor's interval."""
-    return all(AGGREGATE_SIZES[source] in window_sizes_for(one.interval) for one in kept)
+def _is_produced(extents: Sequence[DatastreamExtent], source: HistorySource) -> bool:
+    """Return whether aggregates of this size exist: none is shorter than the sensor's interval."""
+    return all(AGGREGATE_SIZES[source] in window_sizes_for(extent.interval) for extent in extents)
 
 
-def _midnight(time: Instant, zone: str | None) -> Instant:
-    assert zone is not None  # noqa: S101 - days fit only where their zone is known
+def local_midnight(time: Instant, zone: str) -> Instant:
+    """Return the last midnight of a time zone (IANA name) at or before a time."""
     local = to_datetime(time).astimezone(ZoneInfo(zone))
-    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
-    return round(midnight.timestamp() * 1_000_000)
+    return from_datetime(local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0))
