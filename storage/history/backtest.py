@@ -1,4 +1,4 @@
-"""Back-tests over what the database holds."""
+"""Back-tests of rules over the history in the database."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from twin.model.city_model import CityModel
 BACKTEST_SPAN_MAX: Duration = 366 * DAY
 
 WARM_UP: Duration = HOUR
-"""So long before, and its delays, a rule is looked at, so that it stands at the start where it stood live."""
+"""A rule is evaluated from this long, plus its delays, before the start, to reach its live state there."""
 
 WARM_UP_MAX: Duration = 7 * DAY
 
 
 BASELINE_ROWS_MAX = 1_000_000
-"""So many hours, and derived values, are read at most to know what was usual: a thousand series."""
+"""The most hours and derived values to read for baselines: those of a thousand series."""
 
 
 async def backtest_rules(
@@ -35,26 +35,28 @@ async def backtest_rules(
 ) -> list[BacktestResult]:
     """Return what each rule would have raised in start ≤ t < end, from one reading of history.
 
-    `least` is the severity from which on an alarm counts for the nights. The evaluation runs in a thread of
-    its own, stretch by stretch. Raises QueryError when that is too much to read, TooManyFiringsError when a
+    `severity_min` is the least severity of an alarm that counts as a night call. The evaluation runs in a
+    thread, chunk by chunk. Raises QueryError when there is too much to read, and TooManyFiringsError when a
     rule fires all the time.
     """
     start, end = span
     if not 0 < end - start <= BACKTEST_SPAN_MAX:
         raise QueryError(
-            f"a back-test is of at most {BACKTEST_SPAN_MAX // DAY} days, and its end is after its start"
+            f"a back-test: expected an end after its start and at most {BACKTEST_SPAN_MAX // DAY} days"
         )
     tests = [Backtest(rule, model) for rule in rules]
     history = BacktestHistory(tests, model)
     begin = start - max(_warm_up(rule) for rule in rules)
-    before = history.needs_before
-    if expected_rows(before, model, BASELINE_PERIOD) > BASELINE_ROWS_MAX:
-        raise QueryError("what was usual is learned for fewer entities at a time; ask for some of them")
-    if before.windows or before.derived:
-        history.set_baselines(await read_chunk(connection, before, model, begin - BASELINE_PERIOD, begin))
-    async for stretch in read_chunks(connection, history.needs, model, begin, end):
-        await asyncio.to_thread(history.on_chunk, stretch)
-    return [await asyncio.to_thread(one.result, start, end, severity_min) for one in tests]
+    baseline_chunk_needs = history.needs_before
+    if expected_rows(baseline_chunk_needs, model, BASELINE_PERIOD) > BASELINE_ROWS_MAX:
+        raise QueryError("baselines of too many entities are needed; ask for a rule for fewer entities")
+    if baseline_chunk_needs.windows or baseline_chunk_needs.derived:
+        history.set_baselines(
+            await read_chunk(connection, baseline_chunk_needs, model, begin - BASELINE_PERIOD, begin)
+        )
+    async for chunk in read_chunks(connection, history.needs, model, begin, end):
+        await asyncio.to_thread(history.on_chunk, chunk)
+    return [await asyncio.to_thread(test.result, start, end, severity_min) for test in tests]
 
 
 def _warm_up(rule: Rule) -> Duration:

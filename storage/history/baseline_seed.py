@@ -1,4 +1,4 @@
-"""What was usual before a log began, of the series that rules learn from."""
+"""Reads the baselines of the time before a log began, for the rules that compare with one."""
 
 from __future__ import annotations
 
@@ -18,38 +18,41 @@ from twin.model.observation import Observation
 log = logging.getLogger(__name__)
 
 BASELINE_SERIES_MAX = 1_000
-"""Of so many series it is read at most, a million hours: half a minute. Others learn from the log alone."""
+"""The most series to read: a million hours, half a minute. Others learn from the log alone."""
 
 BASELINE_SERIES_PER_READ = 20
-"""Of so many series the hours are held at a time, about 5 MB."""
+"""The number of series whose hours are held at a time, about 5 MB."""
 
 
 async def read_baselines(
     connection: Connection, model: CityModel, observations: Sequence[Observation]
 ) -> dict[OperandSeries, Baseline]:
-    """Return what was usual, by the hours stored of the weeks before the newest of some observations.
+    """Return baselines from the stored hours of the weeks before the newest of these observations.
 
-    The connection must not be in a transaction.
+    No transaction may be open on the connection.
     """
-    learned = baseline_series(model)
-    # A device whose clock is ahead does not say how far time has come.
-    newest = max((min(one.phenomenon_time, one.received_time) for one in observations), default=None)
-    if not learned or newest is None:
+    series = baseline_series(model)
+    # The clock of a device may be ahead of the received time.
+    newest = max(
+        (min(observation.phenomenon_time, observation.received_time) for observation in observations),
+        default=None,
+    )
+    if not series or newest is None:
         return {}
-    if len(learned) > BASELINE_SERIES_MAX:
+    if len(series) > BASELINE_SERIES_MAX:
         log.warning(
-            "what was usual is read of %d of the %d series that rules learn from; of the others three weeks "
-            "must pass",
+            "baselines are read for %d of the %d series that rules compare with; the others need three weeks",
             BASELINE_SERIES_MAX,
-            len(learned),
+            len(series),
+            extra={"event": "stream.baselines_incomplete", "series": len(series)},
         )
-    end = newest - newest % HOUR + HOUR + 1  # the window that the newest lies in may be closed
-    found: dict[OperandSeries, Baseline] = {}
-    for first in range(0, min(BASELINE_SERIES_MAX, len(learned)), BASELINE_SERIES_PER_READ):
-        part = learned[first : min(BASELINE_SERIES_MAX, first + BASELINE_SERIES_PER_READ)]
+    end = newest - newest % HOUR + HOUR + 1  # the window of the newest observation may be closed
+    baselines: dict[OperandSeries, Baseline] = {}
+    for first in range(0, min(BASELINE_SERIES_MAX, len(series)), BASELINE_SERIES_PER_READ):
+        part = series[first : min(BASELINE_SERIES_MAX, first + BASELINE_SERIES_PER_READ)]
         async with connection.transaction():
-            before = await read_chunk(
+            chunk = await read_chunk(
                 connection, baseline_needs(part, model), model, end - BASELINE_PERIOD, end
             )
-        found |= await asyncio.to_thread(baselines_from, part, before, model)
-    return found
+        baselines |= await asyncio.to_thread(baselines_from, part, chunk, model)
+    return baselines

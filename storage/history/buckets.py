@@ -164,7 +164,7 @@ async def read_published_buckets(  # noqa: PLR0917 - a request has so many parts
     expected: Duration = 0,
     at_end: bool = False,
 ) -> list[HistoryBucket]:
-    """Return aggregates of published values of an entity: of an indicator, a roll-up or a sum over households.
+    """Return aggregates of published values of an entity: an indicator, a roll-up or a household sum.
 
     As `read_history_buckets`, for the single series `name`. `expected` is the time between two values;
     coverage is None where it is 0. With `at_end`, the time of a value is the end of its window, and it

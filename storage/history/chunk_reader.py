@@ -1,4 +1,4 @@
-"""Reading stretches of history as the live stages have seen it: calibrated, judged, by event time."""
+"""Reads chunks of history as the live stages received it: calibrated, with quality flags, by event time."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from twin.model.city_model import CityModel
 from twin.state.window import Aggregate
 
 HISTORY_ROWS_MAX = 20_000_000
-"""So many rows are read at most, by what sensors are expected to tell: half a minute of the database's."""
+"""The most rows to read, estimated from the intervals of sensors: they take the database half a minute."""
 
 CHUNK_ROWS = 500_000
-"""So many rows are held at a time, about 20 MB as arrays."""
+"""The rows held at a time, about 20 MB as arrays."""
 
 CHUNK_SPAN_MIN: Duration = HOUR
-CHUNK_SPAN_MAX: Duration = DAY  #: a chunk of observations
+CHUNK_SPAN_MAX: Duration = DAY  #: the span of a chunk of the hypertable
 
 _POSTGRES_EPOCH = from_datetime(datetime(2000, 1, 1, tzinfo=UTC))
 
@@ -37,16 +37,15 @@ _POSTGRES_EPOCH = from_datetime(datetime(2000, 1, 1, tzinfo=UTC))
 async def read_chunks(
     connection: Connection, needs: HistoryNeeds, model: CityModel, start: Instant, end: Instant
 ) -> AsyncIterator[HistoryChunk]:
-    """Yield stretches that follow each other from start to end; the next is read while one is worked on.
+    """Yield consecutive chunks from start to end; the next one is read while the caller processes one.
 
-    Raises QueryError when that were more than `HISTORY_ROWS_MAX` rows, or the database takes too long.
+    Raises QueryError when there are more than `HISTORY_ROWS_MAX` rows, or when the database takes too long.
     """
     expected = expected_rows(needs, model, end - start)
     if expected > HISTORY_ROWS_MAX:
         raise QueryError(
-            f"from {format_instant(start)} to {format_instant(end)} some {expected:,} values are kept, "
-            f"at most {HISTORY_ROWS_MAX:,} are looked at; ask for a shorter time, or a rule for fewer "
-            "entities"
+            f"from {format_instant(start)} to {format_instant(end)} about {expected:,} values are kept, "
+            f"expected at most {HISTORY_ROWS_MAX:,}; ask for a shorter time, or a rule for fewer entities"
         )
     parts = -(-expected // CHUNK_ROWS) or 1
     length = min(CHUNK_SPAN_MAX, max(CHUNK_SPAN_MIN, (end - start) // parts))
@@ -54,12 +53,12 @@ async def read_chunks(
     reading: asyncio.Task[HistoryChunk] | None = None
     try:
         for edge in edges:
-            before, reading = reading, None
-            found = await before if before is not None else None
+            previous, reading = reading, None
+            chunk = await previous if previous is not None else None
             reading = asyncio.create_task(read_chunk(connection, needs, model, start, edge))
             start = edge
-            if found is not None:
-                yield found
+            if chunk is not None:
+                yield chunk
         if reading is not None:
             yield await reading
     finally:
@@ -70,7 +69,7 @@ async def read_chunks(
 
 
 def expected_rows(needs: HistoryNeeds, model: CityModel, span: Duration) -> int:
-    """Return how many rows a time of history has, by how often sensors report and windows close."""
+    """Return how many rows a span of history has, estimated from the intervals of sensors and windows."""
     intervals = [model.datastreams[id].interval for id in needs.datastreams]
     intervals += [WINDOW_SIZES[over] for over, _ in needs.windows]
     intervals += [model.interval_of(entity) for entity, _ in needs.derived]
@@ -80,7 +79,7 @@ def expected_rows(needs: HistoryNeeds, model: CityModel, span: Duration) -> int:
 async def read_chunk(
     connection: Connection, needs: HistoryNeeds, model: CityModel, start: Instant, end: Instant
 ) -> HistoryChunk:
-    """Return what was kept in start ≤ t < end; of windows those that end then."""
+    """Return the kept history in start ≤ t < end; of windows, those that end in this range."""
     return HistoryChunk(
         start,
         end,
@@ -95,16 +94,16 @@ async def _readings(
 ) -> dict[int, DatastreamReadings]:
     if not datastreams:
         return {}
-    asked = {"datastreams": list(datastreams), "start": to_datetime(start), "end": to_datetime(end)}
-    judged = {
+    parameters = {"datastreams": list(datastreams), "start": to_datetime(start), "end": to_datetime(end)}
+    assessments = {
         id: (_instants(times), np.frombuffer(flags, ">i2").astype(np.int64))
         for id, times, flags in await fetch_binary(
-            connection, query("history/chunks/list_assessments_packed"), asked
+            connection, query("history/chunks/list_assessments_packed"), parameters
         )
     }
-    found: dict[int, DatastreamReadings] = {}
+    readings: dict[int, DatastreamReadings] = {}
     for id, *packed in await fetch_binary(
-        connection, query("history/chunks/list_observations_packed"), asked
+        connection, query("history/chunks/list_observations_packed"), parameters
     ):
         datastream = model.datastreams[id]
         times, received = _instants(packed[0]), _instants(packed[1])
@@ -113,18 +112,18 @@ async def _readings(
         order = np.argsort(times, kind="stable")
         times, received, values, flags = times[order], received[order], values[order], flags[order]
         flags |= flags_by_times(times, received, model.properties[datastream.property], datastream.interval)
-        if id in judged:
-            when, what = judged[id]
-            places = np.minimum(times.searchsorted(when), len(times) - 1)
-            known = times[places] == when
-            flags[places[known]] |= what[known]
+        if id in assessments:
+            assessed_times, assessed_flags = assessments[id]
+            indices = np.minimum(times.searchsorted(assessed_times), len(times) - 1)
+            matches = times[indices] == assessed_times
+            flags[indices[matches]] |= assessed_flags[matches]
         values = calibrated(times, values, model.calibrations_of(datastream))
-        found[id] = DatastreamReadings(times, received, values, flags)
-    return found
+        readings[id] = DatastreamReadings(times, received, values, flags)
+    return readings
 
 
 def _instants(packed: bytes) -> Instants:
-    """Return the instants that strings of binary timestamps hold."""
+    """Return the instants in a string of binary PostgreSQL timestamps."""
     return np.frombuffer(packed, ">i8").astype(np.int64) + _POSTGRES_EPOCH
 
 
@@ -136,39 +135,39 @@ _WINDOW_TABLES: dict[WindowName, str] = {
 
 
 async def _windows(
-    connection: Connection, wanted: frozenset[tuple[WindowName, int]], start: Instant, end: Instant
+    connection: Connection, required: frozenset[tuple[WindowName, int]], start: Instant, end: Instant
 ) -> dict[tuple[WindowName, int], list[Aggregate]]:
-    found: defaultdict[tuple[WindowName, int], list[Aggregate]] = defaultdict(list)
-    for over in sorted({over for over, _ in wanted}):
-        size = WINDOW_SIZES[over]
-        asked = {
-            "datastreams": sorted(id for one, id in wanted if one == over),
+    windows: defaultdict[tuple[WindowName, int], list[Aggregate]] = defaultdict(list)
+    for window in sorted({window for window, _ in required}):
+        size = WINDOW_SIZES[window]
+        parameters = {
+            "datastreams": sorted(id for one, id in required if one == window),
             "start": to_datetime(start - size),
             "end": to_datetime(end - size),
         }
         for row in await fetch_binary(
-            connection, query("history/chunks/list_windows", table=_WINDOW_TABLES[over]), asked
+            connection, query("history/chunks/list_windows", table=_WINDOW_TABLES[window]), parameters
         ):
-            # Rules look at neither the first value of a window nor the last, and at no percentile.
-            known = (row[0], size, from_datetime(row[1]), *row[2:], None, None, b"")
-            found[over, row[0]].append(msgspec.convert(known, Aggregate))
-    return found
+            # Rules use neither the first nor the last value of a window, and no percentile.
+            fields = (row[0], size, from_datetime(row[1]), *row[2:], None, None, b"")
+            windows[window, row[0]].append(msgspec.convert(fields, Aggregate))
+    return windows
 
 
 async def _derived(
-    connection: Connection, wanted: Sequence[tuple[str, str]], start: Instant, end: Instant
+    connection: Connection, required: Sequence[tuple[str, str]], start: Instant, end: Instant
 ) -> dict[tuple[str, str], list[tuple[Instant, float, int]]]:
-    if not wanted:
+    if not required:
         return {}
-    asked = {
-        "entities": [entity for entity, _ in wanted],
-        "names": [name for _, name in wanted],
+    parameters = {
+        "entities": [entity for entity, _ in required],
+        "names": [name for _, name in required],
         "start": to_datetime(start),
         "end": to_datetime(end),
     }
-    found: defaultdict[tuple[str, str], list[tuple[Instant, float, int]]] = defaultdict(list)
+    series: defaultdict[tuple[str, str], list[tuple[Instant, float, int]]] = defaultdict(list)
     for entity, name, time, value, flags in await fetch_binary(
-        connection, query("history/chunks/list_derived_values"), asked
+        connection, query("history/chunks/list_derived_values"), parameters
     ):
-        found[entity, name].append((from_datetime(time), value, flags))
-    return found
+        series[entity, name].append((from_datetime(time), value, flags))
+    return series
