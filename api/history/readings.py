@@ -10,9 +10,10 @@ from api.http.parameters import instant_or
 from api.http.problems import RequestFault, bad_request
 from api.http.responses import Document, decode_page_cursor, next_cursor
 from storage.history.lineage import PublishedValue, read_published_values
-from storage.history.observations import CalibratedObservation, ObservationCursor, read_observations
+from storage.history.observations import ObservationCursor, read_observations
 from twin.instant import DAY, INSTANT_MIN, Instant, format_instant
 from twin.model.city_model import CityModel
+from twin.model.observation import Observation
 from twin.quality.quality_flags import quality_word
 from twin.quality.quality_rules import QualityRules
 
@@ -45,7 +46,7 @@ class ReadingsQuery(NamedTuple):
 
 async def read_observation_page(
     context: ApiContext, datastreams: Sequence[int], query: ReadingsQuery, rules: QualityRules
-) -> tuple[list[CalibratedObservation], str | None]:
+) -> tuple[list[Observation], str | None]:
     """Return a page of observations of one property, checked by its rules, and the cursor of the next page.
 
     The cursor is None on the last page.
@@ -85,7 +86,7 @@ async def read_published_page(
     return page, next_cursor(page, query.limit, lambda last: last.phenomenon_time)
 
 
-def observation_document(observation: CalibratedObservation, model: CityModel) -> Document:
+def observation_document(observation: Observation, model: CityModel) -> Document:
     """Return one observation."""
     datastream = model.datastreams.get(observation.datastream)
     return {

@@ -11,7 +11,7 @@ from api.http.access import Role
 from runtime.kafka.topics import OBSERVATIONS
 from storage.database import Connection
 from storage.history.history_reader import read_extents
-from storage.history.lineage import RawObservation, SourceDatastream, StoredMessage, find_message
+from storage.history.lineage import SourceDatastream, StoredMessage, find_message
 from storage.history.read_plan import DatastreamExtent
 from twin.errors import MessageError
 from twin.instant import INSTANT_MAX, Duration, format_instant
@@ -56,7 +56,7 @@ class ObservationTracer:
         self._rules: QualityRules = known.quality if known is not None else TIME_RULES_ONLY
         self._kept: dict[int, DatastreamExtent] = {}
 
-    async def trace(self, origins: Sequence[RawObservation], role: Role) -> list[TracedObservation]:
+    async def trace(self, origins: Sequence[Observation], role: Role) -> list[TracedObservation]:
         """Return observations with their origin; at most `TRACED_MAX` are asked for at a time.
 
         Payloads of personal sensors are told to the role metering alone. That their observations are not
@@ -67,7 +67,7 @@ class ObservationTracer:
             self._kept |= {one.id: one for one in await read_extents(self._connection, missing, None)}
         return [await self._trace(one, role) for one in origins]
 
-    async def _trace(self, origin: RawObservation, role: Role) -> TracedObservation:
+    async def _trace(self, origin: Observation, role: Role) -> TracedObservation:
         kept, behind = self._kept[origin.datastream], self._behind[origin.datastream]
         calibration = calibration_at(kept.calibrations, origin.phenomenon_time)
         value = origin.value
@@ -101,7 +101,7 @@ class ObservationTracer:
         )
         return TracedObservation(observation, document, kept.interval)
 
-    async def _message(self, origin: RawObservation, *, hidden: bool) -> Document | None:
+    async def _message(self, origin: Observation, *, hidden: bool) -> Document | None:
         try:
             found = await find_message(
                 self._connection, self._partition, origin.datastream, origin.received_time

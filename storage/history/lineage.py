@@ -1,4 +1,4 @@
-"""Where values come from: observations as they were sent, and published values as they were told."""
+"""Reads the sources of values: observations as they were sent, their messages, and published values."""
 
 from __future__ import annotations
 
@@ -13,47 +13,38 @@ from typing import NamedTuple
 from storage.database import Connection
 from storage.queries import query
 from twin.instant import DAY, INSTANT_MIN, Duration, Instant, from_datetime, to_datetime
+from twin.model.observation import Observation
 from twin.wire.messages import MessageHeader, decode_headers, decode_payloads
 
 LOOKBACK_MAX: Duration = 35 * DAY
-"""How far back the newest value before a time is sought: further back nothing speaks for that time."""
+"""How far back the newest value before a time is searched: an older value says nothing about that time."""
 
 PUBLISHED_VALUES_MAX = 10_000
 RAW_OBSERVATIONS_MAX = 1_000
 
 
 class SourceDatastream(NamedTuple):
-    """A datastream that observed a property of an entity, now or before."""
+    """A datastream that observes, or once observed, a property of an entity."""
 
     id: int
     sensor: str
     personal: bool  #: whether its single readings are personal data
 
 
-class RawObservation(NamedTuple):
-    """An observation as the device sent it."""
-
-    datastream: int
-    phenomenon_time: Instant
-    received_time: Instant
-    value: float  #: in the canonical unit, not calibrated
-    flags: int  #: what the device said and the judgement found, without those that follow from the two times
-
-
 class PublishedValue(NamedTuple):
-    """A derived value as it was told."""
+    """A derived value as it was published."""
 
     phenomenon_time: Instant
     value: float
     flags: int
-    count: int  # type: ignore[assignment]  #: of datastreams or connections behind it
+    count: int  # type: ignore[assignment]  #: of datastreams or connections that it is computed from
     revision: int
 
 
 async def read_source_datastreams(
     connection: Connection, entity: str, property: str
 ) -> list[SourceDatastream]:
-    """Return the datastreams that ever observed a property of an entity, by id."""
+    """Return the datastreams that observe, or once observed, a property of an entity, by id."""
     cursor = await connection.execute(
         query("history/lineage/list_source_datastreams"), {"entity": entity, "property": property}
     )
@@ -62,9 +53,11 @@ async def read_source_datastreams(
 
 async def read_raw_observations(
     connection: Connection, datastreams: Sequence[int], start: Instant, end: Instant, limit: int
-) -> list[RawObservation]:
-    """Return at most `limit` (≤ `RAW_OBSERVATIONS_MAX`) observations with start ≤ time < end, oldest
-    first.
+) -> list[Observation]:
+    """Return at most `limit` (≤ `RAW_OBSERVATIONS_MAX`) observations with start ≤ time < end, oldest first.
+
+    Values are not calibrated. Flags are those of the device and of the assessment, without the flags that
+    follow from the two times.
     """
     cursor = await connection.execute(
         query("history/lineage/list_raw_observations"),
@@ -80,9 +73,10 @@ async def read_raw_observations(
 
 async def read_newest_raw_observations(
     connection: Connection, until: Mapping[int, Instant]
-) -> list[RawObservation]:
-    """Return the newest observation of each datastream up to its time, `LOOKBACK_MAX` before the first at
-    most.
+) -> list[Observation]:
+    """Return the newest observation of each datastream up to its time, as `read_raw_observations`.
+
+    None is older than `LOOKBACK_MAX` before the earliest of the times.
     """
     if not until:
         return []
@@ -98,7 +92,7 @@ async def read_newest_raw_observations(
     return [_raw_observation(*row) for row in await cursor.fetchall()]
 
 
-async def read_published_values(  # noqa: PLR0917 - a question has so many parts
+async def read_published_values(  # noqa: PLR0917 - a request has so many parts
     connection: Connection,
     entity: str,
     name: str,
@@ -107,8 +101,9 @@ async def read_published_values(  # noqa: PLR0917 - a question has so many parts
     limit: int,
     after: Instant = INSTANT_MIN,
 ) -> list[PublishedValue]:
-    """Return at most `limit` (≤ `PUBLISHED_VALUES_MAX`) values with start ≤ phenomenon time < end, behind
-    `after`.
+    """Return published values with start ≤ phenomenon time < end and later than `after`, oldest first.
+
+    At most `limit`, and at most `PUBLISHED_VALUES_MAX`.
     """
     cursor = await connection.execute(
         query("history/lineage/list_published_values"),
@@ -127,9 +122,7 @@ async def read_published_values(  # noqa: PLR0917 - a question has so many parts
 async def read_published_value(
     connection: Connection, entity: str, name: str, until: Instant
 ) -> PublishedValue | None:
-    """Return the newest published value up to a time, at most `LOOKBACK_MAX` before it; None when there is
-    none.
-    """
+    """Return the newest published value up to a time, at most `LOOKBACK_MAX` before it, or None."""
     cursor = await connection.execute(
         query("history/lineage/find_published_value"),
         {
@@ -145,56 +138,56 @@ async def read_published_value(
 
 def _raw_observation(
     datastream: int, measured: datetime, received: datetime, value: float, flags: int
-) -> RawObservation:
-    return RawObservation(datastream, from_datetime(measured), from_datetime(received), value, flags)
+) -> Observation:
+    return Observation(datastream, from_datetime(measured), from_datetime(received), value, flags)
 
 
 def _published(measured: datetime, value: float, flags: int, count: int, revision: int) -> PublishedValue:
     return PublishedValue(from_datetime(measured), value, flags, count, revision)
 
 
-# Where an observation came from: the message that it was in, and its payload while that is kept.
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredMessage:
-    """A message as it was received, and where on the log its observations were."""
+    """A message as it was received, and the position of its observations on the log."""
 
     header: MessageHeader
-    session: str  #: the run of ingest that received it, or that replayed it
+    session: str  #: the run of ingest that received or replayed it
     log_id: str
     partition: int
     log_offset: int
-    payload: bytes | None  #: redacted where it is personal; None when it was dropped, or never kept
+    payload: bytes | None  #: redacted where it is personal; None when it was removed, or never kept
 
 
 async def find_message(
     connection: Connection, partition: int, datastream: int, received_time: Instant
 ) -> StoredMessage | None:
-    """Return the message received at a time with an observation of a datastream; None when it is not kept.
+    """Return the message that was received at a time with an observation of a datastream, or None.
 
-    `partition` is that of the datastream's entity. Raises MessageError when the stored bytes cannot be read.
+    `partition` is that of the datastream's entity. Raises MessageError when the stored bytes cannot be
+    decoded.
     """
     cursor = await connection.execute(
         query("history/lineage/find_message_batches"),
         {"partition": partition, "received": to_datetime(received_time)},
     )
     for log_id, log_offset, headers, datastreams, payloads in await cursor.fetchall():
-        told = decode_headers(zlib.decompress(headers))
+        decoded = decode_headers(zlib.decompress(headers))
         ids = _ids(zlib.decompress(datastreams))
         begin = 0
-        for place, header in enumerate(told.messages):
+        for index, header in enumerate(decoded.messages):
             end = begin + header.observations
             if header.received_time == received_time and datastream in ids[begin:end]:
-                kept = decode_payloads(zlib.decompress(payloads)) if payloads is not None else ()
+                kept_payloads = decode_payloads(zlib.decompress(payloads)) if payloads is not None else ()
                 return StoredMessage(
                     header=header,
-                    session=told.session,
+                    session=decoded.session,
                     log_id=log_id,
                     partition=partition,
                     log_offset=log_offset,
-                    # An empty one stands for one that was too large to keep.
-                    payload=kept[place] if place < len(kept) and kept[place] else None,
+                    # An empty payload stands for one that was too large to keep.
+                    payload=kept_payloads[index]
+                    if index < len(kept_payloads) and kept_payloads[index]
+                    else None,
                 )
             begin = end
     return None

@@ -16,20 +16,11 @@ from storage.history.history_reader import (
 from storage.history.read_plan import ReadSpan
 from storage.queries import query
 from twin.instant import INSTANT_MIN, Instant, format_instant, from_datetime, to_datetime
+from twin.model.observation import Observation
 from twin.quality.quality_rules import TIME_RULES_ONLY, QualityRules
 
 # A page of observations is at most 1 MB of JSON; a chart has a few thousand pixels.
 OBSERVATIONS_MAX = 10_000
-
-
-class CalibratedObservation(NamedTuple):
-    """An observation, calibrated, with all quality flags."""
-
-    datastream: int
-    phenomenon_time: Instant
-    received_time: Instant
-    value: float
-    flags: int
 
 
 class ObservationCursor(NamedTuple):
@@ -55,12 +46,13 @@ async def read_observations(  # noqa: PLR0917 - a request has so many parts
     *,
     quality_rules: QualityRules = TIME_RULES_ONLY,
     known_at: Instant | None = None,
-) -> list[CalibratedObservation]:
+) -> list[Observation]:
     """Return at most `limit` (≤ `OBSERVATIONS_MAX`) observations with start ≤ phenomenon time < end.
 
-    Oldest first, those of the same time by datastream; `after` is the position of the last one of the
-    previous page. `quality_rules` are those of the property: they define late observations and clocks that
-    are ahead. With `known_at`, the answer is the one at that time.
+    They are calibrated and have all quality flags. Oldest first, those of the same time by datastream;
+    `after` is the position of the last one of the previous page. `quality_rules` are those of the property:
+    they define late observations and clocks that are ahead. With `known_at`, the answer is the one at that
+    time.
 
     Raises QueryError when there are too many datastreams, when retention has removed a part of the range, or
     when the database takes too long.
@@ -79,7 +71,7 @@ async def read_observations_in_transaction(  # noqa: PLR0917 - as `read_observat
     after: ObservationCursor | None,
     rules: QualityRules,
     known_at: Instant | None,
-) -> list[CalibratedObservation]:
+) -> list[Observation]:
     """Return what `read_observations` returns, within `query_transaction`."""
     extents = await read_extents_in_transaction(connection, unique_ids(datastream_ids), known_at)
     raw_from = max((extent.raw_from for extent in extents), default=INSTANT_MIN)
@@ -101,6 +93,6 @@ async def read_observations_in_transaction(  # noqa: PLR0917 - as `read_observat
         },
     )
     return [
-        CalibratedObservation(datastream, from_datetime(measured), from_datetime(received), value, flags)
+        Observation(datastream, from_datetime(measured), from_datetime(received), value, flags)
         for datastream, measured, received, value, flags in rows
     ]

@@ -15,7 +15,6 @@ from storage.history import buckets
 from storage.history.bucket_interval import BucketInterval
 from storage.history.bucket_parts import AGGREGATE_NAMES, AggregateName, HistoryBucket
 from storage.history.observations import (
-    CalibratedObservation,
     ObservationCursor,
     read_datastream_ids,
     read_observations,
@@ -72,7 +71,7 @@ def local(*date: int) -> Instant:
 async def test_pages_follow_each_other_without_loss_or_repetition(connection: Connection) -> None:
     stored = [one for id in (3, 1, 2) for one in each(MINUTE, AUTUMN, AUTUMN + 10 * MINUTE, id, id / 2)]
     await store_observations(connection, stored)
-    found: list[CalibratedObservation] = []
+    found: list[Observation] = []
     after = None
     while page := await read_observations(connection, [1, 3], AUTUMN + MINUTE, AUTUMN + 9 * MINUTE, 5, after):
         assert len(page) <= 5

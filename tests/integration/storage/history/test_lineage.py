@@ -11,7 +11,6 @@ from storage.historian.writers.quarantine_writer import write_quarantined
 from storage.historian.writers.update_writer import write_entity_values
 from storage.history.lineage import (
     LOOKBACK_MAX,
-    RawObservation,
     read_newest_raw_observations,
     read_published_value,
     read_published_values,
@@ -53,8 +52,8 @@ async def test_observations_come_as_they_were_sent_with_what_judgement_found(con
     await store_observations(connection, found)
     await store_assessments(connection, [(1, BEGIN + 2 * HOUR, SPIKE, BEGIN)])
     assert await read_raw_observations(connection, [1], BEGIN + HOUR, BEGIN + 3 * HOUR, 10) == [
-        RawObservation(1, BEGIN + HOUR, BEGIN + HOUR, 1.0, 2),
-        RawObservation(1, BEGIN + 2 * HOUR, BEGIN + 2 * HOUR, 2.0, 2 | SPIKE),
+        Observation(1, BEGIN + HOUR, BEGIN + HOUR, 1.0, 2),
+        Observation(1, BEGIN + 2 * HOUR, BEGIN + 2 * HOUR, 2.0, 2 | SPIKE),
     ]
     assert len(await read_raw_observations(connection, [1, 2], BEGIN, BEGIN + DAY, 3)) == 3
     newest = await read_newest_raw_observations(
