@@ -164,12 +164,17 @@ async def _store_log(
         await _store_held(writer, reader)
         raise
     finally:
-        # Cancelling the check leaves its connections open: let it end, unless Kafka is unavailable.
         stopping.set()
-        await asyncio.wait([replacement], timeout=STOP_S)
-        replacement.cancel()
-        await asyncio.gather(replacement, return_exceptions=True)
+        await _end_check(replacement)
         await reader.stop()
+
+
+async def _end_check(check: asyncio.Task[str]) -> None:
+    """End the check for a new log, which was asked to stop."""
+    # Cancelling the check leaves its connections open: let it end, unless Kafka is unavailable.
+    await asyncio.wait([check], timeout=STOP_S)
+    check.cancel()
+    await asyncio.gather(check, return_exceptions=True)
 
 
 def _instant(ms: int | None) -> Instant | None:
