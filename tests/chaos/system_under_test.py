@@ -12,7 +12,6 @@ from typing import Any, Self
 from cities.folder_writer import write_city
 from cli.embedded.ports import free_port
 from tests.support.cities.noise_city import microphone_of, noise_city
-from tests.support.cities.small_cities import model_of
 from tests.support.processes.running_system import RunningSystem
 from tests.support.services.service_folder import make_service_folder
 
@@ -44,7 +43,7 @@ class SystemUnderTest:
 
     def __enter__(self) -> Self:
         city = self.folder / "city"
-        write_city(model_of(noise_city(LOAD_STREETS + 1)), city)
+        write_city(noise_city(LOAD_STREETS + 1).model(1), city)
         try:
             self._start()
         except BaseException:

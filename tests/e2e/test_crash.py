@@ -17,7 +17,6 @@ from storage.database import connect
 from storage.stores.ledger import read_balance
 from tests.support.brokers.mqtt_publisher import publish
 from tests.support.cities.noise_city import noise_city, noise_message
-from tests.support.cities.small_cities import model_of
 from tests.support.processes.crash_faults import all_running, inject_fault, log_tails
 from tests.support.waiting import wait_until
 from twin.instant import SECOND, Instant, format_instant
@@ -132,7 +131,7 @@ async def test_twenty_thousand_observations_survive_random_kills(
     start_system: Callable[..., System], tmp_path: Path
 ) -> None:
     folder = tmp_path / "town"
-    write_city(model_of(noise_city(STREETS)), folder)
+    write_city(noise_city(STREETS).model(1), folder)
     system = start_system(f"--city={folder}")
     await asyncio.to_thread(system.wait_ready)
     told: list[str] = []

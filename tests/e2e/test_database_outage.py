@@ -16,7 +16,6 @@ import pytest
 from cities.folder_writer import write_city
 from tests.support.brokers.mqtt_publisher import publish
 from tests.support.cities.noise_city import noise_city, noise_message
-from tests.support.cities.small_cities import model_of
 from tests.support.waiting import wait_until
 from twin.instant import SECOND, Instant, format_instant
 
@@ -67,7 +66,7 @@ def test_the_live_path_does_not_wait_for_the_database(
     start_system: Callable[..., System], tmp_path: Path
 ) -> None:
     folder = tmp_path / "town"
-    write_city(model_of(noise_city(STREETS)), folder)
+    write_city(noise_city(STREETS).model(1), folder)
     system = start_system(f"--city={folder}")
     system.wait_ready()
     publish(system.mqtt, [observation(number) for number in range(BEFORE)])

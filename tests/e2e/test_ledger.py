@@ -17,7 +17,6 @@ from storage.database import connect
 from storage.stores.ledger import LedgerBalance, read_balance, read_ledger
 from tests.support.brokers.mqtt_publisher import publish
 from tests.support.cities.noise_city import microphone_of, noise_city, noise_message
-from tests.support.cities.small_cities import model_of
 from tests.support.payloads.device_payloads import DSMR_V5
 from tests.support.processes.crash_faults import inject_fault, kill_kafka, log_tails
 from twin.instant import DAY, SECOND, Instant, format_instant, parse_instant, to_datetime
@@ -133,7 +132,7 @@ async def test_the_books_balance_after_crashes_also_of_the_log_with_one_percent_
     start_system: Callable[..., System], tmp_path: Path
 ) -> None:
     folder = tmp_path / "town"
-    write_city(model_of(noise_city(STREETS)), folder)
+    write_city(noise_city(STREETS).model(1), folder)
     # What is not in the database is not acknowledged, so even the log in memory may be killed.
     system = start_system(f"--city={folder}", "--acknowledge=stored")
     await asyncio.to_thread(system.wait_ready)

@@ -1,4 +1,7 @@
-"""Planted bugs: each breaks the system in one place while it is in force, for the simulation to find."""
+"""Planted bugs that the simulation must find; each breaks one place of the system while it is patched in.
+
+Methods are patched by the name of the function that is replaced, so that a renamed method is noticed.
+"""
 
 from __future__ import annotations
 
@@ -22,23 +25,23 @@ Mutant = Callable[[pytest.MonkeyPatch], None]
 
 
 def drop_one_late_observation(patch: pytest.MonkeyPatch) -> None:
-    """The first observation that others have overtaken never reaches the state."""
+    """Drop the first observation that is older than one already received."""
     observe = DatastreamState.observe
     dropped = False
 
     def mutated(self: DatastreamState, observation: Observation, *rest: Any) -> ObservationResult:
         nonlocal dropped
-        kept = self._kept
-        if not dropped and kept and kept[0][1] < observation.phenomenon_time < kept[-1][1]:
+        recent = self._kept
+        if not dropped and recent and recent[0][1] < observation.phenomenon_time < recent[-1][1]:
             dropped = True
             return ObservationResult(ObservationOutcome.LATE, [])
         return observe(self, observation, *rest)
 
-    patch.setattr(DatastreamState, "observe", mutated)
+    patch.setattr(DatastreamState, observe.__name__, mutated)
 
 
 def count_a_duplicate_twice(patch: pytest.MonkeyPatch) -> None:
-    """The ledger takes an observation that it knows for a new one."""
+    """Count a duplicate in the ledger as a new observation."""
     receive = ModelDatabase._receive
 
     def mutated(self: ModelDatabase, arrived: Observation) -> None:
@@ -48,60 +51,60 @@ def count_a_duplicate_twice(patch: pytest.MonkeyPatch) -> None:
             self.ledger.duplicate -= 1
             self.ledger.new += 1
 
-    patch.setattr(ModelDatabase, "_receive", mutated)
+    patch.setattr(ModelDatabase, receive.__name__, mutated)
 
 
 def close_a_window_without_its_late_part(patch: pytest.MonkeyPatch) -> None:
-    """What comes for a closed window does not have it told again."""
-    touch = OpenWindows.mark_changed
+    """Publish a closed window no second time when a late observation changes it."""
+    mark_changed = OpenWindows.mark_changed
 
     def mutated(self: OpenWindows, time: int, newest: int, sizes: Any) -> None:
-        touch(self, time, newest, [size for size in sizes if size == HOUR])
+        mark_changed(self, time, newest, [size for size in sizes if size == HOUR])
 
-    patch.setattr(OpenWindows, "touch", mutated)
+    patch.setattr(OpenWindows, mark_changed.__name__, mutated)
 
 
 def forget_a_bucket_of_a_checkpoint(patch: pytest.MonkeyPatch) -> None:
-    """A bucket that changed is not written with the others."""
-    entries = PartitionBuckets.checkpoint_entries
+    """Leave a changed bucket out of the checkpoint."""
+    checkpoint_entries = PartitionBuckets.checkpoint_entries
 
     def mutated(self: PartitionBuckets[Any]) -> Iterator[CheckpointEntry]:
         self._buckets[-1].dirty = False
-        return entries(self)
+        return checkpoint_entries(self)
 
-    patch.setattr(PartitionBuckets, "entries", mutated)
+    patch.setattr(PartitionBuckets, checkpoint_entries.__name__, mutated)
 
 
 def publish_a_cohort_of_nine(patch: pytest.MonkeyPatch) -> None:
-    """Nine connections are enough."""
+    """Publish sums of nine connections."""
     patch.setattr(cohort, "CONNECTIONS_MIN", 9)
 
 
 def never_withdraw_a_verdict(patch: pytest.MonkeyPatch) -> None:
-    """Who was outvoted once stays so."""
-    judge = NeighbourState.evaluate
+    """Keep a value marked as disagreeing with its neighbours for ever."""
+    evaluate = NeighbourState.evaluate
 
-    def mutated(self: NeighbourState, *given: Any) -> NeighbourResult:
-        found = judge(self, *given)
-        return found._replace(verdicts=[one for one in found.verdicts if one.deviates])
+    def mutated(self: NeighbourState, *arguments: Any) -> NeighbourResult:
+        result = evaluate(self, *arguments)
+        return result._replace(verdicts=[one for one in result.verdicts if one.deviates])
 
-    patch.setattr(NeighbourState, "judge", mutated)
+    patch.setattr(NeighbourState, evaluate.__name__, mutated)
 
 
 def ask_nobody_above(patch: pytest.MonkeyPatch) -> None:
-    """An area in which too few speak passes nothing on."""
-    patch.setattr(NeighbourState, "_pass_on", lambda *given: [])
+    """Pass no values to the parent area where an area has too few of its own."""
+    patch.setattr(NeighbourState, NeighbourState._pass_on.__name__, lambda *arguments: [])
 
 
 def hide_that_an_input_failed(patch: pytest.MonkeyPatch) -> None:
-    """An indicator keeps its last value as if nothing had happened."""
-    patch.setattr(DerivedState, "_failure", lambda *given: None)
+    """Keep an indicator's last value although its input has failed."""
+    patch.setattr(DerivedState, DerivedState._failure.__name__, lambda *arguments: None)
 
 
 MUTANTS: Mapping[str, Mutant] = MappingProxyType(
     {
-        one.__name__: one
-        for one in (
+        mutant.__name__: mutant
+        for mutant in (
             drop_one_late_observation,
             count_a_duplicate_twice,
             close_a_window_without_its_late_part,

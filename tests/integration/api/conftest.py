@@ -25,12 +25,11 @@ from storage.database import connect
 from storage.model.model_source import ModelSource
 from storage.model.model_store import apply_plan, load_model
 from tests.integration.api.stored_city import StoredCity
+from tests.support.cities.city_builder import CityBuilder, plan_of
 from tests.support.receivers.live_stream_reader import LiveStreamReader
 from twin.instant import MINUTE
-from twin.model.city_model import City, CityModel, CityPlan, index_by_id
-from twin.model.entity import Entity
+from twin.model.city_model import CityModel
 from twin.model.observation import Observation
-from twin.model.sensor import Datastream, Sensor
 from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import UPDATES, Update, UpdateBatch, partition_of
 
@@ -55,47 +54,26 @@ class FixedModelSource:
 
 @pytest.fixture
 def model() -> CityModel:
-    names = ["city", *ENTITIES]
-    observed = [(id, name) for id in ENTITIES for name in ("pm2_5", "no2")]
-    return CityModel(
-        version=1,
-        city=City(id="city", name="City", timezone="Europe/Amsterdam"),
-        entities={
-            id: Entity(
-                id=id,
-                type="Municipality" if id == "city" else "Neighbourhood",
-                name=id,
-                parent=None if id == "city" else "city",
-                geometry={"type": "Point", "coordinates": [4.7 + number / 100, 52.63]},
-            )
-            for number, id in enumerate(names)
-        },
-        sensors={
-            f"s-{id}": Sensor(
-                id=f"s-{id}",
-                feed="dsmr" if id == ENTITIES[-1] else "native",
-                device=id,
-                entity=id,
-                interval=10 * MINUTE,
-                personal=id == ENTITIES[-1],
-            )
-            for id in ENTITIES
-        },
-        datastreams=index_by_id(
-            Datastream(
-                id=number,
-                sensor=f"s-{id}",
-                entity=id,
-                property=name,
-                field=name,
-                unit="ug/m3",
-                scale=1,
-                offset=0,
-                interval=10 * MINUTE,
-            )
-            for number, (id, name) in enumerate(observed, 1)
-        ),
-    )
+    builder = CityBuilder("city", "City")
+    for number, id in enumerate(["city", *ENTITIES]):
+        builder.entity(
+            id,
+            "Municipality" if id == "city" else "Neighbourhood",
+            geometry={"type": "Point", "coordinates": [4.7 + number / 100, 52.63]},
+        )
+    for id in ENTITIES:
+        is_meter = id == ENTITIES[-1]
+        builder.sensor(
+            f"s-{id}",
+            id,
+            "pm2_5",
+            "no2",
+            feed="dsmr" if is_meter else "native",
+            device=id,
+            interval=10 * MINUTE,
+            personal=is_meter,
+        )
+    return builder.model()
 
 
 class UpdateLog:
@@ -239,11 +217,5 @@ def open_log_fixture(model: CityModel) -> Callable[[str], AbstractAsyncContextMa
 @pytest.fixture
 async def stored(database: str, model: CityModel) -> AsyncIterator[StoredCity]:
     async with await connect(database, role="test") as connection:
-        plan = CityPlan(
-            city=model.city,
-            entities=tuple(model.entities.values()),
-            sensors=tuple(model.sensors.values()),
-            datastreams=tuple(replace(one, id=0) for one in model.datastreams.values()),
-        )
-        await apply_plan(connection, plan)
+        await apply_plan(connection, plan_of(model))
         yield StoredCity(database, await load_model(connection, "city"), connection)

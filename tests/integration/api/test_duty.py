@@ -16,9 +16,10 @@ from storage.database import connect
 from storage.model.model_source import ModelSource
 from storage.model.model_store import apply_plan, load_model
 from storage.stores.tokens import create_token
+from tests.support.cities.city_builder import plan_of
 from tests.support.cities.rosters import plan_with_calendar
 from twin.instant import HOUR, format_instant
-from twin.model.city_model import CityModel, CityPlan
+from twin.model.city_model import CityModel
 from twin.model.role import Role
 
 DEADLINE_S = 20.0
@@ -51,14 +52,7 @@ async def duty(
     start_api: Any, kafka: str, database: str, model: CityModel, tmp_path: Path
 ) -> AsyncIterator[Fixture]:
     async with await connect(database, role="test") as connection:
-        plan = CityPlan(
-            city=model.city,
-            entities=tuple(model.entities.values()),
-            sensors=tuple(model.sensors.values()),
-            datastreams=tuple(replace(one, id=0) for one in model.datastreams.values()),
-            duty=plan_with_calendar(""),
-        )
-        await apply_plan(connection, plan)
+        await apply_plan(connection, replace(plan_of(model), duty=plan_with_calendar("")))
         city = await load_model(connection, "city")
         roles: tuple[Role, ...] = ("viewer", "duty")
         keys = {role: await create_token(connection, f"desk of {role}", role) for role in roles}

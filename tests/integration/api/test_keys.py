@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
 from typing import Any, get_args
 
 import httpx
@@ -14,8 +13,9 @@ from psycopg import conninfo, sql
 from storage.database import connect
 from storage.model.model_store import apply_plan, load_model
 from storage.stores.tokens import TOKEN_PREFIX, create_token, revoke_token
+from tests.support.cities.city_builder import plan_of
 from tests.support.services.service_source import PostgresServer
-from twin.model.city_model import CityModel, CityPlan
+from twin.model.city_model import CityModel
 from twin.model.role import GRANTABLE_ROLES, Role
 
 DEADLINE_S = 20.0
@@ -30,13 +30,7 @@ def bearer(key: str) -> dict[str, str]:
 async def city(database: str, model: CityModel) -> CityModel:
     """The city, in the database; `city.7` is a household."""
     async with await connect(database, role="test") as connection:
-        plan = CityPlan(
-            city=model.city,
-            entities=tuple(model.entities.values()),
-            sensors=tuple(model.sensors.values()),
-            datastreams=tuple(replace(one, id=0) for one in model.datastreams.values()),
-        )
-        await apply_plan(connection, plan)
+        await apply_plan(connection, plan_of(model))
         return await load_model(connection, "city")
 
 

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from tests.simulation.scenario import Scenario
+from tests.support.cities.city_builder import CityBuilder
 from twin.alarms.rules.operand import Operand
 from twin.alarms.rules.rule import (
     Condition,
@@ -25,10 +26,9 @@ from twin.alarms.severity import Severity
 from twin.instant import HOUR, MINUTE, SECOND, Duration, Instant, parse_instant
 from twin.model.bilingual_text import BilingualText
 from twin.model.calibration import Calibration
-from twin.model.city_model import City, CityModel
+from twin.model.city_model import CityModel
 from twin.model.entity import Entity
 from twin.model.observed_property import Theme
-from twin.model.sensor import Datastream, Sensor
 from twin.privacy.cohort import CONNECTIONS_MIN
 
 Signal = Callable[[], float]
@@ -92,25 +92,25 @@ def _around(dice: Random) -> Signal:
     return lambda: float(dice.randrange(360))
 
 
-_KINDS: Mapping[str, tuple[str, Mapping[str, tuple[str, Callable[[Random], Signal]]]]] = MappingProxyType(
+_KINDS: Mapping[str, tuple[str, Mapping[str, Callable[[Random], Signal]]]] = MappingProxyType(
     {
-        "level": ("town.canal", {"water_level": ("m", lambda dice: _walk(dice, -0.6, 0.02, 3))}),
-        "count": ("town.east.street", {"vehicle_count": ("1", lambda dice: _count(dice, 30))}),
-        "meter": ("town.west.pump", {"energy_import": ("kWh", lambda dice: _register(dice, 900.0, 0.8))}),
-        "noise": ("town.east.street", {"noise_level": ("dB[A]", lambda dice: _walk(dice, 55.0, 4.0, 1))}),
+        "level": ("town.canal", {"water_level": lambda dice: _walk(dice, -0.6, 0.02, 3)}),
+        "count": ("town.east.street", {"vehicle_count": lambda dice: _count(dice, 30)}),
+        "meter": ("town.west.pump", {"energy_import": lambda dice: _register(dice, 900.0, 0.8)}),
+        "noise": ("town.east.street", {"noise_level": lambda dice: _walk(dice, 55.0, 4.0, 1)}),
         "air": (
             "town.east.air",
             {
-                "pm2_5": ("ug/m3", lambda dice: _walk(dice, 12.0, 1.5, 1)),
-                "pm10": ("ug/m3", lambda dice: _walk(dice, 21.0, 2.0, 1)),
-                "no2": ("ug/m3", lambda dice: _walk(dice, 18.0, 1.0, 1)),
+                "pm2_5": lambda dice: _walk(dice, 12.0, 1.5, 1),
+                "pm10": lambda dice: _walk(dice, 21.0, 2.0, 1),
+                "no2": lambda dice: _walk(dice, 18.0, 1.0, 1),
             },
         ),
         "weather": (
             "town.west.mast",
             {
-                "air_temperature": ("Cel", lambda dice: _walk(dice, 9.0, 0.4, 1)),
-                "wind_direction": ("deg", _around),
+                "air_temperature": lambda dice: _walk(dice, 9.0, 0.4, 1),
+                "wind_direction": _around,
             },
         ),
     }
@@ -140,7 +140,7 @@ def random_city(scenario: Scenario) -> RandomCity:
         counts = dice.randint(CONNECTIONS_MIN, 13), dice.choice((2, 5, 9)) if few else dice.randint(10, 12)
         for area, count in zip(("town.east", "town.west"), counts, strict=True):
             for number in range(count):
-                fields = {"power_import": ("kW", lambda own: _walk(own, 5.0, 0.3, 3))}
+                fields = {"power_import": lambda own: _walk(own, 5.0, 0.3, 3)}
                 builder.add(f"p1-{area[5:]}-{number}", area, fields, 10 * MINUTE, personal=True)
     return builder.built(dice)
 
@@ -151,7 +151,7 @@ def _add_neighbours(scenario: Scenario, builder: _Builder) -> None:
     if not scenario.neighbours or dice.random() < 0.5:
         return
     for number in range(dice.randint(3, 7)):
-        fields = {NEIGHBOURLY: ("Cel", _beside(dice.choice((0.0, 0.0, 0.0, 0.0, 20.0))))}
+        fields = {NEIGHBOURLY: _beside(dice.choice((0.0, 0.0, 0.0, 0.0, 20.0)))}
         interval = dice.choice((MINUTE, 5 * MINUTE, 10 * MINUTE))
         builder.add(f"post-{number}", dice.choice(_POSTS), fields, interval)
 
@@ -167,15 +167,14 @@ class _Builder:
         self._scenario = scenario
         self._start = start
         self._span = span
-        self._sensors: dict[str, Sensor] = {}
-        self._datastreams: dict[int, Datastream] = {}
+        self._city = CityBuilder().entities(_entities())
         self._truths: dict[str, SensorTruth] = {}
 
     def add(
         self,
         id: str,
         entity: str,
-        fields: Mapping[str, tuple[str, Callable[[Random], Signal]]],
+        fields: Mapping[str, Callable[[Random], Signal]],
         interval: Duration,
         *,
         personal: bool = False,
@@ -183,38 +182,23 @@ class _Builder:
         """Add a sensor and its datastreams."""
         dice = self._scenario.dice(f"truth of {id}")
         interval = max(interval, self._span // REPORTS_MAX // SECOND * SECOND)
-        self._sensors[id] = Sensor(
-            id=id, feed="native", device=id, entity=entity, interval=interval, personal=personal
-        )
-        for name, (unit, _) in fields.items():
-            number = len(self._datastreams) + 1
-            self._datastreams[number] = Datastream(
-                id=number, sensor=id, entity=entity, property=name, field=name, unit=unit,
-                scale=1.0, offset=0.0, interval=interval,
-            )  # fmt: skip
-        processes = {name: make(dice) for name, (_, make) in fields.items()}
+        self._city.sensor(id, entity, *fields, interval=interval, personal=personal)
+        signals = {name: make(dice) for name, make in fields.items()}
         first = self._start + dice.randrange(interval)
-        self._truths[id] = SensorTruth(first, processes, personal or dice.random() < 0.9)
+        self._truths[id] = SensorTruth(first, signals, personal or dice.random() < 0.9)
 
     def built(self, dice: Random) -> RandomCity:
         """Return the city."""
-        sensors = [one for one in self._sensors.values() if not one.personal]
-        before = tuple(self._calibration(dice, one.id) for one in sensors if dice.random() < 0.2)
-        model = CityModel(
-            version=1,
-            city=City(id="town", name="Town", timezone="Europe/Amsterdam"),
-            entities={one.id: one for one in _entities()},
-            sensors=self._sensors,
-            datastreams=self._datastreams,
-            calibrations=before,
-            rules=random_rules(self._scenario),
-        )
-        after = (*before, *(self._calibration(dice, dice.choice(sensors).id) for _ in sensors[:1]))
+        bare = self._city.model()
+        sensors = [one.id for one in bare.sensors.values() if not one.personal]
+        before = tuple(self._calibration(dice, bare, one) for one in sensors if dice.random() < 0.2)
+        model = replace(bare, calibrations=before, rules=random_rules(self._scenario))
+        after = (*before, *(self._calibration(dice, bare, dice.choice(sensors)) for _ in sensors[:1]))
         later = replace(model, version=2, calibrations=after)
         return RandomCity(model, later, self._start, self._span, self._truths)
 
-    def _calibration(self, dice: Random, sensor: str) -> Calibration:
-        names = [one.property for one in self._datastreams.values() if one.sensor == sensor]
+    def _calibration(self, dice: Random, model: CityModel, sensor: str) -> Calibration:
+        names = [one.property for one in model.datastreams.values() if one.sensor == sensor]
         begin = self._start + dice.randrange(self._span)
         return Calibration(
             sensor=sensor, property=dice.choice(names), start=begin, end=begin + dice.randrange(2 * HOUR),

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from random import Random
 from typing import NamedTuple
 
+from tests.support.cities.city_builder import CityBuilder
 from tests.support.payloads.observation_records import encode_observations
 from twin.instant import HOUR, MINUTE, SECOND, Duration, Instant
-from twin.model.city_model import City, CityModel, CityPlan
-from twin.model.entity import Entity
+from twin.model.city_model import CityModel, CityPlan
 from twin.model.observation import Observation
-from twin.model.sensor import Datastream, Sensor
+from twin.model.sensor import Datastream
 from twin.wire.messages import partition_of
 
 STREETS = 6
@@ -31,14 +31,15 @@ ENTITIES_WITH_MICROPHONE = STREETS + 1
 
 SLOTS = (SPAN + LATE_MAX) // SLOT + 18
 
-_ON_A_STREET = (
-    ("noise_level", "dB[A]", 10 * SECOND),
-    ("wind_direction", "deg", 10 * SECOND),
-    ("energy_import", "kWh", 20 * SECOND),
-    ("vehicle_count", "1", MINUTE),
-    ("no2", "ug/m3", MINUTE),
-    ("pm2_5", "ug/m3", 5 * MINUTE),
-)
+_ON_A_STREET: dict[str, Duration] = {
+    "noise_level": 10 * SECOND,
+    "wind_direction": 10 * SECOND,
+    "energy_import": 20 * SECOND,
+    "vehicle_count": MINUTE,
+    "no2": MINUTE,
+    "pm2_5": 5 * MINUTE,
+}
+"""Property and reporting interval of each sensor on a street."""
 
 
 class PartitionRecord(NamedTuple):
@@ -51,49 +52,17 @@ class PartitionRecord(NamedTuple):
 
 def busy_city_plan() -> CityPlan:
     """Return the plan: streets in a district, and a transformer with enough household meters to be told."""
-    entities = [
-        Entity(id="town", type="Municipality", name="Town"),
-        Entity(id="town.east", type="District", name="East", parent="town"),
-    ]
-    sensors: list[Sensor] = []
-    datastreams: list[Datastream] = []
-
-    def add(entity: str, name: str, what: tuple[str, str, Duration], *, personal: bool = False) -> None:
-        property, unit, interval = what
-        sensors.append(
-            Sensor(id=name, feed="native", device=name, entity=entity, interval=interval, personal=personal)
-        )
-        datastreams.append(
-            Datastream(
-                id=0,
-                sensor=name,
-                entity=entity,
-                property=property,
-                field=property,
-                unit=unit,
-                scale=1.0,
-                offset=0.0,
-                interval=interval,
-            )
-        )
-
+    builder = CityBuilder().entity("town", "Municipality", "Town").entity("town.east", "District", "East")
     for number in range(STREETS):
         street = f"town.street-{number}"
-        entities.append(Entity(id=street, type="Road", name=street, parent="town.east"))
-        for what in _ON_A_STREET:
-            add(street, f"{what[0]}-{number}", what)
-    entities.append(
-        Entity(id="town.transformer", type="TransformerArea", name="Transformer", parent="town.east")
-    )
-    add("town.transformer", "noise_level-transformer", _ON_A_STREET[0])
+        builder.entity(street, "Road", parent="town.east")
+        for property, interval in _ON_A_STREET.items():
+            builder.sensor(f"{property}-{number}", street, property, interval=interval)
+    builder.entity("town.transformer", "TransformerArea", "Transformer", parent="town.east")
+    builder.sensor("noise_level-transformer", "town.transformer", "noise_level", interval=10 * SECOND)
     for number in range(METERS):
-        add("town.transformer", f"meter-{number}", ("power_import", "kW", MINUTE), personal=True)
-    return CityPlan(
-        city=City(id="town", name="Town", timezone="Europe/Amsterdam"),
-        entities=tuple(entities),
-        sensors=tuple(sensors),
-        datastreams=tuple(datastreams),
-    )
+        builder.sensor(f"meter-{number}", "town.transformer", "power_import", personal=True)
+    return builder.plan()
 
 
 def arriving_records(model: CityModel, seed: int, partitions: int) -> list[list[PartitionRecord]]:

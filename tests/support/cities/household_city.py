@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Set
 from dataclasses import replace
 
-from twin.instant import MINUTE
-from twin.model.city_model import City, CityModel
-from twin.model.entity import Entity
-from twin.model.sensor import Datastream, Sensor
+from tests.support.cities.city_builder import CityBuilder
+from twin.model.city_model import CityModel
 
 REGISTERS = 1_000
 """A meter's register, where it has one, is the datastream of so much more than that of its power."""
@@ -16,59 +14,30 @@ REGISTERS = 1_000
 
 def household_city(*counts: int) -> CityModel:
     """Return a model with an area for each count, in one district; datastreams are numbered from 1."""
-    entities = {
-        "town": Entity(id="town", type="Municipality", name="Town"),
-        "town.east": Entity(id="town.east", type="District", name="East", parent="town"),
-    }
-    sensors: dict[str, Sensor] = {}
-    datastreams: dict[int, Datastream] = {}
+    builder = CityBuilder().entity("town", "Municipality", "Town").entity("town.east", "District", "East")
+    meters = 0
     for number, count in enumerate(counts):
         area = f"town.transformer-{number}"
-        entities[area] = Entity(id=area, type="TransformerArea", name=area, parent="town.east")
+        builder.entity(area, "TransformerArea", parent="town.east")
         for _ in range(count):
-            id = len(datastreams) + 1
-            sensor = f"meter-{id}"
-            sensors[sensor] = Sensor(
-                id=sensor, feed="dsmr", device=sensor, entity=area, interval=MINUTE, personal=True
-            )
-            datastreams[id] = _datastream(id, sensor, area, "power_import", "kW")
-    return CityModel(
-        version=1,
-        city=City(id="town", name="Town", timezone="Europe/Amsterdam"),
-        entities=entities,
-        sensors=sensors,
-        datastreams=datastreams,
-    )
-
-
-def _datastream(id: int, sensor: str, entity: str, property: str, unit: str) -> Datastream:
-    return Datastream(
-        id=id,
-        sensor=sensor,
-        entity=entity,
-        property=property,
-        field=property,
-        unit=unit,
-        scale=1.0,
-        offset=0.0,
-        interval=MINUTE,
-    )
+            meters += 1
+            builder.sensor(f"meter-{meters}", area, "power_import", feed="dsmr", personal=True)
+    return builder.model()
 
 
 def with_subareas(model: CityModel, registers: int) -> CityModel:
     """Return the same town with a neighbourhood around two of its areas, and registers of some meters."""
-    quay = Entity(id="town.east.quay", type="Neighbourhood", name="Quay", parent="town.east")
-    inside = ("town.transformer-0", "town.transformer-1")
-    moved = {id: replace(one, parent=quay.id) for id, one in model.entities.items() if id in inside}
-    told = {
-        REGISTERS + one.id: _datastream(REGISTERS + one.id, one.sensor, one.entity, "energy_import", "kWh")
+    builder = CityBuilder.of(model).entity("town.east.quay", "Neighbourhood", "Quay")
+    for area in ("town.transformer-0", "town.transformer-1"):
+        builder.entities([replace(model.entities[area], parent="town.east.quay")])
+    energy = {
+        REGISTERS + one.id: replace(
+            one, id=REGISTERS + one.id, property="energy_import", field="energy_import", unit="kWh"
+        )
         for one in list(model.datastreams.values())[:registers]
     }
-    return replace(
-        model,
-        entities={**model.entities, **moved, quay.id: quay},
-        datastreams={**model.datastreams, **told},
-    )
+    extended = builder.model()
+    return replace(extended, datastreams={**extended.datastreams, **energy})
 
 
 def with_only_meters(model: CityModel, meters: Set[int], version: int) -> CityModel:

@@ -4,43 +4,18 @@ from __future__ import annotations
 
 import json
 
+from tests.support.cities.city_builder import CityBuilder
 from twin.instant import SECOND, Instant, format_instant
-from twin.model.city_model import City, CityPlan
-from twin.model.entity import Entity
-from twin.model.sensor import Datastream, Sensor
+from twin.model.city_model import CityPlan
 
 
 def noise_city(streets: int, city: str = "town") -> CityPlan:
     """Return the plan of a city with so many streets; they spread over every partition."""
-    names = [f"{city}.street-{number}" for number in range(streets)]
-    return CityPlan(
-        city=City(id=city, name="Town", timezone="Europe/Amsterdam"),
-        entities=tuple(Entity(id=name, type="Road", name=name) for name in names),
-        sensors=tuple(
-            Sensor(
-                id=microphone_of(name),
-                feed="native",
-                device=microphone_of(name),
-                entity=name,
-                interval=SECOND,
-            )
-            for name in names
-        ),
-        datastreams=tuple(
-            Datastream(
-                id=0,
-                sensor=microphone_of(name),
-                entity=name,
-                property="noise_level",
-                field="noise_level",
-                unit="dB[A]",
-                scale=1.0,
-                offset=0.0,
-                interval=SECOND,
-            )
-            for name in names
-        ),
-    )
+    builder = CityBuilder(city)
+    for number in range(streets):
+        street = f"{city}.street-{number}"
+        builder.entity(street, "Road").sensor(microphone_of(street), street, "noise_level", interval=SECOND)
+    return builder.plan()
 
 
 def microphone_of(street: str) -> str:

@@ -1,12 +1,11 @@
-"""Small cities for the tests of the simulators."""
+"""Plans of one sensor on one entity, for tests of devices and decoders."""
 
 from __future__ import annotations
 
+from tests.support.cities.city_builder import CityBuilder, Observed
 from twin.instant import MINUTE, SECOND, Duration
-from twin.model.city_model import City, CityPlan
-from twin.model.entity import Entity
+from twin.model.city_model import CityPlan
 from twin.model.observed_property import BUILT_IN_PROPERTIES
-from twin.model.sensor import Datastream, Sensor
 from twin.model.units import unit_conversion
 
 INTERVALS: dict[str, Duration] = {"dsmr": 10 * SECOND, "homewizard": 10 * SECOND, "airrohr": 145 * SECOND}
@@ -17,53 +16,32 @@ def datastream_spec(
     field: str | None = None,
     unit: str | None = None,
     mapping: tuple[float, float] | None = None,
-) -> tuple[str, str, str, tuple[float, float]]:
-    """One datastream to be: property, field, unit, (scale, offset)."""
-    unit = unit or BUILT_IN_PROPERTIES[property].unit
-    return (
-        property,
-        field or property,
-        unit,
-        mapping or unit_conversion(unit, BUILT_IN_PROPERTIES[property].unit),
-    )
+) -> Observed:
+    """Return a datastream to observe; its default scale and offset convert the unit to the canonical one."""
+    canonical = BUILT_IN_PROPERTIES[property].unit
+    scale, offset = mapping or unit_conversion(unit or canonical, canonical)
+    return Observed(property, unit or canonical, field or property, scale, offset)
 
 
 def sensor_city(
     feed: str,
-    *observes: tuple[str, str, str, tuple[float, float]],
+    *observed: Observed,
     sensor: str = "probe",
     device: str = "probe",
     attributes: dict[str, object] | None = None,
 ) -> CityPlan:
-    """A city of one sensor on one entity."""
-    every = INTERVALS.get(feed, 10 * MINUTE)
-    return CityPlan(
-        city=City(id="alkmaar", name="Alkmaar", timezone="Europe/Amsterdam"),
-        entities=(
-            Entity(id="alkmaar.place", type="MonitoringSite", name="Place", attributes=attributes or {}),
-        ),
-        sensors=(
-            Sensor(
-                id=sensor,
-                feed=feed,
-                device=device,
-                entity="alkmaar.place",
-                interval=every,
-                personal=feed in ("dsmr", "homewizard"),
-            ),
-        ),
-        datastreams=tuple(
-            Datastream(
-                id=0,
-                sensor=sensor,
-                entity="alkmaar.place",
-                property=property,
-                field=field,
-                unit=unit,
-                scale=mapping[0],
-                offset=mapping[1],
-                interval=every,
-            )
-            for property, field, unit, mapping in observes
-        ),
+    """Return the plan of a city of one sensor on one entity."""
+    return (
+        CityBuilder("alkmaar", "Alkmaar")
+        .entity("alkmaar.place", "MonitoringSite", "Place", attributes=attributes)
+        .sensor(
+            sensor,
+            "alkmaar.place",
+            *observed,
+            feed=feed,
+            device=device,
+            interval=INTERVALS.get(feed, 10 * MINUTE),
+            personal=feed in ("dsmr", "homewizard"),
+        )
+        .plan()
     )

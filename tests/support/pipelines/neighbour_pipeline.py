@@ -9,11 +9,10 @@ from runtime.kafka import topics
 from stream.areas.area_stage import AreaStage, AreaStageFactory
 from stream.engine.stage_seed import EMPTY_SEED
 from stream.entities.entity_stage import EntityStage, EntityStageFactory
+from tests.support.cities.city_builder import CityBuilder
 from twin.instant import MINUTE, SECOND, Instant
-from twin.model.city_model import City, CityModel
-from twin.model.entity import Entity
+from twin.model.city_model import CityModel
 from twin.model.observation import Observation
-from twin.model.sensor import Datastream, Sensor
 from twin.quality.neighbour_verdict import NeighbourVerdict
 from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import AREA_INPUTS, OBSERVATIONS, UPDATES, AreaInputBatch, ObservationBatch, Update
@@ -35,31 +34,15 @@ THERMOMETERS = (
 
 def thermometer_city(version: int = 1) -> CityModel:
     """Return the model: one thermometer on each post, of a minute each; their ids are 1 to 7."""
-
-    def entity(id: str, type: str) -> Entity:
-        return Entity(id=id, type=type, name=id, parent=id.rpartition(".")[0] or None)
-
-    areas = (
-        entity("town", "Municipality"),
-        entity("town.north", "District"),
-        entity("town.south", "District"),
+    builder = (
+        CityBuilder()
+        .entity("town", "Municipality")
+        .entity("town.north", "District")
+        .entity("town.south", "District")
     )
-    posts = [entity(id, "WeatherStation") for id in THERMOMETERS]
-    return CityModel(
-        version=version,
-        city=City(id="town", name="Town", timezone="Europe/Amsterdam"),
-        entities={one.id: one for one in (*areas, *posts)},
-        sensors={
-            id: Sensor(id=id, feed="native", device=id, entity=id, interval=MINUTE) for id in THERMOMETERS
-        },
-        datastreams={
-            number: Datastream(
-                id=number, sensor=id, entity=id, property=PROPERTY, field=PROPERTY, unit="Cel",
-                scale=1.0, offset=0.0, interval=MINUTE,
-            )
-            for number, id in enumerate(THERMOMETERS, start=1)
-        },
-    )  # fmt: skip
+    for id in THERMOMETERS:
+        builder.entity(id, "WeatherStation").sensor(id, id, PROPERTY)
+    return builder.model(version)
 
 
 MODEL = thermometer_city()

@@ -16,7 +16,6 @@ from simulators.report_schedule import ReportSchedule
 from simulators.scenarios import build_scenario
 from simulators.send_queue import SendQueue
 from simulators.truth.city_truth import CityTruth
-from tests.support.cities.small_cities import model_of
 from tests.support.pipelines.stage_pipeline import StagePipeline
 from twin.instant import SECOND, Duration, Instant
 from twin.model.observation import Observation
@@ -35,7 +34,7 @@ class ScenarioDay:
 
     def __init__(self, name: str, seed: int, start: Instant, chosen: Callable[[Sensor], bool]) -> None:
         plan = read_city(default_city())
-        self.model = model_of(plan)
+        self.model = plan.model(1)
         scenario = build_scenario(name, seed, start)
         devices, _ = devices_of(plan, CityTruth(seed, plan, scenario.events))
         speaking = [one for one in devices if chosen(one.sensor)]

@@ -18,11 +18,11 @@ from api.live.hub import Hub
 from api.live.live_view import ViewSeed
 from api.metrics import ApiMetrics
 from api.settings import ApiSettings
+from tests.support.cities.city_builder import CityBuilder
 from twin.instant import MINUTE, Instant
-from twin.model.city_model import City, CityModel, index_by_id
-from twin.model.entity import Entity, Relation
+from twin.model.city_model import CityModel
+from twin.model.entity import Relation
 from twin.model.observation import Observation
-from twin.model.sensor import Datastream, Sensor
 from twin.wire.messages import Update, UpdateKind
 
 NOW: Instant = 1_795_435_200_000_000  # 2026-11-23T12:00:00Z
@@ -43,57 +43,30 @@ def clock() -> FixedClock:
     return FixedClock()
 
 
-def _entity(id: str, kind: str, parent: str | None, at: tuple[float, float]) -> Entity:
-    return Entity(
-        id=id,
-        type=kind,
-        name=id.rpartition(".")[2].title(),
-        parent=parent,
-        geometry={"type": "Point", "coordinates": list(at)},
-        relations=(Relation("drainsTo", "city.canal"),) if kind == "Neighbourhood" else (),
-    )
-
-
 def make_model(version: int = 1, interval: int = 10 * MINUTE) -> CityModel:
-    entities = [
-        _entity("city", "Municipality", None, (4.75, 52.63)),
-        _entity("city.east", "District", "city", (4.77, 52.63)),
-        _entity("city.east.hill", "Neighbourhood", "city.east", (4.78, 52.63)),
-        _entity("city.west", "District", "city", (4.72, 52.63)),
-        _entity("city.canal", "Waterway", "city", (4.74, 52.64)),
-        _entity("city.house", "TransformerArea", "city.west", (4.71, 52.62)),
-    ]
-    observed = [
-        ("aq-1", "ttn", "city.east.hill", "pm2_5", "ug/m3"),
-        ("aq-1", "ttn", "city.east.hill", "no2", "ug/m3"),
-        ("aq-2", "ttn", "city.east.hill", "pm2_5", "ug/m3"),
-        ("level-1", "senml", "city.canal", "water_level", "m"),
-        ("meter-1", "dsmr", "city.house", "power_import", "kW"),
-    ]
-    return CityModel(
-        version=version,
-        city=City(id="city", name="City", timezone="Europe/Amsterdam"),
-        entities={one.id: one for one in entities},
-        sensors={
-            sensor: Sensor(
-                id=sensor, feed=feed, device=sensor, entity=entity, interval=interval, personal=feed == "dsmr"
-            )
-            for sensor, feed, entity, _, _ in observed
-        },
-        datastreams=index_by_id(
-            Datastream(
-                id=number,
-                sensor=sensor,
-                entity=entity,
-                property=name,
-                field=name,
-                unit=unit,
-                scale=1,
-                offset=0,
-                interval=interval,
-            )
-            for number, (sensor, _, entity, name, unit) in enumerate(observed, 1)
-        ),
+    builder = CityBuilder("city", "City")
+    for id, type, longitude, latitude in (
+        ("city", "Municipality", 4.75, 52.63),
+        ("city.east", "District", 4.77, 52.63),
+        ("city.east.hill", "Neighbourhood", 4.78, 52.63),
+        ("city.west", "District", 4.72, 52.63),
+        ("city.canal", "Waterway", 4.74, 52.64),
+        ("city.house", "TransformerArea", 4.71, 52.62),
+    ):
+        builder.entity(
+            id,
+            type,
+            id.rpartition(".")[2].title(),
+            parent="city.west" if id == "city.house" else None,
+            geometry={"type": "Point", "coordinates": [longitude, latitude]},
+            relations=(Relation("drainsTo", "city.canal"),) if type == "Neighbourhood" else (),
+        )
+    return (
+        builder.sensor("aq-1", "city.east.hill", "pm2_5", "no2", feed="ttn", interval=interval)
+        .sensor("aq-2", "city.east.hill", "pm2_5", feed="ttn", interval=interval)
+        .sensor("level-1", "city.canal", "water_level", feed="senml", interval=interval)
+        .sensor("meter-1", "city.house", "power_import", feed="dsmr", interval=interval, personal=True)
+        .model(version)
     )
 
 

@@ -12,7 +12,6 @@ from cities.folder_writer import write_city
 from tests.support.cities.city_folders import write_city_folder
 from tests.support.cities.duty_folder import ROSTER, write_duty_folder
 from tests.support.cities.rosters import at
-from tests.support.cities.small_cities import model_of
 from tests.support.repository import ROOT
 from twin.alarms.rules.schedule import WeeklyInterval
 from twin.alarms.severity import Severity
@@ -61,14 +60,14 @@ def test_a_folder_without_routes_has_no_plan(tmp_path: Path) -> None:
 
 def test_a_plan_is_written_as_it_was_read(tmp_path: Path) -> None:
     plan = read_city(write_duty_folder(tmp_path / "in"))
-    written = write_city(model_of(plan), tmp_path / "out")
+    written = write_city(plan.model(1), tmp_path / "out")
     assert {"routes.yaml", "roster-operations.ics"} <= {path.name for path in written}
     assert read_city(tmp_path / "out").duty == plan.duty
     assert (tmp_path / "out" / "roster-operations.ics").read_bytes() == ROSTER.encode()
 
 
 def test_writing_a_city_takes_away_rosters_that_it_no_longer_has(tmp_path: Path) -> None:
-    model = model_of(read_city(write_city_folder(tmp_path / "in")))
+    model = read_city(write_city_folder(tmp_path / "in")).model(1)
     write_duty_folder(tmp_path / "out")
     write_city(model, tmp_path / "out")
     assert not list((tmp_path / "out").glob("ro*"))

@@ -9,7 +9,6 @@ import pytest
 from cities.extension import with_sensor
 from cities.files.faults import CityError
 from tests.support.cities.noise_city import noise_city
-from tests.support.cities.small_cities import model_of
 from twin.model.city_model import CityModel
 
 ITEM = {
@@ -24,7 +23,7 @@ ITEM = {
 @pytest.fixture
 def model() -> CityModel:
     plan = noise_city(2)
-    return model_of(replace(plan, entities=plan.entities))
+    return replace(plan, entities=plan.entities).model(1)
 
 
 def test_a_sensor_is_added_by_the_rules_of_the_folder(model: CityModel) -> None:

@@ -185,18 +185,13 @@ def document(**changes: Any) -> dict[str, Any]:
 
 def circular_town() -> CityModel:
     """Return a town in which a ditch and a brook drain into each other, and the polder into the ditch."""
-    model = alarm_city(
-        entities=[
-            Entity(id="ditch", type="Waterway", name="D", relations=(Relation("drainsTo", "brook"),)),
-            Entity(id="brook", type="Waterway", name="B", relations=(Relation("drainsTo", "canal"),)),
-        ]
+
+    def waterway(id: str, downstream: str) -> Entity:
+        return Entity(id=id, type="Waterway", name=id, relations=(Relation("drainsTo", downstream),))
+
+    return alarm_city(
+        entities=[waterway("ditch", "brook"), waterway("brook", "canal"), waterway("canal", "ditch")]
     )
-    gauges = model.datastreams
-    entities = dict(model.entities)
-    entities["canal"] = Entity(
-        id="canal", type="Waterway", name="C", relations=(Relation("drainsTo", "ditch"),)
-    )
-    return CityModel(version=1, city=model.city, entities=entities, sensors=model.sensors, datastreams=gauges)
 
 
 def test_a_relation_that_leads_back_is_refused() -> None:

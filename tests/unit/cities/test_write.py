@@ -11,7 +11,6 @@ from cities import default_city
 from cities.folder_reader import read_city
 from cities.folder_writer import write_city
 from tests.support.cities.city_folders import SENSORS, write_city_folder
-from tests.support.cities.small_cities import model_of
 from twin.instant import DAY, SECOND
 from twin.model.city_model import CityPlan
 from twin.model.observed_property import BUILT_IN_PROPERTIES, ObservedProperty, Retention
@@ -33,14 +32,14 @@ def in_order(plan: CityPlan) -> CityPlan:
 
 def test_alkmaar_reads_back_as_it_was(tmp_path: Path) -> None:
     plan = read_city(default_city())
-    write_city(model_of(plan), tmp_path)
+    write_city(plan.model(1), tmp_path)
     assert in_order(read_city(tmp_path)) == in_order(plan)
 
 
 def test_everything_that_a_folder_may_hold_reads_back_as_it_was(tmp_path: Path) -> None:
     folder = write_city_folder(tmp_path / "in", sensors=SENSORS.replace("PT10M", "PT10M\n    personal: true"))
     plan = read_city(folder)
-    written = write_city(model_of(plan), tmp_path / "out")
+    written = write_city(plan.model(1), tmp_path / "out")
     assert in_order(read_city(tmp_path / "out")) == in_order(plan)
     assert [path.name for path in written] == [
         "city.yaml",
@@ -82,7 +81,7 @@ def test_rules_of_every_kind_read_back_as_they_were(tmp_path: Path) -> None:
         replace(one, quality=TIME_RULES_ONLY, retention=own.retention, roll_up="max")
         for one in BUILT_IN_PROPERTIES.values()
     ]
-    model = model_of(read_city(write_city_folder(tmp_path / "in")))
+    model = read_city(write_city_folder(tmp_path / "in")).model(1)
     ruled = replace(model, properties={one.name: one for one in (own, *bare)})
     write_city(ruled, tmp_path / "out")
     assert {one.name: one for one in read_city(tmp_path / "out").properties} == ruled.properties
@@ -92,14 +91,14 @@ def test_rules_of_every_kind_read_back_as_they_were(tmp_path: Path) -> None:
     "name", ["yes", "12", "1e3", "2026-01-01", "~", '\'t Zand: "oost" # 1', "Café\u2028✓"]
 )
 def test_names_that_yaml_could_take_for_something_else_stay_text(tmp_path: Path, name: str) -> None:
-    model = model_of(read_city(write_city_folder(tmp_path / "in")))
+    model = read_city(write_city_folder(tmp_path / "in")).model(1)
     named = replace(model, city=replace(model.city, name=name))
     write_city(named, tmp_path / "out")
     assert read_city(tmp_path / "out").city.name == name
 
 
 def test_the_same_model_in_another_order_gives_the_same_bytes(tmp_path: Path) -> None:
-    model = model_of(read_city(default_city()))
+    model = read_city(default_city()).model(1)
     turned = replace(
         model,
         entities=dict(reversed(list(model.entities.items()))),
@@ -113,7 +112,7 @@ def test_the_same_model_in_another_order_gives_the_same_bytes(tmp_path: Path) ->
 def test_a_file_that_the_model_no_longer_needs_goes_and_others_stay(tmp_path: Path) -> None:
     folder = write_city_folder(tmp_path)
     (folder / "README.md").write_text("Delta\n")
-    model = model_of(read_city(folder))
+    model = read_city(folder).model(1)
     bare = replace(model, feeds=(), properties=BUILT_IN_PROPERTIES, calibrations=(), maintenance=(), rules={})
     write_city(bare, folder)
     assert sorted(path.name for path in folder.iterdir()) == [

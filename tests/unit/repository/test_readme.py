@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import re
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 from cities import default_city
@@ -18,8 +17,7 @@ from ingest.pipeline.pseudonym import Pseudonymiser
 from ingest.pipeline.routes import TopicRoutes
 from tests.support.repository import ROOT
 from twin.instant import parse_instant
-from twin.model.city_model import CityModel, CityPlan
-from twin.model.observed_property import BUILT_IN_PROPERTIES
+from twin.model.city_model import CityPlan
 from twin.quality.plausibility import PlausibilityBounds
 
 README = ROOT / "README.md"
@@ -65,16 +63,7 @@ def test_the_decoder_of_the_readme_is_all_that_its_format_needs(tmp_path: Path) 
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     decoders = build_registry([*registry().values(), module.DECODER])
-    plan = extended_city(tmp_path / "alkmaar")
-    model = CityModel(
-        version=1,
-        city=plan.city,
-        entities={one.id: one for one in plan.entities},
-        sensors={one.id: one for one in plan.sensors},
-        datastreams={number: replace(one, id=number) for number, one in enumerate(plan.datastreams, 1)},
-        properties={**BUILT_IN_PROPERTIES, **{one.name: one for one in plan.properties}},
-        feeds=plan.feeds,
-    )
+    model = extended_city(tmp_path / "alkmaar").model(1)
     intake = Intake(
         routes=TopicRoutes(decoders, model.feeds),
         devices=DeviceMap(model, decoders, 4),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -18,8 +17,7 @@ from simulators.fleet import FEEDS, fleet
 from simulators.truth.city_truth import CityTruth
 from tests.support.repository import ROOT
 from twin.instant import HOUR, MINUTE, SECOND, Instant, parse_instant
-from twin.model.city_model import CityModel, CityPlan
-from twin.model.observed_property import BUILT_IN_PROPERTIES
+from twin.model.city_model import CityPlan
 from twin.quality.plausibility import PlausibilityBounds, check_plausibility
 
 ALKMAAR = ROOT / "cities" / "alkmaar"
@@ -31,20 +29,6 @@ TWICE = (parse_instant("2026-10-25T00:31:07Z"), parse_instant("2026-10-25T01:31:
 @cache
 def alkmaar() -> CityPlan:
     return read_city(ALKMAAR)
-
-
-def model_of(plan: CityPlan) -> CityModel:
-    """The model that the database would make of a plan; ids are given in the plan's order."""
-    datastreams = [replace(one, id=number) for number, one in enumerate(plan.datastreams, 1)]
-    return CityModel(
-        version=1,
-        city=plan.city,
-        entities={one.id: one for one in plan.entities},
-        sensors={one.id: one for one in plan.sensors},
-        datastreams={one.id: one for one in datastreams},
-        properties=BUILT_IN_PROPERTIES | {one.name: one for one in plan.properties},
-        feeds=plan.feeds,
-    )
 
 
 def decoder_of(feed: str) -> str:
@@ -71,7 +55,7 @@ def held(
 
 def check(plan: CityPlan, instants: Sequence[Instant], seed: int = 1) -> int:
     """Compare for every device at every instant; return how many values were compared."""
-    model = model_of(plan)
+    model = plan.model(1)
     devices = DeviceMap(model, registry(), 4)
     truth = CityTruth(seed, plan)
     compared = 0
@@ -111,7 +95,7 @@ def test_ingest_holds_what_every_sensor_of_alkmaar_measured() -> None:
 def test_ingest_holds_what_a_device_of_each_feed_measured_at_any_time(feed: str) -> None:
     plan = fleet(len(FEEDS))
     only = next(one for one in devices_of(plan, CityTruth(9, plan))[0] if one.sensor.feed == feed)
-    devices = DeviceMap(model_of(plan), registry(), 4)
+    devices = DeviceMap(plan.model(1), registry(), 4)
     for n in range(25):
         instant = TUESDAY + n * (7 * HOUR + 13 * MINUTE + 7 * SECOND + 11_000)
         assert check_device(only, devices, instant, plan.city.timezone) > 0

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from stream.engine.stage_seed import EMPTY_SEED
 from tests.support.cities.alarm_city import alarm_city
+from tests.support.cities.city_builder import CityBuilder, Observed
 from tests.support.pipelines.stage_pipeline import StagePipeline
-from tests.unit.stream.test_alarm_stage import CANAL, START, kinds, level
+from tests.unit.stream.test_alarm_stage import START, kinds, level
 from twin.alarms.rules.rule import EntitySelection, OutageCondition, Rule, SilenceCondition
 from twin.alarms.severity import Severity
 from twin.instant import HOUR, MINUTE, SECOND
 from twin.model.bilingual_text import BilingualText
 from twin.model.calibration import Maintenance
 from twin.model.city_model import CityModel
-from twin.model.entity import Entity
-from twin.model.sensor import Sensor
 
 SILENT = Rule(
     id="silent",
@@ -87,21 +84,21 @@ OUT = Rule(
 
 def gateway_city(count: int = 6) -> CityModel:
     """Return a town whose gateway hands on what gauges say."""
-    entities = [Entity(id="gateway", type="Gateway", name="Gateway", parent="town.east")]
-    entities += [
-        Entity(id=f"ditch-{n}", type="Waterway", name=f"Ditch {n}", parent="town") for n in range(count)
-    ]
-    city = alarm_city([OUT, SILENT], entities=entities)
-    places = {f"s{n}": f"ditch-{n}" for n in range(count)}
-    sensors = {
-        id: Sensor(id=id, feed="ttn", device=id, entity=place, interval=10 * MINUTE, gateway="gateway")
-        for id, place in places.items()
-    }
-    datastreams = {
-        100 + n: replace(city.datastreams[CANAL], id=100 + n, sensor=id, entity=place, interval=10 * MINUTE)
-        for n, (id, place) in enumerate(places.items())
-    }
-    return replace(city, sensors={**city.sensors, **sensors}, datastreams={**city.datastreams, **datastreams})
+    town = alarm_city([OUT, SILENT])
+    builder = CityBuilder.of(town, next_datastream=100).entity(
+        "gateway", "Gateway", "Gateway", parent="town.east"
+    )
+    for number in range(count):
+        ditch = f"ditch-{number}"
+        builder.entity(ditch, "Waterway", f"Ditch {number}", parent="town").sensor(
+            f"s{number}",
+            ditch,
+            Observed("water_level", field="level"),
+            feed="ttn",
+            interval=10 * MINUTE,
+            gateway="gateway",
+        )
+    return builder.model(rules=town.rules, properties=town.properties)
 
 
 @pytest.mark.parametrize("together", [False, True])

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from stream.areas.area_stage import AreaStage, AreaStageFactory
 from stream.engine.stage_seed import EMPTY_SEED
+from tests.support.cities.city_builder import CityBuilder
 from tests.support.cities.small_cities import small_city
 from tests.support.pipelines.checkpoint_topic import CheckpointTopic
 from twin.instant import MINUTE
 from twin.model.city_model import CityModel
-from twin.model.entity import Entity
 from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import AREA_INPUTS, UPDATES, AreaInput, AreaInputBatch, Update
 
@@ -16,15 +16,12 @@ KIND = AreaStageFactory("log-1", 1, 4)
 
 
 def town() -> CityModel:
-    small = small_city()
-    entities = {
-        **small.entities,
-        "town.east": Entity(id="town.east", type="District", name="East", parent="town"),
-        "town.east.quay": Entity(id="town.east.quay", type="Neighbourhood", name="Quay", parent="town.east"),
-        "town.east.yard": Entity(id="town.east.yard", type="Neighbourhood", name="Yard", parent="town.east"),
-    }
-    return CityModel(
-        version=1, city=small.city, entities=entities, sensors=small.sensors, datastreams=small.datastreams
+    return (
+        CityBuilder.of(small_city())
+        .entity("town.east", "District", "East")
+        .entity("town.east.quay", "Neighbourhood", "Quay")
+        .entity("town.east.yard", "Neighbourhood", "Yard")
+        .model()
     )
 
 

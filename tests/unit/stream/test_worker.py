@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -254,7 +254,7 @@ async def test_a_record_that_cannot_be_read_does_not_stop_the_partition() -> Non
 async def test_an_unknown_datastream_fetches_a_newer_model() -> None:
     log = Log()
     old = small_city()
-    bare = CityModel(version=0, city=old.city, entities=old.entities, sensors={}, datastreams={})
+    bare = replace(old, version=0, sensors={}, datastreams={})
     one = worker(log, model=bare, newer=old)
     await one.on_record(record(0))
     assert one.model.version == 1

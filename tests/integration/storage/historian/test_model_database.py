@@ -17,22 +17,11 @@ from tests.simulation.simulated_city import STORED_TOPICS, SimulatedCity
 from tests.simulation.system.model_database import ModelDatabase
 from tests.simulation.system.model_repair import run_repairs
 from tests.simulation.system.simulated_log import SimulatedLog
+from tests.support.cities.city_builder import plan_of
 from tests.support.database.historian import fetch_rows, stored_observations
 from twin.instant import HOUR, MINUTE, from_datetime
-from twin.model.city_model import CityModel, CityPlan
 
 TABLES = {MINUTE: "aggregate_minute", 10 * MINUTE: "aggregate_ten_minutes", HOUR: "aggregate_hour"}
-
-
-def plan_of(model: CityModel) -> CityPlan:
-    """Return the plan that makes a fresh database hold a model."""
-    return CityPlan(
-        city=model.city,
-        entities=tuple(model.entities.values()),
-        sensors=tuple(model.sensors.values()),
-        datastreams=tuple(one for _, one in sorted(model.datastreams.items())),
-        calibrations=model.calibrations,
-    )
 
 
 # Seed 11 has replays after crashes that tell of much earlier observations.

@@ -17,14 +17,14 @@ from storage.database import Connection, connect
 from storage.history.observations import read_datastream_ids, read_observations
 from storage.model.model_source import read_model_copy, write_model_copy
 from storage.model.model_store import ModelApplyResult, apply_plan, load_model
-from tests.support.cities.canal_city import canal_datastream, canal_plan
+from tests.support.cities.canal_city import canal_plan
+from tests.support.cities.city_builder import CityBuilder, Observed
 from tests.support.database.history_rows import store_observations
 from twin.instant import DAY, HOUR, MINUTE, SECOND, parse_instant, to_datetime
 from twin.model.calibration import Calibration, Maintenance
 from twin.model.city_model import CityPlan
 from twin.model.observation import Observation
 from twin.model.observed_property import BUILT_IN_PROPERTIES, ObservedProperty, Retention
-from twin.model.sensor import Sensor
 from twin.quality.quality_rules import QualityRules, SpikeRule, StuckRule
 
 MARCH = parse_instant("2026-03-01T08:00:00+01:00")
@@ -205,9 +205,9 @@ async def test_the_history_of_both_places_of_a_moved_sensor_stays_right(connecti
 
 def with_new_device(feed: str, device: str, field: str = "power_import") -> CityPlan:
     wanted = canal_plan()
-    new = Sensor(id="new", feed=feed, device=device, entity="street", interval=MINUTE)
-    stream = replace(canal_datastream("new", "power_import", "street"), field=field)
-    return replace(wanted, sensors=(*wanted.sensors, new), datastreams=(*wanted.datastreams, stream))
+    power = Observed("power_import", field=field)
+    extended = CityBuilder.of(wanted.model(1)).sensor("new", "street", power, feed=feed, device=device).plan()
+    return replace(wanted, sensors=extended.sensors, datastreams=extended.datastreams)
 
 
 async def quarantine(connection: Connection, id: str, device: str, reason: str = "unknown-sensor") -> None:

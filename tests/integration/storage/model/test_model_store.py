@@ -12,7 +12,7 @@ import pytest
 from storage.database import connect
 from storage.model.model_source import ModelSource
 from storage.model.model_store import ModelApplyResult, apply_plan, load_model
-from tests.support.cities.canal_city import CITY, canal_plan
+from tests.support.cities.canal_city import canal_plan
 from twin.errors import ServiceError
 from twin.model.city_model import City, CityModel, CityPlan
 from twin.model.observed_property import BUILT_IN_PROPERTIES
@@ -50,7 +50,7 @@ async def test_a_model_is_loaded_as_it_was_planned(database: str) -> None:
     outcome = await applied(database, canal_plan())
     model = await loaded(database)
     assert outcome == ModelApplyResult(version=1, created=11, updated=0, retired=0)
-    assert (model.version, model.city) == (1, CITY)
+    assert (model.version, model.city) == (1, canal_plan().city)
     wanted = canal_plan()
     assert set(model.entities) == {"canal", "street", "city"}
     assert model.entities["canal"].relations == wanted.entities[0].relations

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import msgspec
 import pytest
 
+from tests.support.cities.city_builder import CityBuilder
 from tests.support.cities.small_cities import small_city
 from twin.instant import HOUR, MINUTE, Instant
-from twin.model.entity import Entity
 from twin.model.observation import LastGoodValue
 from twin.quality.quality_flags import QualityFlag
 from twin.state.derived_state import DerivedState, DerivedValue, RequiredInputs, required_inputs
@@ -18,14 +16,11 @@ from twin.wire.messages import Update
 
 SPIKE, STUCK = int(QualityFlag.SPIKE), int(QualityFlag.STUCK)
 CANAL = {"targetLevel": -0.6, "dangerLevel": -0.2}
-SMALL = small_city()
-MODEL = replace(
-    SMALL,
-    entities={
-        **SMALL.entities,
-        "canal": Entity(id="canal", type="Waterway", name="C", attributes=CANAL),
-        "air": Entity(id="air", type="AirQualityStation", name="A"),
-    },
+MODEL = (
+    CityBuilder.of(small_city())
+    .entity("canal", "Waterway", attributes=CANAL)
+    .entity("air", "AirQualityStation")
+    .model()
 )
 LEVEL = required_inputs({"water_level"}, CANAL)
 AIR = required_inputs({"pm10", "no2"}, {})
