@@ -1,4 +1,4 @@
-"""Mosquitto's files of passwords and of access control."""
+"""Mosquitto's password file and access control file."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ingest.broker_accounts import BrokerAccount
 from twin.errors import TwinError
 
 PASSWORD_BYTES = 18
-"""Of randomness, 144 bits: what is made here is not guessed, so the hash need not be slow."""
+"""144 random bits cannot be guessed, so the password hash need not be slow."""
 
-# As mosquitto_passwd(1) does: the broker computes it in its only thread each time that a device connects.
+# As in mosquitto_passwd(1). The broker computes the hash in its only thread at each connect.
 _ITERATIONS = 101
 _SALT_BYTES = 12
 _GROUP = "mosquitto"
@@ -25,23 +25,23 @@ _MODE = 0o640
 
 
 class PasswordFileError(TwinError):
-    """A password file is not what Mosquitto writes."""
+    """A password file is not in Mosquitto's format."""
 
 
 def new_password() -> str:
-    """Return a password that nobody guesses."""
+    """Return a random password."""
     return secrets.token_urlsafe(PASSWORD_BYTES)
 
 
 def password_hash(password: str) -> str:
-    """Return what Mosquitto keeps of a password: `$7$`, PBKDF2 with SHA-512 and a salt of its own."""
+    """Return Mosquitto's hash of a password: `$7$`, PBKDF2 with SHA-512 and a random salt."""
     salt = secrets.token_bytes(_SALT_BYTES)
     digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, _ITERATIONS)
     return f"$7${_ITERATIONS}${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"
 
 
 def read_passwords(path: Path) -> dict[str, str]:
-    """Return the hash of each account, nothing where there is no file. Raises PasswordFileError."""
+    """Return the hash of each account; none if the file is missing. Raises PasswordFileError."""
     found: dict[str, str] = {}
     with suppress(FileNotFoundError):
         for number, line in enumerate(path.read_text().splitlines(), 1):
@@ -58,7 +58,7 @@ def password_file_content(hashes: Mapping[str, str]) -> str:
 
 
 def acl_file_content(accounts: Iterable[BrokerAccount]) -> str:
-    """Return the content of an access control file: what is not allowed here is refused."""
+    """Return the content of an access control file; Mosquitto refuses what it does not list."""
     lines = ["# Written by `livetwin credentials`; changes made here are lost.", ""]
     for account in accounts:
         lines.append(f"user {account.name}")
@@ -69,7 +69,7 @@ def acl_file_content(accounts: Iterable[BrokerAccount]) -> str:
 
 
 def write_broker_file(path: Path, content: str) -> None:
-    """Replace a file as a whole; the broker's group may read it, where we may give it away."""
+    """Replace a file atomically; as root, let the broker's group read it."""
     fresh = path.with_name(f".{path.name}.new")
     fresh.unlink(missing_ok=True)
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE), "w") as file:
@@ -81,7 +81,7 @@ def write_broker_file(path: Path, content: str) -> None:
 
 
 def write_secret(path: Path, secret: str) -> None:
-    """Write a secret that only its owner may read."""
+    """Write a secret to a file that only its owner can read."""
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400), "w") as file:
         file.write(secret + "\n")

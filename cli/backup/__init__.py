@@ -1,1 +1,4 @@
-"""Backups: one file with the database, the journal of the duty loop and, of an embedded system, its keys."""
+"""The format of backups: one file with the database, the journal of the duty loop and the keys.
+
+The commands `backup` and `restore` use it. Nothing here may start or stop a service.
+"""

@@ -1,7 +1,7 @@
-"""The file of a backup: a ZIP archive that its owner alone may read, written in one go.
+"""The file of a backup: a ZIP archive that only its owner can read, written as a stream.
 
-Members are not compressed, since the dump is already. Each has its length and hash in the manifest, which is
-written last: a file without one is not whole.
+Members are not compressed, since the dump already is. The manifest has the length and hash of each member. It
+is written last, so a file without a manifest is incomplete.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _FILE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 
 
 class BackupWriter:
-    """A file that is being written; `finish` makes it whole."""
+    """Writes the members of a backup; `finish` completes it."""
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
@@ -46,15 +46,15 @@ class BackupWriter:
         self.members[name] = BackupMember(size, digest.hexdigest())
 
     def finish(self, manifest: BackupManifest) -> None:
-        """Say what the file holds."""
+        """Write the manifest, which completes the file."""
         self._archive.writestr(MANIFEST_NAME, msgspec.json.format(msgspec.json.encode(manifest)))
 
 
 @contextmanager
 def open_for_writing(path: Path) -> Iterator[BackupWriter]:
-    """Yield a new file, which has its name only once it is whole. Raises BackupError when there is one."""
+    """Yield the writer of a new file, which gets its name once complete. Raises BackupError if it exists."""
     if path.exists():
-        raise BackupError(f"{path} exists already: choose another name, or move it away")
+        raise BackupError(f"{path} already exists: choose another name, or move it")
     incomplete = path.with_name(path.name + ".incomplete")
     incomplete.unlink(missing_ok=True)
     try:
@@ -69,26 +69,26 @@ def open_for_writing(path: Path) -> Iterator[BackupWriter]:
 
 
 class BackupReader:
-    """A whole file."""
+    """Reads the members of a complete backup."""
 
     def __init__(self, archive: zipfile.ZipFile, manifest: BackupManifest) -> None:
         self._archive = archive
         self.manifest = manifest
 
     def member_names(self, folder: str) -> list[str]:
-        """Return the names of the members in a folder. Raises BackupError when one leads elsewhere."""
+        """Return the names of the members of a folder. Raises BackupError for a name with a path."""
         names = [name.removeprefix(folder) for name in self.manifest.members if name.startswith(folder)]
         for name in names:
             if not _FILE_NAME.fullmatch(name):
-                raise BackupError(f"the backup holds a file with the name {name!r}, which none has")
+                raise BackupError(f"the backup contains a member with the invalid name {name!r}")
         return names
 
     def open(self, name: str) -> IO[bytes]:
-        """Return a member to read from."""
+        """Return a member, open for reading."""
         return self._archive.open(name)
 
     def verify_hashes(self) -> None:
-        """Raise BackupError when a member is not what was written."""
+        """Raise BackupError when the length or hash of a member differs from the manifest."""
         for name, member in self.manifest.members.items():
             digest, size = hashlib.sha256(), 0
             try:
@@ -99,19 +99,19 @@ class BackupReader:
             except (KeyError, zipfile.BadZipFile) as error:
                 raise BackupError(f"the backup is damaged: {error}") from error
             if (size, digest.hexdigest()) != (member.bytes, member.sha256):
-                raise BackupError(f"the backup is damaged: {name} is not what was written")
+                raise BackupError(f"the backup is damaged: {name} does not match the manifest")
 
 
 @contextmanager
 def open_for_reading(path: Path) -> Iterator[BackupReader]:
-    """Yield a file that this program can restore. Raises BackupError when it is none, or not whole."""
+    """Yield the reader of a verified backup. Raises BackupError if it is incomplete, damaged or too new."""
     try:
         archive = zipfile.ZipFile(path)
     except zipfile.BadZipFile as error:
-        raise BackupError(f"{path} is not a whole backup: {error}") from error
+        raise BackupError(f"{path} is not a complete backup: {error}") from error
     with archive:
         if MANIFEST_NAME not in archive.namelist():
-            raise BackupError(f"{path} is not a whole backup: it has no {MANIFEST_NAME}")
+            raise BackupError(f"{path} is not a complete backup: it has no {MANIFEST_NAME}")
         reader = BackupReader(archive, decode_manifest(archive.read(MANIFEST_NAME)))
         reader.verify_hashes()
         yield reader

@@ -1,4 +1,4 @@
-"""The database in a backup: dumped and restored by PostgreSQL's own programs, streamed without a copy."""
+"""Dump and restore the database as a stream, with PostgreSQL's pg_dump and pg_restore."""
 
 from __future__ import annotations
 
@@ -16,55 +16,55 @@ from cli.backup.manifest import BackupError
 from cli.embedded.postgres import find_postgres_program
 from twin.errors import ServiceError
 
-_WORDS_MAX = 600
+_OUTPUT_CHARACTERS_MAX = 600
 _CHUNK_BYTES = 1 << 20
 
 
 @contextmanager
 def dump_database(dsn: str) -> Iterator[IO[bytes]]:
-    """Yield the dump of a database, one snapshot. Raises BackupError when pg_dump fails."""
+    """Yield the dump of one snapshot of a database as a stream. Raises BackupError when pg_dump fails."""
     command = [_program("pg_dump"), "--format=custom", "--no-owner", "--no-privileges"]
-    with tempfile.TemporaryFile() as words:
-        place, environment = _place(dsn)
+    with tempfile.TemporaryFile() as output:
+        uri, environment = _connection(dsn)
         with subprocess.Popen(
-            [*command, f"--dbname={place}"],
+            [*command, f"--dbname={uri}"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=words,
+            stderr=output,
             env=environment,
         ) as process:
-            assert process.stdout is not None  # noqa: S101 - a pipe was asked for
+            assert process.stdout is not None  # noqa: S101 - PIPE was passed
             try:
                 yield process.stdout
             except BaseException:
                 process.kill()
                 raise
-        _check("pg_dump", process.returncode, words)
+        _check("pg_dump", process.returncode, output)
 
 
 def restore_database(dsn: str, dump: IO[bytes]) -> None:
-    """Fill a database that is prepared for it. Raises BackupError when pg_restore fails."""
+    """Fill a prepared database from a dump. Raises BackupError when pg_restore fails."""
     command = [_program("pg_restore"), "--no-owner", "--no-privileges", "--exit-on-error"]
-    with tempfile.TemporaryFile() as words:
-        place, environment = _place(dsn)
+    with tempfile.TemporaryFile() as output:
+        uri, environment = _connection(dsn)
         with subprocess.Popen(
-            [*command, f"--dbname={place}"],
+            [*command, f"--dbname={uri}"],
             stdin=subprocess.PIPE,
-            stdout=words,
+            stdout=output,
             stderr=subprocess.STDOUT,
             env=environment,
         ) as process:
-            assert process.stdin is not None  # noqa: S101 - a pipe was asked for
+            assert process.stdin is not None  # noqa: S101 - PIPE was passed
             try:
                 shutil.copyfileobj(dump, process.stdin, _CHUNK_BYTES)
                 process.stdin.close()
             except BrokenPipeError:
-                process.stdin = None  # it failed, and says why
-        _check("pg_restore", process.returncode, words)
+                process.stdin = None  # pg_restore failed; `_check` reports its output
+        _check("pg_restore", process.returncode, output)
 
 
 def _program(name: str) -> str:
-    """Return a program of PostgreSQL: Debian's, or that of the path."""
+    """Return the path of a PostgreSQL program: Debian's, or one on PATH. Raises BackupError without one."""
     try:
         return str(find_postgres_program(name))
     except ServiceError as error:
@@ -74,16 +74,16 @@ def _program(name: str) -> str:
         return found
 
 
-def _place(dsn: str) -> tuple[str, dict[str, str]]:
-    """Return where a database is, and the environment with the password: others see a command line."""
+def _connection(dsn: str) -> tuple[str, dict[str, str]]:
+    """Return the DSN without the password, and an environment with it: others can see a command line."""
     parts = conninfo_to_dict(dsn)
     password = parts.pop("password", None)
     secret = {"PGPASSWORD": str(password)} if password else {}
     return make_conninfo("", **parts), {**os.environ, **secret, "LC_ALL": "C"}
 
 
-def _check(program: str, code: int, words: IO[bytes]) -> None:
+def _check(program: str, code: int, output: IO[bytes]) -> None:
     if code:
-        words.seek(0)
-        said = " ".join(words.read().decode(errors="replace").split())[-_WORDS_MAX:]
-        raise BackupError(f"{program} failed (exit code {code}): {said or '(nothing)'}")
+        output.seek(0)
+        text = " ".join(output.read().decode(errors="replace").split())[-_OUTPUT_CHARACTERS_MAX:]
+        raise BackupError(f"{program} failed (exit code {code}): {text or '(no output)'}")

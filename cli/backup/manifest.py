@@ -1,4 +1,4 @@
-"""What a backup says of itself, and whether this program can restore it."""
+"""The manifest of a backup: its versions and members, and whether this program can restore it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from twin.wire.codec import DECODE_ERRORS
 from twin.wire.json_nesting import JsonNestingError, check_json_nesting
 
 LAYOUT = 1
-"""Of the file: which members it has, and what they hold."""
+"""The version of the file format: which members a backup has, and their content."""
 
 
 class BackupError(TwinError):
@@ -18,7 +18,7 @@ class BackupError(TwinError):
 
 
 class BackupMember(msgspec.Struct, frozen=True):
-    """One thing in the file."""
+    """The length and hash of one member."""
 
     bytes: int
     sha256: str
@@ -28,16 +28,16 @@ class BackupManifest(msgspec.Struct, frozen=True):
     """The member `manifest.json`, written last."""
 
     layout: int
-    version: str  #: of the program that made it
-    time: str  #: when it was begun, RFC 3339, UTC
-    migration: str  #: the last one that the database has
-    timescale: str  #: version of the extension; the same one must be there to restore
+    version: str  #: version of the program that wrote the backup
+    time: str  #: start of the backup, RFC 3339, UTC
+    migration: str  #: the newest migration of the database
+    timescale: str  #: version of the TimescaleDB extension, which a restore needs exactly
     edition: str
     members: dict[str, BackupMember]
 
 
 def decode_manifest(data: bytes) -> BackupManifest:
-    """Return a manifest. Raises BackupError when it is none, or this program is too old for it."""
+    """Return a manifest. Raises BackupError when it is malformed, or too new for this program."""
     try:
         check_json_nesting(data)
         layout = msgspec.json.decode(data, type=dict)["layout"]

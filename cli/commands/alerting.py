@@ -1,4 +1,4 @@
-"""`livetwin alerting`."""
+"""`livetwin alerting`: run the role alerting."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from runtime.secret_files import SecretEnvironment
 
 @click.command("alerting")
 def command() -> None:
-    """Run the alerting role: alarms to people on duty. Settings: LIVETWIN_*."""
+    """Run the alerting role: notify people on duty of alarms. Settings: LIVETWIN_*."""
     settings = read_settings(AlertingSettings)
     secrets = SecretEnvironment(dict(os.environ))
     run_role("alerting", settings, lambda: run(settings, model_source(settings), secrets))

@@ -1,4 +1,4 @@
-"""`livetwin api`."""
+"""`livetwin api`: run the role api."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from runtime.telemetry.tracing import open_tracer
 
 @click.command("api")
 def command() -> None:
-    """Run the api role: HTTP and the page. Settings: LIVETWIN_*."""
+    """Run the api role: the HTTP API and the web page. Settings: LIVETWIN_*."""
     settings = read_settings(ApiSettings)
     with open_tracer("api", settings.trace_ratio) as tracer:
         run_role(

@@ -1,4 +1,4 @@
-"""`livetwin apply`."""
+"""`livetwin apply`: write a city folder to the database."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from twin.model.city_model import CityPlan
 
 
 async def apply_city(dsn: str, plan: CityPlan) -> ModelApplyResult:
-    """Bring the schema, then the city, up to date."""
+    """Migrate the schema, then apply the city."""
     await migrate(dsn)
     connection = await connect(dsn, role="apply")
     async with connection:
@@ -27,14 +27,14 @@ async def apply_city(dsn: str, plan: CityPlan) -> ModelApplyResult:
 @click.command("apply")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 def command(folder: Path) -> None:
-    """Bring a city folder into the database (LIVETWIN_DATABASE); running roles follow within 2 s."""
+    """Write a city folder to the database (LIVETWIN_DATABASE); running roles use it within 2 s."""
     plan = read_city(folder)
     settings = read_settings(RoleSettings)
     applied = asyncio.run(apply_city(settings.database.get_secret_value(), plan))
     if applied.changed:
         click.echo(
-            f"{plan.city.name} is at version {applied.version}: {applied.created} created, "
+            f"{plan.city.name} has version {applied.version}: {applied.created} created, "
             f"{applied.updated} updated, {applied.retired} retired"
         )
     else:
-        click.echo(f"{plan.city.name} is at version {applied.version}: nothing to change")
+        click.echo(f"{plan.city.name} has version {applied.version}: no changes")

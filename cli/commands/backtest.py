@@ -27,10 +27,13 @@ from twin.instant import Instant, parse_instant
 from twin.model.city_model import CityModel
 
 FIRINGS_LISTED = 50
+ENTITIES_LISTED_MAX = 20
+
+BacktestDocument = dict[str, Any]
 
 
 class UnknownRuleError(TwinError):
-    """There is no such rule."""
+    """Neither the city nor a file has the rule."""
 
 
 def _time(_: click.Context, __: click.Parameter, text: str) -> Instant:
@@ -42,24 +45,28 @@ def _time(_: click.Context, __: click.Parameter, text: str) -> Instant:
 
 @click.command("backtest")
 @click.argument("rule", metavar="RULE")
-@click.option("--start", required=True, callback=_time, help="From when on, with offset.")
-@click.option("--end", required=True, callback=_time, help="Until when, exclusive.")
-@click.option("--id", "id", default="", help="Which rule of a file that has several.")
+@click.option("--start", required=True, callback=_time, help="Start, with UTC offset.")
+@click.option("--end", required=True, callback=_time, help="End, exclusive, with UTC offset.")
+@click.option("--id", "id", default="", help="Id of the rule, for a file with several rules.")
 @click.option(
     "--severity",
     type=click.Choice(SEVERITY_WORDS),
     default="minor",
     show_default=True,
-    help="From which on an alarm counts as a notification at night.",
+    help="Least severity that counts as a notification at night.",
 )
 @click.option(
-    "--limit", type=click.IntRange(0), default=FIRINGS_LISTED, show_default=True, help="Firings listed."
+    "--limit",
+    type=click.IntRange(0),
+    default=FIRINGS_LISTED,
+    show_default=True,
+    help="Maximum of listed firings.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the document that the API answers with.")
+@click.option("--json", "as_json", is_flag=True, help="Print the JSON document of the API.")
 def command(
     *, rule: str, start: Instant, end: Instant, id: str, severity: str, limit: int, as_json: bool
 ) -> None:
-    """Tell what a rule would have raised over stored history, and what the one in force would have.
+    """Evaluate a rule over stored history, and compare it with the current version of that rule.
 
     RULE is the id of a rule in the database (LIVETWIN_DATABASE, LIVETWIN_CITY), or a YAML file with one.
     """
@@ -70,18 +77,18 @@ def command(
         async with await connect(settings.database.get_secret_value(), role="backtest") as connection:
             model = await load_model(connection, settings.city)
             await connection.commit()
-            asked = _rule(rule, id, model)
-            known = model.rules.get(asked.id)
-            differs = known is not None and known.content() != asked.content()
-            rules = [asked, known] if differs and known is not None else [asked]
-            span = start, min(end, system_clock())  # what stands now has lasted until now
-            return await backtest_rules(connection, rules, model, span, least), known is not None
+            candidate = _rule(rule, id, model)
+            current = model.rules.get(candidate.id)
+            differs = current is not None and current.content() != candidate.content()
+            rules = [candidate, current] if differs and current is not None else [candidate]
+            span = start, min(end, system_clock())  # an active firing lasts until now
+            return await backtest_rules(connection, rules, model, span, least), current is not None
 
-    found, is_known = asyncio.run(run())
-    compared: tuple[BacktestResult, FiringDifference] | None = None
-    if is_known:
-        compared = found[-1], compare_firings(found[-1].firings, found[0].firings)
-    document = backtest_document(found[0], least, limit, compared)
+    results, has_current = asyncio.run(run())
+    comparison: tuple[BacktestResult, FiringDifference] | None = None
+    if has_current:
+        comparison = results[-1], compare_firings(results[-1].firings, results[0].firings)
+    document = backtest_document(results[0], least, limit, comparison)
     if as_json:
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
         return
@@ -100,24 +107,17 @@ def _rule(name: str, id: str, model: CityModel) -> Rule:
     return model.rules[name]
 
 
-# A back-test for a person at a terminal.
-
-BacktestDocument = dict[str, Any]
-
-ENTITIES_LISTED_MAX = 20
-
-
 def backtest_lines(document: BacktestDocument) -> Iterator[str]:
-    """Yield the lines that tell what a back-test found, most telling first."""
-    rule, told, night = document["rule"], document["notifications"], document["notificationsPerNight"]
+    """Yield the result of a back-test as lines of text, the most important first."""
+    rule, counts, night = document["rule"], document["notifications"], document["notificationsPerNight"]
     version = f" version {rule['version']}" if rule["version"] else ""
-    place = f"{document['entities']} entities"
-    yield f"{rule['id']}{version} on {place}, {document['start']} to {document['end']}"
+    entities = f"{document['entities']} entities"
+    yield f"{rule['id']}{version} on {entities}, {document['start']} to {document['end']}"
     yield ""
     yield f"{'firings':<24}{document['firingCount']}"
-    severities = ", ".join(f"{count} {word}" for word, count in told["bySeverity"].items() if count)
-    yield f"{'notifications':<24}{told['total']}{f' ({severities})' if severities else ''}"
-    yield f"{'most in ten minutes':<24}{told['mostInTenMinutes']:g}{_at(told['mostTime'])}"
+    severities = ", ".join(f"{count} {word}" for word, count in counts["bySeverity"].items() if count)
+    yield f"{'notifications':<24}{counts['total']}{f' ({severities})' if severities else ''}"
+    yield f"{'most in ten minutes':<24}{counts['mostInTenMinutes']:g}{_at(counts['mostTime'])}"
     yield (
         f"{'a night, ' + night['severity'] + ' or worse':<24}{night['mean']:.2f} on average, "
         f"{night['most']} at most, in {night['nights']} nights"
@@ -127,8 +127,9 @@ def backtest_lines(document: BacktestDocument) -> Iterator[str]:
     if document["perEntity"]:
         yield ""
         yield f"{'entity':<40}{'firings':>9}{'active':>16}{'longest':>16}"
-        for one in document["perEntity"][:ENTITIES_LISTED_MAX]:
-            yield f"{one['entityId']:<40}{one['firings']:>9}{one['active']:>16}{one['longest']:>16}"
+        for entity in document["perEntity"][:ENTITIES_LISTED_MAX]:
+            name, firings = entity["entityId"], entity["firings"]
+            yield f"{name:<40}{firings:>9}{entity['active']:>16}{entity['longest']:>16}"
         yield from _rest(len(document["perEntity"]), ENTITIES_LISTED_MAX)
     if document["firings"]:
         yield ""
@@ -138,51 +139,53 @@ def backtest_lines(document: BacktestDocument) -> Iterator[str]:
     yield from _difference(document["difference"])
 
 
-def _firing(one: BacktestDocument, mark: str = " ") -> str:
-    until = one["returnedTime"] or "still"
-    place = one["entityId"] + (f" {one['sensorId']}" if one["sensorId"] else "")
-    peak = f"{one['peak']:g}" if one["peak"] is not None else ""
-    return f"{mark} {one['raisedTime']:<22}{until:<22}{one['severity']:<10}{peak:>10}  {place}"
+def _firing(firing: BacktestDocument, mark: str = " ") -> str:
+    end = firing["returnedTime"] or "still"
+    source = firing["entityId"] + (f" {firing['sensorId']}" if firing["sensorId"] else "")
+    peak = f"{firing['peak']:g}" if firing["peak"] is not None else ""
+    times = f"{firing['raisedTime']:<22}{end:<22}"
+    return f"{mark} {times}{firing['severity']:<10}{peak:>10}  {source}"
 
 
 def _faults(faults: list[BacktestDocument]) -> Iterator[str]:
     if faults:
         yield ""
-        yield "could not be evaluated:"
-        for one in faults[:ENTITIES_LISTED_MAX]:
-            yield f"  {one['entityId']}: {one['detail']}"
+        yield "entities without an evaluation:"
+        for fault in faults[:ENTITIES_LISTED_MAX]:
+            yield f"  {fault['entityId']}: {fault['detail']}"
         yield from _rest(len(faults), ENTITIES_LISTED_MAX)
 
 
-def _difference(found: BacktestDocument | None) -> Iterator[str]:
+def _difference(difference: BacktestDocument | None) -> Iterator[str]:
     yield ""
-    if found is None:
-        yield "no rule of this id is in force: there is nothing to compare with"
+    if difference is None:
+        yield "no comparison: the city has no rule with this id"
         return
     yield (
-        f"against version {found['comparedWith']['version']} in force ({found['firingCount']} firings, "
-        f"{found['notifications']} notifications): {found['addedCount']} added, {found['removedCount']} "
-        f"removed, {found['changedCount']} changed, {found['unchangedCount']} the same"
+        f"compared with the current version {difference['comparedWith']['version']} "
+        f"({difference['firingCount']} firings, {difference['notifications']} notifications): "
+        f"{difference['addedCount']} added, {difference['removedCount']} removed, "
+        f"{difference['changedCount']} changed, {difference['unchangedCount']} unchanged"
     )
     for mark, name in (("+", "added"), ("-", "removed")):
-        for one in found[name]:
-            yield _firing(one, mark)
-    for one in found["changed"]:
-        yield _firing(one["before"], "<")
-        yield _firing(one["after"], ">")
+        for firing in difference[name]:
+            yield _firing(firing, mark)
+    for firing in difference["changed"]:
+        yield _firing(firing["before"], "<")
+        yield _firing(firing["after"], ">")
 
 
 def _at(time: str | None) -> str:
     return f", from {time}" if time is not None else ""
 
 
-def _repeated(found: list[BacktestDocument]) -> str:
-    if not found:
+def _repeated(alarms: list[BacktestDocument]) -> str:
+    if not alarms:
         return "none"
-    shown = ", ".join(f"{one['alarmId']} ({one['count']})" for one in found[:3])
-    return f"{len(found)} alarms: {shown}{', …' if len(found) > 3 else ''}"
+    first = ", ".join(f"{alarm['alarmId']} ({alarm['count']})" for alarm in alarms[:3])
+    return f"{len(alarms)} alarms: {first}{', …' if len(alarms) > 3 else ''}"
 
 
-def _rest(count: int, shown: int) -> Iterator[str]:
-    if count > shown:
-        yield f"  … and {count - shown} more"
+def _rest(count: int, listed: int) -> Iterator[str]:
+    if count > listed:
+        yield f"  … and {count - listed} more"

@@ -1,10 +1,9 @@
-"""`livetwin backup`: database, journal and keys in one file, while everything runs."""
+"""`livetwin backup`: write database, journal and keys to one file while everything runs."""
 
 from __future__ import annotations
 
 import asyncio
 import importlib.metadata
-import json
 import sqlite3
 import tempfile
 from collections.abc import Iterable
@@ -18,6 +17,7 @@ from cli.backup.database_dump import dump_database
 from cli.backup.manifest import LAYOUT, BackupError, BackupManifest
 from cli.runner import read_settings
 from cli.supervisor.data_dir import KEY_FILES
+from cli.supervisor.ports_file import PORTS_FILE_NAME, read_ports_file
 from runtime.clock import system_clock
 from runtime.settings import RoleSettings
 from storage.database import connect
@@ -33,24 +33,25 @@ from twin.instant import SECOND, format_instant
     help="Data dir of a running `livetwin up`; else LIVETWIN_DATABASE and LIVETWIN_STATE_DIR, without keys.",
 )
 def command(*, file: Path, data_dir: Path | None) -> None:
-    """Write database, journal of the duty loop and keys to FILE; it must not exist yet.
+    """Write database, journal of the duty loop and keys to FILE, which must not exist.
 
-    The file holds secrets and personal data: encrypt it, and keep it elsewhere.
+    The file contains secrets and personal data: encrypt it, and store it on another machine.
     """
     if data_dir is None:
         settings = read_settings(RoleSettings)
         _back_up(file, settings.database.get_secret_value(), settings.state_dir, ())
     else:
-        keys = [one for name in KEY_FILES if (one := data_dir / name).exists()]
-        _back_up(file, _database_of(data_dir), data_dir / "state", keys)
+        keys = [key for name in KEY_FILES if (key := data_dir / name).exists()]
+        _back_up(file, _embedded_dsn(data_dir), data_dir / "state", keys)
 
 
-def _database_of(data_dir: Path) -> str:
+def _embedded_dsn(data_dir: Path) -> str:
     try:
-        return str(json.loads((data_dir / "ports.json").read_text())["database"])
+        return str(read_ports_file(data_dir / PORTS_FILE_NAME)["database"])
     except FileNotFoundError as error:
         raise BackupError(
-            f"no `livetwin up` runs in {data_dir}: start it, or copy the folder, which then is whole"
+            f"no `livetwin up` is running in {data_dir}: start it, or copy the folder, which is consistent "
+            "while nothing runs in it"
         ) from error
 
 
@@ -61,7 +62,8 @@ def _back_up(file: Path, dsn: str, state_dir: Path, keys: Iterable[Path]) -> Non
         for key in keys:
             with key.open("rb") as source:
                 backup.add(KEYS_FOLDER + key.name, source)
-        # Before the database: what a journal lacks is told once more; what only it knew would never be told.
+        # Journals before the database: an alarm that is missing in a journal is notified again, but an alarm
+        # that only the journal contains would never be notified.
         for journal in sorted(state_dir.glob("alerting-*.sqlite")):
             _add_journal(backup, journal)
         with dump_database(dsn) as dump:
@@ -79,7 +81,7 @@ def _back_up(file: Path, dsn: str, state_dir: Path, keys: Iterable[Path]) -> Non
         )
     mib = backup.members[DATABASE_DUMP].bytes / (1 << 20)
     others = [name for name in backup.members if name != DATABASE_DUMP]
-    click.echo(f"{file} holds the database ({mib:.1f} MiB){''.join(', ' + name for name in others)}")
+    click.echo(f"{file} contains the database ({mib:.1f} MiB){''.join(', ' + name for name in others)}")
 
 
 async def _facts(dsn: str) -> DatabaseFacts:
@@ -88,7 +90,7 @@ async def _facts(dsn: str) -> DatabaseFacts:
 
 
 def _add_journal(backup: BackupWriter, journal: Path) -> None:
-    """Add a copy of a journal as it is at one moment; the duty loop goes on meanwhile."""
+    """Add a consistent copy of a journal, while the duty loop keeps writing to it."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / journal.name
         with (

@@ -1,9 +1,8 @@
-"""`livetwin doctor`."""
+"""`livetwin doctor`: check the installed programs, the city, and the running services and roles."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import platform
@@ -26,10 +25,25 @@ from cli.error_report import error_lines
 from cli.process.procfs import is_alive
 from cli.runner import read_settings
 from cli.supervisor.options import DEFAULT_DATA_DIR
+from cli.supervisor.ports_file import PORTS_FILE_NAME, read_ports_file
 from ingest.settings import IngestSettings
 from runtime.kafka.consumer import log_identity
 from storage.database import connect
 from twin.errors import TwinError
+
+PYTHON_MIN = (3, 11)
+KAFKA_TIMEOUT_S = 5.0
+MQTT_TIMEOUT_S = 5.0
+
+_PAGE = Path(__file__).parents[2] / "api" / "static" / "index.html"
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorFinding:
+    """The result of one check; if it failed, `message` says what to do."""
+
+    ok: bool
+    message: str
 
 
 @click.command("doctor")
@@ -39,14 +53,15 @@ from twin.errors import TwinError
     type=click.Path(path_type=Path),
     default=DEFAULT_DATA_DIR,
     show_default=True,
-    help="Data dir of the `livetwin up` to examine.",
+    help="Data dir of the `livetwin up` to check.",
 )
 def command(*, city: Path | None, data_dir: Path) -> None:
-    """Tell what is installed, reachable and healthy, and what to do about what is not.
+    """Check what is installed, reachable and healthy, and say how to fix the rest.
 
-    Examines the services that LIVETWIN_* names when one of these is set, else the embedded system.
+    Checks the services of LIVETWIN_DATABASE, LIVETWIN_KAFKA and LIVETWIN_MQTT_HOST if one of these is set,
+    else the embedded system.
     """
-    # What a client library logs while it tries is told better below.
+    # The findings below replace the log lines of client libraries.
     logging.disable(logging.CRITICAL)
     findings = [*check_installation(), *check_city(city or default_city())]
     if any(name in os.environ for name in ("LIVETWIN_DATABASE", "LIVETWIN_KAFKA", "LIVETWIN_MQTT_HOST")):
@@ -63,33 +78,16 @@ def _line(finding: DoctorFinding) -> str:
     return f"{mark} {finding.message}"
 
 
-# What `livetwin doctor` looks at: programs, the city, and the services and roles that run.
-
-PYTHON_MIN = (3, 11)
-KAFKA_TIMEOUT_S = 5.0
-MQTT_TIMEOUT_S = 5.0
-
-_PAGE = Path(__file__).parents[2] / "api" / "static" / "index.html"
-
-
-@dataclass(frozen=True, slots=True)
-class DoctorFinding:
-    """One thing that was looked at; `message` says what to do when it is not fine."""
-
-    ok: bool
-    message: str
-
-
 def check_installation() -> list[DoctorFinding]:
-    """Return what of the programs is there; the embedded system needs all of them."""
+    """Check the programs that the embedded system needs."""
     return [
         DoctorFinding(
             sys.version_info >= PYTHON_MIN,
-            f"Python {platform.python_version()} (3.11 or later is needed)",
+            f"Python {platform.python_version()} (expected 3.11 or later)",
         ),
-        _attempt("PostgreSQL 17", lambda: find_postgres_program("postgres")),
-        _attempt("TimescaleDB", require_timescale),
-        _attempt("Mosquitto", find_mosquitto),
+        _check_program("PostgreSQL 17", lambda: find_postgres_program("postgres")),
+        _check_program("TimescaleDB", require_timescale),
+        _check_program("Mosquitto", find_mosquitto),
         DoctorFinding(
             shutil.which("setpriv") is not None,
             "setpriv" if shutil.which("setpriv") else "setpriv is missing: apt-get install util-linux",
@@ -101,7 +99,7 @@ def check_installation() -> list[DoctorFinding]:
 
 
 def check_city(folder: Path) -> list[DoctorFinding]:
-    """Return whether a city folder is fine, or every fault in it."""
+    """Check a city folder; return a finding for each fault."""
     try:
         plan = read_city(folder)
     except CityError as error:
@@ -110,14 +108,15 @@ def check_city(folder: Path) -> list[DoctorFinding]:
 
 
 async def check_embedded_system(data_dir: Path) -> list[DoctorFinding]:
-    """Return how the `livetwin up` of a data dir is, by its ports file."""
-    content = _ports_of(data_dir)
+    """Check the processes and the API of the `livetwin up` of a data dir, by its ports file."""
+    ports_file = data_dir / PORTS_FILE_NAME
+    content = read_ports_file(ports_file) if ports_file.exists() else None
     if content is None or not is_alive(content["supervisor"]):
-        return [DoctorFinding(True, f"no `livetwin up` runs in {data_dir}")]
+        return [DoctorFinding(True, f"no `livetwin up` is running in {data_dir}")]
     findings = [
         DoctorFinding(
             bool(pids) and all(is_alive(pid) for pid in pids),
-            f"{name} runs" if pids else f"{name} does not run: see {data_dir / 'logs' / name}.log",
+            f"{name} is running" if pids else f"{name} is not running: see {data_dir / 'logs' / name}.log",
         )
         for name, pids in content["pids"].items()
     ]
@@ -126,7 +125,7 @@ async def check_embedded_system(data_dir: Path) -> list[DoctorFinding]:
 
 
 async def check_configured_services() -> list[DoctorFinding]:
-    """Return whether the services that LIVETWIN_* names answer."""
+    """Check the database, Kafka and the MQTT broker of LIVETWIN_*."""
     settings = read_settings(IngestSettings)
 
     async def database() -> None:
@@ -142,33 +141,25 @@ async def check_configured_services() -> list[DoctorFinding]:
             _, writer = await asyncio.open_connection(access.host, access.port, ssl=access.tls)
             writer.close()
 
-    mqtt_place = f"{settings.mqtt_host}:{settings.mqtt_port}"
+    mqtt_address = f"{settings.mqtt_host}:{settings.mqtt_port}"
     return [
-        await _reach("the database (LIVETWIN_DATABASE)", database()),
-        await _reach(f"Kafka {settings.kafka} (LIVETWIN_KAFKA)", kafka()),
-        await _reach(f"MQTT {mqtt_place} (LIVETWIN_MQTT_HOST, LIVETWIN_MQTT_PORT)", mqtt()),
+        await _check_service("the database (LIVETWIN_DATABASE)", database()),
+        await _check_service(f"Kafka {settings.kafka} (LIVETWIN_KAFKA)", kafka()),
+        await _check_service(f"MQTT {mqtt_address} (LIVETWIN_MQTT_HOST, LIVETWIN_MQTT_PORT)", mqtt()),
     ]
 
 
-async def _reach(what: str, attempt: Coroutine[Any, Any, None]) -> DoctorFinding:
+async def _check_service(name: str, attempt: Coroutine[Any, Any, None]) -> DoctorFinding:
     try:
         await attempt
     except (TwinError, OSError) as error:
-        return DoctorFinding(False, f"{what}: {'; '.join(error_lines(error)).removeprefix('error: ')}")
-    return DoctorFinding(True, f"{what} answers")
+        return DoctorFinding(False, f"{name}: {'; '.join(error_lines(error)).removeprefix('error: ')}")
+    return DoctorFinding(True, f"{name} answers")
 
 
-def _attempt(what: str, find: Callable[[], object]) -> DoctorFinding:
+def _check_program(name: str, find: Callable[[], object]) -> DoctorFinding:
     try:
-        found = find()
+        path = find()
     except TwinError as error:
         return DoctorFinding(False, str(error))
-    return DoctorFinding(True, what if found is None else f"{what} ({found})")
-
-
-def _ports_of(data_dir: Path) -> dict[str, Any] | None:
-    path = data_dir / "ports.json"
-    if not path.exists():
-        return None
-    content: dict[str, Any] = json.loads(path.read_text())
-    return content
+    return DoctorFinding(True, name if path is None else f"{name} ({path})")

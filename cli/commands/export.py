@@ -1,4 +1,4 @@
-"""`livetwin export`."""
+"""`livetwin export`: write the city in the database as a city folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`livetwin historian`."""
+"""`livetwin historian`: run the role historian."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from storage.settings import HistorianSettings
 
 @click.command("historian")
 def command() -> None:
-    """Run the historian role: the log to the database, and its upkeep. Settings: LIVETWIN_*."""
+    """Run the historian role: store the log in the database, and maintain it. Settings: LIVETWIN_*."""
     settings = read_settings(HistorianSettings)
     with open_tracer("historian", settings.trace_ratio) as tracer:
         run_role("historian", settings, lambda: _run(settings, tracer), uvloop.new_event_loop)
@@ -26,4 +26,4 @@ def command() -> None:
 async def _run(settings: HistorianSettings, tracer: Tracer | None) -> None:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(run_historian(settings, tracer), name="historian")
-        tasks.create_task(run_maintenance(settings, model_source(settings), system_clock), name="upkeep")
+        tasks.create_task(run_maintenance(settings, model_source(settings), system_clock), name="maintenance")

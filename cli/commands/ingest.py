@@ -1,4 +1,4 @@
-"""`livetwin ingest`."""
+"""`livetwin ingest`: run the role ingest."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from runtime.telemetry.tracing import open_tracer
 @click.option(
     "--retire",
     is_flag=True,
-    help="Take what the broker keeps for this LIVETWIN_MQTT_CLIENT_ID and nothing new, end its session, and "
-    "end: for a replica that is not to come back.",
+    help="Process the messages that the broker has queued for this LIVETWIN_MQTT_CLIENT_ID, end the session, "
+    "and exit: for a replica that is removed for good.",
 )
 def command(*, retire: bool) -> None:
-    """Run the ingest role: MQTT to the log. Settings: LIVETWIN_*."""
+    """Run the ingest role: write MQTT messages to the log. Settings: LIVETWIN_*."""
     settings = read_settings(IngestSettings)
     with open_tracer("ingest", settings.trace_ratio) as tracer:
         run_role(

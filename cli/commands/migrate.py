@@ -1,4 +1,4 @@
-"""`livetwin migrate`."""
+"""`livetwin migrate`: apply pending migrations of the database."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from storage.schema.migrate import migrate
 
 @click.command("migrate")
 def command() -> None:
-    """Bring the schema of the database (LIVETWIN_DATABASE) up to date."""
+    """Apply pending migrations to the database (LIVETWIN_DATABASE)."""
     settings = read_settings(RoleSettings)
     applied = asyncio.run(migrate(settings.database.get_secret_value()))
     for name in applied:

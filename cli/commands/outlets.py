@@ -1,4 +1,4 @@
-"""`livetwin outlets`."""
+"""`livetwin outlets`: run the role outlets."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ from outlets.settings import OutletSettings
 
 @click.command("outlets")
 def command() -> None:
-    """Run the outlets role: MQTT out and webhooks. Settings: LIVETWIN_*."""
+    """Run the outlets role: publish to MQTT and to webhooks. Settings: LIVETWIN_*."""
     settings = read_settings(OutletSettings)
     run_role("outlets", settings, lambda: run(settings, model_source(settings)), uvloop.new_event_loop)

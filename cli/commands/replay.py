@@ -1,9 +1,8 @@
-"""`livetwin replay`."""
+"""`livetwin replay`: play recorded feeds to MQTT."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import click
 
 from cli.runner import read_settings, run_until_signal
+from cli.supervisor.ports_file import read_ports_file
 from ingest.decoders import registry
 from ingest.pipeline.mapping import DeviceMap
 from runtime.clock import system_clock
@@ -26,6 +26,9 @@ from storage.model.model_store import load_model
 from storage.queries import query
 from twin.errors import ServiceError
 from twin.model.city_model import CityModel
+
+NATIVE_FEED = "native"
+LINES_MAX = 10
 
 
 class _Speed(click.ParamType):
@@ -58,33 +61,39 @@ class _Zone(click.ParamType):
 @click.argument(
     "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
 )
-@click.option("--speed", type=_Speed(), default="1", show_default=True, help="Times as fast as recorded.")
-@click.option("--sensor", help="Sensor that everything is of.")
+@click.option(
+    "--speed",
+    type=_Speed(),
+    default="1",
+    show_default=True,
+    help="Speed relative to the recording, or `max`.",
+)
+@click.option("--sensor", help="Sensor of all values.")
 @click.option("--map", "maps", metavar="LOCATION=SENSOR", multiple=True, help="Sensor of a location.")
 @click.option(
     "--field", "fields", metavar="[NAME=]FIELD", multiple=True, help="Field of all values, or of a column."
 )
 @click.option("--unit", help="UCUM unit of all values; by default the one that the city folder names.")
-@click.option("--timezone", type=_Zone(), help="Zone of times that say no offset.")
-@click.option("--missing", metavar="TEXT", multiple=True, help="A further text that means no value.")
-@click.option("--time-column", metavar="NAME", help="CSV column with the times.")
-@click.option("--sensor-column", metavar="NAME", help="CSV column with the sensors.")
-@click.option("--value-column", metavar="NAME", help="CSV column with the values.")
-@click.option("--shift", type=click.Choice(["now"]), help="Move the recording so that it ends now.")
+@click.option("--timezone", type=_Zone(), help="Time zone of times without a UTC offset.")
+@click.option("--missing", metavar="TEXT", multiple=True, help="Additional text for a missing value.")
+@click.option("--time-column", metavar="NAME", help="CSV column of the times.")
+@click.option("--sensor-column", metavar="NAME", help="CSV column of the sensors.")
+@click.option("--value-column", metavar="NAME", help="CSV column of the values.")
+@click.option("--shift", type=click.Choice(["now"]), help="Shift all times so that the recording ends now.")
 @click.option("--city", help="Id of the city; LIVETWIN_CITY by default.")
 @click.option("--mqtt-host", help="Host of the MQTT broker.")
 @click.option("--mqtt-port", type=click.IntRange(1, 65535), help="Port of the MQTT broker.")
 @click.option(
     "--ports-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Ports file of `livetwin up`, for its broker and its city.",
+    help="Ports file of `livetwin up`, which has the broker and the city.",
 )
 def command(files: Sequence[Path], speed: float, **options: Any) -> None:
     """Play recorded feeds to MQTT: CSV, JSON lines or FEWS PI XML (docs/simulators.md)."""
     ports = _ports(options["ports_file"])
     settings = _settings(options, ports)
-    fields, field = _names("--field", options["fields"], alone=True)
-    read = ReadOptions(
+    fields, field = _names("--field", options["fields"], allow_default=True)
+    read_options = ReadOptions(
         sensor=options["sensor"],
         sensors=_names("--map", options["maps"])[0],
         field=field,
@@ -93,25 +102,25 @@ def command(files: Sequence[Path], speed: float, **options: Any) -> None:
         missing=frozenset(options["missing"]),
         **{name: options[name] for name in ("time_column", "sensor_column", "value_column")},
     )
-    contents = read_files(files, read)
+    data = read_files(files, read_options)
     recording = build_recording(
-        contents,
-        city=options["city"] or _known_city(contents, ports) or settings.city,
+        data,
+        city=options["city"] or _running_city(data, ports) or settings.city,
         unit=options["unit"],
         end=system_clock() if options["shift"] else None,
     )
     configure_logging("replay", "WARNING")
     run_until_signal(lambda: _play(recording, settings, speed or None))
     if "database" not in ports:
-        click.echo("What the city does not know of it is in quarantine: GET /v1/quarantine tells.")
+        click.echo("Messages of unknown sensors and fields are in quarantine: see GET /v1/quarantine.")
 
 
-def _known_city(contents: RecordedData, ports: Mapping[str, Any]) -> str | None:
-    """Return the city that runs with this ports file, None without one; tell what it does not know."""
+def _running_city(data: RecordedData, ports: Mapping[str, Any]) -> str | None:
+    """Return the city of the ports file, or None without one; warn of values that the city does not map."""
     if "database" not in ports:
         return None
     model = asyncio.run(load_served_city(ports["database"]))
-    for line in unmapped_lines(contents.samples, model):
+    for line in unmapped_lines(data.samples, model):
         click.echo(f"warning: {line}", err=True)
     return model.city.id
 
@@ -122,23 +131,25 @@ async def _play(recording: Recording, settings: SimulatorSettings, speed: float 
         click.echo(f"  {sensor}: {count} values not sent, {reason}")
 
 
-def _names(option: str, words: Sequence[str], *, alone: bool = False) -> tuple[dict[str, str], str | None]:
-    """Return the pairs of an option, and the word without a name where there may be one."""
+def _names(
+    option: str, arguments: Sequence[str], *, allow_default: bool = False
+) -> tuple[dict[str, str], str | None]:
+    """Return the NAME=TARGET pairs of an option, and the single TARGET without a name, if allowed."""
     pairs: dict[str, str] = {}
-    whole: str | None = None
-    for word in words:
-        name, sign, target = word.rpartition("=")
-        if not target or (sign and not name) or (not sign and (not alone or whole is not None)):
-            raise click.UsageError(f"{option} {word!r}: expected NAME=TARGET")
+    default: str | None = None
+    for argument in arguments:
+        name, sign, target = argument.rpartition("=")
+        if not target or (sign and not name) or (not sign and (not allow_default or default is not None)):
+            raise click.UsageError(f"{option} {argument!r}: expected NAME=TARGET")
         if sign:
             pairs[name] = target
         else:
-            whole = target
-    return pairs, whole
+            default = target
+    return pairs, default
 
 
 def _settings(options: Mapping[str, Any], ports: Mapping[str, Any]) -> SimulatorSettings:
-    """Return the settings from the environment, with what the command line says in their place."""
+    """Return the settings from the environment, overridden by the options of the command line."""
     changed = {
         "mqtt_host": options["mqtt_host"],
         "mqtt_port": options["mqtt_port"] or ports.get("mqtt"),
@@ -149,22 +160,16 @@ def _settings(options: Mapping[str, Any], ports: Mapping[str, Any]) -> Simulator
 
 
 def _ports(path: Path | None) -> dict[str, Any]:
-    """Return what a ports file says; nothing without one."""
+    """Return the content of a ports file; an empty dict without one."""
     if path is None:
         return {}
     try:
-        ports: dict[str, Any] = json.loads(path.read_bytes())
+        ports = read_ports_file(path)
         return {**ports, "mqtt": int(ports["mqtt"])}
     except (ValueError, KeyError, TypeError) as error:
         raise click.UsageError(
             f"{path} has no port 'mqtt': is it the ports file of `livetwin up`?"
         ) from error
-
-
-# What a city knows of a recording, told before it is played: sensors and fields without a place in it.
-
-NATIVE_FEED = "native"
-LINES_MAX = 10
 
 
 async def load_served_city(dsn: str) -> CityModel:
@@ -173,22 +178,22 @@ async def load_served_city(dsn: str) -> CityModel:
         async with connection.transaction():
             row = await (await connection.execute(query("model/list_cities"))).fetchone()
         if row is None:
-            raise ServiceError("the database has no city yet; run `livetwin apply` with its folder")
+            raise ServiceError("the database has no city; run `livetwin apply` with a city folder")
         return await load_model(connection, str(row[0]))
 
 
 def unmapped_lines(samples: Iterable[Sample], model: CityModel) -> list[str]:
-    """Return a line for each sensor of a recording that the city does not know, and for each unmapped field.
+    """Return a warning for each unknown sensor of a recording, and for each unmapped field.
 
-    Raises RecordingError when there is no place for any of it.
+    Raises RecordingError when the city maps none of the samples.
     """
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for one in samples:
-        counts[one.sensor][one.field] += 1
+    for sample in samples:
+        counts[sample.sensor][sample.field] += 1
     decoders = registry()
     devices = DeviceMap(model, decoders, partitions=1)
     lines: list[str] = []
-    useful = False
+    any_mapped = False
     for sensor, fields in sorted(counts.items()):
         device = devices.find(decoders[NATIVE_FEED].feeds, sensor)
         if device is None:
@@ -196,35 +201,34 @@ def unmapped_lines(samples: Iterable[Sample], model: CityModel) -> list[str]:
             continue
         for field, count in sorted(fields.items()):
             if field in device.targets:
-                useful = True
+                any_mapped = True
                 continue
-            known = sorted(device.targets)
+            mapped = sorted(device.targets)
             lines.append(
-                f"{sensor} observes {', '.join(known)}, the recording holds {count} values of {field}: say "
-                f"--field {field}={known[0]}, or add it to what the sensor observes"
+                f"{sensor} observes {', '.join(mapped)}, but the recording has {count} values of {field}: "
+                f"use --field {field}={mapped[0]}, or add the field to the sensor"
             )
-    if counts and not useful:
-        raise RecordingError("nothing in the recording has a place in the city: " + "; ".join(_some(lines)))
-    return _some(lines)
+    if counts and not any_mapped:
+        raise RecordingError("the city maps no value of the recording: " + "; ".join(_first_lines(lines)))
+    return _first_lines(lines)
 
 
 def _unknown_sensor(sensor: str, fields: Mapping[str, int], model: CityModel) -> str:
-    told = f"{sensor} ({sum(fields.values())} values)"
+    found = f"{sensor} ({sum(fields.values())} values)"
     known = model.sensors.get(sensor)
     if known is None:
         return (
-            f"{told} is no sensor of {model.city.id}: add it to sensors.yaml with feed native, or say which "
-            f"one it is with --map {sensor}=SENSOR"
+            f"{found} is no sensor of {model.city.id}: add it to sensors.yaml with feed native, or map it "
+            f"with --map {sensor}=SENSOR"
         )
     if known.feed == NATIVE_FEED:
-        return f"{told} is called {known.device} by its feed: say --map {sensor}={known.device}"
+        return f"{found} has the device name {known.device}: use --map {sensor}={known.device}"
     return (
-        f"{told} is a sensor of feed {known.feed}, and a recording is played to those of feed "
-        f"{NATIVE_FEED}: say "
-        f"which with --map {sensor}=SENSOR"
+        f"{found} has feed {known.feed}, but a recording is played to sensors of feed {NATIVE_FEED}: use "
+        f"--map {sensor}=SENSOR"
     )
 
 
-def _some(lines: list[str]) -> list[str]:
+def _first_lines(lines: list[str]) -> list[str]:
     more = len(lines) - LINES_MAX
-    return lines if more <= 0 else [*lines[:LINES_MAX], f"and {more} more such"]
+    return lines if more <= 0 else [*lines[:LINES_MAX], f"and {more} more"]

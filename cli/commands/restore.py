@@ -1,4 +1,4 @@
-"""`livetwin restore`: a backup into a new data dir, or into an empty database."""
+"""`livetwin restore`: restore a backup into a new data dir or into an empty database."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from storage.schema.migrate import migrate
     help="New data dir for `livetwin up`; else LIVETWIN_DATABASE, an empty one, and LIVETWIN_STATE_DIR.",
 )
 def command(*, file: Path, data_dir: Path | None) -> None:
-    """Bring back what `livetwin backup` wrote to FILE. Nothing is overwritten."""
+    """Restore FILE, which `livetwin backup` has written. Nothing is overwritten."""
     with open_for_reading(file) as backup:
         if data_dir is None:
             settings = read_settings(RoleSettings)
@@ -40,14 +40,16 @@ def command(*, file: Path, data_dir: Path | None) -> None:
 
 
 def _restore_data_dir(backup: BackupReader, path: Path) -> None:
-    present = sorted(one.name for one in path.iterdir()) if path.exists() else []
+    present = sorted(entry.name for entry in path.iterdir()) if path.exists() else []
     if present:
-        raise BackupError(f"{path} holds {present[0]} already: choose a new folder; nothing is overwritten")
+        raise BackupError(
+            f"{path} already contains {present[0]}: choose a new folder; nothing is overwritten"
+        )
     data_dir = DataDir(path)
     try:
         for name in backup.member_names(KEYS_FOLDER):
             if name not in KEY_FILES:
-                raise BackupError(f"the backup holds a key that this program does not know: {name!r}")
+                raise BackupError(f"the backup contains a key that this program does not know: {name!r}")
             _restore_file(backup, KEYS_FOLDER + name, data_dir.path / name)
         _restore_journals(backup, data_dir.path / "state")
         asyncio.run(_fill_embedded(backup, data_dir.path))
@@ -59,7 +61,7 @@ def _restore_journals(backup: BackupReader, state_dir: Path) -> None:
     names = backup.member_names(JOURNALS_FOLDER)
     for name in names:
         if (state_dir / name).exists():
-            raise BackupError(f"{state_dir / name} exists already: choose another LIVETWIN_STATE_DIR")
+            raise BackupError(f"{state_dir / name} already exists: choose another LIVETWIN_STATE_DIR")
     for name in names:
         _restore_file(backup, JOURNALS_FOLDER + name, state_dir / name)
 

@@ -1,4 +1,4 @@
-"""`livetwin simulate`."""
+"""`livetwin simulate`: run virtual devices that publish to MQTT."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _SCENARIOS = "\n".join(f"  {name:<16} {entry.summary}" for name, entry in SCENAR
 
 @click.command("simulate", epilog=f"\b\nScenarios:\n{_SCENARIOS}")
 @click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), required=False)
-@click.option("--scenario", type=click.Choice(list(SCENARIOS)), help="What happens in the city.")
+@click.option("--scenario", type=click.Choice(list(SCENARIOS)), help="Scenario of the simulated city.")
 @click.option(
     "--faults",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="File with the faults of devices.",
+    help="File with faults of devices.",
 )
-@click.option("--fault-seed", type=int, help="Seed of faults for about half of the devices.")
+@click.option("--fault-seed", type=int, help="Seed of random faults for about half of the devices.")
 def command(folder: Path | None, **options: Any) -> None:
-    """Publish to MQTT what the sensors of a city folder would; Alkmaar's by default. Settings: LIVETWIN_*."""
+    """Simulate the sensors of a city folder (Alkmaar by default) over MQTT. Settings: LIVETWIN_*."""
     plan = read_city(folder or default_city())
-    told = {name: value for name, value in options.items() if value is not None}
-    settings = read_settings(SimulatorSettings).model_copy(update=told)
+    given = {name: value for name, value in options.items() if value is not None}
+    settings = read_settings(SimulatorSettings).model_copy(update=given)
     run_role("simulate", settings, lambda: run(settings, plan), uvloop.new_event_loop)

@@ -1,4 +1,4 @@
-"""`livetwin stream`."""
+"""`livetwin stream`: run the role stream."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ EXIT_TIMEOUT_S = 5.0
 
 @click.command("stream")
 def command() -> None:
-    """Run the stream role: observations to state. Settings: LIVETWIN_*."""
+    """Run the stream role: compute state from observations. Settings: LIVETWIN_*."""
     settings = read_settings(StreamSettings)
     with open_tracer("stream", settings.trace_ratio) as tracer:
         run_role(
             "stream",
             settings,
-            lambda: run(settings, model_source(settings), tracer, _leave),
+            lambda: run(settings, model_source(settings), tracer, _exit_soon),
             uvloop.new_event_loop,
         )
 
 
-def _leave(code: int) -> None:
-    """End the process soon, however Faust stops; by then what matters is in the checkpoint, or is replayed.
+def _exit_soon(code: int) -> None:
+    """End the process after `EXIT_TIMEOUT_S` even if Faust hangs: the rest is in the checkpoint or replayed.
 
-    Stopped in the middle of a rebalance, Faust leaves tasks and threads that wait for each other for ever. It
-    also joins a thread on the thread of the event loop, where no timeout is heard.
+    Faust may deadlock when it stops during a rebalance. It also joins a thread on the event loop's thread,
+    where asyncio's timeouts have no effect.
     """
-    leaving = threading.Timer(EXIT_TIMEOUT_S, os._exit, (code,))
-    leaving.daemon = True
-    leaving.start()
+    timer = threading.Timer(EXIT_TIMEOUT_S, os._exit, (code,))
+    timer.daemon = True
+    timer.start()

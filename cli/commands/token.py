@@ -1,4 +1,4 @@
-"""`livetwin token`: API keys."""
+"""`livetwin token`: create, revoke and list API keys."""
 
 from __future__ import annotations
 
@@ -20,35 +20,35 @@ T = TypeVar("T")
 
 @click.group("token")
 def command() -> None:
-    """Make, revoke and list API keys, in the database (LIVETWIN_DATABASE)."""
+    """Create, revoke and list API keys in the database (LIVETWIN_DATABASE)."""
 
 
 @command.command("create")
-@click.option("--role", required=True, type=click.Choice(GRANTABLE_ROLES), help="What the key may do.")
-@click.option("--name", required=True, help="Who or what asks with it.")
+@click.option("--role", required=True, type=click.Choice(GRANTABLE_ROLES), help="Access rights of the key.")
+@click.option("--name", required=True, help="Person or program that uses the key.")
 def create(*, role: Role, name: str) -> None:
-    """Make a key and print it, this once: only its hash is kept."""
+    """Create a key and print it, only this time, since only its hash is stored."""
     click.echo(_with_database(lambda connection: create_token(connection, name, role)))
 
 
 @command.command("revoke")
 @click.argument("names", metavar="NAME", nargs=-1)
-@click.option("--name", "named", multiple=True, help="The same as NAME.")
+@click.option("--name", "named", multiple=True, help="Same as NAME.")
 def revoke(*, names: tuple[str, ...], named: tuple[str, ...]) -> None:
-    """Revoke the key of a name; within 2 s the api refuses it."""
-    asked = [*names, *named]
-    if len(asked) != 1:
-        raise click.UsageError("expected one NAME; `livetwin token list` shows them")
-    _with_database(lambda connection: revoke_token(connection, asked[0]))
-    click.echo(f"revoked {asked[0]}")
+    """Revoke a key by name; the API refuses it within 2 s."""
+    given = [*names, *named]
+    if len(given) != 1:
+        raise click.UsageError("expected one NAME; `livetwin token list` lists the names")
+    _with_database(lambda connection: revoke_token(connection, given[0]))
+    click.echo(f"revoked {given[0]}")
 
 
 @command.command("list")
 def list_all() -> None:
-    """List all keys, live and revoked, oldest first; never the keys themselves."""
-    for one in _with_database(read_tokens):
-        state = "live" if one.revoked is None else f"revoked {format_instant(one.revoked)}"
-        click.echo(f"{one.name}\t{one.role}\tcreated {format_instant(one.created)}\t{state}")
+    """List all keys by name, live and revoked, oldest first; the keys themselves are not stored."""
+    for token in _with_database(read_tokens):
+        state = "live" if token.revoked is None else f"revoked {format_instant(token.revoked)}"
+        click.echo(f"{token.name}\t{token.role}\tcreated {format_instant(token.created)}\t{state}")
 
 
 def _with_database(work: Callable[[Connection], Awaitable[T]]) -> T:

@@ -1,4 +1,4 @@
-"""The file of a backup is whole or not there, and is not believed when it was damaged."""
+"""The file of a backup is complete or missing, and a damaged one is refused."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def write(
         )
 
 
-def test_what_was_written_is_read_by_its_owner_alone(tmp_path: Path) -> None:
+def test_a_backup_is_read_back_and_only_its_owner_can_read_it(tmp_path: Path) -> None:
     path = tmp_path / "a.backup"
     write(path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -48,7 +48,7 @@ def test_what_was_written_is_read_by_its_owner_alone(tmp_path: Path) -> None:
 def test_a_backup_is_not_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "a.backup"
     path.write_text("precious")
-    with pytest.raises(BackupError, match="exists already"):
+    with pytest.raises(BackupError, match="already exists"):
         write(path)
     assert path.read_text() == "precious"
 
@@ -63,12 +63,12 @@ def test_a_backup_that_fails_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("place", [0.1, 0.5, 0.9])
-def test_a_damaged_backup_is_refused(tmp_path: Path, place: float) -> None:
+@pytest.mark.parametrize("position", [0.1, 0.5, 0.9])
+def test_a_damaged_backup_is_refused(tmp_path: Path, position: float) -> None:
     path = tmp_path / "a.backup"
     write(path)
     data = bytearray(path.read_bytes())
-    data[int(len(CONTENT) * place)] ^= 1
+    data[int(len(CONTENT) * position)] ^= 1
     path.write_bytes(data)
     with pytest.raises(BackupError, match="damaged"), open_for_reading(path):
         pass
@@ -79,7 +79,7 @@ def test_a_backup_that_was_cut_off_is_refused(tmp_path: Path, kept: int) -> None
     path = tmp_path / "a.backup"
     write(path)
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(BackupError, match="not a whole backup"), open_for_reading(path):
+    with pytest.raises(BackupError, match="not a complete backup"), open_for_reading(path):
         pass
 
 
@@ -92,14 +92,14 @@ def test_a_backup_of_a_newer_program_is_refused(tmp_path: Path) -> None:
         pass
 
 
-def test_a_member_cannot_lead_out_of_its_folder(tmp_path: Path) -> None:
+def test_a_member_name_with_a_path_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.backup"
     write(path, name=KEYS_FOLDER + "../../passwd")
-    with open_for_reading(path) as backup, pytest.raises(BackupError, match="which none has"):
+    with open_for_reading(path) as backup, pytest.raises(BackupError, match="invalid name"):
         backup.member_names(KEYS_FOLDER)
 
 
-def test_the_manifest_is_readable_by_people(tmp_path: Path) -> None:
+def test_the_manifest_is_formatted_for_people(tmp_path: Path) -> None:
     path = tmp_path / "a.backup"
     write(path)
     with open_for_reading(path) as backup:
@@ -108,9 +108,9 @@ def test_the_manifest_is_readable_by_people(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "message"),
     [(b'{"layout":' + b"[" * 5_000, "5001 levels deep"), (b'{"layout":"\xff"}', "utf-8"), (b"[]", "object")],
 )
-def test_a_manifest_that_is_none_is_refused(data: bytes, told: str) -> None:
-    with pytest.raises(BackupError, match=f"cannot be read.*{told}"):
+def test_a_malformed_manifest_is_refused(data: bytes, message: str) -> None:
+    with pytest.raises(BackupError, match=f"cannot be read.*{message}"):
         decode_manifest(data)

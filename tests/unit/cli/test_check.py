@@ -34,7 +34,7 @@ def test_a_gap_is_a_warning_and_the_folder_is_fine(tmp_path: Path) -> None:
     result = CliRunner().invoke(command, [str(write_duty_folder(tmp_path, roster=ended))])
     assert result.exit_code == 0
     assert "warning: nobody of team operations is on call from" in result.stderr
-    assert "Delta is fine" in result.stdout
+    assert "Delta is valid" in result.stdout
 
 
 def test_alkmaar_has_somebody_on_call_at_all_times() -> None:
