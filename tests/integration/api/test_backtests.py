@@ -144,7 +144,7 @@ async def test_the_command_says_what_the_api_says(
     assert (code, err) == (0, "")
     assert out.startswith("bad-air version 1 on 8 entities")
     assert f"  {at(5):<22}{at(7):<22}major " in out
-    assert "0 added, 0 removed, 0 changed, 3 the same" in out
+    assert "0 added, 0 removed, 0 changed, 3 unchanged" in out
 
     code, out, err = await command(stored.dsn, "none", *span)
     assert (code, out) == (1, "")

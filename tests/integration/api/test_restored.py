@@ -152,7 +152,7 @@ async def test_nothing_is_restored_over_what_is_there(
     assert "restore into a new one" in said
     code, said = await livetwin(filled.dsn, "backup", str(file))
     assert code == 1
-    assert "exists already" in said
+    assert "already exists" in said
     assert await contents(filled.dsn) == expected
 
 
