@@ -1,5 +1,5 @@
-"""Outlets: the live view told to those who would rather be told than ask, over MQTT and by webhooks.
+"""The outlets role: publishes the live view over MQTT and by webhooks.
 
-The role follows the log into a live view of its own, with the code of the api: what leaves here is, byte for
-byte of its data, what anybody may see there.
+It follows the log into a live view of its own, with the api's code: the data that it sends is, byte for byte,
+what the api shows to anybody. What may not live here: state of its own, or another rendering of the view.
 """

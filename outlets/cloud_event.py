@@ -1,4 +1,4 @@
-"""Events of the live stream as CloudEvents 1.0 (JSON event format), and the message around them. Pure."""
+"""CloudEvents 1.0 (JSON event format) of the live stream, and the webhook messages that carry them. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SINGLE_CONTENT_TYPE = "application/cloudevents+json"
 
 
 class CloudEvent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """One event."""
+    """A CloudEvent; `cursor` is an extension of ours."""
 
     specversion: str
     id: str
@@ -25,23 +25,22 @@ class CloudEvent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     subject: str | None = None
     time: str | None = None
     datacontenttype: str
-    #: extension: where to resume behind this event
-    cursor: str
+    cursor: str  #: where to resume after this event
     data: msgspec.Raw
 
 
 class WebhookMessage(NamedTuple):
-    """What is sent at one time."""
+    """The body of one request, with what identifies and describes it."""
 
     id: str  #: the same for the same events
     content_type: str
     body: bytes
     events: list[CloudEvent]
-    cursor: str  #: behind its last event
+    cursor: str  #: where to resume after its last event
 
 
 class _EventData(msgspec.Struct, frozen=True, rename="camel"):
-    """What of an event's data says which event it is."""
+    """The members of an event's data that identify the event."""
 
     entity_id: str = ""
     property: str = ""
@@ -56,22 +55,22 @@ _decode_event_data = msgspec.json.Decoder(_EventData).decode
 _encode = msgspec.json.Encoder().encode
 
 
-def cloud_event(event: LiveEvent, city: str, after: str) -> CloudEvent:
-    """Return an event of the live stream as a CloudEvent; `after` is the cursor before it.
+def cloud_event(event: LiveEvent, city: str, previous_cursor: str) -> CloudEvent:
+    """Return a live event as a CloudEvent; `previous_cursor` is the cursor before it.
 
-    Its id follows from what it tells, so it is the same however often it is told, and by whichever process.
+    Its id is derived from its content, so repeated deliveries by any process have the same id.
     """
-    told = _decode_event_data(event.data)
-    if told.alarm_id:
-        id, subject, time = f"alarm/{told.alarm_id}/{told.revision}", told.alarm_id, told.time
-    elif told.entity_id:
-        id = f"state/{told.entity_id}/{told.property}/{told.revision}/{told.freshness}"
-        subject, time = told.entity_id, told.phenomenon_time
+    data = _decode_event_data(event.data)
+    if data.alarm_id:
+        id, subject, time = f"alarm/{data.alarm_id}/{data.revision}", data.alarm_id, data.time
+    elif data.entity_id:
+        id = f"state/{data.entity_id}/{data.property}/{data.revision}/{data.freshness}"
+        subject, time = data.entity_id, data.phenomenon_time
     else:
-        id, subject, time = f"place/{_hash(after)}", None, None
+        id, subject, time = f"place/{_hash(previous_cursor)}", None, None
     return CloudEvent(
         specversion="1.0",
-        # A snapshot tells what is, and need not be news: it is another event than the change to it.
+        # A snapshot repeats the present state: its event is not the event of the change.
         id=id if event.name in ("state", "alarm") else f"{event.name}/{id}",
         source=f"/livetwin/{city}",
         type=f"livetwin.{event.name}",
@@ -84,10 +83,10 @@ def cloud_event(event: LiveEvent, city: str, after: str) -> CloudEvent:
 
 
 def build_message(events: Sequence[CloudEvent], mode: WebhookMode) -> WebhookMessage:
-    """Return the message that carries events: an array, or in the mode `single` the only one."""
+    """Return the message that carries the events: a JSON array, or the only event in the mode `single`."""
     body = _encode(events[0] if mode == "single" else events)
     return WebhookMessage(
-        id="msg_" + _hash("\n".join(one.id for one in events)),
+        id="msg_" + _hash("\n".join(event.id for event in events)),
         content_type=SINGLE_CONTENT_TYPE if mode == "single" else BATCH_CONTENT_TYPE,
         body=body,
         events=list(events),
@@ -96,9 +95,9 @@ def build_message(events: Sequence[CloudEvent], mode: WebhookMode) -> WebhookMes
 
 
 def to_documents(events: Sequence[CloudEvent]) -> list[dict[str, Any]]:
-    """Return events as what JSON is decoded to."""
-    found: list[dict[str, Any]] = msgspec.json.decode(_encode(events))
-    return found
+    """Return events as decoded JSON documents."""
+    documents: list[dict[str, Any]] = msgspec.json.decode(_encode(events))
+    return documents
 
 
 def _hash(text: str) -> str:

@@ -6,11 +6,11 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 
 class OutletMetrics:
-    """What the outlets count, beside what their live view counts as that of the api does."""
+    """Metrics of the outlets; their live view adds the metrics of the api's."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.mqtt_connected = Gauge(
-            "livetwin_outlets_mqtt_connected", "1 while the MQTT broker is reached.", registry=registry
+            "livetwin_outlets_mqtt_connected", "1 while connected to the MQTT broker.", registry=registry
         )
         self.mqtt_messages = Counter(
             "livetwin_outlets_mqtt_messages_total",
@@ -20,18 +20,18 @@ class OutletMetrics:
         )
         self.mqtt_waiting = Gauge(
             "livetwin_outlets_mqtt_waiting",
-            "Entities and alarms that changed and are not told yet.",
+            "Entities and alarms with changes that are not published yet.",
             registry=registry,
         )
         self.webhooks = Gauge(
-            "livetwin_outlets_webhooks", "Webhooks that are delivered to.", registry=registry
+            "livetwin_outlets_webhooks", "Webhooks with a running delivery.", registry=registry
         )
         self.webhooks_failing = Gauge(
-            "livetwin_outlets_webhooks_failing", "Webhooks whose last try failed.", registry=registry
+            "livetwin_outlets_webhooks_failing", "Webhooks whose last attempt failed.", registry=registry
         )
         self.webhook_messages = Counter(
             "livetwin_outlets_webhook_messages_total",
-            "Tries to deliver a message, by what became of them; and messages given up.",
+            "Attempts to deliver a message, by result; `dead` counts messages given up.",
             ["result"],
             registry=registry,
         )

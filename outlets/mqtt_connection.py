@@ -1,7 +1,7 @@
-"""The MQTT broker as an outlet uses it: messages out, each confirmed, and a look at what it retains.
+"""A connection to the MQTT broker for publishing: QoS 1 messages, and the digests of retained messages.
 
-Packets are written and read by `mqtt5` on the event loop: a client with a thread of its own wakes it, and is
-woken, for each message and for each confirmation, at a hundred times the cost of the packet.
+`mqtt5` encodes and decodes packets on the event loop. A client with its own thread costs a hundred times as
+much: each message and each confirmation wakes both threads.
 """
 
 from __future__ import annotations
@@ -26,57 +26,55 @@ log = logging.getLogger(__name__)
 CONNECT_TIMEOUT_S = 10.0
 RETAINED_TIMEOUT_S = 30.0
 IN_FLIGHT_MAX = 100
-"""Messages that are not confirmed yet; the broker may want fewer."""
+"""Messages sent and not confirmed; the broker may allow fewer."""
 PACKET_BYTES_MAX = 16 * 1024 * 1024
-"""Of what the broker sends; it withholds a retained message that is larger."""
+"""Largest packet accepted from the broker, which then withholds larger retained messages."""
 
 _PACKET_IDS = 65_535
 _ACCEPTED = (mqtt5.PubAckReasonCode.SUCCESS, mqtt5.PubAckReasonCode.NO_MATCHING_SUBSCRIBERS)
 
 
 class MqttConnectionLostError(ServiceError):
-    """The broker is not reached, or not any more, or it refuses what an outlet needs."""
+    """The broker is unreachable, closed the connection, or refuses a required operation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MqttConnectionOptions:
-    """Where to connect, and as whom."""
+    """The broker, the credentials and the keep-alive of a connection."""
 
     broker: MqttAccess
     keepalive_s: int = 60
 
 
 def payload_digest(payload: bytes) -> bytes:
-    """Return what a payload is known again by."""
+    """Return a short hash, to compare payloads without keeping them."""
     return hashlib.blake2b(payload, digest_size=16).digest()
 
 
 @asynccontextmanager
 async def open_mqtt_connection(options: MqttConnectionOptions) -> AsyncIterator[MqttConnection]:
-    """Be connected once, without a session that outlives it. Raises MqttConnectionLostError when that
-    fails.
-    """
-    broker = MqttConnection(options)
+    """Open a connection without a persistent session. Raises MqttConnectionLostError on failure."""
+    connection = MqttConnection(options)
     try:
-        await broker.connect()
-        yield broker
+        await connection.connect()
+        yield connection
     finally:
-        broker.close()
+        connection.close()
 
 
 class MqttConnection(asyncio.Protocol):
-    """One connection. What was not confirmed when it is lost is for whoever sent it to send again."""
+    """One connection. When it is lost, its user must send unconfirmed messages again."""
 
     def __init__(self, options: MqttConnectionOptions) -> None:
         self._options = options
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._connack: asyncio.Future[int] = self._loop.create_future()  #: messages the broker wants at once
+        self._connack: asyncio.Future[int] = self._loop.create_future()  #: the broker's receive maximum
         self._lost: asyncio.Future[str] = self._loop.create_future()  #: why the connection ended
         self._in_flight = asyncio.Semaphore(IN_FLIGHT_MAX)
-        self._unread = bytearray()  # begins with a packet
-        self._unsent: list[bytes] = []  # packets that go out together
-        self._packet = 0  # id of the last packet that is confirmed
+        self._unread = bytearray()  # starts at a packet boundary
+        self._unsent: list[bytes] = []  # packets of the next write
+        self._packet = 0  # the last packet id that was used
         self._unconfirmed: dict[int, str] = {}  #: topic of each packet
         self._refused: set[str] = set()
         self._all_confirmed = asyncio.Event()
@@ -85,10 +83,10 @@ class MqttConnection(asyncio.Protocol):
         self._marker = b""
         self._marker_seen = asyncio.Event()
         self._keepalive: asyncio.TimerHandle | None = None
-        self._ping_pending = False  # whether the broker owes a sign of life
+        self._ping_pending = False  # whether nothing arrived since the last PINGREQ
 
     async def connect(self) -> None:
-        """Connect. Raises MqttConnectionLostError."""
+        """Connect to the broker. Raises MqttConnectionLostError."""
         broker = self._options.broker
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
@@ -112,7 +110,7 @@ class MqttConnection(asyncio.Protocol):
         self._in_flight = asyncio.Semaphore(min(IN_FLIGHT_MAX, self._connack.result()))
 
     def close(self) -> None:
-        """Disconnect; what is not confirmed may be lost."""
+        """Disconnect; unconfirmed messages may be lost."""
         if self._keepalive is not None:
             self._keepalive.cancel()
         if self._transport is not None:
@@ -123,18 +121,18 @@ class MqttConnection(asyncio.Protocol):
         self._connack.cancel()
 
     async def wait_lost(self) -> str:
-        """Return why, once the connection has ended."""
+        """Wait until the connection ends; return the reason."""
         return await asyncio.shield(self._lost)
 
     async def publish(self, topic: str, payload: bytes, *, retain: bool) -> None:
-        """Send a message with QoS 1; wait while too many are not confirmed. Raises MqttConnectionLostError.
+        """Send a message with QoS 1; wait while too many are unconfirmed. Raises MqttConnectionLostError.
 
-        What is sent without a break of the event loop goes out in one write.
+        Messages sent in one step of the event loop are written together.
         """
         if self._in_flight.locked():
             await self._wait_unless_lost(self._loop.create_task(self._in_flight.acquire()))
         else:
-            await self._in_flight.acquire()  # at once: there is room
+            await self._in_flight.acquire()  # does not wait: there is room
         if self._lost.done():
             raise MqttConnectionLostError(
                 f"lost MQTT at {self._options.broker.address}: {self._lost.result()}"
@@ -147,14 +145,14 @@ class MqttConnection(asyncio.Protocol):
         )
 
     async def wait_confirmed(self) -> None:
-        """Return when everything that was sent is confirmed. Raises MqttConnectionLostError."""
+        """Wait until every message is confirmed. Raises MqttConnectionLostError."""
         await self._wait_unless_lost(self._loop.create_task(self._all_confirmed.wait()))
 
     async def retained_digests(self, filters: Iterable[str], marker_topic: str) -> dict[str, bytes]:
         """Return the digest of each message that the broker retains under the filters, by topic.
 
-        It hands them over when it is asked to subscribe, and before anything that is sent later: a message
-        of ours to `marker_topic` is the end of them. Raises MqttConnectionLostError.
+        The broker sends them on subscription, before later messages: our own message to `marker_topic` marks
+        their end. Raises MqttConnectionLostError.
         """
         self._marker = secrets.token_hex(8).encode()
         wanted = [marker_topic, *filters]
@@ -173,13 +171,14 @@ class MqttConnection(asyncio.Protocol):
                 await self._wait_unless_lost(self._loop.create_task(self._marker_seen.wait()))
         except TimeoutError as error:
             raise MqttConnectionLostError(
-                f"MQTT at {self._options.broker.address} did not tell within {RETAINED_TIMEOUT_S:.0f} s what "
-                f"it retains; may this user read {', '.join(wanted)}?"
+                f"MQTT at {self._options.broker.address} did not send its retained messages within "
+                f"{RETAINED_TIMEOUT_S:.0f} s; may this user read {', '.join(wanted)}?"
             ) from error
         self._write(mqtt5.UnsubscribePacket(self._next_packet(), wanted))
         return self._retained
 
     async def _wait_unless_lost(self, waited: asyncio.Future[Any]) -> None:
+        """Wait for a future. Raises MqttConnectionLostError when the connection ends first."""
         try:
             await asyncio.wait({waited, self._lost}, return_when=asyncio.FIRST_COMPLETED)
             if not waited.done():
@@ -206,34 +205,34 @@ class MqttConnection(asyncio.Protocol):
         if unsent and self._transport is not None and not self._transport.is_closing():
             self._transport.writelines(unsent)
 
-    def _mark_lost(self, why: str) -> None:
+    def _mark_lost(self, reason: str) -> None:
         if not self._lost.done():
-            self._lost.set_result(why)
+            self._lost.set_result(reason)
         if self._transport is not None:
             self._transport.close()
 
     def _ping(self, period_s: float) -> None:
-        """Ask for a sign of life, as the broker wants one of us; without an answer to the last it is lost."""
+        """Send a PINGREQ; mark the connection lost when nothing arrived since the last one."""
         if self._ping_pending:
-            self._mark_lost("it has stopped to answer")
+            self._mark_lost("the broker stopped answering")
             return
         self._ping_pending = True
         self._write(mqtt5.PingReqPacket())
         self._keepalive = self._loop.call_later(period_s, self._ping, period_s)
 
-    # -- what the transport calls -----------------------------------------------------------------------
+    # -- asyncio.Protocol --------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Have a connection."""
+        """Keep the transport of the new connection."""
         self._transport = cast(asyncio.Transport, transport)
         enable_keepalive(transport.get_extra_info("socket"))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Have it no more."""
+        """Mark the connection lost."""
         self._mark_lost(repr(exc) if exc is not None else "the connection ended")
 
     def data_received(self, data: bytes) -> None:
-        """Take in what has come, packet by packet."""
+        """Process every complete packet that has arrived."""
         self._ping_pending = False
         self._unread += data
         at = 0
@@ -245,9 +244,9 @@ class MqttConnection(asyncio.Protocol):
                     at += length
                     self._on_packet(packet)
         except IndexError:
-            pass  # The rest of a packet is still to come.
+            pass  # The last packet is incomplete.
         except ValueError as error:
-            self._mark_lost(f"it sent what is no MQTT: {error}")
+            self._mark_lost(f"the broker sent data that is not MQTT: {error}")
         del self._unread[:at]
 
     def _on_packet(self, packet: mqtt5.Packet) -> None:
@@ -266,13 +265,14 @@ class MqttConnection(asyncio.Protocol):
 
     def _on_connack(self, packet: mqtt5.ConnAckPacket) -> None:
         if packet.reason_code != mqtt5.ConnAckReasonCode.SUCCESS:
-            self._mark_lost(f"it refuses the connection ({_reason_text(packet.reason_code)})")
+            self._mark_lost(f"the broker refuses the connection ({_reason_text(packet.reason_code)})")
         elif not self._connack.done():
             self._connack.set_result(packet.receive_max)
-            wanted = packet.server_keep_alive
-            keepalive_s = self._options.keepalive_s if wanted is None else wanted
+            keepalive_s = packet.server_keep_alive
+            if keepalive_s is None:
+                keepalive_s = self._options.keepalive_s
             if keepalive_s:
-                # Twice in that time: the broker hears of us early enough, and we know soon when it is gone.
+                # Twice per keep-alive: in time for the broker, and a lost broker is noticed soon.
                 self._keepalive = self._loop.call_later(keepalive_s / 2, self._ping, keepalive_s / 2)
 
     def _on_puback(self, packet: mqtt5.PubAckPacket) -> None:
@@ -282,7 +282,13 @@ class MqttConnection(asyncio.Protocol):
         if packet.reason_code not in _ACCEPTED and topic not in self._refused:
             self._refused.add(topic)
             reason = _reason_text(packet.reason_code)
-            log.error("MQTT at %s refuses messages to %s: %s", self._options.broker.address, topic, reason)
+            log.error(
+                "MQTT at %s refuses messages to %s: %s",
+                self._options.broker.address,
+                topic,
+                reason,
+                extra={"event": "mqtt-out.refused", "topic": topic},
+            )
         self._in_flight.release()
         if not self._unconfirmed:
             self._all_confirmed.set()
@@ -291,7 +297,7 @@ class MqttConnection(asyncio.Protocol):
 def _reason_text(
     reason: mqtt5.ConnAckReasonCode | mqtt5.DisconnectReasonCode | mqtt5.PubAckReasonCode,
 ) -> str:
-    """Return a reason as people read it.
+    """Return a reason code as text.
 
     >>> _reason_text(mqtt5.ConnAckReasonCode.NOT_AUTHORIZED)
     'not authorized'

@@ -1,4 +1,4 @@
-"""MQTT out: the state of each entity and every alarm that stands, as retained messages."""
+"""MQTT out: publishes the state of each entity and each standing alarm as retained messages."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ log = logging.getLogger(__name__)
 RETRY_FIRST_S = 0.5
 RETRY_MAX_S = 15.0
 
-# A datastream beside others may age without a change of the value that they combine to.
 REFRESH_S = 60.0
+"""Period of comparing everything: a datastream may age without changing the combined value."""
 
-# Under load so much is sent at once: both ends wake for each write. An alarm waits for no longer than that.
 BATCH_S = 0.1
+"""Messages of this time are sent together under load: each write wakes both ends. Alarms wait no longer."""
 
-# Entities and alarms looked at between two breaths of the event loop: 100 us each.
 CHECKED_MAX = 100
+"""Entities and alarms checked in one step of the event loop, at 100 us each."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -53,18 +53,18 @@ class _OutgoingMessage(NamedTuple):
 
 
 class MqttPublisher:
-    """Keeps what the broker retains in step with the live view.
+    """Keeps the broker's retained messages equal to the live view.
 
-    Only the newest counts: what changes while a message waits, or while the broker is away, is told once, as
-    it is then. At each connection the broker is asked what it retains; what is over is cleared, what it lacks
-    is sent, what it has is left alone.
+    Only the newest state is sent: changes while a message waits, or while the broker is unreachable, are
+    published once. After each connection the retained messages are compared: outdated ones are cleared,
+    missing ones are sent, equal ones are left.
     """
 
     def __init__(
         self,
         options: MqttConnectionOptions,
         *,
-        feed: LogFollower,
+        follower: LogFollower,
         hub: Hub,
         changes: PendingChanges,
         clock: Clock,
@@ -73,7 +73,7 @@ class MqttPublisher:
         messages_per_s_max: int,
     ) -> None:
         self._options = options
-        self._feed = feed
+        self._follower = follower
         self._hub = hub
         self._changes = changes
         self._clock = clock
@@ -81,99 +81,109 @@ class MqttPublisher:
         self._period_s = period_s
         self._pause_s = 1 / messages_per_s_max
         self._batch_max = max(1, int(messages_per_s_max * BATCH_S))
-        self._retained: dict[str, bytes] = {}  #: digest of what the broker retains, by topic
-        self._alarm_queue: deque[str] = deque()  #: to be told before any entity
-        self._entity_queue: deque[str] = deque()  #: entities to be told before any is told again
-        self._next_round = 0.0  #: when the next round may begin, by the clock of the event loop
+        self._retained: dict[str, bytes] = {}  #: digest of each retained message, by topic
+        self._alarm_queue: deque[str] = deque()  #: published before any entity
+        self._entity_queue: deque[str] = deque()  #: entities of this round; each is published once in it
+        self._next_round = 0.0  #: earliest start of the next round, event loop time
 
     async def run(self) -> None:
-        """Work until cancelled; outlives every outage of the broker."""
+        """Publish until cancelled; reconnect after every outage of the broker."""
         backoff = Backoff(first_s=RETRY_FIRST_S, max_s=RETRY_MAX_S)
-        await self._feed.ready.wait()
+        await self._follower.ready.wait()
         while True:
             try:
                 await self._connect_and_publish(backoff)
             except MqttConnectionLostError as error:
                 delay_s = backoff.next_s()
-                log.warning("%s; trying again in %.1f s", error, delay_s)
+                log.warning(
+                    "%s; retrying in %.1f s", error, delay_s, extra={"event": "mqtt-out.disconnected"}
+                )
                 await asyncio.sleep(delay_s)
 
     async def _connect_and_publish(self, backoff: Backoff) -> None:
         try:
             async with open_mqtt_connection(self._options) as connection:
-                log.info("connected to the MQTT broker at %s", self._options.broker.address)
+                log.info(
+                    "connected to the MQTT broker at %s",
+                    self._options.broker.address,
+                    extra={"event": "mqtt-out.connected"},
+                )
                 self._metrics.mqtt_connected.set(1)
                 backoff.reset()
                 await self._publish_until_lost(connection)
         finally:
             self._metrics.mqtt_connected.set(0)
 
-    async def _publish_until_lost(self, broker: MqttConnection) -> None:
-        """Tell what changes until the connection is lost, which raises MqttConnectionLostError."""
+    async def _publish_until_lost(self, connection: MqttConnection) -> None:
+        """Publish changes until the connection is lost, which raises MqttConnectionLostError."""
         topics = OutletTopics(self._hub.model.city.id)
-        self._retained = await broker.retained_digests(topics.filters, topics.marker_topic)
-        log.info("the MQTT broker retains %d messages of this city", len(self._retained))
+        self._retained = await connection.retained_digests(topics.filters, topics.marker_topic)
+        log.info(
+            "the MQTT broker retains %d messages of this city",
+            len(self._retained),
+            extra={"event": "mqtt-out.compared", "retained": len(self._retained)},
+        )
         self._alarm_queue.clear()
         self._entity_queue.clear()
         self._changes.on_reset()
-        telling = [
-            asyncio.create_task(one)
-            for one in (self._publish_changes(broker, topics), self._refresh(), broker.wait_lost())
+        tasks = [
+            asyncio.create_task(work)
+            for work in (self._publish_changes(connection, topics), self._refresh(), connection.wait_lost())
         ]
         try:
-            done, _ = await asyncio.wait(telling, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 raise MqttConnectionLostError(
                     f"lost the MQTT broker at {self._options.broker.address}: {task.result()}"
                 )
         finally:
-            for task in telling:
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*telling, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _refresh(self) -> None:
         while True:
             await asyncio.sleep(REFRESH_S)
             self._changes.on_reset()
 
-    async def _publish_changes(self, broker: MqttConnection, topics: OutletTopics) -> None:
-        """Tell alarms as they come, and between them each entity at most once a period."""
+    async def _publish_changes(self, connection: MqttConnection, topics: OutletTopics) -> None:
+        """Publish alarms at once, and between them each entity at most once a period."""
         loop = asyncio.get_running_loop()
-        outbox = self._changes
+        changes = self._changes
         while True:
-            if outbox.take_all_changed():
+            if changes.take_all_changed():
                 self._mark_everything_changed(topics)
             now = loop.time()
-            portion = self._next_batch(topics, now)
-            self._metrics.mqtt_waiting.set(len(outbox) + len(self._alarm_queue) + len(self._entity_queue))
-            for one in portion:
-                await broker.publish(one.topic, one.payload, retain=one.retain)
-                self._metrics.mqtt_messages.labels(one.kind).inc()
-            if portion or self._alarm_queue or self._entity_queue:
-                await asyncio.sleep(now + len(portion) * self._pause_s - loop.time())
+            batch = self._next_batch(topics, now)
+            self._metrics.mqtt_waiting.set(len(changes) + len(self._alarm_queue) + len(self._entity_queue))
+            for message in batch:
+                await connection.publish(message.topic, message.payload, retain=message.retain)
+                self._metrics.mqtt_messages.labels(message.kind).inc()
+            if batch or self._alarm_queue or self._entity_queue:
+                await asyncio.sleep(now + len(batch) * self._pause_s - loop.time())
             else:
-                await outbox.wait(self._next_round - loop.time() if outbox.has_entities else None)
+                await changes.wait(self._next_round - loop.time() if changes.has_entities else None)
 
     def _next_batch(self, topics: OutletTopics, now: float) -> list[_OutgoingMessage]:
-        """Return what is to be sent next: of alarms, then of entities, as far as they are not told yet."""
-        found: list[_OutgoingMessage] = []
+        """Return the next messages: first of alarms, then of entities whose retained message is outdated."""
+        batch: list[_OutgoingMessage] = []
         self._alarm_queue.extend(self._changes.take_alarms())
         for _ in range(CHECKED_MAX):
-            if len(found) >= self._batch_max:
+            if len(batch) >= self._batch_max:
                 break
             if self._alarm_queue:
-                found += self._alarm_messages(topics, self._alarm_queue.popleft())
+                batch += self._alarm_messages(topics, self._alarm_queue.popleft())
             elif self._entity_queue:
-                found += self._entity_messages(topics, self._entity_queue.popleft())
+                batch += self._entity_messages(topics, self._entity_queue.popleft())
             elif self._changes.has_entities and now >= self._next_round:
                 self._entity_queue.extend(self._changes.take_entities())
                 self._next_round = now + self._period_s
             else:
                 break
-        return found
+        return batch
 
     def _mark_everything_changed(self, topics: OutletTopics) -> None:
-        """Note every name that should be retained, or is."""
+        """Queue all entities, all standing alarms, and everything that the broker retains."""
         self._changes.on_entities(self._hub.model.entities)
         for event in self._hub.alarms.standing():
             self._changes.on_alarm(event.alarm)
@@ -195,24 +205,24 @@ class MqttPublisher:
 
     def _alarm_messages(self, topics: OutletTopics, id: str) -> Iterator[_OutgoingMessage]:
         topic, event = topics.alarm_topic(id), self._hub.alarms.alarm(id)
-        if event is None and not self._feed.seeded_from_database:
-            return  # It may stand, for all that is known without the database.
+        if event is None and not self._follower.seeded_from_database:
+            return  # The alarm may stand: the view was not seeded from the database yet.
         payload = alarm_data(event, self._hub.model) if event is not None else None
         if event is not None and payload is not None and event.state != AlarmState.NORMAL:
             yield from self._retained_message("alarm", topic, payload)
             return
         if payload is not None and topic in self._retained:
-            # Who listens is told how it ended; then nothing is retained any more.
+            # Subscribers get the end of the alarm; then its retained message is cleared.
             yield _OutgoingMessage("alarm", topic, payload, retain=False)
         yield from self._retained_message("alarm", topic, b"")
 
     def _retained_message(self, kind: str, topic: str, payload: bytes) -> Iterator[_OutgoingMessage]:
-        """Yield what makes the broker retain a payload, nothing where it is empty, unless it does already."""
-        known = payload_digest(payload) if payload else None
-        if self._retained.get(topic) == known:
+        """Yield the message that sets a retained payload, unless it is set; an empty one clears the topic."""
+        digest = payload_digest(payload) if payload else None
+        if self._retained.get(topic) == digest:
             return
         yield _OutgoingMessage(kind, topic, payload, retain=True)
-        if known is None:
+        if digest is None:
             self._retained.pop(topic, None)
         else:
-            self._retained[topic] = known
+            self._retained[topic] = digest

@@ -1,4 +1,4 @@
-"""The outbox: what changed in the live view and is not told yet. Pure but for waking whoever waits."""
+"""The entities and alarms that changed in the live view and are not published yet."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from contextlib import suppress
 
 
 class PendingChanges:
-    """Names, each once, however often it changed: as large as the city at most. An
-    `api.live.hub.ChangeListener`.
+    """Collects ids, each once however often it changes. An `api.live.hub.ChangeListener`.
+
+    It is never larger than the city.
     """
 
     def __init__(self) -> None:
@@ -19,49 +20,49 @@ class PendingChanges:
         self._changed = asyncio.Event()
 
     def __len__(self) -> int:
-        """Return how many names wait."""
+        """Return how many entities and alarms wait."""
         return len(self._entities) + len(self._alarms)
 
     @property
     def has_entities(self) -> bool:
-        """Whether an entity changed."""
+        """Whether entities wait."""
         return bool(self._entities)
 
     def on_entities(self, ids: Iterable[str]) -> None:
-        """Note that entities changed."""
+        """Add entities whose values or freshness changed."""
         self._entities.update(dict.fromkeys(ids))
         if self._entities:
             self._changed.set()
 
     def on_alarm(self, id: str) -> None:
-        """Note that something happened to an alarm."""
+        """Add an alarm that changed."""
         self._alarms[id] = None
         self._changed.set()
 
     def on_reset(self) -> None:
-        """Note that anything may have changed."""
+        """Mark the whole view as changed."""
         self._all = True
         self._changed.set()
 
     def take_all_changed(self) -> bool:
-        """Return whether anything may have changed since this was asked last."""
-        taken, self._all = self._all, False
-        return taken
+        """Return whether the whole view was marked as changed since the last call."""
+        all_changed, self._all = self._all, False
+        return all_changed
 
     def take_alarms(self) -> list[str]:
-        """Return the alarms that wait, the one that waits longest first, and forget them."""
-        taken = list(self._alarms)
+        """Remove and return the waiting alarms, the longest waiting first."""
+        alarms = list(self._alarms)
         self._alarms.clear()
-        return taken
+        return alarms
 
     def take_entities(self) -> list[str]:
-        """Return the entities that wait, the one that waits longest first, and forget them."""
-        taken = list(self._entities)
+        """Remove and return the waiting entities, the longest waiting first."""
+        entities = list(self._entities)
         self._entities.clear()
-        return taken
+        return entities
 
     async def wait(self, timeout_s: float | None = None) -> None:
-        """Return when something changed since the last wait, or after `timeout_s`."""
+        """Wait for a change since the last wait, at most `timeout_s`."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._changed.wait(), timeout_s)
         self._changed.clear()

@@ -1,4 +1,4 @@
-"""The outlets role: follows the log into a live view of its own, and tells it over MQTT and by webhooks."""
+"""Runs the outlets role: a live view that follows the log, the MQTT publisher, and the webhooks."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ from twin.model.city_model import CityModel
 
 log = logging.getLogger(__name__)
 
-# About 100 bytes an event: 5 MB, from which webhooks go on that were late for a moment.
+# 5 MB, at about 100 bytes per event: webhooks that fall behind for a moment resume from it.
 REPLAY_BUFFER_EVENTS_MAX = 50_000
 
-# What waits for one webhook while a message is under way; beyond that it goes on from the log.
+# Events that wait for one webhook during a request; beyond this it reads them from the log again.
 QUEUE_BYTES_MAX = 1_000_000
 
-# Webhooks that read the log again at one time; others wait for their turn.
+# Webhooks that read the log again at the same time; others wait.
 REPLAYS_MAX = 8
 
 
 async def run(settings: OutletSettings, models: CityModelSource) -> None:
-    """Work until cancelled. Raises ServiceError when there is no city model."""
+    """Run the role until cancelled. Raises ServiceError when there is no city model."""
     registry = new_registry()
     serve_metrics(registry, settings.metrics_host, settings.metrics_port)
     await run_with_model(settings, await models.load(), models, registry)
@@ -61,19 +61,19 @@ def _sender(settings: OutletSettings) -> WebhookSender:
 async def run_with_model(
     settings: OutletSettings, model: CityModel, models: CityModelSource, registry: CollectorRegistry
 ) -> None:
-    """Tell the live view of a model, until cancelled."""
+    """Run the role with a loaded model, until cancelled."""
     dsn = settings.database.get_secret_value()
     metrics, view_metrics = OutletMetrics(registry), ApiMetrics(registry)
-    outbox = PendingChanges()
+    changes = PendingChanges()
     hub = Hub(
         model,
         system_clock,
         view_metrics,
         partitions=settings.partitions,
         ring_events_max=REPLAY_BUFFER_EVENTS_MAX,
-        listener=outbox,
+        listener=changes,
     )
-    feed = LogFollower(
+    follower = LogFollower(
         settings.kafka_access(),
         settings.partitions,
         hub,
@@ -83,9 +83,9 @@ async def run_with_model(
     )
     mqtt = MqttPublisher(
         _connection_options(settings),
-        feed=feed,
+        follower=follower,
         hub=hub,
-        changes=outbox,
+        changes=changes,
         clock=system_clock,
         metrics=metrics,
         period_s=settings.outlet_period_s,
@@ -103,11 +103,11 @@ async def run_with_model(
         asyncio.TaskGroup() as tasks,
     ):
         webhooks = _webhooks(settings, streams, sender, metrics)
-        tasks.create_task(feed.run(), name="feed")
+        tasks.create_task(follower.run(), name="log")
         tasks.create_task(mqtt.run(), name="mqtt")
-        tasks.create_task(_run_webhooks(feed, webhooks), name="webhooks")
+        tasks.create_task(_run_webhooks(follower, webhooks), name="webhooks")
         tasks.create_task(_follow_model(hub, models), name="model")
-        tasks.create_task(_notify_when_ready(feed), name="ready")
+        tasks.create_task(_notify_when_ready(follower), name="ready")
 
 
 def _connection_options(settings: OutletSettings) -> MqttConnectionOptions:
@@ -117,8 +117,8 @@ def _connection_options(settings: OutletSettings) -> MqttConnectionOptions:
 def _webhooks(
     settings: OutletSettings, streams: EventStreams, sender: WebhookSender, metrics: OutletMetrics
 ) -> WebhookSupervisor:
-    book = WebhookRepository(settings.database.get_secret_value())
-    means = DeliveryDependencies(
+    repository = WebhookRepository(settings.database.get_secret_value())
+    dependencies = DeliveryDependencies(
         streams=streams,
         sender=sender,
         policy=WebhookRetryPolicy(
@@ -127,27 +127,31 @@ def _webhooks(
             attempts_max=settings.webhook_tries_max,
             age_max_s=settings.webhook_age_max_s,
         ),
-        rng=Random(secrets.randbits(64)),  # noqa: S311 - it spreads pauses, and hides nothing
+        rng=Random(secrets.randbits(64)),  # noqa: S311 - it spreads delays; it is no secret
         clock=system_clock,
         metrics=metrics,
-        add_dead_letter=book.add_dead_letter,
+        add_dead_letter=repository.add_dead_letter,
     )
-    return WebhookSupervisor(book, means)
+    return WebhookSupervisor(repository, dependencies)
 
 
-async def _run_webhooks(feed: LogFollower, webhooks: WebhookSupervisor) -> None:
-    # A place in the log that the view has not reached yet must not look like one that is not there.
-    await feed.ready.wait()
+async def _run_webhooks(follower: LogFollower, webhooks: WebhookSupervisor) -> None:
+    # Before the view is ready, a valid cursor would look like one that the log no longer has.
+    await follower.ready.wait()
     await webhooks.run()
 
 
 async def _follow_model(hub: Hub, models: CityModelSource) -> None:
     async for model in models.watch():
         hub.set_model(model)
-        log.info("the city model has version %d now", model.version)
+        log.info(
+            "the city model has version %d now",
+            model.version,
+            extra={"event": "model.changed", "version": model.version},
+        )
 
 
-async def _notify_when_ready(feed: LogFollower) -> None:
-    await feed.ready.wait()
+async def _notify_when_ready(follower: LogFollower) -> None:
+    await follower.ready.wait()
     notify_ready()
-    log.info("ready")
+    log.info("ready", extra={"event": "role.ready"})

@@ -16,27 +16,27 @@ class OutletSettings(MqttSettings):
         default=1.0,
         ge=0.05,
         le=3600,
-        description="Least time between two states of one entity on MQTT, seconds; the newest is sent.",
+        description="Shortest time between two MQTT messages about one entity, seconds; the newest is sent.",
     )
-    # A state is about a kilobyte and takes some tenths of a millisecond to write and send.
+    # A state has about a kilobyte; encoding and sending it takes some tenths of a millisecond.
     outlet_messages_per_s_max: int = Field(
-        default=200, ge=1, description="Messages sent to the MQTT broker each second, at most."
+        default=200, ge=1, description="Messages published to the MQTT broker per second, at most."
     )
     sink_networks: SinkNetworks = ""
     webhook_timeout_s: float = Field(
-        default=10.0, gt=0, le=120, description="Time that a receiver has to answer, seconds."
+        default=10.0, gt=0, le=120, description="Time within which a receiver must answer, seconds."
     )
     webhook_retry_first_s: float = Field(
         default=1.0,
         gt=0,
         le=3600,
-        description="Pause after the first failure, seconds; it doubles each time.",
+        description="Delay after the first failure, seconds; it doubles after each further failure.",
     )
     webhook_retry_max_s: float = Field(
-        default=3_600.0, gt=0, description="Longest pause between two tries, seconds."
+        default=3_600.0, gt=0, description="Longest delay between two attempts, seconds."
     )
     webhook_tries_max: int = Field(
-        default=30, ge=1, description="Tries after which a message becomes a dead letter."
+        default=30, ge=1, description="Attempts after which a message becomes a dead letter."
     )
     webhook_age_max_s: float = Field(
         default=86_400.0, gt=0, description="Time after which a message becomes a dead letter, seconds."

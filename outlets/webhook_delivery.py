@@ -1,4 +1,4 @@
-"""The delivery of one webhook: in order, one message at a time, tried again until it is delivered or dead."""
+"""The delivery of one webhook: messages in order, each retried until it is delivered or a dead letter."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from twin.errors import ServiceError
 log = logging.getLogger(__name__)
 
 MESSAGE_EVENTS_MAX = 100
-"""In one message."""
+"""Events in one message."""
 
 _PAUSE_S = 0.5
 
-# What must be told to who reads a stream, and need not be here: reading goes on from where delivery is.
+# Gaps that matter to readers of a live stream only: a delivery reads again from its own cursor.
 _TRANSIENT_GAPS = {GapReason.TOO_SLOW, GapReason.LOG_UNREADABLE}
 
 
@@ -38,12 +38,12 @@ class _GapData(msgspec.Struct):
     reason: GapReason
 
 
-_gap = msgspec.json.Decoder(_GapData).decode
+_decode_gap = msgspec.json.Decoder(_GapData).decode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryDependencies:
-    """What every delivery works with."""
+    """The services and options that all deliveries share."""
 
     streams: EventStreams
     sender: WebhookSender
@@ -51,22 +51,21 @@ class DeliveryDependencies:
     rng: Random
     clock: Clock
     metrics: OutletMetrics
-    add_dead_letter: Callable[
-        [str, DeadLetter], Awaitable[None]
-    ]  #: raises ServiceError while the database is away
+    #: stores a dead letter of a webhook; raises ServiceError while the database is unavailable
+    add_dead_letter: Callable[[str, DeadLetter], Awaitable[None]]
 
 
 class WebhookDelivery:
-    """Reads the live stream as a subscriber would, and moves its place in it as messages are delivered.
+    """Reads the live stream as a subscriber, and advances its cursor with each delivered message.
 
-    While a message fails the stream is let go: what comes meanwhile stays in the log, and nothing piles up
-    here. So a receiver that hangs costs one message of memory, and nobody else's time.
+    While a message fails, the stream is closed and later events stay in the log. So a hanging receiver costs
+    the memory of one message, and delays no other webhook.
     """
 
     def __init__(self, webhook: Webhook, dependencies: DeliveryDependencies) -> None:
         self.webhook = webhook
         self.progress: WebhookProgress = webhook.progress
-        self.progress_changed = False  #: whether the progress is not stored yet
+        self.progress_changed = False  #: whether the progress changed since it was stored
         self._dependencies = dependencies
         self._hub = dependencies.streams.hub
         filter = LiveFilter.model_validate(webhook.filter)
@@ -75,7 +74,7 @@ class WebhookDelivery:
         self._retry_after_s: float | None = None
 
     async def run(self) -> None:
-        """Deliver until cancelled, or until the receiver is gone for good."""
+        """Deliver until cancelled, or until the webhook is disabled because its receiver is gone."""
         if not self.progress.cursor and "snapshot" not in self._events:
             self._update_progress(cursor=encode_cursor(self._hub.cursor()))
         while self.progress.state == "active":
@@ -84,7 +83,7 @@ class WebhookDelivery:
                 await self._retry(failed)
 
     async def _deliver(self) -> WebhookMessage | None:
-        """Deliver what comes until a message fails: return that. None when reading must begin anew."""
+        """Deliver events until a message fails, and return it; None when the stream must be opened again."""
         streams, start = self._dependencies.streams, self.progress.cursor
         cursor = decode_cursor(self._resume_cursor(start)) if start else None
         with streams.open_subscriber(self._wanted) as subscriber:
@@ -93,15 +92,15 @@ class WebhookDelivery:
                     for events in _split_events(
                         decode_events(chunk), 1 if self._single else MESSAGE_EVENTS_MAX
                     ):
-                        if events[0].name == "gap" and _gap(events[0].data).reason in _TRANSIENT_GAPS:
+                        if events[0].name == "gap" and _decode_gap(events[0].data).reason in _TRANSIENT_GAPS:
                             await asyncio.sleep(_PAUSE_S)
                             return None
-                        due = build_message(self._cloud_events(events), self.webhook.mode)
-                        if not await self._attempt(due):
-                            return due
+                        message = build_message(self._cloud_events(events), self.webhook.mode)
+                        if not await self._attempt(message):
+                            return message
                         if events[0].name == "gap" and "snapshot" not in self._events:
-                            # The stream joins anew now, for a snapshot; without one, what changed since the
-                            # gap would be left out.
+                            # After a gap the stream sends a snapshot. Without snapshots, changes since the
+                            # gap would be missing, so it is opened again at the cursor.
                             return None
         return None
 
@@ -118,72 +117,88 @@ class WebhookDelivery:
         return found
 
     def _resume_cursor(self, cursor: str) -> str:
-        """Return where to go on from a cursor.
+        """Return the cursor to resume from.
 
-        Behind a gap that is a snapshot; who does not want one goes on with what changed after the gap.
+        After a gap a subscriber gets a snapshot; without snapshots it gets the changes after the gap.
         """
         if "snapshot" in self._events:
             return cursor
-        place = decode_cursor(cursor)
-        return encode_cursor(msgspec.structs.replace(place, partial=False)) if place.partial else cursor
+        decoded = decode_cursor(cursor)
+        return encode_cursor(msgspec.structs.replace(decoded, partial=False)) if decoded.partial else cursor
 
-    async def _retry(self, due: WebhookMessage) -> None:
-        """Try a message that failed until it is delivered or dead, or its receiver is gone."""
-        means = self._dependencies
+    async def _retry(self, message: WebhookMessage) -> None:
+        """Retry a failed message until it is delivered or a dead letter, or its receiver is gone."""
+        policy, rng, clock = self._dependencies.policy, self._dependencies.rng, self._dependencies.clock
         while self.progress.state == "active":
             since = self.progress.failing_since
-            if since is None or means.policy.is_exhausted(self.progress.failures, since, means.clock()):
-                await self._dead_letter(due)
+            if since is None or policy.is_exhausted(self.progress.failures, since, clock()):
+                await self._dead_letter(message)
                 return
-            await asyncio.sleep(means.policy.delay_s(self.progress.failures, means.rng, self._retry_after_s))
-            if await self._attempt(due):
+            await asyncio.sleep(policy.delay_s(self.progress.failures, rng, self._retry_after_s))
+            if await self._attempt(message):
                 return
 
-    async def _attempt(self, due: WebhookMessage) -> bool:
+    async def _attempt(self, message: WebhookMessage) -> bool:
         """Send a message once; return whether it was delivered."""
-        outcome = await self._dependencies.sender.send(self.webhook.url, self.webhook.secret, due)
-        self._dependencies.metrics.webhook_messages.labels(outcome.result).inc()
+        result = await self._dependencies.sender.send(self.webhook.url, self.webhook.secret, message)
+        self._dependencies.metrics.webhook_messages.labels(result.result).inc()
         now = self._dependencies.clock()
-        if outcome.result == "delivered":
-            self._dependencies.metrics.webhook_events.inc(len(due.events))
-            self._advance(due)
+        if result.result == "delivered":
+            self._dependencies.metrics.webhook_events.inc(len(message.events))
+            self._advance(message)
             self._update_progress(last_error="", delivered=now)
             return True
-        self._retry_after_s = outcome.retry_after_s
+        self._retry_after_s = result.retry_after_s
         self._update_progress(
             failures=self.progress.failures + 1,
             failing_since=self.progress.failing_since or now,
-            last_error=outcome.detail,
+            last_error=result.detail,
         )
-        if outcome.result == "gone":
-            log.warning("webhook %s is disabled: %s", self.webhook.id, outcome.detail)
-            self._update_progress(state="disabled", reason=outcome.detail)
+        if result.result == "gone":
+            log.warning(
+                "webhook %s is disabled: %s",
+                self.webhook.id,
+                result.detail,
+                extra={"event": "webhook.disabled", "webhook": self.webhook.id},
+            )
+            self._update_progress(state="disabled", reason=result.detail)
         elif self.progress.failures == 1:
-            log.warning("webhook %s fails: %s", self.webhook.id, outcome.detail)
+            log.warning(
+                "webhook %s fails: %s",
+                self.webhook.id,
+                result.detail,
+                extra={"event": "webhook.failed", "webhook": self.webhook.id},
+            )
         return False
 
-    async def _dead_letter(self, due: WebhookMessage) -> None:
-        """Keep a message as a dead letter, and go on behind it."""
-        letter = DeadLetter(
+    async def _dead_letter(self, message: WebhookMessage) -> None:
+        """Store a message as a dead letter, and continue after it."""
+        dead_letter = DeadLetter(
             number=0,
             died=self._dependencies.clock(),
             tries=self.progress.failures,
             error=self.progress.last_error,
             cursor=self.progress.cursor,
-            events=to_documents(due.events),
+            events=to_documents(message.events),
         )
         while True:
             try:
-                await self._dependencies.add_dead_letter(self.webhook.id, letter)
+                await self._dependencies.add_dead_letter(self.webhook.id, dead_letter)
                 break
             except ServiceError:
                 await asyncio.sleep(_PAUSE_S)
-        log.error("webhook %s: %d events are dead: %s", self.webhook.id, len(due.events), letter.error)
+        log.error(
+            "webhook %s: %d events are given up: %s",
+            self.webhook.id,
+            len(message.events),
+            dead_letter.error,
+            extra={"event": "webhook.dead-letter", "webhook": self.webhook.id, "events": len(message.events)},
+        )
         self._dependencies.metrics.webhook_messages.labels("dead").inc()
-        self._advance(due)
+        self._advance(message)
 
-    def _advance(self, due: WebhookMessage) -> None:
-        self._update_progress(cursor=due.cursor, failures=0, failing_since=None)
+    def _advance(self, message: WebhookMessage) -> None:
+        self._update_progress(cursor=message.cursor, failures=0, failing_since=None)
 
     def _update_progress(self, **changes: object) -> None:
         self.progress = replace(self.progress, **changes)  # type: ignore[arg-type]
@@ -191,7 +206,7 @@ class WebhookDelivery:
 
 
 def _split_events(events: Sequence[LiveEvent], size: int) -> Iterator[Sequence[LiveEvent]]:
-    """Yield events in portions; a gap is one of its own, as what follows may depend on it.
+    """Yield events in portions of at most `size`; a gap is a portion of its own.
 
     >>> change, gap = LiveEvent("c", "state", b""), LiveEvent("c", "gap", b"")
     >>> [len(one) for one in _split_events([change, change, change, gap, change], 2)]

@@ -1,4 +1,4 @@
-"""The database as outlets use it: one connection, made anew after an outage."""
+"""Webhooks in the database: read, and their progress and dead letters stored."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from storage.stores import webhooks as webhook_store
 from storage.stores.webhooks import DeadLetter, Webhook, WebhookProgress
 from twin.errors import ServiceError
 
-# A database that hangs accepts and says nothing.
+# A hanging database accepts a connection and does not answer.
 DATABASE_TIMEOUT_S = 10.0
 
 
 class WebhookRepository:
-    """What is written about webhooks. Every method raises ServiceError while the database is away."""
+    """Reads and stores webhooks over one connection, opened again after an outage.
+
+    Every method raises ServiceError while the database is unavailable.
+    """
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
@@ -30,15 +33,15 @@ class WebhookRepository:
         async with self._connected() as connection:
             return await webhook_store.read_webhooks(connection)
 
-    async def store_progress(self, moved: Sequence[tuple[str, int, WebhookProgress]]) -> None:
-        """Store how far webhooks are, by id and edition."""
+    async def store_progress(self, progress: Sequence[tuple[str, int, WebhookProgress]]) -> None:
+        """Store the progress of webhooks, given with their ids and editions."""
         async with self._connected() as connection:
-            await webhook_store.update_webhook_progress(connection, moved)
+            await webhook_store.update_webhook_progress(connection, progress)
 
-    async def add_dead_letter(self, id: str, letter: DeadLetter) -> None:
-        """Keep what could not be delivered."""
+    async def add_dead_letter(self, id: str, dead_letter: DeadLetter) -> None:
+        """Store a message that could not be delivered."""
         async with self._connected() as connection:
-            await webhook_store.insert_dead_letter(connection, id, letter)
+            await webhook_store.insert_dead_letter(connection, id, dead_letter)
 
     async def close(self) -> None:
         """Close the connection."""

@@ -1,4 +1,7 @@
-"""Sending one message to one receiver, signed, within a bound of time, to a checked address."""
+"""The HTTP client of webhooks: sends a signed message to a checked address, within a time limit.
+
+Signatures are those of Standard Webhooks: HMAC-SHA-256 over id, time and body.
+"""
 
 from __future__ import annotations
 
@@ -20,26 +23,26 @@ from runtime.sink_address import SinkError, SinkRules, literal_address
 from twin.instant import SECOND
 
 ERROR_CHARACTERS_MAX = 300
-"""Of what is kept about a failure."""
+"""Length of a stored error text."""
 
 
 class DeliveryResult(NamedTuple):
-    """What became of one try."""
+    """The result of one attempt."""
 
     result: Literal["delivered", "failed", "gone"]
     detail: str = ""
-    retry_after_s: float | None = None  #: how long the receiver wants to be left alone
+    retry_after_s: float | None = None  #: seconds that the receiver asked to wait
 
 
 class WebhookSender:
-    """An HTTP client for all webhooks. It follows no redirect, keeps no cookie and reads no answer."""
+    """An HTTP client for all webhooks. It follows no redirect, keeps no cookie and reads no response body."""
 
     def __init__(self, rules: SinkRules, clock: Clock, timeout_s: float) -> None:
         self._rules = rules
         self._clock = clock
         self._timeout_s = timeout_s
         self._session = aiohttp.ClientSession(
-            # One request a webhook at a time: their number is the bound, and nobody waits for another.
+            # Each webhook has one request at a time, so the number of webhooks is the limit.
             connector=aiohttp.TCPConnector(limit=0, resolver=_Resolver(rules)),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=timeout_s),
@@ -55,7 +58,7 @@ class WebhookSender:
         await self._session.close()
 
     async def send(self, url: str, secret: bytes, message: WebhookMessage) -> DeliveryResult:
-        """Try once; never raises for what a receiver, or the way to it, does."""
+        """Send a message once. Never raises for a failure of the receiver or the network."""
         seconds = self._clock() // SECOND
         headers = {
             "Content-Type": message.content_type,
@@ -65,7 +68,7 @@ class WebhookSender:
             "webhook-signature": sign(secret, message.id, seconds, message.body),
         }
         try:
-            self._rules.check_url(url)  # They may have changed since it was made.
+            self._rules.check_url(url)  # The rules may have changed since the webhook was created.
             async with self._session.post(
                 url, data=message.body, headers=headers, allow_redirects=False
             ) as response:
@@ -77,7 +80,7 @@ class WebhookSender:
 
 
 class _Resolver(AbstractResolver):
-    """Looks names up, and refuses those whose addresses may not be connected to."""
+    """Resolves host names, and refuses addresses that may not be connected to."""
 
     def __init__(self, rules: SinkRules) -> None:
         self._rules = rules
@@ -86,20 +89,20 @@ class _Resolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """Return the addresses of a name. Raises OSError when one of them may not be connected to."""
-        found = await self._resolver.resolve(host, port, family)
-        for one in found:
-            address = literal_address(one["host"])
+        """Return the addresses of a name. Raises OSError when one of them is not allowed."""
+        addresses = await self._resolver.resolve(host, port, family)
+        for resolved in addresses:
+            address = literal_address(resolved["host"])
             try:
                 if address is None:
-                    raise SinkError(f"{one['host']} is no address")
+                    raise SinkError(f"{resolved['host']} is not an IP address")
                 self._rules.check_address(address)
             except SinkError as error:
                 raise OSError(errno.EACCES, str(error)) from None
-        return found
+        return addresses
 
     async def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing: the resolver holds nothing open."""
 
 
 def _delivery_result(response: aiohttp.ClientResponse) -> DeliveryResult:
@@ -107,19 +110,16 @@ def _delivery_result(response: aiohttp.ClientResponse) -> DeliveryResult:
         return DeliveryResult("delivered")
     if response.status == HTTPStatus.GONE:
         return DeliveryResult("gone", "the receiver answered 410 Gone")
-    asked = response.headers.get("Retry-After", "")
+    retry_after = response.headers.get("Retry-After", "")
     return DeliveryResult(
         "failed",
         f"the receiver answered {response.status}",
-        float(asked) if asked.isdecimal() and len(asked) < 10 else None,
+        float(retry_after) if retry_after.isdecimal() and len(retry_after) < 10 else None,
     )
 
 
-# Signatures of webhooks, as Standard Webhooks has them: HMAC-SHA-256 over id, time and body.
-
-
 def sign(secret: bytes, id: str, timestamp: int, body: bytes) -> str:
-    """Return the header `webhook-signature`; `timestamp` is in seconds since 1970.
+    """Return the value of the header `webhook-signature`; `timestamp` is in seconds since 1970.
 
     https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
     """

@@ -1,4 +1,4 @@
-"""All webhooks: begun, ended and resumed as the database says, and their progress stored there."""
+"""The supervisor of webhooks: runs a delivery for each active webhook in the database."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from twin.errors import ServiceError
 
 log = logging.getLogger(__name__)
 
-# A killed process repeats what it delivered since it wrote last; receivers know events again by their ids.
 REFRESH_S = 1.0
+"""Webhooks are read, and progress is stored, once a period. After a crash its events are delivered again."""
 FINAL_STORE_TIMEOUT_S = 3.0
 
 
@@ -25,7 +25,7 @@ class _RunningDelivery(NamedTuple):
 
 
 class WebhookSupervisor:
-    """One task for each webhook. While the database is away they go on."""
+    """Runs one task for each webhook, also while the database is unavailable."""
 
     def __init__(self, repository: WebhookRepository, dependencies: DeliveryDependencies) -> None:
         self._repository = repository
@@ -34,7 +34,7 @@ class WebhookSupervisor:
         self._database_up = True
 
     async def run(self) -> None:
-        """Work until cancelled, then store how far everybody is."""
+        """Run deliveries until cancelled, then store their progress."""
         try:
             while True:
                 await self._refresh()
@@ -47,39 +47,47 @@ class WebhookSupervisor:
                 async with asyncio.timeout(FINAL_STORE_TIMEOUT_S):
                     await self._store_progress()
             except (ServiceError, TimeoutError) as error:
-                log.warning("progress of webhooks is not stored, some events will be repeated: %r", error)
+                log.warning(
+                    "the progress of webhooks is not stored, some events will be delivered again: %r",
+                    error,
+                    extra={"event": "webhook.progress-not-stored"},
+                )
             await self._repository.close()
 
     async def _refresh(self) -> None:
         try:
             await self._store_progress()
-            found = await self._repository.webhooks()
+            webhooks = await self._repository.webhooks()
         except ServiceError as error:
             if self._database_up:
-                log.warning("webhooks are neither begun nor ended just now: %s", error)
+                log.warning(
+                    "webhooks cannot be read; running deliveries continue: %s",
+                    error,
+                    extra={"event": "webhook.database-unavailable"},
+                )
             self._database_up = False
             return
         self._database_up = True
-        await self._reconcile(found)
+        await self._reconcile(webhooks)
 
     async def _store_progress(self) -> None:
-        moved = [one.delivery for one in self._running.values() if one.delivery.progress_changed]
-        told = [(one.webhook.id, one.webhook.edition, one.progress) for one in moved]
-        if told:
-            await self._repository.store_progress(told)
-            for one, (_, _, progress) in zip(moved, told, strict=True):
-                # It may have moved on while this was under way.
-                one.progress_changed = one.progress is not progress
+        deliveries = [one.delivery for one in self._running.values() if one.delivery.progress_changed]
+        stored = [(one.webhook.id, one.webhook.edition, one.progress) for one in deliveries]
+        if stored:
+            await self._repository.store_progress(stored)
+            for delivery, (_, _, progress) in zip(deliveries, stored, strict=True):
+                # The delivery may have advanced while its progress was stored.
+                delivery.progress_changed = delivery.progress is not progress
 
-    async def _reconcile(self, found: Sequence[Webhook]) -> None:
-        """Run what should be running, and nothing else."""
-        editions = {one.id: one.edition for one in found}
-        for id, one in list(self._running.items()):
-            if editions.get(id) != one.delivery.webhook.edition or _has_failed(one):
+    async def _reconcile(self, webhooks: Sequence[Webhook]) -> None:
+        """Start missing deliveries; end those of changed, removed or failed webhooks."""
+        editions = {one.id: one.edition for one in webhooks}
+        for id, running in list(self._running.items()):
+            if editions.get(id) != running.delivery.webhook.edition or _has_failed(running):
                 del self._running[id]
-                one.task.cancel()
-                await asyncio.gather(one.task, return_exceptions=True)
-        for webhook in found:
+                running.task.cancel()
+                await asyncio.gather(running.task, return_exceptions=True)
+        for webhook in webhooks:
             if webhook.id not in self._running and webhook.progress.state == "active":
                 self._start(webhook)
         active = [one.delivery.progress for one in self._running.values() if not one.task.done()]
@@ -90,17 +98,28 @@ class WebhookSupervisor:
         try:
             delivery = WebhookDelivery(webhook, self._dependencies)
         except ValueError as error:
-            log.error("webhook %s has a filter that this version cannot read: %s", webhook.id, error)
+            log.error(
+                "webhook %s has a filter that this version cannot read: %s",
+                webhook.id,
+                error,
+                extra={"event": "webhook.filter-unreadable", "webhook": webhook.id},
+            )
             return
         task = asyncio.create_task(delivery.run(), name=f"webhook {webhook.id}")
         self._running[webhook.id] = _RunningDelivery(delivery, task)
 
 
-def _has_failed(one: _RunningDelivery) -> bool:
-    """Whether a delivery ended by a fault of ours, which is told; it begins anew from where it was."""
-    if not one.task.done() or one.task.cancelled():
+def _has_failed(running: _RunningDelivery) -> bool:
+    """Return whether a delivery ended by an unexpected error, and log it; it then starts again."""
+    if not running.task.done() or running.task.cancelled():
         return False
-    error = one.task.exception()
+    error = running.task.exception()
     if error is not None:
-        log.error("the delivery of webhook %s failed", one.delivery.webhook.id, exc_info=error)
+        webhook = running.delivery.webhook.id
+        log.error(
+            "the delivery of webhook %s failed",
+            webhook,
+            exc_info=error,
+            extra={"event": "webhook.delivery-failed", "webhook": webhook},
+        )
     return error is not None

@@ -1,4 +1,4 @@
-"""CloudEvents made of events of the live stream."""
+"""CloudEvents of the live stream, and the messages that carry them."""
 
 from __future__ import annotations
 
@@ -53,18 +53,18 @@ def test_an_alarm_is_an_event_about_itself() -> None:
 
 
 @pytest.mark.parametrize(("name", "data"), [("state", STATE), ("gap", gap_data(GapReason.LOG_CHANGED))])
-def test_an_id_is_the_same_whenever_it_is_told(name: str, data: bytes) -> None:
+def test_an_id_is_the_same_for_every_delivery(name: str, data: bytes) -> None:
     assert document(name, data)["id"] == document(name, data)["id"]
     assert document("snapshot", data)["id"] != document(name, data)["id"]
 
 
-def test_gaps_after_different_places_are_different_events() -> None:
+def test_gaps_after_different_cursors_are_different_events() -> None:
     gap = gap_data(GapReason.LOG_CHANGED)
     assert document("gap", gap, "a")["id"] != document("gap", gap, "b")["id"]
     assert "subject" not in document("gap", gap)
 
 
-def test_a_message_is_known_by_the_events_in_it() -> None:
+def test_the_id_of_a_message_follows_from_its_events() -> None:
     events: list[CloudEvent] = [
         cloud_event(
             LiveEvent(cursor, "state", STATE.replace(b'"revision":7', b'"revision":%d' % number)), "city", ""

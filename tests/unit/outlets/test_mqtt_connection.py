@@ -1,4 +1,4 @@
-"""The broker as an outlet hears it: however its packets arrive, and when they no longer do."""
+"""The MQTT connection of the outlets: packets in pieces, refusals, and a connection that stops answering."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from outlets.mqtt_connection import (
 from runtime.mqtt.access import MqttAccess
 from tests.support.waiting import WAIT_S
 
-WELCOME = mqtt5.ConnAckPacket(receive_max=7).write()
+CONNACK = mqtt5.ConnAckPacket(receive_max=7).write()
 
 
 def options(port: int = 1) -> MqttConnectionOptions:
@@ -30,8 +30,8 @@ def options(port: int = 1) -> MqttConnectionOptions:
 
 
 @asynccontextmanager
-async def broker_that_says(*answers: bytes) -> AsyncIterator[MqttConnectionOptions]:
-    """A peer that answers the first packets that it gets, and is silent then."""
+async def scripted_peer(*answers: bytes) -> AsyncIterator[MqttConnectionOptions]:
+    """Run a peer that sends one answer after each packet it receives, then nothing more."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for answer in answers:
@@ -48,73 +48,73 @@ async def broker_that_says(*answers: bytes) -> AsyncIterator[MqttConnectionOptio
 
 
 @given(st.data())
-def test_what_is_heard_does_not_depend_on_how_it_arrives(data: st.DataObject) -> None:
-    told = {f"livetwin/city/entities/city.{size}/state": b"x" * size for size in (1, 100, 20_000)}
+def test_packets_are_read_alike_however_they_are_cut(data: st.DataObject) -> None:
+    retained = {f"livetwin/city/entities/city.{size}/state": b"x" * size for size in (1, 100, 20_000)}
     packets = [
-        WELCOME,
-        *(mqtt5.PublishPacket(topic, payload, retain=True).write() for topic, payload in told.items()),
+        CONNACK,
+        *(mqtt5.PublishPacket(topic, payload, retain=True).write() for topic, payload in retained.items()),
         mqtt5.PublishPacket("livetwin/city/entities/city.9/state", b"news").write(),
         mqtt5.PubAckPacket(1).write(),
     ]
     whole = b"".join(packets)
     cuts = data.draw(st.lists(st.integers(0, len(whole)), max_size=8).map(sorted))
 
-    async def hear() -> None:
-        broker = MqttConnection(options())
-        await broker.publish("livetwin/city/entities/city.9/state", b"news", retain=False)
+    async def receive() -> None:
+        connection = MqttConnection(options())
+        await connection.publish("livetwin/city/entities/city.9/state", b"news", retain=False)
         for begin, end in pairwise([0, *cuts, len(whole)]):
-            broker.data_received(whole[begin:end])
+            connection.data_received(whole[begin:end])
         async with asyncio.timeout(WAIT_S):
-            await broker.wait_confirmed()
-        assert broker._retained == {topic: payload_digest(payload) for topic, payload in told.items()}
-        assert broker._connack.result() == 7
-        broker.close()
+            await connection.wait_confirmed()
+        assert connection._retained == {topic: payload_digest(payload) for topic, payload in retained.items()}
+        assert connection._connack.result() == 7
+        connection.close()
 
-    asyncio.run(hear())
+    asyncio.run(receive())
 
 
 async def test_a_broker_that_falls_silent_is_lost() -> None:
     async with (
-        broker_that_says(WELCOME) as place,
-        open_mqtt_connection(place) as broker,
+        scripted_peer(CONNACK) as peer,
+        open_mqtt_connection(peer) as connection,
         asyncio.timeout(WAIT_S),
     ):
-        assert await broker.wait_lost() == "it has stopped to answer"
-        with pytest.raises(MqttConnectionLostError, match="it has stopped to answer"):
-            await broker.publish("a", b"", retain=True)
+        assert await connection.wait_lost() == "the broker stopped answering"
+        with pytest.raises(MqttConnectionLostError, match="the broker stopped answering"):
+            await connection.publish("a", b"", retain=True)
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "expected"),
     [
         (
             mqtt5.ConnAckPacket(reason_code=mqtt5.ConnAckReasonCode.NOT_AUTHORIZED).write(),
-            r"it refuses the connection \(not authorized\)",
+            r"the broker refuses the connection \(not authorized\)",
         ),
-        (b"HTTP/1.1 400 Bad Request\r\n" * 9, "it sent what is no MQTT"),
+        (b"HTTP/1.1 400 Bad Request\r\n" * 9, "the broker sent data that is not MQTT"),
         (
             mqtt5.DisconnectPacket(reason_code=mqtt5.DisconnectReasonCode.SERVER_BUSY).write(),
             "server busy",
         ),
     ],
 )
-async def test_why_there_is_no_connection_is_said(answer: bytes, told: str) -> None:
-    async with broker_that_says(answer) as place:
-        with pytest.raises(MqttConnectionLostError, match=told):
-            async with open_mqtt_connection(place):
+async def test_the_error_says_why_there_is_no_connection(answer: bytes, expected: str) -> None:
+    async with scripted_peer(answer) as peer:
+        with pytest.raises(MqttConnectionLostError, match=expected):
+            async with open_mqtt_connection(peer):
                 pass
 
 
-async def test_a_topic_that_is_refused_is_told_once_and_holds_nothing_up(
+async def test_a_refused_topic_is_logged_once_and_delays_no_other_message(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    broker = MqttConnection(options())
+    connection = MqttConnection(options())
     for number in (1, 2):
-        await broker.publish("a", b"", retain=True)
+        await connection.publish("a", b"", retain=True)
         refusal = mqtt5.PubAckPacket(number, reason_code=mqtt5.PubAckReasonCode.NOT_AUTHORIZED)
-        broker.data_received(refusal.write())
-    await broker.wait_confirmed()
-    assert [one.message for one in caplog.records] == [
+        connection.data_received(refusal.write())
+    await connection.wait_confirmed()
+    assert [record.message for record in caplog.records] == [
         "MQTT at 127.0.0.1:1 refuses messages to a: not authorized"
     ]
-    broker.close()
+    connection.close()

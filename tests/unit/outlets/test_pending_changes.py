@@ -1,23 +1,23 @@
-"""What waits to be told."""
+"""Changes of the live view that wait to be published."""
 
 from __future__ import annotations
 
 from outlets.pending_changes import PendingChanges
 
 
-async def test_a_name_waits_once_and_the_first_goes_first() -> None:
-    outbox = PendingChanges()
-    outbox.on_entities(["b", "a", "b"])
-    outbox.on_entities(["c", "a"])
-    outbox.on_alarm("x")
-    assert len(outbox) == 4
-    assert (outbox.take_entities(), outbox.take_entities()) == (["b", "a", "c"], [])
-    assert (outbox.take_alarms(), outbox.take_alarms()) == (["x"], [])
-    assert not outbox.has_entities
+async def test_an_id_waits_once_and_the_longest_waiting_is_taken_first() -> None:
+    changes = PendingChanges()
+    changes.on_entities(["b", "a", "b"])
+    changes.on_entities(["c", "a"])
+    changes.on_alarm("x")
+    assert len(changes) == 4
+    assert (changes.take_entities(), changes.take_entities()) == (["b", "a", "c"], [])
+    assert (changes.take_alarms(), changes.take_alarms()) == (["x"], [])
+    assert not changes.has_entities
 
 
-async def test_everything_is_looked_at_once() -> None:
-    outbox = PendingChanges()
-    outbox.on_reset()
-    await outbox.wait()
-    assert (outbox.take_all_changed(), outbox.take_all_changed()) == (True, False)
+async def test_a_reset_is_taken_once() -> None:
+    changes = PendingChanges()
+    changes.on_reset()
+    await changes.wait()
+    assert (changes.take_all_changed(), changes.take_all_changed()) == (True, False)

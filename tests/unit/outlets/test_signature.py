@@ -1,4 +1,4 @@
-"""Signatures, and the receiver's code that the documentation shows."""
+"""Signatures of webhooks, and the receiver's code in the documentation that verifies them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from outlets.webhook_sender import sign
 from tests.support.repository import ROOT
 
-# The vector of the specification.
+# The test vector of the specification.
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 ID = "msg_p5jXN8AQM9LWM0D4loKWxJek"
 TIMESTAMP = 1614265330
