@@ -1,4 +1,4 @@
-"""What the process of every role shares: the Kafka log, settings, logging, metrics and readiness.
+"""Infrastructure that every role shares: settings, access to Kafka and MQTT, telemetry, TLS, back-off.
 
-What may not live here: anything that knows what an observation means (that is `twin`) or what one role does.
+What may not live here: the meaning of an observation (see `twin`), and the work of a single role.
 """

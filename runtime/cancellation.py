@@ -1,8 +1,7 @@
-"""Cancellation that a library turned into another error, or swallowed.
+"""Detects a cancellation that a library replaced by another error, or swallowed.
 
-A COPY that is cancelled may end in the server's QueryCanceled, which looks like a database that went away.
-aiokafka swallows a cancellation now and then while it connects. Whoever retries then, or goes on with a loop,
-would run for ever.
+A cancelled COPY may end in the server's QueryCanceled, which looks like an unavailable database. aiokafka
+sometimes swallows a cancellation while it connects. A retry loop that ignores this would never end.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import asyncio
 
 
 def raise_if_cancelled() -> None:
-    """Raise CancelledError when the task that asks was cancelled and goes on nevertheless."""
+    """Raise CancelledError when the current task was cancelled but still runs."""
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError

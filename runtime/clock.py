@@ -1,4 +1,4 @@
-"""The only place that reads the clock. Everything else is given an instant, or a `Clock` to ask."""
+"""The system clock, read here alone: all other code takes an instant or a `Clock` as an argument."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import TypeAlias
 from twin.instant import Instant
 
 Clock: TypeAlias = Callable[[], Instant]
-"""Returns the present, in microseconds since the epoch, UTC."""
+"""Returns the current time, in microseconds since the epoch, UTC."""
 
 
 def system_clock() -> Instant:
-    """Return the machine's idea of now."""
+    """Return the current time of this machine."""
     return time.time_ns() // 1000

@@ -1,8 +1,8 @@
-"""Python's collector of reference cycles, set for a process that makes many short-lived objects.
+"""Settings of Python's garbage collector for a process that creates many short-lived objects.
 
-Almost nothing here lies in a cycle, and reference counts free the rest at once. As it comes, the collector
-looks through the newest objects after each 700, and now and then through all of them: an eighth of the stream
-processor's time.
+Almost no object here is part of a reference cycle, and reference counts free the others at once. With its
+defaults the collector scans the newest objects after every 700 allocations, and sometimes all of them: an
+eighth of the stream processor's time.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from __future__ import annotations
 import gc
 
 GC_THRESHOLD_YOUNG = 50_000
-"""New objects before the newest are looked through: some 10 MB, were they all garbage."""
+"""Allocations before the youngest generation is scanned: some 10 MB, if all are garbage."""
 
 GC_THRESHOLD_MIDDLE = 20
 GC_THRESHOLD_OLD = 50
 
 
 def tune_gc() -> None:
-    """Look for cycles seldom, and never again in what is there by now: it stays."""
+    """Collect rarely, and never scan the objects that exist now: they stay for the life of the process."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD_YOUNG, GC_THRESHOLD_MIDDLE, GC_THRESHOLD_OLD)

@@ -1,4 +1,4 @@
-"""The city model as a role gets it: loaded once, then followed."""
+"""The source from which a role loads and follows the city model."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from twin.model.city_model import CityModel
 
 
 class CityModelSource(Protocol):
-    """Where the city model comes from. `storage.model.model_store` has the one that the roles are given."""
+    """Loads and follows the city model; `storage.model.model_store` implements it for the roles."""
 
     async def load(self) -> CityModel:
-        """Return the present model; raise ServiceError when there is none."""
+        """Return the current model; raise ServiceError when there is none."""
         ...
 
     def watch(self) -> AsyncIterator[CityModel]:

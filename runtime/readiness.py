@@ -1,4 +1,4 @@
-"""Telling the supervisor that a role is ready: sd_notify(3), so systemd understands it."""
+"""Notifies the supervisor that a role is ready, by the protocol of sd_notify(3), which systemd uses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import suppress
 
 
 def notify_ready() -> None:
-    """Tell whoever started this process that it does its work now; do nothing when nobody listens."""
+    """Notify the supervisor that this process is ready; do nothing where there is no supervisor."""
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return
@@ -16,6 +16,6 @@ def notify_ready() -> None:
         address = "\0" + address[1:]
     with (
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender,
-        suppress(ConnectionRefusedError, FileNotFoundError),  # it listened once
+        suppress(ConnectionRefusedError, FileNotFoundError),  # the supervisor is gone
     ):
         sender.sendto(f"READY=1\nMAINPID={os.getpid()}".encode(), address)

@@ -1,7 +1,7 @@
-"""Secrets from files: `LIVETWIN_X_FILE` names the file that holds what `LIVETWIN_X` would say.
+"""Secrets from files: `LIVETWIN_X_FILE` names the file that contains the value of `LIVETWIN_X`.
 
-An environment is seen by every program that a process starts and by whoever may look at the process; a file
-has an owner and a mode, and is what systemd (`LoadCredential=`), Docker and Kubernetes hand secrets over in.
+Child processes, and users who may inspect a process, can read its environment. A file has an owner and a
+mode, and systemd (`LoadCredential=`), Docker and Kubernetes provide secrets as files.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ log = logging.getLogger(__name__)
 
 FILE_SUFFIX = "_FILE"
 
-# A connection URI or a key has a few hundred bytes; what is larger is not the file that was meant.
+# A connection URI or a key has a few hundred bytes; a larger file is the wrong file.
 SECRET_BYTES_MAX = 64 * 1024
 
 
 class SecretFileError(TwinError):
-    """Secrets cannot be read from their files; one line for each."""
+    """Secrets cannot be read from their files; one line for each file."""
 
     def __init__(self, *faults: str) -> None:
         self.faults = faults
@@ -36,9 +36,9 @@ class SecretFileError(TwinError):
 
 
 def read_secret(variable: str, path: Path) -> str:
-    """Return what a file holds without the line end at its end; warn when everybody may read it.
+    """Return the content of a file without its final line end; warn when every user may read the file.
 
-    Raises SecretFileError, whose message names the variable and never says what the file holds.
+    Raises SecretFileError, whose message names the variable and never contains the secret.
     """
     try:
         with path.open("rb") as file:
@@ -49,7 +49,9 @@ def read_secret(variable: str, path: Path) -> str:
             f"{variable}: {path} cannot be read ({error.strerror}): expected a file with the secret"
         ) from error
     if len(data) > SECRET_BYTES_MAX:
-        raise SecretFileError(f"{variable}: {path} has more than {SECRET_BYTES_MAX} bytes: no secret has")
+        raise SecretFileError(
+            f"{variable}: {path} has more than {SECRET_BYTES_MAX} bytes: expected a file with one secret"
+        )
     try:
         secret = data.decode().rstrip("\r\n")
     except UnicodeDecodeError as error:
@@ -57,19 +59,24 @@ def read_secret(variable: str, path: Path) -> str:
     if not secret:
         raise SecretFileError(f"{variable}: {path} is empty: expected the secret")
     if stat.S_IMODE(mode) & stat.S_IROTH:
-        log.warning("%s: everybody on this machine may read %s; `chmod o-r` it", variable, path)
+        log.warning(
+            "%s: every user of this machine may read %s; run `chmod o-r` on it",
+            variable,
+            path,
+            extra={"event": "secret-file.world-readable", "variable": variable},
+        )
     return secret
 
 
 def is_secret(field: FieldInfo) -> bool:
-    """Whether a setting is a secret, so that a file may hold it and nothing may show it."""
+    """Return whether a setting is a secret: it may come from a file, and is never shown."""
     return SecretStr in (field.annotation, *get_args(field.annotation))
 
 
 def secret_value(environment: Mapping[str, str], variable: str) -> str | None:
-    """Return what a variable says, or the file that it has instead; None where the environment has neither.
+    """Return the value of a variable, or of the file named instead; None when neither is set.
 
-    Raises SecretFileError when the file cannot be read, or when there are both: one of them is forgotten.
+    Raises SecretFileError when the file cannot be read, or when both are set: one of them is a leftover.
     """
     path = environment.get(variable + FILE_SUFFIX)
     if path is None:
@@ -80,7 +87,7 @@ def secret_value(environment: Mapping[str, str], variable: str) -> str | None:
 
 
 class SecretFileSource(PydanticBaseSettingsSource):
-    """The secrets of a settings class for which the environment names files."""
+    """A source of settings: the secrets for which the environment names files."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         """Return the secret of one setting, or None where no file is named."""
@@ -89,8 +96,8 @@ class SecretFileSource(PydanticBaseSettingsSource):
         return secret_value(os.environ, variable) if named else None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        """Return what files hold; raise SecretFileError with every fault."""
-        found: dict[str, Any] = {}
+        """Return the secrets from files; raise SecretFileError with every fault."""
+        secrets: dict[str, Any] = {}
         faults: list[str] = []
         for name, field in self.settings_cls.model_fields.items():
             try:
@@ -99,16 +106,16 @@ class SecretFileSource(PydanticBaseSettingsSource):
                 faults += error.faults
             else:
                 if value is not None:
-                    found[name] = value
+                    secrets[name] = value
         if faults:
             raise SecretFileError(*faults)
-        return found
+        return secrets
 
 
 class SecretEnvironment(Mapping[str, str]):
-    """An environment in which `NAME_FILE` stands for `NAME`.
+    """An environment in which `NAME_FILE` may provide the value of `NAME`.
 
-    A file is read once, when its secret is first asked for: what is handed out is what is taken out of logs.
+    A file is read once, at the first access: the value in use is the value that logs redact.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
@@ -116,7 +123,7 @@ class SecretEnvironment(Mapping[str, str]):
         self._read: dict[str, str] = {}
 
     def __getitem__(self, name: str) -> str:
-        """Return a secret; raise KeyError when there is none, SecretFileError when its file is no good."""
+        """Return a secret; raise KeyError when there is none, SecretFileError when its file is unusable."""
         if name not in self._read:
             secret = secret_value(self._environment, name)
             if secret is None:

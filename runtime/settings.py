@@ -1,4 +1,4 @@
-"""Settings that several roles share. Each role's own settings extend these; `cli` reads them once."""
+"""Settings that all roles share. The settings of each role extend them; `cli` reads them once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from runtime.tls import TlsFiles
 
 
 class RoleSettings(BaseSettings):
-    """What every role needs, from environment variables `LIVETWIN_*`; secrets also from files."""
+    """Settings of every role, from environment variables `LIVETWIN_*`; secrets also from files."""
 
     model_config = SettingsConfigDict(env_prefix="LIVETWIN_", frozen=True, extra="forbid")
 
@@ -27,22 +27,23 @@ class RoleSettings(BaseSettings):
     )
     kafka_protocol: SecurityProtocol = Field(
         default="PLAINTEXT",
-        description="How Kafka is spoken to: `PLAINTEXT`, `SSL` (TLS 1.2 and later) or `SASL_SSL` (a "
-        "password, too). Certificates and host names of the brokers are always checked.",
+        description="Protocol of Kafka: `PLAINTEXT`, `SSL` (TLS 1.2 and later) or `SASL_SSL` (TLS and "
+        "a password). Certificates and host names of the brokers are always checked.",
     )
     kafka_ca: Path | None = Field(
         default=None,
-        description="File of the authorities (PEM) that may have signed the brokers' certificates; those of "
-        "the system by default.",
+        description="File of the trusted authorities (PEM) for the brokers' certificates; those of the "
+        "system by default.",
     )
     kafka_cert: Path | None = Field(
-        default=None, description="File of our own certificate (PEM), where Kafka wants one."
+        default=None, description="File of our own certificate (PEM), if Kafka requires one."
     )
     kafka_key: Path | None = Field(
-        default=None, description="File of the key of our certificate (PEM), not encrypted."
+        default=None, description="File of the unencrypted key of our certificate (PEM)."
     )
     kafka_mechanism: SaslMechanism = Field(
-        default="SCRAM-SHA-512", description="How `SASL_SSL` proves the password: this, or `SCRAM-SHA-256`."
+        default="SCRAM-SHA-512",
+        description="How `SASL_SSL` proves the password; the alternative is `SCRAM-SHA-256`.",
     )
     kafka_username: str | None = Field(default=None, description="User name at Kafka, for `SASL_SSL`.")
     kafka_password: SecretStr | None = Field(default=None, description="Password at Kafka, for `SASL_SSL`.")
@@ -65,24 +66,23 @@ class RoleSettings(BaseSettings):
     )
     state_dir: Path = Field(
         default=Path(".livetwin/state"),
-        description="Folder for what a role keeps between starts (model copy).",
+        description="Folder for files that a role keeps between starts (copy of the model).",
     )
-    metrics_host: str = Field(
-        default="127.0.0.1", description="Address that this role's /metrics listens on."
-    )
+    metrics_host: str = Field(default="127.0.0.1", description="Address on which this role serves /metrics.")
     metrics_port: int = Field(
-        default=0, ge=0, le=65535, description="Port of this role's /metrics; 0 switches it off."
+        default=0, ge=0, le=65535, description="Port on which this role serves /metrics; 0 disables it."
     )
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
     log_format: LogFormat = Field(
-        default="human", description="`human`: lines for people; `json`: an object a line, for programs."
+        default="human",
+        description="`human`: lines for people; `json`: one JSON object per line, for programs.",
     )
     trace_ratio: float = Field(
         default=0.0,
         ge=0,
         le=1,
-        description="Share of the messages that are followed from MQTT to the live stream, by OpenTelemetry; "
-        "the same for every role. 0 switches it off.",
+        description="Share of the messages that OpenTelemetry traces from MQTT to the live stream; the "
+        "same for every role. 0 disables traces.",
     )
 
     @field_validator("database")
@@ -91,7 +91,7 @@ class RoleSettings(BaseSettings):
         try:
             conninfo_to_dict(database.get_secret_value())
         except ProgrammingError:
-            # Its message repeats what it could not read, and there may be a password in that.
+            # The error's own message repeats its input, which may contain a password.
             raise ValueError(
                 "postgresql://USER:PASSWORD@HOST:PORT/NAME, with special characters of the password as %XX"
             ) from None
@@ -117,7 +117,7 @@ class RoleSettings(BaseSettings):
         return self
 
     def kafka_access(self) -> KafkaAccess:
-        """Return what connections to Kafka are made with. Raises TlsError when files cannot be used."""
+        """Return the access that these settings describe. Raises TlsError when a file cannot be used."""
         files = TlsFiles(
             authorities=self.kafka_ca,
             certificate=self.kafka_cert,
@@ -144,5 +144,5 @@ class RoleSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Return what is asked for a setting, in order: the caller, the environment, the files it names."""
+        """Return the sources of settings, in this order: the caller, the environment, files of secrets."""
         return init_settings, env_settings, SecretFileSource(settings_cls)

@@ -1,8 +1,8 @@
-"""Where we may send: addresses of receivers that people name, kept away from what only we can reach.
+"""Allowed receivers of webhooks: protection against server-side request forgery (SSRF).
 
-Whoever may make a webhook would otherwise have us ask services behind the firewall. So a receiver is on the
-public internet, or in a network that the settings name; a name is looked up when we connect, and what is
-connected to is the address that was checked.
+Without it, a user who may create webhooks could send requests to services behind our firewall. A receiver
+must be on the public internet, or in a network that the settings allow. A host name is resolved when the
+sender connects, and the checked address is the one that it connects to.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 URL_CHARACTERS_MAX = 2_000
 
-# RFC 6052: an IPv4 address inside an IPv6 one, which a translator on the way takes out.
+# RFC 6052: IPv6 addresses that contain an IPv4 address for a translator.
 _NAT64_PREFIX = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 class SinkError(TwinError):
-    """We may not send there; says what was found and what is expected."""
+    """A receiver is not allowed; the message says what was found and what is expected."""
 
 
 def parse_networks(text: str) -> tuple[Network, ...]:
-    """Return the networks of a comma-separated list; raise ValueError when one is none.
+    """Return the networks of a comma-separated list; raise ValueError for an invalid one.
 
     >>> parse_networks("10.1.0.0/16, ::1/128")
     (IPv4Network('10.1.0.0/16'), IPv6Network('::1/128'))
@@ -46,24 +46,24 @@ SinkNetworks: TypeAlias = Annotated[
     str,
     AfterValidator(_check_networks),
     Field(
-        description="Networks beside the public internet that webhooks may be sent to; comma-separated, such "
-        "as `10.1.0.0/16`."
+        description="Networks beside the public internet that may receive webhooks; comma-separated, such as "
+        "`10.1.0.0/16`."
     ),
 ]
 """A setting: what `parse_networks` reads."""
 
 
 class SinkRules:
-    """What receivers may be: HTTPS on the public internet, and whatever is in `allowed` networks.
+    """Allows HTTPS receivers on the public internet and in the `allowed` networks.
 
-    Plain HTTP is for receivers on this machine alone.
+    Plain HTTP is allowed for receivers on this machine only.
     """
 
     def __init__(self, allowed: tuple[Network, ...] = ()) -> None:
         self._allowed = allowed
 
     def check_url(self, url: str) -> None:
-        """Raise SinkError when a URL may not be sent to, as far as it says so itself."""
+        """Raise SinkError when a URL is not allowed; its host name is not resolved here."""
         if len(url) > URL_CHARACTERS_MAX or not url.isascii() or not url.isprintable() or " " in url:
             raise SinkError(
                 f"expected at most {URL_CHARACTERS_MAX} ASCII characters without spaces or line breaks"
@@ -76,13 +76,13 @@ class SinkRules:
         if not host or port == 0:
             raise SinkError("expected a URL with a host, such as https://example.org/hook")
         if parts.username is not None or parts.fragment:
-            raise SinkError("expected a URL without user, password and fragment; a signature says who sends")
+            raise SinkError("expected a URL without user, password and fragment; requests are signed instead")
         address = literal_address(host)
         if parts.scheme != "https" and not (
             parts.scheme == "http" and address is not None and address.is_loopback
         ):
             raise SinkError(
-                f"found the scheme {parts.scheme!r}, expected https; http is for this machine alone"
+                f"found the scheme {parts.scheme!r}, expected https; http is allowed for this machine only"
             )
         if address is not None:
             self.check_address(address)
@@ -94,13 +94,13 @@ class SinkRules:
             return
         if not real.is_global or real.is_multicast:
             raise SinkError(
-                f"{address} is not on the public internet; LIVETWIN_SINK_NETWORKS names the networks beside "
-                "it that may be sent to"
+                f"{address} is not on the public internet; LIVETWIN_SINK_NETWORKS names further allowed "
+                "networks"
             )
 
 
 def literal_address(host: str) -> Address | None:
-    """Return the address that a host is without being looked up; None when it is a name.
+    """Return the address that a host denotes without a DNS look-up; None for a name.
 
     >>> literal_address("[::1]".strip("[]")), literal_address("localhost"), literal_address("example.org")
     (IPv6Address('::1'), IPv4Address('127.0.0.1'), None)
@@ -114,7 +114,7 @@ def literal_address(host: str) -> Address | None:
 
 
 def _embedded_ipv4(address: Address) -> Address:
-    """Return the IPv4 address inside an IPv6 one, if there is one: that is where packets end."""
+    """Return the IPv4 address that an IPv6 address contains, if any: packets end there."""
     if isinstance(address, ipaddress.IPv4Address):
         return address
     if address in _NAT64_PREFIX:

@@ -1,8 +1,8 @@
-"""Liveness of connections: one on which nothing arrives any more, not even its end, is given up.
+"""TCP keep-alive: closes a connection whose peer no longer answers, within about ten seconds.
 
-Behind a firewall that forgot a connection, or with a cable pulled, neither side is told. What the other
-machine does not acknowledge is sent again and again, by Linux's own bounds for a quarter of an hour; whoever
-only listens would wait for ever. A machine that acknowledges is alive, however slow what runs on it may be.
+When a firewall drops a connection or a cable is pulled, no side is notified. By default Linux repeats
+unacknowledged data for a quarter of an hour, and a side that only reads waits for ever. A peer that
+acknowledges is alive, however slow its program is.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from typing import Any
 import aiokafka.conn
 
 KEEPALIVE_S = 3
-"""After so long a silence the other side is asked for a sign of life, and each time again."""
+"""Idle time before the first keep-alive probe, and between probes."""
 
 KEEPALIVE_PROBES_MAX = 3
-"""Asked so often in vain, the connection is given up: after 3 + 3 x 3 s."""
+"""Unanswered probes after which the connection is closed: after 3 + 3 x 3 s."""
 
 USER_TIMEOUT_MS = 10_000
-"""What was sent is acknowledged by then, or the connection is given up."""
+"""Time within which sent data must be acknowledged; otherwise the connection is closed."""
 
 
-def enable_keepalive(connection: Any) -> None:
-    """Have a TCP connection given up within about ten seconds after the other side vanished.
+def enable_keepalive(connection: Any, *, user_timeout_ms: int = USER_TIMEOUT_MS) -> None:
+    """Close a TCP connection within about ten seconds after its peer vanished.
 
-    It is a socket, or what an event loop or paho shows of one: each has a type of its own.
+    `connection` is a socket, or the socket-like object of an event loop or of paho: their types differ.
     """
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in (
         ("TCP_KEEPIDLE", KEEPALIVE_S),
         ("TCP_KEEPINTVL", KEEPALIVE_S),
         ("TCP_KEEPCNT", KEEPALIVE_PROBES_MAX),
-        ("TCP_USER_TIMEOUT", USER_TIMEOUT_MS),
+        ("TCP_USER_TIMEOUT", user_timeout_ms),
     ):
         option = getattr(socket, name, None)  # Linux has them all
         if option is not None:
@@ -41,7 +41,7 @@ def enable_keepalive(connection: Any) -> None:
 
 
 class _KafkaProtocol(aiokafka.conn.AIOKafkaProtocol):  # type: ignore[misc]
-    """aiokafka's side of a connection, looked after."""
+    """aiokafka's protocol, with keep-alive."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -49,8 +49,8 @@ class _KafkaProtocol(aiokafka.conn.AIOKafkaProtocol):  # type: ignore[misc]
 
 
 def enable_kafka_keepalive() -> None:
-    """Have every connection that aiokafka makes in this process from now on looked after.
+    """Enable keep-alive on every connection that aiokafka opens in this process from now on.
 
-    It has no option for that. Its own bounds are for an answer, which Kafka may take 40 s for, or 60.
+    aiokafka has no option for it; its own timeouts are 40 s and 60 s, for slow answers of Kafka.
     """
     aiokafka.conn.AIOKafkaProtocol = _KafkaProtocol

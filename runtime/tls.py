@@ -1,4 +1,4 @@
-"""TLS: who our clients trust, and who we are. Certificate and host name of servers are always checked."""
+"""TLS contexts of clients and servers. Clients always check certificate and host name of a server."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ VERSION_MIN = ssl.TLSVersion.TLSv1_2
 
 
 class TlsError(TwinError):
-    """Files of TLS cannot be used; says which, and what was expected."""
+    """TLS files cannot be used; the message says which, and what was expected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsFiles:
-    """PEM files of a client. `names` are their settings, for messages: authorities, certificate, key."""
+    """PEM files of a client. `names` are the settings of authorities, certificate and key, for messages."""
 
-    authorities: Path | None = None  #: who is trusted; None: whom the system trusts
-    certificate: Path | None = None  #: ours, with the chain up to its authority
-    key: Path | None = None  #: of our certificate, not encrypted; None: in the same file
+    authorities: Path | None = None  #: trusted authorities; None: those of the system
+    certificate: Path | None = None  #: our certificate, with its chain
+    key: Path | None = None  #: unencrypted; None: in the file of the certificate
     names: tuple[str, str, str]
 
     def context(self) -> ssl.SSLContext:
-        """Return what connections are made with. Raises TlsError."""
+        """Return the context for connections. Raises TlsError."""
         authorities, certificate, key = self.names
         try:
             context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=self.authorities)
@@ -41,7 +41,7 @@ class TlsFiles:
 
 
 def server_context(certificate: Path, key: Path | None, names: tuple[str, str]) -> ssl.SSLContext:
-    """Return what a server shows; `names` are the settings of the files. Raises TlsError."""
+    """Return the context of a server; `names` are the settings of the files. Raises TlsError."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = VERSION_MIN
     _load_certificate(context, certificate, key, names)
@@ -52,7 +52,7 @@ def _load_certificate(
     context: ssl.SSLContext, certificate: Path, key: Path | None, names: tuple[str, str]
 ) -> None:
     try:
-        # Without a password OpenSSL would ask for one on the terminal.
+        # Without this argument OpenSSL would ask for a password on the terminal.
         context.load_cert_chain(certificate, key, password="")
     except OSError as error:
         raise TlsError(

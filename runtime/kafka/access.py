@@ -1,4 +1,4 @@
-"""Where Kafka is, as whom we speak to it, over which TLS, and how many copies it shall keep."""
+"""Access to Kafka: its addresses, credentials, TLS, and the replicas of topics that we create."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 SecurityProtocol: TypeAlias = Literal["PLAINTEXT", "SSL", "SASL_SSL"]
-"""Without protection, over TLS, or over TLS with a password. A password without TLS is not offered."""
+"""Plain text, TLS, or TLS with a password. A password without TLS is not supported."""
 
 SaslMechanism: TypeAlias = Literal["SCRAM-SHA-512", "SCRAM-SHA-256"]
-"""How the password is proven; neither sends it."""
+"""How a client proves its password; neither mechanism sends it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KafkaAccess:
-    """Kafka's bootstrap servers, and what they know us by."""
+    """Kafka's bootstrap servers, and the credentials for them."""
 
     servers: str  #: host:port, comma-separated
     protocol: SecurityProtocol = "PLAINTEXT"
@@ -30,7 +30,7 @@ class KafkaAccess:
 
 
 Kafka: TypeAlias = KafkaAccess | str
-"""An address alone is Kafka without protection, such as the embedded one."""
+"""A plain address means Kafka without TLS and password, such as the embedded broker."""
 
 
 def client_options(kafka: Kafka) -> dict[str, Any]:

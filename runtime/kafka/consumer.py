@@ -1,11 +1,11 @@
-"""The log as a reader sees it: which log it is, where its partitions begin and end.
+"""Consumers of the log: its identity, fetch policies, and the first and end offsets of partitions.
 
 The identity of the log (Kafka's cluster id) is part of every stored offset and cursor: the embedded broker
 keeps its log in memory, and a restarted one starts again at offset 0 under a new identity.
 
-Not every broker that speaks Kafka's protocol tells the end of a partition: Tansu's ListOffsets(LATEST)
-answers about the base offset of the last batch. So ends are read from a Fetch response, which is right
-everywhere and costs one round trip more.
+Not every broker with Kafka's protocol returns the end of a partition: Tansu's ListOffsets(LATEST) returns the
+base offset of the last batch. So end offsets are read from a Fetch response, which is correct everywhere and
+costs one more round trip.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from runtime.kafka.access import Kafka, client_options
 from twin.errors import ServiceError
 
 FETCH_MAX_WAIT_MS = 20
-"""A fetch is answered when there is something, or after so long. Its consumer waits as long."""
+"""How long the broker may hold a fetch without records; the consumer waits as long."""
 
 
 class FetchPolicy(NamedTuple):
-    """When the broker answers a fetch: as soon as it has so many bytes, or after a while."""
+    """When the broker answers a fetch: as soon as it has `bytes_min`, or after `wait_ms`."""
 
     wait_ms: int
     bytes_min: int = 1
 
 
 FETCH_PROMPTLY = FetchPolicy(FETCH_MAX_WAIT_MS)
-"""Each record at once: for whoever is on the way from a sensor to a screen."""
+"""Each record at once: for roles between a sensor and a screen."""
 
 FETCH_IN_BULK = FetchPolicy(100, 1 << 16)
-"""Up to a tenth of a second later, many records at a time: each fetch costs the broker and the reader."""
+"""Many records at a time, up to a tenth of a second later: each fetch costs the broker and the reader."""
 
-_FETCH_AT_ONCE = FetchPolicy(20)  # whether there is something or not: for whoever asks where the end is
+_FETCH_AT_ONCE = FetchPolicy(20)  # also without records: to read end offsets
 
 CONNECT_TIMEOUT_S = 30.0
 HIGHWATER_TIMEOUT_S = 5.0
@@ -88,14 +88,14 @@ def new_consumer(
 async def first_offsets(
     consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]
 ) -> dict[TopicPartition, int]:
-    """Return the first offset that the log still holds, for each partition."""
+    """Return the first offset of each partition that the log still holds."""
     return dict(await consumer.beginning_offsets(list(partitions)))
 
 
 async def end_offsets(kafka: Kafka, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
     """Return the offset after the last record of each partition.
 
-    Raises ServiceError when the broker does not tell the end of each within `HIGHWATER_TIMEOUT_S`.
+    Raises ServiceError when the broker does not return them within `HIGHWATER_TIMEOUT_S`.
     """
     wanted = list(partitions)
     consumer = new_consumer(kafka, fetch_policy=_FETCH_AT_ONCE)
@@ -109,7 +109,7 @@ async def end_offsets(kafka: Kafka, partitions: Iterable[TopicPartition]) -> dic
         deadline = loop.time() + HIGHWATER_TIMEOUT_S
         while any(consumer.highwater(partition) is None for partition in wanted):
             if loop.time() > deadline:
-                raise ServiceError(f"Kafka at {kafka} did not tell the ends of {wanted}")
+                raise ServiceError(f"Kafka at {kafka} did not return the end offsets of {wanted}")
             await consumer.getmany(timeout_ms=2 * _FETCH_AT_ONCE.wait_ms)
         return {one: max(reported[one], consumer.highwater(one)) for one in wanted}
     finally:

@@ -1,4 +1,4 @@
-"""The topics of the log: their names, and their creation."""
+"""The topics of the log: their names, their partitions, and their creation."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from twin.errors import ServiceError
 
 OBSERVATIONS = "observations"
 UPDATES = "updates"
-AGGREGATES = "aggregates"  #: windows, judgements and repair requests of the entities of a partition
-AREA_INPUTS = "area-inputs"  #: what entities tell the areas of a partition; nobody stores it
-ALARM_INPUTS = "alarm-inputs"  #: what alarms follow from, commands too; nobody stores it
-ALARMS = "alarms"  #: what happened to the alarms of the entities of a partition, and to incidents
-DUTY_COMMANDS = "duty-commands"  #: what people want of the duty loop; one partition
-NOTIFICATIONS = "notifications"  #: what became of messages to people; one partition
+AGGREGATES = "aggregates"  #: windows, quality checks and repair requests of the entities of a partition
+AREA_INPUTS = "area-inputs"  #: outputs of entities for the areas of a partition; not stored
+ALARM_INPUTS = "alarm-inputs"  #: inputs of alarms, commands included; not stored
+ALARMS = "alarms"  #: events of the alarms of the entities of a partition, and of incidents
+DUTY_COMMANDS = "duty-commands"  #: commands of people to the duty loop; one partition
+NOTIFICATIONS = "notifications"  #: results of messages to people; one partition
 QUARANTINE = "quarantine"
-REPLAYS = "replays"  #: quarantined messages that ingest shall take once more; one partition
-STORED = "stored"  #: how far the historian has stored the log; one partition
+REPLAYS = "replays"  #: requests to replay quarantined messages; one partition
+STORED = "stored"  #: positions up to which the historian stored the log; one partition
 
 CREATE_TIMEOUT_S = 30.0
 _PAUSE_S = 0.1
 
 
 def partition_counts(partitions: int) -> dict[str, int]:
-    """Return how many partitions each topic has; what is rare keeps one order."""
+    """Return the number of partitions of each topic; rare records keep one order in one partition."""
     return {
         OBSERVATIONS: partitions,
         UPDATES: partitions,
@@ -45,9 +45,9 @@ def partition_counts(partitions: int) -> dict[str, int]:
 
 
 async def create_topics(kafka: Kafka, topics: dict[str, int]) -> None:
-    """Create what is missing of `topics` (name → partitions), with as many replicas as `kafka` says.
+    """Create the missing ones of `topics` (name → partitions), with the replicas that `kafka` configures.
 
-    What exists stays as it is.
+    Existing topics stay as they are.
 
     Raises ServiceError when one exists with another number of partitions, or Kafka does not answer in time.
     """
@@ -69,7 +69,7 @@ async def create_topics(kafka: Kafka, topics: dict[str, int]) -> None:
                 await admin.create_topics(missing)
             return
         except (KafkaError, OSError) as error:
-            # A topic that another process has made meanwhile is looked at once more.
+            # Another process may have created a topic meanwhile: check all of them again.
             if loop.time() > deadline:
                 raise ServiceError(
                     f"Kafka at {kafka} did not create the topics {', '.join(topics)} within "
@@ -83,15 +83,15 @@ async def create_topics(kafka: Kafka, topics: dict[str, int]) -> None:
 
 
 def _check_counts(kafka: Kafka, wanted: dict[str, int], existing: dict[str, int]) -> None:
-    """Raise ServiceError when a topic has another number of partitions: entities would be in wrong ones."""
+    """Raise ServiceError when a topic has another number of partitions: entities would change partition."""
     wrong = [
         f"`{name}` has {existing[name]} partitions instead of {count}"
         for name, count in wanted.items()
-        if existing.get(name, count) not in (count, 0)  # 0: made a moment ago, nobody leads it yet
+        if existing.get(name, count) not in (count, 0)  # 0: just created, without a leader yet
     ]
     if wrong:
         raise ServiceError(
-            f"the topics at Kafka {kafka} are not those of LIVETWIN_PARTITIONS: {', '.join(wrong)}; "
-            "give every role the number that the topics were made with, or use another log "
+            f"the topics at Kafka {kafka} do not match LIVETWIN_PARTITIONS: {', '.join(wrong)}; "
+            "set it to the number that the topics were created with, or use another log "
             "(docs/upgrade.md)"
         )

@@ -1,1 +1,4 @@
-"""Access to the MQTT broker for every role, and the topics that LiveTwin publishes; no session lives here."""
+"""Access to the MQTT broker for every role, and the topics that LiveTwin publishes.
+
+What may not live here: a session or a subscription (see `ingest.mqtt` and `outlets`).
+"""

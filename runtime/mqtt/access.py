@@ -1,4 +1,4 @@
-"""Where the MQTT broker is, as whom we speak to it, and over which TLS."""
+"""Access to the MQTT broker: its address, credentials and TLS, and the settings for them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from runtime.tls import TlsFiles
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MqttAccess:
-    """A broker, and what it knows us by."""
+    """A broker, and the credentials for it."""
 
     host: str
     port: int
@@ -29,11 +29,11 @@ class MqttAccess:
 
     @property
     def address(self) -> str:
-        """Where it is, for people."""
+        """Host and port, for messages."""
         return f"{self.host}:{self.port}"
 
     def configure_client(self, client: Client) -> None:
-        """Give a client, before it connects, what it needs."""
+        """Set logging, keep-alive, credentials and TLS of a client; call it before the client connects."""
         client.enable_logger(logging.getLogger("paho"))
         client.on_socket_open = lambda _client, _userdata, connection: enable_keepalive(connection)
         if self.username is not None:
@@ -43,13 +43,13 @@ class MqttAccess:
 
 
 def connect_error() -> str:
-    """Return why paho could not connect, for its `on_connect_fail`: it is called while that is handled."""
+    """Return why paho could not connect; call it in `on_connect_fail`, while paho handles the error."""
     error = sys.exc_info()[1]
     return str(error) if error is not None else "no answer"
 
 
 class MqttSettings(RoleSettings):
-    """Environment variables `LIVETWIN_MQTT_*` of the roles that speak MQTT."""
+    """Environment variables `LIVETWIN_MQTT_*` of the roles that use MQTT."""
 
     mqtt_host: str = Field(default="127.0.0.1", description="Host of the MQTT broker.")
     mqtt_port: int = Field(default=1883, ge=1, le=65535, description="Port of the MQTT broker.")
@@ -57,19 +57,19 @@ class MqttSettings(RoleSettings):
     mqtt_password: SecretStr | None = Field(default=None, description="Password at the MQTT broker.")
     mqtt_tls: bool = Field(
         default=False,
-        description="Whether MQTT goes over TLS (1.2 and later). The broker's certificate and host name are "
-        "always checked. Port 8883 is the usual one.",
+        description="Whether MQTT uses TLS (1.2 and later). The broker's certificate and host name are "
+        "always checked. The usual port is 8883.",
     )
     mqtt_tls_ca: Path | None = Field(
         default=None,
-        description="File of the authorities (PEM) that may have signed the broker's certificate; those of "
-        "the system by default.",
+        description="File of the trusted authorities (PEM) for the broker's certificate; those of the system "
+        "by default.",
     )
     mqtt_tls_cert: Path | None = Field(
-        default=None, description="File of our own certificate (PEM), where the broker wants one."
+        default=None, description="File of our own certificate (PEM), if the broker requires one."
     )
     mqtt_tls_key: Path | None = Field(
-        default=None, description="File of the key of our certificate (PEM), not encrypted."
+        default=None, description="File of the unencrypted key of our certificate (PEM)."
     )
 
     @model_validator(mode="after")
@@ -82,7 +82,7 @@ class MqttSettings(RoleSettings):
         return self
 
     def mqtt_access(self) -> MqttAccess:
-        """Return what connections are made with. Raises TlsError when files cannot be used."""
+        """Return the access that these settings describe. Raises TlsError when a file cannot be used."""
         files = TlsFiles(
             authorities=self.mqtt_tls_ca,
             certificate=self.mqtt_tls_cert,

@@ -1,10 +1,10 @@
-"""The MQTT topics that outlets write. No decoder of ours reads them, and no feed of a city may."""
+"""The MQTT topics that the outlets publish on. No decoder reads them, and no feed of a city may."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-# What every id of an alarm holds, and no other.
+# Every alarm id contains it; no other id does.
 _ALARM = "~"
 
 _OUTPUTS = (
@@ -15,7 +15,7 @@ _OUTPUTS = (
 
 
 class OutletTopics:
-    """The topics of one city.
+    """The outlet topics of one city.
 
     >>> topics = OutletTopics("alkmaar")
     >>> topics.entity_topic("alkmaar.overdie")
@@ -27,26 +27,26 @@ class OutletTopics:
     def __init__(self, city: str) -> None:
         self._base = f"livetwin/{city}"
         self.marker_topic = (
-            f"{self._base}/outlets"  #: where an outlet tells itself that it has seen everything
+            f"{self._base}/outlets"  #: marks the end of the retained messages, see `outlets.mqtt_connection`
         )
-        self.filters = (self.entity_topic("+"), self.alarm_topic("+"))  #: of all that is retained
+        self.filters = (self.entity_topic("+"), self.alarm_topic("+"))  #: match all retained messages
 
     def entity_topic(self, id: str) -> str:
-        """Return where the state of an entity is."""
+        """Return the topic of the state of an entity."""
         return f"{self._base}/entities/{id}/state"
 
     def alarm_topic(self, id: str) -> str:
-        """Return where an alarm is."""
+        """Return the topic of an alarm."""
         return f"{self._base}/alarms/{id}"
 
     def parse(self, topic: str) -> tuple[Literal["entity", "alarm"], str]:
-        """Return of what a topic that a filter matched is."""
+        """Return the kind and the id in a topic that one of the filters matched."""
         levels = topic.split("/")
         return ("alarm" if levels[2] == "alarms" else "entity"), levels[3]
 
 
 def may_match_outlet_topic(filter: str) -> bool:
-    """Whether an MQTT topic filter matches what an outlet of some city writes.
+    """Return whether an MQTT topic filter may match an outlet topic of any city.
 
     >>> may_match_outlet_topic("livetwin/#"), may_match_outlet_topic("+/+/entities/+/state")
     (True, True)

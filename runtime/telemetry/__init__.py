@@ -1,1 +1,4 @@
-"""What a role reports about itself: logs, metrics, traces; no measurement of the city."""
+"""What a role reports about itself: logs, metrics and traces.
+
+What may not live here: measurements of the city.
+"""

@@ -1,7 +1,6 @@
-"""The log lines of a process: one an event, to standard error, for people or for programs.
+"""Logging of a process: one line per event on standard error, for people or as JSON, without secrets.
 
-Everything that logs in this process goes the same way: our modules, uvicorn, Faust, paho, aiokafka, and the
-warnings of Python itself.
+It covers every logger of the process: our modules, uvicorn, Faust, paho, aiokafka, and Python's warnings.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from pydantic import BaseModel, SecretStr
 
 LogFormat: TypeAlias = Literal["human", "json"]
 
-# What these libraries tell at INFO is their own business; their warnings are ours.
+# INFO lines of these libraries do not help an operator; their warnings do.
 _QUIETED_LOGGERS = (
     "aiokafka",
     "asyncio",
@@ -31,7 +30,7 @@ _QUIETED_LOGGERS = (
     "uvicorn.access",
 )
 
-# A shorter secret is a word that may stand in any line; the settings ask for more of those that matter.
+# A shorter secret may be an ordinary word of any line; the settings require more characters of real keys.
 SECRET_CHARACTERS_MIN = 8
 
 REDACTED = "***"
@@ -39,12 +38,12 @@ REDACTED = "***"
 _USER_INFO = re.compile(r'(://[^/\s:@"]*:)[^/\s@"]+@')
 _BEARER = re.compile(r"(?i)\b(bearer\s+)[\w.~+/=-]{8,}")
 
-# What a record has of its own; all else came with `extra`.
+# Attributes of every log record; any other came with `extra`.
 _RECORD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
 class Redaction:
-    """Takes secrets out of texts: those of the process, passwords in URLs, and keys of requests.
+    """Removes secrets from texts: those of the process, passwords in URLs, and bearer tokens.
 
     >>> Redaction(["correct horse"])("at postgresql://me:pw@db/x with correct horse; Bearer abcdefgh")
     'at postgresql://me:***@db/x with ***; Bearer ***'
@@ -63,7 +62,7 @@ class Redaction:
         )
 
     def __call__(self, text: str) -> str:
-        """Return a text without secrets."""
+        """Return the text without secrets."""
         text = _USER_INFO.sub(rf"\g<1>{REDACTED}@", text)
         for secret in self._secrets:
             text = text.replace(secret, REDACTED)
@@ -71,14 +70,14 @@ class Redaction:
 
 
 class HumanFormatter(logging.Formatter):
-    """`time role level logger: message`, and the lines of a traceback below."""
+    """Formats a record as `time role level logger: message`, with a traceback below."""
 
     def __init__(self, role: str, redact: Redaction) -> None:
         super().__init__(f"%(asctime)s {role:<9} %(levelname)-7s %(name)s: %(message)s")
         self._redact = redact
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
-        """Return when it happened, UTC."""
+        """Return the time of the record, UTC."""
         return _time(record)
 
     def format(self, record: logging.LogRecord) -> str:
@@ -87,7 +86,7 @@ class HumanFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time, level, role, logger, message, what came with `extra`, the exception."""
+    """Formats a record as a JSON object: time, level, role, logger, message, `extra` and the exception."""
 
     def __init__(self, role: str, redact: Redaction) -> None:
         super().__init__()
@@ -95,7 +94,7 @@ class JsonFormatter(logging.Formatter):
         self._redact = redact
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line. `template` is the message before its values were put in: what to group by."""
+        """Return the line. `template` is the message without its values, to group lines by."""
         line = {name: value for name, value in vars(record).items() if name not in _RECORD_ATTRIBUTES}
         line |= {
             "time": _time(record),
@@ -114,7 +113,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure_logging(role: str, level: str, style: LogFormat = "human", secrets: Iterable[str] = ()) -> None:
-    """Send this process's log to standard error; no line holds one of `secrets`."""
+    """Log to standard error; no line contains one of `secrets`."""
     redact = Redaction(secrets)
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter(role, redact) if style == "json" else HumanFormatter(role, redact))
@@ -127,12 +126,12 @@ def configure_logging(role: str, level: str, style: LogFormat = "human", secrets
 
 
 def _is_relevant(record: logging.LogRecord) -> bool:
-    """Whether a record of paho is worth a line: that it works on a connection that has just ended is not."""
+    """Return whether a record of paho is worth a line: its writes to a connection that just ended are not."""
     return not record.getMessage().startswith("Client is not connected.")
 
 
 def secret_values(settings: BaseModel) -> Iterator[str]:
-    """Yield the secrets among the settings of a process."""
+    """Yield the secret values of settings."""
     for name in type(settings).model_fields:
         value = getattr(settings, name)
         if isinstance(value, SecretStr):
@@ -140,18 +139,18 @@ def secret_values(settings: BaseModel) -> Iterator[str]:
 
 
 def log_failure(line: str, error: BaseException | None = None) -> bool:
-    """Log why this process ends, with the traceback of `error` if given; False where lines are for people.
+    """Log why this process ends, with the traceback of `error` if given.
 
-    There, the command line tells it in its own words.
+    Returns False where lines are for people: there the command line prints the failure itself.
     """
-    if not any(isinstance(one.formatter, JsonFormatter) for one in logging.getLogger().handlers):
+    if not any(isinstance(handler.formatter, JsonFormatter) for handler in logging.getLogger().handlers):
         return False
-    logging.getLogger("livetwin").critical("%s", line, exc_info=error)
+    logging.getLogger("livetwin").critical("%s", line, exc_info=error, extra={"event": "process.failed"})
     return True
 
 
 def parse_log_message(line: str) -> str:
-    """Return what a line of a log says, in either format.
+    """Return the message of a log line, in either format.
 
     >>> parse_log_message('{"level": "ERROR", "message": "no"}'), parse_log_message("error: no")
     ('no', 'error: no')
@@ -165,9 +164,14 @@ def parse_log_message(line: str) -> str:
 def _log_thread_failure(failed: threading.ExceptHookArgs) -> None:
     name = failed.thread.name if failed.thread is not None else "?"
     error = failed.exc_value
-    logging.getLogger("livetwin").error("thread %s ended with an error", name, exc_info=error)
+    logging.getLogger("livetwin").error(
+        "thread %s ended with an error",
+        name,
+        exc_info=error,
+        extra={"event": "process.thread-failed", "thread_name": name},
+    )
 
 
 def _time(record: logging.LogRecord) -> str:
-    """Return when a record was made: RFC 3339, UTC, milliseconds."""
+    """Return the time of a record: RFC 3339, UTC, with milliseconds."""
     return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"

@@ -1,4 +1,4 @@
-"""The metrics of a role: what every role tells, and the endpoint that serves it (Prometheus text)."""
+"""The metrics that every role has, and the endpoint that serves a role's metrics (Prometheus text)."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ log = logging.getLogger(__name__)
 
 
 class RoleMetrics:
-    """What every role tells beside its own."""
+    """Metrics of every role, beside its own."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.build = Gauge(
             "livetwin_build_info",
-            "1, with the version that runs, and the version of records that it reads and writes.",
+            "Always 1; labels: the running version, and the version of the records that it uses.",
             ["version", "records"],
             registry=registry,
         )
@@ -33,7 +33,7 @@ class RoleMetrics:
 
 
 def new_registry() -> CollectorRegistry:
-    """Return the registry of a process, with what every role tells: process, Python, and build."""
+    """Return a registry with the metrics of every role: process, Python and build."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
@@ -43,7 +43,9 @@ def new_registry() -> CollectorRegistry:
 
 
 def serve_metrics(registry: CollectorRegistry, host: str, port: int) -> None:
-    """Serve a registry at http://host:port/metrics from a thread of its own; port 0 serves nothing."""
+    """Serve a registry at http://host:port/metrics from a separate thread; do nothing for port 0."""
     if port:
         start_http_server(port, addr=host, registry=registry)
-        log.info("metrics are served on %s, port %d", host, port)
+        log.info(
+            "metrics are served on %s, port %d", host, port, extra={"event": "metrics.serving", "port": port}
+        )

@@ -1,4 +1,4 @@
-"""Spans as OpenTelemetry has them, sent by OTLP over HTTP to where the standard OTEL_* variables say."""
+"""Exports spans with the OpenTelemetry SDK: OTLP over HTTP, configured by the standard OTEL_* variables."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from runtime.telemetry.tracing import SpanAttributes, SpanKind, TraceContext
 from twin.instant import Instant
 
-# How long a process that ends waits for a collector; what it does not take by then is lost.
+# How long an ending process waits for the collector; later spans are lost.
 CLOSE_S_MAX = 1.5
 
 _NANOSECONDS = 1_000
@@ -29,17 +29,17 @@ _KINDS: dict[SpanKind, trace.SpanKind] = {
 
 
 class _IdGenerator(RandomIdGenerator):
-    """Random ids, but for traces that are named by who begins them."""
+    """Generates random ids, except for a trace whose id the caller gives."""
 
     trace: int | None = None
 
     def generate_trace_id(self) -> int:
-        """Return the id of the trace that begins."""
+        """Return the id of the next trace."""
         return super().generate_trace_id() if self.trace is None else self.trace
 
 
 class OtelSpan:
-    """A span of the SDK as `runtime.telemetry.tracing.Span`."""
+    """A span of the SDK; a `runtime.telemetry.tracing.Span`."""
 
     __slots__ = ("_span", "context")
 
@@ -49,14 +49,14 @@ class OtelSpan:
         self.context = TraceContext(found.trace_id, found.span_id)
 
     def end(self, now: Instant, attributes: SpanAttributes | None = None) -> None:
-        """Say that it is over."""
+        """End the span."""
         if attributes:
             self._span.set_attributes(dict(attributes))
         self._span.end(end_time=now * _NANOSECONDS)
 
 
 class OtelTracer:
-    """Where a role tells its spans; used by one thread. A thread of the SDK sends them, in batches."""
+    """Records the spans of a role, from one thread; a thread of the SDK sends them in batches."""
 
     def __init__(self, role: str, processor: SpanProcessor | None = None) -> None:
         resource = Resource.create(
@@ -67,7 +67,7 @@ class OtelTracer:
             }
         )
         self._ids = _IdGenerator()
-        # Whether a message is followed was decided before: the header says so, and not the variables.
+        # Ingest has sampled the messages already, so the OTEL_* variables must not sample again.
         self._provider = TracerProvider(
             sampler=ALWAYS_ON, resource=resource, id_generator=self._ids, shutdown_on_exit=False
         )
@@ -84,7 +84,7 @@ class OtelTracer:
         links: Sequence[TraceContext] = (),
         attributes: SpanAttributes | None = None,
     ) -> OtelSpan:
-        """Begin a span below another, or, given the number of a trace, the first of that trace."""
+        """Begin a child span of `parent`, or the first span of the trace with that id."""
         above = trace.set_span_in_context(trace.INVALID_SPAN)
         if isinstance(parent, TraceContext):
             above = trace.set_span_in_context(trace.NonRecordingSpan(_remote(parent)))
@@ -100,7 +100,7 @@ class OtelTracer:
         return OtelSpan(span)
 
     def close(self) -> None:
-        """Send what waits, within a bound: a collector that is away does not hold a process."""
+        """Send waiting spans within a time limit: an unreachable collector must not delay the exit."""
         closing = threading.Thread(target=self._provider.shutdown, daemon=True)
         closing.start()
         closing.join(CLOSE_S_MAX)

@@ -20,10 +20,10 @@ from twin.instant import Instant
 TRACEPARENT = "traceparent"
 
 RecordHeaders: TypeAlias = Sequence[tuple[str, bytes]]
-"""Of a record of the log."""
+"""Headers of a record of the log."""
 
 SpanKind: TypeAlias = Literal["consumer", "producer"]
-"""Whether a span takes something from others, or hands it on to them."""
+"""Whether a span receives from another process, or sends to one."""
 
 SpanAttributes: TypeAlias = Mapping[str, str | int]
 
@@ -32,14 +32,14 @@ _HEADER_BYTES = 55  # 00-<32 hex digits>-<16 hex digits>-<2 hex digits>
 
 
 class TraceContext(NamedTuple):
-    """Where in a trace something happens."""
+    """A span's trace id and span id: what its children refer to."""
 
     trace_id: int
     span_id: int
 
     @property
     def headers(self) -> RecordHeaders:
-        """Return what a record is sent with, so that its reader goes on with the trace.
+        """Return the headers of a record, from which its reader continues the trace.
 
         >>> TraceContext(10, 11).headers
         [('traceparent', b'00-0000000000000000000000000000000a-000000000000000b-01')]
@@ -48,7 +48,7 @@ class TraceContext(NamedTuple):
 
 
 def extract_context(headers: Iterable[tuple[str, bytes]]) -> TraceContext | None:
-    """Return the context that a record was sent with; None where it has none, or one that says nothing.
+    """Return the trace context in the headers of a record; None when there is none, or it is invalid.
 
     >>> extract_context(TraceContext(10, 11).headers)
     TraceContext(trace_id=10, span_id=11)
@@ -73,10 +73,10 @@ def _parse_traceparent(value: bytes) -> TraceContext | None:
 
 
 class Sampler:
-    """Says which messages of a session of ingest are followed: a share of them, by their numbers.
+    """Samples the messages of an ingest session by their numbers, at a fixed ratio.
 
-    The numbers are cut into runs of 1/ratio each, and one of each run is followed, chosen by a hash. So the
-    answer follows from session and number alone, is the same everywhere, and costs nothing for the others.
+    The numbers are divided into runs of 1/ratio each, and a hash chooses one number of each run. So the
+    result depends on session and number alone, is the same everywhere, and costs nothing for other messages.
     """
 
     def __init__(self, session: str, ratio: float) -> None:
@@ -84,7 +84,7 @@ class Sampler:
         self._scaled_ratio = round(ratio * (1 << _RATIO_BITS))
 
     def sampled(self, start: int, stop: int) -> list[int]:
-        """Return the numbers n with start ≤ n < stop that are followed, ascending.
+        """Return the sampled numbers n with start ≤ n < stop, ascending.
 
         >>> len(Sampler("a", 0.01).sampled(0, 100_000))
         1000
@@ -105,7 +105,7 @@ class Sampler:
         return (run << _RATIO_BITS) // self._scaled_ratio
 
     def _run_of(self, number: int) -> int:
-        """Return the last run that begins at or before a number."""
+        """Return the last run that starts at or before a number."""
         return -(-(number + 1) * self._scaled_ratio >> _RATIO_BITS) - 1
 
     def _sampled_in(self, run: int) -> int:
@@ -114,7 +114,7 @@ class Sampler:
 
 
 def message_trace_id(session: str, number: int) -> int:
-    """Return the trace of a message: whoever has its provenance can look it up."""
+    """Return the trace id of a message, which also follows from its provenance."""
     return _hash(f"{session}:{number}", 16)
 
 
@@ -123,20 +123,20 @@ def _hash(text: str, size: int) -> int:
 
 
 class Span(Protocol):
-    """Something that takes time, and has begun."""
+    """A span that has begun."""
 
     @property
     def context(self) -> TraceContext:
-        """Return what others refer to it by."""
+        """Return the context for its children and links."""
         ...
 
     def end(self, now: Instant, attributes: SpanAttributes | None = None) -> None:
-        """Say that it is over; at most once."""
+        """End the span; call it at most once."""
         ...
 
 
 class Tracer(Protocol):
-    """Where a role tells its spans."""
+    """Records the spans of a role."""
 
     def begin(
         self,
@@ -148,15 +148,14 @@ class Tracer(Protocol):
         links: Sequence[TraceContext] = (),
         attributes: SpanAttributes | None = None,
     ) -> Span:
-        """Begin a span below another, or, given the number of a trace, the first of that trace."""
+        """Begin a child span of `parent`, or the first span of the trace with that id."""
         ...
 
 
 class BatchSpans:
-    """One step with a batch that carries several followed messages: a span in the trace of each.
+    """The spans of one step with a batch of several sampled messages: one in the trace of each message.
 
-    The first is the step itself, the others link to it: what follows from the whole batch goes on below the
-    first.
+    The first span stands for the step, and the others link to it; spans of later steps are its children.
     """
 
     def __init__(
@@ -179,30 +178,30 @@ class BatchSpans:
         self._spans = [first, *others]
 
     def end(self, now: Instant, attributes: SpanAttributes | None = None) -> None:
-        """Say that the step is done."""
+        """End the spans of the step."""
         for span in self._spans:
             span.end(now, attributes)
 
 
 @contextmanager
 def open_tracer(role: str, ratio: float) -> Iterator[Tracer | None]:
-    """Yield where a role tells its spans, or None when nothing is followed.
+    """Yield the tracer of a role, or None when the ratio is 0.
 
-    Raises ServiceError when traces are asked for and the packages for them are missing.
+    Raises ServiceError when the packages for traces are missing.
     """
     if not ratio:
         yield None
         return
     try:
-        # Half a second and 20 MB that most processes never need.
+        # The import takes half a second and 20 MB; most processes do not need it.
         from runtime.telemetry.otel import OtelTracer  # noqa: PLC0415
     except ImportError as error:
         raise ServiceError(
             f"LIVETWIN_TRACE_RATIO is {ratio:g}, but a package of the extra `tracing` is missing ({error}): "
             "install livetwin[tracing], or set it to 0"
         ) from error
-    exported = OtelTracer(role)
+    tracer = OtelTracer(role)
     try:
-        yield exported
+        yield tracer
     finally:
-        exported.close()
+        tracer.close()

@@ -115,7 +115,7 @@ def test_a_file_that_everybody_may_read_is_warned_of(
     monkeypatch.setenv("LIVETWIN_LINK_KEY_FILE", str(path))
     with caplog.at_level(logging.WARNING):
         read_settings(ApiSettings)
-    assert (f"LIVETWIN_LINK_KEY_FILE: everybody on this machine may read {path}" in caplog.text) is warned
+    assert (f"LIVETWIN_LINK_KEY_FILE: every user of this machine may read {path}" in caplog.text) is warned
     assert "s3cret" not in caplog.text
 
 
