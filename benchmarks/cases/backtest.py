@@ -27,6 +27,7 @@ from cli.embedded.postgres import EmbeddedPostgres
 from storage.database import Connection, connect
 from storage.history.backtest import backtest_rules as run_backtest
 from storage.schema.migrate import migrate
+from tests.support.cities.city_builder import CityBuilder
 from twin.alarms.rules.expression import CompiledExpression
 from twin.alarms.rules.operand import Operand
 from twin.alarms.rules.rule import (
@@ -42,9 +43,8 @@ from twin.alarms.rules.rule import (
 from twin.alarms.severity import Severity
 from twin.instant import DAY, HOUR, MINUTE, SECOND, Instant, to_datetime
 from twin.model.bilingual_text import BilingualText
-from twin.model.city_model import City, CityModel
-from twin.model.entity import Entity, Relation
-from twin.model.sensor import Datastream, Sensor
+from twin.model.city_model import CityModel
+from twin.model.entity import Relation
 
 ENTITIES = 100
 DAYS = 30
@@ -221,38 +221,10 @@ def _rule(kind: str) -> Rule:
 
 
 def _city(entities: int) -> CityModel:
-    sites = [
-        Entity(
-            id=f"site-{n}",
-            type="MonitoringSite",
-            name=f"Site {n}",
-            parent="city",
-            relations=(Relation("isNextTo", f"site-{n % entities + 1}"),),
-        )
-        for n in range(1, entities + 1)
-    ]
-    sensors = [
-        Sensor(id=f"sensor-{n}", feed="native", device=f"sensor-{n}", entity=f"site-{n}", interval=MINUTE)
-        for n in range(1, entities + 1)
-    ]
-    datastreams = [
-        Datastream(
-            id=number,
-            sensor=one.id,
-            entity=one.entity,
-            property="pm2_5",
-            field="pm2_5",
-            unit="ug/m3",
-            scale=1.0,
-            offset=0.0,
-            interval=MINUTE,
-        )
-        for number, one in enumerate(sensors, 1)
-    ]
-    return CityModel(
-        version=1,
-        city=City(id="city", name="City", timezone="Europe/Amsterdam"),
-        entities={one.id: one for one in (Entity(id="city", type="Municipality", name="City"), *sites)},
-        sensors={one.id: one for one in sensors},
-        datastreams={one.id: one for one in datastreams},
-    )
+    builder = CityBuilder("city", "City").entity("city", "Municipality", "City")
+    for number in range(1, entities + 1):
+        site = f"site-{number}"
+        next_site = Relation("isNextTo", f"site-{number % entities + 1}")
+        builder.entity(site, "MonitoringSite", f"Site {number}", parent="city", relations=(next_site,))
+        builder.sensor(f"sensor-{number}", site, "pm2_5")
+    return builder.model()

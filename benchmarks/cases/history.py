@@ -30,13 +30,12 @@ from runtime.clock import system_clock
 from storage.database import Connection, connect
 from storage.historian.writers.aggregate_writer import create_aggregate_staging, write_aggregates
 from storage.maintenance.recompute import recompute_observations
+from tests.support.cities.city_builder import CityBuilder
 from twin.instant import DAY, HOUR, MINUTE, Duration, Instant, format_instant, to_datetime
-from twin.model.city_model import City, CityModel
+from twin.model.city_model import CityModel
 from twin.model.datastream_policy import DatastreamPolicy
-from twin.model.entity import Entity
 from twin.model.observation import Observation
 from twin.model.observed_property import BUILT_IN_PROPERTIES
-from twin.model.sensor import Datastream, Sensor
 from twin.state.window import aggregate_of
 
 SCHEMA = 1
@@ -241,32 +240,12 @@ SITES = (
 
 def history_city() -> CityModel:
     """Return the model; the ids of its datastreams are replaced when it is applied."""
-    pairs = [(site, f"{site.entity}-{number}") for site in SITES for number in range(site.sensors)]
-    root = Entity(id=CITY, type="Municipality", name="Past")
-    sites = [Entity(id=one.entity, type="MonitoringSite", name=one.entity, parent=CITY) for one in SITES]
-    return CityModel(
-        version=0,
-        city=City(id=CITY, name="Past", timezone="Europe/Amsterdam"),
-        entities={one.id: one for one in (root, *sites)},
-        sensors={
-            name: Sensor(id=name, feed="native", device=name, entity=site.entity, interval=site.interval)
-            for site, name in pairs
-        },
-        datastreams={
-            id: Datastream(
-                id=id,
-                sensor=name,
-                entity=site.entity,
-                property=PROPERTY,
-                field=PROPERTY,
-                unit="Cel",
-                scale=1.0,
-                offset=0.0,
-                interval=site.interval,
-            )
-            for id, (site, name) in enumerate(pairs, 1)
-        },
-    )
+    builder = CityBuilder(CITY, "Past").entity(CITY, "Municipality", "Past")
+    for site in SITES:
+        builder.entity(site.entity, "MonitoringSite", parent=CITY)
+        for number in range(site.sensors):
+            builder.sensor(f"{site.entity}-{number}", site.entity, PROPERTY, interval=site.interval)
+    return builder.model(version=0)
 
 
 async def write_history(connection: Connection, end: Instant) -> None:

@@ -24,6 +24,7 @@ from stream.alarms.rule_index_cache import RuleIndexCache
 from stream.engine.stage import StreamStage
 from stream.engine.stage_seed import EMPTY_SEED
 from stream.entities.entity_stage import EntityStageFactory
+from tests.support.cities.city_builder import CityBuilder
 from twin.alarms.messages import ALARM_INPUTS, AlarmInputBatch
 from twin.alarms.rules.operand import Operand
 from twin.alarms.rules.rule import (
@@ -36,10 +37,8 @@ from twin.alarms.rules.rule import (
 from twin.alarms.severity import Severity
 from twin.instant import MINUTE, SECOND, Instant
 from twin.model.bilingual_text import BilingualText
-from twin.model.city_model import City, CityModel
-from twin.model.entity import Entity
+from twin.model.city_model import CityModel
 from twin.model.observation import Observation
-from twin.model.sensor import Datastream, Sensor
 from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import ObservationBatch
 
@@ -145,40 +144,15 @@ def _observations(model: CityModel, number: int) -> Iterator[ObservationBatch]:
 
 
 def _city(entities: int, rules: int) -> CityModel:
-    districts = [Entity(id=f"district-{n}", type="District", name=f"D{n}", parent="city") for n in range(10)]
-    sites = [
-        Entity(id=f"site-{n}", type="MonitoringSite", name=f"Site {n}", parent=f"district-{n % 10}")
-        for n in range(entities)
-    ]
-    sensors = [
-        Sensor(id=f"sensor-{n}", feed="native", device=f"sensor-{n}", entity=f"site-{n}", interval=MINUTE)
-        for n in range(entities)
-    ]
-    datastreams = [
-        Datastream(
-            id=n + 1,
-            sensor=f"sensor-{n}",
-            entity=f"site-{n}",
-            property="pm2_5",
-            field="pm2_5",
-            unit="ug/m3",
-            scale=1.0,
-            offset=0.0,
-            interval=MINUTE,
-        )
-        for n in range(entities)
-    ]
+    builder = CityBuilder("city", "City").entity("city", "Municipality", "City")
+    for number in range(10):
+        builder.entity(f"district-{number}", "District", f"D{number}", parent="city")
+    for number in range(entities):
+        site = f"site-{number}"
+        builder.entity(site, "MonitoringSite", f"Site {number}", parent=f"district-{number % 10}")
+        builder.sensor(f"sensor-{number}", site, "pm2_5")
     made = [*_own_rules(), *(_foreign_rule(number) for number in range(rules - 2))]
-    return CityModel(
-        version=1,
-        city=City(id="city", name="City", timezone="Europe/Amsterdam"),
-        entities={
-            one.id: one for one in (Entity(id="city", type="Municipality", name="City"), *districts, *sites)
-        },
-        sensors={one.id: one for one in sensors},
-        datastreams={one.id: one for one in datastreams},
-        rules={one.id: one for one in made},
-    )
+    return builder.model(rules={one.id: one for one in made})
 
 
 def _own_rules() -> Iterator[Rule]:

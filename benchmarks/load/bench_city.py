@@ -7,12 +7,12 @@ that of the observation, and an event can be traced back to the message that cau
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from benchmarks.load.traffic import LoadTraffic, Numbers
+from tests.support.cities.city_builder import CityBuilder
 from twin.alarms.rules.operand import Operand
 from twin.alarms.rules.rule import (
     EntitySelection,
@@ -24,9 +24,7 @@ from twin.alarms.rules.rule import (
 from twin.alarms.severity import Severity
 from twin.instant import HOUR
 from twin.model.bilingual_text import BilingualText
-from twin.model.city_model import City, CityModel
-from twin.model.entity import Entity
-from twin.model.sensor import Datastream, Sensor
+from twin.model.city_model import CityModel
 
 CITY = "bench"
 
@@ -109,53 +107,30 @@ class BenchCity:
 
     def model(self) -> CityModel:
         """Return the city; the ids of its datastreams are replaced when it is applied."""
-        entities = [Entity(id=CITY, type="Municipality", name="Benchmark"), *self._areas(), *self._sites()]
-        return CityModel(
-            version=0,
-            city=City(id=CITY, name="Benchmark", timezone="Europe/Amsterdam"),
-            entities={one.id: one for one in entities},
-            sensors={sensor_name(index): self._sensor(index) for index in range(self.sensors)},
-            datastreams={index + 1: self._datastream(index) for index in range(self.datastreams)},
-            rules={one.id: one for one in map(self._rule, range(self.rules))},
-        )
+        builder = CityBuilder(CITY, "Benchmark").entity(CITY, "Municipality", "Benchmark")
+        self._add_areas(builder)
+        for index in range(self._entities):
+            neighbourhood = _neighbourhood_name(index // _SITES_OF_A_NEIGHBOURHOOD)
+            builder.entity(self.entity_name(index * self.each), "MonitoringSite", parent=neighbourhood)
+        for index in range(self.sensors):
+            first = index * self.pack
+            properties = map(self.property_name, range(first, first + self.pack))
+            builder.sensor(sensor_name(index), self.entity_name(first), *properties, interval=_INTERVAL)
+        return builder.model(version=0, rules={one.id: one for one in map(self._rule, range(self.rules))})
 
     @property
     def _entities(self) -> int:
         return -(-self.datastreams // self.each)
 
-    def _areas(self) -> Iterator[Entity]:
+    def _add_areas(self, builder: CityBuilder) -> None:
         neighbourhoods = -(-self._entities // _SITES_OF_A_NEIGHBOURHOOD)
         for index in range(-(-neighbourhoods // _NEIGHBOURHOODS_OF_A_DISTRICT)):
-            yield Entity(id=_district_name(index), type="District", name=f"District {index}", parent=CITY)
+            builder.entity(_district_name(index), "District", f"District {index}")
         for index in range(neighbourhoods):
-            parent = _district_name(index // _NEIGHBOURHOODS_OF_A_DISTRICT)
-            name = f"Neighbourhood {index}"
-            yield Entity(id=_neighbourhood_name(index), type="Neighbourhood", name=name, parent=parent)
-
-    def _sites(self) -> Iterator[Entity]:
-        for index in range(self._entities):
-            site = self.entity_name(index * self.each)
-            parent = _neighbourhood_name(index // _SITES_OF_A_NEIGHBOURHOOD)
-            yield Entity(id=site, type="MonitoringSite", name=site, parent=parent)
-
-    def _sensor(self, index: int) -> Sensor:
-        name = sensor_name(index)
-        entity = self.entity_name(index * self.pack)
-        return Sensor(id=name, feed="native", device=name, entity=entity, interval=_INTERVAL)
-
-    def _datastream(self, index: int) -> Datastream:
-        observed, unit = PROPERTIES[index % self.each]
-        return Datastream(
-            id=index + 1,
-            sensor=sensor_name(index // self.pack),
-            entity=self.entity_name(index),
-            property=observed,
-            field=observed,
-            unit=unit,
-            scale=1.0,
-            offset=0.0,
-            interval=_INTERVAL,
-        )
+            district = _district_name(index // _NEIGHBOURHOODS_OF_A_DISTRICT)
+            builder.entity(
+                _neighbourhood_name(index), "Neighbourhood", f"Neighbourhood {index}", parent=district
+            )
 
     def _rule(self, index: int) -> Rule:
         """Return a rule: the first ones of all entities, the others of one each."""

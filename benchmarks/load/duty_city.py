@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from benchmarks.load.traffic import LoadTraffic, Numbers
+from tests.support.cities.city_builder import CityBuilder
 from twin.alarms.rules.operand import Operand
 from twin.alarms.rules.rule import (
     EntitySelection,
@@ -23,7 +24,7 @@ from twin.alarms.rules.rule import (
 from twin.alarms.severity import Severity
 from twin.instant import HOUR
 from twin.model.bilingual_text import BilingualText
-from twin.model.city_model import City, CityModel
+from twin.model.city_model import CityModel
 from twin.model.duty import (
     Contact,
     DutyPlan,
@@ -33,8 +34,6 @@ from twin.model.duty import (
     IncidentRoute,
     NotificationChannel,
 )
-from twin.model.entity import Entity
-from twin.model.sensor import Datastream, Sensor
 
 CITY = "duty"
 PROPERTY = "noise_level"
@@ -102,43 +101,17 @@ def notification_id(area: str) -> str:
 
 def duty_city(receiver_port: int) -> CityModel:
     """Return the model, with a webhook on this machine; applying it replaces the ids of datastreams."""
-    entities = [Entity(id=CITY, type="Municipality", name="Duty")]
+    builder = CityBuilder(CITY, "Duty").entity(CITY, "Municipality", "Duty")
     for site in range(SITES):
-        area = area_name(site)
-        entities.append(Entity(id=area, type="Neighbourhood", name=area, parent=CITY))
-        entities.append(Entity(id=site_name(site), type="MonitoringSite", name=site_name(site), parent=area))
-    return CityModel(
-        version=0,
-        city=City(id=CITY, name="Duty", timezone="Europe/Amsterdam"),
-        entities={one.id: one for one in entities},
-        sensors={sensor_name(site): _sensor(site) for site in range(SITES)},
-        datastreams={site + 1: _datastream(site) for site in range(SITES)},
-        rules={one.id: one for one in _rules()},
-        duty=_duty(receiver_port),
-    )
+        builder.entity(area_name(site), "Neighbourhood").entity(
+            site_name(site), "MonitoringSite", parent=area_name(site)
+        )
+        builder.sensor(sensor_name(site), site_name(site), PROPERTY, interval=_INTERVAL)
+    return builder.model(version=0, rules={one.id: one for one in _rules()}, duty=_duty(receiver_port))
 
 
 def _first_loud_cycle(site: int) -> int:
     return 1 + site % SPREAD
-
-
-def _sensor(site: int) -> Sensor:
-    name = sensor_name(site)
-    return Sensor(id=name, feed="native", device=name, entity=site_name(site), interval=_INTERVAL)
-
-
-def _datastream(site: int) -> Datastream:
-    return Datastream(
-        id=site + 1,
-        sensor=sensor_name(site),
-        entity=site_name(site),
-        property=PROPERTY,
-        field=PROPERTY,
-        unit="dB[A]",
-        scale=1.0,
-        offset=0.0,
-        interval=_INTERVAL,
-    )
 
 
 def _rules() -> Iterator[Rule]:

@@ -13,11 +13,10 @@ from typing import NamedTuple
 from benchmarks.load.bench_city import PROPERTIES
 from runtime.kafka import topics
 from storage.historian.log_batch import LogRecord
+from tests.support.cities.city_builder import CityBuilder
 from twin.instant import MINUTE, SECOND, Instant, format_instant
-from twin.model.city_model import City, CityModel
-from twin.model.entity import Entity
+from twin.model.city_model import CityModel
 from twin.model.observation import Observation
-from twin.model.sensor import Datastream, Sensor
 from twin.state.window import Aggregate
 from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import (
@@ -67,41 +66,13 @@ def entity_and_property(datastream: int) -> tuple[str, str]:
 
 def log_city(load: LogLoad) -> CityModel:
     """Return the city of a load."""
-    root = Entity(id=CITY, type="Municipality", name="Benchmark")
-    numbers = range(1, load.datastreams + 1)
-    sites = sorted({entity_and_property(one)[0] for one in numbers})
-    return CityModel(
-        version=1,
-        city=City(id=CITY, name="Benchmark", timezone="Europe/Amsterdam"),
-        entities={
-            CITY: root,
-            **{one: Entity(id=one, type="MonitoringSite", name=one, parent=CITY) for one in sites},
-        },
-        sensors={
-            f"sensor-{one:05d}": Sensor(
-                id=f"sensor-{one:05d}",
-                feed="native",
-                device=f"sensor-{one:05d}",
-                entity=entity_and_property(one)[0],
-                interval=MINUTE,
-            )
-            for one in numbers
-        },
-        datastreams={
-            one: Datastream(
-                id=one,
-                sensor=f"sensor-{one:05d}",
-                entity=entity_and_property(one)[0],
-                property=entity_and_property(one)[1],
-                field=entity_and_property(one)[1],
-                unit=PROPERTIES[(one - 1) % len(PROPERTIES)][1],
-                scale=1.0,
-                offset=0.0,
-                interval=MINUTE,
-            )
-            for one in numbers
-        },
-    )
+    names = [entity_and_property(number) for number in range(1, load.datastreams + 1)]
+    builder = CityBuilder(CITY, "Benchmark").entity(CITY, "Municipality", "Benchmark")
+    for site in sorted({entity for entity, _ in names}):
+        builder.entity(site, "MonitoringSite", parent=CITY)
+    for number, (entity, property) in enumerate(names, 1):
+        builder.sensor(f"sensor-{number:05d}", entity, property)
+    return builder.model()
 
 
 def log_steps(load: LogLoad, count: int) -> Iterator[LogStep]:
