@@ -13,7 +13,15 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.state.sketch import BIN_MAPPING, BINS_MAX, VALUES_EXACT_MAX, EncodedSketch, decode_sketches
+from twin.state.sketch import (
+    BINS_MAX,
+    VALUES_EXACT_MAX,
+    ZERO_MAX,
+    EncodedSketch,
+    bin_key,
+    bin_value,
+    decode_sketches,
+)
 
 _Floats: TypeAlias = NDArray[np.float64]
 _Integers: TypeAlias = NDArray[np.int64]
@@ -159,10 +167,10 @@ def _counted(owners: _Integers, values: _Floats) -> _Bins:
 
 
 def _place(value: float) -> int:
-    if value > BIN_MAPPING.min_possible:
-        return int(BIN_MAPPING.key(value)) + _POSITIVE
-    if value < -BIN_MAPPING.min_possible:
-        return -int(BIN_MAPPING.key(-value)) - _POSITIVE
+    if value > ZERO_MAX:
+        return bin_key(value) + _POSITIVE
+    if value < -ZERO_MAX:
+        return -bin_key(-value) - _POSITIVE
     return 0
 
 
@@ -190,5 +198,5 @@ def _values_at(bins: _Bins, pools: _Integers, ranks: _Integers) -> _Floats:
 def _value(place: int) -> float:
     if not place:
         return 0.0
-    value = float(BIN_MAPPING.value(abs(place) - _POSITIVE))
+    value = bin_value(abs(place) - _POSITIVE)
     return value if place > 0 else -value

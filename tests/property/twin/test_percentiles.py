@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.support.oracles.sketch_quantiles import quantile
 from twin.state.percentiles import BucketValues, percentiles
 from twin.state.sketch import VALUES_EXACT_MAX, Sketch
 
@@ -35,7 +36,7 @@ def one_by_one(values: list[float], parts: list[list[float]]) -> list[float | No
     sketch = Sketch(values)
     for part in parts:
         sketch.merge(Sketch.decode(Sketch(part).encode()))
-    return [sketch.quantile(share) for share in SHARES]
+    return [quantile(sketch, share) for share in SHARES]
 
 
 @given(st.lists(pool, max_size=6))
