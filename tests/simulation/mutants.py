@@ -31,7 +31,7 @@ def drop_one_late_observation(patch: pytest.MonkeyPatch) -> None:
 
     def mutated(self: DatastreamState, observation: Observation, *rest: Any) -> ObservationResult:
         nonlocal dropped
-        recent = self._kept
+        recent = self._recent
         if not dropped and recent and recent[0][1] < observation.phenomenon_time < recent[-1][1]:
             dropped = True
             return ObservationResult(ObservationOutcome.LATE, [])

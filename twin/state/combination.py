@@ -1,4 +1,4 @@
-"""Combination: several datastreams of one property on one entity become one value. Pure."""
+"""Combination: the datastreams of one property on one entity give one value. Pure."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from twin.quality.quality_flags import is_usable
 from twin.state.freshness import live_duration
 
 PEERS_MIN = 3
-"""So many sensors, or neighbours, must speak before one of them can be outvoted."""
+"""Least number of sensors, or neighbours, for outvoting one of them."""
 
 
 class CombinationInput(NamedTuple):
-    """The state of one datastream, as it enters the combination."""
+    """The state of one datastream, as input of the combination."""
 
-    newest: Observation  #: calibrated and judged
+    newest: Observation  #: calibrated and checked
     last_good: LastGoodValue | None
     interval: Duration
 
@@ -29,20 +29,20 @@ class PropertyState(NamedTuple):
     """The value of one property of an entity, combined from its datastreams."""
 
     value: float
-    phenomenon_time: Instant  #: of the newest observation that takes part
-    received_time: Instant  #: of the last received one that takes part
-    flags: int  #: all flags of those that take part
-    datastreams: tuple[int, ...]  #: ids of those that take part, ascending
-    last_good: LastGoodValue | None = None  #: the newest good value, where the state itself is suspect
-    deviating: tuple[int, ...] = ()  #: ids of those that are good by themselves, but far from the others
+    phenomenon_time: Instant  #: of the newest observation in the value
+    received_time: Instant  #: of the observation in the value that was received last
+    flags: int  #: all flags of the observations in the value
+    datastreams: tuple[int, ...]  #: ids of the datastreams in the value, ascending
+    last_good: LastGoodValue | None = None  #: the newest usable value, where the state is suspect
+    deviating: tuple[int, ...] = ()  #: ids of datastreams that are good, but far from the others
 
 
 def combine(property: ObservedProperty, parts: Sequence[CombinationInput]) -> PropertyState:
     """Combine the states of at least one datastream.
 
-    Only good values that are fresh *relative to the newest one* take part: freshness by the clock on the wall
-    would make the state depend on when it is computed. Where none is good, the newest speaks alone: its
-    flags say what it is worth, and the last good value stands beside it.
+    Only good values that are fresh *relative to the newest one* are combined: freshness by the wall clock
+    would make the state depend on the time of its computation. Where none is good, the newest value is used,
+    with its flags, and with the last good value beside it.
     """
     if len(parts) == 1:
         return _alone(parts[0])
@@ -57,12 +57,12 @@ def combine(property: ObservedProperty, parts: Sequence[CombinationInput]) -> Pr
         return _suspect(parts)
     deviating: tuple[int, ...] = ()
     if property.quality.disagreement is not None and len(good) >= PEERS_MIN:
-        far = outlier_places([one.value for one in good], property.quality.disagreement)
-        deviating = tuple(good[place].datastream for place in far)
+        outliers = outlier_places([one.value for one in good], property.quality.disagreement)
+        deviating = tuple(good[place].datastream for place in outliers)
         good = [one for one in good if one.datastream not in deviating]
     flags = 0
-    for one in good:
-        flags |= one.flags
+    for observation in good:
+        flags |= observation.flags
     return PropertyState(
         value=combine_values(property.combination, [one.value for one in good]),
         phenomenon_time=max(one.phenomenon_time for one in good),
@@ -74,33 +74,38 @@ def combine(property: ObservedProperty, parts: Sequence[CombinationInput]) -> Pr
 
 
 def _alone(part: CombinationInput) -> PropertyState:
-    """Return what `combine` makes of one part: most properties are measured by one sensor."""
+    """Return the result of `combine` for one datastream, the usual case."""
     id, time, received, value, flags = part.newest
     return PropertyState(value, time, received, flags, (id,), None if is_usable(flags) else part.last_good)
 
 
 def _suspect(parts: Sequence[CombinationInput]) -> PropertyState:
-    one = max((part.newest for part in parts), key=lambda newest: (newest.phenomenon_time, newest))
-    known = [part.last_good for part in parts if part.last_good is not None]
-    last_good = max(known, key=lambda good: (good.phenomenon_time, good.value), default=None)
+    observation = max((part.newest for part in parts), key=lambda newest: (newest.phenomenon_time, newest))
+    good_values = [part.last_good for part in parts if part.last_good is not None]
+    last_good = max(good_values, key=lambda good: (good.phenomenon_time, good.value), default=None)
     return PropertyState(
-        one.value, one.phenomenon_time, one.received_time, one.flags, (one.datastream,), last_good
+        observation.value,
+        observation.phenomenon_time,
+        observation.received_time,
+        observation.flags,
+        (observation.datastream,),
+        last_good,
     )
 
 
 def outlier_places(values: Sequence[float], limit: float) -> tuple[int, ...]:
-    """Return the places of those further than `limit` from the median of all; none if that were half or more.
+    """Return the indexes of values further than `limit` from the median; none if half or more are.
 
     >>> outlier_places([20.0, 21.0, 40.0], 8.0), outlier_places([20.0, 40.0], 8.0)
     ((2,), ())
     """
     middle = median(values)
-    found = tuple(place for place, value in enumerate(values) if abs(value - middle) > limit)
-    return found if 2 * len(found) < len(values) else ()
+    places = tuple(place for place, value in enumerate(values) if abs(value - middle) > limit)
+    return places if 2 * len(places) < len(values) else ()
 
 
 def combine_values(combination: Combination, values: Sequence[float]) -> float:
-    """Return one value for at least one."""
+    """Combine at least one value."""
     if len(values) == 1:
         return values[0]
     match combination:

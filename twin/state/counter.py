@@ -1,9 +1,9 @@
-"""Counters: how much a register has counted between two readings, whatever happened to it meanwhile.
+"""Counters: the increase of a register between two readings, in spite of wraps, resets and corrections.
 
-A register only rises, but what is read of it falls when it wraps around, starts again after a reboot, is
-replaced by another meter, or is corrected. What lies between two readings is then not fully known, and the
-amount says so (`estimated`). Increases over a sequence of readings add up: a sequence that is split anywhere,
-its last reading repeated as the first of the rest, has the same sum.
+A register only rises, but its readings fall when it wraps around, starts again after a reboot, is replaced by
+another meter, or is corrected. Then the increase is not fully known, and it is marked `estimated`. Increases
+over a sequence of readings add up: a sequence that is split anywhere, with the last reading repeated as the
+first of the rest, has the same sum.
 """
 
 from __future__ import annotations
@@ -13,30 +13,30 @@ from typing import NamedTuple
 from twin.instant import SECOND, Instant
 
 TOLERANCE = 1.0
-"""A fall of at most one unit is a correction of the last reading, and nothing was counted."""
+"""A fall of at most one unit is a correction of the last reading, with an increase of 0."""
 
 RESET_SHARE = 0.1
-"""A register that fell to this share of what it was, or less, started again at zero; else it is another.
+"""A register that fell to at most this share of its value was reset to zero; otherwise it was replaced.
 
-Both are guesses: a new meter may start low, and a register may have counted much since. With a `rate_max` the
-first guess is made only where so much could have been counted in the time.
+Both are guesses: a new meter may start low, and a register may have counted much since a reset. With a
+`rate_max` a reset is assumed only where the time allows that increase.
 """
 
 WRAP_SHARE = 0.125
-"""One wrap explains a fall when no more than this share of the whole circle has been counted since.
+"""A fall is a wrap when the increase is at most this share of the whole range.
 
-A counter that is read often enough counts far less between two readings; a reset is taken for a wrap only in
-the last eighth of the circle, and with a `rate_max` hardly ever.
+A counter that is read often enough counts far less between two readings. So a reset is mistaken for a wrap
+only in the last eighth of the range, and with a `rate_max` hardly ever.
 """
 
 
 class CounterIncrease(NamedTuple):
-    """What was counted between two readings."""
+    """The increase between two readings."""
 
     amount: float  #: canonical unit, never negative
-    estimated: bool = False  #: more may have been counted: what happened at a reset is not known
-    reset: bool = False  #: the register started again, or is another one
-    register: float = 0.0  #: what the next reading is to be compared with
+    estimated: bool = False  #: the real increase may be greater: that before a reset is not known
+    reset: bool = False  #: the register was reset or replaced
+    register: float = 0.0  #: the value with which the next reading is compared
 
 
 def counter_increase(
@@ -46,11 +46,11 @@ def counter_increase(
     wraps_at: float | None = None,
     rate_max: float | None = None,
 ) -> CounterIncrease:
-    """Return what a register counted from one reading (phenomenon time, value) to a later one.
+    """Return the increase of a register from one reading (phenomenon time, value) to a later one.
 
-    `wraps_at` is how much it counts before it starts at zero again (65,536 for 16 bits, in canonical units);
-    `rate_max` how much it can count in a second. `register` of the result is the current value, but after a
-    correction downwards it stays the previous one: else the way up again would be counted twice. A caller
+    `wraps_at` is the value at which it starts at zero again (65,536 for 16 bits, in canonical units);
+    `rate_max` its greatest increase per second. `register` of the result is the current value. After a
+    correction downwards it stays the previous value: otherwise the following rise would count twice. A caller
     that needs the exact sum compares the next reading with it.
 
     >>> counter_increase((0, 65_530.0), (60 * SECOND, 4.0), wraps_at=65_536)
@@ -64,7 +64,7 @@ def counter_increase(
     if step >= 0:
         if most is None or step <= most:
             return CounterIncrease(step, register=now)
-        # A meter with a higher register, or a first reading of nothing: what was counted is not in it.
+        # A meter with a higher register: its value does not show the increase.
         return CounterIncrease(0.0, estimated=True, reset=True, register=now)
     if -step <= TOLERANCE:
         return CounterIncrease(0.0, register=before)

@@ -1,4 +1,4 @@
-"""Freshness: whether a value still speaks for the present, from how often its sensor should report."""
+"""Freshness: whether a value is still current, from the expected interval of its sensor."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from twin.instant import MINUTE, Duration, Instant
 
 Freshness: TypeAlias = Literal["live", "stale", "silent"]
 
-# One report may be lost and the next be on its way before a value is stale; ten missed in a row are silence.
+# A value stays live when one report is lost and the next is under way; after ten missed reports it is silent.
 LIVE_INTERVALS_MAX = 2.5
 STALE_INTERVALS_MAX = 10.0
 
-# A transmission takes its time; an interval of a second must not flicker because of it.
+# Time for the transmission, so that values with an interval of a second do not flicker.
 TRANSMISSION_GRACE: Duration = MINUTE // 2
 
 
 def live_duration(interval: Duration) -> Duration:
-    """Return how long after its measurement a value is live."""
+    """Return how long a value is live after its measurement."""
     return int(interval * LIVE_INTERVALS_MAX) + TRANSMISSION_GRACE
 
 
 def interval_for_live_duration(live: Duration) -> Duration:
-    """Return the expected interval of a value that is live for so long; the inverse of `live_duration`.
+    """Return the expected interval for a live duration; the inverse of `live_duration`.
 
     >>> interval_for_live_duration(live_duration(600_000_000))
     600000000
@@ -31,12 +31,12 @@ def interval_for_live_duration(live: Duration) -> Duration:
 
 
 def stale_duration(interval: Duration) -> Duration:
-    """Return how long after its measurement a value is at most stale, and silent thereafter."""
+    """Return how long after its measurement a value is at most stale; then it is silent."""
     return int(interval * STALE_INTERVALS_MAX) + TRANSMISSION_GRACE
 
 
 def freshness(phenomenon_time: Instant, interval: Duration, now: Instant) -> Freshness:
-    """Return how fresh a value is at `now`.
+    """Return the freshness of a value at `now`.
 
     >>> from twin.instant import SECOND
     >>> [freshness(0, 60 * SECOND, age * SECOND) for age in (60, 180, 181, 630, 631)]

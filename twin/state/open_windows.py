@@ -1,8 +1,8 @@
-"""The windows of one datastream that are not yet told, or may still change. Pure, mutable.
+"""The windows of one datastream that are not yet emitted, or may still change. Pure, mutable.
 
-A window is *closed* once a later one has begun in its datastream, by event time; it is then told. It is *told
-early* when nothing comes any more. It is *finished* once an observation behind its end was folded: nothing
-that reaches this state can change it then, and it is forgotten as soon as it is told.
+A window is *closed* once an observation of a later window has arrived, by event time; it is then emitted. It
+is emitted *early* when no more observations arrive. It is *finished* once an observation after its end is
+folded: no later observation can change it here, and it is dropped as soon as it is emitted.
 """
 
 from __future__ import annotations
@@ -28,28 +28,30 @@ class WindowKey(NamedTuple):
 
 
 class EmittedWindow(NamedTuple):
-    """The content of a window as it is told."""
+    """A window with its content, as emitted."""
 
     window: WindowKey
     content: WindowAccumulator
-    incomplete: bool  #: whether something came too late to be in it
+    incomplete: bool  #: whether an observation came too late for it
 
 
 class OpenWindows(msgspec.Struct, array_like=True):
-    """What is known of the windows of a datastream beside the observations that are kept one by one."""
+    """The windows of a datastream, without the observations that are kept one by one."""
 
-    #: of each size the window that the newest folded observation lies in, with what was folded into it
+    #: by size: start and folded content of the window of the newest folded observation
     folded: dict[Duration, tuple[Instant, WindowAccumulator]] = msgspec.field(default_factory=dict)
-    #: whole windows that wait to be told
+    #: finished windows that are not yet emitted
     finished: dict[WindowKey, WindowAccumulator] = msgspec.field(default_factory=dict)
-    pending: dict[WindowKey, None] = msgspec.field(default_factory=dict)  #: closed, and to be told
-    early: set[WindowKey] = msgspec.field(default_factory=set)  #: told before they were closed
-    #: what came too late for these is not in the numbers here: they are repaired each time they are told
+    pending: dict[WindowKey, None] = msgspec.field(default_factory=dict)  #: to be emitted
+    early: set[WindowKey] = msgspec.field(default_factory=set)  #: emitted before they were closed
+    #: lack an observation that came too late: storage repairs them each time they are emitted
     incomplete: set[WindowKey] = msgspec.field(default_factory=set)
 
-    def fold(self, one: Observation, kind: Aggregation, increase: float, sizes: Iterable[Duration]) -> None:
-        """Add an observation, later than all that were folded, to its windows."""
-        time = one.phenomenon_time
+    def fold(
+        self, observation: Observation, kind: Aggregation, increase: float, sizes: Iterable[Duration]
+    ) -> None:
+        """Add an observation, later than all folded ones, to its windows."""
+        time = observation.phenomenon_time
         for size in sizes:
             start = window_start(time, size)
             known = self.folded.get(size)
@@ -57,7 +59,7 @@ class OpenWindows(msgspec.Struct, array_like=True):
                 if known is not None:
                     self._finish(WindowKey(size, known[0]), known[1])
                 known = self.folded[size] = start, WindowAccumulator()
-            known[1].add(time, one.value, one.flags, kind, increase)
+            known[1].add(time, observation.value, observation.flags, kind, increase)
 
     def _finish(self, window: WindowKey, content: WindowAccumulator) -> None:
         if window in self.pending:
@@ -66,22 +68,22 @@ class OpenWindows(msgspec.Struct, array_like=True):
             self.incomplete.discard(window)
 
     def close(self, before: Instant, time: Instant, sizes: Sequence[Duration]) -> None:
-        """Learn that the newest observation, of `before`, was followed by one of `time`."""
-        # Each window lies in one of the next size: where the smallest goes on, they all do.
+        """Close the windows of `before` that end at or before `time`, the two newest phenomenon times."""
+        # Each window lies in one of the next size: while the smallest continues, they all do.
         if not self.early and sizes and time < window_start(before, sizes[0]) + sizes[0]:
             return
         for size in sizes:
             start = window_start(before, size)
             window = WindowKey(size, start)
             if time < start + size:
-                self.early.discard(window)  # it goes on, and is told again
+                self.early.discard(window)  # it continues, and is emitted again
             elif window in self.early:
-                self.early.discard(window)  # it was told as it is
+                self.early.discard(window)  # it was emitted complete
             else:
                 self.pending[window] = None
 
     def mark_changed(self, time: Instant, newest: Instant, sizes: Iterable[Duration]) -> None:
-        """Learn that what is in the windows at `time` changed; `newest` is the newest phenomenon time."""
+        """Emit the windows at `time` again, whose content changed; `newest` is the newest phenomenon time."""
         for size in sizes:
             start = window_start(time, size)
             window = WindowKey(size, start)
@@ -89,7 +91,7 @@ class OpenWindows(msgspec.Struct, array_like=True):
                 self.pending[window] = None
 
     def mark_incomplete(self, time: Instant, folded: Instant, sizes: Iterable[Duration]) -> None:
-        """Learn that an observation came too late; `folded` is the newest folded phenomenon time."""
+        """Note that an observation of `time` came too late; `folded` is the newest folded phenomenon time."""
         for size in sizes:
             start = window_start(time, size)
             window = WindowKey(size, start)
@@ -97,7 +99,7 @@ class OpenWindows(msgspec.Struct, array_like=True):
                 self.incomplete.add(window)
 
     def mark_early(self, newest: Instant, now: Instant, grace: Duration, sizes: Iterable[Duration]) -> None:
-        """Have those windows told that should have been closed by now, but nothing came."""
+        """Emit windows that should be closed by now, but have no later observation."""
         for size in sizes:
             start = window_start(newest, size)
             window = WindowKey(size, start)
@@ -106,7 +108,7 @@ class OpenWindows(msgspec.Struct, array_like=True):
                 self.pending[window] = None
 
     def due(self, newest: Instant, grace: Duration, sizes: Iterable[Duration]) -> Instant | None:
-        """Return from when on `mark_early` has something to do, or None when never."""
+        """Return the log time at which `mark_early` next emits a window, or None."""
         ends = [
             start + size + grace
             for size in sizes
@@ -115,7 +117,7 @@ class OpenWindows(msgspec.Struct, array_like=True):
         return min(ends, default=None)
 
     def mark_all_emitted(self, newest: Instant, oldest: Instant | None, sizes: Iterable[Duration]) -> None:
-        """Count all windows as told; `oldest` is the first observation that is known, None if of all."""
+        """Mark all windows as emitted; `oldest` is the first known observation, None when all are known."""
         self.pending.clear()
         self.finished.clear()
         for size in sizes:
@@ -124,53 +126,48 @@ class OpenWindows(msgspec.Struct, array_like=True):
                 self.incomplete.add(WindowKey(size, start))
 
     def partial_content(self, window: WindowKey) -> WindowAccumulator:
-        """Return what was folded into a window, to add the rest to: a copy."""
+        """Return a copy of the folded content of a window, to which the rest is added."""
         known = self.folded.get(window.size)
         if known is not None and known[0] == window.start:
             return known[1].copy()
         return WindowAccumulator()
 
     def on_emitted(self, window: WindowKey, folded: Instant) -> bool:
-        """Forget that a window waits to be told; return whether something is lacking in it."""
-        lacks = window in self.incomplete
+        """Drop a finished window that is emitted; return whether it is incomplete."""
+        is_incomplete = window in self.incomplete
         if window in self.finished or folded >= window.start + window.size:
             self.finished.pop(window, None)
             self.incomplete.discard(window)
-        return lacks
-
-
-# Quiet: that a datastream has no window to tell, known without a look at each. Pure.
+        return is_incomplete
 
 
 class IdlePeriod(NamedTuple):
-    """When a window is told although nothing closes it, and for how long that is the answer."""
+    """The time of the next early window, and how long that result holds; saves a look at each window."""
 
     due: Instant  #: log time
-    valid_until: (
-        Instant  #: of the smallest window that the newest observation lay in; before that the answer holds
-    )
-    policy: DatastreamPolicy  #: by which it was found
+    valid_until: Instant  #: end of the smallest window of the newest observation
+    policy: DatastreamPolicy  #: used for the result
 
-    def applies(self, windows: OpenWindows, newest: Instant, now: Instant, terms: DatastreamPolicy) -> bool:
-        """Whether no window is to be told at a log time, and the answer is the same.
+    def applies(self, windows: OpenWindows, newest: Instant, now: Instant, policy: DatastreamPolicy) -> bool:
+        """Return whether no window is due at the log time `now`, and `due` still holds.
 
         While the newest observation lies in the same smallest window, it lies in the same larger ones, too.
         """
         return (
             now < self.due
             and newest < self.valid_until
-            and terms is self.policy
+            and policy is self.policy
             and not windows.pending
             and not windows.early
         )
 
 
-def idle_until(windows: OpenWindows, newest: Instant, terms: DatastreamPolicy) -> IdlePeriod | None:
-    """Return from when on a window is told although nothing closes it; None: none is."""
-    due = windows.due(newest, live_duration(terms.interval), terms.sizes)
+def idle_until(windows: OpenWindows, newest: Instant, policy: DatastreamPolicy) -> IdlePeriod | None:
+    """Return when the next window is emitted without a later observation; None without such a window."""
+    due = windows.due(newest, live_duration(policy.interval), policy.sizes)
     if due is None:
         return None
-    size = terms.sizes[0]
-    # A window that was told early and goes on is due again: that would be another answer.
+    size = policy.sizes[0]
+    # A window that was emitted early and continues is due again: that would change the result.
     end = window_start(newest, size) + size if not windows.early else INSTANT_MIN
-    return IdlePeriod(due, end, terms)
+    return IdlePeriod(due, end, policy)

@@ -1,8 +1,8 @@
-"""Windows: what the observations of a datastream come to in a minute, ten minutes, an hour of event time.
+"""Windows: aggregates of the observations of a datastream over a minute, ten minutes, an hour of event time.
 
-Windows are half-open and aligned to the epoch: [start, start + size). An accumulator takes in the
-observations of one window; an aggregate is what is told of it. Only usable values count; the others are
-counted beside.
+Windows are half-open and aligned to the epoch: [start, start + size). An accumulator collects the
+observations of one window; an aggregate is its emitted result. Only usable values enter the figures; suspect
+observations are counted separately.
 """
 
 from __future__ import annotations
@@ -14,24 +14,21 @@ import msgspec
 
 from twin.instant import INSTANT_MAX, INSTANT_MIN, Duration, Instant
 from twin.model.observed_property import Aggregation
-from twin.quality.quality_flags import QualityFlag, is_usable
+from twin.quality.quality_flags import UNUSABLE_FLAGS
 from twin.state.sketch import Sketch
 
 VALUES_MAX = 128
-"""So many values wait in an accumulator before they are counted in bins: each time costs some 100 µs."""
+"""Greatest number of single values in an accumulator before they go into bins, which takes some 100 µs."""
 
-# A resultant shorter than this is the rounding of directions that cancel out: there is no mean direction.
+# A shorter resultant is the rounding error of directions that cancel out: there is no mean direction.
 _RESULTANT_MIN = 1e-9
 
-# Aggregations of which percentiles say something: not of a register's reading, nor of degrees on a circle.
+# Aggregations with meaningful percentiles: not the readings of a register, nor degrees on a circle.
 _DISTRIBUTED = frozenset({"mean", "sum", "max", "last"})
-
-# Any of these keeps a value out. A plain integer: the operators of an enumeration cost a microsecond each.
-_UNUSABLE = sum(int(flag) for flag in QualityFlag if not is_usable(flag))
 
 
 def window_start(time: Instant, size: Duration) -> Instant:
-    """Return the start of the window that an instant lies in, also before 1970.
+    """Return the start of the window that contains an instant, also before 1970.
 
     >>> [window_start(time, 60) for time in (-1, 0, 59, 60)]
     [-60, 0, 0, 60]
@@ -40,14 +37,14 @@ def window_start(time: Instant, size: Duration) -> Instant:
 
 
 class WindowAccumulator(msgspec.Struct, array_like=True, gc=False):
-    """What the observations of one window come to so far. Mutable; encodes as an array.
+    """The observations of one window so far. Mutable; encodes as an array.
 
-    `minimum`, `maximum`, `first` and `last` mean nothing while `count` is 0.
+    `minimum`, `maximum`, `first` and `last` have no meaning while `count` is 0.
     """
 
     count: int = 0  #: usable observations
-    suspect: int = 0  #: observations that do not take part
-    flags: int = 0  #: all flags of all of them, of the suspect ones too
+    suspect: int = 0  #: suspect observations
+    flags: int = 0  #: all flags of all observations, including suspect ones
     total: float = 0.0  #: sum, in the order of `add`
     minimum: float = math.inf
     maximum: float = -math.inf
@@ -58,13 +55,13 @@ class WindowAccumulator(msgspec.Struct, array_like=True, gc=False):
     sine: float = 0.0  #: sum, of circular properties only
     cosine: float = 0.0
     increase: float = 0.0  #: sum, of counters only
-    values: list[float] = []  #: those that are not yet in `bins`
+    values: list[float] = []  #: single values that are not yet in `bins`
     bins: bytes | None = None  #: an encoded `Sketch`
 
     def add(self, time: Instant, value: float, flags: int, kind: Aggregation, increase: float = 0.0) -> None:
-        """Take in one observation; `increase` is what a counter counted since the usable one before it."""
+        """Add one observation; `increase` is that of a counter since its previous usable reading."""
         self.flags |= flags
-        if flags & _UNUSABLE:
+        if flags & UNUSABLE_FLAGS:
             self.suspect += 1
             return
         self.count += 1
@@ -91,10 +88,10 @@ class WindowAccumulator(msgspec.Struct, array_like=True, gc=False):
             self.cosine += math.cos(angle)
 
     def merge(self, other: WindowAccumulator) -> None:
-        """Take in all that another one holds; the other stays as it is.
+        """Add the content of another accumulator, which does not change.
 
-        The order and grouping of merges changes sums in their last digits only, and nothing else, as long as
-        no two hold different values of the same time.
+        Order and grouping of merges change only the last digits of sums, provided that no two accumulators
+        hold different values of the same time.
         """
         self.count += other.count
         self.suspect += other.suspect
@@ -118,22 +115,22 @@ class WindowAccumulator(msgspec.Struct, array_like=True, gc=False):
             self._fold()
 
     def copy(self) -> WindowAccumulator:
-        """Return one that holds the same, and changes by itself."""
+        """Return an independent copy."""
         twin = copy.copy(self)
         twin.values = self.values.copy()
         return twin
 
     def sketch(self) -> Sketch:
-        """Return how the usable values are distributed; empty for counters and circular properties."""
-        found = Sketch.decode(self.bins) if self.bins is not None else Sketch()
-        found.extend(self.values)
-        return found
+        """Return the distribution of the usable values; empty for counters and circular properties."""
+        sketch = Sketch.decode(self.bins) if self.bins is not None else Sketch()
+        sketch.extend(self.values)
+        return sketch
 
     def mean(self, kind: Aggregation) -> float | None:
         """Return the mean of the usable values, by the kind of property.
 
-        None of no values, of a register's readings, and of directions that cancel out (Mardia & Jupp,
-        Directional Statistics, 2000, section 2.2).
+        None without values, for the readings of a register, and for directions that cancel out (Mardia &
+        Jupp, Directional Statistics, 2000, section 2.2).
         """
         if self.count == 0 or kind == "counter":
             return None
@@ -148,10 +145,10 @@ class WindowAccumulator(msgspec.Struct, array_like=True, gc=False):
 
 
 class Aggregate(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """What is told of one window of one datastream. A higher revision replaces a lower one.
+    """The result of one window of one datastream. A higher revision replaces a lower one.
 
-    Values are in the canonical unit, and None where no usable observation lies in the window or the figure
-    means nothing for the property: minimum and maximum on a circle, the mean of a register.
+    Values are in the canonical unit. They are None where the window has no usable observation, or where the
+    figure has no meaning for the property: minimum and maximum on a circle, the mean of a register.
     """
 
     datastream: int
@@ -159,16 +156,16 @@ class Aggregate(msgspec.Struct, array_like=True, frozen=True, gc=False):
     start: Instant
     revision: int  #: log time of the emission, in microseconds
     count: int  #: usable observations
-    suspect: int  #: observations that were not used
-    expected: float  #: observations that the sensor's interval lets expect; less than 1 when it is longer
-    flags: int  #: all flags of all observations, of the suspect ones too
+    suspect: int  #: suspect observations, which are not used
+    expected: float  #: number of observations by the sensor's interval; less than 1 when that is longer
+    flags: int  #: all flags of all observations, including suspect ones
     minimum: float | None
     maximum: float | None
     mean: float | None  #: of a circular property the mean direction
-    total: float | None  #: the sum where the property adds up, a counter's increase, else None
+    total: float | None  #: the sum where values add up, the increase of a counter, else None
     first: float | None  #: by event time
     last: float | None
-    sketch: bytes  #: `twin.state.sketch.Sketch`; empty where percentiles mean nothing
+    sketch: bytes  #: `twin.state.sketch.Sketch`; empty where percentiles have no meaning
 
     @property
     def coverage(self) -> float | None:
@@ -186,7 +183,7 @@ def aggregate_of(
     interval: Duration,
     kind: Aggregation,
 ) -> Aggregate:
-    """Return what an accumulator holds as an aggregate."""
+    """Return the aggregate of an accumulator."""
     usable = accumulator.count > 0
     circular = kind == "circular_mean"
     total = None

@@ -103,9 +103,7 @@ class AreaInput(NamedTuple):
     value: float | None  #: None withdraws the earlier value
     phenomenon_time: Instant
     flags: int  #: DISAGREES beside a value: neighbours have outvoted it
-    weight: (
-        int  #: connections or sensors behind the value; 0: forwarded for the comparison of neighbours only
-    )
+    weight: int  #: connections or sensors behind the value; 0: only for the comparison of neighbours
     valid_until: Instant  #: by event time: from then on the value is not current
     #: of the source. Orders the inputs: a state may go back in time when its newest value is found suspect
     revision: int
