@@ -35,8 +35,7 @@ from cities.model.geometry import NETHERLANDS
 from cities.model.properties import check_properties, to_properties
 from cities.model.sensors import check_personal_mix, check_sensors, to_datastreams, to_sensor
 from cities.rules.context import RuleContext
-from cities.rules.reader import check_rules
-from cities.rules.schema import RuleItem
+from cities.rules.document import RuleItem, check_rules
 from runtime.mqtt.outlet_topics import may_match_outlet_topic
 from twin.model.city_model import City, CityFeed, CityPlan
 from twin.model.duty import NO_DUTY_PLAN, DutyPlan

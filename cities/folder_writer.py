@@ -14,7 +14,7 @@ from cities.duration import format_duration
 from cities.duty import writer
 from cities.model.properties import base_of, changed_fields, own_properties
 from cities.model.sensors import conversion_or_identity, personal_by_feed
-from cities.rules.writer import rule_document
+from cities.rules.document import rule_document
 from twin.alarms.rules.rule import Rule
 from twin.errors import UnitError
 from twin.instant import INSTANT_MAX, Instant, format_instant

@@ -21,7 +21,7 @@ from api.http.responses import json_response
 from api.rules import examples
 from api.rules.backtest_documents import backtest_document
 from api.rules.documents import RESPONSE_MEMBERS, rule_faults
-from cities.rules.reader import read_rule
+from cities.rules.document import read_rule
 from storage.database import Connection
 from storage.history.backtest import backtest_rules
 from storage.model.rule_store import read_rule_versions, read_versions_of

@@ -8,8 +8,7 @@ from typing import Any
 
 from api.http.access import Role
 from api.http.problems import RequestFault, bad_request
-from cities.rules.reader import RuleFault
-from cities.rules.writer import rule_document
+from cities.rules.document import RuleFault, rule_document
 from storage.model.rule_version import RuleVersion
 from twin.alarms.rules.rule import Rule
 from twin.instant import format_instant

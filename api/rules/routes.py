@@ -27,7 +27,7 @@ from api.rules.documents import (
     rule_path,
     version_document,
 )
-from cities.rules.reader import RULES_MAX, read_rule
+from cities.rules.document import RULES_MAX, read_rule
 from storage.model.rule_store import (
     RuleConflictError,
     delete_rule,

@@ -16,7 +16,6 @@ from cities.duty.schema import (
     ContactItem,
     PolicyItem,
     QuietHoursItem,
-    QuietTimesItem,
     RouteItem,
     StepItem,
     TeamItem,
@@ -26,7 +25,6 @@ from cities.files.faults import CityFault, describe_value
 from cities.files.items import Items, read_section, suggestion, validate_item
 from cities.files.yaml_document import Location, YamlDocument
 from cities.model.entities import ReferenceCheck
-from twin.alarms.rules.schedule import MINUTES_OF_DAY, WeeklyInterval
 from twin.alarms.severity import severity_of
 from twin.model.duty import (
     Contact,
@@ -40,7 +38,6 @@ from twin.model.duty import (
 )
 
 KEYS = ("channels", "contacts", "teams", "policies", "quietHours", "routes", "watchdog")
-DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def read_duty(
@@ -129,18 +126,8 @@ def _policy(item: PolicyItem) -> EscalationPolicy:
 
 
 def _quiet_hours(item: QuietHoursItem) -> QuietHours:
-    intervals = tuple(one for times in item.times for one in _intervals(times))
+    intervals = tuple(interval for times in item.times for interval in times.to_intervals())
     return QuietHours(up_to=severity_of(item.up_to), intervals=intervals)
-
-
-def _intervals(item: QuietTimesItem) -> tuple[WeeklyInterval, ...]:
-    """Return times as intervals within days: a night is two."""
-    days = tuple(sorted({DAYS.index(one) for one in item.days or DAYS}))
-    if item.start < item.until:
-        return (WeeklyInterval(days, item.start, item.until),)
-    following = tuple(sorted((day + 1) % len(DAYS) for day in days))
-    night = (WeeklyInterval(days, item.start, MINUTES_OF_DAY), WeeklyInterval(following, 0, item.until))
-    return tuple(one for one in night if one.start < one.end)
 
 
 def _route(item: RouteItem) -> IncidentRoute:

@@ -9,7 +9,8 @@ from pydantic import AfterValidator, Field, PlainValidator
 
 from cities.duration import format_duration, parse_duration
 from cities.files.schema import Item
-from cities.files.values import Id, Text
+from cities.files.values import Id, SeverityWord, Text
+from cities.files.weekly_times import WeeklyTimesItem
 from twin.instant import DAY, HOUR, MINUTE, SECOND, Duration
 from twin.model.observed_property import Theme
 
@@ -19,10 +20,7 @@ LISTED_MAX = 1_000  #: members of a team, areas of a route, times of quiet hours
 POLICY_MAX: Duration = 7 * DAY
 """Of all steps and their repetitions: longer, nobody would still be waiting."""
 
-SeverityWord = Literal["warning", "minor", "major", "critical"]
-DayWord = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
-_TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):([0-5]\d)|24:00")
 _ROSTER = re.compile(r"roster[A-Za-z0-9._-]{0,140}\.ics")
 
 
@@ -41,12 +39,6 @@ def _between(least: Duration, most: Duration, *, or_none: bool = False) -> Plain
     return PlainValidator(check)
 
 
-def _minute_of_day(value: object) -> int:
-    if not isinstance(value, str) or not _TIME_OF_DAY.fullmatch(value):
-        raise ValueError('expected a time of day in quotes, from "00:00" to "24:00"')
-    return int(value[:2]) * 60 + int(value[3:])
-
-
 def _roster_file(name: str) -> str:
     if not _ROSTER.fullmatch(name):
         raise ValueError("expected the name of a file beside routes.yaml such as roster-water.ics")
@@ -57,7 +49,6 @@ Wait = Annotated[Duration, _between(10 * SECOND, DAY)]
 GroupWait = Annotated[Duration, _between(0, 10 * MINUTE)]
 GroupInterval = Annotated[Duration, _between(10 * SECOND, DAY)]
 Reminder = Annotated[Duration, _between(5 * MINUTE, 7 * DAY, or_none=True)]
-MinuteOfDay = Annotated[int, PlainValidator(_minute_of_day)]
 RosterFile = Annotated[str, AfterValidator(_roster_file)]
 Address = Annotated[str, Field(min_length=1, max_length=500)]
 Ids = Annotated[list[Id], Field(min_length=1, max_length=LISTED_MAX)]
@@ -108,19 +99,11 @@ class PolicyItem(Item):
     remind: Reminder = 4 * HOUR
 
 
-class QuietTimesItem(Item):
-    """One of the `times` of quiet hours; `until` before `from` is on the next day."""
-
-    days: Annotated[list[DayWord], Field(min_length=1, max_length=7)] | None = None
-    start: Annotated[MinuteOfDay, Field(alias="from")] = 0
-    until: MinuteOfDay = 24 * 60
-
-
 class QuietHoursItem(Item):
     """One of `quietHours`."""
 
     up_to: SeverityWord
-    times: Annotated[list[QuietTimesItem], Field(min_length=1, max_length=LISTED_MAX)]
+    times: Annotated[list[WeeklyTimesItem], Field(min_length=1, max_length=LISTED_MAX)]
 
 
 class RouteItem(Item):

@@ -8,8 +8,7 @@ import msgspec
 from pydantic.alias_generators import to_camel
 
 from cities.duration import format_duration
-from cities.duty.reader import DAYS
-from twin.alarms.rules.schedule import MINUTES_OF_DAY, WeeklyInterval
+from cities.files.weekly_times import WeeklyTimesItem
 from twin.model.duty import (
     Contact,
     DutyPlan,
@@ -73,17 +72,8 @@ def _policy(one: EscalationPolicy) -> dict[str, Any]:
 
 
 def _quiet_hours(one: QuietHours) -> dict[str, Any]:
-    return {"upTo": one.up_to.word, "times": [_times(each) for each in one.intervals]}
-
-
-def _times(one: WeeklyInterval) -> dict[str, Any]:
-    item: dict[str, Any] = {} if len(one.days) == len(DAYS) else {"days": [DAYS[day] for day in one.days]}
-    return item | {"from": _time_of_day(one.start), "until": _time_of_day(one.end)}
-
-
-def _time_of_day(minute: int) -> str:
-    hours, minutes = divmod(min(minute, MINUTES_OF_DAY), 60)
-    return f"{hours:02}:{minutes:02}"
+    times = [WeeklyTimesItem.from_interval(interval, ("start", "until")) for interval in one.intervals]
+    return {"upTo": one.up_to.word, "times": [each.document() for each in times]}
 
 
 def _route(one: IncidentRoute) -> dict[str, Any]:

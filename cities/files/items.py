@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from cities.files.faults import CityFault, describe_value
@@ -15,6 +15,7 @@ from cities.files.schema import Item, explain_error
 from cities.files.yaml_document import REFUSED, Location, YamlDocument
 
 ItemType = TypeVar("ItemType", bound=Item)
+ValueType = TypeVar("ValueType")
 
 
 class FaultSink(Protocol):
@@ -138,14 +139,34 @@ def validate_item(
     return None
 
 
-def _message(detail: ErrorDetails, item_type: type[Item]) -> str:
+def validate_value(
+    faults: FaultSink, location: Location, value: Any, adapter: TypeAdapter[ValueType]
+) -> ValueType | None:
+    """Return a value as the adapter reads it; None, and faults, if it is refused."""
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            if detail["input"] is not REFUSED:
+                steps = (step for step in detail["loc"] if step != _MAPPING_KEY)
+                faults.add_fault((*location, *steps), _message(detail))
+    return None
+
+
+_MAPPING_KEY = "[key]"  # pydantic's last step to a mapping's key, as opposed to the value under it
+
+
+def _message(detail: ErrorDetails, item_type: type[Item] | None = None) -> str:
     kind, step = detail["type"], detail["loc"][-1] if detail["loc"] else ""
     if kind == "missing":
         return "key is missing"
-    if kind == "extra_forbidden":
+    if kind == "extra_forbidden" and item_type is not None:
         keys = _keys_at(item_type, detail["loc"][:-1])
         return f"unknown key{suggestion(str(step), keys)}: expected {', '.join(keys)}"
     context = dict(detail.get("ctx", {}))
+    if kind == "literal_error" and step == _MAPPING_KEY:
+        keys = _literals(context)
+        return f"unknown key{suggestion(str(detail['input']), keys)}: expected {', '.join(keys)}"
     if kind == "literal_error":
         explained = explain_error(kind, detail["input"], context)
         return f"{explained}{suggestion(str(detail['input']), _literals(context))}"

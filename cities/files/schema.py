@@ -5,7 +5,8 @@ Each item is validated on its own, so that a fault in one does not hide the faul
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Collection
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -53,6 +54,20 @@ class Item(BaseModel):
     model_config = ConfigDict(
         extra="forbid", strict=True, frozen=True, alias_generator=to_camel, arbitrary_types_allowed=True
     )
+
+    @classmethod
+    def of(cls, always: Collection[str] = (), /, **fields: Any) -> Self:
+        """Return an item to be written, without validation.
+
+        `document` will have the fields that differ from their default, and those in `always`.
+        """
+        defaults = {name: field.get_default() for name, field in cls.model_fields.items()}
+        written = {name: value for name, value in fields.items() if name in always or value != defaults[name]}
+        return cast(Self, cls.model_construct(**written))
+
+    def document(self) -> dict[str, Any]:
+        """Return the item as a file has it, as mappings, lists, texts and numbers."""
+        return self.model_dump(by_alias=True, exclude_unset=True)
 
 
 class CityItem(Item):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import Annotated
+from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, Field, PlainValidator
+from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator
 
-from cities.duration import parse_duration
-from twin.instant import DAY, INSTANT_MAX, SECOND, Duration, Instant, parse_instant
+from cities.duration import format_duration, parse_duration
+from twin.instant import DAY, INSTANT_MAX, SECOND, Duration, Instant, format_instant, parse_instant
 
 # Nothing reports faster than a vibration sensor's summary; a value that is expected less than yearly is none.
 INTERVAL_MIN: Duration = SECOND // 100
@@ -80,6 +80,7 @@ def _topic_filter(text: str) -> str:
     return text
 
 
+SeverityWord = Literal["warning", "minor", "major", "critical"]
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 Id = Annotated[
     str,
@@ -95,9 +96,9 @@ EntityType = Annotated[str, _matching(_ENTITY_TYPE, "a word in CamelCase such as
 DecoderName = Annotated[str, _matching(_DECODER_NAME, "small letters, digits, hyphens and underscores")]
 Timezone = Annotated[str, AfterValidator(_known_timezone)]
 TopicFilter = Annotated[Text, AfterValidator(_topic_filter)]
-Interval = Annotated[Duration, PlainValidator(_interval)]
-RetentionTime = Annotated[Duration, PlainValidator(_retention)]
-Time = Annotated[Instant, PlainValidator(_time)]
+Interval = Annotated[Duration, PlainValidator(_interval), PlainSerializer(format_duration)]
+RetentionTime = Annotated[Duration, PlainValidator(_retention), PlainSerializer(format_duration)]
+Time = Annotated[Instant, PlainValidator(_time), PlainSerializer(format_instant)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(allow_inf_nan=False, gt=0)]
 Unit = Annotated[str, Field(min_length=1, max_length=32)]

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from api.rules.backtest_documents import backtest_document
-from cities.rules.reader import read_rule_file
+from cities.rules.document import read_rule_file
 from cli.runner import read_settings
 from runtime.clock import system_clock
 from runtime.settings import RoleSettings

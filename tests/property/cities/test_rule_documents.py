@@ -8,8 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cities.rules.reader import read_rule
-from cities.rules.writer import rule_document
+from cities.rules.document import read_rule, rule_document
 from tests.support.cities.alarm_city import alarm_city
 from twin.alarms.rules.expression import CompiledExpression
 from twin.alarms.rules.operand import Operand

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cities.rules.reader import RULES_MAX, read_rule
+from cities.rules.document import RULES_MAX, read_rule
 from tests.support.cities.alarm_city import alarm_city
 from tests.support.cities.city_folders import RULES, FaultCase, assert_fault, faults_of, write_city_folder
 from twin.alarms.rules.rule import Rule
@@ -74,7 +74,7 @@ CASES: list[FaultCase] = [
         "when.shareOf: no entity has the attribute peak",
     ),
     # levels
-    ("rules", "minor: 10", "mnior: 10", 9, "when.above.mnior: unknown severity (did you mean minor?)"),
+    ("rules", "minor: 10", "mnior: 10", 9, "when.above.mnior: unknown key (did you mean minor?)"),
     ("rules", "minor: 10", "minor: ten", 9, "when.above.minor: found 'ten', expected a number"),
     ("rules", "minor: 10", "minor: 20", 9, "when.above.major: found 20, expected more than minor has, 20"),
     ("rules", "above: {minor", "below: {minor", 9, "when.below.major: found 20, expected less than minor"),

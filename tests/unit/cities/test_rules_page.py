@@ -11,8 +11,8 @@ import yaml
 
 from cities import default_city
 from cities.folder_reader import read_city
-from cities.rules.reader import read_rule
-from cities.rules.schema import RuleItem, ValueItem
+from cities.rules.conditions import ValueItem
+from cities.rules.document import RuleItem, read_rule
 from tests.support.cities.city_folders import write_city_folder
 from tests.support.repository import ROOT
 from twin.alarms.rules.rule import Rule
