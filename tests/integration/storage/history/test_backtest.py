@@ -265,7 +265,7 @@ async def test_too_much_history_is_refused_before_it_is_read(database: str) -> N
     model = crowded()
     many = {id: replace(model.datastreams[1], id=id, interval=SECOND) for id in range(1, 40)}
     async with await connect(database, role="test") as connection:
-        with pytest.raises(QueryError, match="at most 20,000,000 are looked at"):
+        with pytest.raises(QueryError, match="expected at most 20,000,000"):
             await backtest_rules(
                 connection,
                 [high_water_rule()],
