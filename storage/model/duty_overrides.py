@@ -1,6 +1,7 @@
-"""Overrides of a duty plan in the database: made, withdrawn, found. The plan is a row of the model.
+"""Creates, withdraws and finds overrides of the duty plan in the database. The plan is a row of the model.
 
-Each change raises the version of the model, so that the roles follow, and is written into the model's audit.
+Each change raises the version of the model, so that the roles reload it, and is recorded in the model's
+audit.
 """
 
 from __future__ import annotations
@@ -8,50 +9,54 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, NamedTuple
 
-import msgspec
-
 from storage.database import Connection
+from storage.model.model_audit import raise_model_version, record_model_change
 from storage.model.model_rows import ChangeAction
 from storage.queries import query
-from twin.errors import ServiceError, TwinError
+from twin.errors import TwinError
 from twin.instant import DAY, Duration, Instant, format_instant, from_datetime, to_datetime
 from twin.model.duty import DutyOverride
 
 OVERRIDE_RETENTION: Duration = 400 * DAY
-"""A model holds an override for so long after its end: for who asks who was on call."""
+"""How long the model holds an override after its end, to answer who was on call."""
 
 OVERRIDES_MAX = 1_000
-"""Of those that are not over; more is a fault of a program."""
+"""The most overrides that have not ended; more of them point to a faulty program."""
 
 
 class TooManyOverridesError(TwinError):
-    """There are so many overrides that are not over that no other is taken."""
+    """No further override is accepted, since too many have not ended."""
 
 
 class StoredOverride(NamedTuple):
-    """An override, and who made and withdrew it."""
+    """An override, with the names of the API keys that created and withdrew it."""
 
     override: DutyOverride
     made_by: str  #: name of an API key
     made: Instant
     withdrawn_by: str | None
-    withdrawn: Instant | None  #: None while it counts
+    withdrawn: Instant | None  #: None while it is in force
 
 
 async def create_override(
-    connection: Connection, city: str, override: DutyOverride, by: str
+    connection: Connection,
+    city: str,
+    override: DutyOverride,
+    by: str,
+    *,
+    overrides_max: int = OVERRIDES_MAX,
 ) -> StoredOverride:
-    """Write an override down, with an id of its own, and return it.
+    """Store an override under a new id, and return it.
 
-    Raises TooManyOverridesError when `OVERRIDES_MAX` are not over yet.
+    Raises TooManyOverridesError when `overrides_max` overrides have not ended yet.
     """
     async with connection.transaction():
         await connection.execute(query("model/lock_model"))
-        if len(await read_overrides(connection, 0)) >= OVERRIDES_MAX:
+        if len(await read_overrides(connection, 0)) >= overrides_max:
             raise TooManyOverridesError(
-                f"{OVERRIDES_MAX} overrides are not over, expected fewer; withdraw those that nobody needs"
+                f"{overrides_max} overrides have not ended, expected fewer; withdraw some"
             )
-        asked = {
+        parameters = {
             "team": override.team,
             "contact": override.contact,
             "start": to_datetime(override.start),
@@ -59,14 +64,14 @@ async def create_override(
             "note": override.note,
             "made_by": by,
         }
-        rows = await (await connection.execute(query("model/insert_override"), asked)).fetchall()
-        made = _override_from_row(rows[0])
-        await _record_change(connection, city, made, "create", by)
-    return made
+        rows = await (await connection.execute(query("model/insert_override"), parameters)).fetchall()
+        stored = _override_from_row(rows[0])
+        await _record_change(connection, city, stored, "create", by)
+    return stored
 
 
 async def withdraw_override(connection: Connection, city: str, id: str, by: str) -> StoredOverride | None:
-    """Withdraw an override and return it; None when there is none that counts."""
+    """Withdraw an override and return it; None when none of this id is in force."""
     async with connection.transaction():
         await connection.execute(query("model/lock_model"))
         row = await (
@@ -80,7 +85,7 @@ async def withdraw_override(connection: Connection, city: str, id: str, by: str)
 
 
 async def find_override(connection: Connection, id: str) -> StoredOverride | None:
-    """Return an override, withdrawn or not; None when there is none of that id."""
+    """Return an override, withdrawn or not, or None."""
     row = await (await connection.execute(query("model/find_override"), {"id": id})).fetchone()
     return None if row is None else _override_from_row(row)
 
@@ -88,7 +93,7 @@ async def find_override(connection: Connection, id: str) -> StoredOverride | Non
 async def read_overrides(
     connection: Connection, over_since: Duration = OVERRIDE_RETENTION
 ) -> tuple[StoredOverride, ...]:
-    """Return those that count and are not over for longer than that, in the order in which they were made."""
+    """Return the overrides in force that ended at most `over_since` ago, in the order of their creation."""
     rows = await (
         await connection.execute(query("model/list_overrides"), {"over_since": over_since})
     ).fetchall()
@@ -108,32 +113,25 @@ def _instant(moment: datetime | None) -> Instant | None:
 
 
 async def _record_change(
-    connection: Connection, city: str, made: StoredOverride, action: ChangeAction, by: str
+    connection: Connection, city: str, stored: StoredOverride, action: ChangeAction, by: str
 ) -> None:
-    """Raise the version of the model, and write into its audit what was done."""
-    row = await (await connection.execute(query("model/raise_model_version"), {"city": city})).fetchone()
-    if row is None:
-        raise ServiceError(
-            f"the database does not serve the city {city!r}; run `livetwin apply` with its folder"
-        )
-    told = made.override
+    override = stored.override
     facts = {
-        "team": told.team,
-        "contact": told.contact,
-        "start": format_instant(told.start),
-        "end": format_instant(told.end),
+        "team": override.team,
+        "contact": override.contact,
+        "start": format_instant(override.start),
+        "end": format_instant(override.end),
         "by": by,
     }
     difference = {
         name: [None, value] if action == "create" else [value, None] for name, value in facts.items()
     }
-    await connection.execute(
-        query("model/record_model_change"),
-        {
-            "version": row[0],
-            "kind": "duty_override",
-            "key": told.id,
-            "action": action,
-            "difference": msgspec.json.encode(difference).decode(),
-        },
+    version = await raise_model_version(connection, city)
+    await record_model_change(
+        connection,
+        version=version,
+        kind="duty_override",
+        key=override.id,
+        action=action,
+        difference=difference,
     )

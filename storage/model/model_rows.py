@@ -1,8 +1,7 @@
-"""The rows of a city model: what a plan asks for and what a table holds, as plain values that compare.
+"""Converts the city model to and from rows of its tables, and compares planned with stored rows.
 
-A row is a dict of JSON values, by column; intervals are microseconds, times are datetimes, and no time is
-none. Plan and table make the same rows, so the difference between the two is a comparison, and the audit
-writes it down as it is.
+A row is a dict of JSON values by column; intervals are microseconds, times are datetimes or None. Planned and
+stored rows have the same form, so their difference is a comparison, and the audit records it unchanged.
 """
 
 from __future__ import annotations
@@ -29,13 +28,13 @@ ChangeAction: TypeAlias = Literal["create", "update", "retire", "revive"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelTable:
-    """A table of the model: how it is called, and which of its columns identify a row."""
+    """A table of the model: its name, the columns that identify a row, and its statements."""
 
     name: str
     key: tuple[str, ...]
     list_query: str
     write_query: str
-    #: where rows are never changed: retires a row, which stays as it was; a changed one is then written anew
+    #: set where stored rows are never changed: a changed row is retired and written anew
     retire_query: str | None = None
 
 
@@ -100,25 +99,25 @@ MODEL_TABLES = (
     MAINTENANCE_TABLE,
     DUTY_PLAN_TABLE,
 )
-"""In the order in which they refer to each other: what is referred to comes first."""
+"""In the order of their references: a referenced table comes first."""
 
 JSON_COLUMNS = frozenset({"geometry", "attributes", "relations", "quality", "retention", "plan"})
 
 
 class RowChange(NamedTuple):
-    """What has to happen to one row, and why."""
+    """A change of one row, with its difference."""
 
     table: ModelTable
     key: str
     action: ChangeAction
-    row: ModelRow  #: as it will be, with `active`
+    row: ModelRow  #: the new row, with `active`
     difference: Mapping[str, Sequence[Any]]  #: column → [before, after]
 
 
 def planned_rows(plan: CityPlan) -> dict[str, list[ModelRow]]:
-    """Return the rows that a plan asks for, by table."""
+    """Return the rows of a plan, by table."""
     return {
-        ENTITY_TABLE.name: [_as_json(asdict(one)) for one in plan.entities],
+        ENTITY_TABLE.name: [_as_json(asdict(entity)) for entity in plan.entities],
         PROPERTY_TABLE.name: [_property_row(one) for one in plan.properties],
         FEED_TABLE.name: [asdict(one) for one in plan.feeds],
         SENSOR_TABLE.name: [asdict(one) for one in plan.sensors],
@@ -130,19 +129,19 @@ def planned_rows(plan: CityPlan) -> dict[str, list[ModelRow]]:
 
 
 def _duty_rows(plan: CityPlan) -> list[ModelRow]:
-    """Return the row of the duty plan, if there is one; overrides are rows of their own, elsewhere."""
+    """Return the row of the duty plan, if there is one, without overrides, which have their own table."""
     duty = msgspec.structs.replace(plan.duty, overrides=())
     if duty == NO_DUTY_PLAN:
         return []
     return [{"city": plan.city.id, "plan": msgspec.json.decode(encode_duty_plan(duty))}]
 
 
-def _property_row(one: ObservedProperty) -> ModelRow:
-    """Return the row of a property; usual rules and retention are none, so that they follow the program."""
-    row = _as_json(asdict(one))
-    if one.quality == TIME_RULES_ONLY:
+def _property_row(property: ObservedProperty) -> ModelRow:
+    """Return the row of a property, with None for default rules and retention, so that new defaults apply."""
+    row = _as_json(asdict(property))
+    if property.quality == TIME_RULES_ONLY:
         row["quality"] = None
-    if one.retention == Retention():
+    if property.retention == Retention():
         row["retention"] = None
     return row
 
@@ -155,10 +154,10 @@ def _with_times(row: ModelRow) -> ModelRow:
 def rows_in_scope(
     table: ModelTable, stored: Iterable[ModelRow], planned: Mapping[str, Sequence[ModelRow]]
 ) -> list[ModelRow]:
-    """Return the stored rows that a plan speaks of.
+    """Return the stored rows that a plan can change.
 
-    A plan says nothing of the calibrations of what is no longer observed, nor of the maintenance of a sensor
-    that is gone: theirs stay, since the history that they correct stays too.
+    A plan does not change the calibrations of a property that is no longer observed, nor the maintenance of a
+    removed sensor: they stay, because they still correct the history.
     """
     if table is CALIBRATION_TABLE:
         observed = {(one["sensor"], one["property"]) for one in planned[DATASTREAM_TABLE.name]}
@@ -172,40 +171,46 @@ def rows_in_scope(
 def row_changes(
     table: ModelTable, stored: Iterable[ModelRow], planned: Iterable[ModelRow]
 ) -> list[RowChange]:
-    """Return what makes a table hold a plan.
+    """Return the changes that make a table hold a plan.
 
-    `stored` rows have `active`, and perhaps an `id` that the plan does not know. A row that the plan no
-    longer has is retired, one that it has again is revived.
+    `stored` rows have `active`, and perhaps an `id` that planned rows lack. A row that is missing in the plan
+    is retired; a retired row that is in the plan is revived.
     """
     before = {_key(table, row): row for row in stored}
     after = {_key(table, row): row for row in planned}
-    found: list[RowChange] = []
+    changes: list[RowChange] = []
     for key, row in after.items():
-        old = before.get(key)
-        if old is None:
+        stored_row = before.get(key)
+        if stored_row is None:
             created = {column: [None, value] for column, value in row.items()}
-            found.append(RowChange(table, key, "create", {**row, "active": True}, created))
+            changes.append(RowChange(table, key, "create", {**row, "active": True}, created))
             continue
-        difference = {column: [old[column], value] for column, value in row.items() if old[column] != value}
-        if not old["active"]:
+        difference = {
+            column: [stored_row[column], value]
+            for column, value in row.items()
+            if stored_row[column] != value
+        }
+        if not stored_row["active"]:
             difference["active"] = [False, True]
-            found.append(RowChange(table, key, "revive", {**row, "active": True}, difference))
+            changes.append(RowChange(table, key, "revive", {**row, "active": True}, difference))
         elif difference:
-            found.append(RowChange(table, key, "update", {**row, "active": True}, difference))
+            changes.append(RowChange(table, key, "update", {**row, "active": True}, difference))
     for key, row in before.items():
         if row["active"] and key not in after:
-            found.append(RowChange(table, key, "retire", {**row, "active": False}, {"active": [True, False]}))
-    return found
+            changes.append(
+                RowChange(table, key, "retire", {**row, "active": False}, {"active": [True, False]})
+            )
+    return changes
 
 
 def entity_from_row(row: ModelRow) -> Entity:
-    """Return the entity that a row holds."""
+    """Return the entity in a row."""
     relations = tuple(Relation(**one) for one in row["relations"])
     return Entity(**{**_without(row, "active"), "relations": relations})
 
 
 def property_from_row(row: ModelRow) -> ObservedProperty:
-    """Return the observed property that a row holds."""
+    """Return the observed property in a row."""
     known = _without(row, "active")
     quality, retention = known["quality"], known["retention"]
     known["quality"] = TIME_RULES_ONLY if quality is None else msgspec.convert(quality, QualityRules)
@@ -214,32 +219,32 @@ def property_from_row(row: ModelRow) -> ObservedProperty:
 
 
 def feed_from_row(row: ModelRow) -> CityFeed:
-    """Return the feed that a row holds."""
+    """Return the feed in a row."""
     return CityFeed(**_without(row, "active"))
 
 
 def sensor_from_row(row: ModelRow) -> Sensor:
-    """Return the sensor that a row holds."""
+    """Return the sensor in a row."""
     return Sensor(**_without(row, "active"))
 
 
 def datastream_from_row(row: ModelRow) -> Datastream:
-    """Return the datastream that a row holds."""
+    """Return the datastream in a row."""
     return Datastream(**_without(row, "active"))
 
 
 def calibration_from_row(row: ModelRow) -> Calibration:
-    """Return the calibration that a row holds."""
+    """Return the calibration in a row."""
     return Calibration(**_with_instants(row))
 
 
 def maintenance_from_row(row: ModelRow) -> Maintenance:
-    """Return the maintenance that a row holds."""
+    """Return the maintenance in a row."""
     return Maintenance(**_with_instants(row))
 
 
 def duty_plan_from_row(row: ModelRow, overrides: tuple[DutyOverride, ...]) -> DutyPlan:
-    """Return the duty plan that a row holds, with overrides, which count in their order."""
+    """Return the duty plan in a row, with overrides in the order of their creation."""
     plan = msgspec.convert(row["plan"], DutyPlan)
     return msgspec.structs.replace(plan, overrides=overrides)
 
@@ -250,7 +255,7 @@ def _with_instants(row: ModelRow) -> ModelRow:
 
 
 def query_parameters(row: ModelRow) -> ModelRow:
-    """Return a row as query parameters: JSON columns as text."""
+    """Return a row as query parameters, with JSON columns as text."""
     return {
         column: msgspec.json.encode(value).decode() if column in JSON_COLUMNS and value is not None else value
         for column, value in row.items()
@@ -270,6 +275,6 @@ def _without(row: ModelRow, column: str) -> ModelRow:
 
 
 def _as_json(row: ModelRow) -> ModelRow:
-    """Return the row as JSON has it: lists where Python has tuples."""
+    """Return the row in the form of JSON: with lists instead of tuples."""
     plain: ModelRow = msgspec.json.decode(msgspec.json.encode(row))
     return plain

@@ -1,4 +1,4 @@
-"""The copy of the city model on disk: lets a role start while the database is away."""
+"""Gives a role the city model: from the database, or from a copy on disk while that is unavailable."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ class _ModelCopy:
 
 
 def write_model_copy(path: Path, model: CityModel) -> None:
-    """Write a model as JSON; a reader sees the old file or the new one, never half of it.
+    """Write a model as JSON; a reader sees the old file or the new one, never a part.
 
-    Several processes, in containers too, may share the folder: each writes a file of its own and renames it.
+    Several processes, also in containers, may share the folder: each writes its own file and renames it.
     Raises OSError.
     """
     copy = _ModelCopy(
@@ -76,7 +76,7 @@ def write_model_copy(path: Path, model: CityModel) -> None:
 
 
 def read_model_copy(path: Path) -> CityModel | None:
-    """Return the model of a copy; None when there is none or another version of the program wrote it."""
+    """Return the model of a copy; None when there is none, or when it has another layout."""
     try:
         copy = msgspec.json.decode(path.read_bytes(), type=_ModelCopy)
     except (FileNotFoundError, *DECODE_ERRORS):
@@ -99,9 +99,9 @@ def read_model_copy(path: Path) -> CityModel | None:
 
 
 class ModelSource:
-    """Gives a role the city model, and each newer one, whether or not the database is there just now.
+    """Loads the city model and then each newer version, also while the database is unavailable.
 
-    Owned by one task at a time. The copy on disk is renewed with every model that is read.
+    Owned by one task at a time. Every model that is read is also written to the copy on disk.
     """
 
     def __init__(self, dsn: str, city: str, state_dir: Path) -> None:
@@ -111,10 +111,10 @@ class ModelSource:
         self._version: int | None = None
 
     async def load(self) -> CityModel:
-        """Return the model from the database, or the copy on disk while the database is away.
+        """Return the model from the database, or the copy on disk while the database is unavailable.
 
-        Raises ServiceError when neither has it. A database that answers but has no model is not away: an old
-        copy's datastream ids would mean something else in it.
+        Raises ServiceError when neither has it. When the database answers but has no model, the copy is not
+        used: its datastream ids could mean other datastreams there.
         """
         try:
             connection = await connect(self._dsn, role="model")
@@ -137,16 +137,21 @@ class ModelSource:
                 "either. "
                 "Start the database and run `livetwin apply` with the city's folder"
             ) from reason
-        log.warning("the city model comes from its copy %s: %s", self._copy_path, reason)
+        log.warning(
+            "the city model is read from its copy %s: %s",
+            self._copy_path,
+            reason,
+            extra={"event": "model.read_from_copy", "city": self._city},
+        )
         return copy
 
     async def watch(self) -> AsyncIterator[CityModel]:
-        """Yield the model each time its version is another than the one known; look every `MODEL_POLL_S`.
+        """Yield the model whenever its version changes; poll every `MODEL_POLL_S`.
 
-        Without a `load()` before, the first model comes as soon as the database has it.
+        Without an earlier `load()`, yield the first model as soon as the database has it.
         """
         connection: Connection | None = None
-        away = False
+        is_unavailable = False
         try:
             while True:
                 try:
@@ -158,13 +163,20 @@ class ModelSource:
                         await connection.close()
                     connection = None
                     raise_if_cancelled()
-                    if not away:
-                        log.warning("the city model cannot be followed for now: %s", error)
-                    away = True
+                    if not is_unavailable:
+                        log.warning(
+                            "changes of the city model cannot be read: %s",
+                            error,
+                            extra={"event": "model.unavailable", "city": self._city},
+                        )
+                    is_unavailable = True
                 else:
-                    if away:
-                        log.info("the city model is followed again")
-                    away = False
+                    if is_unavailable:
+                        log.info(
+                            "changes of the city model are read again",
+                            extra={"event": "model.available", "city": self._city},
+                        )
+                    is_unavailable = False
                     if model is not None:
                         self._version = model.version
                         yield model
@@ -185,5 +197,10 @@ class ModelSource:
         try:
             await asyncio.to_thread(write_model_copy, self._copy_path, model)
         except OSError as error:
-            log.warning("the copy of the city model at %s cannot be written: %s", self._copy_path, error)
+            log.warning(
+                "the copy of the city model at %s cannot be written: %s",
+                self._copy_path,
+                error,
+                extra={"event": "model.copy_failed", "city": self._city},
+            )
         return model

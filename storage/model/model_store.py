@@ -1,12 +1,11 @@
-"""The city model in the database: applied from a plan, loaded by the roles, followed when it changes.
+"""Stores the city model: applies a plan, with what follows from its changes, and loads the model.
 
 One database serves one city. The model holds what is active; a retired datastream keeps its row and its
-observations, and `storage.history.buckets.read_datastream_ids` still finds it.
+observations, and `storage.history.observations.read_datastream_ids` still finds it.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +13,7 @@ import msgspec
 import psycopg
 from psycopg.rows import dict_row
 
-from storage.database import NOT_MIGRATED_MESSAGE, Connection
+from storage.database import NOT_MIGRATED_MESSAGE, Connection, snapshot
 from storage.model import model_rows
 from storage.model.duty_overrides import read_overrides
 from storage.model.model_rows import (
@@ -35,12 +34,10 @@ from twin.model.city_model import City, CityModel, CityPlan, index_by_id
 from twin.model.duty import NO_DUTY_PLAN, DutyPlan
 from twin.model.observed_property import BUILT_IN_PROPERTIES
 
-log = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelApplyResult:
-    """What an apply did. Rows that came back after they were retired count as created."""
+    """The result of an apply: numbers of rows. A revived row counts as created."""
 
     version: int
     created: int
@@ -49,12 +46,12 @@ class ModelApplyResult:
 
     @property
     def changed(self) -> bool:
-        """Whether anything differed."""
+        """Whether the plan differed from the model."""
         return bool(self.created or self.updated or self.retired)
 
 
 class ModelConflictError(TwinError):
-    """The model has changed since the plan was made from it."""
+    """The model has changed since the plan was derived from it."""
 
 
 async def apply_plan(
@@ -62,9 +59,9 @@ async def apply_plan(
 ) -> ModelApplyResult:
     """Make the database hold a plan, in one transaction; the version rises only if something changed.
 
-    `based_on` is the version of the model that the plan was made from, if it was made from one: then
-    ModelConflictError is raised when that is not the present version, and rules stay as they are. Raises
-    ServiceError when the database already serves another city.
+    `based_on` is the version of the model that the plan was derived from, if any: then rules stay as they
+    are, and ModelConflictError is raised when this is not the present version. Raises ServiceError when the
+    database serves another city.
     """
     async with connection.transaction():
         await connection.execute(query("model/lock_model"))
@@ -79,25 +76,25 @@ async def apply_plan(
             raise ModelConflictError(
                 f"the model has version {before}, the change was made to version {based_on}"
             )
-        found = _city_changes(stored_city, plan.city)
+        changes = _city_changes(stored_city, plan.city)
         planned = model_rows.planned_rows(plan)
         for table in model_rows.MODEL_TABLES:
             stored = model_rows.rows_in_scope(table, await _read_rows(connection, table), planned)
-            found += model_rows.row_changes(table, stored, planned[table.name])
-        # What was made from the model is no word of the folder on rules.
+            changes += model_rows.row_changes(table, stored, planned[table.name])
+        # A plan that was derived from the model does not contain the rules of the folder.
         rules = (
             []
             if based_on is not None
             else folder_rule_changes(await read_rule_versions(connection), plan.rules)
         )
-        actions = [change.action for change in found] + [
-            one.action for one in rules if one.action is not None
+        actions = [change.action for change in changes] + [
+            rule_change.action for rule_change in rules if rule_change.action is not None
         ]
         version = before + 1 if actions else before
         if actions:
-            await _write(connection, plan.city, version, found)
-            await insert_recompute_requests(connection, found)
-            await request_replays_of_assigned(connection, found, planned[model_rows.SENSOR_TABLE.name])
+            await _write(connection, plan.city, version, changes)
+            await insert_recompute_requests(connection, changes)
+            await request_replays_of_assigned(connection, changes, planned[model_rows.SENSOR_TABLE.name])
         await write_rule_changes(connection, rules, version)
     return ModelApplyResult(
         version=version,
@@ -108,14 +105,13 @@ async def apply_plan(
 
 
 async def load_model(connection: Connection, city: str) -> CityModel:
-    """Return the model of a city as of one moment; raise ServiceError when the database does not have it."""
-    async with connection.transaction():
-        await connection.execute(query("begin_snapshot"))
+    """Return the model of a city at one moment; raise ServiceError when the database does not have it."""
+    async with snapshot(connection):
         row = await find_city_row(connection)
         if row is None or row["id"] != city:
-            found = f"serves {row['id']!r}" if row is not None else "has no city yet"
+            state = f"serves {row['id']!r}" if row is not None else "has no city yet"
             raise ServiceError(
-                f"the database {found}, expected the city {city!r}; run `livetwin apply` with its folder"
+                f"the database {state}, expected the city {city!r}; run `livetwin apply` with its folder"
             )
         active = {
             table.name: [one for one in await _read_rows(connection, table) if one["active"]]
@@ -146,8 +142,8 @@ async def load_model(connection: Connection, city: str) -> CityModel:
 async def _duty(connection: Connection, rows: list[ModelRow]) -> DutyPlan:
     if not rows:
         return NO_DUTY_PLAN
-    made = await read_overrides(connection)
-    return model_rows.duty_plan_from_row(rows[0], tuple(one.override for one in made))
+    overrides = await read_overrides(connection)
+    return model_rows.duty_plan_from_row(rows[0], tuple(one.override for one in overrides))
 
 
 async def find_city_row(connection: Connection) -> ModelRow | None:
@@ -181,14 +177,14 @@ async def _write(connection: Connection, city: City, version: int, changes: list
             {"id": city.id, "name": city.name, "timezone": city.timezone, "model_version": version},
         )
         for table in model_rows.MODEL_TABLES:
-            concerned = [one for one in changes if one.table is table]
+            of_table = [one for one in changes if one.table is table]
             if table.retire_query is not None:
-                outdated = [one.row for one in concerned if one.action in ("update", "retire")]
+                outdated = [one.row for one in of_table if one.action in ("update", "retire")]
                 if outdated:
                     await cursor.executemany(query(table.retire_query), outdated)
-                concerned = [one for one in concerned if one.action != "retire"]
-            if concerned:
-                rows = [model_rows.query_parameters(one.row) for one in concerned]
+                of_table = [one for one in of_table if one.action != "retire"]
+            if of_table:
+                rows = [model_rows.query_parameters(one.row) for one in of_table]
                 await cursor.executemany(query(table.write_query), rows)
         await cursor.executemany(
             query("model/record_model_change"),
@@ -205,17 +201,14 @@ async def _write(connection: Connection, city: City, version: int, changes: list
         )
 
 
-# Devices that the model assigns anew: what they sent before waits in quarantine, and is tried again.
-#
-# An unknown device is in quarantine as `unknown-sensor`, a field that nobody observed as `no-observation`.
-# When
-# `livetwin apply` brings the sensor, or the field, those messages are asked for in the same transaction.
-
-
 async def request_replays_of_assigned(
     connection: Connection, changes: Iterable[RowChange], sensors: Sequence[ModelRow]
 ) -> None:
-    """Ask for the messages of devices that these changes make known; `sensors` are the rows of the plan."""
+    """Request the replay of quarantined messages of devices that these changes assign to a sensor.
+
+    The messages of an unknown device are in quarantine as `unknown-sensor`, those with an unobserved field as
+    `no-observation`. `sensors` are the rows of the plan.
+    """
     assigned = {
         str(change.row["id"] if change.table is SENSOR_TABLE else change.row["sensor"])
         for change in changes
@@ -232,7 +225,7 @@ async def request_replays_of_assigned(
 
 
 def _id_variants(device: str) -> set[str]:
-    """Return how a device may name itself: vendors write one EUI in either case, and ingest takes both."""
+    """Return the spellings of a device id: vendors write an EUI in either case, and ingest accepts both."""
     return {device, device.lower(), device.upper()}
 
 
@@ -247,13 +240,11 @@ def _assigns_device(change: RowChange) -> bool:
     )
 
 
-# Requests to compute again: what a change of a calibration or of maintenance touches.
-#
-# Written in the transaction that changes the model, so that none is lost; a worker takes them up.
-
-
 async def insert_recompute_requests(connection: Connection, changes: Iterable[RowChange]) -> None:
-    """Write one request for each change that makes stored values, or their quality, other ones."""
+    """Store a request to recompute for each change that affects stored values or their quality.
+
+    The requests are part of the transaction that changes the model, so that none is lost.
+    """
     requests = [
         _affected_range(one) for one in changes if one.table in (CALIBRATION_TABLE, MAINTENANCE_TABLE)
     ]
@@ -263,7 +254,7 @@ async def insert_recompute_requests(connection: Connection, changes: Iterable[Ro
 
 
 def _affected_range(change: RowChange) -> ModelRow:
-    """Return what a change touches: the time in which either the old row or the new one is in force."""
+    """Return what a change affects: the time in which the old row or the new row is in force."""
     row = change.row
     before = change.difference.get("end", (row["end"],))[0] if change.action == "update" else row["end"]
     ends = (before, row["end"])

@@ -1,6 +1,6 @@
-"""Rules in the database: changed under the version of the city's model, so that every role takes them over.
+"""Stores rules in the database. Each change raises the version of the model, so that every role reloads it.
 
-What a transaction of ours changes is audited twice: as a version of the rule, and among the model's changes.
+A change is audited twice: as a version of the rule, and in the audit of the model.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import msgspec
 from psycopg.rows import DictRow, dict_row
 
 from storage.database import Connection
+from storage.model.model_audit import raise_model_version, record_model_change
 from storage.model.rule_version import RuleChange, RuleVersion, removed_rule, updated_rule
 from storage.queries import query
 from twin.alarms.rules.rule import Rule, decode_rule, encode_rule
@@ -18,17 +19,17 @@ from twin.errors import MessageError, ServiceError, TwinError
 from twin.instant import from_datetime
 
 AUDIT_KIND = "rule"
-"""How the audit of the model calls a rule."""
+"""The kind of a rule in the audit of the model."""
 
 
 class RuleConflictError(TwinError):
-    """A rule is not as whoever wants to change it thinks it is."""
+    """A rule does not have the version that the request for a change expects."""
 
 
 async def read_rule_versions(connection: Connection) -> dict[str, RuleVersion]:
     """Return the newest version of every rule, deleted ones too, by id.
 
-    Raises ServiceError when one cannot be read: to leave it out would be to miss what it watches.
+    Raises ServiceError when a rule cannot be decoded: without it, alarms would be missed.
     """
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(query("model/list_rules"))
@@ -36,13 +37,16 @@ async def read_rule_versions(connection: Connection) -> dict[str, RuleVersion]:
 
 
 async def read_active_rules(connection: Connection) -> dict[str, Rule]:
-    """Return the rules that hold, by id. Raises ServiceError."""
+    """Return the rules in force, by id. Raises ServiceError when one cannot be decoded."""
     found = await read_rule_versions(connection)
     return {id: one.rule for id, one in found.items() if not one.deleted}
 
 
 async def read_versions_of(connection: Connection, id: str, before: int, limit: int) -> list[RuleVersion]:
-    """Return versions of a rule before one of them, newest first. Raises ServiceError."""
+    """Return versions of a rule before version `before`, newest first.
+
+    Raises ServiceError when one cannot be decoded.
+    """
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(query("model/list_rule_versions"), {"id": id, "before": before, "limit": limit})
         return [_version(row) for row in await cursor.fetchall()]
@@ -51,9 +55,10 @@ async def read_versions_of(connection: Connection, id: str, before: int, limit: 
 async def put_rule(
     connection: Connection, city: str, rule: Rule, by: str, expected: int | None = None
 ) -> RuleChange:
-    """Make a rule hold, for somebody; the version rises only if its content changes.
+    """Create or change a rule; its version rises only if its content changes.
 
-    `expected` is the version that it must have now, 0 for none. Raises RuleConflictError when it has another.
+    `by` names the API key. `expected` is the version that the rule must have now, 0 for none. Raises
+    RuleConflictError when it has another version.
     """
     async with connection.transaction():
         await connection.execute(query("model/lock_model"))
@@ -67,7 +72,10 @@ async def put_rule(
 async def delete_rule(
     connection: Connection, city: str, id: str, by: str, expected: int | None = None
 ) -> RuleChange | None:
-    """Let a rule hold no more; None when there is none. Raises RuleConflictError."""
+    """Delete a rule; return None when there is none.
+
+    Raises RuleConflictError when it does not have the version `expected`.
+    """
     async with connection.transaction():
         await connection.execute(query("model/lock_model"))
         before = (await read_rule_versions(connection)).get(id)
@@ -82,7 +90,7 @@ async def delete_rule(
 async def write_rule_changes(
     connection: Connection, changes: Iterable[RuleChange], model_version: int
 ) -> None:
-    """Write changes of rules, and their audit; in the caller's transaction."""
+    """Write changes of rules, and their audit, in the open transaction."""
     async with connection.cursor() as cursor:
         for change in changes:
             row = {
@@ -100,24 +108,21 @@ async def write_rule_changes(
                 row,
             )
             if change.action is not None:
-                audit = {"version": model_version, "kind": AUDIT_KIND, "key": change.rule.id}
-                difference = msgspec.json.encode(_difference(change)).decode()
-                await cursor.execute(
-                    query("model/record_model_change"),
-                    {**audit, "action": change.action, "difference": difference},
+                await record_model_change(
+                    connection,
+                    version=model_version,
+                    kind=AUDIT_KIND,
+                    key=change.rule.id,
+                    action=change.action,
+                    difference=_difference(change),
                 )
 
 
 async def _write(connection: Connection, city: str, change: RuleChange) -> None:
     if change.action is None:
         return
-    cursor = await connection.execute(query("model/raise_model_version"), {"city": city})
-    row = await cursor.fetchone()
-    if row is None:
-        raise ServiceError(
-            f"the database does not serve the city {city!r}; run `livetwin apply` with its folder"
-        )
-    await write_rule_changes(connection, [change], row[0])
+    version = await raise_model_version(connection, city)
+    await write_rule_changes(connection, [change], version)
 
 
 def _difference(change: RuleChange) -> dict[str, Sequence[object]]:

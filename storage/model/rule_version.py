@@ -1,4 +1,4 @@
-"""Versions of rules: what holds, what held before, and what the city folder makes of them. Pure."""
+"""Versions of rules, and the changes that a city folder or a request makes to them. No I/O."""
 
 from __future__ import annotations
 
@@ -14,64 +14,64 @@ from twin.alarms.rules.rule import Rule, encode_rule
 from twin.instant import Instant
 
 RuleOrigin: TypeAlias = Literal["folder", "api"]
-"""Who said it: `livetwin apply`, or a request."""
+"""The origin of a version: `livetwin apply` with a folder, or a request to the API."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleVersion:
-    """A version of a rule, as it is stored."""
+    """A stored version of a rule."""
 
-    rule: Rule  #: with its version; of a deleted one as it was last
+    rule: Rule  #: with its version number; for a deleted rule, its last content
     deleted: bool
     origin: RuleOrigin
     changed_by: str
     changed_at: Instant
-    folder_digest: str  #: of what the folder said last, while this was the newest version; empty: nothing
+    folder_digest: str  #: digest of the rule in the folder at the last apply; empty: not in the folder
 
 
 class RuleChange(NamedTuple):
-    """What has to be written of a rule."""
+    """A change of a rule that is to be written."""
 
-    rule: Rule  #: with the version that it gets
-    action: ChangeAction | None  #: None: it is so already, and only the digest is new
+    rule: Rule  #: with its new version number
+    action: ChangeAction | None  #: None: the content is the same, only the digest changes
     origin: RuleOrigin
-    changed_by: str | None  #: None: whoever is connected
+    changed_by: str | None  #: None: the connected database user
     folder_digest: str
     before: RuleVersion | None
 
     @property
     def deleted(self) -> bool:
-        """Whether the rule holds no more."""
+        """Whether the change deletes the rule."""
         return self.action == "retire"
 
 
 def rule_digest(rule: Rule) -> str:
-    """Return what tells one content of a rule from another."""
+    """Return a hash of the content of a rule."""
     return hashlib.sha256(encode_rule(rule.content())).hexdigest()
 
 
 def folder_rule_changes(stored: Mapping[str, RuleVersion], planned: Iterable[Rule]) -> list[RuleChange]:
-    """Return what makes the database hold the rules of a folder.
+    """Return the changes that make the database hold the rules of a folder.
 
-    What was changed over the API stays while the folder says what it said before; what the folder says anew
-    goes before it. Rules that the folder never had are none of its business.
+    A change by the API stays while the rule in the folder is unchanged; a change in the folder replaces it.
+    Rules that the folder never had stay as they are.
     """
-    said = {rule.id: rule for rule in planned}
-    found = []
-    for rule in said.values():
-        before, says = stored.get(rule.id), rule_digest(rule)
-        if before is None or before.folder_digest != says:
-            found.append(updated_rule(before, rule, "folder", None, says))
+    in_folder = {rule.id: rule for rule in planned}
+    changes = []
+    for rule in in_folder.values():
+        before, planned_digest = stored.get(rule.id), rule_digest(rule)
+        if before is None or before.folder_digest != planned_digest:
+            changes.append(updated_rule(before, rule, "folder", None, planned_digest))
     for id, before in stored.items():
-        if id not in said and before.folder_digest:
-            found.append(removed_rule(before, "folder", None, ""))
-    return found
+        if id not in in_folder and before.folder_digest:
+            changes.append(removed_rule(before, "folder", None, ""))
+    return changes
 
 
 def updated_rule(
     before: RuleVersion | None, rule: Rule, origin: RuleOrigin, by: str | None, folder_digest: str
 ) -> RuleChange:
-    """Return the change that makes a rule hold."""
+    """Return the change that creates or changes a rule."""
     if before is None:
         return RuleChange(_numbered(rule, 1), "create", origin, by, folder_digest, None)
     if not before.deleted and before.rule.content() == rule.content():
@@ -81,7 +81,7 @@ def updated_rule(
 
 
 def removed_rule(before: RuleVersion, origin: RuleOrigin, by: str | None, folder_digest: str) -> RuleChange:
-    """Return the change by which a rule holds no more."""
+    """Return the change that deletes a rule."""
     if before.deleted:
         return RuleChange(before.rule, None, origin, by, folder_digest, before)
     rule = _numbered(before.rule, before.rule.version + 1)

@@ -9,7 +9,6 @@ import msgspec
 import pytest
 
 from storage.database import connect
-from storage.model import duty_overrides
 from storage.model.duty_overrides import (
     OVERRIDE_RETENTION,
     StoredOverride,
@@ -132,12 +131,12 @@ async def test_what_is_long_over_is_not_in_the_model(database: str) -> None:
         assert len(await read_overrides(connection, 40 * OVERRIDE_RETENTION)) == 1
 
 
-async def test_overrides_are_bounded(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(duty_overrides, "OVERRIDES_MAX", 1)
+async def test_overrides_are_bounded(database: str) -> None:
     await applied(database, replace(canal_plan(), duty=DUTY))
     await made(database)
-    with pytest.raises(TooManyOverridesError, match="1 overrides are not over, expected fewer"):
-        await made(database)
+    async with await connect(database, role="test") as connection:
+        with pytest.raises(TooManyOverridesError, match="1 overrides have not ended, expected fewer"):
+            await create_override(connection, "alkmaar", HOLIDAY, "shift desk", overrides_max=1)
 
 
 async def test_a_role_follows_an_override_and_its_copy_has_the_plan(database: str, tmp_path: Path) -> None:
