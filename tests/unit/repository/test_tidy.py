@@ -1,4 +1,4 @@
-"""The style that no linter checks. A message says which file, what was found, and what to do."""
+"""Checks the style that no linter checks. A failure names the file, what was found and what to do."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import ast
 import re
 import shutil
 import subprocess
+import tomllib
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -13,15 +15,27 @@ from pathlib import Path
 from tests.support.repository import ROOT
 
 FUNCTION_LINES_MAX = 60
-BANNED_NAMES = {"util", "utils", "helper", "helpers", "common", "misc"}
+FOLDER_MODULES_MAX = 20
+SENTENCE_WORDS_MIN = 8
+EMPTY_NAMES = {"util", "utils", "helper", "helpers", "common", "misc"}
+
+# Modules once had these names. A reader of the field looks for another word.
+METAPHORS = re.compile(
+    r"agenda|allowance|announcement|books|collector|course|desk|feed|gate|happenings|knowledge|lanes|"
+    r"letter|liveness|lookout|news|nights|origins|pacing|post|reception|screen|stretch|supply|surroun"
+    r"dings|tell|teller|telling|terms|told|trail|tries|upkeep|usual|verdict|watcher|way|wording|words"
+)
+
+# A migration is a file for ever: this folder grows with each one.
+FOLDERS_THAT_GROW = {"storage/migrations"}
 
 # A longer function that is one table; splitting it would hide the table.
 LONG_TABLES = {
     "twin/model/observed_property.py _properties",
 }
 
-# What only the machine or the registry at hand knows has no place in the source. In pieces, so that this file
-# does not name them itself.
+# The source names neither package registries nor paths of one machine. The hosts are written with `_` so that
+# this file passes its own test.
 REGISTRY_HOSTS = re.compile(
     "|".join(
         re.escape(host).replace("_", r"\.")
@@ -41,13 +55,16 @@ REGISTRY_HOSTS = re.compile(
 )
 MACHINE_PATHS = re.compile(r"(?<![\w.$~}-])/(?:home|Users|root|work|mnt|media)/[\w.]")
 
-# Folders that set-up and runs make; .gitignore has them, too. They count where there is no git to ask.
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PRODUCT = {*PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"], "benchmarks"}
+
+# Folders that set-up and runs create. They are skipped where git cannot list the source.
 MADE = {"node_modules", "static", "build", "dist", "out"}
 
 
 @cache
 def source_files() -> tuple[Path, ...]:
-    """Return every file of the source: what git tracks, and what is new and not ignored."""
+    """Return every file of the source: tracked by git, or new and not ignored."""
     if shutil.which("git") is not None and (ROOT / ".git").exists():
         listing = subprocess.run(
             ["git", "-c", f"safe.directory={ROOT}", "ls-files", "-z", "-co", "--exclude-standard"],
@@ -83,8 +100,13 @@ def shown(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+def is_product(name: str) -> bool:
+    """Whether a module is delivered, or measures what is delivered."""
+    return name.partition("/")[0] in PRODUCT
+
+
 def texts() -> Iterator[tuple[str, str]]:
-    """Yield name and text of every file that is text."""
+    """Yield name and text of every text file."""
     for path in source_files():
         data = path.read_bytes()
         if b"\0" not in data:
@@ -113,9 +135,9 @@ def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]
 
 
 def own_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    """Return the lines of a function without its docstring and the functions in it, counted apart."""
+    """Return the number of lines of a function, without its docstring and its inner functions."""
     lines = set(range(function.lineno, (function.end_lineno or function.lineno) + 1))
-    others: list[ast.stmt] = [one for one in functions(function) if one is not function]
+    others: list[ast.stmt] = [inner for inner in functions(function) if inner is not function]
     if ast.get_docstring(function) is not None:
         others.append(function.body[0])
     for other in others:
@@ -137,12 +159,50 @@ def test_functions_are_short() -> None:
 
 def test_every_module_has_a_docstring() -> None:
     bare = [name for name, tree, _ in modules() if not ast.get_docstring(tree)]
-    assert not bare, f"{bare}: say in a sentence what the module is"
+    assert not bare, f"{bare}: describe the module in a sentence"
 
 
-def test_modules_are_named_by_a_noun_of_the_domain() -> None:
-    banned = [name for name, _, _ in modules() if BANNED_NAMES & set(Path(name).with_suffix("").parts)]
-    assert not banned, f"{banned}: name a module by what it is; put each function beside its user"
+def test_modules_are_named_by_the_word_of_the_field() -> None:
+    banned = [
+        name
+        for name, _, _ in modules()
+        if any(part in EMPTY_NAMES or METAPHORS.fullmatch(part) for part in Path(name).with_suffix("").parts)
+    ]
+    assert not banned, f"{banned}: name a module by the term that an engineer of this field searches for"
+
+
+def test_public_class_names_are_unique() -> None:
+    """A test or a page of the documentation may use a name again."""
+    places = defaultdict(list)
+    for name, tree, _ in modules():
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_") and is_product(name):
+                places[node.name].append(name)
+    twice = {name: found for name, found in places.items() if len(found) > 1}
+    assert not twice, f"{twice}: qualify the name, as in ChirpstackDevice"
+    assert len(places) > 500
+
+
+def test_folders_are_rooms_and_not_heaps() -> None:
+    """A package's own `__init__.py` does not count; a file of SQL does."""
+    counts = Counter(
+        shown(path.parent)
+        for path in source_files()
+        if path.suffix in {".py", ".sql"} and path.name != "__init__.py"
+    )
+    heaps = {
+        folder: count
+        for folder, count in counts.items()
+        if count > FOLDER_MODULES_MAX and folder not in FOLDERS_THAT_GROW
+    }
+    assert not heaps, f"{heaps}: at most {FOLDER_MODULES_MAX} modules a folder; make packages by concept"
+
+
+def test_every_package_says_what_lives_there() -> None:
+    texts = {name: ast.get_docstring(tree) or "" for name, tree, _ in modules() if is_product(name)}
+    inits = {f"{name.rpartition('/')[0]}/__init__.py" for name in texts}
+    silent = [name for name in inits if len(texts.get(name, "").split()) < SENTENCE_WORDS_MIN]
+    assert not silent, f"{silent}: say in a sentence what lives in the package, and what may not"
 
 
 def test_no_file_names_a_package_registry() -> None:
@@ -184,7 +244,7 @@ def test_make_targets_in_the_pages_exist() -> None:
 
 
 def test_folders_in_the_pages_exist() -> None:
-    """A folder is written with a slash at its end, in backticks."""
+    """Pages write a folder in backticks, with a slash at its end."""
     known = {str(parent) for path in source_files() for parent in path.relative_to(ROOT).parents}
     missing = {
         (name, folder)
@@ -195,7 +255,7 @@ def test_folders_in_the_pages_exist() -> None:
     assert not missing, f"{missing}: no such folder in the source"
 
 
-def test_the_readme_tells_of_every_top_folder() -> None:
+def test_the_readme_names_every_top_folder() -> None:
     tops = {shown(path).split("/")[0] for path in source_files() if path.parent != ROOT}
     told = set(re.findall(r"`([\w-]+)/", (ROOT / "README.md").read_text()))
     missing = {one for one in tops - told if not one.startswith(".")}
