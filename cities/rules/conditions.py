@@ -433,7 +433,7 @@ class DeviationItem(ThresholdItem):
         )
 
 
-class QualityItem(OperandItem):
+class QualityRankItem(OperandItem):
     """`when: {qualityOf: …}`: the quality of the value."""
 
     kind: ClassVar[str] = "qualityOf"
@@ -618,7 +618,7 @@ KINDS: Mapping[str, type[ConditionItem]] = MappingProxyType(
             ValueItem,
             RateItem,
             DeviationItem,
-            QualityItem,
+            QualityRankItem,
             SilenceItem,
             OutageItem,
             ExpressionItem,
@@ -632,7 +632,7 @@ _KIND_BY_TYPE: Mapping[type, type[ConditionItem]] = MappingProxyType(
         type(None): ValueItem,
         Rate: RateItem,
         Deviation: DeviationItem,
-        QualityRank: QualityItem,
+        QualityRank: QualityRankItem,
         SilenceCondition: SilenceItem,
         OutageCondition: OutageItem,
         ExpressionCondition: ExpressionItem,

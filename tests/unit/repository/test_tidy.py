@@ -22,8 +22,8 @@ EMPTY_NAMES = {"util", "utils", "helper", "helpers", "common", "misc"}
 # Modules once had these names. A reader of the field looks for another word.
 METAPHORS = re.compile(
     r"agenda|allowance|announcement|books|collector|course|desk|feed|gate|happenings|knowledge|lanes|"
-    r"letter|liveness|lookout|news|nights|origins|pacing|post|reception|screen|stretch|supply|surroun"
-    r"dings|tell|teller|telling|terms|told|trail|tries|upkeep|usual|verdict|watcher|way|wording|words"
+    r"letter|liveness|lookout|news|nights|origins|pacing|post|reception|screen|stretch|supply|"
+    r"surroundings|tell|teller|telling|terms|told|trail|tries|upkeep|usual|verdict|watcher|way|wording|words"
 )
 
 # A migration is a file for ever: this folder grows with each one.
