@@ -1,6 +1,6 @@
-"""The duty loop: from alarms to the right person, until somebody acknowledges.
+"""The duty loop: notifies the right person of each incident, until somebody acknowledges it.
 
-What lives here: routing, roster, escalation, and the messages to people. It reads `alarms` and
-`duty-commands`, and tells on `notifications` what became of each message. Its own state is on its own disk,
-so that neither an absent database nor a lost log makes it forget whom it has told.
+Routing, roster, escalation and delivery live here. The role reads `alarms` and `duty-commands`, and publishes
+the outcome of each message on `notifications`. Its state is a journal on its own disk: neither an unavailable
+database nor a lost log makes it forget whom it has notified.
 """

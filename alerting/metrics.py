@@ -1,4 +1,4 @@
-"""What the alerting role counts."""
+"""Metrics of the alerting role."""
 
 from __future__ import annotations
 
@@ -6,22 +6,24 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 
 class AlertingMetrics:
-    """Counters of the alerting role; labels are outcomes and phases, never people."""
+    """The Prometheus metrics of the role; labels are outcomes and phases, never people."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.tries = Counter(
             "livetwin_alerting_tries_total",
-            "Tries to send a message, by outcome.",
+            "Attempts to send a message, by outcome.",
             ["outcome"],
             registry=registry,
         )
         self.doubtful = Counter(
             "livetwin_alerting_doubtful_total",
-            "Messages that were being handed over when the process died.",
+            "Messages that were being sent when the process died.",
             registry=registry,
         )
         self.unreachable = Counter(
-            "livetwin_alerting_unreachable_steps_total", "Steps that had nobody to tell.", registry=registry
+            "livetwin_alerting_unreachable_steps_total",
+            "Escalation steps that had nobody to notify.",
+            registry=registry,
         )
         self.unreadable = Counter(
             "livetwin_alerting_unreadable_records_total",
@@ -30,29 +32,31 @@ class AlertingMetrics:
         )
         self.path_open = Gauge(
             "livetwin_alerting_path_open",
-            "1 while probes come through from MQTT to the duty loop on every partition.",
+            "1 while probes arrive from MQTT at the duty loop on every partition.",
             registry=registry,
         )
         self.probe = Gauge(
-            "livetwin_alerting_probe_seconds", "How long the last probe was on its way.", registry=registry
+            "livetwin_alerting_probe_seconds",
+            "Seconds from sending to arrival of the last probe.",
+            registry=registry,
         )
         self.heartbeats = Counter(
             "livetwin_alerting_heartbeats_total",
-            "Heartbeats to the dead-man's switch outside, by outcome.",
+            "Heartbeats to the external dead-man's switch, by outcome.",
             ["outcome"],
             registry=registry,
         )
         self.incidents = Gauge(
             "livetwin_alerting_incidents",
-            "Incidents that are not over, by phase.",
+            "Open incidents, by phase.",
             ["phase"],
             registry=registry,
         )
         self.disk_free = Gauge(
             "livetwin_alerting_disk_free_bytes",
-            "Room on the disk of the journal.",
+            "Free bytes on the disk of the journal.",
             registry=registry,
         )
         self.waiting = Gauge(
-            "livetwin_alerting_waiting_messages", "Messages without an outcome yet.", registry=registry
+            "livetwin_alerting_waiting_messages", "Messages without an outcome.", registry=registry
         )

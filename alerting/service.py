@@ -1,8 +1,8 @@
-"""The alerting role: one task that owns the desk and the journal; around it those who read, send and tell.
+"""The alerting role as a process: one task owns incidents and journal; others read, send and publish.
 
-The order is always the same: something happens, the desk decides, the journal has it on disk, and only then
-is something done. So a process that dies at any moment has done nothing that it does not know of when it is
-back, but for a message that was just being handed over.
+The order is always the same: an input arrives, the incident manager decides, the journal writes the change to
+disk, and only then the process acts. So a process that dies at any moment continues where it was. Only of a
+message that was just being sent it does not know whether it arrived.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from alerting.delivery.channel_secrets import ChannelSecrets
 from alerting.delivery.channels import ChannelSender
 from alerting.delivery.delivery_pool import DeliveryOptions, DeliveryPool
 from alerting.delivery.notification_publisher import publish_notifications
-from alerting.delivery.retry_policy import AttemptResult
 from alerting.incidents.duty_log_reader import (
     QUEUE_RECORDS_MAX,
     CaughtUp,
@@ -30,6 +29,7 @@ from alerting.incidents.duty_log_reader import (
 from alerting.incidents.incident_manager import IncidentManager
 from alerting.incidents.incident_state import IncidentPhase
 from alerting.incidents.journal import DutyJournal
+from alerting.messages.outgoing_message import AttemptResult
 from alerting.metrics import AlertingMetrics
 from alerting.monitoring.prober import MqttProber
 from alerting.monitoring.self_monitor import SelfMonitor, SelfMonitorOptions
@@ -51,23 +51,26 @@ from twin.wire.duty_messages import DUTY_COMMANDS
 log = logging.getLogger(__name__)
 
 CHECK_INTERVAL_S_MAX = 1.0
-"""The loop looks what is due at least so often: a clock that is set does not make it oversleep."""
+"""The loop checks what is due at least this often, so that a changed clock does not delay it."""
 
 BUSY_CHANNEL_WAIT_S = 0.5
-"""How long messages wait that found no thread of their channel free, before it is looked again."""
+"""How long messages wait when all threads of their channel are busy, before the next check."""
 
 CATCH_UP_S_MAX = 30.0
-"""So long what is due waits for the log to be read up to where it was at the start, and no longer: with the
-log away, what is known is told."""
+"""How long due steps wait until the log is read up to its end at the start. While the log is unavailable, the
+known incidents are escalated after this time."""
 
 STORED_RETRY_S = 10.0
-"""While the database is away, it is asked so often what was told on a log that is gone."""
+"""How often an unavailable database is asked for the incidents of a log that was replaced."""
+
+DATABASE_READ_S_MAX = 5.0
+"""How long the loop waits for the database before it tries again later."""
 
 PRUNE_EVERY = HOUR
 
 
 class AlertingService:
-    """The owner of desk and journal."""
+    """The owner of the incident manager and the journal."""
 
     def __init__(
         self,
@@ -83,25 +86,20 @@ class AlertingService:
         self._journal = journal
         self._clock = clock
         self._metrics = metrics
-        self._arrivals: asyncio.Queue[DutyLogEvent] = asyncio.Queue(QUEUE_RECORDS_MAX)
-        self._others: deque[AttemptResult | CityModel] = deque()
-        self._happened = asyncio.Event()
-        self._written = asyncio.Event()
-        self._caught_up = False
-        self._full = False  # whether messages wait for threads of their channel
-        self._unnamed = ""  # the log that is read, until what was told on the one before is known
+        self._log_events: asyncio.Queue[DutyLogEvent] = asyncio.Queue(QUEUE_RECORDS_MAX)
+        self._other_events: deque[AttemptResult | CityModel] = deque()
+        self._has_events = asyncio.Event()
+        self._has_written = asyncio.Event()
+        self._has_caught_up = False
+        self._has_busy_channel = False  # whether messages wait for threads of their channel
+        self._unseeded_log = ""  # the log being read, until the incidents of the log before are known
         self._next_stored = 0.0
         self._next_prune = 0
-        self._counted = 0
+        self._counted_steps = 0
         self.incident_manager = IncidentManager(journal.read(), model)
         self._channels = ChannelSender(secrets)
-        self._post = DeliveryPool(
-            self._channels,
-            delivery_options(settings),
-            self._happen,
-        )
-
-        self._lookout = SelfMonitor(
+        self._pool = DeliveryPool(self._channels, delivery_options(settings), self._add_event)
+        self._self_monitor = SelfMonitor(
             self_monitor_options(settings),
             self.incident_manager,
             MqttProber(settings.mqtt_access(), settings.city),
@@ -110,11 +108,13 @@ class AlertingService:
         )
 
     async def run(self, models: CityModelSource) -> None:
-        """Work until cancelled."""
+        """Run the duty loop until cancelled."""
         doubtful = self.incident_manager.resolve_doubtful(self._clock())
         if doubtful:
             log.warning(
-                "%d messages were being handed over when the process ended: taken for tried", doubtful
+                "%d messages were being sent when the process ended; they are not sent again",
+                doubtful,
+                extra={"event": "alerting.doubtful", "messages": doubtful},
             )
             self._metrics.doubtful.inc(doubtful)
         self._write()
@@ -122,171 +122,216 @@ class AlertingService:
         reader = DutyLogReader(
             kafka,
             self._settings.partitions,
-            self._arrive,
+            self._add_log_event,
             lambda: self.incident_manager.log,
             self.incident_manager.position,
         )
+        publishing = publish_notifications(kafka, self._journal, self._has_written)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(reader.run(), name="log")
-                tasks.create_task(publish_notifications(kafka, self._journal, self._written), name="teller")
-                tasks.create_task(self._follow(models), name="model")
-                tasks.create_task(self._lookout.run(), name="lookout")
-                tasks.create_task(self._work(), name="loop")
+                tasks.create_task(publishing, name="notification publisher")
+                tasks.create_task(self._watch_model(models), name="model")
+                tasks.create_task(self._self_monitor.run(), name="self monitor")
+                tasks.create_task(self._process(), name="duty loop")
         finally:
-            await self._post.close()
-            self._take_others()
+            await self._pool.close()
+            self._process_other_events()
             self._write()
             self._channels.close()
 
-    async def _follow(self, models: CityModelSource) -> None:
+    async def _watch_model(self, models: CityModelSource) -> None:
         async for model in models.watch():
-            self._happen(model)
+            self._add_event(model)
 
-    async def _work(self) -> None:
+    async def _process(self) -> None:
         loop = asyncio.get_running_loop()
-        patience = loop.time() + CATCH_UP_S_MAX
+        deadline = loop.time() + CATCH_UP_S_MAX
         while True:
-            await self._take_what_is_there()
-            if self._unnamed and loop.time() >= self._next_stored:
-                await self._take_stored()
-            if not self._caught_up and loop.time() >= patience:
-                log.warning("the log is not read up to its end; what is known is told")
-                self._begin()
-            if self._caught_up:
-                self._lookout.check()
-                self._do_what_is_due()
+            await self._process_events()
+            if self._unseeded_log and loop.time() >= self._next_stored:
+                await self._read_stored()
+            if not self._has_caught_up and loop.time() >= deadline:
+                log.warning(
+                    "the log is not read up to its end; escalating the known incidents",
+                    extra={"event": "alerting.not_caught_up"},
+                )
+                self._on_caught_up()
+            if self._has_caught_up:
+                self._self_monitor.check()
+                self._process_due()
             self._write()
-            self._count()
+            self._publish_metrics()
 
-    def _begin(self) -> None:
-        if not self._caught_up:
-            self._caught_up = True
+    def _on_caught_up(self) -> None:
+        if not self._has_caught_up:
+            self._has_caught_up = True
             notify_ready()
 
-    async def _arrive(self, arrival: DutyLogEvent) -> None:
-        await self._arrivals.put(arrival)
-        self._happened.set()
+    # -- events -----------------------------------------------------------------------------------------
 
-    def _happen(self, other: AttemptResult | CityModel) -> None:
-        self._others.append(other)
-        self._happened.set()
+    async def _add_log_event(self, event: DutyLogEvent) -> None:
+        await self._log_events.put(event)
+        self._has_events.set()
 
-    async def _take_what_is_there(self) -> None:
-        """Wait for something to happen or fall due; take in what has happened."""
+    def _add_event(self, event: AttemptResult | CityModel) -> None:
+        self._other_events.append(event)
+        self._has_events.set()
+
+    async def _process_events(self) -> None:
+        """Wait for an event or a due time, and process the events that have arrived."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._happened.wait(), self._pause_s())
-        self._happened.clear()
-        self._take_others()
-        for _ in range(self._arrivals.qsize()):
-            await self._take_arrival(self._arrivals.get_nowait())
+            await asyncio.wait_for(self._has_events.wait(), self._wait_s())
+        self._has_events.clear()
+        self._process_other_events()
+        for _ in range(self._log_events.qsize()):
+            await self._on_log_event(self._log_events.get_nowait())
 
-    def _take_others(self) -> None:
-        while self._others:
-            self._take_other(self._others.popleft())
+    def _process_other_events(self) -> None:
+        while self._other_events:
+            self._on_event(self._other_events.popleft())
 
-    def _pause_s(self) -> float:
-        due = self.incident_manager.next_due() if self._caught_up else None
+    def _wait_s(self) -> float:
+        due = self.incident_manager.next_due() if self._has_caught_up else None
         if due is None:
             return CHECK_INTERVAL_S_MAX
-        return min(
-            CHECK_INTERVAL_S_MAX,
-            max(BUSY_CHANNEL_WAIT_S if self._full else 0.0, (due - self._clock()) / SECOND),
-        )
+        shortest = BUSY_CHANNEL_WAIT_S if self._has_busy_channel else 0.0
+        return min(CHECK_INTERVAL_S_MAX, max(shortest, (due - self._clock()) / SECOND))
 
-    async def _take_arrival(self, arrival: DutyLogEvent) -> None:
-        match arrival:
+    async def _on_log_event(self, event: DutyLogEvent) -> None:
+        match event:
             case DutyRecord():
-                self._take_record(arrival)
+                self._on_record(event)
             case LogStarted(log_id):
                 if log_id != self.incident_manager.log:
-                    # What was told on the log before and not read is in the database by now.
-                    log.info("the log is another one, %s: its positions begin anew", log_id)
-                    self.incident_manager.reset_log()
-                    self._unnamed = log_id
-                    await self._take_stored()
-                    if self._unnamed:
-                        log.warning("what was told on another log is not known: the database is away")
+                    await self._on_new_log(log_id)
             case CaughtUp():
-                self._begin()
+                self._on_caught_up()
 
-    def _take_record(self, record: DutyRecord) -> None:
+    async def _on_new_log(self, log_id: str) -> None:
+        """Read another log from its beginning; its predecessor's unread alarms are in the database by now."""
+        log.info(
+            "reading another log, %s, from its beginning",
+            log_id,
+            extra={"event": "alerting.new_log", "log": log_id},
+        )
+        self.incident_manager.reset_log()
+        self._unseeded_log = log_id
+        await self._read_stored()
+        if self._unseeded_log:
+            log.warning(
+                "the incidents of the log before are unknown: the database is unavailable",
+                extra={"event": "alerting.database_unavailable"},
+            )
+
+    def _on_record(self, record: DutyRecord) -> None:
         now = self._clock()
+        topic, number = record.partition
         try:
-            if record.place[0] == ALARM_TOPIC:
+            if topic == ALARM_TOPIC:
                 batch = ALARMS.decode(record.value)
                 self.incident_manager.on_alarm_batch(batch, now)
-                self._lookout.on_alarm_batch(record.place[1], batch)
+                self._self_monitor.on_alarm_batch(number, batch)
             else:
                 for command in DUTY_COMMANDS.decode(record.value).commands:
                     self.incident_manager.on_command(command, now)
         except MessageError as error:
             self._metrics.unreadable.inc()
-            log.error("%s/%d offset %d is left out: %s", *record.place, record.offset, error)
-        self.incident_manager.advance_position(record.place, record.offset + 1)
+            log.error(
+                "record %s/%d offset %d cannot be read; skipping it: %s",
+                topic,
+                number,
+                record.offset,
+                error,
+                extra={
+                    "event": "alerting.unreadable",
+                    "topic": topic,
+                    "partition": number,
+                    "offset": record.offset,
+                },
+            )
+        self.incident_manager.advance_position(record.partition, record.offset + 1)
 
-    async def _take_stored(self) -> None:
-        """Take in what the database knows of alarms; should it be away, this is done again."""
-        held = [case.id for case in self.incident_manager.incidents if case.phase is not IncidentPhase.CLOSED]
+    async def _read_stored(self) -> None:
+        """Apply the incidents that the database stores; if it is unavailable, this is repeated."""
+        incidents = self.incident_manager.incidents
+        unclosed = [state.id for state in incidents if state.phase is not IncidentPhase.CLOSED]
         database = self._settings.database.get_secret_value()
-        batch = await read_stored_incidents(database, held, self._clock())
+        batch = await read_stored_incidents(database, unclosed, self._clock())
         self._next_stored = asyncio.get_running_loop().time() + STORED_RETRY_S
         if batch is not None:
             self.incident_manager.on_alarm_batch(batch, self._clock())
-            self.incident_manager.set_log(self._unnamed)
-            self._unnamed = ""
+            self.incident_manager.set_log(self._unseeded_log)
+            self._unseeded_log = ""
 
-    def _take_other(self, other: AttemptResult | CityModel) -> None:
+    def _on_event(self, event: AttemptResult | CityModel) -> None:
         now = self._clock()
-        match other:
+        match event:
             case AttemptResult():
-                outcome = self.incident_manager.end_attempt(other, now)
+                outcome = self.incident_manager.end_attempt(event, now)
                 self._metrics.tries.labels(outcome).inc()
-                if not other.sent:
-                    log.warning("message %s: %s (%s)", other.id, outcome, other.detail)
+                if not event.sent:
+                    log.warning(
+                        "message %s: %s (%s)",
+                        event.id,
+                        outcome,
+                        event.detail,
+                        extra={
+                            "event": "alerting.attempt_failed",
+                            "notification": event.id,
+                            "outcome": outcome,
+                        },
+                    )
             case CityModel():
-                self.incident_manager.on_model(other, now)
-                log.info("works by version %d of the city model", other.version)
+                self.incident_manager.on_model(event, now)
+                log.info(
+                    "using version %d of the city model",
+                    event.version,
+                    extra={"event": "alerting.model", "version": event.version},
+                )
 
-    def _do_what_is_due(self) -> None:
+    # -- actions ----------------------------------------------------------------------------------------
+
+    def _process_due(self) -> None:
+        """Take the due steps, and begin the due attempts of channels with a free thread."""
         now = self._clock()
         self.incident_manager.advance_to(now)
         if now >= self._next_prune:
             self._next_prune = now + PRUNE_EVERY
             self.incident_manager.prune(now)
-        begun = []
-        taken = Counter[str]()
-        self._full = False
+        attempts = []
+        used = Counter[str]()
+        self._has_busy_channel = False
         for message in self.incident_manager.due_messages(now):
-            channel = message.send.channel
-            if taken[channel] < self._post.free_slots(channel):
-                taken[channel] += 1
-                begun.append(self.incident_manager.begin_attempt(message, now))
+            channel = message.request.channel
+            if used[channel] < self._pool.free_slots(channel):
+                used[channel] += 1
+                attempts.append(self.incident_manager.begin_attempt(message, now))
             else:
-                self._full = True
+                self._has_busy_channel = True
         self._write()
-        for message in begun:
-            self._post.start_attempt(message, self.incident_manager.model.duty, now)
+        for message in attempts:
+            self._pool.start_attempt(message, self.incident_manager.model.duty, now)
 
     def _write(self) -> None:
         change = self.incident_manager.take_change()
         if not change.is_empty:
             self._journal.write(change)
-            self._written.set()
+            self._has_written.set()
 
-    def _count(self) -> None:
-        phases = Counter(case.phase for case in self.incident_manager.incidents)
+    def _publish_metrics(self) -> None:
+        phases = Counter(state.phase for state in self.incident_manager.incidents)
         for phase in IncidentPhase:
             if phase is not IncidentPhase.CLOSED:
                 self._metrics.incidents.labels(phase.value).set(phases[phase])
         self._metrics.waiting.set(self.incident_manager.pending_messages)
-        self._metrics.unreachable.inc(self.incident_manager.unreachable_steps - self._counted)
-        self._counted = self.incident_manager.unreachable_steps
+        self._metrics.unreachable.inc(self.incident_manager.unreachable_steps - self._counted_steps)
+        self._counted_steps = self.incident_manager.unreachable_steps
 
 
 @asynccontextmanager
 async def open_journal(settings: AlertingSettings) -> AsyncIterator[DutyJournal]:
-    """Open the journal of a city's duty loop, and close it."""
+    """Open the journal of a city's duty loop, and close it at the end."""
     journal = DutyJournal(settings.state_dir / f"alerting-{settings.city}.sqlite")
     try:
         yield journal
@@ -295,24 +340,21 @@ async def open_journal(settings: AlertingSettings) -> AsyncIterator[DutyJournal]
 
 
 async def run(settings: AlertingSettings, models: CityModelSource, environment: Mapping[str, str]) -> None:
-    """Run the alerting role until cancelled; secrets of channels come from `environment`."""
+    """Run the alerting role until cancelled; `environment` contains the secrets of channels."""
     registry = new_registry()
     metrics = AlertingMetrics(registry)
     serve_metrics(registry, settings.metrics_host, settings.metrics_port)
     async with open_journal(settings) as journal:
         metrics.disk_free.set_function(lambda: shutil.disk_usage(settings.state_dir).free)
         model = await models.load()
-        alerting = AlertingService(
+        service = AlertingService(
             settings, journal, model, secrets=ChannelSecrets(environment), clock=system_clock, metrics=metrics
         )
-        await alerting.run(models)
-
-
-# The options of the parts of the role, from its settings.
+        await service.run(models)
 
 
 def delivery_options(settings: AlertingSettings) -> DeliveryOptions:
-    """Return how messages are sent."""
+    """Return how messages are sent, by the settings."""
     return DeliveryOptions(
         base_url=settings.base_url,
         link_key=settings.link_key.get_secret_value().encode(),
@@ -322,7 +364,7 @@ def delivery_options(settings: AlertingSettings) -> DeliveryOptions:
 
 
 def self_monitor_options(settings: AlertingSettings) -> SelfMonitorOptions:
-    """Return how closely it is watched."""
+    """Return the options of the self monitor, by the settings."""
     url = settings.heartbeat_url
     return SelfMonitorOptions(
         partitions=settings.partitions,
@@ -333,28 +375,24 @@ def self_monitor_options(settings: AlertingSettings) -> SelfMonitorOptions:
     )
 
 
-# What the database knows of alarms: asked when another log stands in the place of the one that was read.
+async def read_stored_incidents(database: str, unclosed: Iterable[str], now: Instant) -> AlarmBatch | None:
+    """Return the newest stored events of all alarms, of the last incidents, and of the `unclosed` ones.
 
-DATABASE_READ_S_MAX = 5.0
-"""So long the loop waits for the database; it is asked again later."""
-
-
-async def read_stored_incidents(
-    database: str, open_incidents: Iterable[str], now: Instant
-) -> AlarmBatch | None:
-    """Return the newest events of all alarms, and of incidents that are open, last, or held for open.
-
-    None while the database is away.
+    Return None while the database is unavailable.
     """
     try:
         async with asyncio.timeout(DATABASE_READ_S_MAX), await connect(database, role="alerting") as stored:
             alarms = await read_newest_alarms(stored)
-            incidents = {one.incident: one for one in await read_last_incidents(stored)}
-            for id in open_incidents:
-                # One that was followed by another of its cause and area is neither open nor the last.
-                if id not in incidents and (found := await find_incident(stored, id)) is not None:
-                    incidents[id] = found
+            incidents = {incident.incident: incident for incident in await read_last_incidents(stored)}
+            for id in unclosed:
+                # An incident that was followed by another of its cause and area is not the last one.
+                if id not in incidents and (incident := await find_incident(stored, id)) is not None:
+                    incidents[id] = incident
     except (*DATABASE_UNAVAILABLE, TimeoutError) as error:
-        log.info("the database does not tell what it knows of alarms: %r", error)
+        log.info(
+            "cannot read alarms from the database: %r",
+            error,
+            extra={"event": "alerting.database_unavailable"},
+        )
         return None
     return AlarmBatch(LAYOUT_VERSION, now, tuple(alarms), tuple(incidents.values()))

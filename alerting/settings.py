@@ -12,13 +12,13 @@ class AlertingSettings(MqttSettings):
 
     base_url: str = Field(
         default="http://localhost:8080",
-        description="Where people reach the page and the API: links begin so.",
+        description="URL of the page and the API; the links in messages begin with it.",
     )
     link_key: SecretStr = Field(
         default=SecretStr("livetwin-development-key"),
-        description="Secret by which links that acknowledge are signed; the api needs the same.",
+        description="Secret that signs the links that acknowledge; the api needs the same.",
     )
-    link_hours: int = Field(default=72, ge=1, le=720, description="Hours that such a link is good.")
+    link_hours: int = Field(default=72, ge=1, le=720, description="Hours for which such a link is valid.")
     watchdog_interval_s: float = Field(
         default=60.0, gt=0, le=3600, description="Seconds between two probes of the watchdog."
     )
@@ -26,16 +26,19 @@ class AlertingSettings(MqttSettings):
         default=180.0,
         gt=0,
         le=86_400,
-        description="Seconds without a probe on some partition after which the way is taken for closed.",
+        description="Seconds without a probe on a partition after which the path counts as closed.",
     )
     heartbeat_url: SecretStr | None = Field(
         default=None,
-        description="URL that is asked for (GET) while the way is open: a dead-man's switch outside that "
-        "raises an alarm when it is not asked for; none by default.",
+        description="URL that is requested (GET) while the path is open: an external dead-man's switch, "
+        "which raises an alarm without requests; none by default.",
     )
     heartbeat_interval_s: float = Field(
         default=60.0, gt=0, le=3600, description="Seconds between two heartbeats."
     )
     try_timeout_s: float = Field(
-        default=20.0, gt=0, le=300, description="Seconds after which a try to send a message is given up."
+        default=20.0,
+        gt=0,
+        le=300,
+        description="Seconds after which an attempt to send a message ends as doubtful.",
     )

@@ -1,4 +1,4 @@
-"""Links that acknowledge: signed, for one incident and one contact, valid until a time."""
+"""Signed links that acknowledge one incident for one contact, valid until a time."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from twin.instant import SECOND, Instant
 
 LINK_PATH = "/v1/acknowledge/"
-"""The path of a link begins so; its token follows."""
+"""The beginning of a link's path; the token follows."""
 
 _SIGNATURE_BYTES = 20
 
 
 @dataclass(frozen=True, slots=True)
 class AcknowledgeLink:
-    """What a valid link says."""
+    """The content of a valid link."""
 
     incident: str
     contact: str
@@ -26,20 +26,20 @@ class AcknowledgeLink:
 
 @dataclass(frozen=True, slots=True)
 class LinkRefusal:
-    """Why a link says nothing."""
+    """Why a link is refused."""
 
     reason: str
-    expired: bool = False  #: it was one of ours
+    expired: bool = False  #: whether the signature is valid and only the time is over
 
 
 def sign_link(key: bytes, link: AcknowledgeLink) -> str:
-    """Return the token of a link, fit for a URL; the expiry is cut to whole seconds."""
+    """Return the URL-safe token of a link; the expiry is truncated to whole seconds."""
     content = "\0".join((link.incident, link.contact, str(link.expires // SECOND))).encode()
     return _text(_signature(key, content) + content)
 
 
 def verify_link(key: bytes, token: str, now: Instant) -> AcknowledgeLink | LinkRefusal:
-    """Return what a token says, or why it is refused.
+    """Return the link of a token, or why it is refused.
 
     >>> token = sign_link(b"key", AcknowledgeLink("high-water~alkmaar~1", "anna", 60 * SECOND))
     >>> verify_link(b"key", token, 59 * SECOND)

@@ -1,4 +1,4 @@
-"""Secrets of channels: put in where an URL names them, and taken out of whatever is told of a failure."""
+"""Secrets of channels: inserted where a URL names them, and removed from the texts of failures."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ _QUERY = re.compile(r"\?[^\s'\"]+")
 
 
 def secret_names(plan: DutyPlan) -> frozenset[str]:
-    """Return the names of the variables that a plan's channels and addresses name."""
+    """Return the names of the secrets that the channels and addresses of a plan use."""
     return frozenset(_NAMED.findall(encode_duty_plan(plan).decode()))
 
 
 class MissingSecretError(Exception):
-    """An URL names a secret that the environment does not have; the message is its name."""
+    """A URL names a secret that the environment does not have; the message is its name."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelSecrets:
-    """The environment, as the process was started with it, and the files that it names."""
+    """The environment that the process was started with, and the files that it names."""
 
     values: Mapping[str, str] = field(repr=False)
 
     def fill(self, template: str) -> str:
-        """Return an URL with its secrets.
+        """Return a URL with its secrets.
 
-        A value is quoted, so that it may hold any character, unless it is the beginning of the URL: then it
-        is an URL itself. Raises MissingSecretError, and SecretFileError when a secret's file is no good.
+        A value is quoted, so that it may contain any character, unless it is the beginning of the URL: then
+        it is a URL itself. Raises MissingSecretError, and SecretFileError when a secret's file is invalid.
 
         >>> ChannelSecrets({"PASSWORD": "a/b", "HOOK": "json://host/x"}).fill("mailto://me:${PASSWORD}@host")
         'mailto://me:a%2Fb@host'
@@ -50,7 +50,7 @@ class ChannelSecrets:
         return _NAMED.sub(value, template)
 
     def redact(self, text: str, template: str) -> str:
-        """Return a text without the secrets that a template names, nor what looks like one.
+        """Return a text without the secrets that a template names, and without users and queries in URLs.
 
         >>> ChannelSecrets({"KEY": "s3cret"}).redact("no s3cret at https://me:pw@host/?token=1", "json://${KEY}@host")
         'no ${KEY} at https://…@host/?…'

@@ -1,10 +1,9 @@
-"""Handing a message over to a channel: apprise, and the channel `livetwin://log` that needs nobody."""
+"""Sending a message over a channel: apprise, and the channel `livetwin://log` that needs no service."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -13,7 +12,7 @@ from apprise.common import NotifyFormat, NotifyType, PersistentStoreMode
 from apprise.plugins import N_MGR
 
 from alerting.delivery.channel_secrets import ChannelSecrets, MissingSecretError
-from alerting.incidents.incident_state import MessageKind
+from alerting.messages.outgoing_message import AttemptResult, OutgoingMessage
 from alerting.messages.short_text import SHORT_CHARACTERS_MAX
 from runtime.secret_files import SecretFileError
 from twin.alarms.severity import Severity
@@ -24,55 +23,28 @@ log = logging.getLogger(__name__)
 LOG_URL = "livetwin://log"
 
 LOGGING_LIBRARIES = ("apprise", "urllib3")
-"""They log URLs with everything in them."""
+"""Libraries that log URLs with the secrets in them."""
 
 IDEMPOTENCY_HEADER = "Idempotency-Key"
-"""Of webhooks: a receiver that knows the id of a notification drops it (IETF draft of that name)."""
+"""The header of webhooks with the notification's id, by which a receiver drops repetitions (IETF draft)."""
 
 MAIL_HEADER = "X-LiveTwin-Notification"
-"""Of mails; apprise makes a Message-ID of its own."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChannelMessage:
-    """What is handed over."""
-
-    notification: str
-    incident: str
-    kind: MessageKind
-    contact: str
-    address: str
-    title: str
-    body: str
-    short: str
-    severity: Severity
-    link: str  #: with the words before it; empty: none
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelResult:
-    """How a hand-over ended."""
-
-    sent: bool
-    detail: str = ""  #: why not, without secrets
-    final: bool = False  #: another try would end alike
-    doubtful: bool = False  #: it may have got there all the same
+"""The header of mails with the notification's id; apprise sets its own Message-ID."""
 
 
 class ChannelSender:
-    """Sends letters, each in the thread of the caller; safe for several threads."""
+    """Sends messages, each in the thread of the caller; safe for several threads."""
 
     def __init__(self, secrets: ChannelSecrets) -> None:
         self._secrets = secrets
-        self._overheard = _LibraryLogCapture()
-        # What these log may hold secrets; the reason that they give for a failure goes by way of
-        # `ChannelResult`.
+        self._capture = _LibraryLogCapture()
+        # These logs may contain secrets. The reason of a failure is redacted and goes into the result.
         for name in LOGGING_LIBRARIES:
             library = logging.getLogger(name)
             library.setLevel(logging.WARNING)
             library.propagate = False
-            library.addHandler(self._overheard)
-        # Else the first message waits until all ways that apprise knows are loaded.
+            library.addHandler(self._capture)
+        # Otherwise the first message would wait until apprise has loaded all its plugins.
         N_MGR.load_modules()
         self._asset = apprise.AppriseAsset(
             app_id="LiveTwin",
@@ -84,57 +56,65 @@ class ChannelSender:
         )
 
     def close(self) -> None:
-        """Listen to the libraries no more."""
+        """Remove the handlers from the libraries' logs."""
         for name in LOGGING_LIBRARIES:
-            logging.getLogger(name).removeHandler(self._overheard)
+            logging.getLogger(name).removeHandler(self._capture)
 
-    def send(self, channel: NotificationChannel, letter: ChannelMessage) -> ChannelResult:
-        """Hand a letter over and return how it ended; whatever goes wrong is a receipt, too."""
+    def send(
+        self, channel: NotificationChannel, message: OutgoingMessage, address: str, link: str
+    ) -> AttemptResult:
+        """Send a message to an address, and return the result; every failure is a result, too.
+
+        `link` is the acknowledge link with its label, or empty.
+        """
         if channel.url == LOG_URL:
-            # Without the link: who reads logs is not on duty.
-            log.info("to %s: %s (%s)", letter.contact, letter.title, letter.short)
-            return ChannelResult(True)
-        try:
-            address = quote(self._secrets.fill(letter.address), safe="+@")
-            url = self._secrets.fill(channel.url).replace("{address}", address)
-        except MissingSecretError as error:
-            return ChannelResult(
-                False, f"channel {channel.id} needs the environment variable {error}, which is not set", True
+            # Without the link: readers of the log are not on duty.
+            log.info(
+                "to %s: %s (%s)",
+                message.request.contact,
+                message.text.title,
+                message.text.short,
+                extra={"event": "alerting.message", "notification": message.id},
             )
+            return AttemptResult(message.id, True)
+        try:
+            quoted = quote(self._secrets.fill(address), safe="+@")
+            url = self._secrets.fill(channel.url).replace("{address}", quoted)
+        except MissingSecretError as error:
+            detail = f"channel {channel.id} needs the environment variable {error}, which is not set"
+            return AttemptResult(message.id, False, detail, final=True)
         except SecretFileError as error:
-            return ChannelResult(False, f"channel {channel.id}: {error}")
-        self._overheard.begin()
+            return AttemptResult(message.id, False, f"channel {channel.id}: {error}")
+        self._capture.begin()
         try:
             plugin = apprise.Apprise.instantiate(url, asset=self._asset)
             if plugin is None:
-                return ChannelResult(False, f"apprise cannot use the URL of channel {channel.id}", True)
-            sent = self._deliver(plugin, letter)
+                detail = f"apprise cannot use the URL of channel {channel.id}"
+                return AttemptResult(message.id, False, detail, final=True)
+            is_sent = self._send(plugin, message, link)
         except Exception as error:
-            sent = False
-            self._overheard.add(f"{type(error).__name__}: {error}")
-        if sent:
-            return ChannelResult(True)
-        reason = self._secrets.redact(self._overheard.text(), channel.url + letter.address)
-        return ChannelResult(False, reason or f"channel {channel.id} did not take it")
+            is_sent = False
+            self._capture.add(f"{type(error).__name__}: {error}")
+        if is_sent:
+            return AttemptResult(message.id, True)
+        reason = self._secrets.redact(self._capture.text(), channel.url + address)
+        return AttemptResult(message.id, False, reason or f"channel {channel.id} refused the message")
 
-    def _deliver(self, plugin: Any, letter: ChannelMessage) -> bool:
+    def _send(self, plugin: Any, message: OutgoingMessage, link: str) -> bool:
         headers = getattr(plugin, "headers", None)
         if isinstance(headers, dict):
             name = MAIL_HEADER if plugin.schema.startswith("mailto") else IDEMPOTENCY_HEADER
-            headers[name] = letter.notification
-        title, body = letter.title, "\n\n".join(filter(None, (letter.body, letter.link)))
+            headers[name] = message.id
+        text = message.text
+        title, body = text.title, "\n\n".join(filter(None, (text.body, link)))
         if plugin.body_maxlen <= SHORT_CHARACTERS_MAX:
-            with_link = f"{letter.short} {letter.link}".strip()
-            title, body = "", with_link if len(with_link) <= SHORT_CHARACTERS_MAX else letter.short
+            with_link = f"{text.short} {link}".strip()
+            title, body = "", with_link if len(with_link) <= SHORT_CHARACTERS_MAX else text.short
         sender = apprise.Apprise(asset=self._asset)
         sender.add(plugin)
+        notify_type = _notify_type(text.severity)
         return bool(
-            sender.notify(
-                body=body,
-                title=title,
-                notify_type=_notify_type(letter.severity),
-                body_format=NotifyFormat.TEXT,
-            )
+            sender.notify(body=body, title=title, notify_type=notify_type, body_format=NotifyFormat.TEXT)
         )
 
 
@@ -145,7 +125,7 @@ def _notify_type(severity: Severity) -> NotifyType:
 
 
 class _LibraryLogCapture(logging.Handler):
-    """What apprise says of failures, thread by thread: its API tells only that there was one."""
+    """The log lines of apprise about failures, by thread: its API returns only that there was a failure."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)

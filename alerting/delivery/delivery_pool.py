@@ -1,8 +1,8 @@
-"""The post: tries to send messages, each in a thread of its own, bounded for each channel.
+"""Attempts to send messages, each in a thread of its own, with a bounded number of threads for each channel.
 
-A channel that hangs keeps its own threads, not those of others. A try that does not end in time is doubtful:
-it is not made again, since the message may get there yet, and its thread counts against its channel
-until it ends.
+A channel that hangs blocks its own threads, not those of others. An attempt that does not end in time is
+doubtful. It is not repeated, since the message may still arrive. Its thread counts against the channel until
+it ends.
 """
 
 from __future__ import annotations
@@ -14,15 +14,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from alerting.delivery.acknowledge_links import LINK_PATH, AcknowledgeLink, sign_link
-from alerting.delivery.channels import ChannelMessage, ChannelResult, ChannelSender
-from alerting.delivery.retry_policy import AttemptResult
-from alerting.messages.message_text import MessageText
-from alerting.messages.outgoing_message import OutgoingMessage
+from alerting.delivery.channels import ChannelSender
+from alerting.messages.outgoing_message import AttemptResult, OutgoingMessage
 from twin.instant import HOUR, Duration, Instant
 from twin.model.duty import DutyPlan, NotificationChannel
 
 CHANNEL_THREADS_MAX = 4
-"""Tries of one channel at one time."""
+"""The most attempts of one channel at one time."""
 
 STOP_S_MAX = 5.0
 
@@ -38,97 +36,85 @@ class DeliveryOptions:
 
 
 class DeliveryPool:
-    """Sends messages and tells `as_ended` how each try ended; owned by the task that calls it."""
+    """Sends messages, and calls `on_result` with the result of each attempt. Owned by the calling task."""
 
     def __init__(
-        self, channels: ChannelSender, options: DeliveryOptions, ended: Callable[[AttemptResult], None]
+        self, channels: ChannelSender, options: DeliveryOptions, on_result: Callable[[AttemptResult], None]
     ) -> None:
         self._channels = channels
         self._options = options
-        self._ended = ended
+        self._on_result = on_result
         self._busy: Counter[str] = Counter()
-        self._tries: set[asyncio.Task[None]] = set()
+        self._attempts: set[asyncio.Task[None]] = set()
 
     def free_slots(self, channel: str) -> int:
-        """Return how many tries of a channel may begin."""
+        """Return how many attempts of a channel may begin."""
         return CHANNEL_THREADS_MAX - self._busy[channel]
 
     def start_attempt(self, message: OutgoingMessage, plan: DutyPlan, now: Instant) -> None:
-        """Begin a try. What the journal says of the message must be on the disk."""
-        task = asyncio.create_task(self._try(message, plan, now), name=f"message {message.id}")
-        self._tries.add(task)
-        task.add_done_callback(self._tries.discard)
+        """Start an attempt. The journal must have written the message as one that is being sent."""
+        task = asyncio.create_task(self._attempt(message, plan, now), name=f"message {message.id}")
+        self._attempts.add(task)
+        task.add_done_callback(self._attempts.discard)
 
     async def close(self) -> None:
-        """Wait a while for the tries under way; those that do not end are doubtful at the next start."""
-        if self._tries:
-            await asyncio.wait(self._tries, timeout=STOP_S_MAX)
-        for one in list(self._tries):
-            one.cancel()
+        """Wait a while for running attempts; those that do not end are doubtful after the next start."""
+        if self._attempts:
+            await asyncio.wait(self._attempts, timeout=STOP_S_MAX)
+        for task in list(self._attempts):
+            task.cancel()
 
-    async def _try(self, message: OutgoingMessage, plan: DutyPlan, now: Instant) -> None:
-        channel = next((one for one in plan.channels if one.id == message.send.channel), None)
+    async def _attempt(self, message: OutgoingMessage, plan: DutyPlan, now: Instant) -> None:
+        id = message.request.channel
+        channel = next((channel for channel in plan.channels if channel.id == id), None)
         if channel is None:
-            reason = f"channel {message.send.channel} is not in the duty plan any more"
-            self._ended(AttemptResult(message.id, False, reason, final=True))
+            detail = f"channel {id} is not in the duty plan any more"
+            self._on_result(AttemptResult(message.id, False, detail, final=True))
             return
-        receipt = await self._hand_over(channel, self._letter(message, plan, now))
-        self._ended(
-            AttemptResult(message.id, receipt.sent, receipt.detail, receipt.final, doubtful=receipt.doubtful)
-        )
+        address, link = _address(message, plan), self._link(message, now)
+        self._on_result(await self._send(channel, message, address, link))
 
-    async def _hand_over(self, channel: NotificationChannel, letter: ChannelMessage) -> ChannelResult:
+    async def _send(
+        self, channel: NotificationChannel, message: OutgoingMessage, address: str, link: str
+    ) -> AttemptResult:
         loop = asyncio.get_running_loop()
-        done: asyncio.Future[ChannelResult] = loop.create_future()
+        done: asyncio.Future[AttemptResult] = loop.create_future()
 
-        def finish(receipt: ChannelResult) -> None:
+        def finish(result: AttemptResult) -> None:
             self._busy[channel.id] -= 1
             if not done.done():
-                done.set_result(receipt)
+                done.set_result(result)
 
-        def work() -> None:
-            receipt = self._channels.send(channel, letter)
+        def send() -> None:
+            result = self._channels.send(channel, message, address, link)
             try:
-                loop.call_soon_threadsafe(finish, receipt)
+                loop.call_soon_threadsafe(finish, result)
             except RuntimeError:
-                return  # the loop has ended: nobody waits for it any more
+                return  # the loop has ended: nothing waits for the result any more
 
         self._busy[channel.id] += 1
-        # A daemon: a try that hangs must not keep the process from ending.
-        threading.Thread(target=work, name=f"channel {channel.id}", daemon=True).start()
+        # A daemon: an attempt that hangs must not keep the process from ending.
+        threading.Thread(target=send, name=f"channel {channel.id}", daemon=True).start()
         timeout_s = self._options.attempt_timeout_s
         try:
             return await asyncio.wait_for(asyncio.shield(done), timeout_s)
         except TimeoutError:
-            return ChannelResult(False, f"no answer within {timeout_s:g} s", doubtful=True)
+            return AttemptResult(message.id, False, f"no answer within {timeout_s:g} s", doubtful=True)
 
-    def _letter(self, message: OutgoingMessage, plan: DutyPlan, now: Instant) -> ChannelMessage:
-        send, said = message.send, message.wording
-        return ChannelMessage(
-            notification=message.id,
-            incident=send.incident,
-            kind=send.kind,
-            contact=send.contact,
-            address=_address(message, plan),
-            title=said.title,
-            body=said.body,
-            short=said.short,
-            severity=said.severity,
-            link=self._link(message, said, now),
-        )
-
-    def _link(self, message: OutgoingMessage, said: MessageText, now: Instant) -> str:
-        if not said.answer_label:
+    def _link(self, message: OutgoingMessage, now: Instant) -> str:
+        """Return the acknowledge link with its label; empty if there is nothing to acknowledge."""
+        label, request = message.text.answer_label, message.request
+        if not label:
             return ""
-        link = AcknowledgeLink(message.send.incident, message.send.contact, now + self._options.link_valid)
+        link = AcknowledgeLink(request.incident, request.contact, now + self._options.link_valid)
         token = sign_link(self._options.link_key, link)
-        return f"{said.answer_label}: {self._options.base_url.rstrip('/')}{LINK_PATH}{token}"
+        return f"{label}: {self._options.base_url.rstrip('/')}{LINK_PATH}{token}"
 
 
 def _address(message: OutgoingMessage, plan: DutyPlan) -> str:
-    """Return where the contact is reached now: a plan that was put right counts for what waits, too."""
-    send = message.send
-    if send.kind == "watchdog" and plan.watchdog is not None:
+    """Return the contact's present address: a corrected plan applies to waiting messages, too."""
+    request = message.request
+    if request.kind == "watchdog" and plan.watchdog is not None:
         return plan.watchdog[1]
-    contact = next((one for one in plan.contacts if one.id == send.contact), None)
-    return contact.addresses.get(send.channel, "") if contact is not None else ""
+    contact = next((contact for contact in plan.contacts if contact.id == request.contact), None)
+    return contact.addresses.get(request.channel, "") if contact is not None else ""

@@ -1,4 +1,4 @@
-"""Tells on `notifications` what became of messages: what the journal holds and the log does not yet."""
+"""Publishes the events of messages on `notifications`: those that the journal has and the log has not."""
 
 from __future__ import annotations
 
@@ -19,34 +19,38 @@ RETRY_S = 1.0
 REQUEST_TIMEOUT_MS = 10_000
 
 
-async def publish_notifications(kafka: Kafka, journal: DutyJournal, written: asyncio.Event) -> None:
-    """Send records in order, at least once, until cancelled; `written` is set when there are new ones.
+async def publish_notifications(kafka: Kafka, journal: DutyJournal, has_written: asyncio.Event) -> None:
+    """Publish events in order, at least once, until cancelled; `has_written` is set when there are new ones.
 
-    The historian knows each by its id and revision, so one that is sent again after a crash does nothing.
+    The historian identifies each event by its id and revision, and ignores one that is sent again.
     """
-    away = False
+    is_logged = False
     while True:
         producer = AIOKafkaProducer(
             **client_options(kafka), acks="all", request_timeout_ms=REQUEST_TIMEOUT_MS
         )
         try:
             await producer.start()
-            away = False
-            await _follow(producer, journal, written)
+            is_logged = False
+            await _publish(producer, journal, has_written)
         except (KafkaError, OSError) as error:
-            if not away:
-                log.warning("what became of messages waits in the journal, the log is away: %r", error)
-            away = True
+            if not is_logged:
+                log.warning(
+                    "events of messages wait in the journal, the log is unavailable: %r",
+                    error,
+                    extra={"event": "alerting.publishing_failed"},
+                )
+            is_logged = True
         finally:
             await producer.stop()
         await asyncio.sleep(RETRY_S)
 
 
-async def _follow(producer: AIOKafkaProducer, journal: DutyJournal, written: asyncio.Event) -> None:
+async def _publish(producer: AIOKafkaProducer, journal: DutyJournal, has_written: asyncio.Event) -> None:
     while True:
-        written.clear()
-        while waiting := journal.unpublished(PUBLISH_RECORDS_MAX):
-            sent = [await producer.send(NOTIFICATIONS, event, partition=0) for _, event in waiting]
+        has_written.clear()
+        while events := journal.unpublished(PUBLISH_RECORDS_MAX):
+            sent = [await producer.send(NOTIFICATIONS, event, partition=0) for _, event in events]
             await asyncio.gather(*sent)
-            journal.mark_published(number for number, _ in waiting)
-        await written.wait()
+            journal.mark_published(number for number, _ in events)
+        await has_written.wait()

@@ -1,4 +1,4 @@
-"""A case: an incident as the duty loop knows it, whom it has told of it, and what it does next."""
+"""The state of an incident in the duty loop: whom it was notified to, and what comes next."""
 
 from __future__ import annotations
 
@@ -15,74 +15,89 @@ from twin.instant import Instant
 from twin.wire.duty_messages import DutyCommand
 
 COMMENTS_MAX = 5
-"""The newest comments, which messages carry."""
+"""The newest comments, which messages contain."""
 
 DUTY_COMMANDS_MAX = 64
-"""So many commands are remembered for each case: a second delivery of one does nothing."""
+"""The newest commands of each incident, kept so that a second delivery of one has no effect."""
 
 RECOVERY_REPEATS_MAX = 3
-"""So often a recovery that may not have got there is told again: what kills the process comes to an end."""
+"""How often a recovery is repeated that may not have arrived: a message that kills the process must end."""
 
 MessageKind: TypeAlias = Literal["alarm", "change", "reminder", "recovery", "watchdog"]
 
 
 class IncidentPhase(StrEnum):
-    """Where a case is."""
+    """The phase of an incident in the duty loop."""
 
-    UNROUTED = "unrouted"  #: no route fits: nobody is told
+    UNROUTED = "unrouted"  #: no route matches: nobody is notified
     ESCALATING = "escalating"  #: one step after the other, until somebody acknowledges
     UNANSWERED = "unanswered"  #: all rounds are over: reminders
-    ACKNOWLEDGED = "acknowledged"  #: somebody knows: reminders
-    CLOSED = "closed"  #: those who were told are told that it is over
+    ACKNOWLEDGED = "acknowledged"  #: somebody has acknowledged: reminders
+    CLOSED = "closed"  #: the notified recipients get a recovery
 
 
 class Recipient(NamedTuple):
-    """Somebody was, or may have been, told over a channel."""
+    """A contact that is reached over a channel."""
 
     contact: str
     channel: str
 
 
 class IncidentComment(NamedTuple):
-    """What somebody wrote."""
+    """A comment of an operator."""
 
     actor: str
     time: Instant
     text: str
 
 
-class IncidentState(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything the loop remembers of an incident. `step` makes the next one of it."""
+_STORED_NAMES = {
+    "notified_severity": "severity",
+    "pending_messages": "waiting",
+    "reported_alarms": "known",
+    "change_notices": "changes",
+    "notices": "tellings",
+    "last_notified": "last_told",
+    "notified": "told",
+    "up_to_date": "abreast",
+    "recovery_repeats": "repeats",
+    "comments": "remarks",
+}
+"""The names of fields in the journal, where they differ."""
+
+
+class IncidentState(msgspec.Struct, frozen=True, kw_only=True, rename=_STORED_NAMES):
+    """Everything that the duty loop stores of an incident. `next_state` returns the next one."""
 
     incident: IncidentEvent
     phase: IncidentPhase
-    due: Instant | None  #: when the phase goes on
-    # The escalation, of which there is a new one when what was acknowledged is not any more.
-    escalation: int = 1  #: counts them
+    due: Instant | None  #: when the phase continues
+    # The escalation. A new one begins when an acknowledged incident has new or worse alarms.
+    escalation: int = 1  #: its number
     kind: MessageKind = "alarm"  #: of its messages
-    severity: Severity = Severity.CLEARED  #: the worst that it was told for; routes go by it
+    notified_severity: Severity = Severity.CLEARED  #: the worst one in messages so far; routes use it
     round: int = 0
     step: int = 0  #: the next one
-    waiting: tuple[str, ...] = ()  #: messages of the step before that have no outcome yet
+    pending_messages: tuple[str, ...] = ()  #: of the last step, without an outcome
     step_reached: bool = False  #: whether that step has reached somebody
-    reached: bool = False  #: whether the escalation has
-    # What is new, for those who were told.
-    known: tuple[str, ...] = ()  #: alarms that messages have spoken of
+    reached: bool = False  #: whether the escalation has reached somebody
+    # Changes for recipients that were notified before.
+    reported_alarms: tuple[str, ...] = ()  #: alarms that messages have contained
     change_due: Instant | None = None
-    changes: int = 0  #: told in this escalation; they come ever more rarely
-    tellings: int = 0  #: changes, reminders and recoveries: each has a number
-    last_told: Instant | None = None
-    told: tuple[Recipient, ...] = ()  #: since the incident was last over
-    abreast: tuple[Recipient, ...] = ()  #: those of them who know already what a change is due for
-    repeats: int = 0  #: how often a recovery that may not have got there was told again
-    # What people want.
+    change_notices: int = 0  #: in this escalation; the pause between two of them doubles
+    notices: int = 0  #: number of changes, reminders and recoveries, which is part of their ids
+    last_notified: Instant | None = None
+    notified: tuple[Recipient, ...] = ()  #: since the incident was last closed
+    up_to_date: tuple[Recipient, ...] = ()  #: those of them that need no message at `change_due`
+    recovery_repeats: int = 0  #: how often a recovery was repeated that may not have arrived
+    # Commands of people.
     snoozed_until: Instant | None = None
-    snoozed_severity: Severity = Severity.CLEARED  #: what is worse than that is told all the same
+    snoozed_severity: Severity = Severity.CLEARED  #: a worse severity ends the snooze
     assignee: str = ""
-    remarks: tuple[IncidentComment, ...] = ()
-    commands: tuple[str, ...] = ()
-    resume: tuple[IncidentPhase, Instant | None] | None = None  #: of a closed one: where it was
-    returns: int = 0  #: how often it came back after it was over
+    comments: tuple[IncidentComment, ...] = ()
+    commands: tuple[str, ...] = ()  #: ids
+    resume: tuple[IncidentPhase, Instant | None] | None = None  #: phase and due time before it was closed
+    returns: int = 0  #: how often it was opened again
 
     @property
     def id(self) -> str:
@@ -92,16 +107,16 @@ class IncidentState(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def open_members(self) -> tuple[IncidentMember, ...]:
         """The alarms that keep it open."""
-        return tuple(one for one in self.incident.members if keeps_open(one))
+        return tuple(member for member in self.incident.members if keeps_open(member))
 
     @property
     def all_acknowledged(self) -> bool:
-        """Whether somebody has acknowledged all of its active alarms."""
-        return all(one.state == AlarmState.ACKNOWLEDGED for one in self.open_members)
+        """Whether somebody has acknowledged all of its open alarms."""
+        return all(member.state == AlarmState.ACKNOWLEDGED for member in self.open_members)
 
 
 class NotificationRequest(NamedTuple):
-    """A contact is to be told over a channel."""
+    """The decision to send a message to a contact over a channel. Stored in the journal as an array."""
 
     notification: str
     incident: str
@@ -114,7 +129,7 @@ class NotificationRequest(NamedTuple):
 
 
 class UnreachableStep(NamedTuple):
-    """A step has nobody to tell."""
+    """The decision that a step has nobody to notify."""
 
     incident: str
     step: int
@@ -125,29 +140,28 @@ EscalationDecision: TypeAlias = NotificationRequest | UnreachableStep
 
 
 class MessageOutcome(NamedTuple):
-    """How it ended with a message."""
+    """The outcome of a message."""
 
-    notification: str
-    kind: MessageKind
-    contact: str
-    channel: str
-    #: `sent`; `given-up`; `doubtful`: the process died while it was handed over
+    request: NotificationRequest
+    #: `sent`; `given-up`; `doubtful`: it may have arrived, since the attempt did not end
     result: Literal["sent", "given-up", "doubtful"]
 
 
 class Tick(NamedTuple):
-    """Time has passed, or the plan is another."""
+    """Time has passed, or the plan has changed."""
 
 
 TICK = Tick()
 
 IncidentInput: TypeAlias = IncidentEvent | DutyCommand | MessageOutcome | Tick
+"""An input of the escalation of one incident."""
 
 
-def notification_id(case: IncidentState, step: int, to: Recipient, tag: str = "") -> str:
-    """Return the id of a message: the same message has the same id, whoever computes it when.
+def notification_id(state: IncidentState, step: int, recipient: Recipient, tag: str = "") -> str:
+    """Return the id of a message; it does not depend on when or by which process it is computed.
 
-    `incident~round~step~contact~channel`, and behind it what tells apart those that are not of the first
-    escalation of the incident: kind and number.
+    `incident~round~step~contact~channel`, and a tag for messages that are not of the first escalation of the
+    incident: kind and number.
     """
-    return "~".join((case.id, str(case.round), str(step), to.contact, to.channel, *([tag] if tag else [])))
+    parts = (state.id, str(state.round), str(step), recipient.contact, recipient.channel)
+    return "~".join((*parts, tag) if tag else parts)

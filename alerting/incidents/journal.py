@@ -1,7 +1,7 @@
-"""The duty loop's memory: cases, messages and positions in the log, in an SQLite file of its own.
+"""The journal of the duty loop: incidents, messages and log positions, in an SQLite file.
 
-What belongs together is written in one transaction, and a transaction is on the disk when `write` returns
-(`synchronous=FULL`): whatever is done after it is known after a crash. One process at a time has it open.
+Each change is one transaction, which is on the disk when `write` returns (`synchronous=FULL`). So everything
+that the process did after a write can be continued after a crash. One process at a time opens the file.
 """
 
 from __future__ import annotations
@@ -48,27 +48,29 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class JournalContent:
-    """What is in the journal, as far as the loop works by it."""
+    """The content of the journal that the duty loop works with."""
 
-    outage: tuple[Instant, int] | None = None  #: the way is closed since, and how often that was told
-    log: str = ""  #: identity of the log that the positions are of
+    outage: tuple[Instant, int] | None = (
+        None  #: since when the path from sensors is closed, and how often that was notified
+    )
+    log: str = ""  #: identity of the log that the positions belong to
     positions: dict[PartitionKey, int] = field(default_factory=dict)  #: the next offset to read
     incidents: dict[str, IncidentState] = field(default_factory=dict)
     alarms: dict[str, AlarmEvent] = field(default_factory=dict)
-    messages: dict[str, OutgoingMessage] = field(default_factory=dict)  #: those that have not ended
+    messages: dict[str, OutgoingMessage] = field(default_factory=dict)  #: without those that have ended
 
 
 @dataclass(slots=True)
 class JournalChange:
-    """What one transaction writes."""
+    """The content of one transaction."""
 
-    log: str | None = None  #: another log: of positions only those of this change remain
-    outage: tuple[Instant, int] | None = None  #: as in `JournalContent`; (0, 0): over
+    log: str | None = None  #: another log: only the positions of this change remain
+    outage: tuple[Instant, int] | None = None  #: as in `JournalContent`; (0, 0) when it is over
     positions: dict[PartitionKey, int] = field(default_factory=dict)
     incidents: dict[str, IncidentState] = field(default_factory=dict)
     alarms: dict[str, AlarmEvent] = field(default_factory=dict)
     messages: dict[str, OutgoingMessage] = field(default_factory=dict)
-    ended: dict[str, Instant] = field(default_factory=dict)  #: messages that have ended, and when
+    ended: dict[str, Instant] = field(default_factory=dict)  #: message → when it ended
     events: list[NotificationEvent] = field(default_factory=list)
     dropped_incidents: list[str] = field(default_factory=list)
     dropped_alarms: list[str] = field(default_factory=list)
@@ -81,7 +83,7 @@ class JournalChange:
 
 
 def _open(path: Path, opened: ExitStack) -> sqlite3.Connection:
-    """Return the database, whose lock is held; `opened` closes both. Raises OSError, sqlite3.Error."""
+    """Return the locked database; `opened` closes it and the lock. Raises OSError, sqlite3.Error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
     opened.callback(os.close, lock)
@@ -95,7 +97,7 @@ def _open(path: Path, opened: ExitStack) -> sqlite3.Connection:
 
 
 class DutyJournal:
-    """The file. Raises ServiceError when it cannot be opened, or another process has it."""
+    """The SQLite file. Raises ServiceError when it cannot be opened or another process has it open."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -104,25 +106,24 @@ class DutyJournal:
                 self._database = _open(path, opened)
             except (OSError, sqlite3.Error) as error:
                 raise ServiceError(
-                    f"the journal of the duty loop at {path} cannot be opened ({error}): one `alerting` at a "
-                    "time has it, on a disk that can be written; LIVETWIN_STATE_DIR says where it is"
+                    f"the journal of the duty loop at {path} cannot be opened ({error}): run one `alerting` "
+                    "at a time, with a writable disk; LIVETWIN_STATE_DIR sets the folder"
                 ) from error
             found = self._fact("layout")
             if found not in ("", str(JOURNAL_LAYOUT)):
                 raise ServiceError(
                     f"the journal at {path} has layout {found}, this program reads {JOURNAL_LAYOUT}: "
-                    "upgrade the "
-                    "program"
+                    "upgrade the program"
                 )
             self._set_fact("layout", str(JOURNAL_LAYOUT))
             self._opened = opened.pop_all()
 
     def read(self) -> JournalContent:
-        """Return what is remembered."""
+        """Return the content."""
         rows = self._database.execute
-        since, told = map(int, (self._fact("outage") or "0 0").split())
+        since, count = map(int, (self._fact("outage") or "0 0").split())
         return JournalContent(
-            outage=(since, told) if told else None,
+            outage=(since, count) if count else None,
             log=self._fact("log"),
             positions={
                 (topic, number): at
@@ -134,7 +135,7 @@ class DutyJournal:
         )
 
     def write(self, change: JournalChange) -> None:
-        """Write a change; when this returns, it is on the disk."""
+        """Write a change; it is on the disk when this returns."""
         run, many = self._database.execute, self._database.executemany
         run("BEGIN IMMEDIATE")
         try:
@@ -145,17 +146,17 @@ class DutyJournal:
                 self._set_fact("outage", "{} {}".format(*change.outage))
             many(
                 "INSERT OR REPLACE INTO position (topic, partition, next) VALUES (?, ?, ?)",
-                [(*place, at) for place, at in change.positions.items()],
+                [(*partition, next) for partition, next in change.positions.items()],
             )
             self._put("incident", change.incidents)
             self._put("alarm", change.alarms)
             many(
                 "INSERT OR REPLACE INTO message (id, ended, content) VALUES (?, ?, ?)",
-                [(id, change.ended.get(id), _encode(one)) for id, one in change.messages.items()],
+                [(id, change.ended.get(id), _encode(message)) for id, message in change.messages.items()],
             )
             many(
                 "INSERT INTO untold (event) VALUES (?)",
-                [(NOTIFICATIONS.encode(one),) for one in change.events],
+                [(NOTIFICATIONS.encode(event),) for event in change.events],
             )
             many("DELETE FROM incident WHERE id = ?", [(id,) for id in change.dropped_incidents])
             many("DELETE FROM alarm WHERE id = ?", [(id,) for id in change.dropped_alarms])
@@ -167,22 +168,22 @@ class DutyJournal:
             raise
 
     def unpublished(self, limit: int) -> list[tuple[int, bytes]]:
-        """Return the oldest records that `notifications` does not hold yet, by number, at most `limit`."""
-        found = self._database.execute("SELECT number, event FROM untold ORDER BY number LIMIT ?", (limit,))
-        return list(found)
+        """Return at most `limit` of the oldest events that are not published yet, with their numbers."""
+        rows = self._database.execute("SELECT number, event FROM untold ORDER BY number LIMIT ?", (limit,))
+        return list(rows)
 
     def mark_published(self, numbers: Iterable[int]) -> None:
-        """Forget records that the log has confirmed."""
-        self._database.executemany("DELETE FROM untold WHERE number = ?", [(one,) for one in numbers])
+        """Remove events that the log has confirmed."""
+        self._database.executemany("DELETE FROM untold WHERE number = ?", [(number,) for number in numbers])
 
     def close(self) -> None:
-        """Let another process have it."""
+        """Close the file, so that another process can open it."""
         self._opened.close()
 
     def _put(self, table: str, contents: Mapping[str, msgspec.Struct]) -> None:
         self._database.executemany(
             f"INSERT OR REPLACE INTO {table} (id, content) VALUES (?, ?)",  # noqa: S608
-            [(id, _encode(one)) for id, one in contents.items()],
+            [(id, _encode(content)) for id, content in contents.items()],
         )
 
     def _contents(self, statement: str, kind: type[T]) -> dict[str, T]:
@@ -191,8 +192,8 @@ class DutyJournal:
             return {id: decode(content) for id, content in self._database.execute(statement)}
         except DECODE_ERRORS as error:
             raise ServiceError(
-                f"the journal at {self._path} holds what this program cannot read ({error}): upgrade it, "
-                "or go back to the one that wrote it"
+                f"the journal at {self._path} contains an entry that this program cannot read ({error}): "
+                "upgrade the program, or go back to the version that wrote the journal"
             ) from error
 
     def _fact(self, name: str) -> str:

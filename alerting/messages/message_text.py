@@ -1,4 +1,8 @@
-"""What a message says, in the language of the contact. Pure; links are added when it is sent."""
+"""The text of a message in the contact's language: title, body and short text. Pure.
+
+A message has a subject: which alarms it is about, and which of them no earlier message contained. The link
+that acknowledges is added when the message is sent.
+"""
 
 from __future__ import annotations
 
@@ -26,268 +30,289 @@ TITLE_CHARACTERS_MAX = 120
 
 
 class MessageText(msgspec.Struct, frozen=True, kw_only=True):
-    """Title and body; the short one stands for both where there is no room."""
+    """Title and body; the short text replaces both where there is little room. Stored in the journal."""
 
     title: str
     body: str
     short: str
     language: Language
-    severity: Severity  #: CLEARED when it says that it is over
-    answer_label: str  #: what stands before the link; empty: there is nothing to acknowledge
+    severity: Severity  #: CLEARED in a recovery
+    answer_label: str  #: the label of the acknowledge link; empty: there is nothing to acknowledge
+
+
+def compose_message(
+    kind: MessageKind,
+    state: IncidentState,
+    before: IncidentState,
+    *,
+    language: Language,
+    alarms: Mapping[str, AlarmEvent],
+    model: CityModel,
+) -> MessageText:
+    """Return the text of a message about an incident; `before` is its state before the decision.
+
+    `alarms` are the newest events of the incident's alarms, as far as they are known.
+    """
+    subject = message_subject(kind, state, before)
+    composition = _Composition(subject, language, alarms, model)
+    phrases = composition.phrases
+    titled = [alarms[member.alarm] for member in subject.titled if member.alarm in alarms]
+    severity = Severity.CLEARED if composition.is_recovery else state.incident.severity
+    title = _title(composition, severity, titled)
+    when = _when(composition)
+    body = [_status(composition, when), *_lines(composition)]
+    body.append(phrases["area"].format(place=composition.entity_name(state.incident.area)))
+    if state.comments and not composition.is_recovery:
+        comment = state.comments[-1]
+        body.append(phrases["remark"].format(actor=comment.actor, text=comment.text))
+    has_answer = not composition.is_recovery and not state.all_acknowledged
+    return MessageText(
+        title=title,
+        body="\n".join(body),
+        short=_short(composition, title, when, titled),
+        language=language,
+        severity=severity,
+        answer_label=phrases["answer"] if has_answer else "",
+    )
+
+
+# -- the subject ----------------------------------------------------------------------------------------
+
+TitlePrefix: TypeAlias = Literal["", "new", "worse", "again", "reminder", "repeated"]
+"""What precedes the name in the title, by its key in `alerting.messages.phrases`; empty: only the name."""
+
+
+class MessageSubject(NamedTuple):
+    """The alarms of a message, and how its title begins."""
+
+    state: IncidentState
+    kind: MessageKind
+    prefix: TitlePrefix
+    #: alarms that no earlier message contained, or that got worse, the worst first; empty: none, or all
+    new: tuple[IncidentMember, ...]
+    rest: tuple[IncidentMember, ...]  #: the other open alarms, the worst first
+    earlier_severity: Severity  #: with `worse`: the severity in earlier messages
+
+    @property
+    def members(self) -> tuple[IncidentMember, ...]:
+        """All alarms of the message in its order."""
+        return (*self.new, *self.rest)
+
+    @property
+    def titled(self) -> tuple[IncidentMember, ...]:
+        """The alarms that its title is about."""
+        return self.new if self.new and self.prefix else _ordered(self.members)
+
+
+def message_subject(kind: MessageKind, state: IncidentState, before: IncidentState) -> MessageSubject:
+    """Return the subject of a message; `before` is the state before the decision to send it."""
+    earlier_severity = before.notified_severity
+    if kind == "recovery":
+        members = _ordered(state.incident.members)
+        prefix: TitlePrefix = "repeated" if before.recovery_repeats else ""
+        return MessageSubject(state, kind, prefix, (), members, earlier_severity)
+    prefix, new_alarms = _title_prefix(kind, state, before)
+    new = _ordered(member for member in state.open_members if member.alarm in new_alarms)
+    rest = _ordered(member for member in state.open_members if member.alarm not in new_alarms)
+    if not rest:
+        new, rest = (), new
+    return MessageSubject(state, kind, prefix, new, rest, earlier_severity)
+
+
+def _title_prefix(
+    kind: MessageKind, state: IncidentState, before: IncidentState
+) -> tuple[TitlePrefix, set[str]]:
+    """Return the prefix of the title, and the alarms that are new, worse, or notified again."""
+    severity = before.notified_severity
+    unreported = {one.alarm for one in state.open_members if one.alarm not in before.reported_alarms}
+    if kind != "change":
+        # To a recipient of a later step everything may be new: the title is about the worst alarm.
+        prefix: TitlePrefix = "reminder" if kind == "reminder" else ""
+        return prefix, unreported if before.reported_alarms else set()
+    if severity is Severity.CLEARED:
+        return "again", set()
+    if state.incident.severity > severity:
+        worse = {member.alarm for member in state.open_members if member.severity > severity}
+        return "worse", worse | unreported
+    if unreported:
+        return "new", unreported
+    if before.round == before.step == 0:
+        unacknowledged = {one.alarm for one in state.open_members if one.state == AlarmState.UNACKNOWLEDGED}
+        return "again", unacknowledged
+    return "", set()
+
+
+def _ordered(members: Iterable[IncidentMember]) -> tuple[IncidentMember, ...]:
+    """Return the worst alarms first, and of those the earliest first."""
+    return tuple(sorted(members, key=lambda member: (-member.severity, member.time, member.alarm)))
+
+
+# -- the text -------------------------------------------------------------------------------------------
 
 
 class _Composition(NamedTuple):
-    """What is said, and in which language of which city."""
+    """The subject of a text, its language, and the names that it uses."""
 
-    topic: MessageSubject
+    subject: MessageSubject
     language: Language
     alarms: Mapping[str, AlarmEvent]
     model: CityModel
 
     @property
-    def words(self) -> Mapping[str, str]:
+    def phrases(self) -> Mapping[str, str]:
         return phrases_of(self.language)
 
     @property
-    def recovery(self) -> bool:
-        return self.topic.kind == "recovery"
+    def is_recovery(self) -> bool:
+        return self.subject.kind == "recovery"
 
-    def place(self, entity: str) -> str:
-        """Return the name of an entity."""
-        found = self.model.entities.get(entity)
-        return found.name if found is not None else entity
+    @property
+    def is_silenced(self) -> bool:
+        """Whether the incident is over only because its active alarms were shelved or suppressed."""
+        return self.is_recovery and any(member.active for member in self.subject.members)
 
-    def title_of(self, event: AlarmEvent) -> str:
-        """Return the title of the rule of an alarm."""
+    def entity_name(self, id: str) -> str:
+        entity = self.model.entities.get(id)
+        return entity.name if entity is not None else id
+
+    def rule_title(self, event: AlarmEvent) -> str:
         rule = self.model.rules.get(event.rule)
         return rule.title.in_language(self.language) if rule is not None else event.rule
 
+    def alarm_name(self, event: AlarmEvent) -> str:
+        return f"{self.rule_title(event)}, {self.entity_name(event.entity)}"
 
-def compose_message(
-    topic: MessageSubject, language: Language, alarms: Mapping[str, AlarmEvent], model: CityModel
-) -> MessageText:
-    """Return what to say; `alarms` are the newest events of the alarms of the case, as far as known."""
-    speech = _Composition(topic, language, alarms, model)
-    case, words = topic.case, speech.words
-    named = [alarms[one.alarm] for one in topic.titled if one.alarm in alarms]
-    severity = Severity.CLEARED if speech.recovery else case.incident.severity
-    title = _title(speech, severity, named)
-    when = _when(speech)
-    body = [_status(speech, when), *_lines(speech)]
-    body.append(words["area"].format(place=speech.place(case.incident.area)))
-    if case.remarks and not speech.recovery:
-        remark = case.remarks[-1]
-        body.append(words["remark"].format(actor=remark.actor, text=remark.text))
-    return MessageText(
-        title=title,
-        body="\n".join(body),
-        short=_short(speech, title, when, named),
-        language=language,
-        severity=severity,
-        answer_label="" if speech.recovery or case.all_acknowledged else words["answer"],
+
+def _title(composition: _Composition, severity: Severity, titled: Sequence[AlarmEvent]) -> str:
+    """Return severity, prefix and name of the worst alarm, and the number of other alarms."""
+    subject, phrases, language = composition.subject, composition.phrases, composition.language
+    head = phrases["aside"] if composition.is_silenced else severity_label(severity, language).upper()
+    prefix = phrases[subject.prefix] if subject.prefix else ""
+    prefix = prefix.format(
+        was=severity_label(subject.earlier_severity, language), now=severity_label(severity, language)
     )
+    name = _title_name(composition, titled)
+    if titled and not composition.is_recovery and titled[0].severity != severity:
+        name += f" ({severity_label(titled[0].severity, language)})"
+    others = len(subject.titled) - 1
+    more = phrases["and more"].format(count=others) if others > 0 else ""
+    room = TITLE_CHARACTERS_MAX - len(f"{head} · {prefix}{more}")
+    return f"{head} · {prefix}{name[:room]}{more}"
 
 
-def _title(speech: _Composition, severity: Severity, named: Sequence[AlarmEvent]) -> str:
-    """Return how bad the incident is, what has happened, and the alarm that it is about."""
-    topic, words, language = speech.topic, speech.words, speech.language
-    head = words["aside"] if _is_set_aside(speech) else severity_label(severity, language).upper()
-    turn = words[topic.turn] if topic.turn else ""
-    turn = turn.format(was=severity_label(topic.was, language), now=severity_label(severity, language))
-    name = _name(speech, named)
-    if named and not speech.recovery and named[0].severity != severity:
-        name += f" ({severity_label(named[0].severity, language)})"
-    others = len(topic.titled) - 1
-    more = words["and more"].format(count=others) if others > 0 else ""
-    room = TITLE_CHARACTERS_MAX - len(f"{head} · {turn}{more}")
-    return f"{head} · {turn}{name[:room]}{more}"
+def _title_name(composition: _Composition, titled: Sequence[AlarmEvent]) -> str:
+    """Return the name of the first alarm; cause and area of the incident where no alarm is known."""
+    if titled:
+        return composition.alarm_name(titled[0])
+    incident = composition.subject.state.incident
+    return f"{incident.cause}, {composition.entity_name(incident.area)}"
 
 
-def _name(speech: _Composition, named: Sequence[AlarmEvent]) -> str:
-    """Return the title of the rule and the name of the entity; cause and area where no alarm is known."""
-    if not named:
-        incident = speech.topic.case.incident
-        return f"{incident.cause}, {speech.place(incident.area)}"
-    return f"{speech.title_of(named[0])}, {speech.place(named[0].entity)}"
+def _when(composition: _Composition) -> str:
+    """Return since when the incident is open; in a recovery, since when it is over and how long it lasted."""
+    phrases, model = composition.phrases, composition.model
+    incident = composition.subject.state.incident
+    if not composition.is_recovery:
+        return phrases["since"].format(time=time_text(incident.opened_time, model))
+    closed = incident.closed_time if incident.closed_time is not None else incident.time
+    duration = duration_text(closed - incident.opened_time, composition.language)
+    phrase = phrases["set aside" if composition.is_silenced else "over"]
+    return phrase.format(time=time_text(closed, model), duration=duration)
 
 
-def _is_set_aside(speech: _Composition) -> bool:
-    """Whether it is over only because people, or rules, have set aside what goes on."""
-    return speech.recovery and any(one.active for one in speech.topic.members)
+def _status(composition: _Composition, when: str) -> str:
+    state, phrases = composition.subject.state, composition.phrases
+    count = len(composition.subject.members)
+    last = state.last_notified
+    duration = last - state.incident.opened_time if last is not None else 0
+    if duration >= MINUTE and not composition.is_recovery:
+        when += phrases["lasting"].format(duration=duration_text(duration, composition.language))
+    return f"{when}, {phrases['alarms'].format(count=count)}" if count > 1 else when
 
 
-def _when(speech: _Composition) -> str:
-    """Return since when it goes on; of a recovery since when it is over, and how long it took."""
-    case, words, model = speech.topic.case, speech.words, speech.model
-    incident = case.incident
-    if speech.recovery:
-        over = incident.closed_time if incident.closed_time is not None else incident.time
-        lasted = duration_text(over - incident.opened_time, speech.language)
-        said = words["set aside" if _is_set_aside(speech) else "over"]
-        return said.format(time=time_text(over, model), duration=lasted)
-    return words["since"].format(time=time_text(incident.opened_time, model))
-
-
-def _status(speech: _Composition, when: str) -> str:
-    case, words, count = speech.topic.case, speech.words, len(speech.topic.members)
-    lasting = case.last_told - case.incident.opened_time if case.last_told is not None else 0
-    if lasting >= MINUTE and not speech.recovery:
-        when += words["lasting"].format(duration=duration_text(lasting, speech.language))
-    return f"{when}, {words['alarms'].format(count=count)}" if count > 1 else when
-
-
-def _lines(speech: _Composition) -> list[str]:
-    """Return a line for each alarm, what is new before the rest; those without room are counted."""
-    topic, words = speech.topic, speech.words
+def _lines(composition: _Composition) -> list[str]:
+    """Return a line for each alarm, new ones first, and the number of those without a line."""
+    subject, phrases = composition.subject, composition.phrases
     lines: list[str] = []
     listed = 0
-    for heading, members in (("new", topic.news), ("earlier", topic.rest)):
-        known = [one for one in members if one.alarm in speech.alarms][: ALARMS_LISTED_MAX - listed]
-        if known and topic.news:
-            lines.append(words[f"heading {heading}"])
-        lines += [_line(one, speech) for one in known]
+    for heading, members in (("new", subject.new), ("earlier", subject.rest)):
+        known = [member for member in members if member.alarm in composition.alarms]
+        known = known[: ALARMS_LISTED_MAX - listed]
+        if known and subject.new:
+            lines.append(phrases[f"heading {heading}"])
+        lines += [_line(member, composition) for member in known]
         listed += len(known)
-    if listed and (more := len(topic.members) - listed):
-        lines.append(words["more alarm" if more == 1 else "more alarms"].format(count=more))
+    if listed and (more := len(subject.members) - listed):
+        lines.append(phrases["more alarm" if more == 1 else "more alarms"].format(count=more))
     return lines
 
 
-def _line(member: IncidentMember, speech: _Composition) -> str:
-    """Return an alarm: how bad, what, where, its value, since when."""
-    event, language = speech.alarms[member.alarm], speech.language
-    said = _explained(event, speech)
-    if speech.recovery:
-        aside = speech.words.get(member.state, "")
-        return f"– {said}" + (f" ({aside})" if aside else "")
-    begun = time_text(event.raised_time if event.raised_time is not None else event.time, speech.model)
-    since = "" if begun in said else f", {speech.words['since'].format(time=begun)}"
-    return f"– {severity_label(event.severity, language).upper()} · {said.removesuffix('.')}{since}"
+def _line(member: IncidentMember, composition: _Composition) -> str:
+    """Return the line of an alarm: severity, name, value, and since when."""
+    event, phrases = composition.alarms[member.alarm], composition.phrases
+    description = _description(event, composition)
+    if composition.is_recovery:
+        silenced = phrases.get(member.state, "")
+        return f"– {description}" + (f" ({silenced})" if silenced else "")
+    raised = event.raised_time if event.raised_time is not None else event.time
+    time = time_text(raised, composition.model)
+    since = "" if time in description else f", {phrases['since'].format(time=time)}"
+    severity = severity_label(event.severity, composition.language).upper()
+    return f"– {severity} · {description.removesuffix('.')}{since}"
 
 
-def _explained(event: AlarmEvent, speech: _Composition) -> str:
-    """Return an alarm with its value: beside the threshold where there is one, else in its own sentence."""
-    place, name = speech.place(event.entity), f"{speech.title_of(event)}, {speech.place(event.entity)}"
-    if not all(_may_be_disclosed(one, speech.model) for one in event.operands):
+def _description(event: AlarmEvent, composition: _Composition) -> str:
+    """Return an alarm with its value: beside the threshold if it has one, else in the alarm's sentence."""
+    entity, name = composition.entity_name(event.entity), composition.alarm_name(event)
+    if not all(_may_be_disclosed(operand, composition.model) for operand in event.operands):
         return name
-    threshold = _threshold(event, speech.model)
-    if threshold is not None and event.active and not speech.recovery:
-        one = event.operands[0]
-        limit = format_quantity(one.threshold or 0.0, one.unit, speech.language)
-        limit = speech.words[threshold.direction].format(limit=limit)
-        value = format_quantity(one.value, one.unit, speech.language)
-        return f"{name}: {display_name(one.name, speech.language)} {value}, {limit}"
-    sentence = event.sentence_nl if speech.language == "nl" else event.sentence_en
-    return sentence if place in sentence else f"{place}: {sentence}"
+    threshold, language = _threshold(event, composition.model), composition.language
+    if threshold is not None and event.active and not composition.is_recovery:
+        operand = event.operands[0]
+        limit = format_quantity(operand.threshold or 0.0, operand.unit, language)
+        limit = composition.phrases[threshold.direction].format(limit=limit)
+        value = format_quantity(operand.value, operand.unit, language)
+        return f"{name}: {display_name(operand.name, language)} {value}, {limit}"
+    sentence = event.sentence_nl if language == "nl" else event.sentence_en
+    return sentence if entity in sentence else f"{entity}: {sentence}"
 
 
 def _threshold(event: AlarmEvent, model: CityModel) -> ThresholdCondition | None:
-    """Return the condition of an alarm whose rule compares just its one value with a threshold."""
+    """Return the condition of an alarm whose rule compares a single value with a threshold."""
     rule = model.rules.get(event.rule)
-    if (
-        rule is None
-        or not isinstance(rule.condition, ThresholdCondition)
-        or rule.condition.transform is not None
-    ):
+    condition = rule.condition if rule is not None else None
+    if not isinstance(condition, ThresholdCondition) or condition.transform is not None:
         return None
-    one = event.operands[0] if event.operands else None
-    return rule.condition if one is not None and one.threshold is not None else None
+    return condition if event.operands and event.operands[0].threshold is not None else None
 
 
 def _may_be_disclosed(operand: OperandValue, model: CityModel) -> bool:
-    """Whether a value may leave the system: not where it is of few households (decision 0009)."""
+    """Whether a value may leave the system; a value of few households may not (decision 0009)."""
     personal = {one.datastream for one in operand.sources if _is_personal(one.datastream, model)}
     return not personal or len(personal) >= CONNECTIONS_MIN
 
 
-def _is_personal(datastream: int, model: CityModel) -> bool:
-    found = model.datastreams.get(datastream)
-    sensor = model.sensors.get(found.sensor) if found is not None else None
+def _is_personal(id: int, model: CityModel) -> bool:
+    datastream = model.datastreams.get(id)
+    sensor = model.sensors.get(datastream.sensor) if datastream is not None else None
     return sensor is not None and sensor.personal
 
 
-def _short(speech: _Composition, title: str, when: str, named: Sequence[AlarmEvent]) -> str:
-    """Return one line; the value goes first when there is no room, the title is cut last."""
-    for parts in ((title, *_value(speech, named), when), (title, when)):
+def _short(composition: _Composition, title: str, when: str, titled: Sequence[AlarmEvent]) -> str:
+    """Return one line; without enough room, the value is left out first, and the title is cut last."""
+    for parts in ((title, *_title_value(composition, titled), when), (title, when)):
         text = short_text(", ".join(parts))
         if len(text) <= SHORT_CHARACTERS_MAX:
             return text
     return short_text(title)[:SHORT_CHARACTERS_MAX]
 
 
-def _value(speech: _Composition, named: Sequence[AlarmEvent]) -> list[str]:
-    """Return the value of the alarm in the title, where the rule compares just that with a threshold."""
-    if speech.recovery or not named or _threshold(named[0], speech.model) is None:
+def _title_value(composition: _Composition, titled: Sequence[AlarmEvent]) -> list[str]:
+    """Return the value of the alarm in the title if its rule compares it with a threshold; at most one."""
+    if composition.is_recovery or not titled or _threshold(titled[0], composition.model) is None:
         return []
     return [
-        format_quantity(one.value, one.unit, speech.language)
-        for one in named[0].operands[:1]
-        if _may_be_disclosed(one, speech.model)
+        format_quantity(operand.value, operand.unit, composition.language)
+        for operand in titled[0].operands[:1]
+        if _may_be_disclosed(operand, composition.model)
     ]
-
-
-# What a message is about: the alarms in it, and what it says that the message before did not. Pure.
-
-TitlePrefix: TypeAlias = Literal["", "new", "worse", "again", "reminder", "repeated"]
-"""What the title says before the name; empty: the name alone. The names of `alerting.messages.phrases`."""
-
-
-class MessageSubject(NamedTuple):
-    """What a message is about."""
-
-    case: IncidentState
-    kind: MessageKind
-    turn: TitlePrefix
-    news: tuple[
-        IncidentMember, ...
-    ]  #: what was not said before, the worst first; empty: nothing, or all of it
-    rest: tuple[IncidentMember, ...]  #: what else stands, the worst first
-    was: Severity  #: of `worse`: how bad it was said to be
-
-    @property
-    def members(self) -> tuple[IncidentMember, ...]:
-        """All alarms of the message in its order."""
-        return (*self.news, *self.rest)
-
-    @property
-    def titled(self) -> tuple[IncidentMember, ...]:
-        """The alarms that its title is about."""
-        return self.news if self.news and self.turn else _ordered(self.members)
-
-
-def message_subject(kind: MessageKind, case: IncidentState, before: IncidentState) -> MessageSubject:
-    """Return what a message about a case is about; `before` is the case before it was decided on."""
-    if kind == "recovery":
-        members = _ordered(case.incident.members)
-        return MessageSubject(case, kind, "repeated" if before.repeats else "", (), members, before.severity)
-    turn, fresh = _title_prefix(kind, case, before)
-    news = _ordered(one for one in case.open_members if one.alarm in fresh)
-    rest = _ordered(one for one in case.open_members if one.alarm not in fresh)
-    if not rest:
-        news, rest = (), news
-    return MessageSubject(case, kind, turn, news, rest, before.severity)
-
-
-def _title_prefix(
-    kind: MessageKind, case: IncidentState, before: IncidentState
-) -> tuple[TitlePrefix, set[str]]:
-    """Return what the title says first, and the alarms that are new, worse, or speak again."""
-    was = before.severity
-    unknown = {one.alarm for one in case.open_members if one.alarm not in before.known}
-    if kind != "change":
-        # A step may be told to somebody to whom all of it is new: the title is about the worst.
-        return "reminder" if kind == "reminder" else "", unknown if before.known else set()
-    if was is Severity.CLEARED:
-        return "again", set()
-    if case.incident.severity > was:
-        return "worse", {one.alarm for one in case.open_members if one.severity > was} | unknown
-    if unknown:
-        return "new", unknown
-    if before.round == before.step == 0:
-        unanswered = {one.alarm for one in case.open_members if one.state == AlarmState.UNACKNOWLEDGED}
-        return "again", unanswered
-    return "", set()
-
-
-def _ordered(members: Iterable[IncidentMember]) -> tuple[IncidentMember, ...]:
-    """Return the worst first, and of those the one that began first."""
-    return tuple(sorted(members, key=lambda one: (-one.severity, one.time, one.alarm)))

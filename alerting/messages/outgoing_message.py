@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
@@ -18,64 +19,79 @@ DETAIL_CHARACTERS_MAX = 300
 
 NotificationOutcome = Literal["sending", "sent", "failed", "given-up", "withdrawn"]
 
-DOUBTFUL_DETAIL = "the process ended while it was handed over; whether it got there is not known"
+DOUBTFUL_DETAIL = "the process ended while the message was being sent; it is not known whether it arrived"
 
 
 class MessageState(StrEnum):
-    """How far a message is."""
+    """The state of a message."""
 
-    WAITING = "waiting"  #: for its first or next try
-    SENDING = "sending"  #: being handed over; found at a start it is doubtful
+    WAITING = "waiting"  #: for its first or next attempt
+    SENDING = "sending"  #: an attempt is under way; after a restart its outcome is doubtful
     ENDED = "ended"
 
 
-class OutgoingMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A message. Its tries have the numbers from 1; each event about it has a revision of its own."""
+@dataclass(frozen=True, slots=True)
+class AttemptResult:
+    """The result of one attempt to send a message."""
 
-    send: NotificationRequest
-    wording: MessageText
-    standing: MessageState = MessageState.WAITING
-    attempt: int = 0  #: tries so far
+    id: str  #: of the message
+    sent: bool
+    detail: str = ""  #: why it was not sent, without secrets
+    final: bool = False  #: whether another attempt would fail in the same way
+    doubtful: bool = False  #: whether the message may have arrived nevertheless
+
+
+_STORED_NAMES = {"request": "send", "text": "wording", "state": "standing"}
+"""The names of fields in the journal, where they differ."""
+
+
+class OutgoingMessage(msgspec.Struct, frozen=True, kw_only=True, rename=_STORED_NAMES):
+    """A message in the journal. Attempts count from 1; each event about it has a revision of its own."""
+
+    request: NotificationRequest
+    text: MessageText
+    state: MessageState = MessageState.WAITING
+    attempt: int = 0  #: attempts so far
     revision: int = 0
-    due: Instant  #: of the next try
+    due: Instant  #: of the next attempt
 
     @property
     def id(self) -> str:
         """The notification's id."""
-        return self.send.notification
+        return self.request.notification
 
     def as_sending(self) -> OutgoingMessage:
-        """Return it as it is while it is handed over: what the journal holds before anything is sent."""
-        return self._told(standing=MessageState.SENDING, attempt=self.attempt + 1)
+        """Return the message as the journal must have it before an attempt begins."""
+        return self._changed(state=MessageState.SENDING, attempt=self.attempt + 1)
 
     def as_waiting(self, due: Instant) -> OutgoingMessage:
-        """Return it as it waits for another try."""
-        return self._told(standing=MessageState.WAITING, due=due)
+        """Return the message as it waits for another attempt."""
+        return self._changed(state=MessageState.WAITING, due=due)
 
     def as_ended(self) -> OutgoingMessage:
-        """Return it as it is when nothing more is done with it."""
-        return self._told(standing=MessageState.ENDED)
+        """Return the message as it is after its last attempt."""
+        return self._changed(state=MessageState.ENDED)
 
-    def _told(self, **changes: object) -> OutgoingMessage:
+    def _changed(self, **changes: object) -> OutgoingMessage:
         return replace(self, revision=self.revision + 1, **changes)
 
     def to_event(self, outcome: NotificationOutcome, now: Instant, detail: str = "") -> NotificationEvent:
-        """Return what is told of it."""
-        send = self.send
+        """Return the event about the message that is published on `notifications`."""
+        request = self.request
         return NotificationEvent(
             version=LAYOUT_VERSION,
-            notification=send.notification,
+            notification=request.notification,
             revision=self.revision,
-            incident=send.incident,
-            kind=send.kind,
-            round=send.round,
-            step=send.step,
-            contact=send.contact,
-            channel=send.channel,
+            incident=request.incident,
+            kind=request.kind,
+            round=request.round,
+            step=request.step,
+            contact=request.contact,
+            channel=request.channel,
             outcome=outcome,
             attempt=max(1, self.attempt),
             time=now,
-            due_time=send.due_time,
-            title=self.wording.title,
+            due_time=request.due_time,
+            title=self.text.title,
             detail=detail[:DETAIL_CHARACTERS_MAX],
         )

@@ -1,4 +1,4 @@
-"""The words of messages in both languages, with times and durations as people write them. Pure."""
+"""The phrases of messages in both languages, and times and durations as people write them. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SEVERITY: dict[Language, tuple[str, ...]] = {
     "nl": ("hersteld", "waarschuwing", "klein", "groot", "kritiek"),
 }
 
-_WORDS: dict[Language, dict[str, str]] = {
+_PHRASES: dict[Language, dict[str, str]] = {
     "en": {
         "new": "New: ",
         "worse": "Worse ({was} → {now}): ",
@@ -77,12 +77,12 @@ _UNITS: dict[Language, tuple[tuple[Duration, str], ...]] = {
 
 
 def phrases_of(language: Language) -> Mapping[str, str]:
-    """Return the words of a language, with the names of what goes into them."""
-    return MappingProxyType(_WORDS[language])
+    """Return the phrases of a language, with named placeholders."""
+    return MappingProxyType(_PHRASES[language])
 
 
 def severity_label(severity: int, language: Language) -> str:
-    """Return how bad it is, in one word.
+    """Return the name of a severity.
 
     >>> severity_label(3, "nl")
     'groot'
@@ -91,7 +91,7 @@ def severity_label(severity: int, language: Language) -> str:
 
 
 def duration_text(duration: Duration, language: Language) -> str:
-    """Return a duration in its two largest units; less than a minute is one.
+    """Return a duration in its two largest units, at least one minute.
 
     >>> [duration_text(one * MINUTE, "nl") for one in (0, 62, 120, 1500, 2885)]
     ['1 min', '1 u 2 min', '2 u', '1 d 1 u', '2 d']
@@ -106,5 +106,5 @@ def duration_text(duration: Duration, language: Language) -> str:
 
 
 def time_text(time: Instant, model: CityModel) -> str:
-    """Return an instant in the time of the city, to the minute."""
+    """Return a time in the time zone of the city, to the minute."""
     return f"{to_datetime(time).astimezone(ZoneInfo(model.city.timezone)):%d-%m-%Y %H:%M}"

@@ -1,6 +1,7 @@
-"""Text for messages of 160 characters: GSM 03.38 has room for so many only in its own alphabet. Pure.
+"""Texts for SMS messages of 160 characters, which GSM 03.38 allows only in its own alphabet. Pure.
 
-One character from outside makes it UCS-2, of which 70 fit; the rest would come as further messages, or not.
+One other character makes the message UCS-2, with room for 70 characters. The rest would be sent as further
+messages or be lost.
 """
 
 from __future__ import annotations
@@ -8,13 +9,13 @@ from __future__ import annotations
 import unicodedata
 
 SHORT_CHARACTERS_MAX = 160
-"""A text message of one part."""
+"""The length of an SMS message of one part."""
 
 ALPHABET = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
     "abcdefghijklmnopqrstuvwxyzäöñüà"
 )
-"""Of GSM 03.38, without the extension of which each character takes the room of two."""
+"""The alphabet of GSM 03.38, without the extension, whose characters take the room of two."""
 
 _INSTEAD = {
     "·": "-", "–": "-", "—": "-", "−": "-", "→": ">", "€": "EUR", "°": "", "µ": "u", "μ": "u",
@@ -24,7 +25,7 @@ _INSTEAD = {
 
 
 def short_text(text: str) -> str:
-    """Return a text in the alphabet of text messages: accents go, what has no likeness becomes `?`.
+    """Return a text in the alphabet of SMS: accents are removed, characters without a likeness become `?`.
 
     >>> short_text("GROOT · Hoog water, Coëvorden, −0,25 µg/m³")
     'GROOT - Hoog water, Coevorden, -0,25 ug/m3'

@@ -1,4 +1,4 @@
-"""Sends probes: the synthetic sensor's side of MQTT."""
+"""The sender of probes: the observations of a synthetic sensor, sent over MQTT."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RECONNECT_S_MAX = 15
 
 
 class MqttProber:
-    """A connection to the broker that is made again whenever it is lost. What cannot be sent is not sent."""
+    """A connection to the broker, which reconnects by itself. A probe that cannot be sent is dropped."""
 
     def __init__(self, broker: MqttAccess, city: str) -> None:
         self._topic = probe_topic(city)
@@ -32,12 +32,12 @@ class MqttProber:
         client.on_disconnect = self._on_disconnect
 
     def start(self) -> None:
-        """Connect, in a thread of paho's own."""
+        """Connect, in a thread of paho."""
         self._client.connect_async(self._broker.host, self._broker.port, KEEPALIVE_S)
         self._client.loop_start()
 
     def send(self, now: Instant) -> bool:
-        """Send a probe; return whether there was a connection for it."""
+        """Send a probe; return False without a connection."""
         if not self._client.is_connected():
             return False
         payload = msgspec.json.encode({"time": format_instant(now), "values": {PROBE_PROPERTY: 1}})
@@ -45,13 +45,22 @@ class MqttProber:
         return True
 
     def stop(self) -> None:
-        """Disconnect; waits for paho's thread, which looks up once a second."""
+        """Disconnect, and wait for paho's thread, which checks once a second."""
         self._client.disconnect()
         self._client.loop_stop()
 
     def _on_connect_fail(self, client: Client, data: Any) -> None:
-        log.warning("no MQTT broker at %s (%s): no probes", self._broker.address, connect_error())
+        log.warning(
+            "cannot connect to the MQTT broker at %s (%s): no probes are sent",
+            self._broker.address,
+            connect_error(),
+            extra={"event": "alerting.prober_disconnected"},
+        )
 
     def _on_disconnect(self, client: Client, data: Any, flags: Any, code: Any, properties: Any) -> None:
         if code.is_failure:
-            log.warning("lost the MQTT broker (%s): no probes", code)
+            log.warning(
+                "lost the connection to the MQTT broker (%s): no probes are sent",
+                code,
+                extra={"event": "alerting.prober_disconnected"},
+            )

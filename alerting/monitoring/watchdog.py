@@ -1,8 +1,8 @@
-"""The watchdog: whether the way from a sensor to the duty loop is open. Pure.
+"""The watchdog: whether the path from a sensor to the duty loop is open. Pure.
 
-A probe is sent each interval and comes back on each partition of `alarms`. When a partition has been without
-one for longer than the patience, the way is closed: whoever sits at the end of it would hear nothing, and
-nothing of that.
+A probe is sent each interval and returns on each partition of `alarms`. The path is closed when a partition
+has had no probe for longer than the patience. Without the watchdog, nobody would notice that no alarm can
+arrive.
 """
 
 from __future__ import annotations
@@ -15,39 +15,39 @@ from twin.wire.probe import Probe
 
 
 class PathStatus(StrEnum):
-    """What the watchdog knows."""
+    """The status of the path from sensors."""
 
-    UNKNOWN = "unknown"  #: no probe has come back yet, and there was not enough time for one
+    UNKNOWN = "unknown"  #: no probe has returned yet, and there was not enough time for one
     OPEN = "open"
     CLOSED = "closed"
 
 
 class Watchdog:
-    """Watches from `start` on. Owned by one task."""
+    """Watches the path from `start` on. Owned by one task."""
 
     def __init__(self, start: Instant, partitions: int, patience: Duration) -> None:
         self._start = start
         self._patience = patience
-        self._back: dict[int, Instant] = {}
+        self._last_probes: dict[int, Instant] = {}
         self._partitions = partitions
-        self._closed = False
+        self._is_closed = False
 
     def on_probes(self, partition: int, probes: Iterable[Probe], now: Instant) -> None:
-        """Take in probes that came back on a partition."""
+        """Note the probes that returned on a partition."""
         for probe in probes:
-            # Not one of an earlier process; nor from the future, whoever says so: anybody may publish.
+            # Ignore probes of an earlier process, and of the future: every MQTT client may publish some.
             if self._start <= probe.time <= now:
-                self._back[partition] = max(probe.time, self._back.get(partition, self._start))
+                self._last_probes[partition] = max(probe.time, self._last_probes.get(partition, self._start))
 
     @property
     def since(self) -> Instant:
-        """The sending of the last probe that came back on every partition; the start while none has."""
-        if len(self._back) < self._partitions:
+        """The sending time of the last probe that returned on every partition; the start if there is none."""
+        if len(self._last_probes) < self._partitions:
             return self._start
-        return min(self._back.values())
+        return min(self._last_probes.values())
 
     def status(self, now: Instant) -> PathStatus:
-        """Return whether the way is open.
+        """Return whether the path is open.
 
         >>> watchdog = Watchdog(0, partitions=2, patience=180)
         >>> watchdog.status(60), watchdog.status(181)
@@ -57,8 +57,9 @@ class Watchdog:
         >>> watchdog.status(201)
         <PathStatus.OPEN: 'open'>
         """
-        # What works off a backlog sends old probes: it is open again when they come in good time.
-        self._closed = now - self.since > (self._patience // 2 if self._closed else self._patience)
-        if self._closed:
+        # A stage that works off a backlog sends old probes: the path is open again once they are recent.
+        patience = self._patience // 2 if self._is_closed else self._patience
+        self._is_closed = now - self.since > patience
+        if self._is_closed:
             return PathStatus.CLOSED
-        return PathStatus.OPEN if len(self._back) == self._partitions else PathStatus.UNKNOWN
+        return PathStatus.OPEN if len(self._last_probes) == self._partitions else PathStatus.UNKNOWN

@@ -1,4 +1,4 @@
-"""What the watchdog's contact is told: the way to the duty loop is closed, still closed, open again. Pure."""
+"""Messages to the watchdog's contact: the path to the duty loop is closed, still closed, open again. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WATCHDOG_CONTACT = "watchdog"
 WATCHDOG_INCIDENT = "livetwin-watchdog"
 
 REPEAT_EVERY: Duration = HOUR
-"""While it is closed it is told again; nobody can acknowledge it."""
+"""The notice is repeated while the path is closed; nobody can acknowledge it."""
 
 _CLOSED = (
     "{city}: no alarm gets through",
@@ -33,27 +33,26 @@ _OPEN = (
 
 
 def watchdog_notice(
-    model: CityModel, what: Literal["closed", "open"], since: Instant, number: int, now: Instant
+    model: CityModel, status: Literal["closed", "open"], since: Instant, number: int, now: Instant
 ) -> OutgoingMessage | None:
-    """Return what the plan's watchdog contact is told, for the `number`th time; None where there is none."""
+    """Return the `number`th notice to the plan's watchdog contact; None without such a contact."""
     if model.duty.watchdog is None:
         return None
     channel, _ = model.duty.watchdog
-    title, english, dutch = _CLOSED if what == "closed" else _OPEN
+    title, english, dutch = _CLOSED if status == "closed" else _OPEN
     time = time_text(since, model)
     title = title.format(city=model.city.name)
-    said = MessageText(
+    text = MessageText(
         title=title,
-        body="\n\n".join(text.format(time=time) for text in (english, dutch)),
+        body="\n\n".join(part.format(time=time) for part in (english, dutch)),
         short=f"{title} ({time})",
         language="en",
-        severity=Severity.CRITICAL if what == "closed" else Severity.CLEARED,
+        severity=Severity.CRITICAL if status == "closed" else Severity.CLEARED,
         answer_label="",
     )
-    send = NotificationRequest(
-        notification="~".join(
-            (WATCHDOG_INCIDENT, "0", str(number), WATCHDOG_CONTACT, channel, what, str(since))
-        ),
+    parts = (WATCHDOG_INCIDENT, "0", str(number), WATCHDOG_CONTACT, channel, status, str(since))
+    request = NotificationRequest(
+        notification="~".join(parts),
         incident=WATCHDOG_INCIDENT,
         kind="watchdog",
         round=0,
@@ -62,4 +61,4 @@ def watchdog_notice(
         channel=channel,
         due_time=now,
     )
-    return OutgoingMessage(send=send, wording=said, due=now)
+    return OutgoingMessage(request=request, text=text, due=now)

@@ -1,7 +1,7 @@
-"""The duty loop itself: what happens makes the next case of a case, and decides who is told. Pure.
+"""The escalation of an incident: each input leads to the next state and to decisions. Pure.
 
-`next_state` is a function of the case, what happened, the city model with its duty plan, and the time. It
-knows no clock and does nothing: the same case, happening and time give the same decisions.
+`next_state` is a function of the state, the input, the city model with its duty plan, and the time. It reads
+no clock and has no side effects: the same arguments always lead to the same decisions.
 """
 
 from __future__ import annotations
@@ -44,237 +44,240 @@ from twin.model.city_model import CityModel
 from twin.wire.duty_messages import DutyCommand
 
 
-def open_incident(incident: IncidentEvent, around: DutyContext) -> IncidentState | None:
-    """Return the case of an incident that is heard of for the first time; None when it is over."""
+def open_incident(incident: IncidentEvent, context: DutyContext) -> IncidentState | None:
+    """Return the state of an unknown incident; None when it is over already."""
     if not incident.open:
         return None
-    case = IncidentState(incident=incident, phase=IncidentPhase.UNROUTED, due=None)
-    return _route(case, around)
+    return _route(IncidentState(incident=incident, phase=IncidentPhase.UNROUTED, due=None), context)
 
 
-def next_state(case: IncidentState, happening: IncidentInput, around: DutyContext) -> StepResult:
-    """Return what a case is after something happened, and what is to be done."""
-    match happening:
+def next_state(state: IncidentState, input: IncidentInput, context: DutyContext) -> StepResult:
+    """Return the state after an input, and the decisions that follow."""
+    match input:
         case IncidentEvent():
-            if happening.revision <= case.incident.revision:
-                return case, ()
-            return _on_incident(case, happening, around)
+            if input.revision <= state.incident.revision:
+                return state, ()
+            return _on_incident(state, input, context)
         case DutyCommand():
-            if happening.id in case.commands:
-                return case, ()
-            commands = (*case.commands, happening.id)[-DUTY_COMMANDS_MAX:]
-            return _on_command(replace(case, commands=commands), happening, around)
+            if input.id in state.commands:
+                return state, ()
+            commands = (*state.commands, input.id)[-DUTY_COMMANDS_MAX:]
+            return _on_command(replace(state, commands=commands), input, context)
         case MessageOutcome():
-            return _on_outcome(case, happening, around), ()
+            return _on_outcome(state, input, context), ()
         case Tick():
-            return _on_tick(case, around)
+            return _on_tick(state, context)
         case _:
-            assert_never(happening)
+            assert_never(input)
 
 
-def next_due(case: IncidentState, model: CityModel) -> Instant | None:
-    """Return when a tick does something; None when only something else than time does."""
-    times = [one for one in (case.due, case.change_due) if one is not None]
+def next_due(state: IncidentState, model: CityModel) -> Instant | None:
+    """Return when a tick has an effect; None if only other inputs have."""
+    times = [time for time in (state.due, state.change_due) if time is not None]
     if not times:
         return None
-    at, closed = min(times), case.phase is IncidentPhase.CLOSED
-    if not closed and case.snoozed_until is not None:
-        at = max(at, case.snoozed_until)
-    return end_of_quiet_hours(case.incident.severity, at, model)
+    at = min(times)
+    if state.phase is not IncidentPhase.CLOSED and state.snoozed_until is not None:
+        at = max(at, state.snoozed_until)
+    return end_of_quiet_hours(state.incident.severity, at, model)
 
 
-def is_still_relevant(case: IncidentState, kind: MessageKind) -> bool:
-    """Whether a message that was not sent yet still says what is."""
+def is_still_relevant(state: IncidentState, kind: MessageKind) -> bool:
+    """Whether a message that was not sent yet still describes the incident."""
     match kind:
         case "recovery":
-            return case.phase is IncidentPhase.CLOSED
+            return state.phase is IncidentPhase.CLOSED
         case "alarm" | "change":
-            return case.phase is not IncidentPhase.CLOSED and not case.all_acknowledged
+            return state.phase is not IncidentPhase.CLOSED and not state.all_acknowledged
         case "reminder" | "watchdog":
-            return case.phase is not IncidentPhase.CLOSED
+            return state.phase is not IncidentPhase.CLOSED
         case _:
             assert_never(kind)
 
 
-def _route(case: IncidentState, around: DutyContext) -> IncidentState:
-    """Put an open case that nobody was told of where it belongs."""
-    way = match_route(case, around.model)
-    if case.all_acknowledged:
-        return replace(
-            case,
-            phase=IncidentPhase.ACKNOWLEDGED,
-            due=after_pause(around, policy_of(case, around.model).remind),
-        )
-    if way is None:
-        return replace(case, phase=IncidentPhase.UNROUTED, due=None)
-    return replace(case, phase=IncidentPhase.ESCALATING, due=around.now + way.policy.group_wait)
+def _route(state: IncidentState, context: DutyContext) -> IncidentState:
+    """Return the first phase of an open incident of which nobody was notified."""
+    route = match_route(state, context.model)
+    if state.all_acknowledged:
+        due = after_pause(context, policy_of(state, context.model).remind)
+        return replace(state, phase=IncidentPhase.ACKNOWLEDGED, due=due)
+    if route is None:
+        return replace(state, phase=IncidentPhase.UNROUTED, due=None)
+    return replace(state, phase=IncidentPhase.ESCALATING, due=context.now + route.policy.group_wait)
 
 
 # -- the incident ---------------------------------------------------------------------------------------
 
 
-def _on_incident(case: IncidentState, incident: IncidentEvent, around: DutyContext) -> StepResult:
+def _on_incident(state: IncidentState, incident: IncidentEvent, context: DutyContext) -> StepResult:
     if not incident.open:
-        return _on_closed(replace(case, incident=incident), around)
-    before, case = unreported_alarms(case), replace(case, incident=incident)
-    if not set(unreported_alarms(case)) <= set(before):
-        case = replace(case, abreast=())
-    if case.phase is IncidentPhase.CLOSED:
-        case = _reopen(case, around)
-    if case.snoozed_until is not None and incident.severity > case.snoozed_severity:
-        case = replace(case, snoozed_until=None)
-    if case.all_acknowledged:
-        if case.phase is IncidentPhase.ACKNOWLEDGED:
-            return case, ()
-        remind = policy_of(case, around.model).remind
-        case = replace(
-            case, phase=IncidentPhase.ACKNOWLEDGED, due=after_pause(around, remind), change_due=None
-        )
-        return replace(case, waiting=(), abreast=()), ()
-    return _schedule_notification(case, around), ()
+        return _close(replace(state, incident=incident), context), ()
+    unreported = unreported_alarms(state)
+    state = replace(state, incident=incident)
+    if not set(unreported_alarms(state)) <= set(unreported):
+        state = replace(state, up_to_date=())
+    if state.phase is IncidentPhase.CLOSED:
+        state = _reopen(state, context)
+    if state.snoozed_until is not None and incident.severity > state.snoozed_severity:
+        state = replace(state, snoozed_until=None)
+    if not state.all_acknowledged:
+        return _schedule_notification(state, context), ()
+    if state.phase is IncidentPhase.ACKNOWLEDGED:
+        return state, ()
+    due = after_pause(context, policy_of(state, context.model).remind)
+    state = replace(state, phase=IncidentPhase.ACKNOWLEDGED, due=due, change_due=None)
+    return replace(state, pending_messages=(), up_to_date=()), ()
 
 
-def _on_closed(case: IncidentState, around: DutyContext) -> StepResult:
-    if case.phase is IncidentPhase.CLOSED:
-        return case, ()
-    # Over is told at once, the first time. What has come back before must stay over for a while.
-    policy = policy_of(case, around.model)
-    pause = policy.group_interval if case.returns else policy.group_wait
-    due = around.now + pause if case.told or case.waiting else None
-    resume = (case.phase, case.due)
-    case = replace(
-        case, phase=IncidentPhase.CLOSED, resume=resume, due=due, change_due=None, waiting=(), abreast=()
-    )
-    return case, ()
-
-
-def _reopen(case: IncidentState, around: DutyContext) -> IncidentState:
-    """Go on where it was when nobody has been told yet that it was over; else begin anew."""
-    case = replace(case, returns=case.returns + 1, repeats=0)
-    if case.due is None or case.resume is None:
-        # Who may not have heard that it was over stays among those who were told.
-        return _begin_escalation(replace(case, resume=None, severity=Severity.CLEARED), around, urgent=True)
-    phase, due = case.resume
-    soonest = around.now + policy_of(case, around.model).group_wait
-    return replace(case, phase=phase, due=max(due, soonest) if due is not None else None, resume=None)
-
-
-def _schedule_notification(case: IncidentState, around: DutyContext) -> IncidentState:
-    """Tell what is new, as soon as it may be."""
-    worse = case.incident.severity > case.severity
-    match case.phase:
-        case IncidentPhase.UNROUTED:
-            return _route(case, around)
-        case IncidentPhase.ACKNOWLEDGED:
-            return _begin_escalation(case, around, urgent=worse)
-        case IncidentPhase.ESCALATING | IncidentPhase.UNANSWERED if case.last_told is not None:
-            if worse and case.phase is IncidentPhase.ESCALATING and case.round == case.step == 0:
-                # An escalation that is about to begin: what goes on getting worse must not put it off.
-                soon = around.now + policy_of(case, around.model).group_wait
-                return replace(case, due=min(soon, case.due) if case.due is not None else soon)
-            if worse:
-                return _begin_escalation(case, around, urgent=True)
-            if case.told and unreported_alarms(case) and case.change_due is None:
-                return replace(case, change_due=change_due_time(case, around))
-    return case
-
-
-def _begin_escalation(case: IncidentState, around: DutyContext, *, urgent: bool) -> IncidentState:
-    """Begin a new escalation; what is urgent waits for what comes with it, and for nothing else."""
-    first = case.last_told is None
-    case = replace(case, changes=0)
-    soon = around.now + policy_of(case, around.model).group_wait
+def _close(state: IncidentState, context: DutyContext) -> IncidentState:
+    if state.phase is IncidentPhase.CLOSED:
+        return state
+    # The first recovery is sent at once. An incident that returned before must stay closed for a while.
+    policy = policy_of(state, context.model)
+    pause = policy.group_interval if state.returns else policy.group_wait
     return replace(
-        case,
+        state,
+        phase=IncidentPhase.CLOSED,
+        resume=(state.phase, state.due),
+        due=context.now + pause if state.notified or state.pending_messages else None,
+        change_due=None,
+        pending_messages=(),
+        up_to_date=(),
+    )
+
+
+def _reopen(state: IncidentState, context: DutyContext) -> IncidentState:
+    """Resume the phase before if the recovery was not sent yet; otherwise begin a new escalation."""
+    state = replace(state, returns=state.returns + 1, recovery_repeats=0)
+    if state.due is None or state.resume is None:
+        # Recipients whose recovery may not have arrived remain among the notified ones.
+        state = replace(state, resume=None, notified_severity=Severity.CLEARED)
+        return _begin_escalation(state, context, urgent=True)
+    phase, due = state.resume
+    soonest = context.now + policy_of(state, context.model).group_wait
+    return replace(state, phase=phase, due=max(due, soonest) if due is not None else None, resume=None)
+
+
+def _schedule_notification(state: IncidentState, context: DutyContext) -> IncidentState:
+    """Schedule the notification of new or worse alarms as soon as it is allowed."""
+    is_worse = state.incident.severity > state.notified_severity
+    match state.phase:
+        case IncidentPhase.UNROUTED:
+            return _route(state, context)
+        case IncidentPhase.ACKNOWLEDGED:
+            return _begin_escalation(state, context, urgent=is_worse)
+        case IncidentPhase.ESCALATING | IncidentPhase.UNANSWERED if state.last_notified is not None:
+            is_beginning = state.phase is IncidentPhase.ESCALATING and state.round == state.step == 0
+            if is_worse and is_beginning:
+                # An incident that gets worse again and again must not postpone the escalation.
+                soon = context.now + policy_of(state, context.model).group_wait
+                return replace(state, due=min(soon, state.due) if state.due is not None else soon)
+            if is_worse:
+                return _begin_escalation(state, context, urgent=True)
+            if state.notified and unreported_alarms(state) and state.change_due is None:
+                return replace(state, change_due=change_due_time(state, context))
+    return state
+
+
+def _begin_escalation(state: IncidentState, context: DutyContext, *, urgent: bool) -> IncidentState:
+    """Begin a new escalation; an urgent one waits only for alarms that belong together."""
+    is_first = state.last_notified is None
+    state = replace(state, change_notices=0)
+    soon = context.now + policy_of(state, context.model).group_wait
+    return replace(
+        state,
         phase=IncidentPhase.ESCALATING,
-        due=soon if first or urgent else change_due_time(case, around),
-        escalation=case.escalation + (0 if first else 1),
-        kind="alarm" if first else "change",
+        due=soon if is_first or urgent else change_due_time(state, context),
+        escalation=state.escalation + (0 if is_first else 1),
+        kind="alarm" if is_first else "change",
         round=0,
         step=0,
-        waiting=(),
+        pending_messages=(),
         step_reached=False,
         reached=False,
         change_due=None,
-        abreast=(),
+        up_to_date=(),
     )
 
 
-# -- people ---------------------------------------------------------------------------------------------
+# -- commands of people ---------------------------------------------------------------------------------
 
 
-def _on_command(case: IncidentState, command: DutyCommand, around: DutyContext) -> StepResult:
+def _on_command(state: IncidentState, command: DutyCommand, context: DutyContext) -> StepResult:
     match command.action:
         case "snooze":
-            until = command.until if command.until is not None else around.now
-            return replace(case, snoozed_until=until, snoozed_severity=case.incident.severity), ()
+            until = command.until if command.until is not None else context.now
+            return replace(state, snoozed_until=until, snoozed_severity=state.incident.severity), ()
         case "comment":
-            remark = IncidentComment(command.actor, command.time, command.text)
-            return replace(case, remarks=(*case.remarks, remark)[-COMMENTS_MAX:]), ()
+            comment = IncidentComment(command.actor, command.time, command.text)
+            return replace(state, comments=(*state.comments, comment)[-COMMENTS_MAX:]), ()
         case "assign":
-            case = replace(case, assignee=command.text)
-            way = match_route(case, around.model)
-            if way is None or case.phase is IncidentPhase.CLOSED or command.text in ("", command.actor):
-                return case, ()
-            return notify_recipients(
-                case, contact_recipients(command.text, way, around.model.duty), "reminder", around
-            )
+            state = replace(state, assignee=command.text)
+            route = match_route(state, context.model)
+            is_closed = state.phase is IncidentPhase.CLOSED
+            if route is None or is_closed or command.text in ("", command.actor):
+                return state, ()
+            to = contact_recipients(command.text, route, context.model.duty)
+            return notify_recipients(state, to, "reminder", context)
         case _:
             assert_never(command.action)
 
 
-# -- messages -------------------------------------------------------------------------------------------
+# -- outcomes of messages -------------------------------------------------------------------------------
 
 
-def _on_outcome(case: IncidentState, outcome: MessageOutcome, around: DutyContext) -> IncidentState:
-    mine = outcome.notification in case.waiting
-    case = replace(case, waiting=tuple(one for one in case.waiting if one != outcome.notification))
-    if outcome.kind == "recovery" and outcome.result == "doubtful":
-        return _repeat_recovery(case, outcome, around)
-    if outcome.result != "given-up" and outcome.kind != "recovery":
-        told = Recipient(outcome.contact, outcome.channel)
-        if told not in case.told:
-            case = replace(case, told=(*case.told, told))
-            if case.phase is IncidentPhase.CLOSED and case.due is None:
-                case = replace(case, due=around.now)  # it got there after it was over
+def _on_outcome(state: IncidentState, outcome: MessageOutcome, context: DutyContext) -> IncidentState:
+    request = outcome.request
+    is_of_step = request.notification in state.pending_messages
+    pending = tuple(id for id in state.pending_messages if id != request.notification)
+    state = replace(state, pending_messages=pending)
+    if request.kind == "recovery" and outcome.result == "doubtful":
+        return _repeat_recovery(state, request.contact, request.channel, context)
+    if outcome.result != "given-up" and request.kind != "recovery":
+        recipient = Recipient(request.contact, request.channel)
+        if recipient not in state.notified:
+            state = replace(state, notified=(*state.notified, recipient))
+            if state.phase is IncidentPhase.CLOSED and state.due is None:
+                state = replace(state, due=context.now)  # the message arrived after the incident was over
     if outcome.result == "sent":
-        return replace(case, reached=True, step_reached=case.step_reached or mine)
-    if not mine or case.waiting or case.step_reached or case.phase is not IncidentPhase.ESCALATING:
-        return case
-    # The step reached nobody for certain: the next one is due now. A round that did not waits its time, so
-    # that nothing goes round and round while all ways are down.
-    more = case.step < len(policy_of(case, around.model).steps)
-    return replace(case, due=around.now) if more else case
+        return replace(state, reached=True, step_reached=state.step_reached or is_of_step)
+    is_escalating = state.phase is IncidentPhase.ESCALATING
+    if not is_of_step or state.pending_messages or state.step_reached or not is_escalating:
+        return state
+    # The step certainly reached nobody, so the next one is due now. A new round still waits its time: no
+    # rounds follow each other without a pause while all channels fail.
+    has_next = state.step < len(policy_of(state, context.model).steps)
+    return replace(state, due=context.now) if has_next else state
 
 
-def _repeat_recovery(case: IncidentState, outcome: MessageOutcome, around: DutyContext) -> IncidentState:
-    """Have somebody told again, as another message, that it is over: better twice than never."""
-    told = Recipient(outcome.contact, outcome.channel)
-    if told not in case.told:
-        case = replace(case, told=(*case.told, told))
-    if case.phase is not IncidentPhase.CLOSED or case.due is not None:
-        return case
-    if case.repeats >= RECOVERY_REPEATS_MAX:
-        return replace(case, told=())
-    due = around.now + policy_of(case, around.model).group_wait
-    return replace(case, due=due, repeats=case.repeats + 1)
+def _repeat_recovery(state: IncidentState, contact: str, channel: str, context: DutyContext) -> IncidentState:
+    """Schedule the recovery once more, as another message: it is better sent twice than never."""
+    recipient = Recipient(contact, channel)
+    if recipient not in state.notified:
+        state = replace(state, notified=(*state.notified, recipient))
+    if state.phase is not IncidentPhase.CLOSED or state.due is not None:
+        return state
+    if state.recovery_repeats >= RECOVERY_REPEATS_MAX:
+        return replace(state, notified=())
+    due = context.now + policy_of(state, context.model).group_wait
+    return replace(state, due=due, recovery_repeats=state.recovery_repeats + 1)
 
 
 # -- time -----------------------------------------------------------------------------------------------
 
 
-def _on_tick(case: IncidentState, around: DutyContext) -> StepResult:
-    way = match_route(case, around.model)
-    if way is not None and case.phase is IncidentPhase.UNROUTED:
-        return _route(case, around), ()
-    at = next_due(case, around.model)
-    if at is None or at > around.now:
-        return case, ()
-    if case.phase is IncidentPhase.CLOSED:
-        return notify_recovery(case, around)
-    if way is None:
-        return replace(case, phase=IncidentPhase.UNROUTED, due=None, change_due=None), ()
-    if case.due is None or case.due > around.now:
-        return notify_change(case, around)
-    tell = notify_step if case.phase is IncidentPhase.ESCALATING else notify_reminder
-    return tell(case, way, around)
+def _on_tick(state: IncidentState, context: DutyContext) -> StepResult:
+    route = match_route(state, context.model)
+    if route is not None and state.phase is IncidentPhase.UNROUTED:
+        return _route(state, context), ()
+    at = next_due(state, context.model)
+    if at is None or at > context.now:
+        return state, ()
+    if state.phase is IncidentPhase.CLOSED:
+        return notify_recovery(state, context)
+    if route is None:
+        return replace(state, phase=IncidentPhase.UNROUTED, due=None, change_due=None), ()
+    if state.due is None or state.due > context.now:
+        return notify_change(state, context)
+    notify = notify_step if state.phase is IncidentPhase.ESCALATING else notify_reminder
+    return notify(state, route, context)

@@ -1,7 +1,8 @@
-"""Telling people: which messages a step, a reminder, a recovery or a change makes of a case. Pure."""
+"""The messages that a step, a reminder, a recovery or a change causes, and the state after them. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
 from msgspec.structs import replace
@@ -22,15 +23,15 @@ from twin.model.city_model import CityModel
 from twin.model.duty import EscalationPolicy
 
 FALLBACK_POLICY = EscalationPolicy(id="", steps=())
-"""By its times a case goes whose route is gone: it still has to tell that it is over."""
+"""The pauses of an incident whose route was removed: its recovery must still be sent."""
 
 
 CHANGE_PAUSE_MAX: Duration = HOUR
-"""News of an incident that grows comes after `groupInterval`, then after ever twice as long, up to this."""
+"""Changes of a growing incident are sent after `groupInterval`; the pause doubles each time up to this."""
 
 
 class DutyContext(NamedTuple):
-    """What a step is done by."""
+    """The model with its duty plan, and the time of a decision."""
 
     model: CityModel
     now: Instant
@@ -39,130 +40,141 @@ class DutyContext(NamedTuple):
 StepResult: TypeAlias = tuple[IncidentState, tuple[EscalationDecision, ...]]
 
 
-class _MessageReason(NamedTuple):
+class _MessageSource(NamedTuple):
+    """What a message is sent for; part of its id."""
+
     kind: MessageKind
     step: int
-    tag: str  #: `alerting.incidents.incident_state.notification_id`
+    tag: str  #: see `alerting.incidents.incident_state.notification_id`
 
 
-def policy_of(case: IncidentState, model: CityModel) -> EscalationPolicy:
-    """Return the policy that a case goes by."""
-    way = match_route(case, model)
-    return way.policy if way is not None else FALLBACK_POLICY
+def policy_of(state: IncidentState, model: CityModel) -> EscalationPolicy:
+    """Return the escalation policy of an incident."""
+    route = match_route(state, model)
+    return route.policy if route is not None else FALLBACK_POLICY
 
 
-def after_pause(around: DutyContext, pause: Duration) -> Instant | None:
-    """Return when a pause is over that begins now; None without one."""
-    return around.now + pause if pause else None
+def after_pause(context: DutyContext, pause: Duration) -> Instant | None:
+    """Return when a pause that begins now is over; None if there is no pause."""
+    return context.now + pause if pause else None
 
 
-def notify_step(case: IncidentState, way: MatchedRoute, around: DutyContext) -> StepResult:
-    """Tell the next step that has somebody to tell; without any, try again when the last one had waited."""
+def notify_step(state: IncidentState, route: MatchedRoute, context: DutyContext) -> StepResult:
+    """Notify the recipients of the next step that has any; without such a step, try again after the last."""
     decisions: list[EscalationDecision] = []
-    for _ in way.policy.steps:
-        if case.step >= len(way.policy.steps):
-            case = replace(case, step=0, round=case.round + 1)
-        if case.round > way.policy.repeat and case.reached:
-            due = after_pause(around, way.policy.remind)
-            return replace(case, phase=IncidentPhase.UNANSWERED, due=due), tuple(decisions)
-        number = case.step
-        case = replace(case, step=number + 1, due=around.now + way.policy.steps[number].wait)
-        to = recipients(case, way, number, around.model.duty, around.now)
+    policy = route.policy
+    for _ in policy.steps:
+        if state.step >= len(policy.steps):
+            state = replace(state, step=0, round=state.round + 1)
+        if state.round > policy.repeat and state.reached:
+            due = after_pause(context, policy.remind)
+            return replace(state, phase=IncidentPhase.UNANSWERED, due=due), tuple(decisions)
+        number = state.step
+        state = replace(state, step=number + 1, due=context.now + policy.steps[number].wait)
+        to = recipients(state, route, number, context.model.duty, context.now)
         if to:
-            tag = "" if case.escalation == 1 else f"{case.kind}-{case.escalation}"
-            sends = _requests(case, to, _MessageReason(case.kind, number, tag), around)
-            case = _with_reported_to(case, to, around)
-            waiting = tuple(one.notification for one in sends)
-            return replace(case, waiting=waiting, step_reached=False), (*decisions, *sends)
-        reason = f"nobody to tell by step {number + 1} of policy {way.policy.id}"
-        decisions.append(UnreachableStep(case.id, number, reason))
-    return case, tuple(decisions)
+            tag = "" if state.escalation == 1 else f"{state.kind}-{state.escalation}"
+            requests = _requests(state, to, _MessageSource(state.kind, number, tag), context)
+            state = _with_reported_to(state, to, context)
+            pending = tuple(request.notification for request in requests)
+            state = replace(state, pending_messages=pending, step_reached=False)
+            return state, (*decisions, *requests)
+        reason = f"step {number + 1} of policy {policy.id} has nobody to notify"
+        decisions.append(UnreachableStep(state.id, number, reason))
+    return state, tuple(decisions)
 
 
-def notify_reminder(case: IncidentState, way: MatchedRoute, around: DutyContext) -> StepResult:
-    """Remind the last step of an unanswered case, the first of an acknowledged one."""
-    number = 0 if case.phase is IncidentPhase.ACKNOWLEDGED else len(way.policy.steps) - 1
-    case = replace(case, due=after_pause(around, way.policy.remind))
-    to = recipients(case, way, number, around.model.duty, around.now)
-    return notify_recipients(case, to, "reminder", around)
+def notify_reminder(state: IncidentState, route: MatchedRoute, context: DutyContext) -> StepResult:
+    """Remind the last step of an unanswered incident, or the first step of an acknowledged one."""
+    number = 0 if state.phase is IncidentPhase.ACKNOWLEDGED else len(route.policy.steps) - 1
+    state = replace(state, due=after_pause(context, route.policy.remind))
+    to = recipients(state, route, number, context.model.duty, context.now)
+    return notify_recipients(state, to, "reminder", context)
 
 
-def notify_recovery(case: IncidentState, around: DutyContext) -> StepResult:
-    """Tell those who were told that it is over."""
-    case = replace(case, due=None, resume=None)
-    done, decisions = notify_recipients(case, list(case.told), "recovery", around)
-    return replace(done, told=()), decisions
+def notify_recovery(state: IncidentState, context: DutyContext) -> StepResult:
+    """Notify everybody who was notified that the incident is over."""
+    state = replace(state, due=None, resume=None)
+    after, decisions = notify_recipients(state, state.notified, "recovery", context)
+    return replace(after, notified=()), decisions
 
 
-def notify_change(case: IncidentState, around: DutyContext) -> StepResult:
-    """Tell those who were told, and not by a step meanwhile, what is new; nothing when that is over again."""
-    to = [one for one in case.told if one not in case.abreast] if unreported_alarms(case) else []
-    done, decisions = notify_recipients(case, to, "change", around)
-    return (replace(done, changes=case.changes + 1) if to else with_all_reported(case)), decisions
+def notify_change(state: IncidentState, context: DutyContext) -> StepResult:
+    """Notify earlier recipients, except those a step just notified, of new alarms; none if they cleared."""
+    to = [one for one in state.notified if one not in state.up_to_date] if unreported_alarms(state) else []
+    after, decisions = notify_recipients(state, to, "change", context)
+    if not to:
+        return with_all_reported(state), decisions
+    return replace(after, change_notices=state.change_notices + 1), decisions
 
 
 def notify_recipients(
-    case: IncidentState, to: list[Recipient], kind: MessageKind, around: DutyContext
+    state: IncidentState, to: Sequence[Recipient], kind: MessageKind, context: DutyContext
 ) -> StepResult:
-    """Tell somebody something beside the steps."""
+    """Send a message that is not part of a step; do nothing without recipients."""
     if not to:
-        return case, ()
-    number = max(0, case.step - 1)
-    case = replace(case, tellings=case.tellings + 1)
-    tag = f"{'news' if kind == 'change' else kind}-{case.tellings}"
-    after = _with_reported_to(case, to, around) if kind == "reminder" else _with_reported(case, around)
-    return after, _requests(case, to, _MessageReason(kind, number, tag), around)
+        return state, ()
+    number = max(0, state.step - 1)
+    state = replace(state, notices=state.notices + 1)
+    tag = f"{'news' if kind == 'change' else kind}-{state.notices}"
+    after = _with_reported_to(state, to, context) if kind == "reminder" else _with_reported(state, context)
+    return after, _requests(state, to, _MessageSource(kind, number, tag), context)
 
 
-def unreported_alarms(case: IncidentState) -> tuple[str, ...]:
-    """Return the alarms that no message has spoken of."""
-    return tuple(one.alarm for one in case.open_members if one.alarm not in case.known)
+def unreported_alarms(state: IncidentState) -> tuple[str, ...]:
+    """Return the open alarms that no message has contained."""
+    return tuple(one.alarm for one in state.open_members if one.alarm not in state.reported_alarms)
 
 
-def change_due_time(case: IncidentState, around: DutyContext) -> Instant:
-    """Return when news may be told: soon, but not too soon after the last message."""
-    policy = policy_of(case, around.model)
-    soonest = around.now + policy.group_wait
-    if case.last_told is None:
+def change_due_time(state: IncidentState, context: DutyContext) -> Instant:
+    """Return when a change may be sent: soon, but not too soon after the last message."""
+    policy = policy_of(state, context.model)
+    soonest = context.now + policy.group_wait
+    if state.last_notified is None:
         return soonest
-    pause = policy.group_interval << case.changes
-    return max(soonest, case.last_told + min(pause, max(policy.group_interval, CHANGE_PAUSE_MAX)))
+    pause = policy.group_interval << state.change_notices
+    longest = max(policy.group_interval, CHANGE_PAUSE_MAX)
+    return max(soonest, state.last_notified + min(pause, longest))
 
 
-def with_all_reported(case: IncidentState) -> IncidentState:
-    """Return a case that has nothing new for those who were told."""
-    known = tuple(one.alarm for one in case.incident.members)
-    return replace(case, known=known, change_due=None, abreast=())
+def with_all_reported(state: IncidentState) -> IncidentState:
+    """Return a state without unreported alarms."""
+    reported = tuple(member.alarm for member in state.incident.members)
+    return replace(state, reported_alarms=reported, change_due=None, up_to_date=())
 
 
-def _with_reported_to(case: IncidentState, to: list[Recipient], around: DutyContext) -> IncidentState:
-    """Remember what a step or reminder has spoken of: whom it does not go to hears the news yet."""
-    abreast = tuple(dict.fromkeys((*case.abreast, *to)))
-    if case.change_due is None or set(case.told) <= set(abreast):
-        return _with_reported(case, around)
-    severity = max(case.severity, case.incident.severity)
-    return replace(case, last_told=around.now, severity=severity, abreast=abreast)
-
-
-def _requests(
-    case: IncidentState, to: list[Recipient], what: _MessageReason, around: DutyContext
-) -> tuple[NotificationRequest, ...]:
-    return tuple(
-        NotificationRequest(
-            notification=notification_id(case, what.step, one, what.tag),
-            incident=case.id,
-            kind=what.kind,
-            round=case.round,
-            step=what.step,
-            contact=one.contact,
-            channel=one.channel,
-            due_time=around.now,
-        )
-        for one in to
+def _with_reported_to(state: IncidentState, to: Sequence[Recipient], context: DutyContext) -> IncidentState:
+    """Store what a step or reminder has reported; earlier recipients without that message get a change."""
+    up_to_date = tuple(dict.fromkeys((*state.up_to_date, *to)))
+    if state.change_due is None or set(state.notified) <= set(up_to_date):
+        return _with_reported(state, context)
+    return replace(
+        state,
+        last_notified=context.now,
+        notified_severity=max(state.notified_severity, state.incident.severity),
+        up_to_date=up_to_date,
     )
 
 
-def _with_reported(case: IncidentState, around: DutyContext) -> IncidentState:
-    """Remember what a message has spoken of."""
-    severity = max(case.severity, case.incident.severity)
-    return replace(with_all_reported(case), last_told=around.now, severity=severity)
+def _with_reported(state: IncidentState, context: DutyContext) -> IncidentState:
+    """Store that a message has reported all alarms."""
+    severity = max(state.notified_severity, state.incident.severity)
+    return replace(with_all_reported(state), last_notified=context.now, notified_severity=severity)
+
+
+def _requests(
+    state: IncidentState, to: Sequence[Recipient], source: _MessageSource, context: DutyContext
+) -> tuple[NotificationRequest, ...]:
+    return tuple(
+        NotificationRequest(
+            notification=notification_id(state, source.step, recipient, source.tag),
+            incident=state.id,
+            kind=source.kind,
+            round=state.round,
+            step=source.step,
+            contact=recipient.contact,
+            channel=recipient.channel,
+            due_time=context.now,
+        )
+        for recipient in to
+    )

@@ -1,6 +1,6 @@
-"""Who is on call: overrides before the calendar, and the first member where a team has no calendar.
+"""Who is on call: overrides before the calendar; the first member where a team has no calendar.
 
-Pure: everything follows from the plan and the instant that is asked about.
+Pure: the result depends on the plan and the requested time only.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ ShiftSource: TypeAlias = Literal["override", "calendar", "default"]
 
 
 class DutyShift(NamedTuple):
-    """A time during which the same contact is on call for the same reason: `start` ≤ t < `end`."""
+    """A time span in which the same contact is on call for the same reason: `start` ≤ t < `end`."""
 
-    contact: str | None  #: none: the calendar names nobody
+    contact: str | None  #: None: the calendar names nobody
     start: Instant
     end: Instant
     source: ShiftSource
@@ -35,76 +35,78 @@ def on_call(plan: DutyPlan, team: str, at: Instant) -> str | None:
 
 
 def duty_shifts(plan: DutyPlan, team: str, start: Instant, end: Instant) -> tuple[DutyShift, ...]:
-    """Return who is on call from `start` until `end`, without holes: a gap is a shift of nobody.
+    """Return who is on call from `start` until `end`, without gaps: a gap is a shift without a contact.
 
     Neighbours differ in contact or source. Raises KeyError for a team that the plan does not have.
     """
     roster = _Roster(plan, team, start, end)
-    found: list[DutyShift] = []
-    edges = roster.edges()
-    for first, last in pairwise(edges):
+    shifts: list[DutyShift] = []
+    for first, last in pairwise(roster.edges()):
         contact, source = roster.at(first)
-        if found and (found[-1].contact, found[-1].source) == (contact, source):
-            found[-1] = found[-1]._replace(end=last)
+        if shifts and (shifts[-1].contact, shifts[-1].source) == (contact, source):
+            shifts[-1] = shifts[-1]._replace(end=last)
         else:
-            found.append(DutyShift(contact, first, last, source))
-    return tuple(found)
+            shifts.append(DutyShift(contact, first, last, source))
+    return tuple(shifts)
 
 
 def next_on_call(plan: DutyPlan, team: str, contact: str | None, n: int = 1) -> str | None:
-    """Return who is asked as the `n`th (from 1) after a contact, in the order of the team's members.
+    """Return the `n`th member (from 1) after a contact, in the order of the team.
 
-    After the last member comes the first. After somebody who is no member, or nobody, the first is next.
-    None when the team has nobody else. Raises KeyError for a team that the plan does not have.
+    The first member follows the last, and also a contact who is no member, or None. Return None when the
+    team has nobody else. Raises KeyError for a team that the plan does not have.
     """
     members = _team(plan, team).members
-    place = members.index(contact) + 1 if contact in members else 0
-    others = [one for one in (*members[place:], *members[:place]) if one != contact]
+    position = members.index(contact) + 1 if contact in members else 0
+    others = [member for member in (*members[position:], *members[:position]) if member != contact]
     return others[(n - 1) % len(others)] if others else None
 
 
 class _Roster:
-    """What counts for one team between two instants."""
+    """The overrides and calendar shifts of one team between two times."""
 
     def __init__(self, plan: DutyPlan, team: str, start: Instant, end: Instant) -> None:
         self._team = _team(plan, team)
         self._start, self._end = start, end
-        self._names: Mapping[str, str] = contact_names(plan.contacts)
-        known = {one.id for one in plan.contacts}
+        self._ids_by_name: Mapping[str, str] = contact_names(plan.contacts)
+        contacts = {contact.id for contact in plan.contacts}
         self._overrides: Sequence[DutyOverride] = [
-            one
-            for one in plan.overrides
-            if one.team == team and one.contact in known and one.start < end and one.end > start
+            override
+            for override in plan.overrides
+            if override.team == team
+            and override.contact in contacts
+            and override.start < end
+            and override.end > start
         ]
-        self._duties: Sequence[RosterShift] = (
+        self._shifts: Sequence[RosterShift] = (
             roster_shifts(self._team.calendar, start, end) if self._team.calendar and end > start else ()
         )
 
     def at(self, at: Instant) -> tuple[str | None, ShiftSource]:
-        """Return contact and source at an instant."""
+        """Return contact and source at a time."""
         for override in reversed(self._overrides):
             if override.start <= at < override.end:
                 return override.contact, "override"
         if not self._team.calendar:
             return (self._team.members[0] if self._team.members else None), "default"
-        current = [one for one in self._duties if one.start <= at < one.end]
-        # The one that began last: an exception lies within the shift that it is an exception to.
-        for duty in sorted(current, key=lambda one: (-one.start, one.end, one.named)):
-            for name in duty.named:
-                if name.casefold() in self._names:
-                    return self._names[name.casefold()], "calendar"
+        current = [shift for shift in self._shifts if shift.start <= at < shift.end]
+        # The shift that began last comes first: an exception lies within the shift that it replaces.
+        for shift in sorted(current, key=lambda one: (-one.start, one.end, one.named)):
+            for name in shift.named:
+                if name.casefold() in self._ids_by_name:
+                    return self._ids_by_name[name.casefold()], "calendar"
         return None, "calendar"
 
     def edges(self) -> list[Instant]:
-        """Return the instants between which nothing changes, the first and last included."""
-        found = {edge for one in self._overrides for edge in (one.start, one.end)}
-        found |= {edge for one in self._duties for edge in (one.start, one.end)}
-        inside = sorted(edge for edge in found if self._start < edge < self._end)
+        """Return the times between which nothing changes, including start and end."""
+        edges = {edge for override in self._overrides for edge in (override.start, override.end)}
+        edges |= {edge for shift in self._shifts for edge in (shift.start, shift.end)}
+        inside = sorted(edge for edge in edges if self._start < edge < self._end)
         return [self._start, *inside, self._end] if self._end > self._start else []
 
 
-def _team(plan: DutyPlan, team: str) -> DutyTeam:
-    for one in plan.teams:
-        if one.id == team:
-            return one
-    raise KeyError(team)
+def _team(plan: DutyPlan, id: str) -> DutyTeam:
+    for team in plan.teams:
+        if team.id == id:
+            return team
+    raise KeyError(id)

@@ -1,4 +1,4 @@
-"""Who is to be told of a case, over which channels, and when nobody is disturbed. Pure."""
+"""Routes: who is notified of an incident and over which channels; and the quiet hours. Pure."""
 
 from __future__ import annotations
 
@@ -15,110 +15,111 @@ from twin.model.city_model import CityModel
 from twin.model.duty import Contact, DutyPlan, EscalationPolicy, EscalationStep, IncidentRoute
 
 QUIET_DAYS_MAX = 8
-"""Quiet hours are looked ahead so far; what is always quiet waits so long."""
+"""How far ahead the end of quiet hours is searched; permanent quiet hours delay a message by this."""
 
 
 class MatchedRoute(NamedTuple):
-    """The route of a case: whose it is, and how it is told."""
+    """The route of an incident: the responsible team and the escalation policy."""
 
     team: str
     policy: EscalationPolicy
 
 
-def match_route(case: IncidentState, model: CityModel) -> MatchedRoute | None:
-    """Return the way of a case: that of the first route that fits; None when none does."""
+def match_route(state: IncidentState, model: CityModel) -> MatchedRoute | None:
+    """Return the first route of the plan that matches an incident; None if none does."""
     plan = model.duty
-    policies = {one.id: one for one in plan.policies}
-    teams = {one.id for one in plan.teams}
+    policies = {policy.id: policy for policy in plan.policies}
+    teams = {team.id for team in plan.teams}
     for route in plan.routes:
         policy = policies.get(route.policy)
-        if policy is not None and policy.steps and route.team in teams and _fits(route, case, model):
+        is_usable = policy is not None and policy.steps and route.team in teams
+        if policy is not None and is_usable and _matches(route, state, model):
             return MatchedRoute(route.team, policy)
     return None
 
 
-def _fits(route: IncidentRoute, case: IncidentState, model: CityModel) -> bool:
-    incident = case.incident
-    # By the worst that was told, so that it stays with those who know of it while it gets better.
-    severity = max(case.severity, incident.severity)
+def _matches(route: IncidentRoute, state: IncidentState, model: CityModel) -> bool:
+    incident = state.incident
+    # The worst notified severity counts, so that an incident that eases stays with the same people.
+    severity = max(state.notified_severity, incident.severity)
     return (
         (not route.severities or severity in route.severities)
         and (not route.themes or incident.theme in route.themes)
         and (not route.causes or incident.cause in route.causes)
-        and (not route.within or _lies_within(route.within, case, model))
+        and (not route.within or _lies_within(route.within, state, model))
     )
 
 
-def _lies_within(areas: Iterable[str], case: IncidentState, model: CityModel) -> bool:
-    places = {case.incident.area, *(entity_of_alarm(one.alarm) for one in case.open_members)}
-    return any(place in places for area in areas for place in model.within(area))
+def _lies_within(areas: Iterable[str], state: IncidentState, model: CityModel) -> bool:
+    entities = {state.incident.area, *(entity_of_alarm(member.alarm) for member in state.open_members)}
+    return any(entity in entities for area in areas for entity in model.within(area))
 
 
 def recipients(
-    case: IncidentState, way: MatchedRoute, number: int, plan: DutyPlan, at: Instant
+    state: IncidentState, route: MatchedRoute, number: int, plan: DutyPlan, at: Instant
 ) -> list[Recipient]:
-    """Return whom a step of the way tells over what: each once, only those whose address is known."""
-    step = way.policy.steps[number]
+    """Return the (contact, channel) pairs that a step notifies: each once, only those with an address."""
+    step = route.policy.steps[number]
     found = (
         Recipient(contact.id, channel)
-        for contact in _contacts(case, way, number, plan, at)
+        for contact in _contacts(state, route, number, plan, at)
         for channel in _usable_channels(contact, step, plan)
     )
     return list(dict.fromkeys(found))
 
 
-def contact_recipients(contact: str, way: MatchedRoute, plan: DutyPlan) -> list[Recipient]:
-    """Return how the first step of a way would tell a contact."""
-    step = way.policy.steps[0]
+def contact_recipients(contact: str, route: MatchedRoute, plan: DutyPlan) -> list[Recipient]:
+    """Return the (contact, channel) pairs by which the first step of a route would notify a contact."""
+    step = route.policy.steps[0]
     return [
-        Recipient(one.id, channel)
-        for one in plan.contacts
-        if one.id == contact
-        for channel in _usable_channels(one, step, plan)
+        Recipient(known.id, channel)
+        for known in plan.contacts
+        if known.id == contact
+        for channel in _usable_channels(known, step, plan)
     ]
 
 
 def _contacts(
-    case: IncidentState, way: MatchedRoute, number: int, plan: DutyPlan, at: Instant
+    state: IncidentState, route: MatchedRoute, number: int, plan: DutyPlan, at: Instant
 ) -> Iterator[Contact]:
-    known = {one.id: one for one in plan.contacts}
-    step = way.policy.steps[number]
-    named: tuple[str | None, ...]
+    contacts = {contact.id: contact for contact in plan.contacts}
+    step = route.policy.steps[number]
+    ids: tuple[str | None, ...]
     match step.notify:
         case "on-call":
-            named = (case.assignee or _on_call(plan, way.team, at),)
+            ids = (state.assignee or _on_call(plan, route.team, at),)
         case "next":
-            behind = sum(one.notify == "next" for one in way.policy.steps[: number + 1])
-            named = (next_on_call(plan, way.team, _on_call(plan, way.team, at), behind),)
+            position = sum(one.notify == "next" for one in route.policy.steps[: number + 1])
+            ids = (next_on_call(plan, route.team, _on_call(plan, route.team, at), position),)
         case "team":
-            named = next(one.members for one in plan.teams if one.id == way.team)
+            ids = next(team.members for team in plan.teams if team.id == route.team)
         case "contact":
-            named = (step.contact,)
-    for one in named:
-        if one is not None and one in known:
-            yield known[one]
+            ids = (step.contact,)
+    for id in ids:
+        if id is not None and id in contacts:
+            yield contacts[id]
 
 
 def _on_call(plan: DutyPlan, team: str, at: Instant) -> str | None:
-    """Return who is on call; while nobody is, the first member."""
+    """Return who is on call; the first member while nobody is."""
     members = next(one.members for one in plan.teams if one.id == team)
     return on_call(plan, team, at) or next(iter(members), None)
 
 
 def _usable_channels(contact: Contact, step: EscalationStep, plan: DutyPlan) -> Iterator[str]:
-    """Yield the channels of a step that lead to a contact; one without `{address}` needs none."""
-    urls = {one.id: one.url for one in plan.channels}
+    """Yield the channels of a step that reach a contact; a URL without `{address}` needs no address."""
+    urls = {channel.id: channel.url for channel in plan.channels}
     for channel in step.channels:
         if channel in urls and (contact.addresses.get(channel) or "{address}" not in urls[channel]):
             yield channel
 
 
 def end_of_quiet_hours(severity: Severity, at: Instant, model: CityModel) -> Instant:
-    """Return from when on people may be disturbed by something so bad: `at` itself outside quiet hours."""
+    """Return the first time from `at` on at which a severity may be notified; `at` outside quiet hours."""
     intervals: list[WeeklyInterval] = []
-    for one in model.duty.quiet_hours:
-        if severity <= one.up_to:
-            intervals += one.intervals
+    for quiet in model.duty.quiet_hours:
+        if severity <= quiet.up_to:
+            intervals += quiet.intervals
     schedule = WeeklySchedule(tuple(intervals))
     end = at + QUIET_DAYS_MAX * DAY
     while intervals and at < end and schedule.contains(at, model.city.timezone):

@@ -97,15 +97,15 @@ def _is_told_in_time(run: ScenarioDay, duty: SimulatedDuty) -> None:
     raised = next(one for one in run.stages.alarms if one.alarm == incident.members[0].alarm)
     assert raised.raised_time is not None
     at, message = duty.delivered[0]
-    assert message.send.incident == incident.incident
+    assert message.request.incident == incident.incident
     assert at - raised.raised_time <= TOLD_WITHIN
     teams = [one.id for one in run.model.duty.teams]
-    assert message.send.contact in {on_call(run.model.duty, team, at) for team in teams}
+    assert message.request.contact in {on_call(run.model.duty, team, at) for team in teams}
 
 
 def _is_escalated(duty: SimulatedDuty) -> None:
     """Nobody acknowledges, so a second step is told after the first, however often the loop is killed."""
-    steps = [one.send.step for _, one in duty.delivered if one.send.kind != "recovery"]
+    steps = [one.request.step for _, one in duty.delivered if one.request.kind != "recovery"]
     assert steps[0] == 0
     assert max(steps) >= 1
 
@@ -113,19 +113,19 @@ def _is_escalated(duty: SimulatedDuty) -> None:
 def _is_bearable(duty: SimulatedDuty) -> None:
     """Nobody gets more than one message in ten minutes on average (EEMUA 191), nor one title twice."""
     first, last = duty.delivered[0][0], duty.delivered[-1][0]
-    for contact in {one.send.contact for _, one in duty.delivered}:
-        titles = [one.wording.title for _, one in duty.delivered if one.send.contact == contact]
+    for contact in {one.request.contact for _, one in duty.delivered}:
+        titles = [one.text.title for _, one in duty.delivered if one.request.contact == contact]
         assert len(titles) <= 1 + (last - first) / (10 * MINUTE)
         assert len(set(titles)) == len(titles), titles
 
 
 def _is_told_to_be_over(duty: SimulatedDuty) -> None:
-    over = {(one.send.contact, one.send.channel) for one in _of_kind(duty, "recovery")}
-    assert over == {(one.send.contact, one.send.channel) for _, one in duty.delivered}
+    over = {(one.request.contact, one.request.channel) for one in _of_kind(duty, "recovery")}
+    assert over == {(one.request.contact, one.request.channel) for _, one in duty.delivered}
 
 
 def _of_kind(duty: SimulatedDuty, kind: str) -> Iterator[OutgoingMessage]:
-    return (one for _, one in duty.delivered if one.send.kind == kind)
+    return (one for _, one in duty.delivered if one.request.kind == kind)
 
 
 def _nobody_is_told_twice(duty: SimulatedDuty) -> None:

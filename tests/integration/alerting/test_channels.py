@@ -12,10 +12,11 @@ from msgspec.structs import replace
 
 from alerting.delivery.acknowledge_links import LINK_PATH, AcknowledgeLink, verify_link
 from alerting.delivery.channel_secrets import ChannelSecrets
-from alerting.delivery.channels import ChannelMessage, ChannelSender
+from alerting.delivery.channels import ChannelSender
 from alerting.delivery.delivery_pool import CHANNEL_THREADS_MAX, DeliveryOptions, DeliveryPool
-from alerting.delivery.retry_policy import AttemptResult
-from alerting.messages.outgoing_message import OutgoingMessage
+from alerting.incidents.incident_state import NotificationRequest
+from alerting.messages.message_text import MessageText
+from alerting.messages.outgoing_message import AttemptResult, OutgoingMessage
 from runtime.secret_files import SecretEnvironment
 from tests.support.pipelines.duty_loop import INCIDENT, NOON, DutyLoop, duty_alarm, duty_plan
 from tests.support.receivers.mail_server import MailServer, NotificationWebhook
@@ -50,20 +51,34 @@ def channels() -> Iterator[ChannelSender]:
     found.close()
 
 
-def letter(**changes: object) -> ChannelMessage:
-    known: dict[str, object] = {
-        "notification": f"{INCIDENT}~0~0~first~mail",
-        "incident": INCIDENT,
-        "kind": "alarm",
-        "contact": "first",
-        "address": "first@town.example",
-        "title": "MAJOR · High water, Canal",
-        "body": "Water level is −0.25 m",
-        "short": "MAJOR",
-        "severity": Severity.MAJOR,
-        "link": "",
-    }
-    return ChannelMessage(**{**known, **changes})  # type: ignore[arg-type]
+def message() -> OutgoingMessage:
+    return OutgoingMessage(
+        request=NotificationRequest(
+            notification=f"{INCIDENT}~0~0~first~mail",
+            incident=INCIDENT,
+            kind="alarm",
+            round=0,
+            step=0,
+            contact="first",
+            channel="mail",
+            due_time=NOON,
+        ),
+        text=MessageText(
+            title="MAJOR · High water, Canal",
+            body="Water level is −0.25 m",
+            short="MAJOR",
+            language="en",
+            severity=Severity.MAJOR,
+            answer_label="Acknowledge",
+        ),
+        due=NOON,
+    )
+
+
+def send(
+    channels: ChannelSender, url: str, *, address: str = "first@town.example", link: str = ""
+) -> AttemptResult:
+    return channels.send(NotificationChannel(id="hook", url=url), message(), address, link)
 
 
 def messages(plan: DutyPlan) -> list[OutgoingMessage]:
@@ -120,7 +135,7 @@ async def test_a_webhook_that_hangs_holds_up_nobody_else(
     hook.behaviour = lambda _: "hang"
     plan = plan_over(mail=mails.url, sms=hook.url + "?rto=30")
     found = messages(plan)
-    over_hook = next(one for one in found if one.send.channel == "sms")
+    over_hook = next(one for one in found if one.request.channel == "sms")
     ended: list[AttemptResult] = []
     arrived = asyncio.Event()
 
@@ -132,9 +147,9 @@ async def test_a_webhook_that_hangs_holds_up_nobody_else(
         channels, DeliveryOptions(base_url="", link_key=KEY, attempt_timeout_s=DEADLINE_S), end
     )
     for number in range(CHANNEL_THREADS_MAX):
-        send = over_hook.send._replace(notification=f"{over_hook.id}-{number}")
-        post.start_attempt(replace(over_hook, send=send), plan, NOON)
-    post.start_attempt(next(one for one in found if one.send.channel == "mail"), plan, NOON)
+        request = over_hook.request._replace(notification=f"{over_hook.id}-{number}")
+        post.start_attempt(replace(over_hook, request=request), plan, NOON)
+    post.start_attempt(next(one for one in found if one.request.channel == "mail"), plan, NOON)
     await asyncio.wait_for(arrived.wait(), DEADLINE_S)
     assert [one.sent for one in ended] == [True]
     assert post.free_slots("sms") == 0
@@ -151,33 +166,33 @@ def test_a_failure_says_why_and_keeps_the_secret(
     hook.behaviour = lambda _: behaviour  # type: ignore[return-value, assignment]
     caplog.set_level(logging.DEBUG)
     url = f"json://duty:${{TOKEN}}@{hook.address}/${{TOKEN}}/{{address}}?+Key=${{TOKEN}}"
-    receipt = channels.send(NotificationChannel(id="hook", url=url), letter(address="${OPERATIONS}"))
+    result = send(channels, url, address="${OPERATIONS}")
     assert hook.requests[0].path == "/s3cret%2Ft0ken/operations@town.example"
-    assert not receipt.sent
-    assert not receipt.final
-    assert receipt.detail
-    for text in (receipt.detail, caplog.text):
+    assert not result.sent
+    assert not result.final
+    assert result.detail
+    for text in (result.detail, caplog.text):
         assert "s3cret" not in text
         assert "operations@town.example" not in text
 
 
 def test_a_channel_whose_secret_is_missing_is_given_up_at_once(channels: ChannelSender) -> None:
-    receipt = channels.send(NotificationChannel(id="hook", url="json://${NOWHERE}@127.0.0.1:1/"), letter())
-    assert receipt.final
-    assert "NOWHERE" in receipt.detail
+    result = send(channels, "json://${NOWHERE}@127.0.0.1:1/")
+    assert result.final
+    assert "NOWHERE" in result.detail
 
 
 def test_an_url_that_apprise_does_not_know_is_given_up_at_once(channels: ChannelSender) -> None:
-    receipt = channels.send(NotificationChannel(id="hook", url="carrier-pigeon://loft"), letter())
-    assert receipt.final
+    result = send(channels, "carrier-pigeon://loft")
+    assert result.final
 
 
 def test_the_log_gets_the_message_and_not_the_link(
     channels: ChannelSender, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    told = letter(link="Acknowledge: https://twin.example/v1/acknowledge/token")
-    assert channels.send(NotificationChannel(id="log", url="livetwin://log"), told).sent
+    link = "Acknowledge: https://twin.example/v1/acknowledge/token"
+    assert send(channels, "livetwin://log", link=link).sent
     assert "High water" in caplog.text
     assert "token" not in caplog.text
 

@@ -147,7 +147,7 @@ def test_whoever_was_told_hears_in_the_end_that_it_is_over(
     story: list[Happening], recoveries: list[bool | None], others: list[bool | None]
 ) -> None:
     def delivers(message: OutgoingMessage) -> bool | None:
-        waiting = recoveries if message.send.kind == "recovery" else others
+        waiting = recoveries if message.request.kind == "recovery" else others
         return waiting.pop() if waiting else True
 
     run = DutyLoop(delivers=delivers)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from random import Random
 
-from alerting.incidents.incident_manager import AttemptResult, IncidentManager
+from alerting.incidents.incident_manager import IncidentManager
 from alerting.incidents.journal import DutyJournal
-from alerting.messages.outgoing_message import OutgoingMessage
+from alerting.messages.outgoing_message import AttemptResult, OutgoingMessage
 from runtime.kafka import topics
 from tests.support.pipelines.stage_pipeline import StagePipeline
 from twin.alarms.messages import ALARMS

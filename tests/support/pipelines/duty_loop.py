@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from alerting.delivery.retry_policy import AttemptResult
 from alerting.incidents.incident_manager import IncidentManager
 from alerting.incidents.incident_state import IncidentState
 from alerting.incidents.journal import DutyJournal, JournalChange, JournalContent
-from alerting.messages.outgoing_message import OutgoingMessage
+from alerting.messages.outgoing_message import AttemptResult, OutgoingMessage
 from tests.support.cities.alarm_city import alarm_city
 from tests.support.payloads.alarm_events import alarm_event, incident_event
 from twin.alarms.messages import AlarmBatch, AlarmEvent, IncidentEvent

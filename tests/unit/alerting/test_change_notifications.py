@@ -41,7 +41,7 @@ def test_a_step_to_somebody_else_does_not_swallow_the_news() -> None:
     run.on_alarms(duty_alarm(), duty_alarm("polder"), revision=2)
     run.advance_until(NOON + 13 * MINUTE)
     assert kinds_and_contacts(run.sent[2:]) == [("alarm", "second"), *[("change", "first")] * 2]
-    newest = list(run.messages.values())[-1].wording
+    newest = list(run.messages.values())[-1].text
     assert newest.title == "MAJOR · New: High water, Polder"
 
 
@@ -68,4 +68,4 @@ def test_an_incident_that_grows_all_the_time_makes_a_bearable_number_of_messages
         assert len(minutes) <= 6
         assert len(set(minutes)) == len(minutes), "two messages at the same moment"
     run.advance(HOUR)
-    assert len(run.incident_state().known) == len(alarms), "they were told of all of it"
+    assert len(run.incident_state().reported_alarms) == len(alarms), "they were told of all of it"

@@ -9,7 +9,7 @@ from twin.instant import HOUR, MINUTE, SECOND
 
 
 def test_a_doubtful_recovery_is_told_again_as_one_that_may_have_been_told() -> None:
-    run = DutyLoop(delivers=lambda message: message.send.kind != "recovery" or None)
+    run = DutyLoop(delivers=lambda message: message.request.kind != "recovery" or None)
     run.on_alarms(duty_alarm())
     run.advance(MINUTE)
     run.on_alarms(returned_event(duty_alarm()), revision=2)
@@ -19,14 +19,14 @@ def test_a_doubtful_recovery_is_told_again_as_one_that_may_have_been_told() -> N
     run.delivers = lambda message: True
     run.advance(HOUR)
     assert kinds_and_contacts(run.sent[2:]) == [("recovery", "first")] * 2
-    assert {run.messages[one.notification].wording.title for one in run.events[-2:]} == {
+    assert {run.messages[one.notification].text.title for one in run.events[-2:]} == {
         "CLEARED · Perhaps told before: High water, Canal"
     }
     assert len({one.notification for one in run.events}) == 6, "another message, with an id of its own"
 
 
 def test_a_doubtful_recovery_is_not_told_again_for_ever() -> None:
-    run = DutyLoop(delivers=lambda message: message.send.kind != "recovery" or None)
+    run = DutyLoop(delivers=lambda message: message.request.kind != "recovery" or None)
     run.on_alarms(duty_alarm())
     run.advance(MINUTE)
     run.on_alarms(returned_event(duty_alarm()), revision=2)
@@ -39,7 +39,7 @@ def test_a_doubtful_recovery_is_not_told_again_for_ever() -> None:
 
 
 def test_what_comes_back_while_a_recovery_is_in_doubt_is_told_over_to_all_in_the_end() -> None:
-    run = DutyLoop(delivers=lambda message: message.send.kind != "recovery" or None)
+    run = DutyLoop(delivers=lambda message: message.request.kind != "recovery" or None)
     run.on_alarms(duty_alarm())
     run.advance(MINUTE)
     run.on_alarms(returned_event(duty_alarm()), revision=2)

@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from alerting.delivery.retry_policy import AttemptResult
 from alerting.incidents.incident_manager import IncidentManager
 from alerting.incidents.journal import DutyJournal, JournalContent
+from alerting.messages.outgoing_message import AttemptResult
 from tests.support.pipelines.duty_loop import duty_city
 from twin.instant import MINUTE, SECOND
 
@@ -54,7 +54,8 @@ def test_the_duty_loop_goes_on_from_a_journal_of_version_0_1(tmp_path: Path) -> 
             attempt = manager.begin_attempt(message, now)
             manager.end_attempt(AttemptResult(attempt.id, True, ""), now)
     change = manager.take_change()
-    assert as_json(change.events) == recorded["later"]
+    # The last field is the detail, whose wording may change between versions.
+    assert [event[:-1] for event in as_json(change.events)] == [event[:-1] for event in recorded["later"]]
     journal.write(change)
     assert content_as_json(journal.read()) == content_as_json(content)
     journal.close()

@@ -85,7 +85,7 @@ def test_recovery_is_told_to_those_who_were_told_and_to_nobody_else() -> None:
 
 
 def test_recovery_is_not_told_over_a_channel_that_failed() -> None:
-    run = DutyLoop(delivers=lambda message: message.send.channel != "sms")
+    run = DutyLoop(delivers=lambda message: message.request.channel != "sms")
     run.on_alarms(duty_alarm())
     run.advance(MINUTE)
     run.on_alarms(returned_event(duty_alarm()), revision=2)
@@ -213,7 +213,7 @@ def test_what_comes_back_after_it_was_told_over_is_told_again() -> None:
 
 
 def test_a_step_that_reached_nobody_is_followed_at_once() -> None:
-    run = DutyLoop(delivers=lambda message: message.send.contact != "first")
+    run = DutyLoop(delivers=lambda message: message.request.contact != "first")
     run.on_alarms(duty_alarm())
     run.advance(7 * MINUTE)
     given_up = next(one for one in run.events if one.outcome == "given-up")
@@ -275,8 +275,8 @@ def test_a_comment_is_in_the_messages_that_follow() -> None:
     run.advance(MINUTE)
     run.command("comment", text="The pump has been started.")
     run.advance(10 * MINUTE)
-    newest = [one for one in run.messages.values() if one.send.contact == "second"][-1]
-    assert "Opmerking van first: The pump has been started." in newest.wording.body
+    newest = [one for one in run.messages.values() if one.request.contact == "second"][-1]
+    assert "Opmerking van first: The pump has been started." in newest.text.body
 
 
 def test_a_step_without_anybody_to_tell_is_passed_over() -> None:

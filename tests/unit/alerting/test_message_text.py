@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace as changed
 
 from alerting.incidents.incident_state import IncidentState, MessageKind
-from alerting.messages.message_text import TITLE_CHARACTERS_MAX, MessageText, compose_message, message_subject
+from alerting.messages.message_text import TITLE_CHARACTERS_MAX, MessageText, compose_message
 from alerting.messages.short_text import ALPHABET, SHORT_CHARACTERS_MAX, short_text
 from alerting.policy.escalation import open_incident
 from alerting.policy.notification_policy import DutyContext
@@ -40,14 +40,22 @@ def said_of(
     before: IncidentState | None = None,
     language: Language = "en",
 ) -> MessageText:
-    topic = message_subject(kind, case, before if before is not None else case)
-    return compose_message(topic, language, {one.alarm: one for one in alarms}, duty_city())
+    return compose_message(
+        kind,
+        case,
+        before if before is not None else case,
+        language=language,
+        alarms={alarm.alarm: alarm for alarm in alarms},
+        model=duty_city(),
+    )
 
 
 def told(*alarms: AlarmEvent, severity: Severity = Severity.MAJOR) -> IncidentState:
     """Return the case of alarms of which a message has spoken; another step is next."""
     known = tuple(one.alarm for one in alarms)
-    return changed(case_of(*alarms), known=known, severity=severity, step=1, last_told=RAISED)
+    return changed(
+        case_of(*alarms), reported_alarms=known, notified_severity=severity, step=1, last_notified=RAISED
+    )
 
 
 CANAL = duty_alarm("canal")
@@ -139,7 +147,7 @@ TITLES = {
     ),
     "over, perhaps told before": Title(
         "recovery",
-        changed(told(CANAL), repeats=1),
+        changed(told(CANAL), recovery_repeats=1),
         (returned_event(CANAL),),
         "CLEARED · Perhaps told before: High water, Canal",
         "HERSTELD · Misschien al gemeld: Hoog water, Canal",
@@ -181,7 +189,9 @@ def test_the_body_has_value_threshold_unit_and_local_time() -> None:
 
 def test_what_is_new_stands_before_the_rest() -> None:
     before = told(CANAL)
-    case = changed(before, incident=duty_incident(CANAL, POLDER, revision=2), last_told=RAISED + 65 * MINUTE)
+    case = changed(
+        before, incident=duty_incident(CANAL, POLDER, revision=2), last_notified=RAISED + 65 * MINUTE
+    )
     said = said_of(case, "change", CANAL, POLDER, before=before, language="nl")
     assert said.body.splitlines() == [
         "sinds 23-11-2026 13:00 (1 u 5 min), 2 alarmen",
@@ -243,7 +253,7 @@ def test_the_value_of_a_household_is_not_said(personal: bool) -> None:
     model = replace(model, sensors=sensors)
     one = duty_alarm(operands=(operand_value("canal", sources=(ObservationRef(1, NOON),)),))
     case = case_of(one)
-    said = compose_message(message_subject("alarm", case, case), "en", {one.alarm: one}, model)
+    said = compose_message("alarm", case, case, language="en", alarms={one.alarm: one}, model=model)
     assert ("0.25" in said.body) is not personal
     assert ("0.25" in said.short) is not personal
 

@@ -46,7 +46,7 @@ def test_an_outage_is_told_once_an_hour_and_its_end_once() -> None:
         run.advance(MINUTE)
     assert [one.minute for one in run.sent] == [0, 59, 119, 149]
     assert {(one.kind, one.contact, one.channel) for one in run.sent} == {("watchdog", "watchdog", "mail")}
-    titles = [one.wording.title for one in sorted(run.messages.values(), key=lambda one: one.due)]
+    titles = [one.text.title for one in sorted(run.messages.values(), key=lambda one: one.due)]
     assert titles == ["Town: no alarm gets through"] * 3 + ["Town: alarms get through again"]
 
 
