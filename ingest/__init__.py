@@ -1,7 +1,9 @@
-"""From MQTT to observations: the session, the decoders, quarantine.
+"""The ingest role: MQTT session, decoders, mapping to observations, quarantine.
 
-The promise, told once: a message with QoS 1 is acknowledged to the broker only after Kafka confirmed the
-records that carry all that became of it, observations or a quarantined message. Until then the broker's
-persistent session keeps it, and hands it over again after a crash; what arrives twice is a duplicate, and
-told as such. Nothing is dropped: a full buffer stops the reading of MQTT.
+The delivery contract: a message with QoS 1 is acknowledged to the broker only after Kafka has confirmed all
+records made from it, whether observations or a quarantined message. Until then the broker's persistent
+session keeps the message, and sends it again after a crash; its second copy is recognised as a duplicate. No
+message is dropped: a full buffer stops the reading from MQTT.
+
+What may not live here: the state of an entity (see `stream`), and access to the database.
 """

@@ -1,7 +1,7 @@
-"""Who may do what at the MQTT broker: an account for each device, each network server and each of our roles.
+"""Accounts of the MQTT broker and their access rights: one per device, network server and role of ours.
 
-A device may publish on its own topics and read nothing. Where devices reach us through a network server (The
-Things Stack, ChirpStack), or the topic does not name them, the account is that of the feed.
+A device may publish on its city_feeds topics and read nothing. Where a network server publishes for devices
+(The Things Stack, ChirpStack), or the topic does not contain the device, the account belongs to the feed.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from twin.model.sensor import Sensor
 from twin.wire.probe import probe_topic
 
 ROLE_PREFIX = "livetwin-"
-"""What the accounts of roles and feeds begin with, and no sensor's."""
+"""Prefix of the accounts of roles and feeds; no sensor id may have it."""
 
 READER_ACCOUNT = f"{ROLE_PREFIX}reader"
 SIMULATOR_ACCOUNT = f"{ROLE_PREFIX}simulate"
 
-# What ends a topic level, makes it a pattern, or ends a line of a file.
+# They end a topic level, make it a pattern, or end a line of a file.
 _FORBIDDEN_CHARACTERS = frozenset("+#/\0\n\r")
 
 
 class BrokerAccountError(TwinError):
-    """A device cannot have an account of its own."""
+    """A device cannot have an account of its city_feeds; the message says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerAccount:
-    """A user of the broker, and the topic filters that it may write to and read."""
+    """A user of the broker, and the topic filters that it may publish to and subscribe to."""
 
     name: str
     writes: tuple[str, ...] = ()
@@ -43,12 +43,12 @@ class BrokerAccount:
 def broker_accounts(
     plan: CityPlan, decoders: Mapping[str, Decoder], *, simulator: bool = False
 ) -> tuple[BrokerAccount, ...]:
-    """Return the accounts that a city needs: roles first, then feeds and devices by name.
+    """Return the accounts of a city: roles first, then feeds and devices by name.
 
-    `simulator` adds one that may publish for every device. Raises BrokerAccountError for a device whose name
-    would open topics of others.
+    `simulator` adds an account that may publish for every device. Raises BrokerAccountError for a device
+    whose name would give access to other topics.
     """
-    writes = _sender_topics(plan, decoders)
+    sender_topics = _sender_topics(plan, decoders)
     outputs = OutletTopics(plan.city.id)
     roles = [
         BrokerAccount(name=f"{ROLE_PREFIX}ingest", reads=TopicRoutes(decoders, plan.feeds).filters),
@@ -61,27 +61,32 @@ def broker_accounts(
         BrokerAccount(name=READER_ACCOUNT, reads=outputs.filters),
     ]
     if simulator:
-        all_topics = sorted({topic for topics in writes.values() for topic in topics})
+        all_topics = sorted({topic for topics in sender_topics.values() for topic in topics})
         roles.append(BrokerAccount(name=SIMULATOR_ACCOUNT, writes=tuple(all_topics)))
-    senders = [BrokerAccount(name=name, writes=tuple(sorted(writes[name]))) for name in sorted(writes)]
+    senders = [
+        BrokerAccount(name=name, writes=tuple(sorted(topics)))
+        for name, topics in sorted(sender_topics.items())
+    ]
     return (*roles, *senders)
 
 
 def _sender_topics(plan: CityPlan, decoders: Mapping[str, Decoder]) -> dict[str, set[str]]:
-    """Return what each device, or the feed that speaks for it, may write to."""
-    own = {feed.id: feed for feed in plan.feeds}
+    """Return the topic filters of each device, or of the feed that publishes for it, by account."""
+    city_feeds = {feed.id: feed for feed in plan.feeds}
     built_in = {feed: decoder for decoder in decoders.values() for feed in decoder.feeds}
     writes: dict[str, set[str]] = {}
     for sensor in plan.sensors:
         if sensor.id.startswith(ROLE_PREFIX):
             raise BrokerAccountError(
-                f"sensor {sensor.id!r}: names that begin with {ROLE_PREFIX!r} are those of our roles"
+                f"sensor {sensor.id!r}: names that begin with {ROLE_PREFIX!r} are reserved for roles"
             )
-        template = _device_topic_template(own.get(sensor.feed), built_in.get(sensor.feed), plan.city.id)
+        template = _device_topic_template(
+            city_feeds.get(sensor.feed), built_in.get(sensor.feed), plan.city.id
+        )
         if template is not None:
             writes[sensor.id] = {template.format(device=_device_level(sensor))}
-        elif sensor.feed in own:
-            writes.setdefault(f"{ROLE_PREFIX}feed-{sensor.feed}", set()).add(own[sensor.feed].filter)
+        elif sensor.feed in city_feeds:
+            writes.setdefault(f"{ROLE_PREFIX}feed-{sensor.feed}", set()).add(city_feeds[sensor.feed].filter)
         else:
             filters = set(built_in[sensor.feed].filters)
             writes.setdefault(f"{ROLE_PREFIX}feed-{sensor.feed}", set()).update(filters)
@@ -89,7 +94,7 @@ def _sender_topics(plan: CityPlan, decoders: Mapping[str, Decoder]) -> dict[str,
 
 
 def _device_topic_template(feed: CityFeed | None, decoder: Decoder | None, city: str) -> str | None:
-    """Return the topic of a device with `{device}` in its place; None when it names no device of ours."""
+    """Return the topic of a device with the placeholder `{device}`; None when it has no device level."""
     if feed is not None:
         level = feed.device_level
         return None if level is None else "/".join(_template_levels(feed.filter.split("/"), level))
@@ -99,7 +104,7 @@ def _device_topic_template(feed: CityFeed | None, decoder: Decoder | None, city:
 
 
 def _template_levels(levels: list[str], device_level: int) -> Iterator[str]:
-    """Yield the levels of a filter with the device at its own, which may lie behind the `#`."""
+    """Yield the levels of a filter with the device at its level, which the `#` may cover."""
     for number in range(max(len(levels), device_level + 1)):
         if number == device_level:
             yield "{device}"
@@ -118,7 +123,7 @@ def _escaped(level: str) -> str:
 def _device_level(sensor: Sensor) -> str:
     if not sensor.device or _FORBIDDEN_CHARACTERS & set(sensor.device):
         raise BrokerAccountError(
-            f"sensor {sensor.id!r}: its device {sensor.device!r} cannot be a level of a topic: expected no "
-            "+, #, / and line end in it"
+            f"sensor {sensor.id!r}: its device {sensor.device!r} cannot be a topic level: expected a name "
+            "without +, #, / and line ends"
         )
     return sensor.device

@@ -1,4 +1,4 @@
-"""What ingest counts."""
+"""The metrics of the ingest role."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ class IngestMetrics:
         )
         self.ticks = Counter(
             "livetwin_ingest_ticks_total",
-            "Records that told only the time, to partitions where nothing happened.",
+            "Records with only a time, written to partitions without observations.",
             registry=registry,
         )
         self.replayed = Counter(
             "livetwin_ingest_replayed_total",
-            "Quarantined messages taken once more, by what became of them.",
+            "Replayed quarantined messages, by outcome.",
             ["outcome"],
             registry=registry,
         )
         self.mqtt_connected = Gauge(
-            "livetwin_ingest_mqtt_connected", "1 while the MQTT broker is reached.", registry=registry
+            "livetwin_ingest_mqtt_connected", "1 while connected to the MQTT broker.", registry=registry
         )
         self.kafka_up = Gauge(
-            "livetwin_ingest_kafka_up", "1 while Kafka confirms what is written.", registry=registry
+            "livetwin_ingest_kafka_up", "1 while Kafka confirms written records.", registry=registry
         )
         self.batch = Histogram(
             "livetwin_ingest_batch_messages",

@@ -1,8 +1,8 @@
-"""The ingest role: session → intake → Kafka, one batch after the other, and its acknowledgement. Beside it
-run the ticks of the log and the replays of quarantined messages, for which no message waits.
+"""Runs the ingest role: MQTT session → intake → Kafka → acknowledgement, one batch after the other.
 
-A batch is what arrived while the previous one was on its way, so a quiet system adds no delay and a busy one
-batches by itself.
+A batch contains the messages that arrived while the previous one was processed: at a low rate a message does
+not wait, and at a high rate batches grow. Ticks of the log and replays of quarantined messages run beside it
+and delay no message.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ from twin.quality.plausibility import PlausibilityBounds
 
 log = logging.getLogger(__name__)
 
-# How long a stopping role still waits for Kafka to confirm what it took; the broker has it still.
+# How long a stopping role waits for Kafka to confirm the last batch; the broker still has its messages.
 STOP_S_MAX = 5.0
 
 
 class IngestService:
-    """The loops of the role, and the model that it works by. `name` is that of this run, in every record.
+    """The loops of the role, and the city model in use. Every record carries `name`, the session of this run.
 
-    One that `retires` takes what the broker keeps for it, and ends.
+    With `drain` it processes the messages that the broker keeps for this replica, and ends.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class IngestService:
         self._clock = clock
         self._metrics = metrics
         self._name = name
-        self._received = 0  # messages of this run: the number of the next one
+        self._received = 0  # messages of this run; also the number of the next message
         self._pseudonymise = Pseudonymiser(settings.pseudonym_key.get_secret_value().encode())
         self._decoders = registry()
         self._traces = None
@@ -78,7 +78,7 @@ class IngestService:
         self._use_model(model)
 
     async def run(self) -> None:
-        """Work until cancelled, or retired; what was taken by then is confirmed and acknowledged."""
+        """Run until cancelled or drained; the batch in progress is still confirmed and acknowledged."""
         kafka = self._settings.kafka_access()
         producer = new_producer(kafka)
         session = self._session_type(_session_options(self._settings), self._routes.filters, self._clock)
@@ -86,12 +86,12 @@ class IngestService:
         self._metrics.mqtt_connected.set_function(lambda: float(session.connected))
         try:
             await create_topics(kafka, partition_counts(self._settings.partitions))
-            acknowledgement = await _new_acknowledger(self._settings.acknowledge, kafka)
+            acknowledger = await _new_acknowledger(self._settings.acknowledge, kafka)
             await producer.start()
             await session.open()
             notify_ready()
-            maker = RecordBuilder(self._name, self._clock)
-            publisher = LogPublisher(producer, maker, self._settings.partitions)
+            builder = RecordBuilder(self._name, self._clock)
+            publisher = LogPublisher(producer, builder, self._settings.partitions)
             self._metrics.kafka_up.set_function(lambda: float(publisher.healthy))
             replays = QuarantineReplayer(
                 publisher, lambda: self._intake, self._clock, self._metrics.count_replayed
@@ -99,28 +99,28 @@ class IngestService:
             async with asyncio.TaskGroup() as tasks:
                 loops = [
                     tasks.create_task(
-                        self._process_batches(session, publisher, acknowledgement), name="messages"
+                        self._process_batches(session, publisher, acknowledger), name="messages"
                     ),
-                    tasks.create_task(acknowledgement.run(), name="acknowledgement"),
+                    tasks.create_task(acknowledger.run(), name="acknowledgement"),
                     tasks.create_task(self._publish_ticks(publisher), name="ticks"),
                     tasks.create_task(replays.run(kafka), name="replays"),
                 ]
                 if isinstance(session, DrainingSession):
                     await session.wait_drained()
-                    for one in loops:
-                        one.cancel()
+                    for loop in loops:
+                        loop.cancel()
         finally:
             await session.close()
             await producer.stop()
 
     async def _process_batches(
-        self, session: MqttSession, publisher: LogPublisher, acknowledgement: Acknowledger
+        self, session: MqttSession, publisher: LogPublisher, acknowledger: Acknowledger
     ) -> None:
         loop = asyncio.get_running_loop()
         while True:
             messages = await session.next_batch(self._settings.batch_messages_max)
             taken = loop.time()
-            await _finish_despite_cancellation(self._process_batch(messages, publisher, acknowledgement))
+            await _finish_despite_cancellation(self._process_batch(messages, publisher, acknowledger))
             least, most = self._settings.batch_interval_ms, self._settings.batch_interval_max_ms
             interval = batch_interval_s(len(messages), least / 1000, most / 1000)
             await asyncio.sleep(interval - (loop.time() - taken))
@@ -131,13 +131,17 @@ class IngestService:
             self._metrics.ticks.inc(await publisher.publish_ticks())
 
     async def follow_model(self, models: CityModelSource) -> None:
-        """Work by each newer model from the next batch on."""
+        """Use each newer city model from the next batch on."""
         async for model in models.watch():
             before = set(self._routes.filters)
             self._use_model(model)
             if set(self._routes.filters) != before:
                 await self._session.resubscribe(self._routes.filters)
-            log.info("works by version %d of the city model", model.version)
+            log.info(
+                "uses version %d of the city model",
+                model.version,
+                extra={"event": "model.changed", "version": model.version},
+            )
 
     def _use_model(self, model: CityModel) -> None:
         settings = self._settings
@@ -159,7 +163,7 @@ class IngestService:
         )
 
     async def _process_batch(
-        self, messages: list[MqttMessage], publisher: LogPublisher, acknowledgement: Acknowledger
+        self, messages: list[MqttMessage], publisher: LogPublisher, acknowledger: Acknowledger
     ) -> None:
         def acknowledge() -> None:
             self._session.acknowledge(messages)
@@ -170,7 +174,7 @@ class IngestService:
         self._received += len(received)
         self._metrics.messages.inc(len(received))
         trace = self._traces.begin_batch(received, first) if self._traces is not None else None
-        batch = acknowledgement.begin_batch(acknowledge)
+        batch = acknowledger.begin_batch(acknowledge)
         ends = await publisher.publish(processed, trace)
         if trace is not None:
             trace.on_confirmed()
@@ -182,7 +186,7 @@ class IngestService:
 async def run(
     settings: IngestSettings, models: CityModelSource, tracer: Tracer | None = None, *, drain: bool = False
 ) -> None:
-    """Run the ingest role until cancelled, or until there is nothing left for one that retires."""
+    """Run the ingest role until cancelled, or until a draining replica has no messages left."""
     metrics_registry = new_registry()
     metrics = IngestMetrics(metrics_registry)
     serve_metrics(metrics_registry, settings.metrics_host, settings.metrics_port)
@@ -197,7 +201,7 @@ async def run(
 
 
 async def _finish_despite_cancellation(work: Coroutine[Any, Any, None]) -> None:
-    """Await work to its end even when cancelled meanwhile, then let the cancellation take its course."""
+    """Finish the work also when cancelled meanwhile, within `STOP_S_MAX`; then raise the cancellation."""
     task = asyncio.create_task(work)
     try:
         await asyncio.shield(task)

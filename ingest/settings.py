@@ -9,8 +9,10 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from runtime.mqtt.access import MqttSettings
 
 RECEIVE_STORED_MAX = 10_000
-"""How many messages may wait to be stored: `storage.stores.ledger.UNCONFIRMED_MAX`. Beyond, the ledger would
-count those that a log took with it as lost, although the broker hands them over again."""
+"""Most messages that may wait to be stored: `storage.stores.ledger.UNCONFIRMED_MAX`.
+
+Beyond it the ledger would count messages of a lost log as lost, although the broker sends them again.
+"""
 
 
 class IngestSettings(MqttSettings):
@@ -18,23 +20,23 @@ class IngestSettings(MqttSettings):
 
     mqtt_client_id: str = Field(
         default="livetwin-ingest-0",
-        description="Fixed per replica: the broker keeps this session's messages for this id alone.",
+        description="Client id, fixed per replica: the broker keeps the session for this id only.",
     )
     mqtt_share: str = Field(
         default="livetwin",
-        description="Name of the shared subscription of all replicas; empty for a single replica that "
-        "subscribes alone, which Mosquitto remembers over its own restart (it forgets shared ones).",
+        description="Name of the shared subscription of all replicas; empty for a single replica without a "
+        "shared subscription, which Mosquitto keeps over its own restart (it loses shared ones).",
     )
     mqtt_keepalive_s: int = Field(
         default=15,
         ge=5,
         le=3600,
-        description="MQTT keep-alive, seconds; a half-open connection is given up within twice as long.",
+        description="MQTT keep-alive, seconds; a half-open connection is closed within twice this time.",
     )
     session_expiry_s: int = Field(
         default=7 * 24 * 3600,
         ge=60,
-        description="How long the broker keeps the session of an absent replica, s.",
+        description="How long the broker keeps the session of an absent replica, seconds.",
     )
     acknowledge: Literal["logged", "stored"] = Field(
         default="logged",
@@ -45,59 +47,62 @@ class IngestSettings(MqttSettings):
         default=5_000,
         ge=1,
         le=65_535,
-        description="Messages unacknowledged at once; the broker waits beyond.",
+        description="Unacknowledged messages at which the broker stops sending.",
     )
     buffer_bytes_max: int = Field(
         default=32 * 1024 * 1024,
         ge=1024,
-        description="Bytes unacknowledged at once; the socket is not read beyond.",
+        description="Unacknowledged bytes at which the socket is no longer read.",
     )
-    batch_messages_max: int = Field(default=2_000, ge=1, description="Messages of one batch to Kafka.")
+    batch_messages_max: int = Field(
+        default=2_000, ge=1, description="Messages in one batch to Kafka, at most."
+    )
     batch_interval_ms: int = Field(
         default=20,
         ge=0,
         le=1_000,
-        description="Time between two batches of a few messages, milliseconds; up to three messages wait "
-        "for nobody.",
+        description="Interval between batches of a few messages, milliseconds; after a batch of up to three "
+        "messages there is no wait.",
     )
     batch_interval_max_ms: int = Field(
         default=40,
         ge=0,
         le=1_000,
-        description="Time between two batches of many hundred messages, milliseconds: each record is dear to "
-        "all that read it, so many messages come in few.",
+        description="Interval between batches of many hundred messages, milliseconds: each record costs all "
+        "its readers, so many messages share few records.",
     )
     payload_bytes_max: int = Field(
-        default=256 * 1024, ge=1024, description="Largest payload that is decoded."
+        default=256 * 1024, ge=1024, description="Largest payload that is decoded, bytes."
     )
     quarantine_bytes_max: int = Field(
         default=256 * 1024,
         ge=0,
         le=512 * 1024,
-        description="Bytes of a payload that quarantine keeps; the rest is only counted.",
+        description="Bytes of a payload that quarantine keeps; the rest is counted only.",
     )
     future_max_s: int = Field(
-        default=300, ge=0, description="How far ahead a device's clock may be, seconds."
+        default=300, ge=0, description="How far the clock of a device may be ahead, seconds."
     )
-    past_max_days: int = Field(default=366, ge=1, description="How old an observation may be, days.")
+    past_max_days: int = Field(default=366, ge=1, description="Greatest age of an observation, days.")
     accept_replay: bool = Field(
         default=False,
-        description="Whether a message's user property `livetwin-replay-time` is believed as its time of "
-        "reception (`livetwin replay`); never where others than you may publish.",
+        description="Whether the user property `livetwin-replay-time` of a message sets its time of "
+        "reception (`livetwin replay`); only for brokers on which nobody else may publish.",
     )
     pseudonym_key: SecretStr = Field(
-        default=SecretStr("livetwin-development-key"), description="Secret of the pseudonyms of meter ids."
+        default=SecretStr("livetwin-development-key"),
+        description="Secret key of the pseudonyms of meter ids.",
     )
     keep_payloads: bool = Field(
         default=True,
-        description="Whether the payloads of usable messages are kept, redacted as in quarantine; their "
-        "hashes always are.",
+        description="Whether payloads of usable messages are kept, redacted as in quarantine; their hashes "
+        "always are.",
     )
     tick_interval_s: float = Field(
         default=1.0,
         gt=0,
         le=60,
-        description="How often the log is told the time where nothing else is written, seconds.",
+        description="How often the time is written to partitions without other records, seconds.",
     )
 
     @field_validator("receive_max")

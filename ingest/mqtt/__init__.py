@@ -1,3 +1,4 @@
-"""The MQTT session: receives messages in bulk, acknowledges them, drains a retiring replica; no payload is
-decoded here.
+"""The MQTT session: receives messages in bulk, acknowledges them, and drains a replica that is removed.
+
+What may not live here: the decoding of a payload.
 """

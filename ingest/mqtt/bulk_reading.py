@@ -1,12 +1,12 @@
-"""Reading MQTT in bulk: paho's session with another read path.
+"""A paho client that reads messages and writes acknowledgements in bulk.
 
-paho reads byte by byte and tells of one packet at a time; so does its writing of acknowledgements. Here all
-that has arrived is read at once, the messages in it are decoded by `mqtt5` and handed over together, and they
-are acknowledged in one write. Everything else (connecting, subscribing, keep-alive, reconnecting, TLS, QoS 2,
-and the judgement of what is malformed) stays with paho: packets of other kinds, and those that the codec
-refuses, are read by paho from what was read here.
+paho reads byte by byte, calls back for each packet, and writes each acknowledgement alone. This client reads
+all bytes that have arrived, decodes the messages in them with `mqtt5`, passes them on together, and
+acknowledges them in one write. Everything else stays with paho: connecting, subscribing, keep-alive,
+reconnecting, TLS, QoS 2, and malformed packets. paho reads packets of other kinds, and packets that `mqtt5`
+refuses, from the bytes that were read here.
 
-This leans on private names of paho. With a version that lacks one, paho reads.
+The client uses private names of paho. With a version that lacks one of them, paho reads the messages.
 """
 
 from __future__ import annotations
@@ -23,15 +23,17 @@ from paho.mqtt.enums import MessageType, MQTTErrorCode
 
 log = logging.getLogger(__name__)
 
-# What is read at once: some two thousand messages of a single reading, one batch.
 READ_BYTES_MAX = 256 * 1024
+"""Bytes of one read: some two thousand messages with a single reading, one batch."""
 
-# How long what has arrived is left unread while nobody asks for it, so that it is taken together. Then it is
-# read all the same: it may hold what nobody asks for here, such as the confirmation of a subscription.
 UNREQUESTED_S_MAX = 0.2
+"""How long the client waits for a request of the next batch before it reads anyway.
+
+Waiting lets more messages arrive for the batch. But other packets may have arrived, such as a SUBACK.
+"""
 
 OnBatch: TypeAlias = Callable[[list[mqtt5.PublishPacket]], None]
-"""Takes messages of QoS 0 and 1, in the order of their arrival."""
+"""Receives messages of QoS 0 and 1, in the order of their arrival."""
 
 PAHO_PRIVATE_NAMES = (
     "_sock",
@@ -43,7 +45,7 @@ PAHO_PRIVATE_NAMES = (
     "_last_bytes_received",
 )
 
-# The first byte of PUBLISH (3.3.1) with QoS 0 and 1: the lowest bit is RETAIN, the fourth DUP.
+# First bytes of PUBLISH with QoS 0 and 1 (MQTT 5.0 §3.3.1): the lowest bit is RETAIN, the fourth DUP.
 _PUBLISH_FIRST_BYTES = frozenset(0x30 | bits for bits in (0x0, 0x1, 0x8, 0x9, 0x2, 0x3, 0xA, 0xB))
 _FIXED_HEADER_BYTES_MAX = 5
 
@@ -51,41 +53,44 @@ _FIXED_HEADER_BYTES_MAX = 5
 class BulkClient(Client):
     """A paho client that reads in bulk.
 
-    Messages of QoS 0 and 1 come to `on_batch`, in the order of their arrival; those that paho reads come
-    to `on_message`. After each batch reading rests until it is asked for, or for `UNREQUESTED_S_MAX`: so
-    under load a batch is what arrived while the one before was worked on. All but `request_batch` and
-    `acknowledge` happens in paho's thread.
+    It passes messages of QoS 0 and 1 to `on_batch`, and messages that paho reads to `on_message`. After each
+    batch it reads no more until the next one is requested, at most for `unrequested_s_max`. So under load a
+    batch contains what arrived while the previous one was processed. All methods but `request_batch` and
+    `acknowledge` run in paho's thread.
     """
 
-    def __init__(self, on_batch: OnBatch, **options: Any) -> None:
+    def __init__(
+        self, on_batch: OnBatch, *, unrequested_s_max: float = UNREQUESTED_S_MAX, **options: Any
+    ) -> None:
         super().__init__(**options)
         self.on_batch = on_batch
+        self._unrequested_s_max = unrequested_s_max
         self._batch_requested = True
-        self._wakeup = threading.Event()  # by what ends or interrupts a rest
-        self._buffer = bytearray()  # received, and not yet understood; begins with a packet
-        self._needed_bytes = 1  # bytes of it before its first packet can be complete
-        self._refused_packet: bytes | None = None  # the rest of a packet that paho is reading from here
+        self._wakeup = threading.Event()  # ends or interrupts the wait for a request
+        self._buffer = bytearray()  # received and not yet parsed; starts at a packet boundary
+        self._needed_bytes = 1  # bytes that the first packet in the buffer has at least
+        self._refused_packet: bytes | None = None  # the rest of a packet that paho reads
 
     def request_batch(self) -> None:
-        """Ask for the next batch."""
+        """Let the client read the next batch."""
         self._batch_requested = True
         self._wakeup.set()
 
     def acknowledge(self, packets: Iterable[int]) -> None:
-        """Acknowledge messages of QoS 1 by their packet ids, in this order and in one write."""
+        """Acknowledge QoS 1 messages by their packet ids, in this order and in one write."""
         data = b"".join([mqtt5.PubAckPacket(packet).write() for packet in packets])
         if data:
             self._packet_queue(MessageType.PUBACK, data, 0, 1)
             self._wakeup.set()
 
     def reconnect(self) -> MQTTErrorCode:
-        """Connect anew; what the former connection left half-read is forgotten, and comes again."""
+        """Connect again; a packet that the old connection received in part is discarded, and sent again."""
         self._buffer.clear()
         self._needed_bytes = 1
         return super().reconnect()
 
     def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
-        """Read all that has arrived, within `READ_BYTES_MAX`."""
+        """Read all bytes that have arrived, up to `READ_BYTES_MAX`."""
         code = self._wait_for_request()
         if code or self._sock is None:
             return code or MQTTErrorCode.MQTT_ERR_NO_CONN
@@ -100,18 +105,18 @@ class BulkClient(Client):
         )
 
     def _wait_for_request(self) -> MQTTErrorCode:
-        """Wait until asked; what is to be written meanwhile does not wait."""
-        while not self._batch_requested and self._wakeup.wait(UNREQUESTED_S_MAX):
+        """Wait until a batch is requested; write waiting packets meanwhile."""
+        while not self._batch_requested and self._wakeup.wait(self._unrequested_s_max):
             self._wakeup.clear()
             if self.want_write() and (code := self.loop_write()):
                 return code
         return MQTTErrorCode.MQTT_ERR_SUCCESS
 
     def _read_socket(self) -> None:
-        """Add to what is unread. Raises OSError when the connection has ended and nothing more came by it."""
+        """Append received bytes to the buffer. Raises OSError when the connection ended without any."""
         received = 0
         with suppress(BlockingIOError):
-            # Over TLS a read gives a record of 16 KiB at most, and there may be more of them.
+            # A read over TLS returns one record of at most 16 KiB; more records may have arrived.
             while received < READ_BYTES_MAX:
                 data = super()._sock_recv(READ_BYTES_MAX)
                 if not data:
@@ -125,7 +130,7 @@ class BulkClient(Client):
                 self._last_bytes_received = time_func()
 
     def _parse_buffer(self) -> MQTTErrorCode:
-        """Take every complete packet out of what is unread."""
+        """Parse and remove every complete packet of the buffer."""
         code = MQTTErrorCode.MQTT_ERR_SUCCESS
         while self._buffer and code == MQTTErrorCode.MQTT_ERR_SUCCESS:
             messages, length = _parse_messages(self._buffer)
@@ -151,32 +156,35 @@ class BulkClient(Client):
 
 
 class SingleMessageClient(Client):
-    """A paho client that reads as paho does: messages come to `on_message`."""
+    """A paho client that reads as paho does, and passes each message to `on_message`."""
 
     def request_batch(self) -> None:
-        """Do nothing: what arrives is read at once."""
+        """Do nothing: paho reads messages as they arrive."""
 
     def acknowledge(self, packets: Iterable[int]) -> None:
-        """Acknowledge messages of QoS 1 by their packet ids, in this order."""
+        """Acknowledge QoS 1 messages by their packet ids, in this order."""
         for packet in packets:
             self.ack(packet, 1)
 
 
-def new_mqtt_client(on_batch: OnBatch, **options: Any) -> BulkClient | SingleMessageClient:
-    """Return a client that reads in bulk; one that does not, with a warning, where that cannot be."""
+def new_mqtt_client(
+    on_batch: OnBatch, *, unrequested_s_max: float = UNREQUESTED_S_MAX, **options: Any
+) -> BulkClient | SingleMessageClient:
+    """Return a client that reads in bulk; with an unsuitable paho one that does not, and log a warning."""
     client = SingleMessageClient(**options)
     missing = [name for name in PAHO_PRIVATE_NAMES if not hasattr(client, name)]
     if not missing:
-        return BulkClient(on_batch, **options)
+        return BulkClient(on_batch, unrequested_s_max=unrequested_s_max, **options)
     log.warning(
         "this version of paho-mqtt lacks %s: messages are read one by one, at a fraction of the rate",
         ", ".join(missing),
+        extra={"event": "mqtt.no-bulk-reading"},
     )
     return client
 
 
 def _parse_messages(data: bytearray) -> tuple[list[mqtt5.PublishPacket], int]:
-    """Return the messages of QoS 0 and 1 that data begins with, and how many bytes they are."""
+    """Return the messages of QoS 0 and 1 at the start of the data, and their length in bytes."""
     messages: list[mqtt5.PublishPacket] = []
     at, end = 0, len(data)
     read, append = mqtt5.read, messages.append
@@ -187,8 +195,8 @@ def _parse_messages(data: bytearray) -> tuple[list[mqtt5.PublishPacket], int]:
             except (KeyboardInterrupt, SystemExit):
                 raise
             except BaseException:
-                # Not yet complete, or malformed. The codec's own failure, on a topic that is no UTF-8, is no
-                # Exception; paho takes such a message.
+                # The packet is incomplete or malformed. For a topic that is not UTF-8 the codec raises a
+                # BaseException that is no Exception; paho reads such a message.
                 break
             append(packet)  # type: ignore[arg-type]
             at += length
@@ -196,9 +204,9 @@ def _parse_messages(data: bytearray) -> tuple[list[mqtt5.PublishPacket], int]:
 
 
 def _packet_end(data: bytearray) -> int | None:
-    """Return where the packet that data begins with ends; None when too little of it is there to tell.
+    """Return where the first packet in the data ends; None when its length has not arrived yet.
 
-    A length that is none (more than four bytes, 1.5.5) ends where that shows: paho refuses it.
+    A length of more than four bytes is invalid (MQTT 5.0 §1.5.5): it ends there, and paho refuses the packet.
 
     >>> [_packet_end(bytearray(data)) for data in (b"\\x30\\x05", b"\\x30\\x85\\x01", b"\\x30")]
     [7, 136, None]

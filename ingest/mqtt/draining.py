@@ -1,7 +1,7 @@
-"""The last session of a replica that goes for good: what the broker keeps for it is taken, and nothing new.
+"""The session of a replica that is removed: it receives what the broker keeps for it, and nothing new.
 
-What a broker keeps for one replica of a shared subscription no other is given, so whoever just leaves would
-take it along.
+The broker gives the messages that it keeps for one replica of a shared subscription to no other replica.
+Without draining, the messages of a removed replica would never arrive.
 """
 
 from __future__ import annotations
@@ -22,23 +22,27 @@ from ingest.mqtt.session import MqttSession
 
 log = logging.getLogger(__name__)
 
-# A broker hands over what it keeps as fast as it is acknowledged.
 IDLE_S = 3.0
+"""Silence after which nothing is left: a broker sends the next kept message once one is acknowledged."""
 _POLL_S = 0.1
 
 
 class DrainingSession(MqttSession):
-    """Ends the subscriptions instead of making them, and the session once it is worked off."""
+    """Unsubscribes instead of subscribing, and ends the session when it is drained."""
 
-    _last_activity = math.inf  # when something came last, or the subscriptions ended; loop time
+    _last_activity = math.inf  # time of the last message, or of the end of the subscriptions; loop time
     _drained = False
 
     async def wait_drained(self) -> None:
-        """Return when nothing has come for `IDLE_S`, and all that came is acknowledged."""
+        """Wait until no message has arrived for `IDLE_S`, and all messages are acknowledged."""
         while self._buffered_bytes or self._loop.time() - self._last_activity < IDLE_S:  # noqa: ASYNC110 - paho's thread ends it
             await asyncio.sleep(_POLL_S)
         self._drained = True
-        log.info("the broker keeps nothing more for %s", self._options.client_id)
+        log.info(
+            "the broker keeps no more messages for %s",
+            self._options.client_id,
+            extra={"event": "mqtt.drained", "client_id": self._options.client_id},
+        )
 
     def _disconnect_properties(self) -> Properties | None:
         if not self._drained:
@@ -55,7 +59,7 @@ class DrainingSession(MqttSession):
         return client
 
     def _subscribe(self, client: Client) -> None:
-        client.unsubscribe([self._subscription(one) for one in self._filters])
+        client.unsubscribe([self._subscription(topic_filter) for topic_filter in self._filters])
 
     def _on_unsubscribe(
         self, _client: Client, _userdata: Any, _mid: int, _reasons: list[ReasonCode], _properties: Any

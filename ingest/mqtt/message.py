@@ -1,4 +1,4 @@
-"""A message as MQTT delivered it, and the time of reception that a replayed one brings along."""
+"""A received MQTT message, and the time of reception that a replayed recording gives it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from paho.mqtt.client import MQTTMessage
 from twin.instant import Instant, parse_instant
 
 REPLAY_TIME_PROPERTY = "livetwin-replay-time"
-"""User property of a replayed message: the recording's own clock, ISO 8601 with an offset."""
+"""User property of a replayed message: its time of reception in the recording, ISO 8601 with an offset."""
 
 MESSAGE_OVERHEAD_BYTES = 256
-"""Of a message beside its topic and its payload: without it a flood of empty messages would be none."""
+"""Memory of a message beside topic and payload; it makes a flood of empty messages count."""
 
 
 class MqttMessage(msgspec.Struct, frozen=True, gc=False):
-    """A message as received; `connection` and `packet_id` are needed to acknowledge it."""
+    """A received message; `connection` and `packet_id` identify it for its acknowledgement."""
 
     topic: str
     payload: bytes
@@ -28,16 +28,16 @@ class MqttMessage(msgspec.Struct, frozen=True, gc=False):
 
 
 def memory_bytes(messages: Sequence[MqttMessage]) -> int:
-    """Return how many bytes of memory messages take, about."""
+    """Return the approximate memory of messages, in bytes."""
     return MESSAGE_OVERHEAD_BYTES * len(messages) + sum(
         [len(one.payload) + len(one.topic) for one in messages]
     )
 
 
 def replay_time(user_properties: Iterable[tuple[str, str]], now: Instant) -> Instant:
-    """Return the time of reception that a replayed message brings along; `now` where it brings none.
+    """Return the time of reception that a replayed message gives, or `now` when it gives none.
 
-    A time that cannot be read counts as none, and one from the future is now.
+    An unreadable time counts as none, and a future time as `now`.
     """
     for name, value in user_properties:
         if name == REPLAY_TIME_PROPERTY:
@@ -49,7 +49,7 @@ def replay_time(user_properties: Iterable[tuple[str, str]], now: Instant) -> Ins
 
 
 def topic_text(received: MQTTMessage) -> str:
-    """Return the topic; paho decodes strictly, and a broker need not have checked."""
+    """Return the topic as text; it may contain invalid UTF-8, since a broker need not check it."""
     try:
         return received.topic
     except UnicodeDecodeError:

@@ -1,10 +1,9 @@
-"""The MQTT session: batches of messages in, acknowledgements of batches out.
+"""The MQTT session: receives batches of messages, and acknowledges them.
 
-paho runs the protocol in a thread of its own (connect, subscribe, keep-alive, reconnect) and fills the
-waiting batch; `ingest.mqtt.bulk_reading` reads where this version of paho lets it. Two bounds make
-back-pressure:
-MQTT 5's receive maximum stops the broker at so many unacknowledged QoS 1 messages; a full buffer stops the
-reading of the socket, which also holds QoS 0.
+paho runs the protocol in its own thread (connect, subscribe, keep-alive, reconnect) and collects the next
+batch; `ingest.mqtt.bulk_reading` reads the messages where the version of paho allows it. Two bounds create
+back-pressure: MQTT 5's receive maximum limits unacknowledged QoS 1 messages, and a full buffer stops the
+reading of the socket, which also delays QoS 0.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from ingest.mqtt.bulk_reading import BulkClient, SingleMessageClient, new_mqtt_client
+from ingest.mqtt.bulk_reading import UNREQUESTED_S_MAX, BulkClient, SingleMessageClient, new_mqtt_client
 from ingest.mqtt.message import MqttMessage, memory_bytes, replay_time, topic_text
 from runtime.clock import Clock
 from runtime.mqtt.access import MqttAccess, connect_error
@@ -36,18 +35,18 @@ log = logging.getLogger(__name__)
 RECONNECT_DELAY_S_MIN = 1
 RECONNECT_DELAY_S_MAX = 15
 
-# How long a closing session waits for the broker to take its acknowledgements in.
 FLUSH_S_MAX = 2.0
+"""How long a closing session waits until the broker has processed its acknowledgements."""
 
 _CALLBACKS = ("batch", "connect", "connect_fail", "disconnect", "message", "subscribe", "unsubscribe")
 
-# How long the reading thread waits for room before it looks whether it should stop.
+# How long the reading thread waits for free capacity before it checks whether the session closes.
 _CAPACITY_CHECK_S = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MqttSessionOptions:
-    """Where to connect, as whom, and within which bounds."""
+    """The broker, the identity of the session, and its bounds."""
 
     broker: MqttAccess
     client_id: str
@@ -55,16 +54,17 @@ class MqttSessionOptions:
     session_expiry_s: int
     receive_max: int
     buffer_bytes_max: int
-    shared_subscription: str  #: name of the shared subscription; empty: subscribe alone
-    accept_replay: bool = False  #: whether `ingest.mqtt.message.REPLAY_TIME_PROPERTY` is believed
+    shared_subscription: str  #: name of the shared subscription; empty: not shared
+    accept_replay: bool = False  #: whether to use `ingest.mqtt.message.REPLAY_TIME_PROPERTY`
+    unrequested_s_max: float = UNREQUESTED_S_MAX  #: see `ingest.mqtt.bulk_reading`
+    reconnect_delay_s_min: float = RECONNECT_DELAY_S_MIN
 
 
 class MqttSession:
-    """A persistent MQTT 5 session on a shared subscription, acknowledged by hand.
+    """A persistent MQTT 5 session on a shared subscription, with explicit acknowledgements.
 
-    A message that is not acknowledged is handed over again by the broker after a reconnect. An
-    acknowledgement of a message of an earlier connection is not sent: should the broker have lost the
-    session, that packet id names another message now.
+    The broker sends an unacknowledged message again after a reconnect. A message of an earlier connection is
+    not acknowledged: if the broker lost the session, its packet id now belongs to another message.
     """
 
     def __init__(self, options: MqttSessionOptions, filters: Sequence[str], clock: Clock) -> None:
@@ -75,7 +75,7 @@ class MqttSession:
         self._messages_available = asyncio.Event()
         self._subscribed = asyncio.Event()
         self._waiting: list[MqttMessage] = []
-        self._buffered_bytes = 0  # received and not yet released
+        self._buffered_bytes = 0  # received and not released
         self._capacity = threading.Condition()
         self._connection_number = 0
         self._closing = False
@@ -83,7 +83,7 @@ class MqttSession:
         self._client = self._new_client()
 
     async def open(self) -> None:
-        """Connect, retrying until the broker answers, and wait until the subscriptions are confirmed."""
+        """Connect, retry until the broker answers, and wait until it confirms the subscriptions."""
         self._client.connect_async(
             self._options.broker.host,
             self._options.broker.port,
@@ -95,49 +95,51 @@ class MqttSession:
         await self._subscribed.wait()
 
     async def next_batch(self, messages_max: int) -> list[MqttMessage]:
-        """Wait for messages; return those that are there, in the order of arrival, at most `messages_max`."""
+        """Wait for messages; return those that have arrived, in this order, at most `messages_max`."""
         while True:
             with self._capacity:
                 self._wakeup_scheduled = False
-                taken = self._waiting[:messages_max]
-                del self._waiting[: len(taken)]
+                messages = self._waiting[:messages_max]
+                del self._waiting[: len(messages)]
                 if not self._waiting:
                     self._messages_available.clear()
-            if taken:
-                return taken
+            if messages:
+                return messages
             self._client.request_batch()
             await self._messages_available.wait()
 
     def acknowledge(self, messages: Sequence[MqttMessage]) -> None:
-        """Acknowledge messages to the broker and make room for as many bytes."""
-        present = [one for one in messages if one.qos and one.connection == self._connection_number]
-        self._client.acknowledge([one.packet_id for one in present if one.qos == 1])
-        for message in present:
+        """Acknowledge messages to the broker, and free their buffer space."""
+        current = [
+            message for message in messages if message.qos and message.connection == self._connection_number
+        ]
+        self._client.acknowledge([message.packet_id for message in current if message.qos == 1])
+        for message in current:
             if message.qos != 1:
                 self._client.ack(message.packet_id, message.qos)
         self.release(messages)
 
     def release(self, messages: Sequence[MqttMessage]) -> None:
-        """Make room without an acknowledgement."""
+        """Free the buffer space of messages without an acknowledgement."""
         with self._capacity:
             self._buffered_bytes -= memory_bytes(messages)
             self._capacity.notify_all()
 
     @property
     def connected(self) -> bool:
-        """Whether the broker is reached."""
+        """Whether the session is connected to the broker."""
         return self._client.is_connected()
 
     async def resubscribe(self, filters: Sequence[str]) -> None:
-        """Subscribe to these filters from now on, and to no others."""
-        gone = [one for one in self._filters if one not in filters]
+        """Replace the subscriptions by these filters."""
+        removed = [topic_filter for topic_filter in self._filters if topic_filter not in filters]
         self._filters = tuple(filters)
-        if gone:
-            self._client.unsubscribe([self._subscription(one) for one in gone])
+        if removed:
+            self._client.unsubscribe([self._subscription(topic_filter) for topic_filter in removed])
         self._subscribe(self._client)
 
     async def close(self) -> None:
-        """Disconnect; the broker keeps the session with everything that is not acknowledged."""
+        """Disconnect; the broker keeps the session with all unacknowledged messages."""
         self._closing = True
         with self._capacity:
             self._capacity.notify_all()
@@ -145,8 +147,8 @@ class MqttSession:
         await asyncio.to_thread(self._flush_acknowledgements)
         self._client.disconnect(properties=self._disconnect_properties())
         await asyncio.to_thread(self._client.loop_stop)
-        # Each leads back to this session. Without them the client goes when the session does, and closes its
-        # sockets; in a cycle the collector may come to the sockets first.
+        # Callbacks refer to this session. Without them the client is freed with the session and closes its
+        # sockets; in a reference cycle the garbage collector may free the sockets first.
         for name in _CALLBACKS:
             setattr(self._client, f"on_{name}", None)
 
@@ -154,10 +156,10 @@ class MqttSession:
         return None
 
     def _flush_acknowledgements(self) -> None:
-        """Wait until the broker has taken every acknowledgement in, within a bound.
+        """Wait until the broker has processed every acknowledgement, at most `FLUSH_S_MAX`.
 
-        It reads in order, so its answer to a message of ours follows them. Without this a socket that closes
-        with messages unread resets the connection, and the acknowledgements still under way are lost with it.
+        The broker reads in order, so its answer to a message of ours follows them. Without it, closing a
+        socket with unread messages resets the connection, and the acknowledgements on their way are lost.
         """
         if self._client.is_connected():
             topic = f"livetwin/ingest/{self._options.client_id}/status"
@@ -170,13 +172,16 @@ class MqttSession:
     def _new_client(self) -> BulkClient | SingleMessageClient:
         client = new_mqtt_client(
             self._on_batch,
+            unrequested_s_max=self._options.unrequested_s_max,
             callback_api_version=CallbackAPIVersion.VERSION2,
             client_id=self._options.client_id,
             protocol=MQTTProtocolVersion.MQTTv5,
             manual_ack=True,
         )
         self._options.broker.configure_client(client)
-        client.reconnect_delay_set(RECONNECT_DELAY_S_MIN, RECONNECT_DELAY_S_MAX)
+        # paho declares whole seconds, and accepts fractions.
+        delay_s_min: Any = self._options.reconnect_delay_s_min
+        client.reconnect_delay_set(delay_s_min, RECONNECT_DELAY_S_MAX)
         client.on_connect = self._on_connect
         client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
@@ -201,24 +206,36 @@ class MqttSession:
         self, client: Client, _userdata: Any, flags: ConnectFlags, reason: ReasonCode, _properties: Any
     ) -> None:
         if reason.is_failure:
-            log.error("the MQTT broker refused the connection: %s", reason)
+            log.error("the MQTT broker refused the connection: %s", reason, extra={"event": "mqtt.refused"})
             return
         self._connection_number += 1
         log.info(
             "connected to the MQTT broker at %s, session %s",
             self._options.broker.address,
             "continued" if flags.session_present else "new",
+            extra={"event": "mqtt.connected", "session_present": bool(flags.session_present)},
         )
         self._subscribe(client)
 
     def _on_connect_fail(self, _client: Client, _userdata: Any) -> None:
-        log.warning("no MQTT broker at %s (%s); trying again", self._options.broker.address, connect_error())
+        log.warning(
+            "no MQTT broker at %s (%s); retrying",
+            self._options.broker.address,
+            connect_error(),
+            extra={"event": "mqtt.unreachable"},
+        )
 
     def _subscribe(self, client: Client) -> None:
         options = SubscribeOptions(qos=1)
-        code, _ = client.subscribe([(self._subscription(one), options) for one in self._filters])
+        code, _ = client.subscribe(
+            [(self._subscription(topic_filter), options) for topic_filter in self._filters]
+        )
         if code is not MQTTErrorCode.MQTT_ERR_SUCCESS:
-            log.warning("subscribing failed (%s); it is tried again at the next connection", code.name)
+            log.warning(
+                "subscribing failed (%s); it is retried after the next connect",
+                code.name,
+                extra={"event": "mqtt.subscribe-failed"},
+            )
 
     def _on_subscribe(
         self, _client: Client, _userdata: Any, _mid: int, reasons: list[ReasonCode], _properties: Any
@@ -226,7 +243,11 @@ class MqttSession:
         refused = [str(reason) for reason in reasons if reason.is_failure]
         if refused:
             log.error(
-                "the MQTT broker refused %d of %d subscriptions: %s", len(refused), len(reasons), refused
+                "the MQTT broker refused %d of %d subscriptions: %s",
+                len(refused),
+                len(reasons),
+                refused,
+                extra={"event": "mqtt.subscription-refused"},
             )
             return
         self._loop.call_soon_threadsafe(self._subscribed.set)
@@ -234,17 +255,21 @@ class MqttSession:
     def _on_disconnect(
         self, _client: Client, _userdata: Any, _flags: DisconnectFlags, reason: ReasonCode, _properties: Any
     ) -> None:
-        self._connection_number += 1  # what came over it is not acknowledged any more
+        self._connection_number += 1  # messages of the old connection are no longer acknowledged
         if not self._closing:
-            log.warning("the connection to the MQTT broker ended (%s); reconnecting", reason)
+            log.warning(
+                "the connection to the MQTT broker ended (%s); reconnecting",
+                reason,
+                extra={"event": "mqtt.disconnected"},
+            )
 
     def _on_message(self, _client: Client, _userdata: Any, received: MQTTMessage) -> None:
-        # A property that the packet does not have is no attribute either.
-        told = getattr(received.properties, "UserProperty", ())
+        # paho sets no attribute for a property that the packet does not have.
+        user_properties = getattr(received.properties, "UserProperty", ())
         message = MqttMessage(
             topic_text(received),
             bytes(received.payload),
-            self._received_time(self._clock(), told),
+            self._received_time(self._clock(), user_properties),
             received.qos,
             received.mid,
             self._connection_number,
@@ -256,16 +281,16 @@ class MqttSession:
         messages = []
         for packet in packets:
             time = self._received_time(now, packet.user_properties)
-            number = packet.packet_id  # None: QoS 0
-            qos = 0 if number is None else 1
-            messages.append(MqttMessage(packet.topic, packet.payload, time, qos, number or 0, connection))
+            packet_id = packet.packet_id  # None: QoS 0
+            qos = 0 if packet_id is None else 1
+            messages.append(MqttMessage(packet.topic, packet.payload, time, qos, packet_id or 0, connection))
         self._enqueue(messages)
 
     def _received_time(self, now: Instant, user_properties: Iterable[tuple[str, str]]) -> Instant:
         return replay_time(user_properties, now) if self._options.accept_replay else now
 
     def _enqueue(self, messages: list[MqttMessage]) -> None:
-        """Add messages to those that wait; where they do not fit, one by one as there is room."""
+        """Add messages to the next batch; when the buffer is full, one by one as capacity becomes free."""
         size = memory_bytes(messages)
         with self._capacity:
             if self._buffered_bytes + size <= self._options.buffer_bytes_max:
@@ -273,7 +298,7 @@ class MqttSession:
                 return
             for message in messages:
                 size = memory_bytes([message])
-                # One message larger than the whole buffer must still pass, alone.
+                # A message larger than the whole buffer must still pass, alone.
                 while self._buffered_bytes and self._buffered_bytes + size > self._options.buffer_bytes_max:
                     if self._closing:
                         return

@@ -1,9 +1,9 @@
 """When a batch of messages is acknowledged to the broker: once it is logged, or once it is stored.
 
-Stored is what the historian has told on the topic `stored`. Ingest never asks the database: it compares the
-offsets of what it wrote with what it hears. Offsets mean something in one log alone, so when another log
-stands in its place nothing that waits is acknowledged and the process ends: the next one gets all of it again
-from the broker, and the numbering of its messages begins anew.
+The historian publishes the positions that it has stored on the topic `stored`. Ingest compares them with the
+offsets of its records, and never asks the database. Offsets are valid in one log only: when the log is
+replaced, no waiting message is acknowledged and the process ends. The broker sends those messages to the next
+process, which numbers its messages from 0.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 IDENTITY_CHECK_S = 1.0
 RETRY_S = 0.5
 
-# A word is for many messages, and they wait for a commit before it: half of this more is little.
+# One record serves many messages, which have waited for a commit: half of this time more is little.
 _FETCH_POLICY = FetchPolicy(50)
 _POLL_MS = 500
 
@@ -38,31 +38,31 @@ EndOffsets: TypeAlias = Mapping[tuple[str, int], int]
 
 
 class AcknowledgementBatch(Protocol):
-    """Messages that are on their way to the log."""
+    """Messages that are being written to the log."""
 
     def on_logged(self, ends: EndOffsets) -> None:
-        """Learn that Kafka has confirmed all of it, and where."""
+        """Kafka has confirmed all records of the batch; `ends` are the offsets after them."""
 
 
 class Acknowledger(Protocol):
     """Decides when a batch is acknowledged."""
 
     def begin_batch(self, acknowledge: Callable[[], None]) -> AcknowledgementBatch:
-        """Return a batch that is about to be written; `acknowledge` is called once, when it is due."""
+        """Begin a batch before it is written; `acknowledge` is called once, when it is due."""
 
     async def run(self) -> None:
-        """Do what is to be done beside the batches, until cancelled."""
+        """Run the work beside the batches, until cancelled."""
 
 
 class LoggedAcknowledger:
-    """Acknowledges what Kafka has confirmed."""
+    """Acknowledges a batch once Kafka has confirmed its records."""
 
     def begin_batch(self, acknowledge: Callable[[], None]) -> AcknowledgementBatch:
-        """Return a batch that is acknowledged when it is logged."""
+        """Begin a batch that is acknowledged when it is logged."""
         return _LoggedBatch(acknowledge)
 
     async def run(self) -> None:
-        """Return: there is nothing to do."""
+        """Return at once: there is no other work."""
 
 
 class _LoggedBatch:
@@ -74,19 +74,20 @@ class _LoggedBatch:
 
 
 class LogReplacedError(ServiceError):
-    """Another log stands in the place of the one that messages were written to."""
+    """The log that messages were written to was replaced by another one."""
 
     def __init__(self, log_id: str, found: str) -> None:
         super().__init__(
-            f"the log {log_id} was replaced by {found}; what was not stored is not acknowledged, "
-            "and the MQTT broker hands it over again"
+            f"the log {log_id} was replaced by {found}; messages that were not stored are not acknowledged, "
+            "and the MQTT broker sends them again"
         )
 
 
 class UnstoredBatches:
-    """Batches that are on one log and not known to be stored, oldest first. No I/O.
+    """Batches of one log that are logged and not known to be stored, oldest first. No I/O.
 
-    MQTT wants acknowledgements in the order of arrival ([MQTT-4.6.0-2]), so a batch waits for those before.
+    MQTT requires acknowledgements in the order of arrival ([MQTT-4.6.0-2]), so a batch waits for earlier
+    ones.
     """
 
     def __init__(self, log_id: str) -> None:
@@ -98,33 +99,33 @@ class UnstoredBatches:
         return len(self._waiting)
 
     def begin_batch(self, acknowledge: Callable[[], None]) -> AcknowledgementBatch:
-        """Return a batch that is acknowledged when it, and all that was logged before it, is stored."""
+        """Begin a batch that is acknowledged when it, and every batch logged before it, is stored."""
         return _UnstoredBatch(self, acknowledge, dict(self._stored))
 
     def add(self, acknowledge: Callable[[], None], ends: EndOffsets, stored_before: EndOffsets) -> None:
-        """Let a logged batch wait; what was stored before it was written, the `floor`, lies below it.
+        """Let a logged batch wait until it is stored. `stored_before` holds the positions before its records.
 
-        Raises LogReplacedError when it does not: its offsets are those of another log.
+        Raises LogReplacedError when the batch lies below them: its offsets belong to another log.
         """
-        for place, end in ends.items():
-            if end <= stored_before.get(place, 0):
+        for partition, end in ends.items():
+            if end <= stored_before.get(partition, 0):
                 raise LogReplacedError(self._log_id, "one that is shorter")
         self._waiting.append((ends, acknowledge))
         self._acknowledge_stored()
 
     def on_stored(self, message: StoredPositions) -> None:
-        """Learn how far the log is stored; a word on another log, say one of before, says nothing here."""
+        """Acknowledge the batches up to the stored positions; ignore those of another log."""
         if message.log != self._log_id:
             return
-        for topic, partition, offset in message.positions:
-            place = topic, partition
-            self._stored[place] = max(offset, self._stored.get(place, 0))
+        for topic, number, offset in message.positions:
+            partition = topic, number
+            self._stored[partition] = max(offset, self._stored.get(partition, 0))
         self._acknowledge_stored()
 
     def _acknowledge_stored(self) -> None:
         while self._waiting:
             ends, acknowledge = self._waiting[0]
-            if any(self._stored.get(place, 0) < end for place, end in ends.items()):
+            if any(self._stored.get(partition, 0) < end for partition, end in ends.items()):
                 return
             self._waiting.popleft()
             acknowledge()
@@ -141,9 +142,9 @@ class _UnstoredBatch:
 
 
 class StoredAcknowledger:
-    """Acknowledges what the historian has committed.
+    """Acknowledges a batch once the historian has committed its records.
 
-    `log_id` must have been read before anything was written.
+    `log_id` must have been read before the first record was written.
     """
 
     def __init__(self, kafka: Kafka, log_id: str) -> None:
@@ -152,11 +153,11 @@ class StoredAcknowledger:
         self._unstored = UnstoredBatches(log_id)
 
     def begin_batch(self, acknowledge: Callable[[], None]) -> AcknowledgementBatch:
-        """Return a batch that is acknowledged when it is stored."""
+        """Begin a batch that is acknowledged when it is stored."""
         return self._unstored.begin_batch(acknowledge)
 
     async def run(self) -> None:
-        """Hear how far the log is stored. Raises LogReplacedError when it is replaced."""
+        """Follow the stored positions. Raises LogReplacedError when the log is replaced."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._watch_log_identity(), name="log identity")
             tasks.create_task(self._follow_stored_positions(), name="stored positions")
@@ -167,7 +168,7 @@ class StoredAcknowledger:
             try:
                 found = await log_identity(self._kafka)
             except ServiceError as error:
-                log.warning("%s", error)
+                log.warning("%s", error, extra={"event": "ingest.log-unreachable"})
                 continue
             if found != self._log_id:
                 raise LogReplacedError(self._log_id, found)
@@ -180,30 +181,35 @@ class StoredAcknowledger:
                 await consumer.start()
                 await self._consume(consumer)
             except (KafkaError, OSError, ServiceError) as error:
-                log.warning("how far the log is stored is not heard, messages wait for it: %r", error)
+                log.warning(
+                    "the stored positions cannot be read, messages wait unacknowledged: %r",
+                    error,
+                    extra={"event": "ingest.stored-positions-unreadable"},
+                )
             finally:
                 await consumer.stop()
             await asyncio.sleep(RETRY_S)
 
     async def _consume(self, consumer: AIOKafkaConsumer) -> None:
-        place = TopicPartition(STORED, 0)
-        consumer.assign([place])
-        await _seek_to_last(consumer, place)
+        partition = TopicPartition(STORED, 0)
+        consumer.assign([partition])
+        await _seek_to_last(consumer, partition)
         while True:
             raise_if_cancelled()
             try:
-                fetched = await consumer.getmany(place, timeout_ms=_POLL_MS)
+                fetched = await consumer.getmany(partition, timeout_ms=_POLL_MS)
             except OffsetOutOfRangeError:
-                await _seek_to_last(consumer, place)
+                await _seek_to_last(consumer, partition)
                 continue
-            for record in fetched.get(place, ()):
+            for record in fetched.get(partition, ()):
                 try:
                     self._unstored.on_stored(STORED_POSITIONS.decode(record.value or b""))
                 except MessageError as error:
-                    log.warning("%s", error)
+                    log.warning("%s", error, extra={"event": "ingest.stored-positions-malformed"})
 
 
-async def _seek_to_last(consumer: AIOKafkaConsumer, place: TopicPartition) -> None:
-    """Go before the last word: what those before it say each historian says again."""
-    end = (await consumer.end_offsets([place]))[place]
-    consumer.seek(place, max(end - 1, (await first_offsets(consumer, [place]))[place]))
+async def _seek_to_last(consumer: AIOKafkaConsumer, partition: TopicPartition) -> None:
+    """Seek to the last record: each historian repeats the content of the earlier ones."""
+    end = (await consumer.end_offsets([partition]))[partition]
+    first = (await first_offsets(consumer, [partition]))[partition]
+    consumer.seek(partition, max(end - 1, first))

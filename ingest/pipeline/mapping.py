@@ -1,4 +1,4 @@
-"""From what a feed calls a device and a field to the datastream, and from its unit to the canonical one."""
+"""Maps device and field names of a feed to datastreams, and units to canonical units."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ _SHOWN_CHARACTERS = 40
 
 
 class FieldTarget(NamedTuple):
-    """A datastream that a field of a device feeds, with what every value needs at hand."""
+    """A datastream that a field of a device maps to, with the data that each value needs."""
 
     datastream: Datastream
     property: ObservedProperty
-    conversion: UnitConversion  #: from the unit that the city declares for the device
+    conversion: UnitConversion  #: from the unit that the city declares
     id: int  #: of the datastream
-    minimum: float  #: of the property; finite, as every value must be
+    minimum: float  #: of the property; finite
     maximum: float
 
 
 @dataclass(frozen=True, slots=True)
 class MappedDevice:
-    """A device that the city knows: its sensor, the partition of its entity, and its fields."""
+    """A device of the city: its sensor, the partition of its entity, and the targets of its fields."""
 
     sensor: Sensor
     partition: int
@@ -40,7 +40,7 @@ class MappedDevice:
 
 
 class DeviceMap:
-    """Every device of the city, by feed and name; made anew with each version of the model."""
+    """The devices of one version of the city model, by feed and name."""
 
     def __init__(self, model: CityModel, decoders: Mapping[str, Decoder], partitions: int) -> None:
         self._devices: dict[tuple[str, str], MappedDevice] = {}
@@ -67,7 +67,7 @@ class DeviceMap:
             self._devices[sensor.feed, sensor.device.lower()] = device
 
     def find(self, feeds: tuple[str, ...], name: str) -> MappedDevice | None:
-        """Return the device that one of these feeds calls so; EUIs and ids differ in case between vendors."""
+        """Return the device with this name in one of the feeds; the case of letters does not matter."""
         name = name.lower()
         for feed in feeds:
             device = self._devices.get((feed, name))
@@ -76,11 +76,10 @@ class DeviceMap:
         return None
 
     def conversion(self, target: FieldTarget, unit: str | None) -> UnitConversion:
-        """Return how a value in `unit` becomes canonical; None is the unit that the city declares.
+        """Return the conversion from `unit` to the canonical unit; None is the unit that the city declares.
 
-        A unit that the payload names goes first to the declared unit, then by the datastream's own scale and
-        offset. Resolved once per datastream and unit that there is; what is made up is not remembered. Raises
-        UnitError.
+        A unit in the payload is first converted to the declared unit, then by the datastream's scale and
+        offset. Results are cached for known units only. Raises UnitError.
         """
         datastream = target.datastream
         if unit is None or unit == datastream.unit:

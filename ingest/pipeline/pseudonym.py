@@ -1,4 +1,4 @@
-"""Pseudonyms: what stands in quarantine instead of the number of a household's meter."""
+"""Pseudonyms: they replace the number of a household's meter in kept payloads."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import base64
 import hashlib
 import hmac
 
-# 80 bits: two of a billion meters share a pseudonym with a probability below one in a million.
+# 80 bits: among a billion meters, two share a pseudonym with a probability below one in a million.
 DIGEST_BYTES = 10
 KEY_BYTES_MIN = 16
 
 
 class Pseudonymiser:
-    """Gives identifiers pseudonyms by HMAC-SHA-256 (RFC 2104) under a key of the city.
+    """Replaces identifiers by pseudonyms: HMAC-SHA-256 (RFC 2104) with a key of the city.
 
-    The same identifier has the same pseudonym under one key, so that messages of one meter can be told to
-    belong together; without the key a pseudonym cannot even be checked against a guessed meter number.
+    With one key an identifier always has the same pseudonym, so messages of one meter can be related. Without
+    the key, nobody can check a pseudonym against a guessed meter number.
     """
 
     def __init__(self, key: bytes) -> None:
-        """Take the key; raises ValueError when it is too short to be a secret."""
+        """Raise ValueError when the key is too short to be a secret."""
         if len(key) < KEY_BYTES_MIN:
             raise ValueError(
                 f"the pseudonym key has {len(key)} bytes, expected at least {KEY_BYTES_MIN}; "

@@ -1,4 +1,4 @@
-"""The way into Kafka: records that are confirmed before anybody is told, and the ticks of the log."""
+"""Publishes records to Kafka until they are confirmed, and ticks to idle partitions."""
 
 from __future__ import annotations
 
@@ -30,38 +30,38 @@ RETRY_DELAY_S_MAX = 5.0
 
 
 def new_producer(kafka: Kafka) -> AIOKafkaProducer:
-    """Return a producer that confirms when every in-sync replica has the record, and does not linger."""
+    """Return a producer that waits for every in-sync replica, and does not linger."""
     return AIOKafkaProducer(
         **client_options(kafka),
         acks="all",
         linger_ms=0,
         max_request_size=REQUEST_BYTES_MAX,
-        # Of two records for one partition the second would wait for the confirmation of the first.
+        # Otherwise the second record for a partition would wait for the confirmation of the first.
         max_batch_size=REQUEST_BYTES_MAX,
         request_timeout_ms=REQUEST_TIMEOUT_MS,
     )
 
 
 class LogPublisher:
-    """Writes what became of messages to the log, and the time to the partitions where nothing happens."""
+    """Writes the results of messages to the log, and ticks to partitions without other records."""
 
     def __init__(self, producer: AIOKafkaProducer, record_builder: RecordBuilder, partitions: int) -> None:
         self._producer = producer
         self._record_builder = record_builder
-        self._idle_partitions = set(range(partitions))  # to which nothing was sent since the last tick
+        self._idle_partitions = set(range(partitions))  # without a record since the last tick
         self._partitions = partitions
         self._failing = False
 
     async def publish(self, batch: Iterable[ProcessedMessage], trace: BatchTrace | None = None) -> EndOffsets:
-        """Return when Kafka confirmed every record of the batch, and where; retry for as long as it takes.
+        """Write the records of a batch; return the end offsets once Kafka has confirmed all of them.
 
-        A retry sends the whole batch again. That is harmless: the same observation twice is a duplicate,
-        a message in a header has its number, and a quarantined one an id.
+        It retries without limit, and each retry sends the whole batch. Repeated records are harmless: the
+        stream recognises a repeated observation, and messages in headers and quarantine have numbers and ids.
         """
         return await self._send_until_confirmed(list(self._record_builder.records(batch, trace)))
 
     async def publish_probes(self, probes: Sequence[Probe]) -> None:
-        """Return when Kafka confirmed that probes came by, on every partition; retry as for messages."""
+        """Write probes to every partition, and wait until Kafka confirms them; retry as for messages."""
         if probes:
             await self._send_until_confirmed(
                 [
@@ -79,52 +79,54 @@ class LogPublisher:
             except (KafkaError, OSError) as error:
                 if not self._failing:
                     log.warning(
-                        "Kafka does not confirm (%r); no message is acknowledged until it does", error
+                        "Kafka does not confirm (%r); no message is acknowledged until it does",
+                        error,
+                        extra={"event": "ingest.kafka-unconfirmed"},
                     )
                 self._failing = True
                 await asyncio.sleep(backoff.next_s())
             else:
                 if self._failing:
-                    log.info("Kafka confirms again")
+                    log.info("Kafka confirms again", extra={"event": "ingest.kafka-confirmed"})
                 self._failing = False
                 return ends
         return {}
 
     @property
     def healthy(self) -> bool:
-        """Whether Kafka confirmed what was sent last."""
+        """Whether Kafka confirmed the last records."""
         return not self._failing
 
     async def publish_ticks(self) -> int:
-        """Tell the time to every partition to which nothing was sent since the last call; return how many.
+        """Write the time to every partition without a record since the last call; return their number.
 
-        While Kafka fails no tick is made. One that is not confirmed is not sent again: the next tells more.
+        While Kafka fails, no tick is written. An unconfirmed tick is not repeated: the next one replaces it.
         """
         if self._failing:
             return 0
-        quiet, self._idle_partitions = self._idle_partitions, set(range(self._partitions))
+        idle, self._idle_partitions = self._idle_partitions, set(range(self._partitions))
         try:
-            await self._send([self._record_builder.tick_record(partition) for partition in sorted(quiet)])
+            await self._send([self._record_builder.tick_record(partition) for partition in sorted(idle)])
         except (KafkaError, OSError) as error:
             log.debug("a tick was not confirmed: %r", error)
             return 0
-        return len(quiet)
+        return len(idle)
 
     async def _send(self, records: Sequence[OutgoingRecord]) -> EndOffsets:
         confirmations = [
             await self._producer.send(
-                one.topic,
-                one.value,
-                partition=one.partition,
-                **({"headers": one.headers} if one.headers else {}),
+                record.topic,
+                record.value,
+                partition=record.partition,
+                **({"headers": record.headers} if record.headers else {}),
             )
-            for one in records
+            for record in records
         ]
         results = await asyncio.gather(*confirmations, return_exceptions=True)
         ends: dict[tuple[str, int], int] = {}
         for result in results:
             if isinstance(result, BaseException):
                 raise result
-            place = result.topic, result.partition
-            ends[place] = max(result.offset + 1, ends.get(place, 0))
+            partition = result.topic, result.partition
+            ends[partition] = max(result.offset + 1, ends.get(partition, 0))
         return ends

@@ -1,9 +1,9 @@
-"""Replay: quarantined messages that are asked for again go through the intake of today.
+"""Replays quarantined messages on request, through the present intake.
 
-A request is the quarantined message itself, on the topic `replays`. Its observations keep the time of its
-reception, so they have the keys and ranks that they would have had then: replaying twice makes duplicates
-only. The answer on `quarantine` names the request in `replay_of`; a crash before the commit repeats both,
-and of several ingest processes each serves every request: an answer that is told twice has one id.
+A request is the quarantined message itself, on the topic `replays`. Its observations keep the time of
+reception, so they have the same keys and ranks as at first: a second replay creates only duplicates. The
+answer on `quarantine` names the original in `replay_of`. A crash before the commit repeats observations and
+answer, and each of several ingest processes handles every request; repeated answers have the same id.
 """
 
 from __future__ import annotations
@@ -35,36 +35,38 @@ log = logging.getLogger(__name__)
 
 CONSUMER_GROUP = "livetwin-ingest-replay"
 
-# Messages of one poll: 200 × 50 us = 10 ms in which no other message is taken.
+# Messages of one poll: 200 × 50 us = 10 ms during which no live message is processed.
 POLL_MESSAGES_MAX = 200
 POLL_BYTES_MAX = 1024 * 1024
 POLL_WAIT_MS = 500
 
-# Who adds a sensor and then asks for a replay may be faster than ingest, which follows the model within 2 s.
-# A request that fails sooner than so long after it was made is tried once more when it is as old.
 MODEL_WAIT: Duration = 3 * SECOND
+"""Age below which a failed request is tried once more, when it has reached this age.
+
+A user may add a sensor and request a replay before ingest has the new model, which takes up to 2 s.
+"""
 
 RETRY_DELAY_S = 5.0
 
-# The topic of a record of the log itself that could not be read, as the historian names it.
+# Prefix that the historian uses as topic when it quarantines an unreadable record of the log.
 _LOG_TOPIC = "log:"
 
-# Why a payload that is not whole any more may be refused.
+# Reasons that an incomplete payload may cause.
 _UNREADABLE = frozenset({QuarantineReason.MALFORMED, QuarantineReason.CHECKSUM})
 
 
 class ReplayRequest(NamedTuple):
-    """A quarantined message that is asked for again."""
+    """A request to replay a quarantined message."""
 
     original: QuarantinedMessage
-    time: Instant  #: when it was asked for
-    number: int  #: of the request, so that every try has an id of its own
+    time: Instant  #: of the request
+    number: int  #: of the request, so that each attempt has its own id
 
 
 def new_replay_consumer(kafka: Kafka) -> AIOKafkaConsumer:
-    """Return the consumer of requests: the group remembers the place; nobody joins it.
+    """Return the consumer of requests. It commits to the group without joining it.
 
-    A join takes seconds, also from a process that is asked to end meanwhile.
+    A join takes seconds, and delays the end of the process.
     """
     consumer = AIOKafkaConsumer(
         **client_options(kafka),
@@ -79,7 +81,7 @@ def new_replay_consumer(kafka: Kafka) -> AIOKafkaConsumer:
 
 
 class QuarantineReplayer:
-    """Serves requests until cancelled. `intake` returns that of the present model."""
+    """Handles replay requests. `intake` returns the intake of the present model."""
 
     def __init__(
         self,
@@ -94,13 +96,13 @@ class QuarantineReplayer:
         self._count = count
 
     async def run(self, kafka: Kafka) -> None:
-        """Serve requests; while Kafka does not answer, try again and again. Live messages never wait."""
+        """Handle requests until cancelled; retry while Kafka is unavailable. Live messages never wait."""
         while True:
             try:
                 await create_topics(kafka, {REPLAYS: 1})
                 await self._consume(kafka)
             except (KafkaError, OSError, ServiceError) as error:
-                log.warning("replays wait for Kafka: %r", error)
+                log.warning("replays wait for Kafka: %r", error, extra={"event": "ingest.replays-waiting"})
             await asyncio.sleep(RETRY_DELAY_S)
 
     async def _consume(self, kafka: Kafka) -> None:
@@ -117,50 +119,54 @@ class QuarantineReplayer:
             await consumer.stop()
 
     async def _replay(self, records: Sequence[ConsumerRecord]) -> None:
-        """Return when Kafka confirmed what became of these requests."""
-        requests = [one for one in map(_parse_request, records) if one is not None]
-        taken = [replay_message(self._intake(), request) for request in requests]
+        """Replay the requests, and wait until Kafka confirms the results."""
+        requests = [request for request in map(_parse_request, records) if request is not None]
+        results = [replay_message(self._intake(), request) for request in requests]
         youngest = max(
-            (one.time for one, made in zip(requests, taken, strict=True) if _failed(made)), default=0
+            (request.time for request, result in zip(requests, results, strict=True) if _failed(result)),
+            default=0,
         )
         wait = min(youngest + MODEL_WAIT - self._clock(), MODEL_WAIT)
         if wait > 0:
             await asyncio.sleep(wait / SECOND)
             intake = self._intake()
-            taken = [
-                replay_message(intake, request) if _failed(made) else made
-                for request, made in zip(requests, taken, strict=True)
+            results = [
+                replay_message(intake, request) if _failed(result) else result
+                for request, result in zip(requests, results, strict=True)
             ]
-        await self._publisher.publish(sorted(taken, key=_event_time))
-        for made in taken:
-            self._count("failed" if _failed(made) else "resolved")
+        await self._publisher.publish(sorted(results, key=_event_time))
+        for result in results:
+            self._count("failed" if _failed(result) else "resolved")
         for _ in range(len(records) - len(requests)):
             self._count("unreadable")
-        log.info("replayed %d quarantined messages", len(requests))
+        log.info(
+            "replayed %d quarantined messages",
+            len(requests),
+            extra={"event": "ingest.replayed", "messages": len(requests)},
+        )
 
 
 def replay_message(intake: Intake, request: ReplayRequest) -> ProcessedMessage:
-    """Return what a quarantined message holds today: its observations, and the answer in `quarantined`.
+    """Process a quarantined message again: return its observations, and the answer in `quarantined`.
 
-    The header tells the size and the hash of the payload as it was received, also where only a redacted copy
-    of it was kept.
+    The header has the size and the hash of the received payload, also when only a redacted copy was kept.
     """
     original = request.original
     refusal = _refusal(intake, original)
     if refusal:
         return ProcessedMessage(0, [], _answer(request, replace(original, detail=refusal)))
     message = MqttMessage(original.topic, original.payload, original.received_time, 0, 0, 0)
-    taken = intake.process(message)
+    result = intake.process(message)
     intact = _intact(original)
-    answer = replace(original, reason="", detail="", observations=len(taken.observations))
-    if taken.quarantined is not None:
-        answer = taken.quarantined
+    answer = replace(original, reason="", detail="", observations=len(result.observations))
+    if result.quarantined is not None:
+        answer = result.quarantined
         if not intact and answer.reason in _UNREADABLE:
             kept = (
-                f"what was kept is redacted and has {len(message.payload)} of {original.payload_bytes} bytes"
+                f"the kept copy is redacted and has {len(message.payload)} of {original.payload_bytes} bytes"
             )
             answer = replace(answer, detail=f"{kept}: {answer.detail}"[:DETAIL_CHARACTERS_MAX])
-    header = taken.header
+    header = result.header
     if header is None:
         return ProcessedMessage(0, [], _answer(request, answer))
     answer = replace(
@@ -175,14 +181,14 @@ def replay_message(intake: Intake, request: ReplayRequest) -> ProcessedMessage:
         payload_bytes=original.payload_bytes,
         payload_sha256=bytes.fromhex(original.payload_sha256),
     )
-    # What was redacted once stays as it is: the pseudonym of a pseudonym is another one.
-    payload = taken.payload if intact or not taken.payload else original.payload
-    observations = sorted(taken.observations, key=lambda one: one.phenomenon_time)
-    return ProcessedMessage(taken.partition, observations, _answer(request, answer), header, payload)
+    # A redacted copy is not redacted again: the pseudonym of a pseudonym is a different one.
+    payload = result.payload if intact or not result.payload else original.payload
+    observations = sorted(result.observations, key=lambda observation: observation.phenomenon_time)
+    return ProcessedMessage(result.partition, observations, _answer(request, answer), header, payload)
 
 
 def _answer(request: ReplayRequest, answer: QuarantinedMessage) -> QuarantinedMessage:
-    """Return an answer with what it shares with the message that it is about; the payload is known."""
+    """Return an answer with the identity of its original message, and without the payload."""
     original = request.original
     name = f"replay of {original.id}"
     return replace(
@@ -198,14 +204,14 @@ def _answer(request: ReplayRequest, answer: QuarantinedMessage) -> QuarantinedMe
 
 
 def _refusal(intake: Intake, original: QuarantinedMessage) -> str:
-    """Return why what was kept of a message cannot be taken again; empty when it can be tried."""
+    """Return why a kept message cannot be replayed; empty when it can."""
     if original.topic.startswith(_LOG_TOPIC) and not original.session:
         return "this is a record of the log, not a message of a device; it cannot be replayed"
     if _intact(original) or intake.redacts_topic(original.topic):
         return ""
     return (
-        f"the payload had {original.payload_bytes} bytes, of which {len(original.payload)} were kept; a part "
-        "cannot be replayed. Raise LIVETWIN_QUARANTINE_BYTES_MAX to keep more of the next ones"
+        f"the payload had {original.payload_bytes} bytes, of which {len(original.payload)} were kept; an "
+        "incomplete payload cannot be replayed. Raise LIVETWIN_QUARANTINE_BYTES_MAX to keep more in future"
     )
 
 
@@ -218,17 +224,22 @@ def _parse_request(record: ConsumerRecord) -> ReplayRequest | None:
         original = QUARANTINE.decode(record.value)
         bytes.fromhex(original.payload_sha256)
     except (MessageError, ValueError) as error:
-        log.error("the replay request at offset %d cannot be read: %s", record.offset, error)
+        log.error(
+            "the replay request at offset %d cannot be read: %s",
+            record.offset,
+            error,
+            extra={"event": "ingest.replay-unreadable", "offset": record.offset},
+        )
         return None
     return ReplayRequest(original, record.timestamp * 1000, record.offset)
 
 
-def _failed(taken: ProcessedMessage) -> bool:
-    return taken.quarantined is not None and bool(taken.quarantined.reason)
+def _failed(result: ProcessedMessage) -> bool:
+    return result.quarantined is not None and bool(result.quarantined.reason)
 
 
-def _event_time(taken: ProcessedMessage) -> tuple[Instant, Instant]:
-    """Return what messages are ordered by: their earliest observation, then their reception."""
-    if taken.header is None:
+def _event_time(result: ProcessedMessage) -> tuple[Instant, Instant]:
+    """Return the sort key of messages: the time of the earliest observation, then the time of reception."""
+    if result.header is None:
         return 0, 0
-    return taken.observations[0].phenomenon_time, taken.header.received_time
+    return result.observations[0].phenomenon_time, result.header.received_time

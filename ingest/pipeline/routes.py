@@ -1,7 +1,8 @@
-"""Routes: which feed, and which decoder, an MQTT topic belongs to.
+"""Routes an MQTT topic to its feed and decoder.
 
-Matching is that of MQTT 5.0 §4.7. Where several filters match a topic the most specific one wins: level by
-level a name before `+`, and `+` before `#`; a city's feed before a built-in one with the same filter.
+Topics are matched as in MQTT 5.0 §4.7. When several filters match, the most specific one wins: level by
+level, a name before `+`, and `+` before `#`. With the same filter, a feed of the city wins over a built-in
+one.
 """
 
 from __future__ import annotations
@@ -13,25 +14,25 @@ from typing import NamedTuple
 from ingest.decoding import Decoder, RegistrationError
 from twin.model.city_model import CityFeed
 
-# A city has some ten thousand devices, each with one topic or two.
+# A city has some ten thousand devices with one or two topics each.
 TOPICS_CACHED_MAX = 65_536
-# MQTT allows 65,535 bytes; four gigabytes of topics that somebody makes up are not kept.
+# MQTT allows 65,535 bytes; invented topics must not fill four gigabytes of cache.
 TOPIC_CACHED_CHARACTERS_MAX = 256
 
 
 class TopicRoute(NamedTuple):
-    """Where a topic leads."""
+    """The feed and the decoder of a topic."""
 
     feed: str  #: the city's feed, or the first of the decoder's own
     decoder: Decoder
-    device_level: int | None  #: the topic level, from 0, that names the device; None: the decoder knows
+    device_level: int | None  #: topic level, from 0, of the device; None: the decoder finds the device
 
 
 class TopicRoutes:
-    """The topic filters of the decoders, and of the feeds that the city adds."""
+    """The topic filters of the decoders, and of the feeds of the city."""
 
     def __init__(self, decoders: Mapping[str, Decoder], feeds: Iterable[CityFeed] = ()) -> None:
-        """Raises RegistrationError for a wrong filter, an unknown decoder, or two feeds with one filter."""
+        """Raise RegistrationError for an invalid filter, an unknown decoder, or two feeds with one filter."""
         routes: dict[str, TopicRoute] = {}
         for feed in feeds:
             decoder = decoders.get(feed.decoder)
@@ -42,7 +43,7 @@ class TopicRoutes:
                 )
             if feed.filter in routes:
                 raise RegistrationError(
-                    f"feed {feed.id!r}: filter {feed.filter!r} is that of feed {routes[feed.filter].feed!r}"
+                    f"feed {feed.id!r}: feed {routes[feed.filter].feed!r} already has filter {feed.filter!r}"
                 )
             routes[feed.filter] = TopicRoute(feed.id, decoder, feed.device_level)
         for decoder in decoders.values():
@@ -54,7 +55,7 @@ class TopicRoutes:
         self._cached_route = lru_cache(maxsize=TOPICS_CACHED_MAX)(self._find_route)
 
     def route(self, topic: str) -> TopicRoute | None:
-        """Return where a topic leads, None when no filter matches it or it lacks the device's level."""
+        """Return the route of a topic; None when no filter matches it, or its device level is missing."""
         return (
             self._cached_route(topic)
             if len(topic) <= TOPIC_CACHED_CHARACTERS_MAX
@@ -79,7 +80,7 @@ def _levels(filter: str) -> tuple[str, ...]:
     wild = any(("+" in level or "#" in level) and len(level) > 1 for level in levels)
     if not filter or "\0" in filter or wild or "#" in levels[:-1]:
         raise RegistrationError(
-            f"{filter!r} is no MQTT topic filter: + and # fill a whole level, and # is the last"
+            f"{filter!r} is not an MQTT topic filter: + and # must be whole levels, and # the last one"
         )
     return levels
 

@@ -1,4 +1,4 @@
-"""Open MQTT sessions for the tests of this folder, and what is received by them."""
+"""Opens MQTT sessions, and receives messages from them."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ async def open_session(
     buffer_bytes_max: int = 1_000_000,
     share: str = "livetwin",
     tls: ssl.SSLContext | None = None,
+    **timeouts: float,
 ) -> AsyncIterator[MqttSession]:
     options = MqttSessionOptions(
         broker=MqttAccess(host=address[0], port=address[1], tls=tls),
@@ -41,6 +42,7 @@ async def open_session(
         receive_max=receive_max,
         buffer_bytes_max=buffer_bytes_max,
         shared_subscription=share,
+        **timeouts,
     )
     session = MqttSession(options, [FILTER], system_clock)
     async with asyncio.timeout(60):
@@ -52,10 +54,10 @@ async def open_session(
 
 
 async def receive(session: MqttSession, count: int, *, acknowledge: bool = True) -> list[MqttMessage]:
-    found: list[MqttMessage] = []
-    while len(found) < count:
+    received: list[MqttMessage] = []
+    while len(received) < count:
         batch = await session.next_batch(1_000)
-        found += batch
+        received += batch
         if acknowledge:
             session.acknowledge(batch)
-    return found
+    return received

@@ -1,5 +1,6 @@
-"""The rest that reading in bulk takes: what arrives meanwhile is one batch, and what is to be written does
-not wait. Here it lasts until it is asked to end.
+"""The wait of bulk reading: messages that arrive meanwhile form one batch, and acknowledgements do not wait.
+
+Here the wait lasts until the next batch is requested.
 """
 
 from __future__ import annotations
@@ -7,23 +8,18 @@ from __future__ import annotations
 import asyncio
 
 import mqtt5
-import pytest
 
-from ingest.mqtt import bulk_reading
 from tests.integration.ingest.mqtt_sessions import TOPIC, message_numbers, open_session
 from tests.support.brokers.scripted_broker import ScriptedConnection, scripted_broker
 
-
-@pytest.fixture(autouse=True)
-def long_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bulk_reading, "UNASKED_S_MAX", 60.0)
+UNREQUESTED_S_MAX = 60.0
 
 
 def publish(number: int) -> bytes:
     return mqtt5.PublishPacket(TOPIC, b"%d" % number, qos=mqtt5.QoS(1), packet_id=number).write()
 
 
-async def test_what_arrives_while_a_batch_is_worked_on_is_the_next_batch() -> None:
+async def test_messages_that_arrive_during_a_batch_form_the_next_one() -> None:
     arrived, taken = asyncio.Event(), asyncio.Event()
 
     async def script(connection: ScriptedConnection) -> None:
@@ -34,14 +30,17 @@ async def test_what_arrives_while_a_batch_is_worked_on_is_the_next_batch() -> No
         arrived.set()
         await connection.until_closed()
 
-    async with scripted_broker(script) as address, open_session(address) as session:
+    async with (
+        scripted_broker(script) as address,
+        open_session(address, unrequested_s_max=UNREQUESTED_S_MAX) as session,
+    ):
         assert message_numbers(await session.next_batch(1_000)) == [1]
         taken.set()
         await arrived.wait()
         assert message_numbers(await session.next_batch(1_000)) == list(range(2, 101))
 
 
-async def test_acknowledgements_are_written_while_reading_rests() -> None:
+async def test_acknowledgements_are_written_while_reading_waits() -> None:
     async def script(connection: ScriptedConnection) -> None:
         await connection.send(publish(1))
         await taken.wait()
@@ -53,7 +52,10 @@ async def test_acknowledgements_are_written_while_reading_rests() -> None:
 
     taken, sent, written = asyncio.Event(), asyncio.Event(), asyncio.Event()
     acknowledged: list[int] = []
-    async with scripted_broker(script) as address, open_session(address) as session:
+    async with (
+        scripted_broker(script) as address,
+        open_session(address, unrequested_s_max=UNREQUESTED_S_MAX) as session,
+    ):
         first = await session.next_batch(1_000)
         taken.set()
         await sent.wait()

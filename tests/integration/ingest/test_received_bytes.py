@@ -1,24 +1,23 @@
-"""Reading what a broker sends, however it arrives: in pieces, broken off, or malformed."""
+"""A session reads the bytes of a broker however they arrive: in pieces, cut off, or malformed."""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
+from functools import partial
 from pathlib import Path
 
 import mqtt5
 import pytest
 
-from tests.integration.ingest.mqtt_sessions import TOPIC, message_numbers, open_session, receive
+from tests.integration.ingest import mqtt_sessions
+from tests.integration.ingest.mqtt_sessions import TOPIC, message_numbers, receive
 from tests.support.brokers.certificate_authority import CertificateAuthority
 from tests.support.brokers.scripted_broker import ScriptedConnection, scripted_broker
 
-pytestmark = pytest.mark.usefixtures("reading", "quick_reconnecting")
+pytestmark = pytest.mark.usefixtures("reading")
 
-
-@pytest.fixture
-def quick_reconnecting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ingest.mqtt.session.RECONNECT_DELAY_S_MIN", 0.01)
+open_session = partial(mqtt_sessions.open_session, reconnect_delay_s_min=0.01)
 
 
 def publish(number: int, qos: int = 1, *, duplicate: bool = False, size: int = 0) -> bytes:

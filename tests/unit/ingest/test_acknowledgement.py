@@ -79,7 +79,7 @@ def test_an_offset_below_what_was_stored_before_is_of_another_log() -> None:
     unstored = UnstoredBatches("log-1")
     unstored.on_stored(word({FIRST: 1_000}))
     batch = unstored.begin_batch(noting(done, "a"))
-    with pytest.raises(LogReplacedError, match="hands it over again"):
+    with pytest.raises(LogReplacedError, match="sends them again"):
         batch.on_logged({FIRST: 4})
     assert done == []
 

@@ -105,9 +105,8 @@ def test_a_payload_that_was_cut_off_cannot_be_replayed_and_the_answer_says_so() 
     assert (taken.observations, taken.header) == ([], None)
     assert (answer.replay_of, answer.reason) == (original.id, "unknown-sensor")
     assert answer.detail == (
-        f"the payload had {len(noise_payload(61.5))} bytes, of which 10 were kept; a part cannot be "
-        "replayed. "
-        "Raise LIVETWIN_QUARANTINE_BYTES_MAX to keep more of the next ones"
+        f"the payload had {len(noise_payload(61.5))} bytes, of which 10 were kept; an incomplete "
+        "payload cannot be replayed. Raise LIVETWIN_QUARANTINE_BYTES_MAX to keep more in future"
     )
 
 
