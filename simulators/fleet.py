@@ -1,4 +1,4 @@
-"""A made-up city of any number of devices over all feeds, for tests and benchmarks."""
+"""A generated city with any number of devices, spread over all feeds, for tests."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from twin.model.sensor import Datastream, Sensor
 from twin.model.units import unit_conversion
 
 ENTITIES_MAX = 200
-"""Devices share entities beyond this many, as in a real city."""
+"""With more devices than this, several devices share an entity, as in a real city."""
 
-# feed → (kind of entity, interval, what its devices observe: property, field, unit)
+# Feed, entity type, interval, and the datastreams of each device: (property, field, unit).
 _KINDS: tuple[tuple[str, str, Duration, tuple[tuple[str, str, str], ...]], ...] = (
     ("native", "Road", MINUTE, (("vehicle_count", "vehicles", "1"), ("vehicle_speed", "speed", "km/h"))),
     ("senml", "Waterway", 5 * MINUTE, (("water_level", "level", "cm"), ("water_temperature", "temp", "Cel"))),
@@ -51,7 +51,7 @@ FEEDS = tuple(kind[0] for kind in _KINDS)
 
 
 def fleet(devices: int, *, city: str = "fleet", interval: Duration | None = None) -> CityPlan:
-    """Return a city with so many devices, over all feeds in turn; `interval` replaces every device's own."""
+    """Return a city with this many devices, of each feed in turn; `interval` replaces their own intervals."""
     entities: dict[str, Entity] = {}
     sensors: list[Sensor] = []
     datastreams: list[Datastream] = []

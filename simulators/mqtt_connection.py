@@ -1,4 +1,4 @@
-"""An MQTT connection that many devices share, with a bound on what is not acknowledged."""
+"""An MQTT connection that many devices share, with a bound on unacknowledged messages."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _NO_SUBSCRIBER = 0x10  # MQTT 5, 3.4.2.1
 
 
 class DeviceConnection:
-    """Publishes with QoS 1.
+    """Publishes messages with QoS 1.
 
-    paho's thread keeps the connection and sends again what was not acknowledged when it broke. `publish`
-    waits while `in_flight_max` messages are unacknowledged, so paho's own queue stays as short. Devices speak
-    MQTT 3.1.1; what needs properties asks for version 5, in which the broker may also refuse a message.
+    paho's thread keeps the connection, and resends unacknowledged messages after a reconnect. `publish` waits
+    while `in_flight_max` messages are unacknowledged, which also bounds paho's queue. Devices use MQTT 3.1.1.
+    Message properties need MQTT 5, in which the broker can also refuse a message.
     """
 
     def __init__(
@@ -42,15 +42,15 @@ class DeviceConnection:
         self._broker = settings.mqtt_access()
         self._name = f"{self._broker.address}, connection {number}"
         self._loop = asyncio.get_running_loop()
-        self._room = asyncio.Semaphore(settings.in_flight_max)
+        self._in_flight = asyncio.Semaphore(settings.in_flight_max)
         self.connected = asyncio.Event()
-        self._settled = asyncio.Event()
-        self._settled.set()
+        self._all_acknowledged = asyncio.Event()
+        self._all_acknowledged.set()
         self.sent = 0
         self.acknowledged = 0
         self.refused = 0
         self.without_subscriber = 0
-        # No client id: the broker gives each connection its own, so any number of cities may speak to it.
+        # Without a client id the broker assigns one, so any number of cities can connect to it.
         self._client = client = Client(
             CallbackAPIVersion.VERSION2,
             client_id="",
@@ -67,43 +67,43 @@ class DeviceConnection:
 
     @property
     def unacknowledged(self) -> int:
-        """How many messages were sent and not confirmed by the broker."""
+        """The number of messages that the broker has not acknowledged."""
         return self.sent - self.acknowledged
 
     def start(self) -> None:
-        """Connect, and connect again whenever the connection is lost, until `stop`."""
+        """Connect, and reconnect whenever the connection is lost, until `stop`."""
         broker = self._broker
         self._client.connect_async(broker.host, broker.port, self._settings.mqtt_keepalive_s)
         self._client.loop_start()
 
     async def publish(self, topic: str, payload: bytes, properties: Properties | None = None) -> None:
-        """Hand a message to paho; wait while too many are unacknowledged.
+        """Queue a message in paho; wait while too many messages are unacknowledged.
 
-        Raises ServiceError when paho refuses it, which a broker that is away is no reason for.
+        Raises ServiceError when paho rejects it; paho accepts messages while the broker is unavailable.
         """
-        await self._room.acquire()
+        await self._in_flight.acquire()
         info = self._client.publish(topic, payload, qos=_QOS, properties=properties)
         if info.rc not in (MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_NO_CONN):
-            self._room.release()
-            raise ServiceError(f"MQTT at {self._name} refused a message to {topic}: {info.rc!r}")
+            self._in_flight.release()
+            raise ServiceError(f"paho rejected a message to {topic} for {self._name}: {info.rc!r}")
         self.sent += 1
-        self._settled.clear()
+        self._all_acknowledged.clear()
 
     async def wait_acknowledged(self, timeout_s: float) -> bool:
-        """Wait for outstanding acknowledgements, at most so long; return whether all came."""
+        """Wait for outstanding acknowledgements up to a timeout; return whether all have arrived."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._settled.wait(), timeout_s)
+            await asyncio.wait_for(self._all_acknowledged.wait(), timeout_s)
         return not self.unacknowledged
 
     async def stop(self, timeout_s: float) -> None:
-        """Wait for outstanding acknowledgements, at most so long, then disconnect."""
+        """Wait for outstanding acknowledgements up to a timeout, then disconnect."""
         await self.wait_acknowledged(timeout_s)
         self._client.disconnect()
-        # Joins paho's thread, which looks up from its socket once a second.
+        # Joins paho's thread, which checks for its end once a second.
         await asyncio.to_thread(self._client.loop_stop)
 
     def _call(self, function: Any, *arguments: Any) -> None:
-        # paho's thread may outlive the loop by a moment.
+        # paho's thread may run a little longer than the loop.
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(function, *arguments)
 
@@ -111,19 +111,29 @@ class DeviceConnection:
         self, client: Client, data: Any, flags: ConnectFlags, code: ReasonCode, properties: Properties | None
     ) -> None:
         if code.is_failure:
-            log.error("MQTT at %s refuses the connection: %s; check user name and password", self._name, code)
+            log.error(
+                "the MQTT broker at %s refuses the connection: %s; check user name and password",
+                self._name,
+                code,
+                extra={"event": "simulate.mqtt_refused"},
+            )
             return
-        log.info("connected to MQTT at %s", self._name)
-        self._call(self._welcome, getattr(properties, "ReceiveMaximum", None))
+        log.info("connected to MQTT at %s", self._name, extra={"event": "simulate.mqtt_connected"})
+        self._call(self._on_accepted, getattr(properties, "ReceiveMaximum", None))
 
-    def _welcome(self, receive_max: int | None) -> None:
-        # A broker that speaks version 5 may want fewer, and disconnects who does not heed it.
+    def _on_accepted(self, receive_max: int | None) -> None:
+        # An MQTT 5 broker may set a lower limit, and disconnects clients that exceed it.
         if receive_max is not None and not self.sent:
-            self._room = asyncio.Semaphore(min(receive_max, self._settings.in_flight_max))
+            self._in_flight = asyncio.Semaphore(min(receive_max, self._settings.in_flight_max))
         self.connected.set()
 
     def _on_connect_fail(self, client: Client, data: Any) -> None:
-        log.warning("no MQTT broker at %s (%s); trying again", self._name, connect_error())
+        log.warning(
+            "no MQTT broker at %s (%s); retrying",
+            self._name,
+            connect_error(),
+            extra={"event": "simulate.mqtt_unreachable"},
+        )
 
     def _on_disconnect(
         self,
@@ -134,7 +144,12 @@ class DeviceConnection:
         properties: Properties | None,
     ) -> None:
         if code.is_failure:
-            log.warning("lost MQTT at %s (%s); connecting again", self._name, code)
+            log.warning(
+                "lost the MQTT connection to %s (%s); reconnecting",
+                self._name,
+                code,
+                extra={"event": "simulate.mqtt_lost"},
+            )
         self._call(self.connected.clear)
 
     def _on_publish(
@@ -147,5 +162,5 @@ class DeviceConnection:
         self.refused += code.is_failure
         self.without_subscriber += code.value == _NO_SUBSCRIBER
         if not self.unacknowledged:
-            self._settled.set()
-        self._room.release()
+            self._all_acknowledged.set()
+        self._in_flight.release()

@@ -1,4 +1,4 @@
-"""When each device reports: its own phase in its interval, and once soon after the start."""
+"""The report times of all devices: one soon after the start, then a fixed phase within each interval."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from simulators.truth.noise import uniform
 from twin.instant import SECOND, Duration, Instant
 
 FIRST_WITHIN: Duration = 2 * SECOND
-"""Wall time after the start within which every device has reported once."""
+"""Every device sends its first report within this wall time after the start."""
 
 _MILLISECOND = SECOND // 1000
 
 
 def report_phase(device: VirtualDevice) -> Duration:
-    """Return where in its interval a device reports, in whole milliseconds."""
+    """Return the offset of a device's reports within its interval, in whole milliseconds."""
     interval = device.sensor.interval
     return int(uniform(device.noise_stream("phase"), 0) * interval) // _MILLISECOND * _MILLISECOND
 
 
 def next_regular_report(device: VirtualDevice, instant: Instant) -> Instant:
-    """Return the first regular report of a device after an instant."""
+    """Return the time of the first regular report of a device after an instant."""
     interval = device.sensor.interval
     phase = report_phase(device)
     return (instant - phase) // interval * interval + interval + phase
 
 
 class ReportSchedule:
-    """The reports of all devices in order of time; without end, without a gap."""
+    """The endless sequence of the reports of all devices in order of time."""
 
     def __init__(self, devices: Sequence[VirtualDevice], start: Instant, speed: float) -> None:
         self._devices = devices
@@ -43,13 +43,13 @@ class ReportSchedule:
         heapq.heapify(self._heap)
 
     def next_instant(self) -> Instant | None:
-        """Return when the next report is due; None without devices."""
+        """Return the time of the next report; None without devices."""
         return self._heap[0][0] if self._heap else None
 
     def take_due(self, end: Instant) -> Iterator[tuple[Instant, int, VirtualDevice]]:
-        """Yield the reports that are due by `end`, with the device's number, oldest first.
+        """Yield (time, device index, device) of each report due by `end`, oldest first.
 
-        A report is taken off only when the next one is asked for, so a caller that stops loses none.
+        A report is removed only when the caller requests the next one, so a caller that stops loses none.
         """
         heap = self._heap
         while heap and heap[0][0] <= end:

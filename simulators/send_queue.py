@@ -1,4 +1,4 @@
-"""What the devices have to send: at once from sound devices; later, twice or never from faulty ones."""
+"""The queue of messages to send: at once from devices without faults; later, twice or never from others."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from twin.instant import Instant
 
 log = logging.getLogger(__name__)
 
-HELD_MAX = 100_000
-"""Messages that faults hold back at once; half a kilobyte each. What comes beyond is lost, and told."""
+MESSAGES_MAX = 100_000
+"""Messages that faults may delay at once, half a kilobyte each; further ones are dropped, with a warning."""
 
 
 class QueuedMessage(NamedTuple):
-    """A message, the number of its device, and when it is to be sent."""
+    """A message, the index of its device, and the time at which to send it."""
 
     arrival: Instant
     order: int
@@ -31,48 +31,60 @@ class QueuedMessage(NamedTuple):
 
 
 class SendQueue:
-    """The messages of all devices between the report and the wire."""
+    """The messages of all devices, from the report until they are sent."""
 
-    def __init__(self, devices: Sequence[VirtualDevice], plan: Sequence[PlannedFault], seed: int) -> None:
+    def __init__(
+        self,
+        devices: Sequence[VirtualDevice],
+        plan: Sequence[PlannedFault],
+        seed: int,
+        *,
+        messages_max: int = MESSAGES_MAX,
+    ) -> None:
+        self._messages_max = messages_max
         self._heap: list[QueuedMessage] = []
         self._order = 0
-        self._lost = 0
+        self._dropped = 0
         self._faulty: dict[int, FaultyDevice] = {}
         for index, device in enumerate(devices):
             faults = faults_for_sensor(plan, device.sensor.id)
             if faults:
-                dice = Random(noise_stream(seed, "faults", device.sensor.id))
-                self._faulty[index] = FaultyDevice(device, FaultChain(faults, dice))
+                random = Random(noise_stream(seed, "faults", device.sensor.id))
+                self._faulty[index] = FaultyDevice(device, FaultChain(faults, random))
 
     @property
     def faulty_device_count(self) -> int:
-        """How many devices have a fault."""
+        """The number of devices with a fault."""
         return len(self._faulty)
 
     def add_report(self, instant: Instant, index: int, device: VirtualDevice) -> None:
-        """Let a device make the report that is due at an instant."""
+        """Create the report of a device that is due at an instant, and queue its messages."""
         faulty = self._faulty.get(index)
         if faulty is None:
             self._push(instant, index, device.message(instant))
             return
-        for sending in faulty.messages(instant):
-            self._push(sending.arrival, index, sending.message)
+        for timed in faulty.messages(instant):
+            self._push(timed.arrival, index, timed.message)
 
     def _push(self, arrival: Instant, index: int, message: SimulatedMessage) -> None:
-        if len(self._heap) >= HELD_MAX:
-            if not self._lost:
-                log.warning("%d messages are held back by faults; what comes beyond is lost", HELD_MAX)
-            self._lost += 1
+        if len(self._heap) >= self._messages_max:
+            if not self._dropped:
+                log.warning(
+                    "faults delay %d messages, the maximum; further ones are dropped",
+                    self._messages_max,
+                    extra={"event": "simulate.messages_dropped"},
+                )
+            self._dropped += 1
             return
         self._order += 1
         heapq.heappush(self._heap, QueuedMessage(arrival, self._order, index, message))
 
     def next_instant(self) -> Instant | None:
-        """Return when the next message is to be sent; None when none waits."""
+        """Return the time of the next message; None if the queue is empty."""
         return self._heap[0].arrival if self._heap else None
 
     def take_due(self, end: Instant) -> Iterator[QueuedMessage]:
-        """Yield the messages to be sent by `end`, oldest first; each leaves once the next is asked for."""
+        """Yield the messages due by `end`, oldest first; each is removed when the next is requested."""
         while self._heap and self._heap[0].arrival <= end:
             yield self._heap[0]
             heapq.heappop(self._heap)

@@ -1,4 +1,4 @@
-"""The simulate role: every device of the city speaks over MQTT, by the city's clock."""
+"""The simulate role: publish the messages of all virtual devices over MQTT, by the clock of the city."""
 
 from __future__ import annotations
 
@@ -26,32 +26,49 @@ log = logging.getLogger(__name__)
 
 PROGRESS_EVERY_S = 10.0
 STOP_TIMEOUT_S = 5.0
-# Long enough to cost nothing, short enough that no reading is visibly late.
-_NAP_S_MIN, _NAP_S_MAX = 0.01, 0.25
-# Messages after which other tasks get their turn, however far the city is behind.
-_TURN_MESSAGES = 50
+
+CLOCK_STEP_MAX: Duration = SECOND
+"""The longest wall time that one tick adds: in a longer pause the simulation waited, and its clock, too."""
+
+CATCH_UP_SPEED = 10.0
+"""The lowest speed at which a city returns to the present after a pause."""
+
+# Long enough to cost little processor time, short enough that no reading is noticeably late.
+_PAUSE_S_MIN, _PAUSE_S_MAX = 0.01, 0.25
+# The simulation yields to other tasks after this many messages, even if it is behind.
+_MESSAGES_PER_TURN = 50
 
 
 async def run(settings: SimulatorSettings, plan: CityPlan, *, clock: Clock = system_clock) -> None:
-    """Let the city speak until cancelled; then wait for acknowledgements and write the journal.
+    """Simulate a city until cancelled; then wait for acknowledgements and write the journal.
 
-    Raises ServiceError when no sensor of the city can be simulated, FaultPlanError for a bad fault plan.
+    Raises ServiceError when no sensor of the city can be simulated, FaultPlanError for a wrong fault plan.
     """
     start = settings.start_instant(clock())
     scenario = build_scenario(settings.scenario, settings.seed, start)
     truth = CityTruth(settings.seed, plan, scenario.events)
-    devices, left_out = devices_of(plan, truth)
+    devices, skipped = devices_of(plan, truth)
     if not devices:
         raise ServiceError(
             f"city {plan.city.id!r} has no sensor that can be simulated; add some to sensors.yaml"
         )
-    if left_out:
-        log.warning("%d sensors are not simulated: %s", len(left_out), ", ".join(left_out[:5]))
+    if skipped:
+        log.warning(
+            "%d sensors are not simulated: %s",
+            len(skipped),
+            ", ".join(skipped[:5]),
+            extra={"event": "simulate.sensors_skipped", "sensors": skipped[:5]},
+        )
     faults = [*scenario.faults(devices), *_planned_faults(settings, devices, start)]
-    outbox = SendQueue(devices, faults, settings.seed)
-    log.info("scenario %s; %d devices have faults", settings.scenario or "none", outbox.faulty_device_count)
+    queue = SendQueue(devices, faults, settings.seed)
+    log.info(
+        "scenario %s; %d devices have faults",
+        settings.scenario or "none",
+        queue.faulty_device_count,
+        extra={"event": "simulate.configured"},
+    )
     connections = [DeviceConnection(settings, number) for number in range(settings.connections)]
-    simulation = Simulation(settings, devices, outbox, connections, start=start, clock=clock)
+    simulation = Simulation(settings, devices, queue, connections, start=start, clock=clock)
     for connection in connections:
         connection.start()
     try:
@@ -59,7 +76,7 @@ async def run(settings: SimulatorSettings, plan: CityPlan, *, clock: Clock = sys
         await simulation.run()
     finally:
         await asyncio.gather(*(connection.stop(STOP_TIMEOUT_S) for connection in connections))
-        log.info("%s", simulation.progress_line())
+        simulation.log_progress()
         if settings.journal is not None:
             simulation.journal.write(settings.journal, unacknowledged=simulation.unacknowledged)
 
@@ -76,13 +93,13 @@ def _planned_faults(
 
 
 class Simulation:
-    """The devices of a city, reporting by its clock through a few connections."""
+    """Sends the reports of all devices of a city, by its clock, over a few connections."""
 
     def __init__(
         self,
         settings: SimulatorSettings,
         devices: Sequence[VirtualDevice],
-        outbox: SendQueue,
+        queue: SendQueue,
         connections: Sequence[DeviceConnection],
         *,
         start: Instant,
@@ -90,36 +107,41 @@ class Simulation:
     ) -> None:
         self._settings = settings
         self._devices = devices
-        self._outbox = outbox
+        self._queue = queue
         self._start = start
         self._reported: set[int] = set()
         self._connections = connections
-        self._now = clock
-        self._city: CityClock | None = None
-        self._pace = SendRateLimit(settings.rate_max)
+        self._clock = clock
+        self._city_clock: CityClock | None = None
+        self._rate_limit = SendRateLimit(settings.rate_max)
         self.journal = SentJournal()
 
     @property
     def unacknowledged(self) -> int:
-        """How many messages the broker has not confirmed."""
+        """The number of messages that the broker has not acknowledged."""
         return sum(connection.unacknowledged for connection in self._connections)
 
     @property
     def sent(self) -> int:
-        """How many messages were sent."""
+        """The number of messages sent."""
         return self.journal.messages
 
-    def progress_line(self) -> str:
-        """Return one line that says how far the city is."""
-        where = "not started" if self._city is None else f"city time {format_instant(self._city.time)}"
-        return f"{where}, {self.sent} messages sent, {self.unacknowledged} not acknowledged"
+    def log_progress(self) -> None:
+        """Log the city time and the number of messages."""
+        city_time = None if self._city_clock is None else format_instant(self._city_clock.time)
+        log.info(
+            "city time %s, %d messages sent, %d not acknowledged",
+            city_time or "not started",
+            self.sent,
+            self.unacknowledged,
+            extra={"event": "simulate.progress"},
+        )
 
     async def run(self) -> None:
-        """Report, until cancelled. Readiness is told once every device has reported, or should have."""
+        """Send reports until cancelled; notify readiness once every device has reported, or should have."""
         loop = asyncio.get_running_loop()
-        now = self._now()
         start = self._start
-        self._city = city = CityClock(start, self._settings.speed, now)
+        self._city_clock = city_clock = CityClock(start, self._settings.speed, self._clock())
         schedule = ReportSchedule(self._devices, start, self._settings.speed)
         log.info(
             "%d devices on %d connections, from %s at speed %g",
@@ -127,92 +149,84 @@ class Simulation:
             len(self._connections),
             format_instant(start),
             self._settings.speed,
+            extra={"event": "simulate.started"},
         )
-        told = loop.time()
+        logged_s = loop.time()
         ready = False
         while True:
-            await self._report(schedule, city)
+            await self._send_due(schedule, city_clock)
             if not ready and len(self._reported) == len(self._devices):
                 ready = True
                 notify_ready()
-            if loop.time() - told >= PROGRESS_EVERY_S:
-                told = loop.time()
-                log.info("%s", self.progress_line())
-            await asyncio.sleep(self._nap(schedule, city))
+            if loop.time() - logged_s >= PROGRESS_EVERY_S:
+                logged_s = loop.time()
+                self.log_progress()
+            await asyncio.sleep(self._pause_s(schedule, city_clock))
 
-    async def _report(self, schedule: ReportSchedule, city: CityClock) -> None:
-        until = city.tick(self._now())
+    async def _send_due(self, schedule: ReportSchedule, city_clock: CityClock) -> None:
+        until = city_clock.tick(self._clock())
         for instant, index, device in schedule.take_due(until):
-            self._outbox.add_report(instant, index, device)
+            self._queue.add_report(instant, index, device)
             self._reported.add(index)
             await self._send(instant)
         await self._send(until)
 
     async def _send(self, until: Instant) -> None:
-        for letter in self._outbox.take_due(until):
-            await self._pace.wait()
-            await self._publish(letter)
-            if self.journal.messages % _TURN_MESSAGES == 0:
+        for message in self._queue.take_due(until):
+            await self._rate_limit.wait()
+            await self._publish(message)
+            if self.journal.messages % _MESSAGES_PER_TURN == 0:
                 await asyncio.sleep(0)
 
-    async def _publish(self, letter: QueuedMessage) -> None:
-        message = letter.message
-        connection = self._connections[letter.device % len(self._connections)]
+    async def _publish(self, queued: QueuedMessage) -> None:
+        message = queued.message
+        connection = self._connections[queued.device % len(self._connections)]
         await connection.publish(message.topic, message.payload)
-        self.journal.record(self._devices[letter.device].sensor, letter.arrival, message)
+        self.journal.record(self._devices[queued.device].sensor, queued.arrival, message)
 
-    def _nap(self, schedule: ReportSchedule, city: CityClock) -> float:
-        dues = [one for one in (schedule.next_instant(), self._outbox.next_instant()) if one is not None]
-        if not dues:
-            return _NAP_S_MAX
-        return min(_NAP_S_MAX, max(_NAP_S_MIN, city.wait_s(min(dues), self._now())))
+    def _pause_s(self, schedule: ReportSchedule, city_clock: CityClock) -> float:
+        due = [one for one in (schedule.next_instant(), self._queue.next_instant()) if one is not None]
+        if not due:
+            return _PAUSE_S_MAX
+        return min(_PAUSE_S_MAX, max(_PAUSE_S_MIN, city_clock.wait_s(min(due), self._clock())))
 
 
 class SendRateLimit:
-    """Keeps messages at or below a rate; what was not used is not saved up."""
+    """Limits the rate of messages per second; unused capacity does not accumulate."""
 
     def __init__(self, rate: float) -> None:
-        self._gap_s = 1.0 / rate
+        self._interval_s = 1.0 / rate
         self._next_s = 0.0
 
     async def wait(self) -> None:
-        """Wait until the next message may go."""
+        """Wait until the next message may be sent."""
         now = asyncio.get_running_loop().time()
-        # A short burst is let through, so that a sleep is not needed for each message.
-        if self._next_s - now > _NAP_S_MIN:
+        # A short burst is allowed, which saves a sleep for each message.
+        if self._next_s - now > _PAUSE_S_MIN:
             await asyncio.sleep(self._next_s - now)
-        self._next_s = max(self._next_s, now) + self._gap_s
-
-
-# The city's clock: runs at a speed until it reaches the present, and waits for who cannot keep up.
-
-STEP_MAX: Duration = SECOND
-"""The longest wall time that one tick credits: a longer pause was spent waiting, and the city waited too."""
-
-CATCH_UP_SPEED = 10.0
-"""How fast a city that has been in the present goes back there after it had to wait, at the least."""
+        self._next_s = max(self._next_s, now) + self._interval_s
 
 
 class CityClock:
-    """City time as a function of the ticks of a wall clock."""
+    """The clock of the city: runs at a speed until it reaches the present, and pauses with the simulation."""
 
     def __init__(self, start: Instant, speed: float, now: Instant) -> None:
         self.time: Instant = min(start, now)
         self._speed = speed
-        self._wall = now
-        self._present = self.time >= now
+        self._wall_time = now
+        self._reached_present = self.time >= now
 
     def tick(self, now: Instant) -> Instant:
-        """Return the city time at a wall time: never in its future, never backwards."""
-        elapsed = min(max(0, now - self._wall), STEP_MAX)
-        self._wall = max(self._wall, now)
-        speed = max(CATCH_UP_SPEED, self._speed) if self._present else self._speed
+        """Return the city time at a wall time; it is never later than that, and never runs backwards."""
+        elapsed = min(max(0, now - self._wall_time), CLOCK_STEP_MAX)
+        self._wall_time = max(self._wall_time, now)
+        speed = max(CATCH_UP_SPEED, self._speed) if self._reached_present else self._speed
         self.time = max(self.time, min(now, self.time + int(elapsed * speed)))
-        self._present = self._present or self.time >= now
+        self._reached_present = self._reached_present or self.time >= now
         return self.time
 
     def wait_s(self, due: Instant, now: Instant) -> float:
-        """Return after how many seconds the city will have reached an instant; 0 when it is due."""
-        if self._present:
+        """Return the seconds until the city reaches an instant; 0 if it has."""
+        if self._reached_present:
             return max(0, due - now) / SECOND
         return max(0, due - self.time) / SECOND / self._speed

@@ -1,8 +1,8 @@
-"""Virtual devices: one module a wire format, each speaking byte-exactly what real hardware sends.
+"""Virtual devices: one module per wire format, with exactly the bytes that real hardware sends.
 
-A device asks the truth, rounds it to what its sensor resolves, and turns it into the value that the wire
-carries: the inverse of the datastream's mapping. With each message it tells what the twin should hold after
-it (`expected_by_property`), which makes it the oracle of tests.
+A device takes the true value, rounds it to the resolution of its sensor, and converts it into the value on
+the wire: the inverse of the datastream's mapping. Each message has the values that the twin should have after
+it (`expected`), as the oracle of tests. No decoder may live here.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from simulators.devices.device import MessageEncoder, SimulatedMessage, VirtualD
 from simulators.truth.city_truth import CityTruth
 from twin.instant import Instant
 from twin.model.city_model import CityPlan
+from twin.model.sensor import Datastream
 
 ENCODERS: Mapping[str, MessageEncoder] = MappingProxyType(
     {
@@ -27,28 +28,28 @@ ENCODERS: Mapping[str, MessageEncoder] = MappingProxyType(
         "ttn": ttn.encode,
     }
 )
-"""Feed → how a device of that feed says what it measured. A format is added with one module and one line."""
+"""Feed → encoder of its messages. A new format needs one module and one entry here."""
 
 
 def devices_of(plan: CityPlan, truth: CityTruth) -> tuple[list[VirtualDevice], list[str]]:
-    """Return a device for each sensor that observes something, and the sensors that cannot be simulated."""
-    observed: dict[str, list[int]] = {}
-    for index, datastream in enumerate(plan.datastreams):
-        observed.setdefault(datastream.sensor, []).append(index)
+    """Return a device for each sensor with a datastream and an encoder, and the ids of all other sensors."""
+    by_sensor: dict[str, list[Datastream]] = {}
+    for datastream in plan.datastreams:
+        by_sensor.setdefault(datastream.sensor, []).append(datastream)
     devices: list[VirtualDevice] = []
-    left_out: list[str] = []
+    skipped: list[str] = []
     for sensor in plan.sensors:
         encode = ENCODERS.get(sensor.feed)
-        datastreams = tuple(plan.datastreams[index] for index in observed.get(sensor.id, ()))
+        datastreams = tuple(by_sensor.get(sensor.id, ()))
         if encode is None or not datastreams:
-            left_out.append(sensor.id)
+            skipped.append(sensor.id)
             continue
         devices.append(VirtualDevice(plan.city.id, sensor, datastreams, truth, encode))
-    return devices, left_out
+    return devices, skipped
 
 
 def expected_by_property(device: VirtualDevice, instant: Instant) -> dict[str, float]:
-    """Return what the twin should hold, by observed property, after what the device says at an instant."""
+    """Return the value of each observed property that the twin should have after a device's message."""
     return {one.datastream.property: one.value for one in device.message(instant).expected}
 
 

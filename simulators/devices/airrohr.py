@@ -1,4 +1,4 @@
-"""The JSON of the airRohr firmware (Sensor.Community): values are texts, and there is no time in it."""
+"""The JSON of the airRohr firmware (Sensor.Community): values are strings, and there is no time."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ _DECIMALS_MIN = 2
 
 
 def encode(device: VirtualDevice, instant: Instant) -> SimulatedMessage:
-    """Return what the firmware posts to a custom API and a bridge hands on to MQTT."""
+    """Return the body that the firmware posts to a custom API, as a bridge publishes it to MQTT."""
     readings = device.measure(instant)
     values = [
         (one.datastream.field, f"{one.wire:.{max(_DECIMALS_MIN, wire_decimals(one.datastream))}f}")
         for one in readings
     ]
-    # How often its loop ran, and how many microseconds a loop took: its own health.
+    # Health values of the firmware: the number of its loops, and the microseconds per loop.
     loops = 4_600_000 + int(uniform(device.noise_stream("loops"), instant // MINUTE) * 400_000)
     values += [
         ("samples", str(loops)),
         ("min_micro", "28"),
         ("max_micro", "20143"),
         ("interval", str(_INTERVAL_MS)),
-        ("signal", str(radio_reception(device, instant)[1] // 2 - 20)),
+        ("signal", str(radio_reception(device, instant).rssi // 2 - 20)),
     ]
     body = {
         "esp8266id": device.sensor.device.removeprefix("esp8266-"),

@@ -1,4 +1,4 @@
-"""ChirpStack v4 `up` events: protobuf as JSON, bytes in base64, defaults left out."""
+"""ChirpStack v4 `up` events: protobuf as JSON, with bytes in base64 and without default values."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from simulators.devices.lorawan import (
     made_up_hex,
     nanosecond_timestamp,
     radio_reception,
+    without_empty,
 )
-from simulators.devices.ttn import without_empty
 from simulators.truth.noise import uniform
 from twin.instant import Instant
 
-# DR5 is SF7 in EU868; one lower for each spreading factor more (LoRaWAN Regional Parameters).
+# In EU868, DR5 is SF7, and each higher spreading factor is one lower (LoRaWAN Regional Parameters).
 _DATA_RATE_OF_SF0 = 12
 
 
 def encode(device: VirtualDevice, instant: Instant) -> SimulatedMessage:
-    """Return the event that carries what was measured at the time it tells."""
+    """Return the event with the measurements of an instant."""
     readings = device.measure(instant)
-    # The name on the topic is the DevEUI as the city folder writes it; ChirpStack itself writes lower case.
+    # The topic has the DevEUI as the city folder writes it; ChirpStack itself uses lower case.
     eui = device.sensor.device
-    gateway, rssi, snr, factor, channel = radio_reception(device, instant)
+    reception = radio_reception(device, instant)
     extra = int(uniform(device.noise_stream("nanoseconds"), instant) * 1000)
     application = _uuid("application", device.city)
     body = without_empty(
@@ -51,7 +51,7 @@ def encode(device: VirtualDevice, instant: Instant) -> SimulatedMessage:
             },
             "devAddr": "01" + made_up_hex(3, "address", device_eui(device)),
             "adr": True,
-            "dr": _DATA_RATE_OF_SF0 - factor,
+            "dr": _DATA_RATE_OF_SF0 - reception.spreading_factor,
             "fCnt": frame_counter(device, instant),
             "fPort": PORT,
             "data": b64encode(frame_payload(readings)).decode(),
@@ -59,12 +59,12 @@ def encode(device: VirtualDevice, instant: Instant) -> SimulatedMessage:
             "rxInfo": [
                 without_empty(
                     {
-                        "gatewayId": made_up_hex(8, gateway),
+                        "gatewayId": made_up_hex(8, reception.gateway),
                         "uplinkId": int(made_up_hex(4, eui, str(instant)), 16),
                         "nsTime": nanosecond_timestamp(instant, extra) + "+00:00",
-                        "rssi": rssi,
-                        "snr": snr,
-                        "channel": CHANNELS_HZ.index(channel),
+                        "rssi": reception.rssi,
+                        "snr": reception.snr,
+                        "channel": CHANNELS_HZ.index(reception.channel_hz),
                         "context": b64encode((instant & 0xFFFF_FFFF).to_bytes(4, "big")).decode(),
                         "metadata": {"region_common_name": "EU868", "region_config_id": "eu868"},
                         "crcStatus": "CRC_OK",
@@ -72,9 +72,13 @@ def encode(device: VirtualDevice, instant: Instant) -> SimulatedMessage:
                 )
             ],
             "txInfo": {
-                "frequency": channel,
+                "frequency": reception.channel_hz,
                 "modulation": {
-                    "lora": {"bandwidth": 125000, "spreadingFactor": factor, "codeRate": "CR_4_5"}
+                    "lora": {
+                        "bandwidth": 125000,
+                        "spreadingFactor": reception.spreading_factor,
+                        "codeRate": "CR_4_5",
+                    }
                 },
             },
         }

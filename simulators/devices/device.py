@@ -1,4 +1,4 @@
-"""What a virtual device is, and what it says."""
+"""A virtual device, its messages, and the values that the twin should have after them."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from twin.model.sensor import Datastream, Sensor
 
 
 class ExpectedValue(NamedTuple):
-    """What the twin should hold of one datastream after a message."""
+    """The value that the twin should have for one datastream after a message."""
 
     datastream: Datastream
     value: float  #: canonical
-    time: Instant | None  #: phenomenon time that the message tells; None: it tells none, reception counts
+    time: Instant | None  #: phenomenon time in the message; None: not in it, so the reception time counts
 
 
 class SimulatedMessage(NamedTuple):
-    """What a device publishes."""
+    """A message that a device publishes."""
 
     topic: str
     payload: bytes
@@ -31,7 +31,7 @@ class SimulatedMessage(NamedTuple):
 
 
 class MeasuredValue(NamedTuple):
-    """A truth as the sensor resolves it, on the wire and as the twin should hold it."""
+    """A true value at the resolution of the sensor: on the wire, and in the canonical unit."""
 
     datastream: Datastream
     wire: float
@@ -40,37 +40,37 @@ class MeasuredValue(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class VirtualDevice:
-    """A sensor of the city that speaks."""
+    """A virtual device for one sensor of the city."""
 
     city: str
     sensor: Sensor
     datastreams: tuple[Datastream, ...]
     truth: CityTruth
     encode: MessageEncoder
-    #: canonical values that it tells instead of the truth: those of a fault
-    said: Mapping[Datastream, float] | None = None
+    #: canonical values that a fault puts in place of the true ones
+    faulty_values: Mapping[Datastream, float] | None = None
 
     def message(self, instant: Instant) -> SimulatedMessage:
-        """Return what the device says at an instant; the same whenever it is asked."""
+        """Return the message of the device at an instant; equal calls return equal messages."""
         return self.encode(self, instant)
 
     def measure(self, instant: Instant) -> list[MeasuredValue]:
-        """Return what each datastream measures at an instant."""
-        said = self.said or {}
+        """Return the measured value of each datastream at an instant."""
+        faulty = self.faulty_values or {}
         return [
-            measured_value(one, said[one] if one in said else self.truth.value(one, instant))
+            measured_value(one, faulty[one] if one in faulty else self.truth.value(one, instant))
             for one in self.datastreams
         ]
 
     def noise_stream(self, *names: str) -> int:
-        """Return a stream of noise of this device's own."""
+        """Return a noise stream that is specific to this device."""
         return noise_stream(self.truth.seed, "device", self.sensor.id, *names)
 
 
 MessageEncoder: TypeAlias = Callable[[VirtualDevice, Instant], SimulatedMessage]
-"""Says in one wire format what a device measures at an instant."""
+"""Encodes the measurements of a device at an instant in one wire format."""
 
-# What a sensor of each canonical unit resolves, in that unit.
+# Resolution of a sensor by canonical unit, in that unit.
 _RESOLUTION = {
     "1": 1.0, "1/h": 1.0, "%": 0.1, "A": 0.01, "Cel": 0.01, "V": 0.1, "dB[A]": 0.1, "dB[mW]": 1.0, "deg": 1.0,
     "hPa": 0.1, "kW": 0.001, "kWh": 0.001, "km/h": 0.1, "m": 0.001, "m/s": 0.1, "m3": 0.001, "m3/s": 0.001,
@@ -80,20 +80,20 @@ _RESOLUTION_OTHER = 0.01
 
 
 def resolution(datastream: Datastream) -> float:
-    """Return what the sensor resolves, in the canonical unit."""
+    """Return the resolution of the sensor in the canonical unit."""
     known = BUILT_IN_PROPERTIES.get(datastream.property)
     return _RESOLUTION.get(known.unit, _RESOLUTION_OTHER) if known is not None else _RESOLUTION_OTHER
 
 
 def wire_decimals(datastream: Datastream) -> int:
-    """Return how many decimals the wire needs to keep the sensor's resolution in the device's unit."""
+    """Return the number of decimals on the wire that preserves the sensor's resolution in the wire's unit."""
     step = resolution(datastream) / abs(datastream.scale)
     # The tolerance keeps 0.1 at one decimal although its logarithm is not exactly -1.
     return max(0, ceil(-log10(step) - 1e-9))
 
 
 def measured_value(datastream: Datastream, truth: float) -> MeasuredValue:
-    """Return a truth as the wire carries it: the inverse of `canonical = offset + scale × value`, rounded."""
+    """Return a true value as on the wire: the inverse of `canonical = offset + scale × value`, rounded."""
     decimals = wire_decimals(datastream)
     wire = round((truth - datastream.offset) / datastream.scale, decimals)
     if not decimals:
@@ -102,12 +102,12 @@ def measured_value(datastream: Datastream, truth: float) -> MeasuredValue:
 
 
 def expected_values(readings: list[MeasuredValue], time: Instant | None) -> tuple[ExpectedValue, ...]:
-    """Return what the twin should hold after these readings, all measured at one time."""
+    """Return the values that the twin should have after these readings, which share one time."""
     return tuple(ExpectedValue(one.datastream, one.canonical, time) for one in readings)
 
 
 def nested_values(readings: list[MeasuredValue]) -> dict[str, Any]:
-    """Return the wire values by field, dotted paths unfolded into objects."""
+    """Return the wire values by field; dotted field names become nested objects."""
     tree: dict[str, Any] = {}
     for one in readings:
         *path, name = one.datastream.field.split(".")

@@ -1,7 +1,7 @@
 """HomeWizard P1 meter JSON: version 1 (`/api/v1/data`) and version 2 (`/api/measurement`).
 
-Power is the signed net in whole watts. Version 1 tells no time of its own, only that of the gas reading, as a
-number of local digits; version 2 tells local ISO times without an offset.
+Power is the signed net power in whole watts. Version 1 has no time except that of the gas reading, as a
+number of local digits. Version 2 has local ISO times without an offset.
 """
 
 from __future__ import annotations
@@ -10,10 +10,15 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from simulators.devices.device import ExpectedValue, SimulatedMessage, VirtualDevice
-from simulators.devices.dsmr import meter_display, with_faulty_values
+from simulators.devices.device import SimulatedMessage, VirtualDevice
 from simulators.devices.lorawan import radio_reception
-from simulators.devices.smart_meter import equipment_id, local_digits
+from simulators.devices.smart_meter import (
+    equipment_id,
+    expected_meter_values,
+    local_digits,
+    meter_display,
+    with_faulty_values,
+)
 from simulators.truth.household import Household
 from simulators.truth.local_calendar import utc_offset
 from simulators.truth.noise import uniform
@@ -24,28 +29,24 @@ _MODEL = "TWIN  5-1000"
 
 
 def version_of(device: VirtualDevice) -> int:
-    """Return which version of the API the device speaks, 1 or 2."""
+    """Return the version of the API that the device has, 1 or 2."""
     return 1 if uniform(device.noise_stream("version"), 0) < 0.5 else 2
 
 
 def encode(device: VirtualDevice, instant: Instant) -> SimulatedMessage:
-    """Return what the meter tells of the second of the instant."""
+    """Return the measurement of the meter in the second of an instant."""
     household = device.truth.household(device.sensor.id)
-    show = with_faulty_values(device, meter_display(household, instant, _P1_VERSION))
-    signs = [1 if power >= 0 else -1 for power in household.phase_power(show.time)]
-    values = dict(show.values)
+    display = with_faulty_values(device, meter_display(household, instant, _P1_VERSION))
+    signs = [1 if power >= 0 else -1 for power in household.phase_power(display.time)]
+    values = dict(display.values)
     for phase, sign in enumerate(signs, 1):
         if f"current_l{phase}" in values:
             values[f"current_l{phase}"] *= sign
     first = version_of(device) == 1
-    body = (_version_1 if first else _version_2)(device, household, values, show.time, show.gas_time)
+    body = (_version_1 if first else _version_2)(device, household, values, display.time, display.gas_time)
     payload = json.dumps(body, separators=(",", ":")).encode()
-    time = None if first else show.time
-    expected = tuple(
-        ExpectedValue(one, values[one.property], show.gas_time if one.property == "gas_volume" else time)
-        for one in device.datastreams
-        if one.property in values
-    )
+    time = None if first else display.time
+    expected = expected_meter_values(device, values, time, display.gas_time)
     return SimulatedMessage(f"homewizard/{device.sensor.device}/measurement", payload, expected)
 
 
@@ -56,7 +57,7 @@ def _version_1(
     powers = household.phase_power(time)
     body: dict[str, Any] = {
         "wifi_ssid": "Simulated",
-        "wifi_strength": min(100, 2 * (radio_reception(device, time)[1] + 130)),
+        "wifi_strength": min(100, 2 * (radio_reception(device, time).rssi + 130)),
         "smr_version": _P1_VERSION,
         "meter_model": _MODEL,
         "unique_id": equipment_id(device, "electricity", "E000"),

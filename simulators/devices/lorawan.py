@@ -1,47 +1,48 @@
-"""What both LoRaWAN network servers know of an end device: addresses, frames and how they were heard."""
+"""The parts that both LoRaWAN network servers share: addresses, frames, radio reception, JSON rules."""
 
 from __future__ import annotations
 
 import re
 import struct
 from hashlib import blake2b
+from typing import Any, NamedTuple
 
 from simulators.devices.device import MeasuredValue, VirtualDevice
 from simulators.truth.noise import smooth_noise, uniform
 from twin.instant import MINUTE, Instant, format_instant
 
-# The uplink channels that every EU868 end device has (LoRaWAN Regional Parameters, EU863-870).
+# The uplink channels of every EU868 end device (LoRaWAN Regional Parameters, EU863-870).
 CHANNELS_HZ = (868_100_000, 868_300_000, 868_500_000)
 PORT = 2
-# They hear the devices of a city that does not say what does.
+# Gateways of devices for which the city names none.
 GATEWAYS = ("livetwin-gw-noord", "livetwin-gw-zuid", "livetwin-gw-oost")
 LORAWAN_FEEDS = ("ttn", "chirpstack")
-# Joined on 1 January 2026; frames are counted from there.
+# All devices joined on 1 January 2026; frame counters start there.
 JOIN_TIME: Instant = 1_767_225_600_000_000
 _EUI = re.compile(r"(?:eui-)?([0-9a-fA-F]{16})")
 
 
 def made_up_hex(size: int, *names: str) -> str:
-    """Return `size` made-up bytes, in hex, always the same for the same names."""
+    """Return `size` pseudo-random bytes in hex; equal names give equal bytes."""
     return blake2b("\x1f".join(names).encode(), digest_size=size).hexdigest()
 
 
 def device_eui(device: VirtualDevice) -> str:
-    """Return the 16 lower-case hex digits of the DevEUI: those in the device's name, else made-up ones."""
+    """Return the DevEUI in lower-case hex: from the name of the device, else a pseudo-random one."""
     found = _EUI.fullmatch(device.sensor.device)
     return found[1].lower() if found else made_up_hex(8, "eui", device.sensor.device)
 
 
 def frame_counter(device: VirtualDevice, instant: Instant) -> int:
-    """Return the frame's number: rises with every uplink.
+    """Return the number of a frame, which increases with every uplink.
 
-    Two numbers an interval, so that the report after a restart, between two regular ones, has its own.
+    Each interval has two numbers, so that a report after a restart, between two regular ones, gets its own.
     """
     return (instant - JOIN_TIME) // max(1, device.sensor.interval // 2) & 0xFFFF_FFFF
 
 
 def frame_payload(readings: list[MeasuredValue]) -> bytes:
-    """Return the frame's bytes: a channel number and a value times 100, big-endian, for each reading."""
+    """Return the bytes of a frame: for each reading a channel number and the value times 100, big-endian."""
     return b"".join(
         struct.pack(">Bi", number, max(-(2**31), min(2**31 - 1, round(one.wire * 100))))
         for number, one in enumerate(readings, 1)
@@ -49,28 +50,40 @@ def frame_payload(readings: list[MeasuredValue]) -> bytes:
 
 
 def gateway_of(device: VirtualDevice) -> str:
-    """Return the gateway that hears a device: the one that the city names, else one of `GATEWAYS`."""
+    """Return the gateway that receives a device: the one in the city folder, else one of `GATEWAYS`."""
     return device.sensor.gateway or GATEWAYS[int(uniform(device.noise_stream("radio"), -1) * len(GATEWAYS))]
 
 
-def radio_reception(device: VirtualDevice, instant: Instant) -> tuple[str, int, float, int, int]:
-    """Return how a gateway heard the frame: name, RSSI (dBm), SNR (dB), spreading factor, Hz.
+class RadioReception(NamedTuple):
+    """The reception of one frame by a gateway."""
 
-    The name is the gateway's id as network servers allow it: `alkmaar-gateway-noord`.
-    """
+    gateway: str  #: id in the characters that network servers allow, such as `alkmaar-gateway-noord`
+    rssi: int  #: dBm
+    snr: float  #: dB
+    spreading_factor: int
+    channel_hz: int
+
+
+def radio_reception(device: VirtualDevice, instant: Instant) -> RadioReception:
+    """Return the reception of the frame of an instant by the device's gateway."""
     source = device.noise_stream("radio")
     gateway = re.sub(r"[^a-z0-9]+", "-", gateway_of(device).lower())
     rssi = round(-96.0 + 14.0 * smooth_noise(source, instant / (50 * MINUTE)))
     snr = round(4.0 + 6.0 * smooth_noise(source ^ 1, instant / (50 * MINUTE)), 1)
     factor = 7 + int(uniform(source, -2) * 3)
     channel = CHANNELS_HZ[int(uniform(source, instant) * len(CHANNELS_HZ))]
-    return gateway, rssi, snr, factor, channel
+    return RadioReception(gateway, rssi, snr, factor, channel)
 
 
 def nanosecond_timestamp(instant: Instant, extra: int = 0) -> str:
-    """Return RFC 3339 without zone, with the nine decimals that Go's protobuf timestamps show.
+    """Return an RFC 3339 time without zone, with nine decimals as in Go's protobuf timestamps.
 
-    Three, six or nine digits are allowed; a clock that reads nanoseconds nearly always needs nine.
+    They may have three, six or nine decimals; a clock with nanoseconds nearly always needs nine.
     """
     text = format_instant(instant).removesuffix("Z")
     return f"{text if '.' in text else text + '.000000'}{extra % 1000:03d}"
+
+
+def without_empty(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields that protobuf's JSON contains: none that is "", 0, false, null or empty."""
+    return {name: value for name, value in fields.items() if value not in ("", 0, False, {}, [], None)}

@@ -6,13 +6,14 @@ import json
 from typing import Any
 
 from simulators.devices.device import SimulatedMessage, VirtualDevice, expected_values
+from simulators.devices.native import observations_topic
 from twin.instant import SECOND, Instant
 from twin.model.sensor import Datastream
 
 VERSION = 10
 """`bver`: the version of RFC 8428 (section 4.4)."""
 
-# UCUM code → SenML unit; others are left out, and the city folder says them.
+# UCUM code → SenML unit. A record of another unit has none; the city folder names it.
 UNITS = {
     "%": "%RH", "dB[mW]": "dBm",
     "A": "A", "Cel": "Cel", "K": "K", "Pa": "Pa", "V": "V", "W": "W", "deg": "deg", "hPa": "hPa",
@@ -22,27 +23,27 @@ UNITS = {
 
 
 def encode(device: VirtualDevice, instant: Instant) -> SimulatedMessage:
-    """Return a pack of one record a datastream; base name, time and version stand in the first."""
+    """Return a pack with one record per datastream; the first also has base name, time and version."""
     readings = device.measure(instant)
     pack: list[dict[str, Any]] = []
-    for one in readings:
+    for reading in readings:
         record: dict[str, Any] = {}
         if not pack:
             record.update(bn=f"urn:dev:livetwin:{device.sensor.id}:", bt=base_time(instant), bver=VERSION)
-        record["n"] = one.datastream.field
-        unit = senml_unit(one.datastream)
+        record["n"] = reading.datastream.field
+        unit = senml_unit(reading.datastream)
         if unit is not None:
             record["u"] = unit
-        record["v"] = one.wire
+        record["v"] = reading.wire
         pack.append(record)
-    topic = f"livetwin/{device.city}/{device.sensor.id}/observations"
+    topic = observations_topic(device.city, device.sensor.id)
     return SimulatedMessage(
         topic, json.dumps(pack, separators=(",", ":")).encode(), expected_values(readings, instant)
     )
 
 
 def senml_unit(datastream: Datastream) -> str | None:
-    """Return the unit in the registry's writing; a part of charge has one of its own."""
+    """Return the unit as the SenML registry writes it; the charge of a battery has its own unit."""
     return "%EL" if datastream.property == "battery_level" else UNITS.get(datastream.unit)
 
 

@@ -1,10 +1,9 @@
-"""The Things Stack v3 uplinks, as its MQTT server publishes them: JSON in which empty fields are left out."""
+"""Uplinks of The Things Stack v3, as its MQTT server publishes them: JSON without empty fields."""
 
 from __future__ import annotations
 
 import json
 from base64 import b64encode
-from typing import Any
 
 from simulators.devices.device import SimulatedMessage, VirtualDevice, expected_values, nested_values
 from simulators.devices.lorawan import (
@@ -15,23 +14,24 @@ from simulators.devices.lorawan import (
     made_up_hex,
     nanosecond_timestamp,
     radio_reception,
+    without_empty,
 )
 from simulators.truth.noise import uniform
 from twin.instant import Instant
 
 TENANT = "ttn"
-# From the antenna to the network server.
+# Delay from the gateway's antenna to the network server.
 _GATEWAY_LAG_US = 120_000
-# To the application server, which publishes: less than the microsecond that the twin resolves.
+# Delay to the application server, which publishes: below the twin's resolution of a microsecond.
 _APPLICATION_LAG_NS = 400
 
 
 def encode(device: VirtualDevice, instant: Instant) -> SimulatedMessage:
-    """Return the uplink that the network server received at the instant."""
+    """Return the uplink that the network server receives at an instant."""
     readings = device.measure(instant)
     decoded = nested_values(readings)
     eui = device_eui(device)
-    gateway, rssi, snr, factor, channel = radio_reception(device, instant)
+    reception = radio_reception(device, instant)
     extra = int(uniform(device.noise_stream("nanoseconds"), instant) * 600)
     antenna = instant - _GATEWAY_LAG_US
     counted = antenna & 0xFFFF_FFFF
@@ -56,20 +56,27 @@ def encode(device: VirtualDevice, instant: Instant) -> SimulatedMessage:
                 "rx_metadata": [
                     without_empty(
                         {
-                            "gateway_ids": {"gateway_id": gateway, "eui": made_up_hex(8, gateway).upper()},
+                            "gateway_ids": {
+                                "gateway_id": reception.gateway,
+                                "eui": made_up_hex(8, reception.gateway).upper(),
+                            },
                             "time": nanosecond_timestamp(antenna, extra) + "Z",
                             "timestamp": counted,
-                            "rssi": rssi,
-                            "channel_rssi": rssi,
-                            "snr": snr,
+                            "rssi": reception.rssi,
+                            "channel_rssi": reception.rssi,
+                            "snr": reception.snr,
                         }
                     )
                 ],
                 "settings": {
                     "data_rate": {
-                        "lora": {"bandwidth": 125000, "spreading_factor": factor, "coding_rate": "4/5"}
+                        "lora": {
+                            "bandwidth": 125000,
+                            "spreading_factor": reception.spreading_factor,
+                            "coding_rate": "4/5",
+                        }
                     },
-                    "frequency": str(channel),
+                    "frequency": str(reception.channel_hz),
                     "timestamp": counted,
                     "time": nanosecond_timestamp(antenna, extra) + "Z",
                 },
@@ -83,8 +90,3 @@ def encode(device: VirtualDevice, instant: Instant) -> SimulatedMessage:
     return SimulatedMessage(
         topic, json.dumps(body, separators=(",", ":")).encode(), expected_values(readings, instant)
     )
-
-
-def without_empty(fields: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields that The Things Stack would send: none that is "", 0, false or empty."""
-    return {name: value for name, value in fields.items() if value not in ("", 0, False, {}, [], None)}

@@ -1,8 +1,8 @@
-"""Faults that real devices have, each a seeded transformer of one device's reports in city time.
+"""Faults of real devices, each a seeded transformation of the reports of one device, in city time.
 
-What happens in the sensor (`sensor`), in its clock (`clock`) and on the way (`way`) are stages of one chain
-(`chain`), so faults compose. A plan (`plan`) says which device has which fault when; it is data, or drawn by
-seed (`random_fault_plan`). Nothing here knows MQTT: `wire` joins the chain to the virtual devices.
+Faults of the sensor, of its clock and of the network are stages of one chain (`fault_chain`), so they
+compose. A plan (`fault_plan`) assigns faults to devices and times; it comes from a file or from a seed.
+`faulty_device` applies a chain to a virtual device. Nothing here may know MQTT.
 """
 
 from __future__ import annotations

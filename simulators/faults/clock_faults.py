@@ -1,6 +1,6 @@
-"""Faults of the clock in a device: the times that it tells are not those of the measurement.
+"""Faults of the clock of a device: its reports have times that are not those of the measurement.
 
-A reading that tells no time is not touched: its time is that of its arrival.
+Readings without a time do not change, since their time is that of their arrival.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from twin.instant import SECOND, Duration, Instant
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockStepFault(DeviceFault):
-    """The clock is off by `seconds`; ahead when positive."""
+    """The clock is wrong by `seconds`; positive: it is ahead."""
 
     name: ClassVar[str] = "clock-step"
     location: ClassVar[FaultLocation] = FaultLocation.CLOCK
@@ -26,7 +26,7 @@ class ClockStepFault(DeviceFault):
     seconds: float = 3600.0
 
     def start_stage(self, random: Random) -> FaultStage:
-        """Return the fault at work."""
+        """Return the stage of this fault."""
         step = round(self.seconds * SECOND)
         return lambda delivery: [
             delivery if self.window(delivery.due) is None else with_times(delivery, lambda time: time + step)
@@ -35,9 +35,9 @@ class ClockStepFault(DeviceFault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockDriftFault(DeviceFault):
-    """The clock runs fast by `ppm` millionths (slow when negative), and is set right when a window ends.
+    """The clock runs fast by `ppm` millionths (negative: slow), and is corrected at the end of a window.
 
-    A quartz of 100 ppm is 8.64 seconds a day off.
+    With 100 ppm, a quartz clock gains 8.64 seconds a day.
     """
 
     name: ClassVar[str] = "clock-drift"
@@ -46,7 +46,7 @@ class ClockDriftFault(DeviceFault):
     ppm: float = 100.0
 
     def start_stage(self, random: Random) -> FaultStage:
-        """Return the fault at work; without a start it begins with the first report."""
+        """Return the stage of this fault; without a start it begins with the first report."""
         first: list[Instant] = []
 
         def drift(delivery: ReportDelivery) -> Iterator[ReportDelivery]:
@@ -64,10 +64,10 @@ class ClockDriftFault(DeviceFault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DstNightFault(DeviceFault):
-    """Local time without its offset: what is measured in the second pass of the repeated hour of autumn is
-    told as of the first.
+    """Local time without its UTC offset: reports of the second pass of the repeated hour in autumn have the
+    time of the first.
 
-    With `fill` the values of that pass are this number, as a logger writes that finds its slots taken.
+    With `fill`, the values of the second pass are this number, as from a logger whose slots are occupied.
     """
 
     name: ClassVar[str] = "dst-night"
@@ -77,20 +77,20 @@ class DstNightFault(DeviceFault):
     fill: float | None = None
 
     def start_stage(self, random: Random) -> FaultStage:
-        """Return the fault at work."""
+        """Return the stage of this fault."""
 
-        def told(time: Instant) -> Instant:
+        def device_time(time: Instant) -> Instant:
             return time - repeated_hour_shift(self.timezone, time)
 
         def night(delivery: ReportDelivery) -> Iterator[ReportDelivery]:
             if self.window(delivery.due) is not None:
                 second = repeated_hour_shift(self.timezone, delivery.due) > 0
-                delivery = with_times(delivery, told)
+                delivery = with_times(delivery, device_time)
                 if second and self.fill is not None:
                     fill = self.fill
                     delivery = delivery._replace(
                         readings=tuple(
-                            one._replace(value=fill) if self.touches(one) else one
+                            one._replace(value=fill) if self.affects(one) else one
                             for one in delivery.readings
                         )
                     )
@@ -100,7 +100,7 @@ class DstNightFault(DeviceFault):
 
 
 def repeated_hour_shift(timezone: str, instant: Instant) -> Duration:
-    """Return how much earlier the same local time was read before; 0 unless clocks were just set back.
+    """Return how much earlier clocks showed the same local time; 0 unless they were just set back.
 
     >>> from twin.instant import parse_instant
     >>> [repeated_hour_shift("Europe/Amsterdam", parse_instant(f"2017-10-29T{hour}:30:00Z")) // SECOND
@@ -112,16 +112,16 @@ def repeated_hour_shift(timezone: str, instant: Instant) -> Duration:
     return back if back > 0 and utc_offset(timezone, instant - back) == now + back else 0
 
 
-# Clocks are set back by an hour and less (Lord Howe Island: half an hour).
+# Clocks are set back by at most one hour (on Lord Howe Island by half an hour).
 _LOOK_BACK: Duration = 3600 * SECOND
 
 
 def with_times(delivery: ReportDelivery, change: Callable[[Instant], Instant]) -> ReportDelivery:
-    """Return a delivery whose times are those of another clock."""
+    """Return a delivery with changed device times."""
 
     def changed(one: DeviceReading) -> DeviceReading:
         return one if one.time is None else one._replace(time=change(one.time))
 
     return delivery._replace(
-        told=change(delivery.told), readings=tuple(changed(one) for one in delivery.readings)
+        device_time=change(delivery.device_time), readings=tuple(changed(one) for one in delivery.readings)
     )

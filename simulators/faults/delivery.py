@@ -1,4 +1,4 @@
-"""What a sound device reports, and what is delivered of it."""
+"""A report of a device, and its delivery after faults."""
 
 from __future__ import annotations
 
@@ -9,36 +9,38 @@ from twin.instant import Instant
 
 
 class DeviceReading(NamedTuple):
-    """One value as the device tells it, in the canonical unit of what it observes."""
+    """One value as the device reports it, in the canonical unit of its observed property."""
 
     field: str
-    time: Instant | None  #: phenomenon time that is told; None: none is told, the arrival counts
+    time: (
+        Instant | None
+    )  #: phenomenon time in the report; None: not in the report, so the arrival time counts
     value: float
 
 
 class DeviceReport(NamedTuple):
-    """What a device would tell at an instant if nothing were wrong."""
+    """The readings that a device without faults would report at an instant."""
 
     due: Instant
     readings: tuple[DeviceReading, ...]
 
 
 class ReportDelivery(NamedTuple):
-    """What arrives of a report, and when; `truth` tells the oracle what each reading should have been."""
+    """A report as it arrives, with the true value of each reading as the oracle of tests."""
 
-    number: int  #: of the report among those of its device, from 0
-    due: Instant  #: when it was measured
-    told: Instant  #: what the clock of the device said then
+    number: int  #: number of the report among those of its device, from 0
+    due: Instant  #: time of the measurement
+    device_time: Instant  #: time of the measurement by the clock of the device
     arrival: Instant
     readings: tuple[DeviceReading, ...]
-    truth: tuple[DeviceReading, ...]  #: one for each of `readings`
-    copy: bool = False  #: delivered before
+    truth: tuple[DeviceReading, ...]  #: the true reading for each of `readings`
+    is_copy: bool = False  #: a repeated delivery
 
     def true_readings(self) -> Iterator[DeviceReading]:
         """Yield the readings that no fault has changed."""
-        return (told for told, truth in zip(self.readings, self.truth, strict=True) if told == truth)
+        return (reading for reading, true in zip(self.readings, self.truth, strict=True) if reading == true)
 
 
 def faultless_delivery(number: int, report: DeviceReport) -> ReportDelivery:
-    """Return what arrives of a report when nothing is wrong."""
+    """Return the delivery of a report without faults."""
     return ReportDelivery(number, report.due, report.due, report.due, report.readings, report.readings)

@@ -1,4 +1,4 @@
-"""What a fault is: when it is there, which fields it touches, and how it is begun for a device."""
+"""The base of all faults: when a fault is active, which fields it affects, and its stage in a chain."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from simulators.faults.delivery import DeviceReading, ReportDelivery
 from twin.instant import INSTANT_MAX, INSTANT_MIN, Duration, Instant
 
 FaultStage: TypeAlias = Callable[[ReportDelivery], Iterable[ReportDelivery]]
-"""Takes the deliveries of one device in the order of measurement; returns what becomes of each."""
+"""Transforms the deliveries of one device, in the order of measurement; one may become none or several."""
 
 FOR_EVER: Duration = INSTANT_MAX - INSTANT_MIN
 
 
 class FaultLocation(IntEnum):
-    """Where a fault happens; a chain runs through them in this order."""
+    """The location of a fault; a chain applies the locations in this order."""
 
     SENSOR = 0
     CLOCK = 1
@@ -28,7 +28,7 @@ class FaultLocation(IntEnum):
 
 
 class FaultWindow(NamedTuple):
-    """A time in which a fault is there, half-open."""
+    """A half-open time range in which a fault is active."""
 
     start: Instant
     end: Instant
@@ -36,22 +36,22 @@ class FaultWindow(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceFault(ABC):
-    """A fault with its parameters. It is there from `start` for `length`, and again after each `every`."""
+    """A fault with its parameters. It is active from `start` for `length`, and again after each `every`."""
 
     name: ClassVar[str]
     location: ClassVar[FaultLocation]
 
     start: Instant = INSTANT_MIN
     length: Duration = FOR_EVER
-    every: Duration = 0  #: 0: once
-    field: str = "*"  #: glob of the fields that it touches, where it touches values
+    every: Duration = 0  #: period of repetition; 0: active once
+    field: str = "*"  #: glob of the affected fields, for faults that change values
 
     @abstractmethod
     def start_stage(self, random: Random) -> FaultStage:
-        """Return the fault at work in one device, with dice of its own."""
+        """Return the stage of this fault for one device, with its own random generator."""
 
     def window(self, instant: Instant) -> FaultWindow | None:
-        """Return the window in which an instant lies, or None while the fault is not there.
+        """Return the active window at an instant, or None while the fault is inactive.
 
         >>> from simulators.faults.network_faults import DropoutFault
         >>> [DropoutFault(start=10, length=5, every=20).window(now) for now in (9, 14, 15, 33)]
@@ -64,17 +64,17 @@ class DeviceFault(ABC):
             start += (instant - self.start) // self.every * self.every
         return FaultWindow(start, start + self.length) if instant < start + self.length else None
 
-    def touches(self, reading: DeviceReading) -> bool:
-        """Return whether the fault touches this field."""
+    def affects(self, reading: DeviceReading) -> bool:
+        """Return whether the fault affects the field of a reading."""
         return fnmatchcase(reading.field, self.field)
 
 
 def with_values(
     delivery: ReportDelivery, fault: DeviceFault, change: Callable[[DeviceReading], float]
 ) -> ReportDelivery:
-    """Return a delivery in which the values that a fault touches are changed."""
+    """Return a delivery with changed values in the fields that a fault affects."""
     return delivery._replace(
         readings=tuple(
-            one._replace(value=change(one)) if fault.touches(one) else one for one in delivery.readings
+            one._replace(value=change(one)) if fault.affects(one) else one for one in delivery.readings
         )
     )

@@ -1,4 +1,4 @@
-"""The chain of faults that one device has."""
+"""The chain of the faults of one device."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from simulators.faults.fault import DeviceFault
 
 
 class FaultChain:
-    """Faults of one device at work: first those in the sensor, then the clock's, then those on the way.
+    """Applies the faults of one device: those of the sensor, then of its clock, then of the network.
 
-    Within a place they follow each other as they are given. Each has dice of its own, so that one more fault
-    changes nothing in what the others do.
+    Faults of one location apply in the given order. Each has its own random generator, so that an additional
+    fault does not change the effect of the others.
     """
 
     def __init__(self, faults: Sequence[DeviceFault], random: Random) -> None:
-        begun = [(fault.location, fault.start_stage(Random(random.getrandbits(64)))) for fault in faults]
-        self._stages = [stage for _, stage in sorted(begun, key=lambda one: one[0])]
+        stages = [(fault.location, fault.start_stage(Random(random.getrandbits(64)))) for fault in faults]
+        self._stages = [stage for _, stage in sorted(stages, key=lambda one: one[0])]
         self._number = 0
 
     def deliver(self, report: DeviceReport) -> list[ReportDelivery]:
-        """Return what arrives of a report, in no order; reports are given in the order of measurement."""
+        """Return the deliveries of a report, in no particular order; call it in the order of measurement."""
         deliveries = [faultless_delivery(self._number, report)]
         self._number += 1
         for stage in self._stages:
@@ -33,9 +33,9 @@ class FaultChain:
 def apply_faults(
     reports: Iterable[DeviceReport], faults: Sequence[DeviceFault], random: Random
 ) -> list[ReportDelivery]:
-    """Return what arrives of the reports of one device, by time of arrival; at one instant as it was sent.
+    """Return the deliveries of the reports of one device by arrival time; equal times keep the sent order.
 
-    The same reports, faults and state of `random` give the same deliveries.
+    Equal reports, faults and state of `random` give equal deliveries.
 
     >>> from simulators.faults.delivery import DeviceReading
     >>> from simulators.faults.network_faults import LateFault

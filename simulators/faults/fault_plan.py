@@ -1,4 +1,4 @@
-"""Fault plans: which device has which fault when, as a YAML or JSON file says it.
+"""Fault plans: which device has which fault at what time, from a YAML or JSON file or from a seed.
 
 ::
 
@@ -7,8 +7,8 @@
       - {device: "aq-*", fault: spike, probability: 0.02, height: 300}
       - {device: "*", fault: outage, from: 2026-11-24T03:00:00Z, for: PT30M, every: P1D}
 
-`from` is a time, or a duration after the start of the simulation; without it a fault is there from the start,
-without `for` to the end. The other members are the parameters of the fault's class.
+`from` is a time, or a duration after the start of the simulation. Without `from` a fault is active from the
+start, without `for` until the end. The other members are the parameters of the fault's class.
 """
 
 from __future__ import annotations
@@ -55,32 +55,61 @@ FAULT_TYPES: Mapping[str, type[DeviceFault]] = MappingProxyType(
         )
     }
 )  # fmt: skip
-"""Name → fault. A fault is added with one class and one entry here."""
+"""Name → fault. A new fault needs a class and an entry here."""
 
 PLAN_FAULTS_MAX = 10_000
 _MEMBERS = {"start": "from", "length": "for"}
 _SHARES = ("probability",)
 
 
+FAULTY_SHARE = 0.5
+FAULTS_MAX = 3
+"""Most faults of one device in a random plan."""
+
+# Random parameters of each fault, besides its window. Heights and rates must suit all observed properties, so
+# they are large for small quantities and small for large ones.
+_RANDOM_PARAMETERS: Mapping[str, Callable[[Random], dict[str, Any]]] = MappingProxyType(
+    {
+        "wrong-unit": lambda random: {"factor": random.choice((0.001, 0.01, 100.0, 1000.0))},
+        "stuck": lambda random: {},
+        "drift": lambda random: {"per_hour": random.uniform(-5.0, 5.0)},
+        "spike": lambda random: {
+            "height": random.uniform(10.0, 500.0),
+            "probability": random.uniform(0.01, 0.2),
+        },
+        "blind-counter": lambda random: {},
+        "reboot": lambda random: {"silent": random.randrange(SECOND, 10 * MINUTE)},
+        "clock-step": lambda random: {"seconds": random.choice((-3600.0, -90.0, 45.0, 240.0, 3600.0))},
+        "clock-drift": lambda random: {"ppm": random.uniform(-500.0, 500.0)},
+        "dst-night": lambda random: {},
+        "dropout": lambda random: {"probability": random.choice((0.1, 0.5, 1.0))},
+        "outage": lambda random: {"capacity": random.choice((10, 1000)), "spacing": random.randrange(SECOND)},
+        "duplicate": lambda random: {"probability": random.uniform(0.05, 1.0)},
+        "reorder": lambda random: {"probability": random.uniform(0.05, 0.5), "by": random.randrange(1, HOUR)},
+        "late": lambda random: {"by": random.randrange(SECOND, 3 * HOUR)},
+    }
+)
+
+
 class FaultPlanError(TwinError):
-    """A fault plan cannot be used; says the file, which fault of it, what was found and what is expected."""
+    """A fault plan is wrong; the message has the file, the fault's number, what was found and expected."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedFault:
-    """A fault, and the glob of the ids of the sensors that have it."""
+    """A fault, and a glob for the ids of the sensors that have it."""
 
     device: str
     fault: DeviceFault
 
 
 def faults_for_sensor(plan: Sequence[PlannedFault], sensor: str) -> list[DeviceFault]:
-    """Return the faults of a sensor, in the order of the plan."""
+    """Return the faults of a sensor in the order of the plan."""
     return [one.fault for one in plan if fnmatchcase(sensor, one.device)]
 
 
 def read_fault_plan(path: Path, origin: Instant) -> list[PlannedFault]:
-    """Return the plan in a file; `origin` is the start of the simulation. Raises FaultPlanError, OSError."""
+    """Return the plan of a file; `origin` is the start of the simulation. Raises FaultPlanError, OSError."""
     try:
         document = yaml.safe_load(path.read_bytes())
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -89,7 +118,7 @@ def read_fault_plan(path: Path, origin: Instant) -> list[PlannedFault]:
 
 
 def parse_fault_plan(document: Any, origin: Instant, where: str) -> list[PlannedFault]:
-    """Return the plan in a parsed document: a list of faults, alone or under `faults`."""
+    """Return the plan of a parsed document: a list of faults, or an object with the list `faults`."""
     entries = document.get("faults") if isinstance(document, dict) else document
     if not isinstance(entries, list):
         raise FaultPlanError(f"{where}: expected a list of faults under 'faults'")
@@ -108,13 +137,13 @@ def _planned(entry: Any, origin: Instant, where: str) -> PlannedFault:
     kind = FAULT_TYPES.get(name) if isinstance(name, str) else None
     if kind is None:
         raise FaultPlanError(f"{where}: fault is {name!r}, expected one of {', '.join(FAULT_TYPES)}")
-    # Annotations are texts here: what a parameter is follows from the name of its type.
+    # Annotations are strings here: the name of the type decides how to parse a parameter.
     types = {_MEMBERS.get(one.name, one.name): (one.name, str(one.type)) for one in fields(kind)}
     values: dict[str, Any] = {}
     for member, value in parameters.items():
         if member not in types:
             raise FaultPlanError(
-                f"{where}: found {member!r}, which a fault {name!r} does not have; expected some of "
+                f"{where}: found {member!r}, which is no parameter of the fault {name!r}; expected some of "
                 f"{', '.join(types)}"
             )
         attribute, type_name = types[member]
@@ -151,40 +180,12 @@ def _refuse(where: str, value: Any, expected: str) -> NoReturn:
 
 
 def _instant(value: Any, origin: Instant) -> Instant:
-    # YAML makes datetimes of what looks like one; without an offset they are naive.
+    # YAML parses texts such as timestamps into datetimes, which are naive without an offset.
     if isinstance(value, datetime):
         return from_datetime(value)
     if not isinstance(value, str):
         raise ValueError("expected a time with an offset, or a duration after the start such as PT10M")
     return origin + parse_duration(value) if value.startswith("P") else parse_instant(value)
-
-
-# Fault plans by seed.
-
-FAULTY_SHARE = 0.5
-FAULTS_MAX = 3
-"""Faults that one device has, at most."""
-
-# What is drawn for a fault beside its window. Heights and rates are large for small quantities and small for
-# large ones: a plan that knows no property has to suit them all.
-_DICE: Mapping[str, Callable[[Random], dict[str, Any]]] = MappingProxyType(
-    {
-        "wrong-unit": lambda dice: {"factor": dice.choice((0.001, 0.01, 100.0, 1000.0))},
-        "stuck": lambda dice: {},
-        "drift": lambda dice: {"per_hour": dice.uniform(-5.0, 5.0)},
-        "spike": lambda dice: {"height": dice.uniform(10.0, 500.0), "probability": dice.uniform(0.01, 0.2)},
-        "blind-counter": lambda dice: {},
-        "reboot": lambda dice: {"silent": dice.randrange(SECOND, 10 * MINUTE)},
-        "clock-step": lambda dice: {"seconds": dice.choice((-3600.0, -90.0, 45.0, 240.0, 3600.0))},
-        "clock-drift": lambda dice: {"ppm": dice.uniform(-500.0, 500.0)},
-        "dst-night": lambda dice: {},
-        "dropout": lambda dice: {"probability": dice.choice((0.1, 0.5, 1.0))},
-        "outage": lambda dice: {"capacity": dice.choice((10, 1000)), "spacing": dice.randrange(SECOND)},
-        "duplicate": lambda dice: {"probability": dice.uniform(0.05, 1.0)},
-        "reorder": lambda dice: {"probability": dice.uniform(0.05, 0.5), "by": dice.randrange(1, HOUR)},
-        "late": lambda dice: {"by": dice.randrange(SECOND, 3 * HOUR)},
-    }
-)
 
 
 def random_fault_plan(
@@ -195,20 +196,20 @@ def random_fault_plan(
     span: Duration = DAY,
     kinds: Sequence[str] = tuple(FAULT_TYPES),
 ) -> list[PlannedFault]:
-    """Return faults for about half of the devices, within `span` after `start`; the same for the same seed.
+    """Return random faults for about half of the devices, within `span` after `start`.
 
-    `kinds` are the names to draw from: the faults on the way alone leave every value true.
+    Equal seeds give equal plans. `kinds` limits the plan to these names; network faults change no values.
     """
-    dice = Random(seed)
+    random = Random(seed)
     plan: list[PlannedFault] = []
     for device in devices:
-        if dice.random() >= FAULTY_SHARE:
+        if random.random() >= FAULTY_SHARE:
             continue
-        for name in dice.sample(kinds, k=min(len(kinds), dice.randint(1, FAULTS_MAX))):
-            begins = dice.randrange(max(1, span))
+        for name in random.sample(kinds, k=min(len(kinds), random.randint(1, FAULTS_MAX))):
+            offset = random.randrange(max(1, span))
             window: dict[str, Any] = {
-                "start": start + begins,
-                "length": dice.randrange(1, max(2, span - begins)),
+                "start": start + offset,
+                "length": random.randrange(1, max(2, span - offset)),
             }
-            plan.append(PlannedFault(device, FAULT_TYPES[name](**window, **_DICE[name](dice))))
+            plan.append(PlannedFault(device, FAULT_TYPES[name](**window, **_RANDOM_PARAMETERS[name](random))))
     return plan

@@ -1,4 +1,4 @@
-"""Faults on the wire: a virtual device whose reports go through a chain, still byte-exact."""
+"""A virtual device with faults: its reports pass a chain of faults; its messages keep their format."""
 
 from __future__ import annotations
 
@@ -13,46 +13,46 @@ from twin.instant import Instant
 
 
 class TimedMessage(NamedTuple):
-    """A message and when it goes over the wire."""
+    """A message, and the time at which it is sent."""
 
     arrival: Instant
     message: SimulatedMessage
 
 
 class FaultyDevice:
-    """A device with faults. It is asked in the order of time: a fault remembers what it did."""
+    """A device with faults. Call it in order of time, since faults have state."""
 
     def __init__(self, device: VirtualDevice, chain: FaultChain) -> None:
         self.device = device
         self._chain = chain
 
     def messages(self, instant: Instant) -> Iterator[TimedMessage]:
-        """Yield what becomes of the report that is due at an instant, in no order.
+        """Yield the messages of the report that is due at an instant, in no particular order.
 
-        A copy expects nothing of its own: what it tells was told before.
+        A copy has no expected values of its own, since the original has them.
         """
         message = self.device.message(instant)
         for delivery in self._chain.deliver(report_from_message(message, instant)):
-            said = self._said(message, delivery)
-            told = message if said is None else said.message(delivery.told)
-            yield TimedMessage(delivery.arrival, told._replace(expected=()) if delivery.copy else told)
+            device = self._device_with_fault(message, delivery)
+            sent = message if device is None else device.message(delivery.device_time)
+            yield TimedMessage(delivery.arrival, sent._replace(expected=()) if delivery.is_copy else sent)
 
-    def _said(self, message: SimulatedMessage, delivery: ReportDelivery) -> VirtualDevice | None:
-        """Return the device as the faults make it speak, or None where they leave the message as it is.
+    def _device_with_fault(self, message: SimulatedMessage, delivery: ReportDelivery) -> VirtualDevice | None:
+        """Return a device that encodes the faulty values, or None if the message does not change.
 
-        A clock that is off must not change what is measured, so then every value is given.
+        With a wrong clock all values are set, since the device would otherwise measure at the wrong time.
         """
-        off = delivery.told != delivery.due
-        said = {
+        wrong_clock = delivery.device_time != delivery.due
+        values = {
             expected.datastream: reading.value
             for expected, reading in zip(message.expected, delivery.readings, strict=True)
-            if off or reading.value != expected.value
+            if wrong_clock or reading.value != expected.value
         }
-        return replace(self.device, said=said) if said or off else None
+        return replace(self.device, faulty_values=values) if values or wrong_clock else None
 
 
 def report_from_message(message: SimulatedMessage, instant: Instant) -> DeviceReport:
-    """Return the report that a message carries; its fields are named as the city folder names them."""
+    """Return the report in a message; the names of its fields are those of the city folder."""
     return DeviceReport(
         instant, tuple(DeviceReading(one.datastream.field, one.time, one.value) for one in message.expected)
     )

@@ -1,4 +1,4 @@
-"""Faults on the way from the device: what it told arrives later, twice, out of order, or never."""
+"""Faults of the network: reports arrive late, twice, out of order, or never."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class DropoutFault(DeviceFault):
     probability: float = 1.0
 
     def start_stage(self, random: Random) -> FaultStage:
-        """Return the fault at work."""
+        """Return the stage of this fault."""
 
         def dropout(delivery: ReportDelivery) -> Iterator[ReportDelivery]:
             if self.window(delivery.arrival) is None or random.random() >= self.probability:
@@ -33,40 +33,40 @@ class DropoutFault(DeviceFault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutageFault(DeviceFault):
-    """Nothing gets through; the device keeps its reports and sends them in a burst afterwards.
+    """The device has no connection; it buffers its reports and sends them in a burst afterwards.
 
-    It keeps `capacity` of them, the earliest; what is measured with a full memory is lost.
+    It buffers the first `capacity` reports; later ones are lost.
     """
 
     name: ClassVar[str] = "outage"
     location: ClassVar[FaultLocation] = FaultLocation.NETWORK
 
     capacity: int = 1_000
-    spacing: Duration = SECOND // 10  #: between two reports of the burst
+    spacing: Duration = SECOND // 10  #: time between two reports of the burst
 
     def start_stage(self, random: Random) -> FaultStage:
-        """Return the fault at work."""
-        kept = 0
-        known: FaultWindow | None = None
+        """Return the stage of this fault."""
+        buffered = 0
+        current: FaultWindow | None = None
 
         def outage(delivery: ReportDelivery) -> Iterator[ReportDelivery]:
-            nonlocal kept, known
+            nonlocal buffered, current
             window = self.window(delivery.arrival)
             if window is None:
                 yield delivery
                 return
-            if window != known:
-                known, kept = window, 0
-            if kept < self.capacity:
-                yield delivery._replace(arrival=window.end + kept * self.spacing)
-                kept += 1
+            if window != current:
+                current, buffered = window, 0
+            if buffered < self.capacity:
+                yield delivery._replace(arrival=window.end + buffered * self.spacing)
+                buffered += 1
 
         return outage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DuplicateFault(DeviceFault):
-    """Reports arrive again, up to `within` later, as from two gateways or after a lost acknowledgement."""
+    """Reports arrive twice, the copy up to `within` later, as with two gateways or a lost acknowledgement."""
 
     name: ClassVar[str] = "duplicate"
     location: ClassVar[FaultLocation] = FaultLocation.NETWORK
@@ -75,13 +75,13 @@ class DuplicateFault(DeviceFault):
     within: Duration = 5 * SECOND
 
     def start_stage(self, random: Random) -> FaultStage:
-        """Return the fault at work."""
+        """Return the stage of this fault."""
 
         def duplicate(delivery: ReportDelivery) -> Iterator[ReportDelivery]:
             yield delivery
             if self.window(delivery.arrival) is not None and random.random() < self.probability:
                 yield delivery._replace(
-                    arrival=delivery.arrival + random.randrange(self.within + 1), copy=True
+                    arrival=delivery.arrival + random.randrange(self.within + 1), is_copy=True
                 )
 
         return duplicate
@@ -89,7 +89,7 @@ class DuplicateFault(DeviceFault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReorderFault(DeviceFault):
-    """Some reports are held up by at most `by`, so that later ones overtake them."""
+    """Some reports are delayed by at most `by`, so that later ones overtake them."""
 
     name: ClassVar[str] = "reorder"
     location: ClassVar[FaultLocation] = FaultLocation.NETWORK
@@ -98,7 +98,7 @@ class ReorderFault(DeviceFault):
     by: Duration = 30 * MINUTE
 
     def start_stage(self, random: Random) -> FaultStage:
-        """Return the fault at work."""
+        """Return the stage of this fault."""
 
         def reorder(delivery: ReportDelivery) -> Iterator[ReportDelivery]:
             if self.window(delivery.arrival) is not None and random.random() < self.probability:
@@ -110,7 +110,7 @@ class ReorderFault(DeviceFault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LateFault(DeviceFault):
-    """Every report comes `by` later; their order stays."""
+    """Every report arrives `by` later, in the same order."""
 
     name: ClassVar[str] = "late"
     location: ClassVar[FaultLocation] = FaultLocation.NETWORK
@@ -118,7 +118,7 @@ class LateFault(DeviceFault):
     by: Duration = HOUR
 
     def start_stage(self, random: Random) -> FaultStage:
-        """Return the fault at work."""
+        """Return the stage of this fault."""
         return lambda delivery: [
             delivery
             if self.window(delivery.arrival) is None

@@ -1,4 +1,4 @@
-"""Faults in the sensor: what it measures is not what is the case.
+"""Faults of the sensor: measured values that differ from the true ones.
 
 Amounts are in the canonical unit of the field.
 """
@@ -17,7 +17,7 @@ from twin.instant import HOUR, MINUTE, Duration
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrongUnitFault(DeviceFault):
-    """Another unit than agreed: centimetres for metres is a factor of 100; Fahrenheit has an offset, too."""
+    """The unit is wrong: centimetres instead of metres are a factor of 100; Fahrenheit also has an offset."""
 
     name: ClassVar[str] = "wrong-unit"
     location: ClassVar[FaultLocation] = FaultLocation.SENSOR
@@ -26,7 +26,7 @@ class WrongUnitFault(DeviceFault):
     offset: float = 0.0
 
     def start_stage(self, random: Random) -> FaultStage:
-        """Return the fault at work."""
+        """Return the stage of this fault."""
 
         def wrong(delivery: ReportDelivery) -> Iterator[ReportDelivery]:
             if self.window(delivery.due) is not None:
@@ -38,24 +38,26 @@ class WrongUnitFault(DeviceFault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StuckFault(DeviceFault):
-    """The value of the first report of a window is told to its end."""
+    """All reports of a window have the values of its first report."""
 
     name: ClassVar[str] = "stuck"
     location: ClassVar[FaultLocation] = FaultLocation.SENSOR
 
     def start_stage(self, random: Random) -> FaultStage:
-        """Return the fault at work."""
-        held: dict[str, float] = {}
-        known: FaultWindow | None = None
+        """Return the stage of this fault."""
+        stuck_values: dict[str, float] = {}
+        current: FaultWindow | None = None
 
         def stuck(delivery: ReportDelivery) -> Iterator[ReportDelivery]:
-            nonlocal known
+            nonlocal current
             window = self.window(delivery.due)
-            if window != known:
-                held.clear()
-                known = window
+            if window != current:
+                stuck_values.clear()
+                current = window
             if window is not None:
-                delivery = with_values(delivery, self, lambda one: held.setdefault(one.field, one.value))
+                delivery = with_values(
+                    delivery, self, lambda one: stuck_values.setdefault(one.field, one.value)
+                )
             yield delivery
 
         return stuck
@@ -63,7 +65,7 @@ class StuckFault(DeviceFault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftFault(DeviceFault):
-    """The value goes away from the truth, in proportion to the time since the start of the window."""
+    """The error of the value grows with the time since the start of the window."""
 
     name: ClassVar[str] = "drift"
     location: ClassVar[FaultLocation] = FaultLocation.SENSOR
@@ -71,7 +73,7 @@ class DriftFault(DeviceFault):
     per_hour: float = 1.0
 
     def start_stage(self, random: Random) -> FaultStage:
-        """Return the fault at work; without a start it begins with the first report."""
+        """Return the stage of this fault; without a start it begins with the first report."""
         first: list[int] = []
 
         def drift(delivery: ReportDelivery) -> Iterator[ReportDelivery]:
@@ -88,7 +90,7 @@ class DriftFault(DeviceFault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpikeFault(DeviceFault):
-    """Single values jump by up to `height` to either side, half of it at the least."""
+    """Single values jump up or down by half of `height` to all of it."""
 
     name: ClassVar[str] = "spike"
     location: ClassVar[FaultLocation] = FaultLocation.SENSOR
@@ -97,7 +99,7 @@ class SpikeFault(DeviceFault):
     probability: float = 0.01
 
     def start_stage(self, random: Random) -> FaultStage:
-        """Return the fault at work."""
+        """Return the stage of this fault."""
 
         def jumped(one: DeviceReading) -> float:
             if random.random() >= self.probability:
@@ -114,13 +116,13 @@ class SpikeFault(DeviceFault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlindCounterFault(DeviceFault):
-    """A counter that sees nothing and reports zeros on time: `field` says which fields count."""
+    """A counter that detects nothing and reports zeros on time; `field` selects the counting fields."""
 
     name: ClassVar[str] = "blind-counter"
     location: ClassVar[FaultLocation] = FaultLocation.SENSOR
 
     def start_stage(self, random: Random) -> FaultStage:
-        """Return the fault at work."""
+        """Return the stage of this fault."""
 
         def blind(delivery: ReportDelivery) -> Iterator[ReportDelivery]:
             if self.window(delivery.due) is not None:
@@ -132,10 +134,10 @@ class BlindCounterFault(DeviceFault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RebootFault(DeviceFault):
-    """At `start`, and each `every`: silent for a while, then running totals start again from zero.
+    """At `start`, and after each `every`: no reports for a while, then running totals start again from zero.
 
-    What is counted goes on: the first total after the reboot is the increase since the last report before it.
-    `field` says which fields are totals; `length` has no meaning here.
+    Counting continues: the first total after the reboot is the increase since the last report before it.
+    `field` selects the totals; `length` has no effect.
     """
 
     name: ClassVar[str] = "reboot"
@@ -144,20 +146,20 @@ class RebootFault(DeviceFault):
     silent: Duration = MINUTE
 
     def start_stage(self, random: Random) -> FaultStage:
-        """Return the fault at work."""
-        lost: dict[str, float] = {}
-        before: dict[str, float] = {}
-        known: FaultWindow | None = None
+        """Return the stage of this fault."""
+        zero_totals: dict[str, float] = {}
+        last_totals: dict[str, float] = {}
+        current: FaultWindow | None = None
 
         def reboot(delivery: ReportDelivery) -> Iterator[ReportDelivery]:
-            nonlocal known
+            nonlocal current
             window = self.window(delivery.due)
-            if window is not None and window != known:
-                known = window
-                lost.update(before or {one.field: one.value for one in delivery.readings})
+            if window is not None and window != current:
+                current = window
+                zero_totals.update(last_totals or {one.field: one.value for one in delivery.readings})
             if window is not None and delivery.due < window.start + self.silent:
                 return
-            before.update((one.field, one.value) for one in delivery.readings)
-            yield with_values(delivery, self, lambda one: one.value - lost.get(one.field, 0.0))
+            last_totals.update((one.field, one.value) for one in delivery.readings)
+            yield with_values(delivery, self, lambda one: one.value - zero_totals.get(one.field, 0.0))
 
         return reboot

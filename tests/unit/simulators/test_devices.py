@@ -12,8 +12,7 @@ from fastcrc import crc16
 
 from simulators.devices import ENCODERS, VirtualDevice, devices_of, expected_by_property
 from simulators.devices.dsmr import meter_timestamp
-from simulators.devices.lorawan import frame_counter
-from simulators.devices.ttn import without_empty
+from simulators.devices.lorawan import frame_counter, without_empty
 from simulators.truth.city_truth import CityTruth
 from tests.support.cities.sensor_city import datastream_spec, sensor_city
 from twin.instant import MINUTE, parse_instant

@@ -67,7 +67,10 @@ def test_a_plan_may_be_json_and_a_bare_list(tmp_path: Path) -> None:
         ("faults: [3]", "fault 1: found 3, expected {device: …, fault: …}"),
         ("faults: [{fault: stuck}]", "device is None, expected a sensor id or a glob"),
         ("faults: [{device: x, fault: broken}]", "fault is 'broken', expected one of wrong-unit, stuck"),
-        ("faults: [{device: x, fault: late, bye: PT1H}]", "found 'bye', which a fault 'late' does not have"),
+        (
+            "faults: [{device: x, fault: late, bye: PT1H}]",
+            "found 'bye', which is no parameter of the fault 'late'",
+        ),
         ("faults: [{device: x, fault: late, by: 3}]", "by is 3: expected an ISO 8601 duration"),
         ("faults: [{device: x, fault: late, from: soon}]", "from is 'soon'"),
         ("faults: [{device: x, fault: late, from: 2026-11-24T03:00:00}]", "no time zone"),
@@ -118,4 +121,4 @@ def test_drawn_faults_on_the_way_leave_every_value_true_and_lose_only_where_they
         found = apply_faults(reports, faults_for_sensor(plan, "wl-1"), Random(seed))
         assert all(one.readings == one.truth for one in found), f"seed {seed}"
         assert {one.number for one in found} == set(range(len(reports))), f"seed {seed}"
-        assert sum(not one.copy for one in found) == len(reports), f"seed {seed}"
+        assert sum(not one.is_copy for one in found) == len(reports), f"seed {seed}"

@@ -127,8 +127,8 @@ def test_a_clock_step_moves_told_times_and_nothing_else() -> None:
 def test_a_clock_that_runs_fast_gains_in_proportion_to_time() -> None:
     told = reports(25, every=HOUR)
     found = deliveries(ClockDriftFault(ppm=100.0), told=told)
-    assert [one.told - one.due for one in found][:2] == [0, 360_000]
-    assert found[24].told - found[24].due == 8_640_000  # 8.64 s a day
+    assert [one.device_time - one.due for one in found][:2] == [0, 360_000]
+    assert found[24].device_time - found[24].due == 8_640_000  # 8.64 s a day
 
 
 def test_a_reading_without_a_time_is_not_touched_by_a_clock() -> None:
@@ -140,9 +140,9 @@ def test_local_time_without_offset_tells_the_second_pass_of_the_night_as_the_fir
     midnight = parse_instant("2026-10-24T22:00:00Z")
     told = reports(24, start=midnight, every=15 * MINUTE)
     found = deliveries(DstNightFault(), told=told)
-    moved = [one.number for one in found if one.told != one.due]
+    moved = [one.number for one in found if one.device_time != one.due]
     assert moved == [12, 13, 14, 15]  # 01:00 to 01:45 UTC
-    assert {one.due - one.told for one in found} == {0, HOUR}
+    assert {one.due - one.device_time for one in found} == {0, HOUR}
     filled = deliveries(DstNightFault(fill=0.0, field="level"), told=told)
     assert [one.number for one in filled if one.readings[0].value == 0.0] == moved
 
@@ -150,7 +150,7 @@ def test_local_time_without_offset_tells_the_second_pass_of_the_night_as_the_fir
 def test_local_time_is_unique_on_every_other_day_of_the_year() -> None:
     told = reports(365 * 24, start=parse_instant("2026-01-01T00:00:00Z"), every=HOUR)
     found = deliveries(DstNightFault(), told=told)
-    assert [one.due for one in found if one.told != one.due] == [parse_instant("2026-10-25T01:00:00Z")]
+    assert [one.due for one in found if one.device_time != one.due] == [parse_instant("2026-10-25T01:00:00Z")]
 
 
 def test_a_dropout_loses_all_or_its_share() -> None:
@@ -176,8 +176,8 @@ def test_after_an_outage_what_was_kept_comes_in_a_burst_and_what_was_not_is_lost
 def test_duplicates_are_the_same_readings_again_and_marked() -> None:
     found = deliveries(DuplicateFault(probability=1.0, within=5 * SECOND))
     assert len(found) == 120
-    firsts = {one.number: one for one in found if not one.copy}
-    for copy in (one for one in found if one.copy):
+    firsts = {one.number: one for one in found if not one.is_copy}
+    for copy in (one for one in found if one.is_copy):
         assert copy.readings == firsts[copy.number].readings
         assert 0 <= copy.arrival - firsts[copy.number].arrival <= 5 * SECOND
 

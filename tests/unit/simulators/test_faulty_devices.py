@@ -1,4 +1,4 @@
-"""Faults on the wire: messages stay what the format says, and the outbox lets them out by time."""
+"""Messages of faulty devices keep their format, and the send queue releases them by time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pytest
 
 from ingest.decoders import registry
 from ingest.decoding import DecodingContext
-from simulators import send_queue as outbox_module
 from simulators.devices import VirtualDevice, devices_of
 from simulators.faults import DeviceFault, FaultChain, PlannedFault
 from simulators.faults.clock_faults import ClockStepFault
@@ -17,7 +16,7 @@ from simulators.faults.faulty_device import FaultyDevice
 from simulators.faults.network_faults import DropoutFault, DuplicateFault, LateFault
 from simulators.faults.sensor_faults import StuckFault, WrongUnitFault
 from simulators.fleet import FEEDS, fleet
-from simulators.send_queue import SendQueue
+from simulators.send_queue import MESSAGES_MAX, SendQueue
 from simulators.truth.city_truth import CityTruth
 from twin.instant import HOUR, MINUTE, SECOND, Instant, parse_instant
 
@@ -41,7 +40,7 @@ def decoded(feed: str, topic: str, payload: bytes, now: Instant) -> dict[str, tu
 
 
 @pytest.mark.parametrize("feed", FEEDS)
-def test_a_device_whose_faults_rest_says_byte_for_byte_what_a_sound_one_says(feed: str) -> None:
+def test_a_device_with_inactive_faults_sends_the_bytes_of_a_device_without_faults(feed: str) -> None:
     device = device_of(feed)
     (sending,) = with_faults(device, StuckFault(start=NOON + HOUR), LateFault(start=NOON + HOUR)).messages(
         NOON
@@ -51,7 +50,7 @@ def test_a_device_whose_faults_rest_says_byte_for_byte_what_a_sound_one_says(fee
 
 
 @pytest.mark.parametrize("feed", FEEDS)
-def test_a_stuck_device_of_every_feed_can_be_decoded_and_tells_its_first_values(feed: str) -> None:
+def test_messages_of_a_stuck_device_decode_to_its_first_values(feed: str) -> None:
     device = device_of(feed)
     faulty = with_faults(device, StuckFault())
     (first,) = faulty.messages(NOON)
@@ -69,7 +68,7 @@ def test_a_stuck_device_of_every_feed_can_be_decoded_and_tells_its_first_values(
 
 
 @pytest.mark.parametrize("feed", TIMED)
-def test_a_clock_that_is_off_moves_the_time_on_the_wire_and_not_the_values(feed: str) -> None:
+def test_a_wrong_clock_changes_the_time_of_a_message_and_not_its_values(feed: str) -> None:
     device = device_of(feed)
     (sending,) = with_faults(device, ClockStepFault(seconds=-600.0)).messages(NOON)
     sound = device.message(NOON)
@@ -84,7 +83,7 @@ def test_a_clock_that_is_off_moves_the_time_on_the_wire_and_not_the_values(feed:
         assert true_time - time == 600 * SECOND
 
 
-def test_a_wrong_unit_reaches_the_meters_telegram_with_a_right_checksum() -> None:
+def test_a_telegram_with_a_wrong_unit_has_a_valid_checksum() -> None:
     device = device_of("dsmr")
     (sending,) = with_faults(device, WrongUnitFault(factor=2.0, field="energy_import_t1")).messages(NOON)
     true = decoded("dsmr", *device.message(NOON)[:2], NOON)["energy_import_t1"][0]
@@ -92,53 +91,54 @@ def test_a_wrong_unit_reaches_the_meters_telegram_with_a_right_checksum() -> Non
     assert told == pytest.approx(2.0 * true)
 
 
-def test_a_copy_is_the_same_message_and_expects_nothing_of_its_own() -> None:
+def test_a_duplicate_is_the_same_message_without_expected_values() -> None:
     device = device_of("native")
     first, second = with_faults(device, DuplicateFault(probability=1.0)).messages(NOON)
     assert second.message.payload == first.message.payload
     assert (len(first.message.expected), second.message.expected) == (2, ())
 
 
-def two_devices(*faults: DeviceFault) -> tuple[list[VirtualDevice], SendQueue]:
+def two_devices(
+    *faults: DeviceFault, messages_max: int = MESSAGES_MAX
+) -> tuple[list[VirtualDevice], SendQueue]:
     plan = fleet(2)
     devices = devices_of(plan, CityTruth(1, plan))[0]
     planned = [PlannedFault("native-*", fault) for fault in faults]
-    return devices, SendQueue(devices, planned, seed=1)
+    return devices, SendQueue(devices, planned, seed=1, messages_max=messages_max)
 
 
-def test_the_outbox_lets_messages_out_by_time_and_holds_back_late_ones() -> None:
-    devices, outbox = two_devices(LateFault(by=MINUTE))
-    assert outbox.faulty_device_count == 1
+def test_the_queue_releases_messages_by_time_and_delays_late_ones() -> None:
+    devices, queue = two_devices(LateFault(by=MINUTE))
+    assert queue.faulty_device_count == 1
     for index, device in enumerate(devices):
-        outbox.add_report(NOON, index, device)
-    assert [one.device for one in outbox.take_due(NOON)] == [1]
-    assert outbox.next_instant() == NOON + MINUTE
-    assert list(outbox.take_due(NOON + MINUTE - 1)) == []
-    assert [one.device for one in outbox.take_due(NOON + MINUTE)] == [0]
-    assert outbox.next_instant() is None
+        queue.add_report(NOON, index, device)
+    assert [one.device for one in queue.take_due(NOON)] == [1]
+    assert queue.next_instant() == NOON + MINUTE
+    assert list(queue.take_due(NOON + MINUTE - 1)) == []
+    assert [one.device for one in queue.take_due(NOON + MINUTE)] == [0]
+    assert queue.next_instant() is None
 
 
-def test_an_outbox_that_is_left_in_the_middle_loses_no_message() -> None:
-    devices, outbox = two_devices()
+def test_a_caller_that_stops_in_between_loses_no_message() -> None:
+    devices, queue = two_devices()
     for index, device in enumerate(devices):
-        outbox.add_report(NOON, index, device)
-    first = next(outbox.take_due(NOON))
-    assert next(outbox.take_due(NOON)) == first
+        queue.add_report(NOON, index, device)
+    first = next(queue.take_due(NOON))
+    assert next(queue.take_due(NOON)) == first
 
 
-def test_a_lost_report_leaves_nothing_in_the_outbox() -> None:
-    devices, outbox = two_devices(DropoutFault())
-    outbox.add_report(NOON, 0, devices[0])
-    assert outbox.next_instant() is None
+def test_a_dropped_report_leaves_the_queue_empty() -> None:
+    devices, queue = two_devices(DropoutFault())
+    queue.add_report(NOON, 0, devices[0])
+    assert queue.next_instant() is None
 
 
-def test_what_faults_hold_back_is_bounded_and_the_loss_is_told(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_the_number_of_delayed_messages_is_bounded_with_one_warning(
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(outbox_module, "HELD_MAX", 3)
-    devices, outbox = two_devices(LateFault(by=HOUR))
+    devices, queue = two_devices(LateFault(by=HOUR), messages_max=3)
     with caplog.at_level(logging.WARNING):
         for number in range(5):
-            outbox.add_report(NOON + number * MINUTE, 0, devices[0])
-    assert len(list(outbox.take_due(NOON + 2 * HOUR))) == 3
+            queue.add_report(NOON + number * MINUTE, 0, devices[0])
+    assert len(list(queue.take_due(NOON + 2 * HOUR))) == 3
     assert len(caplog.records) == 1

@@ -13,7 +13,7 @@ from simulators.devices import VirtualDevice, devices_of
 from simulators.fleet import FEEDS, fleet
 from simulators.report_schedule import ReportSchedule
 from simulators.sent_journal import SentJournal
-from simulators.service import CATCH_UP_SPEED, STEP_MAX, CityClock
+from simulators.service import CATCH_UP_SPEED, CLOCK_STEP_MAX, CityClock
 from simulators.settings import SimulatorSettings
 from simulators.truth.city_truth import CityTruth
 from tests.support.cities.sensor_city import datastream_spec, sensor_city
@@ -43,14 +43,14 @@ def test_the_city_slows_to_the_walls_pace_at_the_present_and_never_passes_it() -
 def test_a_wait_is_not_made_up_for_before_the_present() -> None:
     clock = CityClock(NOW - 10 * HOUR, 2.0, NOW)
     clock.tick(NOW + SECOND)
-    assert clock.tick(NOW + 100 * SECOND) == NOW - 10 * HOUR + 2 * SECOND + 2 * STEP_MAX
+    assert clock.tick(NOW + 100 * SECOND) == NOW - 10 * HOUR + 2 * SECOND + 2 * CLOCK_STEP_MAX
 
 
 def test_a_city_that_was_in_the_present_goes_back_there_after_a_wait() -> None:
     clock = CityClock(NOW, 1.0, NOW)
     clock.tick(NOW + SECOND)
     late = clock.tick(NOW + 61 * SECOND)
-    assert late == NOW + SECOND + int(STEP_MAX * CATCH_UP_SPEED)
+    assert late == NOW + SECOND + int(CLOCK_STEP_MAX * CATCH_UP_SPEED)
     for n in range(1, 20):
         late = clock.tick(NOW + (61 + n) * SECOND)
     assert late == NOW + 80 * SECOND
