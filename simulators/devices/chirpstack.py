@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
+from typing import Any
 from uuid import UUID
 
 from simulators.devices.device import SimulatedMessage, VirtualDevice, expected_values, nested_values
 from simulators.devices.lorawan import (
     CHANNELS_HZ,
     PORT,
+    RadioReception,
     device_eui,
     frame_counter,
     frame_payload,
@@ -56,37 +58,43 @@ def encode(device: VirtualDevice, instant: Instant) -> SimulatedMessage:
             "fPort": PORT,
             "data": b64encode(frame_payload(readings)).decode(),
             "object": nested_values(readings),
-            "rxInfo": [
-                without_empty(
-                    {
-                        "gatewayId": made_up_hex(8, reception.gateway),
-                        "uplinkId": int(made_up_hex(4, eui, str(instant)), 16),
-                        "nsTime": nanosecond_timestamp(instant, extra) + "+00:00",
-                        "rssi": reception.rssi,
-                        "snr": reception.snr,
-                        "channel": CHANNELS_HZ.index(reception.channel_hz),
-                        "context": b64encode((instant & 0xFFFF_FFFF).to_bytes(4, "big")).decode(),
-                        "metadata": {"region_common_name": "EU868", "region_config_id": "eu868"},
-                        "crcStatus": "CRC_OK",
-                    }
-                )
-            ],
-            "txInfo": {
-                "frequency": reception.channel_hz,
-                "modulation": {
-                    "lora": {
-                        "bandwidth": 125000,
-                        "spreadingFactor": reception.spreading_factor,
-                        "codeRate": "CR_4_5",
-                    }
-                },
-            },
+            "rxInfo": [_rx_info(eui, instant, reception, extra)],
+            "txInfo": _tx_info(reception),
         }
     )
     topic = f"application/{application}/device/{eui}/event/up"
     return SimulatedMessage(
         topic, json.dumps(body, separators=(",", ":")).encode(), expected_values(readings, instant)
     )
+
+
+def _rx_info(eui: str, instant: Instant, reception: RadioReception, extra: int) -> dict[str, Any]:
+    return without_empty(
+        {
+            "gatewayId": made_up_hex(8, reception.gateway),
+            "uplinkId": int(made_up_hex(4, eui, str(instant)), 16),
+            "nsTime": nanosecond_timestamp(instant, extra) + "+00:00",
+            "rssi": reception.rssi,
+            "snr": reception.snr,
+            "channel": CHANNELS_HZ.index(reception.channel_hz),
+            "context": b64encode((instant & 0xFFFF_FFFF).to_bytes(4, "big")).decode(),
+            "metadata": {"region_common_name": "EU868", "region_config_id": "eu868"},
+            "crcStatus": "CRC_OK",
+        }
+    )
+
+
+def _tx_info(reception: RadioReception) -> dict[str, Any]:
+    return {
+        "frequency": reception.channel_hz,
+        "modulation": {
+            "lora": {
+                "bandwidth": 125000,
+                "spreadingFactor": reception.spreading_factor,
+                "codeRate": "CR_4_5",
+            }
+        },
+    }
 
 
 def _uuid(*names: str) -> str:

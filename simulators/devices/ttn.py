@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
+from typing import Any
 
 from simulators.devices.device import SimulatedMessage, VirtualDevice, expected_values, nested_values
 from simulators.devices.lorawan import (
     PORT,
+    RadioReception,
     device_eui,
     frame_counter,
     frame_payload,
@@ -34,7 +36,6 @@ def encode(device: VirtualDevice, instant: Instant) -> SimulatedMessage:
     reception = radio_reception(device, instant)
     extra = int(uniform(device.noise_stream("nanoseconds"), instant) * 600)
     antenna = instant - _GATEWAY_LAG_US
-    counted = antenna & 0xFFFF_FFFF
     application = f"{device.city}-sensors"
     body = {
         "end_device_ids": {
@@ -53,33 +54,8 @@ def encode(device: VirtualDevice, instant: Instant) -> SimulatedMessage:
                 "f_cnt": frame_counter(device, instant),
                 "frm_payload": b64encode(frame_payload(readings)).decode(),
                 "decoded_payload": decoded,
-                "rx_metadata": [
-                    without_empty(
-                        {
-                            "gateway_ids": {
-                                "gateway_id": reception.gateway,
-                                "eui": made_up_hex(8, reception.gateway).upper(),
-                            },
-                            "time": nanosecond_timestamp(antenna, extra) + "Z",
-                            "timestamp": counted,
-                            "rssi": reception.rssi,
-                            "channel_rssi": reception.rssi,
-                            "snr": reception.snr,
-                        }
-                    )
-                ],
-                "settings": {
-                    "data_rate": {
-                        "lora": {
-                            "bandwidth": 125000,
-                            "spreading_factor": reception.spreading_factor,
-                            "coding_rate": "4/5",
-                        }
-                    },
-                    "frequency": str(reception.channel_hz),
-                    "timestamp": counted,
-                    "time": nanosecond_timestamp(antenna, extra) + "Z",
-                },
+                "rx_metadata": [_rx_metadata(reception, antenna, extra)],
+                "settings": _settings(reception, antenna, extra),
                 "received_at": nanosecond_timestamp(instant, extra) + "Z",
                 "consumed_airtime": "0.061696s",
                 "network_ids": {"net_id": "000013", "tenant_id": TENANT, "cluster_id": "eu1"},
@@ -90,3 +66,34 @@ def encode(device: VirtualDevice, instant: Instant) -> SimulatedMessage:
     return SimulatedMessage(
         topic, json.dumps(body, separators=(",", ":")).encode(), expected_values(readings, instant)
     )
+
+
+def _rx_metadata(reception: RadioReception, antenna: Instant, extra: int) -> dict[str, Any]:
+    return without_empty(
+        {
+            "gateway_ids": {
+                "gateway_id": reception.gateway,
+                "eui": made_up_hex(8, reception.gateway).upper(),
+            },
+            "time": nanosecond_timestamp(antenna, extra) + "Z",
+            "timestamp": antenna & 0xFFFF_FFFF,
+            "rssi": reception.rssi,
+            "channel_rssi": reception.rssi,
+            "snr": reception.snr,
+        }
+    )
+
+
+def _settings(reception: RadioReception, antenna: Instant, extra: int) -> dict[str, Any]:
+    return {
+        "data_rate": {
+            "lora": {
+                "bandwidth": 125000,
+                "spreading_factor": reception.spreading_factor,
+                "coding_rate": "4/5",
+            }
+        },
+        "frequency": str(reception.channel_hz),
+        "timestamp": antenna & 0xFFFF_FFFF,
+        "time": nanosecond_timestamp(antenna, extra) + "Z",
+    }
