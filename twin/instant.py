@@ -1,7 +1,7 @@
 """Instants: integer microseconds since 1970-01-01T00:00:00 UTC.
 
-The core computes with integers, so that windows are half-open without rounding and two orders of the same
-additions agree. Aware datetimes appear at the edges only (wire, database, API).
+The domain computes with integers, so that windows are half-open without rounding, and sums do not depend on
+the order of additions. Aware datetimes appear only at the edges (wire, database, API).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ HOUR: Duration = 60 * MINUTE
 DAY: Duration = 24 * HOUR
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_EPOCH_NAIVE = datetime(1970, 1, 1)  # noqa: DTZ001 - only to write it out, with the Z that it lacks
+_EPOCH_NAIVE = datetime(1970, 1, 1)  # noqa: DTZ001 - only for formatting, with a Z appended
 _MICROSECOND = timedelta(microseconds=1)
 
 # RFC 3339 allows years 0000–9999; datetime starts at year 1.
@@ -33,7 +33,7 @@ INSTANT_MAX: Instant = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECO
 def from_datetime(moment: datetime) -> Instant:
     """Return the instant of an aware datetime; exact to the microsecond.
 
-    Raises ValueError for a naive datetime: which instant it means is anybody's guess.
+    Raises ValueError for a naive datetime: its time zone is not known.
 
     >>> from_datetime(datetime(2026, 1, 1, tzinfo=UTC))
     1767225600000000
@@ -53,11 +53,11 @@ def to_datetime(instant: Instant) -> datetime:
 
 
 def parse_instant(text: str) -> Instant:
-    """Return the instant that an RFC 3339 / ISO 8601 text with an offset names.
+    """Return the instant of an RFC 3339 / ISO 8601 text with an offset.
 
-    More than six decimals of a second, as The Things Stack sends, are cut to microseconds.
-    Raises ValueError when the text is not a time, has no offset, or when that carries it out of the years 1
-    to 9999: it could not be written again.
+    More than six decimals of a second, as The Things Stack sends them, are truncated to microseconds. Raises
+    ValueError when the text is not a time, has no offset, or lies outside the years 1 to 9999 UTC, which
+    cannot be formatted again.
 
     >>> parse_instant("2026-01-01T01:00:00.123456789+01:00")
     1767225600123456
@@ -79,6 +79,6 @@ def format_instant(instant: Instant) -> str:
     return f"{text}.{rest:06d}Z" if rest else text + "Z"
 
 
-@lru_cache(maxsize=10_000)  # What is told of a city lies in few seconds; 100 bytes each.
+@lru_cache(maxsize=10_000)  # The times of a city's messages lie in few seconds; 100 bytes each.
 def _text_of(second: int) -> str:
     return (_EPOCH_NAIVE + timedelta(seconds=second)).isoformat()

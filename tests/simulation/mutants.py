@@ -93,7 +93,7 @@ def never_withdraw_a_verdict(patch: pytest.MonkeyPatch) -> None:
 
 def ask_nobody_above(patch: pytest.MonkeyPatch) -> None:
     """Pass no values to the parent area where an area has too few of its own."""
-    patch.setattr(NeighbourState, NeighbourState._pass_on.__name__, lambda *arguments: [])
+    patch.setattr(NeighbourState, NeighbourState._forward.__name__, lambda *arguments: [])
 
 
 def hide_that_an_input_failed(patch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The state of an area: what its entities tell, rolled up into one value for each name."""
+"""The state of an area: the values of its entities, rolled up into one value for each name."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from twin.wire.messages import AreaInput
 class AreaValue(NamedTuple):
     """A value of an area."""
 
-    name: str  #: without the prefix
+    name: str  #: without `AREA_PREFIX`
     value: float
     phenomenon_time: Instant  #: of the newest input
     flags: int
     weight: int  #: sensors or connections behind it
     valid_until: Instant
-    outvoted: tuple[str, ...] = ()  #: entities that their neighbours have outvoted
+    outvoted: tuple[str, ...] = ()  #: entities left out, because their neighbours outvoted them
 
 
 class AreaChanges(NamedTuple):
-    """What is new in an area."""
+    """The changes of an area."""
 
-    values: list[AreaValue]  #: in order of names; each raises the revision
+    values: list[AreaValue]  #: ordered by name; each raises the revision
     verdicts: list[NeighbourVerdict]
-    forwarded: list[AreaInput]  #: what the area above is to judge
+    forwarded: list[AreaInput]  #: inputs for the parent area, which compares them
 
 
 class AreaState(msgspec.Struct, array_like=True):
-    """What is known of one area now. Mutable, owned by one partition of one worker."""
+    """The current state of one area. Mutable, owned by one partition of one worker."""
 
     revision: int = 0
     inputs: dict[str, dict[str, AreaInput]] = msgspec.field(default_factory=dict)  #: name → source → input
@@ -47,73 +47,73 @@ class AreaState(msgspec.Struct, array_like=True):
     neighbours: dict[str, NeighbourState] = msgspec.field(default_factory=dict)  #: by property
 
     def on_input(self, input: AreaInput) -> bool:
-        """Take in an input; return whether it is news. One told before what is known changes nothing."""
+        """Add an input; return whether it changes anything. Ignore inputs older than the stored revision."""
         if input.weight:
-            of_name = self.inputs.setdefault(input.name, {})
+            by_source = self.inputs.setdefault(input.name, {})
         else:
-            of_name = self.neighbours.setdefault(input.name, NeighbourState()).from_below
-        known = of_name.get(input.source)
+            by_source = self.neighbours.setdefault(input.name, NeighbourState()).from_below
+        known = by_source.get(input.source)
         if known == input or (known is not None and input.revision < known.revision):
             return False
-        of_name[input.source] = input
+        by_source[input.source] = input
         return True
 
     def evaluate(self, area: str, names: Iterable[str], model: CityModel, revision: Instant) -> AreaChanges:
-        """Return what is new by these names; verdicts of neighbours are told with `revision`."""
-        news = AreaChanges([], [], [])
+        """Return the changes of these names; `revision` is that of new verdicts."""
+        changes = AreaChanges([], [], [])
         for name in sorted(names):
             inputs = self.inputs.get(name, {})
-            left_out: frozenset[str] = frozenset()
+            outvoted: frozenset[str] = frozenset()
             if name in self.neighbours or disagreement_limit(name, model) is not None:
                 neighbours = self.neighbours.setdefault(name, NeighbourState())
-                left_out, verdicts, passed_on = neighbours.evaluate(
+                outvoted, verdicts, passed_on = neighbours.evaluate(
                     inputs, NeighbourContext(area, name, model, revision)
                 )
-                news.verdicts.extend(verdicts)
-                news.forwarded.extend(passed_on)
+                changes.verdicts.extend(verdicts)
+                changes.forwarded.extend(passed_on)
             known = self.emitted.get(name)
-            value = roll_up(name, list(inputs.values()), model, left_out)
+            value = roll_up(name, list(inputs.values()), model, outvoted)
             if value is None and known is not None:
-                value = _failed(known, inputs.values(), left_out)
+                value = _failed(known, inputs.values(), outvoted)
             if value is not None and value != known:
                 self.emitted[name] = value
                 self.revision += 1
-                news.values.append(value)
-        return news
+                changes.values.append(value)
+        return changes
 
 
 def roll_up(
-    name: str, inputs: Sequence[AreaInput], model: CityModel, left_out: frozenset[str] = frozenset()
+    name: str, inputs: Sequence[AreaInput], model: CityModel, outvoted: frozenset[str] = frozenset()
 ) -> AreaValue | None:
-    """Return one value for an area, or None when there is none.
+    """Return one value for an area, or None without a usable input.
 
-    Only inputs count that still speak for the present at the time of the newest one, and that neighbours have
-    not outvoted. A mean weighs each input by the sensors behind it, so that it is the mean of sensors,
-    however they are spread over areas.
+    Only inputs count that are still current at the time of the newest one, and that neighbours have not
+    outvoted. A mean weighs each input by the sensors behind it: it is the mean of sensors, however they are
+    distributed over areas.
     """
-    speaking = [one for one in inputs if one.value is not None and one.source not in left_out]
-    if not speaking:
+    present = [one for one in inputs if one.value is not None and one.source not in outvoted]
+    if not present:
         return None
-    newest = max(one.phenomenon_time for one in speaking)
-    counting = [one for one in speaking if one.valid_until >= newest]
-    value = _value(name, counting, model)
+    newest = max(one.phenomenon_time for one in present)
+    current = [one for one in present if one.valid_until >= newest]
+    value = _value(name, current, model)
     if value is None:
         return None
     flags = 0
-    for one in counting:
-        flags |= one.flags
-    # An entity whose verdict was withdrawn just now has not heard of it yet.
+    for input in current:
+        flags |= input.flags
+    # The input of an entity whose verdict has just been withdrawn still has this flag.
     flags &= ~int(QualityFlag.DISAGREES)
-    valid_until = max(one.valid_until for one in counting)
-    weight = sum(one.weight for one in counting)
-    return AreaValue(name, value, newest, flags, weight, valid_until, tuple(sorted(left_out)))
+    valid_until = max(one.valid_until for one in current)
+    weight = sum(one.weight for one in current)
+    return AreaValue(name, value, newest, flags, weight, valid_until, tuple(sorted(outvoted)))
 
 
-def _value(name: str, counting: Sequence[AreaInput], model: CityModel) -> float | None:
-    values = [one.value for one in counting if one.value is not None]
+def _value(name: str, inputs: Sequence[AreaInput], model: CityModel) -> float | None:
+    values = [one.value for one in inputs if one.value is not None]
     match roll_up_of(name, model):
         case "mean":
-            weights = [one.weight for one in counting]
+            weights = [one.weight for one in inputs]
             total = sum(weights)
             return math.fsum(v * w for v, w in zip(values, weights, strict=True)) / total if total else None
         case "sum":
@@ -126,21 +126,21 @@ def _value(name: str, counting: Sequence[AreaInput], model: CityModel) -> float 
             return None
 
 
-def _failed(known: AreaValue, inputs: Iterable[AreaInput], left_out: frozenset[str]) -> AreaValue | None:
-    """Return the last value with the flags of the inputs that failed since; None when none did."""
+def _failed(known: AreaValue, inputs: Iterable[AreaInput], outvoted: frozenset[str]) -> AreaValue | None:
+    """Return the last value with the flags of inputs that have failed since; None without such inputs."""
     flags = 0
-    for one in inputs:
-        flags |= one.flags & UNUSABLE_FLAGS
+    for input in inputs:
+        flags |= input.flags & UNUSABLE_FLAGS
     return (
-        known._replace(flags=known.flags & ~UNUSABLE_FLAGS | flags, outvoted=tuple(sorted(left_out)))
+        known._replace(flags=known.flags & ~UNUSABLE_FLAGS | flags, outvoted=tuple(sorted(outvoted)))
         if flags
         else None
     )
 
 
 def area_of(entity: str, model: CityModel) -> str | None:
-    """Return the area that an entity tells its values to; None when it is in none."""
-    found = model.entities.get(entity)
-    if found is None:
+    """Return the area to which an entity sends its values; None when it is in no area."""
+    known = model.entities.get(entity)
+    if known is None:
         return None
-    return entity if found.type in AREA_TYPES else found.parent
+    return entity if known.type in AREA_TYPES else known.parent

@@ -1,4 +1,4 @@
-"""Trail: the last closed windows of one property of an entity, for the indicators that look back."""
+"""Window history: the last closed windows of one property of an entity, for indicators over past windows."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from twin.state.combination import combine_values
 from twin.state.window import Aggregate
 
 WINDOWS_MAX: dict[Duration, int] = {MINUTE: 8, 10 * MINUTE: 8, HOUR: 26}
-"""How many windows are remembered, by their size: a day of hours, and room for those still amended."""
+"""How many windows are remembered, by size: a day of hours, and some more that may still be amended."""
 
 
 class WindowValue(NamedTuple):
-    """What one datastream came to in one window."""
+    """The value of one datastream in one window."""
 
     value: float
     flags: int
@@ -33,9 +33,8 @@ class NewestWindow(NamedTuple):
     """The newest window of one datastream, whether it has a value or not."""
 
     start: Instant
-    failure_flags: (
-        int  #: the flags that kept it from being measured enough; 0: it is, or nothing is known against it
-    )
+    #: flags of the observations that were not usable, where too few were usable; else 0
+    failure_flags: int
 
 
 class WindowHistory(msgspec.Struct, array_like=True):
@@ -45,26 +44,28 @@ class WindowHistory(msgspec.Struct, array_like=True):
     newest: dict[int, NewestWindow] = msgspec.field(default_factory=dict)  #: by datastream
 
     def add(self, aggregate: Aggregate) -> bool:
-        """Take in a window as it was told; return whether it says anything new.
+        """Add an emitted window; return whether it changes the history.
 
-        A window older than all that are remembered is passed over: what is kept is the newest of the set. One
-        that has no value any more, because all in it was judged again, is forgotten.
+        Ignore a window older than all remembered ones: the newest of the set are kept. Remove a window that
+        has no value any more, because its observations were found suspect.
         """
-        turned = self._note_end(aggregate)
+        has_failure_changed = self._note_newest(aggregate)
         value = aggregate.total if aggregate.total is not None else aggregate.mean
-        of_start = self.windows.get(aggregate.start)
+        by_datastream = self.windows.get(aggregate.start)
         if value is None:
-            forgotten = of_start is not None and of_start.pop(aggregate.datastream, None) is not None
-            return forgotten or turned
-        if of_start is None:
+            is_removed = (
+                by_datastream is not None and by_datastream.pop(aggregate.datastream, None) is not None
+            )
+            return is_removed or has_failure_changed
+        if by_datastream is None:
             if len(self.windows) >= WINDOWS_MAX[aggregate.size]:
                 oldest = min(self.windows)
                 if aggregate.start < oldest:
-                    return turned
+                    return has_failure_changed
                 del self.windows[oldest]
-            of_start = self.windows[aggregate.start] = {}
+            by_datastream = self.windows[aggregate.start] = {}
         coverage = aggregate.coverage
-        of_start[aggregate.datastream] = WindowValue(
+        by_datastream[aggregate.datastream] = WindowValue(
             value,
             aggregate.flags,
             aggregate.count,
@@ -74,8 +75,8 @@ class WindowHistory(msgspec.Struct, array_like=True):
         )
         return True
 
-    def _note_end(self, aggregate: Aggregate) -> bool:
-        """Remember the newest window of a datastream; return whether one failed, or no longer does."""
+    def _note_newest(self, aggregate: Aggregate) -> bool:
+        """Note the newest window of a datastream; return whether it starts or ceases to fail."""
         known = self.newest.get(aggregate.datastream)
         if known is not None and aggregate.start < known.start:
             return False
@@ -86,10 +87,10 @@ class WindowHistory(msgspec.Struct, array_like=True):
         return end != known and bool(end.failure_flags or (known is not None and known.failure_flags))
 
     def failure(self, property: ObservedProperty, size: Duration) -> NewestWindow | None:
-        """Return what the entity's newest window of this size failed by, or None where it has a value.
+        """Return the flags by which the entity's newest window of this size failed; None where it has a
+        value.
 
-        One sensor that has not failed speaks for the others, also while its window is not closed yet; a sum
-        needs all of them.
+        One sensor that has not failed suffices, even while its window is not closed yet; a sum needs all.
         """
         newest = max((one.start for one in self.newest.values()), default=0)
         recent = [one for one in self.newest.values() if one.start >= newest - size]
@@ -100,28 +101,28 @@ class WindowHistory(msgspec.Struct, array_like=True):
         if values and values[-1].time >= newest and is_valid(values[-1].coverage):
             return None
         flags = 0
-        for one in recent:
-            flags |= one.failure_flags
+        for window in recent:
+            flags |= window.failure_flags
         return NewestWindow(newest, flags)
 
     def values(self, property: ObservedProperty) -> list[InputValue]:
         """Return the entity's value in each window, oldest first: its datastreams combined.
 
-        Suspect observations are not in a window's value, so their flags do not follow it. A datastream that
-        did not measure enough of a window is left out: it neither enters the value nor takes the coverage of
-        the others away. Only a sum needs all of its parts, and has their mean coverage.
+        Suspect observations do not enter a window, so their flags do not, either. A datastream with too low
+        coverage is left out, and does not lower the coverage of the others. Only a sum needs all of its
+        parts, and has their mean coverage.
         """
-        found = []
+        values = []
         for start in sorted(self.windows):
             parts = [one for _, one in self.parts(start, property)]
             if parts:
                 value = combine_values(property.combination, [one.value for one in parts])
                 coverage = sum(one.coverage for one in parts) / len(parts)
-                found.append(InputValue(value, start, 0, sum(one.count for one in parts), coverage))
-        return found
+                values.append(InputValue(value, start, 0, sum(one.count for one in parts), coverage))
+        return values
 
     def parts(self, start: Instant, property: ObservedProperty) -> list[tuple[int, WindowValue]]:
-        """Return the datastreams that count in a window, with what they came to, by id."""
+        """Return the datastreams that count in a window, with their values, by id."""
         is_sum = property.combination == "sum"
         return [
             (id, one)
