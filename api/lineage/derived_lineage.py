@@ -1,18 +1,17 @@
-"""Provenance of a value that is derived: the inputs of an indicator, the entities behind a roll-up."""
+"""Lineage of a derived value: the inputs of an indicator, or the entities behind a roll-up."""
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import urlencode
 
-from api.entities.documents import value_document
 from api.history.series import BucketQuery, ValueSeries, read_buckets, read_series
-from api.lineage.observation_lineage import ObservationTracer
+from api.http.responses import Document
 from api.lineage.value_lineage import (
     PUBLISHED_MAX,
     WITHHELD,
     LineageContext,
     LineageTime,
+    present_value,
     published_value_document,
     trace_observed_value,
     trace_published_value,
@@ -33,15 +32,12 @@ from twin.model.names import AREA_PREFIX, ValueName, averaging_window, resolve_n
 from twin.model.observed_property import Aggregation
 from twin.quality.quality_flags import quality_word
 from twin.state.area_state import area_of
-from twin.state.freshness import freshness
-
-Document = dict[str, Any]
 
 CONTRIBUTIONS_MAX = 200
-INPUT_ORIGINS_MAX = 10
-"""Observations of one input that are told with their messages; its own provenance has more."""
+INPUT_OBSERVATIONS_MAX = 10
+"""Observations of one input that are traced to their messages; the lineage of the input itself has more."""
 
-# What a window of a property counts as (`twin.state.window_history`).
+# The aggregate of a window by the aggregation of its property, as in `twin.state.window_history`.
 _AGGREGATES: dict[Aggregation, AggregateName] = {
     "mean": "mean",
     "sum": "sum",
@@ -52,77 +48,72 @@ _AGGREGATES: dict[Aggregation, AggregateName] = {
 }
 
 
-async def trace_value(asker: LineageContext, entity: str, what: ValueName, moment: LineageTime) -> Document:
-    """Return where a value comes from, one level down."""
-    document: Document = {"entityId": entity, "property": what.name, "unit": what.unit}
-    if what.observed:
-        return {**document, "kind": "observed", **await trace_observed_value(asker, entity, what, moment)}
+async def trace_value(context: LineageContext, entity: str, name: ValueName, time: LineageTime) -> Document:
+    """Return the lineage of a value, one level down."""
+    document: Document = {"entityId": entity, "property": name.name, "unit": name.unit}
+    if name.observed:
+        observed = await trace_observed_value(context, entity, name, time)
+        return {**document, "kind": "observed", **observed}
     document |= {
-        "kind": "rollUp" if what.rolled_up else "indicator",
-        **await trace_published_value(asker, entity, what, moment),
+        "kind": "rollUp" if name.rolled_up else "indicator",
+        **await trace_published_value(context, entity, name, time),
     }
+    if name.rolled_up:
+        return document | await _contributions(context, entity, name, time)
     value = document.get("value")
     until = parse_instant(value["phenomenonTime"]) if value is not None else None
-    if moment.range is not None:
-        until = moment.range[1]
-    if what.rolled_up:
-        return document | await _contributions(asker, entity, what, moment)
-    indicator = REGISTRY[what.base]
-    observed = {one.property for one in asker.context.model.datastreams_of(entity)}
-    used = [one for one in indicator.inputs if one.property in observed]
+    if time.range is not None:
+        until = time.range[1]
+    indicator = REGISTRY[name.base]
+    properties = {datastream.property for datastream in context.api.model.datastreams_of(entity)}
+    inputs = [each for each in indicator.inputs if each.property in properties]
     return {
         **document,
         "formula": indicator.formula_text,
         "source": indicator.source,
-        "inputs": [await _input(asker, entity, one, until, moment) for one in used if until is not None],
+        "inputs": [await _input(context, entity, each, until, time) for each in inputs if until is not None],
     }
 
 
 async def _input(
-    asker: LineageContext, entity: str, one: Input, until: Instant, moment: LineageTime
+    context: LineageContext, entity: str, input: Input, until: Instant, time: LineageTime
 ) -> Document:
-    """Return what an indicator was computed from, of one property.
+    """Return the values of one property that an indicator was computed from.
 
-    `until` is the end of the newest window, or the time of the newest value; a window reaches back from there
-    as far as the indicator looks.
+    `until` is the end of the newest window, or the time of the newest value; the values reach back from there
+    as far as the indicator uses them.
     """
-    model = asker.context.model
-    what = resolve_name(one.property, model)
-    size = averaging_window(one.averaging)
-    if what is None:  # The model does not know the property any more.
-        return {"property": one.property, "averaging": one.averaging, "need": one.need}
-    series = await read_series(asker.connection, entity, what)
-    start = until - max(one.history, size)
-    if moment.range is not None:
-        start = moment.range[0]
-    document: Document = {
-        "property": one.property,
-        "unit": what.unit,
-        "averaging": one.averaging,
-        "need": one.need,
-        "start": format_instant(start),
-        "end": format_instant(until),
-    }
+    model = context.api.model
+    name = resolve_name(input.property, model)
+    size = averaging_window(input.averaging)
+    document: Document = {"property": input.property, "averaging": input.averaging, "need": input.need}
+    if name is None:  # The model no longer contains the property.
+        return document
+    series = await read_series(context.connection, entity, name)
+    start = until - max(input.history, size)
+    if time.range is not None:
+        start = time.range[0]
+    document |= {"unit": name.unit, "start": format_instant(start), "end": format_instant(until)}
     if series.published:
-        # A window's sum is told at its end.
+        # The sum of a window is published at the window's end.
         values = await read_published_values(
-            asker.connection, entity, one.property, start + 1, until + 1, PUBLISHED_MAX
+            context.connection, entity, input.property, start + 1, until + 1, PUBLISHED_MAX
         )
-        document["values"] = [published_value_document(value, what) for value in values]
+        document["values"] = [published_value_document(value, name) for value in values]
     elif size:
-        interval = BucketInterval(elapsed=size)
-        aggregate = _AGGREGATES[what.aggregation]
-        wanted = BucketQuery(start, until, interval, (aggregate,), "UTC")
-        found = await read_buckets(asker.connection, series, wanted, model)
-        document["buckets"] = [_bucket(bucket, aggregate) for bucket in found]
-    document |= await _behind(asker, series, until, size)
-    query = {
-        "property": one.property,
-        "start": format_instant(start),
-        "end": format_instant(until + (not size)),
-    }
-    document["_links"] = {"provenance": {"href": f"/v1/entities/{entity}/provenance?{urlencode(query)}"}}
+        aggregate = _AGGREGATES[name.aggregation]
+        query = BucketQuery(start, until, BucketInterval(elapsed=size), (aggregate,), "UTC")
+        buckets = await read_buckets(context.connection, series, query, model)
+        document["buckets"] = [_bucket(bucket, aggregate) for bucket in buckets]
+    document |= await _input_observations(context, series, until, size)
+    period = {"start": format_instant(start), "end": format_instant(until + (not size))}
+    document["_links"] = _provenance_link(entity, input.property, period)
     return document
+
+
+def _provenance_link(entity: str, name: str, period: dict[str, str]) -> Document:
+    query = urlencode({"property": name, **period})
+    return {"provenance": {"href": f"/v1/entities/{entity}/provenance?{query}"}}
 
 
 def _bucket(bucket: HistoryBucket, aggregate: AggregateName) -> Document:
@@ -137,80 +128,77 @@ def _bucket(bucket: HistoryBucket, aggregate: AggregateName) -> Document:
     }
 
 
-async def _behind(asker: LineageContext, series: ValueSeries, until: Instant, size: int) -> Document:
-    """Return the observations of the newest window, or the newest ones of an instant."""
+async def _input_observations(
+    context: LineageContext, series: ValueSeries, until: Instant, size: int
+) -> Document:
+    """Return the observations of the newest window, or the newest ones until an instant."""
     if series.published:
         return {"observations": [], "truncated": False, "withheld": WITHHELD}
     if size:
-        found = await read_raw_observations(
-            asker.connection, series.datastreams, until - size, until, INPUT_ORIGINS_MAX + 1
+        observations = await read_raw_observations(
+            context.connection, series.datastreams, until - size, until, INPUT_OBSERVATIONS_MAX + 1
         )
     else:
-        found = await read_newest_raw_observations(asker.connection, dict.fromkeys(series.datastreams, until))
-    behind = await read_source_datastreams(asker.connection, series.entity, series.named.name)
-    tracer = ObservationTracer(asker.context, asker.connection, series.entity, series.named.name, behind)
-    traced = await tracer.trace(found[:INPUT_ORIGINS_MAX], asker.role)
+        latest = dict.fromkeys(series.datastreams, until)
+        observations = await read_newest_raw_observations(context.connection, latest)
+    sources = await read_source_datastreams(context.connection, series.entity, series.named.name)
+    tracer = context.tracer(series.entity, series.named.name, sources)
+    traced = await tracer.trace(observations[:INPUT_OBSERVATIONS_MAX], context.role)
     return {
-        "observations": [one.document for one in traced],
-        "truncated": len(found) > INPUT_ORIGINS_MAX,
+        "observations": [each.document for each in traced],
+        "truncated": len(observations) > INPUT_OBSERVATIONS_MAX,
     }
 
 
-async def _contributions(asker: LineageContext, area: str, what: ValueName, moment: LineageTime) -> Document:
-    """Return what the entities of an area, and the areas in it, tell it of a name."""
-    model = asker.context.model
-    found = []
-    sources = list(_sources(area, what, model))
-    for entity, name in sources[:CONTRIBUTIONS_MAX]:
-        value = await _contribution(asker, entity, name, moment)
-        if value is not None:
-            found.append(value)
+async def _contributions(context: LineageContext, area: str, name: ValueName, time: LineageTime) -> Document:
+    """Return the values that the entities and areas inside an area contribute to a roll-up."""
+    model = context.api.model
+    sources = _roll_up_sources(area, name, model)
+    contributions = [
+        contribution
+        for entity, source in sources[:CONTRIBUTIONS_MAX]
+        if (contribution := await _contribution(context, entity, source, time)) is not None
+    ]
     return {
-        "rollUp": roll_up_of(what.base, model),
-        "contributions": found,
+        "rollUp": roll_up_of(name.base, model),
+        "contributions": contributions,
         "truncated": len(sources) > CONTRIBUTIONS_MAX,
     }
 
 
-def _sources(area: str, what: ValueName, model: CityModel) -> list[tuple[str, str]]:
-    """Return which entity tells an area what, ordered by id: of its own, or rolled up over itself."""
-    found = []
-    for entity in sorted(model.entities.values(), key=lambda one: one.id):
+def _roll_up_sources(area: str, name: ValueName, model: CityModel) -> list[tuple[str, str]]:
+    """Return the entities that contribute to a roll-up, each with the name of its value, ordered by id."""
+    sources = []
+    for entity in sorted(model.entities.values(), key=lambda entity: entity.id):
         if area_of(entity.id, model) == area:
-            found.append((entity.id, what.base))
+            sources.append((entity.id, name.base))
         if entity.parent == area:
-            found.append((entity.id, AREA_PREFIX + what.base))
-    return found
+            sources.append((entity.id, AREA_PREFIX + name.base))
+    return sources
 
 
 async def _contribution(
-    asker: LineageContext, entity: str, name: str, moment: LineageTime
+    context: LineageContext, entity: str, name: str, time: LineageTime
 ) -> Document | None:
-    """Return what one entity has of a name, or None when that is nothing."""
-    view = asker.context.hub.view
-    what = resolve_name(name, view.model)
-    known = view.entity(entity)
-    value = known.values.get(name) if known is not None else None
-    interval = view.expected_interval(value.update) if value is not None else None
-    if what is None or value is None or interval is None:
+    """Return the value of one entity, or None when it has none."""
+    value_name = resolve_name(name, context.api.model)
+    present = present_value(context, entity, value_name) if value_name is not None else None
+    if value_name is None or present is None:
         return None
-    time = moment.time or (moment.range[1] if moment.range is not None else None)
-    query = {"property": name}
-    if moment.range is not None:
-        query |= {"start": format_instant(moment.range[0]), "end": format_instant(moment.range[1])}
-    elif time is not None:
-        query["time"] = format_instant(time)
+    instant, period = time.time, {}
+    if time.range is not None:
+        instant = time.time or time.range[1]
+        period = {"start": format_instant(time.range[0]), "end": format_instant(time.range[1])}
+    elif instant is not None:
+        period = {"time": format_instant(instant)}
     document: Document = {
         "entityId": entity,
         "property": name,
-        "_links": {"provenance": {"href": f"/v1/entities/{entity}/provenance?{urlencode(query)}"}},
+        "_links": _provenance_link(entity, name, period),
     }
-    if time is None:
-        fresh = freshness(value.update.phenomenon_time, interval, asker.context.clock())
-        return document | value_document(value.update, what, fresh, view.model, asker.role)
-    at = LineageTime(time=time)
-    if what.observed:
-        past = await trace_observed_value(asker, entity, what, at)
-    else:
-        past = await trace_published_value(asker, entity, what, at)
+    if instant is None:
+        return document | present
+    at = LineageTime(time=instant)
+    trace = trace_observed_value if value_name.observed else trace_published_value
+    past = await trace(context, entity, value_name, at)
     return document | past["value"] if past["value"] is not None else None

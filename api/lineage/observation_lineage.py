@@ -1,13 +1,14 @@
-"""Origins: observations with everything that made their value, back to the message that they came in."""
+"""Lineage of single observations: calibration, flags, and the raw message that they arrived in."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from api.context import ApiContext
 from api.http.access import Role
+from api.http.responses import Document
 from runtime.kafka.topics import OBSERVATIONS
 from storage.database import Connection
 from storage.history.history_reader import read_extents
@@ -23,22 +24,20 @@ from twin.quality.quality_flags import QualityFlag, quality_word
 from twin.quality.quality_rules import TIME_RULES_ONLY, QualityRules
 from twin.wire.messages import partition_of
 
-Document = dict[str, Any]
-
-# Each is looked up in the messages of its partition, which takes about a millisecond.
+# Finding the message of one observation in its partition takes about a millisecond.
 TRACED_MAX = 50
 
 
 class TracedObservation(NamedTuple):
-    """An observation that was calibrated and judged, and what it was made of."""
+    """A calibrated and checked observation, with its lineage."""
 
-    observation: Observation  #: as it counts
+    observation: Observation
     document: Document
     interval: Duration  #: expected time between two
 
 
 class ObservationTracer:
-    """Walks from observations of one property of one entity back to their messages, for one role."""
+    """Traces observations of one property of one entity back to their messages, for one role."""
 
     def __init__(
         self,
@@ -46,47 +45,46 @@ class ObservationTracer:
         connection: Connection,
         entity: str,
         property: str,
-        behind: Collection[SourceDatastream],
+        sources: Collection[SourceDatastream],
     ) -> None:
-        known = context.model.properties.get(property)
+        observed = context.model.properties.get(property)
         self._connection = connection
-        self._model = context.model
         self._partition = partition_of(entity, context.settings.partitions)
-        self._behind = {one.id: one for one in behind}
-        self._rules: QualityRules = known.quality if known is not None else TIME_RULES_ONLY
-        self._kept: dict[int, DatastreamExtent] = {}
+        self._sources = {source.id: source for source in sources}
+        self._rules: QualityRules = observed.quality if observed is not None else TIME_RULES_ONLY
+        self._extents: dict[int, DatastreamExtent] = {}
 
-    async def trace(self, origins: Sequence[Observation], role: Role) -> list[TracedObservation]:
-        """Return observations with their origin; at most `TRACED_MAX` are asked for at a time.
+    async def trace(self, observations: Sequence[Observation], role: Role) -> list[TracedObservation]:
+        """Return observations with their lineage; pass at most `TRACED_MAX` at a time.
 
-        Payloads of personal sensors are told to the role metering alone. That their observations are not
-        given to others at all is up to the caller.
+        Payloads of personal sensors are included for the role metering only. The caller decides whether a
+        role gets their observations at all.
         """
-        missing = sorted({one.datastream for one in origins} - self._kept.keys())
+        missing = sorted({each.datastream for each in observations} - self._extents.keys())
         if missing:
-            self._kept |= {one.id: one for one in await read_extents(self._connection, missing, None)}
-        return [await self._trace(one, role) for one in origins]
+            extents = await read_extents(self._connection, missing, None)
+            self._extents |= {extent.id: extent for extent in extents}
+        return [await self._trace(observation, role) for observation in observations]
 
-    async def _trace(self, origin: Observation, role: Role) -> TracedObservation:
-        kept, behind = self._kept[origin.datastream], self._behind[origin.datastream]
-        calibration = calibration_at(kept.calibrations, origin.phenomenon_time)
-        value = origin.value
+    async def _trace(self, raw: Observation, role: Role) -> TracedObservation:
+        extent, source = self._extents[raw.datastream], self._sources[raw.datastream]
+        calibration = calibration_at(extent.calibrations, raw.phenomenon_time)
+        value = raw.value
         if calibration is not None:
             value = calibration.gain * value + calibration.offset
-        times = check_times(origin.phenomenon_time, origin.received_time, self._rules, kept.interval)
-        flags = origin.flags | times
-        hidden = behind.personal and not may_read_personal_data(role)
+        flags = raw.flags | check_times(raw.phenomenon_time, raw.received_time, self._rules, extent.interval)
+        hidden = source.personal and not may_read_personal_data(role)
         document: Document = {
-            "datastreamId": origin.datastream,
-            "sensorId": behind.sensor,
-            "phenomenonTime": format_instant(origin.phenomenon_time),
-            "receivedTime": format_instant(origin.received_time),
-            "rawValue": origin.value,
+            "datastreamId": raw.datastream,
+            "sensorId": source.sensor,
+            "phenomenonTime": format_instant(raw.phenomenon_time),
+            "receivedTime": format_instant(raw.received_time),
+            "rawValue": raw.value,
             "value": value,
             "quality": quality_word(flags),
             "flags": flag_names(flags),
             "calibration": None,
-            "message": await self._message(origin, hidden=hidden),
+            "message": await self._message(raw, hidden=hidden),
         }
         if calibration is not None:
             open_ended = calibration.end >= INSTANT_MAX
@@ -96,25 +94,21 @@ class ObservationTracer:
                 "gain": calibration.gain,
                 "offset": calibration.offset,
             }
-        observation = Observation(
-            origin.datastream, origin.phenomenon_time, origin.received_time, value, flags
-        )
-        return TracedObservation(observation, document, kept.interval)
+        observation = Observation(raw.datastream, raw.phenomenon_time, raw.received_time, value, flags)
+        return TracedObservation(observation, document, extent.interval)
 
-    async def _message(self, origin: Observation, *, hidden: bool) -> Document | None:
+    async def _message(self, raw: Observation, *, hidden: bool) -> Document | None:
         try:
-            found = await find_message(
-                self._connection, self._partition, origin.datastream, origin.received_time
-            )
+            message = await find_message(self._connection, self._partition, raw.datastream, raw.received_time)
         except MessageError as error:
             return {"problem": str(error)}
-        return message_document(found, hidden=hidden) if found is not None else None
+        return message_document(message, hidden=hidden) if message is not None else None
 
 
 def message_document(message: StoredMessage, *, hidden: bool) -> Document:
-    """Return a message; `hidden` leaves its payload out, not its hash."""
+    """Return a message; `hidden` omits its payload, but not the hash of it."""
     header = message.header
-    told = message.payload is not None and not hidden
+    shown = message.payload is not None and not hidden
     return {
         "topic": header.topic,
         "feed": header.feed,
@@ -124,7 +118,7 @@ def message_document(message: StoredMessage, *, hidden: bool) -> Document:
         "decoderVersion": header.decoder_version,
         "payloadBytes": header.payload_bytes,
         "payloadSha256": header.payload_sha256.hex(),
-        "payload": base64.b64encode(message.payload or b"").decode() if told else None,
+        "payload": base64.b64encode(message.payload or b"").decode() if shown else None,
         "session": message.session,
         "sequence": header.sequence if header.sequence >= 0 else None,
         "replayed": header.sequence < 0,
@@ -143,4 +137,4 @@ def flag_names(flags: int) -> list[str]:
     >>> flag_names(QualityFlag.OUT_OF_RANGE | QualityFlag.LATE)
     ['late', 'out-of-range']
     """
-    return [(one.name or "").lower().replace("_", "-") for one in QualityFlag if flags & one]
+    return [(flag.name or "").lower().replace("_", "-") for flag in QualityFlag if flags & flag]

@@ -1,4 +1,4 @@
-"""Provenance: from a value back to the messages that it was made of."""
+"""Route of the lineage of a value: from the value back to the messages that it was made of."""
 
 from __future__ import annotations
 
@@ -36,36 +36,35 @@ class ProvenanceParameters(Parameters):
     end: TimeText | None = Field(default=None, description="Exclusive.")
 
 
-@router.get("/entities/{id}/provenance", summary="Where a value comes from", responses=examples.PROVENANCE)
+@router.get("/entities/{id}/provenance", summary="Get the lineage of a value", responses=examples.PROVENANCE)
 async def get_provenance(
-    request: Request, id: str, wanted: Annotated[ProvenanceParameters, Query()]
+    request: Request, id: str, parameters: Annotated[ProvenanceParameters, Query()]
 ) -> Response:
     """Return the observations behind a value with their calibration, decoder, topic and raw payload.
 
-    Of an indicator its inputs, of a roll-up the entities behind it, each with a link one level further down.
+    For an indicator its inputs, for a roll-up its entities, each with a link one level further down.
     """
-    context = context_of(request)
-    entity = lookup_entity(context.model, id)
-    what = lookup_name(wanted.property, context.model)
-    moment = _moment(wanted)
-    async with context.database.connection() as connection:
-        document = await trace_value(
-            LineageContext(context, connection, role_of(request)), entity.id, what, moment
-        )
+    api = context_of(request)
+    entity = lookup_entity(api.model, id)
+    name = lookup_name(parameters.property, api.model)
+    time = _lineage_time(parameters)
+    async with api.database.connection() as connection:
+        context = LineageContext(api, connection, role_of(request))
+        document = await trace_value(context, entity.id, name, time)
     return json_response({**document, "_links": page_links(request, None)})
 
 
-def _moment(wanted: ProvenanceParameters) -> LineageTime:
-    if (wanted.start is None) != (wanted.end is None):
-        missing = "start" if wanted.start is None else "end"
+def _lineage_time(parameters: ProvenanceParameters) -> LineageTime:
+    if (parameters.start is None) != (parameters.end is None):
+        missing = "start" if parameters.start is None else "end"
         raise bad_request(RequestFault("query", missing, "missing", "`start` and `end` go together"))
-    if wanted.start is None or wanted.end is None:
-        return LineageTime(parse_time(wanted.time) if wanted.time else None)
-    if wanted.time is not None:
+    if parameters.start is None or parameters.end is None:
+        return LineageTime(parse_time(parameters.time) if parameters.time else None)
+    if parameters.time is not None:
         raise bad_request(
             RequestFault("query", "time", "either", "give `time`, or `start` and `end`, not both")
         )
-    start, end = parse_time(wanted.start), parse_time(wanted.end)
+    start, end = parse_time(parameters.start), parse_time(parameters.end)
     if not start < end <= start + RANGE_MAX:
         raise bad_request(
             RequestFault("query", "end", "range", "expected an `end` after `start`, at most 366 days later")

@@ -1,13 +1,14 @@
-"""Provenance of a value that is observed: from the state, or an aggregate, back to the raw messages."""
+"""Lineage of an observed value: from the present state, or an aggregate, back to its observations."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from api.context import ApiContext
 from api.entities.documents import value_document
 from api.http.access import Role
+from api.http.responses import Document
 from api.lineage.observation_lineage import TRACED_MAX, ObservationTracer, TracedObservation
 from storage.database import Connection
 from storage.history.lineage import (
@@ -22,25 +23,22 @@ from storage.history.lineage import (
 from twin.instant import Instant, format_instant, parse_instant
 from twin.model.city_model import CityModel
 from twin.model.names import ValueName
-from twin.model.observation import LastGoodValue
+from twin.model.observation import LastGoodValue, Observation
 from twin.model.role import may_read_personal_data
 from twin.privacy.household_sum import HOUSEHOLD_WINDOW
 from twin.quality.quality_flags import is_usable, quality_word
 from twin.state.combination import CombinationInput, combine
-from twin.state.freshness import freshness
-
-Document = dict[str, Any]
 
 PUBLISHED_MAX = 100
 
 WITHHELD = (
-    "single readings of households are personal data, told to the role metering alone; `count` says over how "
-    "many connections the value is"
+    "single readings of households are personal data, shown to the role metering only; `count` is the number "
+    "of connections behind the value"
 )
 
 
 class LineageTime(NamedTuple):
-    """Of which value the provenance is asked: the present one, the one at a time, or those of a range."""
+    """The value whose lineage is requested: the present one, the one at a time, or those of a range."""
 
     time: Instant | None = None
     start: Instant | None = None
@@ -48,112 +46,120 @@ class LineageTime(NamedTuple):
 
     @property
     def range(self) -> tuple[Instant, Instant] | None:
-        """The range; None when one value is asked for."""
+        """The range; None when one value is requested."""
         return (self.start, self.end) if self.start is not None and self.end is not None else None
 
 
 class LineageContext(NamedTuple):
-    """With what provenance is looked up, and for whom."""
+    """The api, the database connection and the role of one look-up of lineage."""
 
-    context: ApiContext
+    api: ApiContext
     connection: Connection
     role: Role
 
+    def tracer(self, entity: str, property: str, sources: Sequence[SourceDatastream]) -> ObservationTracer:
+        """Return a tracer of the observations of one property of an entity."""
+        return ObservationTracer(self.api, self.connection, entity, property, sources)
 
-def present_value(asker: LineageContext, entity: str, what: ValueName) -> Document | None:
-    """Return the present value out of the live view, or None when there is none."""
-    view = asker.context.hub.view
-    known = view.entity(entity)
-    value = known.values.get(what.name) if known is not None else None
-    interval = view.expected_interval(value.update) if value is not None else None
-    if value is None or interval is None:
+
+def present_value(context: LineageContext, entity: str, name: ValueName) -> Document | None:
+    """Return the present value from the live view, or None when there is none."""
+    view = context.api.hub.view
+    state = view.entity(entity)
+    value = state.values.get(name.name) if state is not None else None
+    freshness = view.freshness_of(value, context.api.clock()) if value is not None else None
+    if value is None or freshness is None:
         return None
-    fresh = freshness(value.update.phenomenon_time, interval, asker.context.clock())
-    return value_document(value.update, what, fresh, view.model, asker.role)
+    return value_document(value.update, name, freshness, view.model, context.role)
 
 
 async def trace_observed_value(
-    asker: LineageContext, entity: str, what: ValueName, moment: LineageTime
+    context: LineageContext, entity: str, name: ValueName, time: LineageTime
 ) -> Document:
-    """Return where the value of an observed property comes from."""
-    behind = await read_source_datastreams(asker.connection, entity, what.name)
-    if any(one.personal for one in behind):
-        return await _of_households(asker, entity, what, moment, behind)
-    tracer = ObservationTracer(asker.context, asker.connection, entity, what.name, behind)
-    if moment.range is not None:
-        return await _of_range(asker, tracer, moment.range, behind)
-    present = present_value(asker, entity, what) if moment.time is None else None
-    until = _until(asker, entity, moment, behind)
-    traced = await tracer.trace(
-        (await read_newest_raw_observations(asker.connection, until))[:TRACED_MAX], asker.role
-    )
-    value = present or _combined(traced, what, asker.context.model)
+    """Return the lineage of the value of an observed property."""
+    sources = await read_source_datastreams(context.connection, entity, name.name)
+    if any(source.personal for source in sources):
+        return await _trace_households(context, entity, name, time, sources)
+    tracer = context.tracer(entity, name.name, sources)
+    if time.range is not None:
+        return await _trace_range(context, tracer, time.range, sources)
+    present = present_value(context, entity, name) if time.time is None else None
+    until = _latest_times(context, entity, time, sources)
+    newest = await read_newest_raw_observations(context.connection, until)
+    traced = await tracer.trace(newest[:TRACED_MAX], context.role)
     return {
-        "value": value,
-        "observations": [one.document for one in traced],
+        "value": present or _combine(traced, name, context.api.model),
+        "observations": [each.document for each in traced],
         "truncated": len(until) > TRACED_MAX,
     }
 
 
-def _until(
-    asker: LineageContext, entity: str, moment: LineageTime, behind: Iterable[SourceDatastream]
+def _latest_times(
+    context: LineageContext, entity: str, time: LineageTime, sources: Iterable[SourceDatastream]
 ) -> dict[int, Instant]:
-    """Return up to when the newest observation of each datastream is meant."""
-    now = asker.context.clock()
-    if moment.time is not None:
-        return {one.id: moment.time for one in behind}
-    known = asker.context.hub.view.entity(entity)
-    states = known.datastreams if known is not None else {}
-    active = asker.context.model.datastreams
-    # What came in since the state was told is not behind it.
+    """Return, by datastream, the latest time that its newest observation may have."""
+    if time.time is not None:
+        return {source.id: time.time for source in sources}
+    now = context.api.clock()
+    state = context.api.hub.view.entity(entity)
+    states = state.datastreams if state is not None else {}
+    # The present value does not include what arrived after its state was published.
     return {
-        one.id: states[one.id].phenomenon_time if one.id in states else now
-        for one in behind
-        if one.id in active
+        source.id: states[source.id].phenomenon_time if source.id in states else now
+        for source in sources
+        if source.id in context.api.model.datastreams
     }
 
 
-def _combined(traced: Sequence[TracedObservation], what: ValueName, model: CityModel) -> Document | None:
-    """Return the value that the observations come to, as the stream combines them."""
-    parts = [
+def _combine(traced: Sequence[TracedObservation], name: ValueName, model: CityModel) -> Document | None:
+    """Return the value that the observations combine to, by the rule of the stream."""
+    inputs = [
         CombinationInput(
-            one.observation,
-            LastGoodValue(one.observation.value, one.observation.phenomenon_time)
-            if is_usable(one.observation.flags)
+            each.observation,
+            LastGoodValue(each.observation.value, each.observation.phenomenon_time)
+            if is_usable(each.observation.flags)
             else None,
-            one.interval,
+            each.interval,
         )
-        for one in traced
+        for each in traced
     ]
-    if not parts:
+    if not inputs:
         return None
-    state = combine(model.properties[what.name], parts)
-    sensors = {one.observation.datastream: one.document["sensorId"] for one in traced}
+    state = combine(model.properties[name.name], inputs)
+    sensors = {each.observation.datastream: each.document["sensorId"] for each in traced}
     return {
         "value": state.value,
-        "unit": what.unit,
+        "unit": name.unit,
         "phenomenonTime": format_instant(state.phenomenon_time),
         "receivedTime": format_instant(state.received_time),
         "quality": quality_word(state.flags),
         "count": len(state.datastreams),
-        "combination": model.properties[what.name].combination,
-        "sensorIds": sorted({sensors[one] for one in state.datastreams}),
-        "deviatingSensorIds": sorted({sensors[one] for one in state.deviating}),
+        "combination": model.properties[name.name].combination,
+        "sensorIds": sorted({sensors[id] for id in state.datastreams}),
+        "deviatingSensorIds": sorted({sensors[id] for id in state.deviating}),
     }
 
 
-async def _of_range(
-    asker: LineageContext,
+async def _read_range(
+    context: LineageContext, range: tuple[Instant, Instant], sources: Iterable[SourceDatastream]
+) -> list[Observation]:
+    """Return the observations of a range, one more than may be traced."""
+    ids = [source.id for source in sources]
+    return await read_raw_observations(context.connection, ids, *range, TRACED_MAX + 1)
+
+
+async def _trace_range(
+    context: LineageContext,
     tracer: ObservationTracer,
-    span: tuple[Instant, Instant],
-    behind: Iterable[SourceDatastream],
+    range: tuple[Instant, Instant],
+    sources: Iterable[SourceDatastream],
 ) -> Document:
-    """Return the observations of a range, and what they come to where all of them are here."""
-    found = await read_raw_observations(asker.connection, [one.id for one in behind], *span, TRACED_MAX + 1)
-    traced = await tracer.trace(found[:TRACED_MAX], asker.role)
-    usable = [one.observation.value for one in traced if is_usable(one.observation.flags)]
+    """Return the observations of a range, and their aggregate when all of them are included."""
+    observations = await _read_range(context, range, sources)
+    traced = await tracer.trace(observations[:TRACED_MAX], context.role)
+    usable = [each.observation.value for each in traced if is_usable(each.observation.flags)]
     aggregate: Document | None = None
-    if len(found) <= TRACED_MAX:
+    if len(observations) <= TRACED_MAX:
         aggregate = {
             "count": len(usable),
             "suspect": len(traced) - len(usable),
@@ -163,53 +169,59 @@ async def _of_range(
         }
     return {
         "aggregate": aggregate,
-        "observations": [one.document for one in traced],
-        "truncated": len(found) > TRACED_MAX,
+        "observations": [each.document for each in traced],
+        "truncated": len(observations) > TRACED_MAX,
     }
 
 
-async def _of_households(
-    asker: LineageContext, entity: str, what: ValueName, moment: LineageTime, behind: list[SourceDatastream]
+async def _trace_households(
+    context: LineageContext,
+    entity: str,
+    name: ValueName,
+    time: LineageTime,
+    sources: list[SourceDatastream],
 ) -> Document:
-    """Return the published value; what single connections sent in its window, to those who may see it."""
-    document = await trace_published_value(asker, entity, what, moment)
-    if not may_read_personal_data(asker.role):
+    """Return the published value; for the role metering with the observations of its window."""
+    document = await trace_published_value(context, entity, name, time)
+    if not may_read_personal_data(context.role):
         return {**document, "observations": [], "truncated": False, "withheld": WITHHELD}
-    span = moment.range
-    if span is None:
+    range = time.range
+    if range is None:
         value = document["value"]
-        end = asker.context.clock() if value is None else parse_instant(value["phenomenonTime"])
-        span = end - HOUSEHOLD_WINDOW, end
-    tracer = ObservationTracer(asker.context, asker.connection, entity, what.name, behind)
-    found = await read_raw_observations(asker.connection, [one.id for one in behind], *span, TRACED_MAX + 1)
-    traced = await tracer.trace(found[:TRACED_MAX], asker.role)
+        end = context.api.clock() if value is None else parse_instant(value["phenomenonTime"])
+        range = end - HOUSEHOLD_WINDOW, end
+    observations = await _read_range(context, range, sources)
+    tracer = context.tracer(entity, name.name, sources)
+    traced = await tracer.trace(observations[:TRACED_MAX], context.role)
     return {
         **document,
-        "observations": [one.document for one in traced],
-        "truncated": len(found) > TRACED_MAX,
+        "observations": [each.document for each in traced],
+        "truncated": len(observations) > TRACED_MAX,
     }
 
 
 async def trace_published_value(
-    asker: LineageContext, entity: str, what: ValueName, moment: LineageTime
+    context: LineageContext, entity: str, name: ValueName, time: LineageTime
 ) -> Document:
-    """Return the published value that is asked for, or those of a range."""
-    if moment.range is not None:
-        found = await read_published_values(asker.connection, entity, what.name, *moment.range, PUBLISHED_MAX)
-        return {"values": [published_value_document(one, what) for one in found]}
-    if moment.time is None:
-        return {"value": present_value(asker, entity, what)}
-    told = await read_published_value(asker.connection, entity, what.name, moment.time)
-    return {"value": published_value_document(told, what) if told is not None else None}
+    """Return the requested published value, or those of a range."""
+    if time.range is not None:
+        values = await read_published_values(
+            context.connection, entity, name.name, *time.range, PUBLISHED_MAX
+        )
+        return {"values": [published_value_document(value, name) for value in values]}
+    if time.time is None:
+        return {"value": present_value(context, entity, name)}
+    published = await read_published_value(context.connection, entity, name.name, time.time)
+    return {"value": published_value_document(published, name) if published is not None else None}
 
 
-def published_value_document(told: PublishedValue, what: ValueName) -> Document:
+def published_value_document(value: PublishedValue, name: ValueName) -> Document:
     """Return a published value."""
     return {
-        "value": told.value,
-        "unit": what.unit,
-        "phenomenonTime": format_instant(told.phenomenon_time),
-        "quality": quality_word(told.flags),
-        "count": told.count,
-        "revision": told.revision,
+        "value": value.value,
+        "unit": name.unit,
+        "phenomenonTime": format_instant(value.phenomenon_time),
+        "quality": quality_word(value.flags),
+        "count": value.count,
+        "revision": value.revision,
     }
