@@ -1,4 +1,8 @@
-"""Links that acknowledge: whoever was told of an incident says with one press that they know."""
+"""Acknowledgement links of notifications, and the page behind them: the alarms and one button.
+
+Mail scanners follow every link: opening the page changes nothing, only the button does. The page is plain
+HTML without a script.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from http import HTTPStatus
 from typing import Annotated, NamedTuple
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Path, Request
 from starlette.responses import HTMLResponse, Response
 
 from alerting.delivery.acknowledge_links import LINK_PATH, AcknowledgeLink, LinkRefusal, verify_link
@@ -17,8 +21,8 @@ from api.alarms import examples
 from api.alarms.incident_acknowledgement import acknowledge_incident, awaits_acknowledgement
 from api.alarms.lookup import lookup_incident
 from api.context import ApiContext, context_of
-from api.http.parameters import NoParameters
-from api.http.problems import ProblemError, problem_response
+from api.http.parameters import NoQuery
+from api.http.problems import ProblemError, not_found, problem_response
 from twin.alarms.messages import AlarmEvent
 from twin.instant import Instant, to_datetime
 from twin.model.bilingual_text import Language
@@ -28,110 +32,12 @@ from twin.model.role import Role
 router = APIRouter(tags=["duty"])
 
 TOKEN_CHARACTERS_MAX = 2_000
-Token = Annotated[str, Path(max_length=TOKEN_CHARACTERS_MAX, description="From a message.")]
-Nothing = Annotated[NoParameters, Query()]
+Token = Annotated[str, Path(max_length=TOKEN_CHARACTERS_MAX, description="From a notification.")]
 
-# Whoever is told of an incident sees of it what an operator sees.
+# A contact who is notified of an incident sees as much of it as an operator.
 _ROLE: Role = "operator"
 
-
-@router.get(
-    f"{LINK_PATH}{{token}}",
-    summary="What a link that acknowledges is about",
-    responses=examples.ACKNOWLEDGE_PAGE,
-    response_class=Response,
-)
-async def show(request: Request, token: Token, _: Nothing) -> Response:
-    """Show the incident of a link and a button; looking at it changes nothing."""
-    context = context_of(request)
-    try:
-        link = _link(context, token)
-        _event, alarms = await lookup_incident(context, link.incident, _ROLE)
-    except ProblemError as problem:
-        return _refused(request, problem)
-    return _page(context, link, alarms, LinkOutcome())
-
-
-@router.post(
-    f"{LINK_PATH}{{token}}",
-    summary="Acknowledge by a link",
-    responses=examples.ACKNOWLEDGE_PAGE,
-    response_class=Response,
-)
-async def acknowledge(request: Request, token: Token, _: Nothing) -> Response:
-    """Acknowledge the alarms of a link's incident for its contact; once for each of their occurrences."""
-    context = context_of(request)
-    try:
-        link = _link(context, token)
-        _event, alarms = await lookup_incident(context, link.incident, _ROLE)
-        became = await acknowledge_incident(context, alarms, _name(context, link), key=token)
-        _event, alarms = await lookup_incident(context, link.incident, _ROLE)
-    except ProblemError as problem:
-        return _refused(request, problem)
-    left = {one.alarm for one in alarms if awaits_acknowledgement(one)}
-    told = LinkOutcome(
-        acknowledged=any(one not in left for one in became.done),
-        unanswered=bool(became.unanswered),
-        already_used=any(one in left for one in became.done),
-    )
-    response = _page(context, link, alarms, told)
-    if told.unanswered:
-        response.status_code = HTTPStatus.ACCEPTED
-    return response
-
-
-def _link(context: ApiContext, token: str) -> AcknowledgeLink:
-    """Return what a link says; raise a problem: 410 for one that has expired, 404 for another's."""
-    key = context.settings.link_key
-    if key is None:
-        raise ProblemError(HTTPStatus.NOT_FOUND, "Links are not good here: this server has no key for them.")
-    found = verify_link(key.get_secret_value().encode(), token, context.clock())
-    if isinstance(found, LinkRefusal):
-        raise ProblemError(
-            HTTPStatus.GONE if found.expired else HTTPStatus.NOT_FOUND,
-            f"{found.reason[:1].upper()}{found.reason[1:]}; acknowledge the alarm on the page instead.",
-        )
-    return found
-
-
-def _contact(context: ApiContext, link: AcknowledgeLink) -> Contact | None:
-    return next((one for one in context.model.duty.contacts if one.id == link.contact), None)
-
-
-def _name(context: ApiContext, link: AcknowledgeLink) -> str:
-    contact = _contact(context, link)
-    return contact.name if contact is not None else link.contact
-
-
-def _page(
-    context: ApiContext, link: AcknowledgeLink, alarms: list[AlarmEvent], told: LinkOutcome
-) -> Response:
-    contact = _contact(context, link)
-    language: Language = contact.language if contact is not None else "nl"
-    zone = ZoneInfo(context.model.city.timezone)
-    return _html(incident_page(alarms, _name(context, link), language, zone, told))
-
-
-def _refused(request: Request, problem: ProblemError) -> Response:
-    """Return a page for people, and a problem document for programs."""
-    if "text/html" not in request.headers.get("accept", ""):
-        return problem_response(problem, request.url.path)
-    language: Language = "en" if request.headers.get("accept-language", "").startswith("en") else "nl"
-    response = _html(refusal_page(problem.detail, language))
-    response.status_code = problem.status
-    response.headers.update(problem.headers)
-    return response
-
-
-def _html(text: str) -> Response:
-    return HTMLResponse(text, headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY})
-
-
-# The page behind a link that acknowledges: what is the matter, and one button. Plain HTML, no script.
-#
-# Mail scanners follow every link they see: looking at the page changes nothing, only the button does.
-
-# Only this page may send a form, and only to where it came from.
+# Only this page may send a form, and only to its own origin.
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -145,12 +51,12 @@ CONTENT_SECURITY_POLICY = "; ".join(
 _WORDS: dict[Language, dict[str, str]] = {
     "en": {
         "title": "Acknowledge",
-        "button": "I know of it, I am on it",
-        "waiting": "These alarms wait for somebody to say that they know:",
-        "none": "Nothing waits for an acknowledgement any more.",
-        "done": "Thank you. It is written down that you know of it.",
-        "open": "The command is on its way; look again in a moment.",
-        "used": "This link was used for this occurrence already; acknowledge it on the page.",
+        "button": "Acknowledge: I am handling this",
+        "waiting": "These alarms wait for an acknowledgement:",
+        "none": "No alarm waits for an acknowledgement any more.",
+        "done": "Thank you. Your acknowledgement is recorded.",
+        "open": "The command is being processed; reload this page in a moment.",
+        "used": "This link was already used for this occurrence; acknowledge the alarm on the page.",
         "by": "acknowledged by",
         "since": "since",
         "page": "To the page",
@@ -158,11 +64,11 @@ _WORDS: dict[Language, dict[str, str]] = {
     },
     "nl": {
         "title": "Bevestigen",
-        "button": "Ik weet ervan, ik ben ermee bezig",
-        "waiting": "Deze alarmen wachten tot iemand laat weten ervan te weten:",
-        "none": "Er wacht niets meer op een bevestiging.",
-        "done": "Dank u. Er staat nu dat u ervan weet.",
-        "open": "De opdracht is onderweg; kijk zo nog eens.",
+        "button": "Bevestigen: ik pak dit op",
+        "waiting": "Deze alarmen wachten op een bevestiging:",
+        "none": "Er wacht geen alarm meer op een bevestiging.",
+        "done": "Dank u. Uw bevestiging is vastgelegd.",
+        "open": "De opdracht wordt verwerkt; vernieuw deze pagina over een ogenblik.",
         "used": "Deze link is voor dit voorval al gebruikt; bevestig het op de pagina.",
         "by": "bevestigd door",
         "since": "sinds",
@@ -182,8 +88,100 @@ _STYLE = (
 )
 
 
+@router.get(
+    f"{LINK_PATH}{{token}}",
+    summary="Show the incident of an acknowledgement link",
+    responses=examples.ACKNOWLEDGE_PAGE,
+    response_class=Response,
+)
+async def show(request: Request, token: Token, _: NoQuery) -> Response:
+    """Return a page with the alarms of the incident and a button; opening it changes nothing."""
+    context = context_of(request)
+    try:
+        link = _link(context, token)
+        _event, alarms = await lookup_incident(context, link.incident, _ROLE)
+    except ProblemError as problem:
+        return _refused(request, problem)
+    return _page(context, link, alarms, LinkOutcome())
+
+
+@router.post(
+    f"{LINK_PATH}{{token}}",
+    summary="Acknowledge an incident by a link",
+    responses=examples.ACKNOWLEDGE_PAGE,
+    response_class=Response,
+)
+async def acknowledge(request: Request, token: Token, _: NoQuery) -> Response:
+    """Acknowledge the alarms of the link's incident for its contact; once for each occurrence."""
+    context = context_of(request)
+    try:
+        link = _link(context, token)
+        _event, alarms = await lookup_incident(context, link.incident, _ROLE)
+        result = await acknowledge_incident(context, alarms, _name(context, link), key=token)
+        _event, alarms = await lookup_incident(context, link.incident, _ROLE)
+    except ProblemError as problem:
+        return _refused(request, problem)
+    waiting = {event.alarm for event in alarms if awaits_acknowledgement(event)}
+    outcome = LinkOutcome(
+        acknowledged=any(alarm not in waiting for alarm in result.done),
+        unanswered=bool(result.unanswered),
+        already_used=any(alarm in waiting for alarm in result.done),
+    )
+    response = _page(context, link, alarms, outcome)
+    if outcome.unanswered:
+        response.status_code = HTTPStatus.ACCEPTED
+    return response
+
+
+def _link(context: ApiContext, token: str) -> AcknowledgeLink:
+    """Return a verified link; raise a problem: 410 when it has expired, 404 when it is not valid."""
+    key = context.settings.link_key
+    if key is None:
+        raise not_found("This server has no key to verify acknowledgement links.")
+    link = verify_link(key.get_secret_value().encode(), token, context.clock())
+    if isinstance(link, LinkRefusal):
+        raise ProblemError(
+            HTTPStatus.GONE if link.expired else HTTPStatus.NOT_FOUND,
+            f"{link.reason[:1].upper()}{link.reason[1:]}; acknowledge the alarm on the page instead.",
+        )
+    return link
+
+
+def _contact(context: ApiContext, link: AcknowledgeLink) -> Contact | None:
+    return next((contact for contact in context.model.duty.contacts if contact.id == link.contact), None)
+
+
+def _name(context: ApiContext, link: AcknowledgeLink) -> str:
+    contact = _contact(context, link)
+    return contact.name if contact is not None else link.contact
+
+
+def _page(
+    context: ApiContext, link: AcknowledgeLink, alarms: list[AlarmEvent], outcome: LinkOutcome
+) -> Response:
+    contact = _contact(context, link)
+    language: Language = contact.language if contact is not None else "nl"
+    zone = ZoneInfo(context.model.city.timezone)
+    return _html(incident_page(alarms, _name(context, link), language, zone, outcome))
+
+
+def _refused(request: Request, problem: ProblemError) -> Response:
+    """Return a page for browsers, and a problem document for other clients."""
+    if "text/html" not in request.headers.get("accept", ""):
+        return problem_response(problem, request.url.path)
+    language: Language = "en" if request.headers.get("accept-language", "").startswith("en") else "nl"
+    response = _html(refusal_page(problem.detail, language))
+    response.status_code = problem.status
+    response.headers.update(problem.headers)
+    return response
+
+
+def _html(text: str) -> Response:
+    return HTMLResponse(text, headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY})
+
+
 class LinkOutcome(NamedTuple):
-    """What became of pressing the button; all False before."""
+    """The result of pressing the button; all False before."""
 
     acknowledged: bool = False
     unanswered: bool = False
@@ -191,33 +189,34 @@ class LinkOutcome(NamedTuple):
 
 
 def incident_page(
-    alarms: Sequence[AlarmEvent], name: str, language: Language, zone: ZoneInfo, told: LinkOutcome
+    alarms: Sequence[AlarmEvent], name: str, language: Language, zone: ZoneInfo, outcome: LinkOutcome
 ) -> str:
-    """Return the page of an incident's alarms, for a contact; `zone` is that of the times it shows."""
+    """Return the page of an incident's alarms for the contact `name`; times are shown in `zone`."""
     words = _WORDS[language]
-    waiting = [one for one in alarms if awaits_acknowledgement(one)]
-    said = "".join(
+    waiting = [event for event in alarms if awaits_acknowledgement(event)]
+    status = "".join(
         f"<p role=status>{escape(words[word])}</p>"
-        for word, holds in (
-            ("done", told.acknowledged),
-            ("open", told.unanswered),
-            ("used", told.already_used),
+        for word, applies in (
+            ("done", outcome.acknowledged),
+            ("open", outcome.unanswered),
+            ("used", outcome.already_used),
         )
-        if holds
+        if applies
     )
-    ask = bool(waiting) and not (told.acknowledged or told.unanswered or told.already_used)
-    form = f"<form method=post><button>{escape(words['button'])}</button></form>" if ask else ""
+    form = ""
+    if waiting and not any(outcome):
+        form = f"<form method=post><button>{escape(words['button'])}</button></form>"
     lead = words["waiting"] if waiting else words["none"]
-    items = "".join(_item(one, language, zone) for one in waiting or alarms)
+    items = "".join(_item(event, language, zone) for event in waiting or alarms)
     body = (
-        f"<p>{escape(name)}</p>{said}<p>{escape(lead)}</p><ul>{items}</ul>{form}"
+        f"<p>{escape(name)}</p>{status}<p>{escape(lead)}</p><ul>{items}</ul>{form}"
         f"<p><a href='/'>{escape(words['page'])}</a></p>"
     )
     return _document(words["title"], body, language)
 
 
 def refusal_page(reason: str, language: Language) -> str:
-    """Return the page that says why a link is of no use."""
+    """Return the page that gives the reason why a link is refused."""
     words = _WORDS[language]
     body = f"<p role=alert>{escape(reason)}</p><p><a href='/'>{escape(words['page'])}</a></p>"
     return _document(words["bad"], body, language)

@@ -1,4 +1,4 @@
-"""The alarms in force as an Atom feed (RFC 4287) whose entries lead to CAP: what aggregators read. Pure."""
+"""The alarms in force as an Atom feed (RFC 4287) for aggregators; its entries link to CAP messages. Pure."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ ATOM_TYPE = "application/atom+xml"
 _ATOM = "http://www.w3.org/2005/Atom"
 
 
-def atom_feed(alarms: Sequence[AlarmEvent], newest: Instant, model: CityModel, origin: CapSender) -> bytes:
-    """Return the feed; `newest` is when anything changed last."""
+def atom_feed(alarms: Sequence[AlarmEvent], newest: Instant, model: CityModel, sender: CapSender) -> bytes:
+    """Return the feed; `newest` is the time of the last change."""
     feed = Element("feed", xmlns=_ATOM)
-    address = f"{origin.base}/v1/alarms/cap"
+    address = f"{sender.base}/v1/alarms/cap"
     _add(feed, "id", address)
     _add(feed, "title", f"{model.city.name}: alarms in force")
     _add(feed, "updated", format_instant(newest))
@@ -28,14 +28,14 @@ def atom_feed(alarms: Sequence[AlarmEvent], newest: Instant, model: CityModel, o
     _add(author, "name", model.city.name)
     SubElement(feed, "link", rel="self", type=ATOM_TYPE, href=address)
     for event in alarms[:ALARMS_MAX]:
-        _add_entry(feed, event, model, origin)
+        _add_entry(feed, event, model, sender)
     document: bytes = tostring(feed, encoding="utf-8", xml_declaration=True)
     return document
 
 
-def _add_entry(feed: Element, event: AlarmEvent, model: CityModel, origin: CapSender) -> None:
+def _add_entry(feed: Element, event: AlarmEvent, model: CityModel, sender: CapSender) -> None:
     entry = SubElement(feed, "entry")
-    address = f"{origin.base}/v1/alarms/{quote(event.alarm)}/cap"
+    address = f"{sender.base}/v1/alarms/{quote(event.alarm)}/cap"
     _add(entry, "id", f"{address}#{quote(message_identifier(event))}")
     _add(entry, "title", f"{title_of(event, model).en}, {model.entities[event.entity].name}")
     _add(entry, "updated", format_instant(event.told_time))

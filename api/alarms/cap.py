@@ -1,7 +1,8 @@
-"""Alarms in the Common Alerting Protocol (OASIS CAP 1.2, 1 July 2010), as anybody may see them. Pure.
+"""Public alarms in the Common Alerting Protocol (OASIS CAP 1.2, 1 July 2010). Pure.
 
-What the schema asks for and is easily missed: elements in exactly its order; times with an offset and without
-decimals, UTC being `-00:00`, never `Z` (3.3.2); no spaces, commas, `<` or `&` in identifiers and senders.
+Easily missed requirements of the schema: elements in exactly its order; times with an offset and without
+decimals, where UTC is `-00:00` and never `Z` (3.3.2); no spaces, commas, `<` or `&` in identifiers and
+senders; areas as polygons or circles of latitude and longitude.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 from urllib.parse import quote
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from api.alarms.visibility import Sentence, may_see_alarm, may_see_value, sentence_of, title_of
+from api.alarms.visibility import may_see_value, sentence_of, title_of
 from api.entities.geometry import bounding_box, distance_m, positions
 from twin.alarms.messages import AlarmEvent
 from twin.alarms.severity import Severity
@@ -27,13 +28,19 @@ MEDIA_TYPE = "application/cap+xml"
 
 CapStatus = Literal["Actual", "Exercise", "Test"]
 
-# An alert with many more is no alert any more; 500 in two languages are about a megabyte.
+# Nobody reads more; 500 alarms in two languages take about a megabyte.
 ALARMS_MAX = 500
 REFERENCES_MAX = 50
 
-_ASIDE = frozenset({AlarmState.SHELVED, AlarmState.SUPPRESSED, AlarmState.OUT_OF_SERVICE})
+# A point has no extent: its alarm concerns the surroundings, about a city block.
+POINT_RADIUS_KM = 0.1
 
-# What people do among themselves is no news to the public.
+# Of degrees: 0.1 m.
+DECIMALS = 6
+
+_NOT_IN_FORCE = frozenset({AlarmState.SHELVED, AlarmState.SUPPRESSED, AlarmState.OUT_OF_SERVICE})
+
+# Actions of operators are no news for the public.
 _INTERNAL = frozenset({"acknowledged", "assigned", "commented", "reset"})
 
 _SEVERITY = {
@@ -54,7 +61,7 @@ _LANGUAGES = {"en": "en-GB", "nl": "nl-NL"}
 
 
 class CapSender(NamedTuple):
-    """Who tells."""
+    """The sender of CAP messages."""
 
     sender: str
     status: CapStatus
@@ -62,20 +69,15 @@ class CapSender(NamedTuple):
 
 
 class CapMessage(NamedTuple):
-    """An event of an alarm as a message to the public, and those that it follows upon."""
+    """An alarm event as a message to the public, and the earlier messages that it refers to."""
 
     event: AlarmEvent
     earlier: Sequence[AlarmEvent] = ()  #: of the same occurrence, oldest first
 
 
-def is_public(event: AlarmEvent, model: CityModel) -> bool:
-    """Whether anybody may know of an alarm."""
-    return event.entity in model.entities and may_see_alarm("anonymous", event, model)
-
-
 def is_in_force(event: AlarmEvent) -> bool:
-    """Whether an alarm is something to be told: its condition holds, and nobody has set it aside."""
-    return event.active and event.state not in _ASIDE
+    """Whether an alarm is in force: active, and not shelved, suppressed or out of service."""
+    return event.active and event.state not in _NOT_IN_FORCE
 
 
 def last_message(events: Iterable[AlarmEvent]) -> CapMessage | None:
@@ -84,18 +86,18 @@ def last_message(events: Iterable[AlarmEvent]) -> CapMessage | None:
     The events are those of the alarm, newest first.
     """
     occurrence = None
-    told: list[AlarmEvent] = []
-    for one in events:
-        occurrence = one.occurrence if occurrence is None else occurrence
-        if one.occurrence != occurrence:
+    public: list[AlarmEvent] = []
+    for event in events:
+        occurrence = event.occurrence if occurrence is None else occurrence
+        if event.occurrence != occurrence:
             break
-        if one.kind not in _INTERNAL:
-            told.append(one)
-    return CapMessage(told[0], told[:0:-1]) if told else None
+        if event.kind not in _INTERNAL:
+            public.append(event)
+    return CapMessage(public[0], public[:0:-1]) if public else None
 
 
 def time_text(instant: Instant) -> str:
-    """Return a time as CAP writes it.
+    """Return a time in the format of CAP.
 
     >>> time_text(1767225600250000)
     '2026-01-01T00:00:00-00:00'
@@ -108,70 +110,71 @@ def message_identifier(event: AlarmEvent) -> str:
     return f"{event.alarm}.{event.occurrence}.{event.revision}"
 
 
-def alarm_alert(message: CapMessage, model: CityModel, origin: CapSender) -> bytes:
-    """Return the message about one alarm: Alert at first, then Update, and Cancel when it is over."""
+def alarm_alert(message: CapMessage, model: CityModel, sender: CapSender) -> bytes:
+    """Return the message about one alarm: Alert first, then Update, and Cancel once it is not in force."""
     event = message.event
     later = "Update" if is_in_force(event) else "Cancel"
     kind = later if message.earlier else "Alert"
-    alert = _alert(message_identifier(event), event.told_time, kind, origin)
+    alert = _alert(message_identifier(event), event.told_time, kind, sender)
     _add(alert, "code", f"livetwin:{model.city.id}")
     references = [
-        f"{origin.sender},{message_identifier(one)},{time_text(one.told_time)}"
-        for one in message.earlier[-REFERENCES_MAX:]
+        f"{sender.sender},{message_identifier(earlier)},{time_text(earlier.told_time)}"
+        for earlier in message.earlier[-REFERENCES_MAX:]
     ]
     if references:
         _add(alert, "references", " ".join(references))
-    _add_infos(alert, event, model, origin)
+    _add_infos(alert, event, model, sender)
     return _xml(alert)
 
 
-def city_alert(alarms: Sequence[AlarmEvent], newest: Instant, model: CityModel, origin: CapSender) -> bytes:
-    """Return all alarms in force as one alert with an info for each of them and each language.
+def city_alert(alarms: Sequence[AlarmEvent], newest: Instant, model: CityModel, sender: CapSender) -> bytes:
+    """Return all alarms in force as one alert, with an info for each alarm and language.
 
-    `newest` is when anything changed last; the alert that tells of it replaces every earlier one.
+    `newest` is the time of the last change; an alert with a later one replaces every earlier alert.
     """
-    alert = _alert(f"{model.city.id}.alarms.{newest}", newest, "Alert", origin)
+    alert = _alert(f"{model.city.id}.alarms.{newest}", newest, "Alert", sender)
     _add(alert, "code", f"livetwin:{model.city.id}")
     if not alarms:
         _add(alert, "note", "No alarm is in force.")
     elif len(alarms) > ALARMS_MAX:
         _add(alert, "note", f"{len(alarms)} alarms are in force; these are the last {ALARMS_MAX}.")
     for event in alarms[:ALARMS_MAX]:
-        _add_infos(alert, event, model, origin)
+        _add_infos(alert, event, model, sender)
     return _xml(alert)
 
 
-def _alert(identifier: str, sent: Instant, kind: str, origin: CapSender) -> Element:
+def _alert(identifier: str, sent: Instant, kind: str, sender: CapSender) -> Element:
     alert = Element(f"{{{NAMESPACE}}}alert")
     _add(alert, "identifier", identifier)
-    _add(alert, "sender", origin.sender)
+    _add(alert, "sender", sender.sender)
     _add(alert, "sent", time_text(sent))
-    _add(alert, "status", origin.status)
+    _add(alert, "status", sender.status)
     _add(alert, "msgType", kind)
     _add(alert, "source", "LiveTwin")
     _add(alert, "scope", "Public")
     return alert
 
 
-def _add_infos(alert: Element, event: AlarmEvent, model: CityModel, origin: CapSender) -> None:
+def _add_infos(alert: Element, event: AlarmEvent, model: CityModel, sender: CapSender) -> None:
     title, sentence = title_of(event, model), sentence_of("anonymous", event, model)
     for language in _LANGUAGES:
-        _add_info(alert, event, model, origin, language=language, said=(title, sentence))
+        texts = getattr(title, language), getattr(sentence, language)
+        _add_info(alert, event, model, sender, language=language, texts=texts)
 
 
 def _add_info(
     alert: Element,
     event: AlarmEvent,
     model: CityModel,
-    origin: CapSender,
+    sender: CapSender,
     *,
     language: str,
-    said: tuple[Sentence, Sentence],
+    texts: tuple[str, str],
 ) -> None:
-    title, sentence = (getattr(one, language) for one in said)
+    title, sentence = texts
     in_force = is_in_force(event)
     entity = model.entities[event.entity]
-    good = all(quality_word(one.flags) == "good" for one in event.operands)
+    good = all(quality_word(operand.flags) == "good" for operand in event.operands)
     info = SubElement(alert, f"{{{NAMESPACE}}}info")
     _add(info, "language", _LANGUAGES[language])
     _add(info, "category", _CATEGORY.get(event.theme, "Other"))
@@ -187,12 +190,13 @@ def _add_info(
     _add(info, "senderName", model.city.name)
     _add(info, "headline", f"{title}, {entity.name}")
     _add(info, "description", sentence)
-    _add(info, "web", f"{origin.base}/v1/alarms/{quote(event.alarm)}")
+    _add(info, "web", f"{sender.base}/v1/alarms/{quote(event.alarm)}")
     _add_named(info, "parameter", "livetwin:alarm", event.alarm)
     _add_named(info, "parameter", "livetwin:state", event.state)
-    for one in event.operands:
-        if may_see_value("anonymous", one, model):
-            _add_named(info, "parameter", f"livetwin:{one.name}", f"{format_number(one.value)} {one.unit}")
+    for operand in event.operands:
+        if may_see_value("anonymous", operand, model):
+            value = f"{format_number(operand.value)} {operand.unit}"
+            _add_named(info, "parameter", f"livetwin:{operand.name}", value)
     _add_area(info, event, model)
 
 
@@ -207,24 +211,25 @@ def _add_area(info: Element, event: AlarmEvent, model: CityModel) -> None:
     _add(area, "areaDesc", model.entities[event.entity].name)
     geometry = area_geometry(event.entity, model)
     if geometry is not None:
-        found = cap_polygons(geometry)
-        for one in found:
-            _add(area, "polygon", one)
-        around = cap_circle(geometry) if not found else None
-        if around is not None:
-            _add(area, "circle", around)
+        polygons = cap_polygons(geometry)
+        for polygon in polygons:
+            _add(area, "polygon", polygon)
+        circle = cap_circle(geometry) if not polygons else None
+        if circle is not None:
+            _add(area, "circle", circle)
     _add_named(area, "geocode", "livetwin:entity", event.entity)
 
 
 def _add_named(parent: Element, name: str, value_name: str, value: str) -> None:
-    one = SubElement(parent, f"{{{NAMESPACE}}}{name}")
-    _add(one, "valueName", value_name)
-    _add(one, "value", value)
+    element = SubElement(parent, f"{{{NAMESPACE}}}{name}")
+    _add(element, "valueName", value_name)
+    _add(element, "value", value)
 
 
 def _add(parent: Element, name: str, text: str) -> None:
-    # XML 1.0 has no way to write most control characters.
-    SubElement(parent, f"{{{NAMESPACE}}}{name}").text = "".join(one for one in text if one >= " ")
+    # XML 1.0 cannot represent most control characters.
+    printable = "".join(character for character in text if character >= " ")
+    SubElement(parent, f"{{{NAMESPACE}}}{name}").text = printable
 
 
 def _xml(root: Element) -> bytes:
@@ -232,17 +237,8 @@ def _xml(root: Element) -> bytes:
     return document
 
 
-# Areas of CAP: where an alarm is, as polygons or circles of latitude and longitude. Pure.
-
-# A point has no extent: what it tells is true of its surroundings, about a city block.
-POINT_RADIUS_KM = 0.1
-
-# 0.1 m.
-DECIMALS = 6
-
-
 def cap_polygons(geometry: Geometry) -> list[str]:
-    """Return the outer rings of a geometry: `lat,lon` pairs, the last the same as the first.
+    """Return the outer rings of a geometry: `lat,lon` pairs, the last equal to the first.
 
     >>> cap_polygons({"type": "Polygon", "coordinates": [[[4.7, 52.6], [4.8, 52.6], [4.8, 52.7]]]})
     ['52.6,4.7 52.6,4.8 52.7,4.8 52.6,4.7']
@@ -251,7 +247,7 @@ def cap_polygons(geometry: Geometry) -> list[str]:
 
 
 def cap_circle(geometry: Geometry) -> str | None:
-    """Return the circle around a geometry that has no polygon: `lat,lon radius`, in kilometres.
+    """Return the circle around a geometry without polygons: `lat,lon radius`, in kilometres.
 
     >>> cap_circle({"type": "Point", "coordinates": [4.75, 52.63]})
     '52.63,4.75 0.1'
@@ -261,19 +257,20 @@ def cap_circle(geometry: Geometry) -> str | None:
         return None
     centre = (box.west + box.east) / 2, (box.south + box.north) / 2
     farthest = max(
-        distance_m({"type": "Point", "coordinates": list(one)}, centre) for one in positions(geometry)
+        distance_m({"type": "Point", "coordinates": list(position)}, centre)
+        for position in positions(geometry)
     )
     return f"{_pair(centre)} {max(POINT_RADIUS_KM, round(farthest / 1000, 3)):g}"
 
 
 def area_geometry(entity: str, model: CityModel) -> Geometry | None:
     """Return the geometry of an entity, or of the nearest area that has one."""
-    found = model.entities.get(entity)
-    seen: set[str] = set()
-    while found is not None and found.geometry is None and found.id not in seen:
-        seen.add(found.id)
-        found = model.entities.get(found.parent) if found.parent is not None else None
-    return found.geometry if found is not None else None
+    area = model.entities.get(entity)
+    visited: set[str] = set()
+    while area is not None and area.geometry is None and area.id not in visited:
+        visited.add(area.id)
+        area = model.entities.get(area.parent) if area.parent is not None else None
+    return area.geometry if area is not None else None
 
 
 def _rings(geometry: Geometry) -> Iterator[Any]:
@@ -282,11 +279,11 @@ def _rings(geometry: Geometry) -> Iterator[Any]:
     if geometry["type"] == "Polygon":
         yield from geometry["coordinates"][:1]
     elif geometry["type"] == "MultiPolygon":
-        yield from (one[0] for one in geometry["coordinates"] if one)
+        yield from (rings[0] for rings in geometry["coordinates"] if rings)
 
 
 def _polygon(ring: Any) -> str:
-    pairs = [_pair(one) for one in ring]
+    pairs = [_pair(position) for position in ring]
     return " ".join(pairs if pairs[0] == pairs[-1] else [*pairs, pairs[0]])
 
 

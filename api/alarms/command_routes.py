@@ -1,11 +1,11 @@
-"""What operators do with alarms: a command on the log each, and the request waits for what became of it."""
+"""Routes of operator actions on alarms: each writes a command to the log and waits for its outcome."""
 
 from __future__ import annotations
 
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Header, Request
 from starlette.responses import Response
 
 from api.alarms import examples
@@ -17,7 +17,7 @@ from api.alarms.schemas import SHELVE_MAX, AlarmAssignBody, AlarmCommentBody, Al
 from api.context import context_of
 from api.http.access import actor_of, require_role
 from api.http.bodies import read_body
-from api.http.parameters import NoParameters
+from api.http.parameters import NoQuery
 from api.http.problems import ProblemError
 from api.http.responses import json_response
 from twin.alarms.messages import AlarmCommand
@@ -31,20 +31,19 @@ IdempotencyKey = Annotated[
     Header(
         alias="Idempotency-Key",
         max_length=IDEMPOTENCY_KEY_CHARACTERS_MAX,
-        description="Of your choice: the same action of the same alarm with the same key is done once.",
+        description="Of your choice: the same action on the same alarm with the same key is done once.",
     ),
 ]
-Nothing = Annotated[NoParameters, Query()]
 
 
 @router.post(
     "/alarms/{id}/_acknowledge",
-    summary="Say that somebody knows of an alarm",
+    summary="Acknowledge an alarm",
     responses=examples.COMMAND,
     openapi_extra=examples.COMMENTED_BODY,
 )
-async def acknowledge(request: Request, id: AlarmId, _: Nothing, key: IdempotencyKey = "") -> Response:
-    """Acknowledge an alarm; an `occurrence` makes sure that it is the one that was looked at."""
+async def acknowledge(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
+    """Acknowledge an alarm; `occurrence` refuses the command when the alarm was raised again since."""
     require_role(request, "operator")
     body = await read_body(request, AlarmRemarkBody)
     return await _command(request, id, "acknowledge", key, text=body.comment, occurrence=body.occurrence)
@@ -52,18 +51,18 @@ async def acknowledge(request: Request, id: AlarmId, _: Nothing, key: Idempotenc
 
 @router.post(
     "/alarms/{id}/_shelve",
-    summary="Set an alarm aside for a while",
+    summary="Shelve an alarm",
     responses=examples.COMMAND,
     openapi_extra=examples.SHELVE_BODY,
 )
-async def shelve(request: Request, id: AlarmId, _: Nothing, key: IdempotencyKey = "") -> Response:
-    """Set an alarm aside until a time at most seven days away; it comes back by itself."""
+async def shelve(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
+    """Shelve an alarm until a time at most seven days away; it is unshelved automatically."""
     require_role(request, "operator")
     body = await read_body(request, ShelveBody)
     until = body.end(
         context_of(request).clock(),
         SHELVE_MAX,
-        "what nobody wants to hear for longer is taken out of service",
+        "an alarm that is unwanted for longer is taken out of service",
     )
     return await _command(
         request, id, "shelve", key, text=body.comment, occurrence=body.occurrence, until=until
@@ -72,12 +71,12 @@ async def shelve(request: Request, id: AlarmId, _: Nothing, key: IdempotencyKey 
 
 @router.post(
     "/alarms/{id}/_assign",
-    summary="Give an alarm to somebody",
+    summary="Assign an alarm",
     responses=examples.COMMAND,
     openapi_extra=examples.ASSIGN_BODY,
 )
-async def assign(request: Request, id: AlarmId, _: Nothing, key: IdempotencyKey = "") -> Response:
-    """Say who looks after an alarm."""
+async def assign(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
+    """Set who is responsible for an alarm."""
     require_role(request, "operator")
     body = await read_body(request, AlarmAssignBody)
     return await _command(request, id, "assign", key, text=body.assignee, occurrence=body.occurrence)
@@ -85,18 +84,18 @@ async def assign(request: Request, id: AlarmId, _: Nothing, key: IdempotencyKey 
 
 @router.post(
     "/alarms/{id}/_comment",
-    summary="Write something down with an alarm",
+    summary="Comment on an alarm",
     responses=examples.COMMAND,
     openapi_extra=examples.COMMENT_BODY,
 )
-async def comment(request: Request, id: AlarmId, _: Nothing, key: IdempotencyKey = "") -> Response:
-    """Keep a comment among what happened to an alarm."""
+async def comment(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
+    """Add a comment to the events of an alarm."""
     require_role(request, "operator")
     body = await read_body(request, AlarmCommentBody)
     return await _command(request, id, "comment", key, text=body.text, occurrence=body.occurrence)
 
 
-async def _plain(request: Request, id: str, action: str, key: str) -> Response:
+async def _simple_command(request: Request, id: str, action: str, key: str) -> Response:
     require_role(request, "operator")
     body = await read_body(request, AlarmRemarkBody)
     return await _command(request, id, action, key, text=body.comment, occurrence=body.occurrence)
@@ -104,13 +103,13 @@ async def _plain(request: Request, id: str, action: str, key: str) -> Response:
 
 @router.post(
     "/alarms/{id}/_unshelve",
-    summary="Take a shelved alarm up again",
+    summary="Unshelve an alarm",
     responses=examples.COMMAND,
     openapi_extra=examples.COMMENTED_BODY,
 )
-async def unshelve(request: Request, id: AlarmId, _: Nothing, key: IdempotencyKey = "") -> Response:
-    """Take an alarm up again before its time is over."""
-    return await _plain(request, id, "unshelve", key)
+async def unshelve(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
+    """End the shelving of an alarm before its time."""
+    return await _simple_command(request, id, "unshelve", key)
 
 
 @router.post(
@@ -119,9 +118,9 @@ async def unshelve(request: Request, id: AlarmId, _: Nothing, key: IdempotencyKe
     responses=examples.COMMAND,
     openapi_extra=examples.COMMENTED_BODY,
 )
-async def reset(request: Request, id: AlarmId, _: Nothing, key: IdempotencyKey = "") -> Response:
-    """Let a latching alarm go whose condition does not hold any more."""
-    return await _plain(request, id, "reset", key)
+async def reset(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
+    """Reset a latching alarm whose condition no longer holds."""
+    return await _simple_command(request, id, "reset", key)
 
 
 @router.post(
@@ -130,9 +129,9 @@ async def reset(request: Request, id: AlarmId, _: Nothing, key: IdempotencyKey =
     responses=examples.COMMAND,
     openapi_extra=examples.COMMENTED_BODY,
 )
-async def remove(request: Request, id: AlarmId, _: Nothing, key: IdempotencyKey = "") -> Response:
+async def remove(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """Take an alarm out of service until further notice."""
-    return await _plain(request, id, "remove", key)
+    return await _simple_command(request, id, "remove", key)
 
 
 @router.post(
@@ -141,9 +140,9 @@ async def remove(request: Request, id: AlarmId, _: Nothing, key: IdempotencyKey 
     responses=examples.COMMAND,
     openapi_extra=examples.COMMENTED_BODY,
 )
-async def restore(request: Request, id: AlarmId, _: Nothing, key: IdempotencyKey = "") -> Response:
-    """Put an alarm back into service; it is then what the process is."""
-    return await _plain(request, id, "restore", key)
+async def restore(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
+    """Put an alarm back into service; its state then follows the process."""
+    return await _simple_command(request, id, "restore", key)
 
 
 async def _command(
@@ -171,18 +170,17 @@ async def _command(
         until,
         text,
     )
-    reply = await context.command_gateway.send_command(command)
-    if reply.outcome == "refused":
-        raise ProblemError(HTTPStatus.CONFLICT, f"The alarm is what it was: {reply.refusal}.")
-    if reply.outcome == "unanswered":
-        response = json_response(
+    result = await context.command_gateway.send_command(command)
+    if result.outcome == "refused":
+        raise ProblemError(HTTPStatus.CONFLICT, f"The alarm is unchanged: {result.refusal}.")
+    if result.outcome == "unanswered":
+        return json_response(
             {
                 "commandId": command.id,
-                "detail": "The command is on the log; nobody has said yet what became of it.",
+                "detail": "The command is on the log; its outcome is not known yet.",
                 "_links": {"alarm": {"href": alarm_path(id)}, "events": {"href": f"{alarm_path(id)}/events"}},
-            }
+            },
+            status=HTTPStatus.ACCEPTED,
         )
-        response.status_code = HTTPStatus.ACCEPTED
-        return response
-    now = lookup_alarm(context, id, role)
-    return json_response(alarm_document(now, context.hub.alarms.incident_of(id), context.model, role))
+    event = lookup_alarm(context, id, role)
+    return json_response(alarm_document(event, context.hub.alarms.incident_of(id), context.model, role))

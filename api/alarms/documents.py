@@ -1,4 +1,7 @@
-"""Documents: alarms, what happened to them and what they follow from, as a role may see them."""
+"""Documents of alarms, their events and explanations, of incidents, and of the alarm statistics.
+
+They contain what a role may see.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,11 @@ from api.alarms.visibility import may_see_people, may_see_value, sentence_of, vi
 from api.http.access import Role
 from api.http.responses import Document, format_optional_instant
 from api.live.alarm_view import AlarmView
+from cities.duration import format_duration
 from twin.alarms.messages import AlarmEvent, IncidentEvent, OperandValue
 from twin.alarms.rules.operand import ObservationRef
-from twin.instant import format_instant
+from twin.alarms.statistics import STALE_AFTER, AlarmCount, AlarmStatistics, Flood
+from twin.instant import Duration, Instant, format_instant
 from twin.model.bilingual_text import BilingualText
 from twin.model.city_model import CityModel
 from twin.quality.quality_flags import quality_word
@@ -28,7 +33,7 @@ def incident_path(incident: str) -> str:
 
 
 def alarm_document(event: AlarmEvent, incident: str | None, model: CityModel, role: Role) -> Document:
-    """Return what an alarm is now, as its newest event tells it; `incident` is the one that it belongs to."""
+    """Return an alarm by its newest event; `incident` is the id of the one that it belongs to."""
     rule = model.rules.get(event.rule)
     entity = model.entities.get(event.entity)
     path = alarm_path(event.alarm)
@@ -37,11 +42,11 @@ def alarm_document(event: AlarmEvent, incident: str | None, model: CityModel, ro
         "id": event.alarm,
         "revision": event.revision,
         "time": format_instant(event.time),
-        "title": _said(rule.title) if rule is not None else None,
-        "guidance": _said(rule.guidance) if rule is not None and rule.guidance is not None else None,
+        "title": _bilingual(rule.title) if rule is not None else None,
+        "guidance": _bilingual(rule.guidance) if rule is not None and rule.guidance is not None else None,
         "entityName": entity.name if entity is not None else None,
         "incidentId": incident,
-        **_standing(event, model, role),
+        **_condition(event, model, role),
         "_links": {
             "self": {"href": path},
             "events": {"href": f"{path}/events"},
@@ -52,8 +57,8 @@ def alarm_document(event: AlarmEvent, incident: str | None, model: CityModel, ro
 
 
 def event_document(event: AlarmEvent, model: CityModel, role: Role) -> Document:
-    """Return what happened to an alarm, and what it was after it."""
-    seen = may_see_people(role)
+    """Return an event of an alarm, with the alarm's condition after it."""
+    may_see = may_see_people(role)
     return {
         "alarmId": event.alarm,
         "revision": event.revision,
@@ -61,14 +66,14 @@ def event_document(event: AlarmEvent, model: CityModel, role: Role) -> Document:
         "time": format_instant(event.time),
         "toldTime": format_instant(event.told_time),
         "late": event.late,
-        "actor": (event.actor or None) if seen else None,
-        "text": (event.text or None) if seen else None,
-        **_standing(event, model, role),
+        "actor": (event.actor or None) if may_see else None,
+        "text": (event.text or None) if may_see else None,
+        **_condition(event, model, role),
     }
 
 
-def _standing(event: AlarmEvent, model: CityModel, role: Role) -> Document:
-    seen = may_see_people(role)
+def _condition(event: AlarmEvent, model: CityModel, role: Role) -> Document:
+    may_see = may_see_people(role)
     sentence = sentence_of(role, event, model)
     return {
         "rule": event.rule,
@@ -84,40 +89,39 @@ def _standing(event: AlarmEvent, model: CityModel, role: Role) -> Document:
         "raisedTime": format_optional_instant(event.raised_time),
         "returnedTime": format_optional_instant(event.returned_time),
         "acknowledgedTime": format_optional_instant(event.acknowledged_time),
-        "acknowledgedBy": (event.acknowledged_by or None) if seen else None,
+        "acknowledgedBy": (event.acknowledged_by or None) if may_see else None,
         "shelvedUntil": format_optional_instant(event.shelved_until),
         "suppressedBy": event.suppressed_by or None,
-        "assignee": (event.assignee or None) if seen else None,
+        "assignee": (event.assignee or None) if may_see else None,
         "cause": event.cause,
         "area": event.area,
         "sentence": {"en": sentence.en, "nl": sentence.nl},
         "explanation": {
             "rule": event.rule,
             "ruleVersion": event.rule_version,
-            "operands": [_operand(one, model, role) for one in event.operands],
+            "operands": [_operand(operand, model, role) for operand in event.operands],
         },
     }
 
 
-def _operand(one: OperandValue, model: CityModel, role: Role) -> Document:
-    time = format_instant(one.time)
-    window = (
-        {"start": format_instant(one.time - one.window), "end": time, "statistic": one.statistic}
-        if one.window
-        else None
-    )
-    moment = {"start": window["start"], "end": window["end"]} if window else {"time": time}
+def _operand(operand: OperandValue, model: CityModel, role: Role) -> Document:
+    time = format_instant(operand.time)
+    window = None
+    if operand.window:
+        start = format_instant(operand.time - operand.window)
+        window = {"start": start, "end": time, "statistic": operand.statistic}
+    period = {"start": window["start"], "end": window["end"]} if window else {"time": time}
     return {
-        "name": one.name,
-        "entityId": one.entity,
-        "value": one.value if may_see_value(role, one, model) else None,
-        "unit": one.unit,
-        "quality": quality_word(one.flags),
+        "name": operand.name,
+        "entityId": operand.entity,
+        "value": operand.value if may_see_value(role, operand, model) else None,
+        "unit": operand.unit,
+        "quality": quality_word(operand.flags),
         "time": time,
         "window": window,
-        "threshold": one.threshold,
-        "observations": [_source(each, model) for each in visible_sources(role, one, model)],
-        "_links": {"provenance": {"href": _provenance(one.entity, one.name, moment)}},
+        "threshold": operand.threshold,
+        "observations": [_source(source, model) for source in visible_sources(role, operand, model)],
+        "_links": {"provenance": {"href": _provenance_path(operand.entity, operand.name, period)}},
     }
 
 
@@ -130,16 +134,16 @@ def _source(source: ObservationRef, model: CityModel) -> Document:
         "property": datastream.property,
         "phenomenonTime": time,
         "_links": {
-            "provenance": {"href": _provenance(datastream.entity, datastream.property, {"time": time})}
+            "provenance": {"href": _provenance_path(datastream.entity, datastream.property, {"time": time})}
         },
     }
 
 
-def _provenance(entity: str, name: str, moment: dict[str, str]) -> str:
-    return f"/v1/entities/{quote(entity)}/provenance?{urlencode({'property': name, **moment})}"
+def _provenance_path(entity: str, name: str, period: dict[str, str]) -> str:
+    return f"/v1/entities/{quote(entity)}/provenance?{urlencode({'property': name, **period})}"
 
 
-def _said(text: BilingualText) -> Document:
+def _bilingual(text: BilingualText) -> Document:
     return {"en": text.en, "nl": text.nl}
 
 
@@ -169,5 +173,81 @@ def incident_document(event: IncidentEvent, model: CityModel) -> Document:
 def member_documents(
     alarms: Iterable[AlarmEvent], view: AlarmView, model: CityModel, role: Role
 ) -> list[Document]:
-    """Return the alarms of an incident as they are now."""
-    return [alarm_document(one, view.incident_of(one.alarm), model, role) for one in alarms]
+    """Return the present alarms of an incident."""
+    return [alarm_document(event, view.incident_of(event.alarm), model, role) for event in alarms]
+
+
+# EEMUA 191, long-term average alarm rate in steady operation: less than one alarm per operator in ten minutes
+# is very likely acceptable, one in five minutes manageable, one in two likely over-demanding, and more than
+# one a minute very likely unacceptable.
+_RATINGS = ((1.0, "acceptable"), (2.0, "manageable"), (10.0, "over-demanding"))
+
+
+def alarm_rate_rating(average: float) -> str:
+    """Return the rating by EEMUA 191 of an average number of alarms per operator in ten minutes.
+
+    >>> [alarm_rate_rating(average) for average in (0.0, 1.0, 1.5, 5.0, 10.1)]
+    ['acceptable', 'acceptable', 'manageable', 'over-demanding', 'unacceptable']
+    """
+    return next((word for most, word in _RATINGS if average <= most), "unacceptable")
+
+
+def statistics_document(
+    statistics: AlarmStatistics, standing: Iterable[AlarmEvent], start: Instant, end: Instant, now: Instant
+) -> Document:
+    """Return the statistics of an interval, and the stale ones of the alarms that stand `now`."""
+    standing = list(standing)
+    stale = [
+        event
+        for event in standing
+        if event.active and event.raised_time is not None and now - event.raised_time > STALE_AFTER
+    ]
+    stale.sort(key=lambda event: (event.raised_time or 0, event.alarm))
+    return {
+        "start": format_instant(start),
+        "end": format_instant(end),
+        "annunciated": statistics.annunciated,
+        "perOperatorTenMinutes": {
+            "average": statistics.average,
+            "peak": statistics.peak,
+            "peakTime": format_optional_instant(statistics.peak_time),
+            "rating": alarm_rate_rating(statistics.average),
+        },
+        "floods": [_flood(flood) for flood in statistics.floods],
+        "floodedShare": statistics.flooded_share,
+        "chattering": [_alarm_count(each) for each in statistics.chattering],
+        "fleeting": [_alarm_count(each) for each in statistics.fleeting],
+        "badActors": [{**_alarm_count(each), "share": each.share} for each in statistics.bad_actors],
+        "bySeverity": {severity.word: count for severity, count in statistics.by_severity.items()},
+        "acknowledged": statistics.acknowledged,
+        "acknowledgeDelay": {
+            "p50": _optional_duration(statistics.acknowledge_p50),
+            "p95": _optional_duration(statistics.acknowledge_p95),
+        },
+        "standing": len(standing),
+        "stale": [
+            {
+                "alarmId": event.alarm,
+                "rule": event.rule,
+                "raisedTime": format_optional_instant(event.raised_time),
+            }
+            for event in stale
+        ],
+    }
+
+
+def _flood(flood: Flood) -> Document:
+    return {
+        "start": format_instant(flood.start),
+        "end": format_instant(flood.end),
+        "count": flood.count,
+        "peak": flood.peak,
+    }
+
+
+def _alarm_count(count: AlarmCount) -> Document:
+    return {"alarmId": count.alarm, "rule": count.rule, "count": count.count}
+
+
+def _optional_duration(duration: Duration | None) -> str | None:
+    return format_duration(duration) if duration is not None else None

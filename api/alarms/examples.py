@@ -1,4 +1,4 @@
-"""Examples of answers about alarms, for /v1/openapi.json."""
+"""Examples of alarms and incidents, for /v1/openapi.json."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ ALARM_EXAMPLE: dict[str, Any] = {
 ALARMS = response_example("A page of alarms.", page_example(ALARM_EXAMPLE, "/v1/alarms"))
 ALARM = response_example("The alarm.", ALARM_EXAMPLE)
 ALARM_EVENTS = response_example(
-    "A page of what happened to it.",
+    "A page of its events.",
     page_example(
         {
             "alarmId": "high-water~alkmaar.singelgracht",
@@ -103,25 +103,25 @@ ALARM_EVENTS = response_example(
         "/v1/alarms/high-water~alkmaar.singelgracht/events",
     ),
 )
-_DONE = {**ALARM_EXAMPLE, "state": "acknowledged", "acknowledged": True, "acknowledgedBy": "duty desk"}
+_DONE = {**ALARM_EXAMPLE, "state": "acknowledged", "acknowledged": True, "acknowledgedBy": "duty officer"}
 COMMAND: Responses = {
-    **response_example("Done: the alarm as it is then.", _DONE),
+    **response_example("Done: the alarm afterwards.", _DONE),
     202: {
-        "description": "On the log, and not answered within 5 s; the alarm's events will tell.",
+        "description": "On the log, without an outcome within 5 s; the alarm's events show it later.",
         "content": {
             "application/json": {
                 "example": {
                     "commandId": "5f0c…",
-                    "detail": "The command is on the log; nobody has said yet what became of it.",
+                    "detail": "The command is on the log; its outcome is not known yet.",
                 }
             }
         },
     },
     **problem_example(
         409,
-        "Refused: not possible in the state that the alarm is in.",
+        "Refused: not possible in the present state of the alarm.",
         "Conflict",
-        "The alarm is what it was: acknowledge is not possible while the alarm is normal.",
+        "The alarm is unchanged: acknowledge is not possible while the alarm is normal.",
     ),
 }
 COMMENTED_BODY = body_example({"comment": "Pump 2 is being started."}, required=False)
@@ -151,7 +151,7 @@ _INCIDENT = {
 INCIDENTS = response_example("A page of incidents.", page_example(_INCIDENT, "/v1/incidents"))
 INCIDENT = response_example("The incident.", {**_INCIDENT, "alarms": [ALARM_EXAMPLE]})
 INCIDENT_ACKNOWLEDGED = response_example(
-    "What became of each of its alarms; 202 when not all have answered within 5 s.",
+    "The outcome for each of its alarms; 202 when an outcome is missing after 5 s.",
     {
         **_INCIDENT,
         "alarms": [_DONE],
@@ -162,12 +162,12 @@ INCIDENT_ACKNOWLEDGED = response_example(
 )
 DUTY_COMMAND = {
     **response_example(
-        "The duty loop has it.",
+        "The duty loop will execute it.",
         {"commandId": "5f0c…", "_links": {"incident": {"href": "/v1/incidents/high-water~alkmaar~4"}}},
         status=202,
     ),
     **problem_example(
-        409, "The incident is closed.", "Conflict", "The incident is closed: nobody is told of it any more."
+        409, "The incident is closed.", "Conflict", "The incident is closed: it has no further notifications."
     ),
 }
 STATISTICS = response_example(
@@ -204,8 +204,8 @@ STATISTICS = response_example(
     },
 )
 ACKNOWLEDGE_PAGE: Responses = {
-    **response_example("A small page.", "<!doctype html><title>Acknowledge – LiveTwin</title>…", "text/html"),
-    **problem_example(404, "Not a link of ours.", "Not Found", "The link is not one of ours; …"),
+    **response_example("The page.", "<!doctype html><title>Acknowledge – LiveTwin</title>…", "text/html"),
+    **problem_example(404, "The link is not valid.", "Not Found", "The link is not valid; …"),
     **problem_example(410, "The link has expired.", "Gone", "The link has expired; …"),
 }
 _CAP = """<?xml version='1.0' encoding='utf-8'?>

@@ -1,4 +1,4 @@
-"""Acknowledging an incident: all of its alarms that wait for it, at once."""
+"""Acknowledgement of an incident: of all its alarms that wait for it, at once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WAITING = frozenset(
 
 
 class IncidentAcknowledgement(NamedTuple):
-    """What became of the alarms of an incident."""
+    """The outcomes of the commands to the alarms of an incident, by alarm."""
 
     done: list[str]
     refused: list[tuple[str, str]]  #: alarm and reason
@@ -27,41 +27,41 @@ class IncidentAcknowledgement(NamedTuple):
 
 
 def awaits_acknowledgement(event: AlarmEvent) -> bool:
-    """Whether an alarm waits for somebody to say that they know."""
+    """Whether an alarm waits for an acknowledgement."""
     return event.state in _WAITING
 
 
 async def acknowledge_incident(
     context: ApiContext, alarms: list[AlarmEvent], actor: str, *, key: str, text: str = ""
 ) -> IncidentAcknowledgement:
-    """Acknowledge the present occurrence of each alarm that waits for it; with the same key each once.
+    """Acknowledge the present occurrence of each alarm that waits for it; once for the same key.
 
     Raises a problem (503) when the log does not confirm the commands.
     """
     now = context.clock()
     commands = [
         AlarmCommand(
-            command_id(actor, f"{one.alarm}~{one.occurrence}", "acknowledge", key),
-            one.alarm,
-            one.entity,
+            command_id(actor, f"{event.alarm}~{event.occurrence}", "acknowledge", key),
+            event.alarm,
+            event.entity,
             "acknowledge",
             actor,
             now,
-            one.occurrence,
+            event.occurrence,
             None,
             text,
         )
-        for one in alarms
-        if awaits_acknowledgement(one)
+        for event in alarms
+        if awaits_acknowledgement(event)
     ]
-    replies = await context.command_gateway.send_commands(commands)
-    became = IncidentAcknowledgement([], [], [])
-    for command, reply in zip(commands, replies, strict=True):
-        match reply.outcome:
+    results = await context.command_gateway.send_commands(commands)
+    acknowledgement = IncidentAcknowledgement([], [], [])
+    for command, result in zip(commands, results, strict=True):
+        match result.outcome:
             case "done":
-                became.done.append(command.alarm)
+                acknowledgement.done.append(command.alarm)
             case "refused":
-                became.refused.append((command.alarm, reply.refusal))
+                acknowledgement.refused.append((command.alarm, result.refusal))
             case "unanswered":
-                became.unanswered.append(command.alarm)
-    return became
+                acknowledgement.unanswered.append(command.alarm)
+    return acknowledgement

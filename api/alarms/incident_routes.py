@@ -1,4 +1,4 @@
-"""Incidents: alarms of one cause and one area together, and what people do about them."""
+"""Routes of incidents: alarms of one cause and one area together, and operator actions on them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from api.alarms.schemas import SNOOZE_MAX, AssignBody, CommentBody, IncidentPara
 from api.context import context_of
 from api.http.access import actor_of, require_role, role_of
 from api.http.bodies import read_body
-from api.http.parameters import NoParameters
+from api.http.parameters import NoQuery
 from api.http.problems import ProblemError, RequestFault, bad_request
 from api.http.responses import collection_document, decode_page_cursor, encode_page_cursor, json_response
 from storage.stores.alarms import ListPosition
@@ -29,25 +29,25 @@ from twin.wire.duty_messages import DutyCommand
 router = APIRouter(prefix="/v1", tags=["alarms"])
 
 IncidentId = Annotated[str, Path(max_length=600, description="`cause~area~number`.")]
-Nothing = Annotated[NoParameters, Query()]
 
 
-@router.get("/incidents", summary="Alarms of one cause together", responses=examples.INCIDENTS)
-async def list_incidents(request: Request, wanted: Annotated[IncidentParameters, Query()]) -> Response:
-    """List incidents, the one that was opened last first; open ones whether or not the database is there."""
+@router.get("/incidents", summary="List incidents", responses=examples.INCIDENTS)
+async def list_incidents(request: Request, parameters: Annotated[IncidentParameters, Query()]) -> Response:
+    """List incidents, the latest first; open ones are served without the database."""
     role = role_of(request)
     context = context_of(request)
-    before = decode_page_cursor(wanted.cursor, ListPosition)
-    page, following = await read_incident_page(context, wanted, before)
-    items = [incident_document(one, context.model) for one in page if is_incident_visible(one, context, role)]
-    return json_response(
-        collection_document(request, items, encode_page_cursor(following) if following is not None else None)
-    )
+    before = decode_page_cursor(parameters.cursor, ListPosition)
+    page, following = await read_incident_page(context, parameters, before)
+    items = [
+        incident_document(event, context.model) for event in page if is_incident_visible(event, context, role)
+    ]
+    cursor = encode_page_cursor(following) if following is not None else None
+    return json_response(collection_document(request, items, cursor))
 
 
-@router.get("/incidents/{id}", summary="One incident", responses=examples.INCIDENT)
-async def get_incident(request: Request, id: IncidentId, _: Nothing) -> Response:
-    """Return an incident with its alarms as they are now."""
+@router.get("/incidents/{id}", summary="Get an incident", responses=examples.INCIDENT)
+async def get_incident(request: Request, id: IncidentId, _: NoQuery) -> Response:
+    """Return an incident with its present alarms."""
     role = role_of(request)
     context = context_of(request)
     event, members = await lookup_incident(context, id, role)
@@ -57,56 +57,54 @@ async def get_incident(request: Request, id: IncidentId, _: Nothing) -> Response
 
 @router.post(
     "/incidents/{id}/_acknowledge",
-    summary="Say that somebody knows of an incident",
+    summary="Acknowledge an incident",
     responses=examples.INCIDENT_ACKNOWLEDGED,
     openapi_extra=examples.COMMENTED_BODY,
 )
-async def acknowledge(request: Request, id: IncidentId, _: Nothing, key: IdempotencyKey = "") -> Response:
-    """Acknowledge each alarm of the incident that waits for it; nobody is told of it any more."""
+async def acknowledge(request: Request, id: IncidentId, _: NoQuery, key: IdempotencyKey = "") -> Response:
+    """Acknowledge each alarm of the incident that waits for it; this ends its notifications."""
     role = require_role(request, "operator")
     context = context_of(request)
     body = await read_body(request, RemarkBody)
     _event, members = await lookup_incident(context, id, role)
-    became = await acknowledge_incident(context, members, await actor_of(request), key=key, text=body.comment)
+    result = await acknowledge_incident(context, members, await actor_of(request), key=key, text=body.comment)
     event, members = await lookup_incident(context, id, role)
-    response = json_response(
+    return json_response(
         {
             **incident_document(event, context.model),
             "alarms": member_documents(members, context.hub.alarms, context.model, role),
-            "acknowledged": became.done,
-            "refused": [{"alarmId": alarm, "reason": reason} for alarm, reason in became.refused],
-            "unanswered": became.unanswered,
-        }
+            "acknowledged": result.done,
+            "refused": [{"alarmId": alarm, "reason": reason} for alarm, reason in result.refused],
+            "unanswered": result.unanswered,
+        },
+        status=HTTPStatus.ACCEPTED if result.unanswered else HTTPStatus.OK,
     )
-    if became.unanswered:
-        response.status_code = HTTPStatus.ACCEPTED
-    return response
 
 
 @router.post(
     "/incidents/{id}/_snooze",
-    summary="Tell nobody of an incident for a while",
+    summary="Snooze an incident",
     status_code=HTTPStatus.ACCEPTED,
     responses=examples.DUTY_COMMAND,
     openapi_extra=examples.SHELVE_BODY,
 )
-async def snooze(request: Request, id: IncidentId, _: Nothing, key: IdempotencyKey = "") -> Response:
-    """Ask the duty loop to tell nobody until a time at most a day away, unless it worsens."""
+async def snooze(request: Request, id: IncidentId, _: NoQuery, key: IdempotencyKey = "") -> Response:
+    """Send no notifications of an incident until a time at most a day away, unless it worsens."""
     require_role(request, "operator")
     body = await read_body(request, PeriodBody)
-    until = body.end(context_of(request).clock(), SNOOZE_MAX, "then somebody else is on duty")
+    until = body.end(context_of(request).clock(), SNOOZE_MAX, "then another contact is on duty")
     return await _command(request, id, "snooze", key, text=body.comment, until=until)
 
 
 @router.post(
     "/incidents/{id}/_assign",
-    summary="Give an incident to somebody",
+    summary="Assign an incident",
     status_code=HTTPStatus.ACCEPTED,
     responses=examples.DUTY_COMMAND,
     openapi_extra=examples.ASSIGN_INCIDENT_BODY,
 )
-async def assign(request: Request, id: IncidentId, _: Nothing, key: IdempotencyKey = "") -> Response:
-    """Ask the duty loop to tell a contact of the duty plan instead of whoever is on call."""
+async def assign(request: Request, id: IncidentId, _: NoQuery, key: IdempotencyKey = "") -> Response:
+    """Notify a contact of the duty plan of an incident, instead of the one who is on call."""
     require_role(request, "operator")
     body = await read_body(request, AssignBody)
     _check_contact(body.assignee, context_of(request).model)
@@ -115,24 +113,24 @@ async def assign(request: Request, id: IncidentId, _: Nothing, key: IdempotencyK
 
 @router.post(
     "/incidents/{id}/_comment",
-    summary="Write something down with an incident",
+    summary="Comment on an incident",
     status_code=HTTPStatus.ACCEPTED,
     responses=examples.DUTY_COMMAND,
     openapi_extra=examples.COMMENT_BODY,
 )
-async def comment(request: Request, id: IncidentId, _: Nothing, key: IdempotencyKey = "") -> Response:
-    """Have the duty loop keep a comment, and tell it to whoever is told of the incident."""
+async def comment(request: Request, id: IncidentId, _: NoQuery, key: IdempotencyKey = "") -> Response:
+    """Add a comment to an incident; its next notifications include it."""
     require_role(request, "operator")
     body = await read_body(request, CommentBody)
     return await _command(request, id, "comment", key, text=body.text)
 
 
 def _check_contact(contact: str, model: CityModel) -> None:
-    known = [one.id for one in model.duty.contacts]
+    known = [each.id for each in model.duty.contacts]
     if contact not in known:
-        said = ", ".join(known) or "nobody: the city has no duty plan"
+        expected = ", ".join(known) or "none: the city has no duty plan"
         raise bad_request(
-            RequestFault("body", "assignee", "unknown", f"found {contact!r}; contacts are {said}")
+            RequestFault("body", "assignee", "unknown", f"found {contact!r}; contacts are {expected}")
         )
 
 
@@ -145,14 +143,16 @@ async def _command(
     text: str,
     until: Instant | None = None,
 ) -> Response:
+    """Send a command to the duty loop, which executes it later."""
     role = require_role(request, "operator")
     context = context_of(request)
     event, _ = await lookup_incident(context, id, role)
     if not event.open and action != "comment":
-        raise ProblemError(HTTPStatus.CONFLICT, "The incident is closed: nobody is told of it any more.")
+        raise ProblemError(HTTPStatus.CONFLICT, "The incident is closed: it has no further notifications.")
     actor = await actor_of(request)
     command = DutyCommand(command_id(actor, id, action, key), id, action, actor, context.clock(), until, text)
     await context.command_gateway.send_duty_command(command)
-    response = json_response({"commandId": command.id, "_links": {"incident": {"href": incident_path(id)}}})
-    response.status_code = HTTPStatus.ACCEPTED
-    return response
+    return json_response(
+        {"commandId": command.id, "_links": {"incident": {"href": incident_path(id)}}},
+        status=HTTPStatus.ACCEPTED,
+    )

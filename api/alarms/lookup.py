@@ -1,4 +1,7 @@
-"""Which alarms somebody asks for, and may see."""
+"""Look-ups of alarms and incidents: those that a request selects and its role may see.
+
+Alarms and open incidents come from the live view; closed incidents from the database.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ from twin.model.city_model import CityModel
 
 
 def lookup_alarm(context: ApiContext, id: str, role: Role) -> AlarmEvent:
-    """Return an alarm as it is now; raise a problem (404) when there is none that the role may know of."""
+    """Return the present alarm; raise a problem (404) for one that is unknown or hidden from the role."""
     event = context.hub.alarms.alarm(id)
     if event is None or not may_see_alarm(role, event, context.model):
         raise not_found(f"There is no alarm {id!r}, or it was never raised; /v1/alarms lists them.")
@@ -27,25 +30,25 @@ def lookup_alarm(context: ApiContext, id: str, role: Role) -> AlarmEvent:
 
 
 def alarm_place(event: AlarmEvent) -> ListPosition:
-    """Return where an alarm is in the list of alarms: by when it was raised."""
+    """Return the position of an alarm in lists: the time at which it was raised, and its id."""
     return ListPosition(event.raised_time if event.raised_time is not None else event.time, event.alarm)
 
 
 def select_alarms(
-    wanted: AlarmParameters, view: AlarmView, model: CityModel, role: Role
+    parameters: AlarmParameters, view: AlarmView, model: CityModel, role: Role
 ) -> Iterator[AlarmEvent]:
-    """Yield the alarms that are asked for and may be seen, in no order."""
-    selection = resolve_filter(wanted.filter(), model)
-    since = parse_time(wanted.since) if wanted.since else None
+    """Yield the selected alarms that the role may see, unordered."""
+    selection = resolve_filter(parameters.filter(), model)
+    since = parse_time(parameters.since) if parameters.since else None
     for event in view.alarms():
         if (
             selection.matches_alarm(event)
-            and (not wanted.state or event.state in wanted.state)
-            and (not wanted.severity or event.severity.word in wanted.severity)
-            and (not wanted.rule or event.rule in wanted.rule)
-            and (not wanted.cause or event.cause in wanted.cause)
-            and wanted.active in (None, event.active)
-            and wanted.acknowledged in (None, event.acknowledged_time is not None)
+            and (not parameters.state or event.state in parameters.state)
+            and (not parameters.severity or event.severity.word in parameters.severity)
+            and (not parameters.rule or event.rule in parameters.rule)
+            and (not parameters.cause or event.cause in parameters.cause)
+            and parameters.active in (None, event.active)
+            and parameters.acknowledged in (None, event.acknowledged_time is not None)
             and (since is None or event.told_time >= since)
             and may_see_alarm(role, event, model)
         ):
@@ -53,23 +56,21 @@ def select_alarms(
 
 
 def visible_members(event: IncidentEvent, context: ApiContext, role: Role) -> list[AlarmEvent]:
-    """Return the alarms of an incident that a role may know of, as they are now."""
-    found = (context.hub.alarms.alarm(one.alarm) for one in event.members)
-    return [one for one in found if one is not None and may_see_alarm(role, one, context.model)]
-
-
-# Which incidents somebody asks for, and may see: what is stored, and what is newer in memory.
+    """Return the present alarms of an incident that a role may see."""
+    alarms = (context.hub.alarms.alarm(member.alarm) for member in event.members)
+    return [alarm for alarm in alarms if alarm is not None and may_see_alarm(role, alarm, context.model)]
 
 
 def incident_place(event: IncidentEvent) -> ListPosition:
-    """Return where an incident is in the list of incidents: by when it was opened."""
+    """Return the position of an incident in lists: the time at which it opened, and its id."""
     return ListPosition(event.opened_time, event.incident)
 
 
 async def lookup_incident(context: ApiContext, id: str, role: Role) -> tuple[IncidentEvent, list[AlarmEvent]]:
-    """Return an incident and those of its alarms that a role may know of, as they are now.
+    """Return an incident, and its present alarms that a role may see.
 
-    Raises a problem: 404 when there is no such incident for that role, 503 when only the database could know.
+    Raises a problem: 404 when there is no such incident for the role, 503 when it is not in memory and the
+    database is unavailable.
     """
     event = context.hub.alarms.incident(id)
     if event is None:
@@ -82,54 +83,53 @@ async def lookup_incident(context: ApiContext, id: str, role: Role) -> tuple[Inc
 
 
 async def read_incident_page(
-    context: ApiContext, wanted: IncidentParameters, before: ListPosition | None
+    context: ApiContext, parameters: IncidentParameters, before: ListPosition | None
 ) -> tuple[list[IncidentEvent], ListPosition | None]:
-    """Return a page of incidents, the one that was opened last first, and where the next one begins.
+    """Return a page of incidents, the latest first, and the position of the next page.
 
-    Those that are open come from memory. Raises a problem (503) when closed ones are asked for and the
-    database is away.
+    Open incidents come from memory. Raises a problem (503) when closed ones are needed and the database is
+    unavailable.
     """
-    found = {
-        one.incident: one
-        for one in context.hub.alarms.open_incidents()
-        if _is_wanted(one, wanted) and (before is None or incident_place(one) < before)
+    selected = {
+        event.incident: event
+        for event in context.hub.alarms.open_incidents()
+        if _matches(event, parameters) and (before is None or incident_place(event) < before)
     }
     stored: list[IncidentEvent] = []
-    if wanted.open is not True:
+    if parameters.open is not True:
         async with context.database.connection() as connection:
             stored = await read_stored_incidents(
                 connection,
                 before=before,
-                limit=wanted.limit,
-                open=wanted.open,
-                themes=wanted.theme,
-                severities=[severity_of(one) for one in wanted.severity],
-                causes=wanted.cause,
-                areas=wanted.area,
+                limit=parameters.limit,
+                open=parameters.open,
+                themes=parameters.theme,
+                severities=[severity_of(word) for word in parameters.severity],
+                causes=parameters.cause,
+                areas=parameters.area,
             )
-    for one in stored:
-        newer = context.hub.alarms.incident(one.incident)
-        event = newer if newer is not None and newer.revision > one.revision else one
-        if _is_wanted(event, wanted):
-            found[one.incident] = event
-    page = sorted(found.values(), key=incident_place, reverse=True)[: wanted.limit]
-    if len(found) > len(page):
+    for row in stored:
+        newer = context.hub.alarms.incident(row.incident)
+        event = newer if newer is not None and newer.revision > row.revision else row
+        if _matches(event, parameters):
+            selected[row.incident] = event
+    page = sorted(selected.values(), key=incident_place, reverse=True)[: parameters.limit]
+    if len(selected) > len(page):
         return page, incident_place(page[-1])
-    # What is newer in memory may be wanted no more; the next page begins behind it all the same.
-    return page, incident_place(stored[-1]) if len(stored) == wanted.limit else None
+    # A newer incident in memory may no longer match; the next page starts after the stored one all the same.
+    return page, incident_place(stored[-1]) if len(stored) == parameters.limit else None
 
 
 def is_incident_visible(event: IncidentEvent, context: ApiContext, role: Role) -> bool:
-    """Whether a role may know of any of the alarms of an incident."""
-    alarms = (context.hub.alarms.alarm(one.alarm) for one in event.members)
-    return any(one is not None and may_see_alarm(role, one, context.model) for one in alarms)
+    """Whether a role may see any alarm of an incident."""
+    return bool(visible_members(event, context, role))
 
 
-def _is_wanted(event: IncidentEvent, wanted: IncidentParameters) -> bool:
+def _matches(event: IncidentEvent, parameters: IncidentParameters) -> bool:
     return (
-        wanted.open in (None, event.open)
-        and (not wanted.theme or event.theme in wanted.theme)
-        and (not wanted.severity or event.severity.word in wanted.severity)
-        and (not wanted.cause or event.cause in wanted.cause)
-        and (not wanted.area or event.area in wanted.area)
+        parameters.open in (None, event.open)
+        and (not parameters.theme or event.theme in parameters.theme)
+        and (not parameters.severity or event.severity.word in parameters.severity)
+        and (not parameters.cause or event.cause in parameters.cause)
+        and (not parameters.area or event.area in parameters.area)
     )

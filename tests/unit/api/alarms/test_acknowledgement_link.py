@@ -48,7 +48,7 @@ async def test_when_nothing_waits_there_is_no_button(client: httpx.AsyncClient, 
     known = acknowledged_event(RAISED, "anna")
     parts.hub.on_alarms(2, 1, AlarmBatch(LAYOUT_VERSION, NOW, (known,)))
     page = (await client.get(f"{LINK_PATH}{TOKEN}")).text
-    assert "Nothing waits" in page
+    assert "No alarm waits" in page
     assert "acknowledged by anna" in page
     assert "<button>" not in page
 
@@ -61,7 +61,7 @@ async def test_a_link_is_good_once_for_an_occurrence(client: httpx.AsyncClient, 
     worsened = replace(RAISED, revision=3, kind="worsened")
     parts.hub.on_alarms(2, 1, AlarmBatch(LAYOUT_VERSION, NOW, (worsened,)))
     page = (await client.post(f"{LINK_PATH}{TOKEN}")).text
-    assert "used for this occurrence already" in page
+    assert "already used for this occurrence" in page
     assert "Thank you" not in page
 
 
