@@ -1,26 +1,26 @@
-"""Documents of duty: who is on call, rosters and overrides. Addresses are personal: for `duty` and above."""
+"""Documents of duty: contacts on call, rosters and overrides.
+
+Addresses are personal data, for the role `duty` and above.
+"""
 
 from __future__ import annotations
-
-from typing import Any
 
 import icalendar
 
 from alerting.policy.roster import DutyShift, duty_shifts, next_on_call
+from api.http.responses import Document, format_optional_instant
 from storage.model.duty_overrides import StoredOverride
 from twin.instant import DAY, Duration, Instant, format_instant, to_datetime
 from twin.model.city_model import City
 from twin.model.duty import DutyPlan, DutyTeam
 from twin.model.role import Role, role_includes
 
-Document = dict[str, Any]
-
 AHEAD: Duration = 28 * DAY
-"""So far it is looked for the end of who is on call."""
+"""How far ahead the end of a shift is searched."""
 
 
 def on_call_document(plan: DutyPlan, team: DutyTeam, at: Instant, role: Role) -> Document:
-    """Return who is on call for a team at an instant, until when, and who would be asked next."""
+    """Return the contact on call for a team at an instant, the end of the shift, and the next contact."""
     shift = duty_shifts(plan, team.id, at, at + AHEAD)[0]
     return {
         "teamId": team.id,
@@ -34,11 +34,11 @@ def on_call_document(plan: DutyPlan, team: DutyTeam, at: Instant, role: Role) ->
 
 
 def contact_document(plan: DutyPlan, contact: str | None, role: Role) -> Document | None:
-    """Return a contact, without addresses for those who have no duty; None for nobody."""
-    for one in plan.contacts:
-        if one.id == contact:
-            document: Document = {"id": one.id, "name": one.name, "language": one.language}
-            return document | ({"addresses": one.addresses} if role_includes(role, "duty") else {})
+    """Return a contact, with addresses for the role `duty` and above; None for no contact."""
+    for each in plan.contacts:
+        if each.id == contact:
+            document: Document = {"id": each.id, "name": each.name, "language": each.language}
+            return document | ({"addresses": each.addresses} if role_includes(role, "duty") else {})
     return None
 
 
@@ -53,34 +53,34 @@ def shift_document(plan: DutyPlan, team: DutyTeam, shift: DutyShift, role: Role)
     }
 
 
-def override_document(made: StoredOverride, role: Role) -> Document:
-    """Return an override; who made it and why is for those who have duty."""
-    one, seen = made.override, role_includes(role, "duty")
+def override_document(stored: StoredOverride, role: Role) -> Document:
+    """Return an override; its author and note are for the role `duty` and above."""
+    override, may_see = stored.override, role_includes(role, "duty")
     return {
-        "id": one.id,
-        "teamId": one.team,
-        "contactId": one.contact,
-        "start": format_instant(one.start),
-        "end": format_instant(one.end),
-        "note": one.note if seen else None,
-        "madeBy": made.made_by if seen else None,
-        "madeTime": format_instant(made.made),
-        "withdrawnBy": made.withdrawn_by if seen else None,
-        "withdrawnTime": None if made.withdrawn is None else format_instant(made.withdrawn),
-        "_links": {"self": {"href": f"/v1/duty/overrides/{one.id}"}},
+        "id": override.id,
+        "teamId": override.team,
+        "contactId": override.contact,
+        "start": format_instant(override.start),
+        "end": format_instant(override.end),
+        "note": override.note if may_see else None,
+        "madeBy": stored.made_by if may_see else None,
+        "madeTime": format_instant(stored.made),
+        "withdrawnBy": stored.withdrawn_by if may_see else None,
+        "withdrawnTime": format_optional_instant(stored.withdrawn),
+        "_links": {"self": {"href": f"/v1/duty/overrides/{override.id}"}},
     }
 
 
 def roster_calendar(
-    city: City, plan: DutyPlan, found: list[tuple[DutyTeam, DutyShift]], now: Instant
+    city: City, plan: DutyPlan, shifts: list[tuple[DutyTeam, DutyShift]], now: Instant
 ) -> bytes:
-    """Return shifts as iCalendar (RFC 5545), an event each; gaps are left out."""
+    """Return shifts as iCalendar (RFC 5545), one event each; gaps are left out."""
     calendar = icalendar.Calendar()
     calendar.add("VERSION", "2.0")
     calendar.add("PRODID", "-//LiveTwin//duty//EN")
     calendar.add("X-WR-CALNAME", f"{city.name}: duty")
-    names = {one.id: one.name for one in plan.contacts}
-    for team, shift in found:
+    names = {contact.id: contact.name for contact in plan.contacts}
+    for team, shift in shifts:
         if shift.contact is None:
             continue
         event = icalendar.Event()

@@ -42,7 +42,7 @@ END:VCALENDAR
 """
 
 ON_CALL = response_example(
-    "Who is on call, team by team.",
+    "The contact on call, by team.",
     {
         "at": "2026-11-23T12:00:00Z",
         "items": [
@@ -60,16 +60,14 @@ ON_CALL = response_example(
     },
 )
 ROSTER = response_example(
-    "Shifts without holes; a gap has no contact.", page_example(_SHIFT, "/v1/duty/roster")
+    "Consecutive shifts; a gap has no contact.", page_example(_SHIFT, "/v1/duty/roster")
 )
 ROSTER[200]["content"]["text/calendar"] = {"example": _CALENDAR}
-OVERRIDES = response_example(
-    "Overrides that count and are not over.", page_example(_OVERRIDE, "/v1/duty/overrides")
-)
+OVERRIDES = response_example("Present and future overrides.", page_example(_OVERRIDE, "/v1/duty/overrides"))
 OVERRIDE = response_example("The override.", _OVERRIDE)
 MADE: Responses = {
     201: {
-        "description": "Made; every role follows within 2 s.",
+        "description": "Created; every role applies it within 2 s.",
         "content": {"application/json": {"example": _OVERRIDE}},
     },
     **problem_example(
@@ -89,7 +87,7 @@ OVERRIDE_BODY = body_example(
     }
 )
 NOTIFICATIONS = response_example(
-    "A page of messages.",
+    "A page of notifications.",
     page_example(
         {
             "id": "high-water~alkmaar~4~0~0~duty-officer-water~mail",

@@ -1,4 +1,4 @@
-"""Examples of answers about what was received: ledger, quarantine, unassigned devices."""
+"""Examples of ledger, quarantine and unassigned devices, for /v1/openapi.json."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _EQUATIONS = [
     "observations 300 = new 290 + corrected 1 + superseded 0 + duplicate 9",
 ]
 LEDGER = response_example(
-    "The ledger of the time that was asked for, and the balance of everything.",
+    "The ledger of the requested interval, and the balance of everything.",
     {
         "start": "2026-11-23T12:00:00Z",
         "end": "2026-11-23T13:00:00Z",
@@ -80,7 +80,7 @@ LEDGER = response_example(
         "_links": {"self": {"href": "/v1/ledger"}},
     },
 )
-_REQUESTED = "It will be taken once more; `replayState` in /v1/quarantine tells how far that is."
+_REQUESTED = "The replay is requested; `replayState` in /v1/quarantine shows its progress."
 REPLAY = response_example(
     _REQUESTED, {"id": "9a4ef3f1c2d35f6e0b6d7a81", "requested": 1, "replayState": "requested"}, status=202
 )
@@ -128,7 +128,7 @@ ASSIGN_BODY: dict[str, Any] = {
     }
 }
 ASSIGNED = response_example(
-    "The sensor was added; what its device sent before is taken in now.",
+    "The sensor was added; its quarantined messages are processed now.",
     {
         "sensorId": "aq-overdie-2",
         "modelVersion": 8,

@@ -1,17 +1,17 @@
-"""The ledger: what became of everything that was received, and whether the books balance."""
+"""Route of the ledger: the outcome of every received message, and the balance of all."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from api.context import context_of
 from api.http.access import role_of
-from api.http.parameters import parse_time
+from api.http.parameters import instant_or
 from api.http.problems import RequestFault, bad_request
-from api.http.responses import decode_page_cursor, encode_page_cursor, json_response, page_links
+from api.http.responses import Document, decode_page_cursor, first_page, json_response, page_links
 from api.ingest_status import examples
 from api.ingest_status.schemas import LedgerParameters
 from storage.stores.ledger import LEDGER_ROWS_MAX, IngestSession, LedgerBalance, LedgerRow, read_ledger
@@ -23,19 +23,19 @@ router = APIRouter(prefix="/v1", tags=["ledger"])
 RANGE_MAX: Duration = 31 * DAY
 
 
-@router.get("/ledger", summary="What became of everything received", responses=examples.LEDGER)
-async def get_ledger(request: Request, wanted: Annotated[LedgerParameters, Query()]) -> Response:
-    """Return counts by feed and minute of reception, their sums, and the balance of everything.
+@router.get("/ledger", summary="Get the ledger of received messages", responses=examples.LEDGER)
+async def get_ledger(request: Request, parameters: Annotated[LedgerParameters, Query()]) -> Response:
+    """Return counts by feed and minute of reception, their totals, and the overall balance.
 
-    `totals` are those of the time and feed that were asked for, on every page alike; `balance` is of
-    everything that was ever received, at most ten seconds old.
+    `totals` cover the requested interval and feed, and are the same on every page; `balance` covers
+    everything ever received and is at most ten seconds old.
     """
     role_of(request)
     context = context_of(request)
-    start, end = _span(wanted, context.clock())
-    after = decode_page_cursor(wanted.cursor, tuple[int, str])
+    start, end = _requested_interval(parameters, context.clock())
+    after = decode_page_cursor(parameters.cursor, tuple[int, str])
     async with context.database.connection() as connection:
-        rows = await read_ledger(connection, start, end, wanted.feed)
+        rows = await read_ledger(connection, start, end, parameters.feed)
     if len(rows) == LEDGER_ROWS_MAX:
         raise bad_request(
             RequestFault(
@@ -45,27 +45,26 @@ async def get_ledger(request: Request, wanted: Annotated[LedgerParameters, Query
     totals = OutcomeCounts()
     for row in rows:
         totals.add(row.counts)
-    rest = [one for one in rows if after is None or (one.minute, one.feed) > after]
-    page = rest[: wanted.limit]
-    following = encode_page_cursor((page[-1].minute, page[-1].feed)) if len(rest) > len(page) else None
-    known, runs = await context.ledger_cache.balance()
+    rest = [row for row in rows if after is None or (row.minute, row.feed) > after]
+    page, following = first_page(rest, parameters.limit, lambda row: (row.minute, row.feed))
+    balance, sessions = await context.ledger_cache.balance()
     return json_response(
         {
             "start": format_instant(start),
             "end": format_instant(end),
-            "balanced": known.balances,
-            "balance": _balance(known),
+            "balanced": balance.balances,
+            "balance": _balance(balance),
             "totals": {**_counts(totals), "equations": _equations(totals), "balanced": totals.balances},
-            "sessions": [_session(one) for one in runs],
-            "items": [_row(one) for one in page],
+            "sessions": [_session(session) for session in sessions],
+            "items": [_row(row) for row in page],
             "_links": page_links(request, following),
         }
     )
 
 
-def _span(wanted: LedgerParameters, now: Instant) -> tuple[Instant, Instant]:
-    end = parse_time(wanted.end) if wanted.end else now
-    start = parse_time(wanted.start) if wanted.start else end - HOUR
+def _requested_interval(parameters: LedgerParameters, now: Instant) -> tuple[Instant, Instant]:
+    end = instant_or(parameters.end, now)
+    start = instant_or(parameters.start, end - HOUR)
     if not start < end <= start + RANGE_MAX:
         raise bad_request(
             RequestFault(
@@ -75,7 +74,7 @@ def _span(wanted: LedgerParameters, now: Instant) -> tuple[Instant, Instant]:
     return start, end
 
 
-def _row(row: LedgerRow) -> dict[str, Any]:
+def _row(row: LedgerRow) -> Document:
     return {"feed": row.feed, "minute": format_instant(row.minute), **_counts(row.counts)}
 
 
@@ -91,30 +90,30 @@ def _equations(counts: OutcomeCounts) -> list[str]:
     ]
 
 
-def _balance(known: LedgerBalance) -> dict[str, Any]:
+def _balance(balance: LedgerBalance) -> Document:
     return {
-        **_counts(known.counts),
-        "stored": known.stored,
-        "removed": known.removed,
-        "missing": known.missing,
-        "lost": known.lost,
+        **_counts(balance.counts),
+        "stored": balance.stored,
+        "removed": balance.removed,
+        "missing": balance.missing,
+        "lost": balance.lost,
         "equations": [
-            *_equations(known.counts),
-            f"new {known.counts.new} = stored {known.stored} + removed {known.removed}",
-            f"lost {known.lost} = 0",
+            *_equations(balance.counts),
+            f"new {balance.counts.new} = stored {balance.stored} + removed {balance.removed}",
+            f"lost {balance.lost} = 0",
         ],
-        "balanced": known.balances,
+        "balanced": balance.balances,
     }
 
 
-def _session(run: IngestSession) -> dict[str, Any]:
+def _session(session: IngestSession) -> Document:
     return {
-        "session": run.session,
-        "firstReceived": format_instant(run.first_received),
-        "lastReceived": format_instant(run.last_received),
-        "messages": run.messages,
-        "lastSequence": run.last_sequence,
-        "missing": run.missing,
-        "lost": run.lost,
-        "holes": [{"start": start, "end": end} for start, end in run.holes],
+        "session": session.session,
+        "firstReceived": format_instant(session.first_received),
+        "lastReceived": format_instant(session.last_received),
+        "messages": session.messages,
+        "lastSequence": session.last_sequence,
+        "missing": session.missing,
+        "lost": session.lost,
+        "holes": [{"start": start, "end": end} for start, end in session.holes],
     }

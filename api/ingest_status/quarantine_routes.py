@@ -1,19 +1,26 @@
-"""Quarantined messages: what could not be used, why, its bytes, and another try."""
+"""Routes of quarantined messages: their reasons, their bytes, and requests to replay them."""
 
 from __future__ import annotations
 
 import base64
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from api.context import context_of
 from api.http.access import Role, require_role, role_of
-from api.http.parameters import NoParameters
+from api.http.parameters import NoQuery
 from api.http.problems import ProblemError, RequestFault, bad_request, not_found
-from api.http.responses import collection_document, decode_page_cursor, encode_page_cursor, json_response
+from api.http.responses import (
+    Document,
+    collection_document,
+    decode_page_cursor,
+    format_optional_instant,
+    json_response,
+    next_cursor,
+)
 from api.ingest_status import examples
 from api.ingest_status.schemas import QuarantineFilter, QuarantineParameters
 from storage.stores.quarantine import QuarantineCursor, QuarantinedRow, read_quarantined, read_replay_state
@@ -24,29 +31,30 @@ from twin.model.role import role_includes
 
 router = APIRouter(prefix="/v1", tags=["quarantine"])
 
-# Their payloads are a household's meter readings. An operator, who has a decoder to mend, sees those few
-# that broke it, with a pseudonym instead of the meter's number; readings that were understood are for
-# `metering` alone.
+# Their payloads are meter readings of households. Operators repair decoders, so they see the few payloads
+# that failed, with a pseudonym instead of the meter's number; decoded readings are for `metering` only.
 _PERSONAL_FEEDS = frozenset({"dsmr", "homewizard"})
 
 
-@router.get("/quarantine", summary="Messages that could not be used", responses=examples.QUARANTINE)
-async def list_quarantined(request: Request, wanted: Annotated[QuarantineParameters, Query()]) -> Response:
-    """List quarantined messages, newest first; payloads of personal feeds are null but for operators."""
+@router.get("/quarantine", summary="List quarantined messages", responses=examples.QUARANTINE)
+async def list_quarantined(
+    request: Request, parameters: Annotated[QuarantineParameters, Query()]
+) -> Response:
+    """List quarantined messages, newest first; payloads of personal feeds are for operators, else null."""
     role = role_of(request)
     context = context_of(request)
-    before = decode_page_cursor(wanted.cursor, QuarantineCursor)
+    before = decode_page_cursor(parameters.cursor, QuarantineCursor)
     async with context.database.connection() as connection:
         page = await read_quarantined(
             connection,
             before=before,
-            limit=wanted.limit,
-            feed=wanted.feed,
-            reason=wanted.reason,
-            device=wanted.device,
-            resolved=wanted.resolved,
+            limit=parameters.limit,
+            feed=parameters.feed,
+            reason=parameters.reason,
+            device=parameters.device,
+            resolved=parameters.resolved,
         )
-    following = encode_page_cursor(page[-1].cursor) if len(page) == wanted.limit else None
+    following = next_cursor(page, parameters.limit, lambda last: last.cursor)
     personal = _personal_feeds(context.model)
     items = [_document(row, role, row.feed in personal) for row in page]
     return json_response(collection_document(request, items, following))
@@ -54,14 +62,12 @@ async def list_quarantined(request: Request, wanted: Annotated[QuarantineParamet
 
 @router.post(
     "/quarantine/{id}/_replay",
-    summary="Try a quarantined message again",
+    summary="Replay a quarantined message",
     status_code=HTTPStatus.ACCEPTED,
     responses=examples.REPLAY,
 )
-async def replay_one(
-    request: Request, id: Annotated[str, Path(max_length=64)], _: Annotated[NoParameters, Query()]
-) -> Response:
-    """Ask ingest to take one message once more; asking again while it is under way changes nothing."""
+async def replay_one(request: Request, id: Annotated[str, Path(max_length=64)], _: NoQuery) -> Response:
+    """Request that ingest processes a message again; repeating the request has no further effect."""
     require_role(request, "operator")
     async with context_of(request).database.connection() as connection:
         state = await read_replay_state(connection, id)
@@ -70,51 +76,47 @@ async def replay_one(
         if not state.replayable:
             raise ProblemError(
                 HTTPStatus.CONFLICT,
-                "This is a record of the log that could not be read, no message that a device sent: ingest "
-                "cannot take it once more.",
+                "This is an unreadable record of the log, not a message of a device: ingest cannot process "
+                "it again.",
             )
         pending = state.requested or state.resolved
         requested = 0 if pending else await request_replays(connection, ids=[id])
     word = "resolved" if state.resolved else "requested"
-    return _accepted({"id": id, "requested": requested, "replayState": word}, "/v1/quarantine?resolved=false")
+    return _accepted({"id": id, "requested": requested, "replayState": word})
 
 
 @router.post(
     "/quarantine/_replay",
-    summary="Try quarantined messages again",
+    summary="Replay quarantined messages",
     status_code=HTTPStatus.ACCEPTED,
     responses=examples.REPLAYS,
 )
-async def replay_many(request: Request, wanted: Annotated[QuarantineFilter, Query()]) -> Response:
-    """Ask ingest to take messages once more, oldest first, at most 10,000 at a time.
+async def replay_many(request: Request, parameters: Annotated[QuarantineFilter, Query()]) -> Response:
+    """Request that ingest processes messages again, oldest first, at most 10,000 per request.
 
-    Those that a replay has put right are left out, so that asking again does no harm.
+    Messages that a replay has resolved are left out, so repeating the request does no harm.
     """
     require_role(request, "operator")
-    if wanted.feed is None and wanted.reason is None and wanted.device is None:
-        raise bad_request(
-            RequestFault("query", "reason", "missing", "a replay of everything is never meant: give a feed, "
-                  "a reason or a device")
-        )  # fmt: skip
+    if parameters.feed is None and parameters.reason is None and parameters.device is None:
+        detail = "replaying everything is not supported: give a feed, a reason or a device"
+        raise bad_request(RequestFault("query", "reason", "missing", detail))
     async with context_of(request).database.connection() as connection:
         requested = await request_replays(
-            connection, feed=wanted.feed, reason=wanted.reason, device=wanted.device
+            connection, feed=parameters.feed, reason=parameters.reason, device=parameters.device
         )
-    document = {"requested": requested, "limit": REPLAY_REQUESTS_MAX}
-    return _accepted(document, "/v1/quarantine?resolved=false")
+    return _accepted({"requested": requested, "limit": REPLAY_REQUESTS_MAX})
 
 
-def _accepted(document: dict[str, Any], href: str) -> Response:
-    response = json_response({**document, "_links": {"quarantine": {"href": href}}})
-    response.status_code = HTTPStatus.ACCEPTED
-    return response
+def _accepted(document: Document) -> Response:
+    links = {"quarantine": {"href": "/v1/quarantine?resolved=false"}}
+    return json_response({**document, "_links": links}, status=HTTPStatus.ACCEPTED)
 
 
 def _personal_feeds(model: CityModel) -> frozenset[str]:
-    return _PERSONAL_FEEDS | {one.feed for one in model.sensors.values() if one.personal}
+    return _PERSONAL_FEEDS | {sensor.feed for sensor in model.sensors.values() if sensor.personal}
 
 
-def _document(row: QuarantinedRow, role: Role, personal: bool) -> dict[str, Any]:
+def _document(row: QuarantinedRow, role: Role, personal: bool) -> Document:
     hidden = personal and not role_includes(role, "operator")
     state = "resolved" if row.resolved_at else "requested" if row.replay_requested_at else "none"
     return {
@@ -130,14 +132,10 @@ def _document(row: QuarantinedRow, role: Role, personal: bool) -> dict[str, Any]
         "observations": row.observations,
         "attempts": row.attempts,
         "replayState": state,
-        "replayRequestedTime": _time(row.replay_requested_at),
-        "resolvedTime": _time(row.resolved_at),
+        "replayRequestedTime": format_optional_instant(row.replay_requested_at),
+        "resolvedTime": format_optional_instant(row.resolved_at),
         "payload": None if hidden else base64.b64encode(row.payload).decode(),
         "payloadBytes": row.payload_bytes,
         "payloadSha256": row.payload_sha256,
         "payloadTruncated": len(row.payload) < row.payload_bytes,
     }
-
-
-def _time(instant: int | None) -> str | None:
-    return format_instant(instant) if instant is not None else None

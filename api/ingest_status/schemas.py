@@ -1,4 +1,4 @@
-"""Query parameters of what is told of reception: quarantine, devices without a sensor, the ledger."""
+"""Query parameters of quarantine, unassigned devices and the ledger."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ class QuarantineFilter(Parameters):
 
     feed: str | None = None
     reason: str | None = Field(default=None, description="Such as malformed, checksum or out-of-range.")
-    device: str | None = Field(default=None, description="What the feed calls the device.")
+    device: str | None = Field(default=None, description="Name of the device in the feed.")
 
 
 class QuarantineParameters(QuarantineFilter):
     """Which quarantined messages, newest first."""
 
     resolved: bool | None = Field(
-        default=None, description="Whether a replay has put it right; both by default."
+        default=None, description="Whether a replay has resolved it; both by default."
     )
     cursor: PageCursor = None
     limit: PageLimit = LIMIT_DEFAULT
 
 
 class UnassignedParameters(Parameters):
-    """Which devices without a sensor, the one that was heard last first."""
+    """Which devices without a sensor, the most recently received first."""
 
     feed: str | None = None
     limit: Annotated[int, Field(ge=1, le=UNASSIGNED_DEVICES_MAX)] = LIMIT_DEFAULT
@@ -48,6 +48,6 @@ class LedgerParameters(Parameters):
 
     start: TimeText | None = Field(default=None, description="Inclusive; an hour before `end` by default.")
     end: TimeText | None = Field(default=None, description="Exclusive; now by default.")
-    feed: str | None = Field(default=None, description="One feed; empty for topics that no feed knows.")
+    feed: str | None = Field(default=None, description="One feed; empty for topics without a feed.")
     cursor: PageCursor = None
     limit: Annotated[int, Field(ge=1, le=OBSERVATIONS_LIMIT_MAX)] = OBSERVATIONS_LIMIT_DEFAULT

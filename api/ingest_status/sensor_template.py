@@ -1,4 +1,4 @@
-"""Assigning an unknown device: the piece of sensors.yaml that would make it a sensor."""
+"""The item of sensors.yaml that would assign an unknown device to a sensor."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ _INTERVALS: tuple[Duration, ...] = (
 )
 _INTERVAL_UNKNOWN: Duration = 10 * MINUTE
 
-# A device sends when it is due, give or take a little.
+# Devices send with some jitter.
 _ROUNDING = 1.2
 
 
 def sensor_yaml(device: UnassignedDevice, model: CityModel) -> str:
-    """Return a sensor for sensors.yaml, with the fields that the device sends; `<…>` is to be filled in."""
+    """Return a sensor for sensors.yaml with the fields that the device sends; `<…>` marks missing values."""
     lines = [
-        "  - id: <a name of yours>",
+        "  - id: <your name for the sensor>",
         f"    feed: {json.dumps(device.feed)}",
         f"    device: {json.dumps(device.device)}",
-        "    entity: <id of what it measures>",
+        "    entity: <id of the measured entity>",
         f"    interval: {format_duration(_interval(device))}",
         "    observes:",
     ]
     fields = _fields(device, model)
     for field, sent in fields.items():
-        known = model.properties.get(field)
-        property = field if known is not None else "<observed property>"
-        unit = sent or (known.unit if known is not None else "<UCUM>")
-        named = f"property: {property}, field: {json.dumps(field)}, unit: {json.dumps(unit)}"
-        lines.append(f"      - {{{named}}}")
+        observed = model.properties.get(field)
+        property = field if observed is not None else "<observed property>"
+        unit = sent or (observed.unit if observed is not None else "<UCUM>")
+        members = f"property: {property}, field: {json.dumps(field)}, unit: {json.dumps(unit)}"
+        lines.append(f"      - {{{members}}}")
     if not fields:
         lines.append("      - {property: <observed property>, field: <name in the payload>, unit: <UCUM>}")
     return "\n".join(lines) + "\n"
@@ -56,30 +56,30 @@ def sensor_yaml(device: UnassignedDevice, model: CityModel) -> str:
 def _interval(device: UnassignedDevice) -> Duration:
     if device.count < 2:
         return _INTERVAL_UNKNOWN
-    usual = (device.last_received - device.first_received) // (device.count - 1)
-    return next((one for one in _INTERVALS if usual <= one * _ROUNDING), _INTERVALS[-1])
+    mean = (device.last_received - device.first_received) // (device.count - 1)
+    return next((interval for interval in _INTERVALS if mean <= interval * _ROUNDING), _INTERVALS[-1])
 
 
 def _fields(device: UnassignedDevice, model: CityModel) -> dict[str, str | None]:
     """Return field and unit of each reading in the newest payload that can be decoded."""
     decoder = _decoder(device.feed, model)
-    for sent in device.newest if decoder is not None else ():
-        assert decoder is not None  # noqa: S101 - the loop is empty without one
+    if decoder is None:
+        return {}
+    for message in device.newest:
+        context = DecodingContext(message.received_time, model.city.timezone)
         try:
-            decoded: Decoded = decoder.decode(
-                sent.topic, sent.payload, DecodingContext(sent.received_time, model.city.timezone)
-            )
+            decoded: Decoded = decoder.decode(message.topic, message.payload, context)
         except PayloadError:
             continue
-        found = {one.field: one.unit for one in decoded.readings}
-        # SenML tells each value under its whole name, and under its last part.
-        short = {name: unit for name, unit in found.items() if re.split("[:/]", name)[-1] in {name, ""}}
-        return dict(list((short or found).items())[:FIELDS_MAX])
+        units = {reading.field: reading.unit for reading in decoded.readings}
+        # The decoder of SenML gives each value by its whole name and by the last part of it.
+        short = {name: unit for name, unit in units.items() if re.split("[:/]", name)[-1] in {name, ""}}
+        return dict(list((short or units).items())[:FIELDS_MAX])
     return {}
 
 
 def _decoder(feed: str, model: CityModel) -> Decoder | None:
-    own = {one.id: one.decoder for one in model.feeds}
-    if feed in own:
-        return registry().get(own[feed])
-    return next((one for one in registry().values() if feed in one.feeds), None)
+    decoders = {each.id: each.decoder for each in model.feeds}
+    if feed in decoders:
+        return registry().get(decoders[feed])
+    return next((decoder for decoder in registry().values() if feed in decoder.feeds), None)

@@ -1,11 +1,11 @@
-"""Devices that send and are not known: what they sent, and how they become sensors."""
+"""Routes of unknown devices that send: their messages, and their assignment to sensors."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
@@ -13,9 +13,9 @@ from starlette.responses import Response
 from api.context import ApiContext, context_of
 from api.http.access import Role, require_role, role_of
 from api.http.bodies import read_json_object
-from api.http.parameters import NoParameters
+from api.http.parameters import NoQuery
 from api.http.problems import ProblemError, RequestFault, bad_request
-from api.http.responses import collection_document, json_response
+from api.http.responses import Document, collection_document, json_response
 from api.ingest_status import examples
 from api.ingest_status.schemas import UnassignedParameters
 from api.ingest_status.sensor_template import sensor_yaml
@@ -35,34 +35,34 @@ router = APIRouter(prefix="/v1", tags=["quarantine"])
 
 @router.get(
     "/unassigned-devices",
-    summary="Devices that no sensor is assigned to",
+    summary="List devices without a sensor",
     responses=examples.UNASSIGNED,
 )
-async def list_unassigned(request: Request, wanted: Annotated[UnassignedParameters, Query()]) -> Response:
-    """List devices that send and are not known, the one that was heard last first, and how to assign them.
+async def list_unassigned(request: Request, parameters: Annotated[UnassignedParameters, Query()]) -> Response:
+    """List unknown devices that send, the most recently received first, and how to assign them.
 
-    Whose they are nobody knows yet: their payloads are for operators.
+    Their owners are unknown, so their payloads are for operators.
     """
     role = role_of(request)
     context = context_of(request)
     async with context.database.connection() as connection:
-        found = await read_unassigned_devices(connection, UNASSIGNED_DEVICES_MAX)
-    found = [one for one in found if wanted.feed is None or one.feed == wanted.feed]
-    items = [_device(one, context, role) for one in found[: wanted.limit]]
-    return json_response(collection_document(request, items, None))
+        devices = await read_unassigned_devices(connection, UNASSIGNED_DEVICES_MAX)
+    devices = [device for device in devices if parameters.feed is None or device.feed == parameters.feed]
+    items = [_device(device, context, role) for device in devices[: parameters.limit]]
+    return json_response(collection_document(request, items))
 
 
 @router.post(
     "/unassigned-devices/_assign",
-    summary="Make a device a sensor",
+    summary="Assign a device to a sensor",
     status_code=HTTPStatus.CREATED,
     responses=examples.ASSIGNED,
     openapi_extra=examples.ASSIGN_BODY,
 )
-async def assign(request: Request, _: Annotated[NoParameters, Query()]) -> Response:
-    """Add a sensor to the city, as an item of sensors.yaml would; what its device sent is then taken in.
+async def assign(request: Request, _: NoQuery) -> Response:
+    """Add a sensor to the city, in the format of sensors.yaml; the messages of its device are then processed.
 
-    A city folder that is applied later without this sensor retires it: put it there too.
+    Add it to the city folder as well: applying a folder without the sensor retires it.
     """
     require_role(request, "admin")
     context = context_of(request)
@@ -72,46 +72,45 @@ async def assign(request: Request, _: Annotated[NoParameters, Query()]) -> Respo
         plan = await asyncio.to_thread(with_sensor, model, item)
     except CityError as error:
         raise bad_request(
-            *(RequestFault("body", one.subject, "invalid", one.message) for one in error.faults)
+            *(RequestFault("body", fault.subject, "invalid", fault.message) for fault in error.faults)
         ) from None
     async with context.database.connection() as connection:
         try:
             applied = await apply_plan(connection, plan, based_on=model.version)
         except ModelConflictError as error:
             raise ProblemError(
-                HTTPStatus.CONFLICT, f"Somebody else changed the city: {error}. Try again."
+                HTTPStatus.CONFLICT, f"Another client changed the city: {error}. Try again."
             ) from None
-    response = json_response(
+    return json_response(
         {
             "sensorId": item["id"],
             "modelVersion": applied.version,
             "_links": {"quarantine": {"href": "/v1/quarantine?resolved=false"}},
-        }
+        },
+        status=HTTPStatus.CREATED,
     )
-    response.status_code = HTTPStatus.CREATED
-    return response
 
 
-def _device(one: UnassignedDevice, context: ApiContext, role: Role) -> dict[str, Any]:
+def _device(device: UnassignedDevice, context: ApiContext, role: Role) -> Document:
     hidden = not role_includes(role, "operator")
     return {
-        "feed": one.feed,
-        "device": one.device,
-        "count": one.count,
-        "firstReceivedTime": format_instant(one.first_received),
-        "lastReceivedTime": format_instant(one.last_received),
+        "feed": device.feed,
+        "device": device.device,
+        "count": device.count,
+        "firstReceivedTime": format_instant(device.first_received),
+        "lastReceivedTime": format_instant(device.last_received),
         "messages": [
             {
-                "topic": sent.topic,
-                "receivedTime": format_instant(sent.received_time),
-                "payload": None if hidden else base64.b64encode(sent.payload).decode(),
+                "topic": message.topic,
+                "receivedTime": format_instant(message.received_time),
+                "payload": None if hidden else base64.b64encode(message.payload).decode(),
             }
-            for sent in one.newest
+            for message in device.newest
         ],
         "assign": {
-            "how": "Put this into sensors.yaml of the city folder with what is in angle brackets filled in, "
-            "and run `livetwin apply`, or POST it as JSON to /v1/unassigned-devices/_assign: what the device "
-            "sent is then taken in, too.",
-            "sensorsYaml": sensor_yaml(one, context.model),
+            "how": "Fill in the values in angle brackets, add the item to sensors.yaml of the city folder "
+            "and run `livetwin apply`, or POST it as JSON to /v1/unassigned-devices/_assign: the messages "
+            "that the device has sent are then processed, too.",
+            "sensorsYaml": sensor_yaml(device, context.model),
         },
     }

@@ -1,10 +1,9 @@
-"""Insights: how values of an area go together, and how its domains stand side by side."""
+"""Routes of insights: correlations of two values, and the liveability card of an area."""
 
 from __future__ import annotations
 
 import asyncio
-from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
@@ -14,9 +13,9 @@ from api.context import ApiContext, context_of
 from api.entities.routes import lookup_entity
 from api.history.series import hourly_means, lookup_name, read_series
 from api.http.access import role_of
-from api.http.parameters import NoParameters, Parameters, TimeText, parse_time
-from api.http.problems import ProblemError, RequestFault, bad_request, not_found
-from api.http.responses import json_response, page_links
+from api.http.parameters import NoQuery, Parameters, TimeText, instant_or
+from api.http.problems import RequestFault, bad_request, not_found, unavailable
+from api.http.responses import Document, json_response, page_links
 from api.insights import examples
 from api.insights.liveability import liveability_document
 from twin.indicators.correlation import CONFIDENCE, LAG_MAX, Correlation, LagCorrelation, Method, correlate
@@ -27,7 +26,8 @@ from twin.model.names import ValueName
 router = APIRouter(prefix="/v1", tags=["insights"])
 
 RANGE_MAX: Duration = 366 * DAY
-_RANGE_USUAL: Duration = 30 * DAY
+RETRY_AFTER_S = 2
+_RANGE_DEFAULT: Duration = 30 * DAY
 
 
 class CorrelationParameters(Parameters):
@@ -42,61 +42,63 @@ class CorrelationParameters(Parameters):
     method: Method = "pearson"
 
 
-@router.get("/insights/correlations", summary="How two values go together", responses=examples.CORRELATIONS)
-async def get_correlations(request: Request, wanted: Annotated[CorrelationParameters, Query()]) -> Response:
-    """Correlate the hourly means of two values, at lags of up to `lag` hours either way.
+@router.get("/insights/correlations", summary="Correlate two values", responses=examples.CORRELATIONS)
+async def get_correlations(
+    request: Request, parameters: Annotated[CorrelationParameters, Query()]
+) -> Response:
+    """Correlate the hourly means of two values, at lags of up to `lag` hours in both directions.
 
-    A positive lag means that y follows x. `pairs` are the hours that both have, `effectivePairs` how many
-    independent ones they are worth; the interval counts with these. A correlation is a reason to look, not
-    a cause.
+    A positive lag means that y follows x. `pairs` counts the hours that both have; `effectivePairs` is the
+    equivalent number of independent pairs, from which the interval is computed. A correlation is a reason to
+    investigate, not a proof of a cause.
     """
     role_of(request)
     context = context_of(request)
-    x, y = (_side(name, wanted, context) for name in ("x", "y"))
-    start, end = _span(wanted, context.clock())
+    x, y = _parse_operand("x", parameters, context), _parse_operand("y", parameters, context)
+    start, end = _requested_hours(parameters, context.clock())
     if context.correlation_slots.locked():
-        raise ProblemError(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            "As many correlations as may be are under way; try again in a moment.",
-            headers={"Retry-After": "2"},
-        )
+        raise unavailable("The limit of concurrent correlations is reached; try again later.", RETRY_AFTER_S)
     async with context.correlation_slots:
         async with context.database.connection() as connection:
             means = [
                 await hourly_means(
-                    connection, await read_series(connection, entity, what), start, end, context.model
+                    connection, await read_series(connection, entity, value), start, end, context.model
                 )
-                for entity, what in (x, y)
+                for entity, value in (x, y)
             ]
-        found = await asyncio.to_thread(correlate, means[0], means[1], wanted.method, wanted.lag)
+        correlation = await asyncio.to_thread(
+            correlate, means[0], means[1], parameters.method, parameters.lag
+        )
     return json_response(
         {
-            "x": _named(*x, hours=len(means[0])),
-            "y": _named(*y, hours=len(means[1])),
+            "x": _operand(*x, hours=len(means[0])),
+            "y": _operand(*y, hours=len(means[1])),
             "start": format_instant(start),
             "end": format_instant(end),
-            **_correlation(found),
+            **_correlation(correlation),
             "_links": page_links(request, None),
         }
     )
 
 
-def _side(name: str, wanted: CorrelationParameters, context: ApiContext) -> tuple[str, ValueName]:
-    """Return entity and value that `x` or `y` names."""
-    text: str = getattr(wanted, name)
+def _parse_operand(
+    name: str, parameters: CorrelationParameters, context: ApiContext
+) -> tuple[str, ValueName]:
+    """Return the entity and the value that the parameter `x` or `y` names."""
+    text: str = getattr(parameters, name)
     entity, separator, value = text.rpartition(":")
     if not separator:
-        if wanted.entity is None:
-            detail = f"whose {text!r}? Give `entity`, or write entity:{text}"
+        if parameters.entity is None:
+            detail = f"found {text!r} without an entity: give `entity`, or write entity:{text}"
             raise bad_request(RequestFault("query", name, "needs-entity", detail))
-        entity = wanted.entity
+        entity = parameters.entity
     return lookup_entity(context.model, entity).id, lookup_name(value, context.model, name)
 
 
-def _span(wanted: CorrelationParameters, now: Instant) -> tuple[Instant, Instant]:
-    """Return the asked time in whole hours: an hour that is half asked for has no mean of its own."""
-    end = parse_time(wanted.end) if wanted.end else now
-    start = parse_time(wanted.start) if wanted.start else end - _RANGE_USUAL
+def _requested_hours(parameters: CorrelationParameters, now: Instant) -> tuple[Instant, Instant]:
+    """Return the requested interval without its incomplete hours, which have no mean of their own."""
+    end = instant_or(parameters.end, now)
+    start = instant_or(parameters.start, end - _RANGE_DEFAULT)
     start, end = start + -start % HOUR, end - end % HOUR
     if not start < end <= start + RANGE_MAX:
         detail = "expected a `start` at least one whole hour before `end`, at most 366 days"
@@ -104,39 +106,39 @@ def _span(wanted: CorrelationParameters, now: Instant) -> tuple[Instant, Instant
     return start, end
 
 
-def _named(entity: str, what: ValueName, *, hours: int) -> dict[str, Any]:
-    return {"entityId": entity, "property": what.name, "unit": what.unit, "hours": hours}
+def _operand(entity: str, value: ValueName, *, hours: int) -> Document:
+    return {"entityId": entity, "property": value.name, "unit": value.unit, "hours": hours}
 
 
-def _correlation(found: Correlation) -> dict[str, Any]:
+def _correlation(correlation: Correlation) -> Document:
     return {
-        "method": found.method,
+        "method": correlation.method,
         "confidence": CONFIDENCE,
-        "best": _lag(found.best) if found.best is not None else None,
-        "significant": found.significant,
-        "lags": [_lag(one) for one in found.lags],
+        "best": _lag(correlation.best) if correlation.best is not None else None,
+        "significant": correlation.significant,
+        "lags": [_lag(lag) for lag in correlation.lags],
     }
 
 
-def _lag(one: LagCorrelation) -> dict[str, Any]:
+def _lag(lag: LagCorrelation) -> Document:
     return {
-        "lag": one.lag,
-        "coefficient": one.coefficient,
-        "pairs": one.pairs,
-        "effectivePairs": one.effective_pairs,
-        "interval": {"low": one.low, "high": one.high},
+        "lag": lag.lag,
+        "coefficient": lag.coefficient,
+        "pairs": lag.pairs,
+        "effectivePairs": lag.effective_pairs,
+        "interval": {"low": lag.low, "high": lag.high},
     }
 
 
 @router.get(
     "/entities/{id}/liveability",
-    summary="The liveability card of an area",
+    summary="Get the liveability card of an area",
     responses=examples.LIVEABILITY,
 )
-async def get_liveability(request: Request, id: str, _: Annotated[NoParameters, Query()]) -> Response:
-    """Return the domains of a neighbourhood, district or city side by side; there is no total, on purpose.
+async def get_liveability(request: Request, id: str, _: NoQuery) -> Response:
+    """Return the scores of a neighbourhood, district or city by domain; there is deliberately no total.
 
-    A value that is suspect, under maintenance or silent gives no score.
+    A suspect or silent value, or one under maintenance, has no score.
     """
     role_of(request)
     context = context_of(request)

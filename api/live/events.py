@@ -79,7 +79,7 @@ class StateData(msgspec.Struct, frozen=True, rename="camel", gc=False, omit_defa
 class FinalStateData(StateData, frozen=True, rename="camel", gc=False):
     """The last event of a snapshot."""
 
-    complete: bool | None = None  # said, as defaults are left out
+    complete: bool | None = None  # None by default, as defaults are omitted
 
 
 class _Complete(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""Back-tests as documents: what a rule would have raised, and how that differs from the rule in force."""
+"""Documents of back-tests: the alarms that a rule would have raised, and the difference to another rule."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ REPEATED_SHOWN_MAX = 100
 
 
 def backtest_document(
-    found: BacktestResult,
+    result: BacktestResult,
     least: Severity,
     limit: int,
     compared: tuple[BacktestResult, FiringDifference] | None,
 ) -> Document:
-    """Return what was found, with at most `limit` firings of each list; counts are of all."""
-    statistics = found.statistics
+    """Return the result of a back-test, with at most `limit` firings in each list; counts include all."""
+    statistics = result.statistics
     return {
-        "rule": {"id": found.rule.id, "version": found.rule.version or None},
-        "start": format_instant(found.start),
-        "end": format_instant(found.end),
-        "entities": found.entities,
-        "firingCount": len(found.firings),
-        "firings": [firing_document(one, found.end) for one in found.firings[:limit]],
+        "rule": {"id": result.rule.id, "version": result.rule.version or None},
+        "start": format_instant(result.start),
+        "end": format_instant(result.end),
+        "entities": result.entities,
+        "firingCount": len(result.firings),
+        "firings": [firing_document(firing, result.end) for firing in result.firings[:limit]],
         "perEntity": [
             {
-                "entityId": one.entity,
-                "firings": one.firings,
-                "active": format_duration(one.active),
-                "longest": format_duration(one.longest),
+                "entityId": counted.entity,
+                "firings": counted.firings,
+                "active": format_duration(counted.active),
+                "longest": format_duration(counted.longest),
             }
-            for one in found.by_entity[:ENTITIES_SHOWN_MAX]
+            for counted in result.by_entity[:ENTITIES_SHOWN_MAX]
         ],
         "notifications": {
             "total": statistics.annunciated,
@@ -46,70 +46,70 @@ def backtest_document(
             "mostTime": format_optional_instant(statistics.peak_time),
             "bySeverity": {severity.word: count for severity, count in statistics.by_severity.items()},
         },
-        "notificationsPerNight": nights_document(found, least),
-        "chattering": [_repeated(one) for one in statistics.chattering[:REPEATED_SHOWN_MAX]],
-        "fleeting": [_repeated(one) for one in statistics.fleeting[:REPEATED_SHOWN_MAX]],
+        "notificationsPerNight": nights_document(result, least),
+        "chattering": [_alarm_count(each) for each in statistics.chattering[:REPEATED_SHOWN_MAX]],
+        "fleeting": [_alarm_count(each) for each in statistics.fleeting[:REPEATED_SHOWN_MAX]],
         "faults": [
             {"entityId": entity, "detail": text}
-            for entity, text in sorted(found.errors.items())[:ENTITIES_SHOWN_MAX]
+            for entity, text in sorted(result.errors.items())[:ENTITIES_SHOWN_MAX]
         ],
         "difference": difference_document(*compared, limit) if compared is not None else None,
     }
 
 
-def firing_document(one: Firing, end: Instant) -> Document:
-    """Return a firing; one that goes on has lasted until `end`."""
+def firing_document(firing: Firing, end: Instant) -> Document:
+    """Return a firing; one that is still active has lasted until `end`."""
     return {
-        "alarmId": one.alarm,
-        "entityId": one.entity,
-        "sensorId": one.sensor or None,
-        "raisedTime": format_instant(one.raised),
-        "returnedTime": format_optional_instant(one.returned),
-        "duration": format_duration(max(0, one.lasted(end))),
-        "severity": one.severity.word,
-        "peak": one.peak,
-        "sentence": {"en": one.sentence_en, "nl": one.sentence_nl},
+        "alarmId": firing.alarm,
+        "entityId": firing.entity,
+        "sensorId": firing.sensor or None,
+        "raisedTime": format_instant(firing.raised),
+        "returnedTime": format_optional_instant(firing.returned),
+        "duration": format_duration(max(0, firing.lasted(end))),
+        "severity": firing.severity.word,
+        "peak": firing.peak,
+        "sentence": {"en": firing.sentence_en, "nl": firing.sentence_nl},
     }
 
 
-def nights_document(found: BacktestResult, least: Severity) -> Document:
-    """Return how often somebody would have been woken, night by night."""
-    counts = [one.alarms for one in found.nights]
+def nights_document(result: BacktestResult, least: Severity) -> Document:
+    """Return the number of notifications in each night."""
+    counts = [night.alarms for night in result.nights]
     return {
         "severity": least.word,
         "nights": len(counts),
         "total": sum(counts),
         "mean": sum(counts) / len(counts) if counts else 0.0,
         "most": max(counts, default=0),
-        "byNight": [{"evening": one.evening.isoformat(), "count": one.alarms} for one in found.nights],
+        "byNight": [{"evening": night.evening.isoformat(), "count": night.alarms} for night in result.nights],
     }
 
 
-def difference_document(before: BacktestResult, found: FiringDifference, limit: int) -> Document:
-    """Return what is other than by another rule, `before`."""
+def difference_document(before: BacktestResult, difference: FiringDifference, limit: int) -> Document:
+    """Return the difference to the result `before` of another rule."""
 
     def shown(firings: Sequence[Firing]) -> list[Document]:
-        return [firing_document(one, before.end) for one in firings[:limit]]
+        return [firing_document(firing, before.end) for firing in firings[:limit]]
 
     return {
         "comparedWith": {"id": before.rule.id, "version": before.rule.version},
         "firingCount": len(before.firings),
         "notifications": before.statistics.annunciated,
-        "addedCount": len(found.added),
-        "removedCount": len(found.removed),
-        "changedCount": len(found.changed),
-        "unchangedCount": found.unchanged,
-        "added": shown(found.added),
-        "removed": shown(found.removed),
+        "addedCount": len(difference.added),
+        "removedCount": len(difference.removed),
+        "changedCount": len(difference.changed),
+        "unchangedCount": difference.unchanged,
+        "added": shown(difference.added),
+        "removed": shown(difference.removed),
         "changed": [
             {
-                "before": firing_document(one.before, before.end),
-                "after": firing_document(one.after, before.end),
+                "before": firing_document(change.before, before.end),
+                "after": firing_document(change.after, before.end),
             }
-            for one in found.changed[:limit]
+            for change in difference.changed[:limit]
         ],
     }
 
 
-def _repeated(one: AlarmCount) -> Document:
-    return {"alarmId": one.alarm, "count": one.count}
+def _alarm_count(count: AlarmCount) -> Document:
+    return {"alarmId": count.alarm, "count": count.count}

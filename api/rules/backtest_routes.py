@@ -1,13 +1,13 @@
-"""Back-tests: what a rule would have raised over stored history."""
+"""Route of back-tests: the alarms that a rule would have raised over stored history."""
 
 from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import msgspec
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from pydantic import Field
 from starlette.responses import Response
 
@@ -15,7 +15,7 @@ from api.alarms.schemas import SeverityWord
 from api.context import context_of
 from api.http.access import require_role
 from api.http.bodies import RequestBody, read_body
-from api.http.parameters import NoParameters, TimeText, parse_time
+from api.http.parameters import NoQuery, TimeText, parse_time
 from api.http.problems import ProblemError, RequestFault, bad_request
 from api.http.responses import json_response
 from api.rules import examples
@@ -38,19 +38,21 @@ FIRINGS_SHOWN_MAX = 1_000
 
 
 class BacktestBody(RequestBody):
-    """What is tested."""
+    """The rule and the interval of a back-test."""
 
-    rule: str | dict[str, Any] = Field(description="A rule as rules.yaml has it, or the id of one in force.")
-    start: TimeText = Field(description="From when on.")
-    end: TimeText = Field(description="Until when, exclusive.")
+    rule: str | dict[str, Any] = Field(
+        description="A rule in the format of rules.yaml, or the id of one in force."
+    )
+    start: TimeText = Field(description="Inclusive.")
+    end: TimeText = Field(description="Exclusive.")
     compare_with: Literal["in-force"] | int = Field(
-        default="in-force", description="What it is compared with: the rule in force, or a version of it."
+        default="in-force", description="The rule to compare with: the one in force, or a version of it."
     )
     severity: SeverityWord = Field(
-        default="minor", description="From which severity on an alarm counts as a notification at night."
+        default="minor", description="The lowest severity that counts as a notification at night."
     )
     limit: int = Field(
-        default=FIRINGS_SHOWN, ge=0, le=FIRINGS_SHOWN_MAX, description="So many firings are listed at most."
+        default=FIRINGS_SHOWN, ge=0, le=FIRINGS_SHOWN_MAX, description="The largest number of listed firings."
     )
 
 
@@ -60,62 +62,62 @@ class BacktestBody(RequestBody):
     responses=examples.BACKTEST,
     openapi_extra=examples.BACKTEST_BODY,
 )
-async def backtest_rule(request: Request, _: Annotated[NoParameters, Query()]) -> Response:
-    """Tell what a rule would have raised, by the evaluator that runs live; nothing is changed by it.
+async def backtest_rule(request: Request, _: NoQuery) -> Response:
+    """Return the alarms that a rule would have raised, by the evaluator of the stream; changes nothing.
 
-    One runs at a time; a month of one-minute values of a hundred entities takes seconds.
+    One back-test runs at a time; a month of one-minute values of a hundred entities takes seconds.
     """
     require_role(request, "operator")
     context = context_of(request)
-    asked = await read_body(request, BacktestBody)
-    # What stands now has lasted until now, not until an end that is yet to come.
-    start, end = parse_time(asked.start), min(parse_time(asked.end), context.clock())
-    least = severity_of(asked.severity)
+    body = await read_body(request, BacktestBody)
+    # An alarm that is still active has lasted until now, not until an end in the future.
+    start, end = parse_time(body.start), min(parse_time(body.end), context.clock())
+    least = severity_of(body.severity)
     model = context.model
     async with context.backtest_queue.turn(), context.database.connection() as connection:
-        rule = await _rule(connection, asked.rule, model)
-        other = await _compared(connection, rule.id, asked.compare_with)
+        rule = await _tested_rule(connection, body.rule, model)
+        other = await _compared_rule(connection, rule.id, body.compare_with)
         rules = [rule] if other is None or other.content() == rule.content() else [rule, other]
         try:
-            found = await backtest_rules(connection, rules, model, (start, end), least)
+            results = await backtest_rules(connection, rules, model, (start, end), least)
         except TooManyFiringsError as error:
             raise ProblemError(HTTPStatus.BAD_REQUEST, f"{error}.") from error
     compared = None
     if other is not None:
-        before = found[-1]
-        compared = before, await asyncio.to_thread(compare_firings, before.firings, found[0].firings)
-    return json_response(backtest_document(found[0], least, asked.limit, compared))
+        before = results[-1]
+        compared = before, await asyncio.to_thread(compare_firings, before.firings, results[0].firings)
+    return json_response(backtest_document(results[0], least, body.limit, compared))
 
 
-async def _rule(connection: Connection, asked: str | dict[str, Any], model: CityModel) -> Rule:
-    if isinstance(asked, str):
-        known = (await read_rule_versions(connection)).get(asked)
-        if known is None or known.deleted:
+async def _tested_rule(connection: Connection, tested: str | dict[str, Any], model: CityModel) -> Rule:
+    if isinstance(tested, str):
+        stored = (await read_rule_versions(connection)).get(tested)
+        if stored is None or stored.deleted:
             raise bad_request(
                 RequestFault(
-                    "body", "rule", "unknown", f"the city has no rule {asked!r}; /v1/rules lists them"
+                    "body", "rule", "unknown", f"the city has no rule {tested!r}; /v1/rules lists them"
                 )
             )
-        return known.rule
-    document = {name: value for name, value in asked.items() if name not in RESPONSE_MEMBERS}
+        return stored.rule
+    document = {name: value for name, value in tested.items() if name not in RESPONSE_MEMBERS}
     rule = await asyncio.to_thread(read_rule, document, model)
     if not isinstance(rule, Rule):
         raise bad_request(
-            *(msgspec.structs.replace(one, name=f"/rule{one.name}") for one in rule_faults(rule))
+            *(msgspec.structs.replace(fault, name=f"/rule{fault.name}") for fault in rule_faults(rule))
         )
     return rule
 
 
-async def _compared(connection: Connection, id: str, asked: Literal["in-force"] | int) -> Rule | None:
-    """Return the rule to compare with; None where none of that id is in force."""
-    if asked == "in-force":
-        known = (await read_rule_versions(connection)).get(id)
-        return known.rule if known is not None and not known.deleted else None
-    found = await read_versions_of(connection, id, asked + 1, 1)
-    if not found or found[0].rule.version != asked:
+async def _compared_rule(connection: Connection, id: str, version: Literal["in-force"] | int) -> Rule | None:
+    """Return the rule to compare with; None when no rule of that id is in force."""
+    if version == "in-force":
+        stored = (await read_rule_versions(connection)).get(id)
+        return stored.rule if stored is not None and not stored.deleted else None
+    versions = await read_versions_of(connection, id, version + 1, 1)
+    if not versions or versions[0].rule.version != version:
         raise bad_request(
             RequestFault(
-                "body", "compareWith", "unknown", f"rule {id} has no version {asked}, see its versions"
+                "body", "compareWith", "unknown", f"rule {id} has no version {version}, see its versions"
             )
         )
-    return found[0].rule
+    return versions[0].rule

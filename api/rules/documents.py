@@ -1,4 +1,4 @@
-"""Rules as the API writes them, and takes them back."""
+"""Documents of rules, their entity tags, and the rule document of a request."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from api.http.access import Role
 from api.http.problems import RequestFault, bad_request
+from api.http.responses import Document
 from cities.rules.document import RuleFault, rule_document
 from storage.model.rule_version import RuleVersion
 from twin.alarms.rules.rule import Rule
@@ -15,9 +16,7 @@ from twin.instant import format_instant
 from twin.model.city_model import CityModel
 from twin.model.role import role_includes
 
-Document = dict[str, Any]
-
-# What an answer adds to a rule: whoever edits it and sends it back need not take it out.
+# Members that a response adds to a rule; a client may send them back unchanged.
 RESPONSE_MEMBERS = frozenset({"version", "origin", "changedTime", "changedBy", "_links"})
 
 _TAG = re.compile(r'"(\d{1,9})"')
@@ -29,7 +28,7 @@ def rule_path(id: str) -> str:
 
 
 def current_document(rule: Rule, stored: RuleVersion | None, model: CityModel, role: Role) -> Document:
-    """Return a rule as it holds now; who changed it and when is known of stored ones alone."""
+    """Return a rule in force; only a stored one has its editor and its time of change."""
     return {
         **rule_document(rule, model),
         "version": rule.version,
@@ -43,7 +42,7 @@ def current_document(rule: Rule, stored: RuleVersion | None, model: CityModel, r
 
 
 def version_document(stored: RuleVersion, model: CityModel, role: Role) -> Document:
-    """Return one version of a rule; of a deleted one, `rule` is what it was last."""
+    """Return one version of a rule; `rule` of a deleted version is its last content."""
     return {
         "version": stored.rule.version,
         "deleted": stored.deleted,
@@ -58,13 +57,13 @@ def _change(stored: RuleVersion | None, role: Role) -> Document:
     return {
         "origin": stored.origin,
         "changedTime": format_instant(stored.changed_at),
-        # Who does what in the control room is not for the street.
+        # Names of operators are not public.
         "changedBy": stored.changed_by if role_includes(role, "viewer") else None,
     }
 
 
 def requested_rule(body: Mapping[str, Any], id: str) -> Document:
-    """Return the rule of a request's body, without what answers add; raise a problem when it is another's."""
+    """Return the rule in a body without the members of responses; raise a problem for another rule's id."""
     document = {name: value for name, value in body.items() if name not in RESPONSE_MEMBERS}
     if document.setdefault("id", id) != id:
         raise bad_request(
@@ -73,9 +72,9 @@ def requested_rule(body: Mapping[str, Any], id: str) -> Document:
     return document
 
 
-def rule_faults(found: tuple[RuleFault, ...]) -> list[RequestFault]:
-    """Return what is wrong with a rule as faults of a request; each names its place by a JSON pointer."""
-    return [RequestFault("body", one.pointer, "invalid", one.message) for one in found]
+def rule_faults(faults: tuple[RuleFault, ...]) -> list[RequestFault]:
+    """Return the faults of a rule as faults of a request, each named by its JSON pointer."""
+    return [RequestFault("body", fault.pointer, "invalid", fault.message) for fault in faults]
 
 
 def entity_tag(version: int) -> str:
@@ -84,7 +83,7 @@ def entity_tag(version: int) -> str:
 
 
 def expected_version(if_match: str, if_none_match: str) -> int | None:
-    """Return the version that a rule must have by the headers of a request: 0 for none, None for any.
+    """Return the version that the headers of a request require: 0 for no rule, None for any version.
 
     Raises a problem for what is not a tag of ours.
 

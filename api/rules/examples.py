@@ -44,24 +44,24 @@ _CURRENT = {
 }
 _OUTDATED = problem_example(
     412,
-    "Somebody else changed it: its version is another than If-Match says.",
+    "Changed by another client: its version is not the one in If-Match.",
     "Precondition Failed",
-    "rule high-water has version 4, expected 3. Read it again before you change it.",
+    "rule high-water has version 4, expected 3. Read the rule again before you change it.",
 )
 RULES = response_example("A page of rules.", page_example(_CURRENT, "/v1/rules"))
 RULE = response_example("The rule; its version is the ETag.", _CURRENT)
 PUT: Responses = {
-    **response_example("Changed, or as it was: the rule as it holds then.", _CURRENT),
+    **response_example("Changed or unchanged: the rule in force.", _CURRENT),
     201: {
-        "description": "Made.",
+        "description": "Created.",
         "content": {"application/json": {"example": {**_CURRENT, "version": 1}}},
     },
     **_OUTDATED,
 }
 PUT_BODY = body_example(_RULE)
-DELETED: Responses = {204: {"description": "It holds no more; its versions stay."}, **_OUTDATED}
+DELETED: Responses = {204: {"description": "No longer in force; its versions stay."}, **_OUTDATED}
 VERSIONS = response_example(
-    "A page of versions, the newest first.",
+    "A page of versions, newest first.",
     page_example(
         {"version": 3, "deleted": False, **_CHANGE, "rule": {**_RULE, "when": _WRITTEN}},
         "/v1/rules/high-water/versions",

@@ -1,4 +1,4 @@
-"""Examples of answers about webhooks, for /v1/openapi.json."""
+"""Examples of webhooks, for /v1/openapi.json."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ BODY = body_example(
 )
 RESUME_BODY = body_example({"cursor": "lQHZ…"}, required=False)
 CREATED = response_example(
-    "The webhook, with its secret, which is told this once.",
+    "The webhook with its secret, which is shown only once.",
     {**_WEBHOOK, "secret": "whsec_MfKQ9r…"},
     status=201,
 )
 WEBHOOKS = response_example("All webhooks.", page_example(_WEBHOOK, "/v1/subscriptions"))
-WEBHOOK = response_example("The webhook, and how far it is.", _WEBHOOK)
-DELETED: Responses = {204: {"description": "It is gone."}}
+WEBHOOK = response_example("The webhook and its progress.", _WEBHOOK)
+DELETED: Responses = {204: {"description": "Deleted."}}
 DEAD_LETTERS = response_example(
-    "Messages that were given up.",
+    "Messages that could not be delivered.",
     page_example(
         {
             "number": 7,

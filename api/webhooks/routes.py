@@ -1,4 +1,4 @@
-"""Webhooks: the events of the live stream, sent to whoever asked for them. The outlets role sends."""
+"""Routes of webhooks, which receive the events of the live stream; the outlets role sends them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from starlette.responses import Response
 from api.context import ApiContext, context_of
 from api.http.access import actor_of, require_role
 from api.http.bodies import read_body
-from api.http.parameters import NoParameters, PageParameters
+from api.http.parameters import NoQuery, PageParameters
 from api.http.problems import ProblemError, RequestFault, bad_request, not_found
-from api.http.responses import collection_document, decode_page_cursor, encode_page_cursor, json_response
+from api.http.responses import collection_document, decode_page_cursor, json_response, next_cursor
 from api.live.cursor import encode_cursor
 from api.webhooks import examples
 from api.webhooks.schemas import (
@@ -44,20 +44,19 @@ ID_BYTES = 12
 SECRET_BYTES = 32
 
 WebhookId = Annotated[str, Path(max_length=64)]
-Nothing = Annotated[NoParameters, Query()]
 
 
 @router.post(
     "/subscriptions",
-    summary="Have events sent",
+    summary="Create a webhook",
     status_code=HTTPStatus.CREATED,
     responses=examples.CREATED,
     openapi_extra=examples.BODY,
 )
-async def subscribe(request: Request, _: Nothing) -> Response:
-    """Make a webhook: from now on what matches is sent to `url`, signed with the secret of the answer.
+async def subscribe(request: Request, _: NoQuery) -> Response:
+    """Create a webhook: matching events are sent to `url` from now on, signed with the returned secret.
 
-    The secret is told this once. With the event `snapshot` it begins with everything that matches.
+    The secret is shown only here. With the event `snapshot` the webhook starts with a snapshot.
     """
     require_role(request, "operator")
     context = context_of(request)
@@ -66,7 +65,7 @@ async def subscribe(request: Request, _: Nothing) -> Response:
         context.sink_rules.check_url(body.url)
     except SinkError as error:
         raise bad_request(RequestFault("body", "url", "refused", str(error))) from None
-    made = Webhook(
+    webhook = Webhook(
         id=secrets.token_hex(ID_BYTES),
         url=body.url,
         filter=stored_filter(body),
@@ -77,45 +76,45 @@ async def subscribe(request: Request, _: Nothing) -> Response:
         progress=WebhookProgress(cursor=_start(context, body)),
     )
     async with context.database.connection() as connection:
-        if not await insert_webhook(connection, made):
+        if not await insert_webhook(connection, webhook):
             raise ProblemError(
                 HTTPStatus.CONFLICT,
-                f"There are {WEBHOOKS_MAX} subscriptions, as many as there may be: delete one.",
+                f"There are {WEBHOOKS_MAX} subscriptions, which is the limit: delete one first.",
             )
-    response = json_response({**webhook_document(made), "secret": encode_secret(made.secret)})
-    response.status_code = HTTPStatus.CREATED
-    response.headers["Location"] = f"/v1/subscriptions/{made.id}"
+    document = {**webhook_document(webhook), "secret": encode_secret(webhook.secret)}
+    response = json_response(document, status=HTTPStatus.CREATED)
+    response.headers["Location"] = f"/v1/subscriptions/{webhook.id}"
     return response
 
 
-@router.get("/subscriptions", summary="Who gets events sent", responses=examples.WEBHOOKS)
-async def list_subscriptions(request: Request, _: Nothing) -> Response:
-    """List webhooks, oldest first: there are at most 100."""
+@router.get("/subscriptions", summary="List webhooks", responses=examples.WEBHOOKS)
+async def list_subscriptions(request: Request, _: NoQuery) -> Response:
+    """List webhooks, oldest first; at most 100 exist."""
     require_role(request, "operator")
     async with context_of(request).database.connection() as connection:
-        found = await read_webhooks(connection)
-    return json_response(collection_document(request, [webhook_document(one) for one in found], None))
+        webhooks = await read_webhooks(connection)
+    return json_response(collection_document(request, [webhook_document(webhook) for webhook in webhooks]))
 
 
-@router.get("/subscriptions/{id}", summary="One webhook", responses=examples.WEBHOOK)
-async def get_subscription(request: Request, id: WebhookId, _: Nothing) -> Response:
-    """Return a webhook and how far it is; its progress is stored about once a second."""
+@router.get("/subscriptions/{id}", summary="Get a webhook", responses=examples.WEBHOOK)
+async def get_subscription(request: Request, id: WebhookId, _: NoQuery) -> Response:
+    """Return a webhook and its progress, which is stored about once a second."""
     require_role(request, "operator")
     async with context_of(request).database.connection() as connection:
-        found = await find_webhook(connection, id)
-    if found is None:
+        webhook = await find_webhook(connection, id)
+    if webhook is None:
         raise _unknown(id)
-    return json_response(webhook_document(found))
+    return json_response(webhook_document(webhook))
 
 
 @router.delete(
     "/subscriptions/{id}",
-    summary="Have no more events sent",
+    summary="Delete a webhook",
     status_code=HTTPStatus.NO_CONTENT,
     responses=examples.DELETED,
 )
-async def unsubscribe(request: Request, id: WebhookId, _: Nothing) -> Response:
-    """Remove a webhook with its dead letters; within two seconds nothing more is sent."""
+async def unsubscribe(request: Request, id: WebhookId, _: NoQuery) -> Response:
+    """Delete a webhook with its dead letters; sending ends within two seconds."""
     require_role(request, "operator")
     async with context_of(request).database.connection() as connection:
         if not await delete_webhook(connection, id):
@@ -125,46 +124,47 @@ async def unsubscribe(request: Request, id: WebhookId, _: Nothing) -> Response:
 
 @router.post(
     "/subscriptions/{id}/_resume",
-    summary="Have events sent from a place on",
+    summary="Resume a webhook",
     responses=examples.WEBHOOK,
     openapi_extra=examples.RESUME_BODY,
 )
-async def resume(request: Request, id: WebhookId, _: Nothing) -> Response:
-    """Make a webhook go on at once: one that failed or was disabled where it was, or any from a cursor."""
+async def resume(request: Request, id: WebhookId, _: NoQuery) -> Response:
+    """Resume a webhook that failed or was disabled, or continue any webhook from a cursor."""
     require_role(request, "operator")
     body = await read_body(request, ResumeBody)
     async with context_of(request).database.connection() as connection:
         if not await resume_webhook(connection, id, body.cursor):
             raise _unknown(id)
-        found = await find_webhook(connection, id)
-    if found is None:
+        webhook = await find_webhook(connection, id)
+    if webhook is None:
         raise _unknown(id)
-    return json_response(webhook_document(found))
+    return json_response(webhook_document(webhook))
 
 
 @router.get(
     "/subscriptions/{id}/dead-letters",
-    summary="What could not be delivered",
+    summary="List the dead letters of a webhook",
     responses=examples.DEAD_LETTERS,
 )
 async def list_dead_letters(
-    request: Request, id: WebhookId, wanted: Annotated[PageParameters, Query()]
+    request: Request, id: WebhookId, parameters: Annotated[PageParameters, Query()]
 ) -> Response:
-    """List messages that were given up, newest first; the newest 1,000 are kept."""
+    """List the messages that could not be delivered, newest first; the newest 1,000 are kept."""
     require_role(request, "operator")
-    before = decode_page_cursor(wanted.cursor, int)
+    before = decode_page_cursor(parameters.cursor, int)
     async with context_of(request).database.connection() as connection:
         if await find_webhook(connection, id) is None:
             raise _unknown(id)
-        page = await read_dead_letters(connection, id, before=before, limit=wanted.limit)
-    following = encode_page_cursor(page[-1].number) if len(page) == wanted.limit else None
-    return json_response(collection_document(request, [dead_letter_document(one) for one in page], following))
+        page = await read_dead_letters(connection, id, before=before, limit=parameters.limit)
+    following = next_cursor(page, parameters.limit, lambda last: last.number)
+    items = [dead_letter_document(letter) for letter in page]
+    return json_response(collection_document(request, items, following))
 
 
 def _start(context: ApiContext, body: WebhookBody) -> str:
-    """Return where a new webhook begins: here and now, unless with a snapshot."""
-    begins_with_snapshot = "snapshot" in body.filter.events
-    return "" if begins_with_snapshot or not context.hub.log_id else encode_cursor(context.hub.cursor())
+    """Return the cursor from which a new webhook starts: the present one, or "" for a snapshot."""
+    wants_snapshot = "snapshot" in body.filter.events
+    return "" if wants_snapshot or not context.hub.log_id else encode_cursor(context.hub.cursor())
 
 
 def _unknown(id: str) -> ProblemError:

@@ -1,4 +1,4 @@
-"""Webhooks as the API is asked for them, and as it shows them."""
+"""Request bodies and documents of webhooks."""
 
 from __future__ import annotations
 
@@ -8,49 +8,50 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from api.http.bodies import RequestBody
+from api.http.responses import Document, format_optional_instant
 from api.live.cursor import CursorError, decode_cursor
 from api.live.schemas import LiveFilter
 from storage.stores.webhooks import DeadLetter, Webhook, WebhookMode
-from twin.instant import Instant, format_instant
+from twin.instant import format_instant
 
-SECRET_PREFIX = "whsec_"  # noqa: S105 - what marks one, by Standard Webhooks
+SECRET_PREFIX = "whsec_"  # noqa: S105 - the prefix of secrets in Standard Webhooks
 
 
 def _is_cursor(text: str) -> str:
     try:
         decode_cursor(text)
     except CursorError as error:
-        raise ValueError(f"{error}; leave it out to go on where delivery was") from None
+        raise ValueError(f"{error}; omit it to continue after the last delivered event") from None
     return text
 
 
 class WebhookBody(RequestBody):
-    """What is to be sent where."""
+    """Which events are sent to which URL."""
 
-    url: str = Field(description="Where to; https, or http on this machine.")
+    url: str = Field(description="Receiver; https, or http on this machine.")
     filter: LiveFilter = Field(
         default=LiveFilter(),
-        description="As the query of /v1/live; the events are `state` and `alarm` unless it says otherwise.",
+        description="As the query of /v1/live; the events are `state` and `alarm` by default.",
     )
-    mode: WebhookMode = Field(default="batch", description="Up to 100 events a message, or one.")
+    mode: WebhookMode = Field(default="batch", description="Up to 100 events per message, or one.")
 
 
 class ResumeBody(RequestBody):
-    """Where to go on."""
+    """The position to resume from."""
 
     cursor: Annotated[str, AfterValidator(_is_cursor)] | None = Field(
         default=None,
-        description="Of an event, a dead letter or the live stream; where delivery was by default.",
+        description="Of an event, a dead letter or the live stream; the last delivered one by default.",
     )
 
 
 def stored_filter(body: WebhookBody) -> dict[str, Any]:
-    """Return the filter of a body as it is stored and shown: only what it says."""
+    """Return the filter of a body as stored and shown: without its defaults."""
     return body.filter.model_dump(exclude_defaults=True, by_alias=True)
 
 
-def webhook_document(webhook: Webhook) -> dict[str, Any]:
-    """Return a webhook; its secret is told once, by whoever makes it."""
+def webhook_document(webhook: Webhook) -> Document:
+    """Return a webhook, without its secret."""
     progress, path = webhook.progress, f"/v1/subscriptions/{webhook.id}"
     return {
         "id": webhook.id,
@@ -62,21 +63,21 @@ def webhook_document(webhook: Webhook) -> dict[str, Any]:
         "state": progress.state,
         "reason": progress.reason or None,
         "cursor": progress.cursor or None,
-        "deliveredTime": _time(progress.delivered),
+        "deliveredTime": format_optional_instant(progress.delivered),
         "failures": progress.failures,
-        "failingSinceTime": _time(progress.failing_since),
+        "failingSinceTime": format_optional_instant(progress.failing_since),
         "lastError": progress.last_error or None,
         "_links": {"self": {"href": path}, "deadLetters": {"href": f"{path}/dead-letters"}},
     }
 
 
 def encode_secret(secret: bytes) -> str:
-    """Return a secret as Standard Webhooks writes it."""
+    """Return a secret in the format of Standard Webhooks."""
     return SECRET_PREFIX + base64.b64encode(secret).decode()
 
 
-def dead_letter_document(letter: DeadLetter) -> dict[str, Any]:
-    """Return what could not be delivered."""
+def dead_letter_document(letter: DeadLetter) -> Document:
+    """Return a message that could not be delivered."""
     return {
         "number": letter.number,
         "diedTime": format_instant(letter.died),
@@ -85,7 +86,3 @@ def dead_letter_document(letter: DeadLetter) -> dict[str, Any]:
         "cursor": letter.cursor or None,
         "events": letter.events,
     }
-
-
-def _time(instant: Instant | None) -> str | None:
-    return format_instant(instant) if instant is not None else None
