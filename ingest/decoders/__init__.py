@@ -1,7 +1,7 @@
-"""The payload formats. A new one is one module here that defines `DECODER`; nothing else needs to change.
+"""The payload formats: each module here that defines `DECODER` adds one, and nothing else needs to change.
 
-What lives here: pure functions from a message to readings. What may not: anything that knows a sensor, a unit
-conversion or the city model; anything that keeps state between messages.
+What lives here: pure functions from a message to readings. What may not live here: sensors, unit conversions,
+the city model, and state between messages.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """Sensor.Community (airRohr) firmware JSON.
 
 `{"sensordatavalues": [{"value_type": "SDS_P1", "value": "12.35"}, …]}`: values are strings. P1 is PM10 and
-P2 is PM2.5 (P0 is PM1); pressure is in Pa. There is no time in the payload: reception counts, which is what
-the firmware's own server does.
+P2 is PM2.5 (P0 is PM1); pressure is in Pa. The payload has no time: the time of reception counts, as on the
+firmware's own server.
 
-A value is told under its own name (`SDS_P1`, or `P1` where the prefix was stripped) and under the name of our
-observed property (`pm10`). Where two sensors of a station measure the same (a DHT22 and a BME280 both have a
-temperature), the first in the payload has our name, and the other is reached by its own.
+A reading has the name in the payload (`SDS_P1`, or `P1` without the prefix), and a copy has the name of our
+observed property (`pm10`). Where two sensors of a station measure the same property (a DHT22 and a BME280
+both measure temperature), the first in the payload gets our name; the other has only its own name.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from ingest.formats.json_payload import VALUES_MAX, as_list, as_number, as_objec
 from twin.quality.plausibility import QuarantineReason
 from twin.quality.quality_flags import QualityFlag
 
-# What stands after the prefix of the sensor (SDS_, PMS_, HPM_, NPM_, SPS30_, BMP_, BMP280_, BME280_, DHT22_,
-# HTU21D_, SHT3X_, SCD30_, DS18B20_) → our name and the unit that the firmware sends it in.
+# The name after the prefix of the sensor (SDS_, PMS_, HPM_, NPM_, SPS30_, BMP_, BMP280_, BME280_, DHT22_,
+# HTU21D_, SHT3X_, SCD30_, DS18B20_) → our name, and the unit that the firmware uses.
 _QUANTITIES: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "P0": ("pm1", "ug/m3"),
@@ -36,10 +36,10 @@ _QUANTITIES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "signal": ("signal_strength", "dB[mW]"),
     }
 )
-# BMP_pressure_sealevel, SPS30_P4 and the like have no name of ours: only the whole rest counts.
+# The whole rest must match: BMP_pressure_sealevel, SPS30_P4 and others have no name of ours.
 _PREFIXED = re.compile(r"(?:[A-Za-z0-9]+_)?(" + "|".join(_QUANTITIES) + ")")
 
-# A PPD42NS counts particles per 0.01 cubic foot, and calls that P1 and P2 as well.
+# A PPD42NS counts particles per 0.01 cubic foot, and also calls its counts P1 and P2.
 _PARTICLE_COUNTER = frozenset({"durP1", "ratioP1", "durP2", "ratioP2"})
 
 
@@ -52,13 +52,13 @@ def decode(topic: str, payload: bytes, context: DecodingContext) -> Decoded:
             QuarantineReason.MALFORMED,
             f"'sensordatavalues' has {len(items)} members, at most {VALUES_MAX} are read",
         )
-    own = dict(_value(item, f"'sensordatavalues' {index}") for index, item in enumerate(items))
-    if not own:
+    values = dict(_value(item, f"'sensordatavalues' {index}") for index, item in enumerate(items))
+    if not values:
         raise PayloadError(QuarantineReason.NO_OBSERVATION, "'sensordatavalues' is empty")
-    counts = not _PARTICLE_COUNTER.isdisjoint(own)
+    counts = not _PARTICLE_COUNTER.isdisjoint(values)
     flags = int(QualityFlag.TIME_OF_RECEPTION)
     readings: dict[str, Reading] = {}
-    for name, value in own.items():
+    for name, value in values.items():
         match = _PREFIXED.fullmatch(name)
         if match is None or (counts and name in ("P1", "P2")):
             readings[name] = Reading(name, value, flags=flags)

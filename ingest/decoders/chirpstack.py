@@ -1,8 +1,8 @@
 """ChirpStack v4 `up` events in JSON.
 
 The fields are those of `object`, by dotted path, and `signal_strength` and `snr` of the best gateway. The
-time is the event's own `time`; a gateway's `nsTime` or `gwTime` count only where it is missing. Events of an
-integration set to protobuf are not JSON and are refused as malformed.
+time is the `time` of the event, else a gateway's `nsTime` or `gwTime`. Events of an integration that is set
+to protobuf are not JSON, and are rejected as malformed.
 """
 
 from __future__ import annotations

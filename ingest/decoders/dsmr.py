@@ -1,16 +1,16 @@
-"""Raw DSMR P1 telegrams of versions 2.2, 3, 4 and 5; Belgian meters share the objects that are read here.
+"""Raw DSMR P1 telegrams of versions 2.2, 3, 4 and 5; Belgian meters send the objects that are read here, too.
 
-dsmr-parser's object parsers read the lines, each once, by its OBIS reference. Its `TelegramParser` is not
-used: it searches the whole telegram once per object (seven times slower in all), hides lines that it could
-not read, and grows by every power failure log that it reads.
+dsmr-parser's object parsers read each line once, by its OBIS reference. Its `TelegramParser` is not used: it
+searches the whole telegram for every object (seven times slower in all), hides unreadable lines, and grows
+with every power failure log that it reads.
 
 Fields have the names of our observed properties. Electricity has the time of the telegram; versions before 4
-have none, so the reception counts. An M-Bus meter (gas, water, heat) has the time at which it was read,
-minutes to an hour before. It is told as `gas_volume`, `water_volume` or `heat_energy`, the most recently read
-one of its kind, and each under its OBIS reference (`0-2:24.2.1`).
+have none, so the time of reception counts. An M-Bus meter (gas, water, heat) has the time of its own reading,
+minutes to an hour earlier. Its reading has its OBIS reference as name (`0-2:24.2.1`), and the most recent one
+of each kind is also `gas_volume`, `water_volume` or `heat_energy`.
 
-A slot without a living meter yields nothing: an empty equipment id, no unit, or a time before 2001 or of no
-calendar (`700101010000W`, `632525252525S`).
+A slot without a working meter has no reading: its equipment id is empty, its unit is missing, or its time is
+before 2001 or invalid (`700101010000W`, `632525252525S`).
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ from twin.instant import Instant, from_datetime
 from twin.quality.plausibility import QuarantineReason
 from twin.quality.quality_flags import QualityFlag
 
-# Most lines say what they said a second ago, or what the meter next door says: counts, tariff, voltages.
+# Most lines repeat those of a second ago or of another meter: counts, tariff, voltages.
 LINES_CACHED_MAX = 16_384
-LINE_CHARACTERS_MAX = 64  # the longest object that is read, with its value and unit, has 26
+LINE_CHARACTERS_MAX = 64  # the longest decoded object, with value and unit, has 26
 
 _TIME = "0-0:1.0.0"
 _TIME_CHARACTERS = 13
@@ -56,7 +56,7 @@ _NAMES = MappingProxyType({one.obis: one.name for one in P1_OBJECTS})
 _MBUS = re.compile(r"(0-[1-9]):(24\.1\.0|24\.2\.[13]|24\.3\.0|96\.1\.[01])\(")
 _TIMESTAMP = re.compile(r"([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([WS]?)", re.ASCII)
 _MBUS_TIME_MIN = from_datetime(datetime(2001, 1, 1, tzinfo=UTC))
-_FIRST_YEAR_OF_1900S = 70  # a clock that was never set says 1970
+_FIRST_YEAR_OF_1900S = 70  # a clock that was never set shows 1970
 _OFFSETS = {"W": timezone(timedelta(hours=1)), "S": timezone(timedelta(hours=2))}
 
 
@@ -78,7 +78,7 @@ class _Slot:
 def decode(topic: str, payload: bytes, context: DecodingContext) -> Decoded:
     """Return the readings of a telegram; the device is the gateway id in `dsmr/{gatewayId}/telegram`."""
     frame = parse_frame(payload)
-    # A value may stand on the line below its reference (24.3.0).
+    # The value of 24.3.0 may be on the line after its reference.
     text = frame.content.decode("latin-1").replace("\r\n(", "(")
     if frame.checksum is None:
         if any(version in text for version in _VERSIONS):
@@ -108,7 +108,7 @@ def _readings(lines: list[str], context: DecodingContext) -> list[Reading]:
             if len(line) > LINE_CHARACTERS_MAX:
                 raise PayloadError(
                     QuarantineReason.MALFORMED,
-                    f"the object {obis} has {len(line)} characters, which no number has",
+                    f"the object {obis} has {len(line)} characters, more than any number",
                 )
             value = _value(line)
             if value is not None:
@@ -120,7 +120,7 @@ def _readings(lines: list[str], context: DecodingContext) -> list[Reading]:
     for total, parts in TARIFF_SUMS.items():
         if total not in values and all(part in values for part in parts):
             first, second = (values[part] for part in parts)
-            # Meters count whole watt-hours; the sum of two floats may not be one.
+            # Meters count whole watt-hours; the sum of two floats may be inexact.
             values[total] = _Value(round(first.number + second.number, 6), first.unit)
     flags = int(QualityFlag.TIME_OF_RECEPTION if time is None else 0)
     readings = [Reading(name, value.number, time, value.unit, flags) for name, value in values.items()]
@@ -136,7 +136,7 @@ def _value(line: str) -> _Value | None:
 def _parsed(parser: Any, line: str) -> list[dict[str, Any]]:
     """Return the value groups of a line, each with `value` and `unit`; raise PayloadError when unreadable.
 
-    The error names the object only: a line that lost its end may run on into an equipment id.
+    The error names the object only: a line that lost its end may continue with an equipment id.
     """
     try:
         groups: list[dict[str, Any]] = parser.parse(line).values
@@ -164,10 +164,10 @@ def _telegram_time(line: str, context: DecodingContext) -> Instant | None:
 
 
 def _instant(text: str, context: DecodingContext) -> Instant | None:
-    """Return the instant of a meter's time, None when it is none.
+    """Return the instant of a meter's time; None when it is invalid.
 
-    The letter decides, also where the calendar says otherwise: W is +01:00, S is +02:00. Without a letter
-    (versions 2.2 and 3) it is the city's local time.
+    The letter gives the offset, also when it contradicts the calendar: W is +01:00, S is +02:00. Without a
+    letter (versions 2.2 and 3) the time is the city's local time.
     """
     match = _TIMESTAMP.fullmatch(text)
     if match is None:
@@ -204,16 +204,16 @@ def _fill(slot: _Slot, obis: str, object: str, line: str, context: DecodingConte
 
 
 def _mbus_readings(slots: dict[str, _Slot]) -> list[Reading]:
-    living = [
+    working = [
         (slot.reading, slot.type) for slot in slots.values() if slot.reading is not None and not slot.nameless
     ]
     newest: dict[str, Reading] = {}
-    for reading, type in living:
+    for reading, type in working:
         name = MBUS_TYPES.get(type) if type is not None else None
         if name is not None and (name not in newest or _time_of(reading) > _time_of(newest[name])):
             newest[name] = reading
     return [replace(reading, field=name) for name, reading in newest.items()] + [
-        reading for reading, _ in living
+        reading for reading, _ in working
     ]
 
 
@@ -228,9 +228,9 @@ _NAMED_OR_LONG = re.compile(_IDENTIFYING + b"|" + LONG_RUN)
 
 
 def redact(payload: bytes, pseudonymise: Pseudonymise) -> bytes:
-    """Return the telegram with pseudonyms for ids and texts; a checksum that was right stays right.
+    """Return the telegram with pseudonyms for ids and texts; a valid checksum is computed again.
 
-    An id whose reference was cut off or garbled on the way is one, too.
+    Ids whose reference was cut off or damaged are found by their length.
     """
 
     def replaced(match: re.Match[bytes]) -> bytes:
@@ -238,7 +238,7 @@ def redact(payload: bytes, pseudonymise: Pseudonymise) -> bytes:
         return before + pseudonymise(identifier.decode("latin-1")).encode("ascii")
 
     pattern = _NAMED_OR_LONG if contains_identifier(_NAMED.sub(b"", payload)) else _NAMED
-    return rewrite_telegram(payload, lambda one: pattern.sub(replaced, one))
+    return rewrite_telegram(payload, lambda telegram: pattern.sub(replaced, telegram))
 
 
 DECODER = Decoder(

@@ -1,17 +1,16 @@
 """HomeWizard P1 JSON: version 1 (`/api/v1/data`) and version 2 (`measurement`).
 
-Fields have the names of our observed properties, and of the objects of a P1 telegram, where there is one;
-the rest has the name of version 2 (`power_w`, `frequency_hz`). `ALIASES` takes the names of both versions,
-and those that a city may use for a raw telegram.
+Fields have the names of our observed properties, or of the objects of a P1 telegram; other fields have the
+name of version 2 (`power_w`, `frequency_hz`). `ALIASES` has the names of both versions, and those for a raw
+telegram.
 
-Power is the signed net: taken from the grid when positive, given back when negative. It is told as it is,
-and as `power_import` and `power_export`, of which one is always 0; so is the power of each phase.
+Power is the signed net: positive when taken from the grid, negative when fed in. Its readings are the net
+itself, and `power_import` and `power_export`, of which one is always 0; the same for the power of each phase.
 
-Version 1 has no time of the telegram: reception counts. Version 2 and all external meters write local time
-without an offset; `ingest.formats.payload_time` says which is meant in the hour that an autumn night has
-twice.
-An external meter is told as `external.gas_meter`; `gas_volume` is `total_gas_m3`, else the most recently read
-gas meter.
+Version 1 has no time of the telegram: the time of reception counts. Version 2 and all external meters send
+local time without an offset; `ingest.formats.payload_time` resolves the hour that occurs twice in autumn. An
+external meter has the name `external.gas_meter`; `gas_volume` is `total_gas_m3`, else the most recent gas
+meter.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ from twin.quality.quality_flags import QualityFlag
 _POWER = MappingProxyType({"power_w": "", "power_l1_w": "_l1", "power_l2_w": "_l2", "power_l3_w": "_l3"})
 _GAS = ("total_gas_m3", "gas_timestamp")
 
-# The unit is the end of the name. Frequency has no unit that a datastream can name; the city declares it.
+# The end of the name is the unit. Datastreams have no unit of frequency; the city declares one.
 _UNITS = MappingProxyType(
     {
         "_kwh": "kWh",
@@ -81,7 +80,7 @@ ALIASES: Mapping[str, str] = MappingProxyType(
     {**p1_objects.P1_ALIASES, **_OURS, "total_gas_m3": "gas_volume"}
 )
 
-# The first year that a meter can have been read in; a clock that was never set says 1970 or 2000.
+# The earliest valid time of a reading; a clock that was never set shows 1970 or 2000.
 _EXTERNAL_TIME_MIN = from_datetime(datetime(2001, 1, 1, tzinfo=UTC))
 
 
@@ -159,7 +158,7 @@ def _meters(items: list[Any], context: DecodingContext) -> Iterator[Reading]:
         when = meter.get("timestamp")
         time = _time(when, f"'timestamp' of {where}", context, external=True)
         if value is None or not isinstance(unit, str) or time is None:
-            # A meter that never answered: nothing was read.
+            # The meter never answered.
             continue
         yield Reading(f"external.{kind}", as_number(value), time, unit)
 
@@ -171,7 +170,7 @@ def _keep_newest(readings: dict[str, Reading], reading: Reading) -> None:
 
 
 def _time(value: Any, where: str, context: DecodingContext, *, external: bool = False) -> Instant | None:
-    """Return the instant of a local time: ISO text, or the number YYMMDDhhmmss of version 1.
+    """Return the instant of a local time: ISO text, or a number YYMMDDhhmmss in version 1.
 
     None for null, and for an external meter's time before 2001.
     """
@@ -181,7 +180,7 @@ def _time(value: Any, where: str, context: DecodingContext, *, external: bool = 
         if isinstance(value, str):
             moment = datetime.fromisoformat(value)
         elif isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**12:
-            # A number has no leading zeros: in 2009 it has eleven digits.
+            # A JSON number has no leading zeros: in 2009 it has eleven digits.
             digits = f"{value:012}"
             if external and (digits[:2] >= "70" or value == 0):
                 return None
@@ -205,21 +204,21 @@ _IDENTIFYING = (
     rb'("(?:gas_unique_id|unique_id|wifi_ssid|serial)"\s*+:\s*+)("(?:[^"\\]|\\.)*+"?|[0-9][^,}\s]*+)'
 )
 _NAMED = re.compile(_IDENTIFYING, re.DOTALL)
-# What follows a decimal point is a number.
+# Digits after a decimal point belong to a number.
 _NAMED_OR_LONG = re.compile(_IDENTIFYING + rb"|(?<![0-9])(?<![0-9]\.)" + LONG_RUN, re.DOTALL)
 
 
 def redact(payload: bytes, pseudonymise: Pseudonymise) -> bytes:
-    """Return the JSON with meter ids and the network's name replaced by pseudonyms, cut off or not.
+    """Return the JSON with pseudonyms for meter ids and the name of the network, also in cut-off JSON.
 
-    An id by another name, or whose name was cut off, is one, too.
+    Ids with another name, or with a cut-off name, are found by their length.
     """
 
     def replaced(match: re.Match[bytes]) -> bytes:
         if match[2] is None:
             return pseudonymise(match[0].decode("ascii")).encode("ascii")
-        found = match[2].strip(b'"')
-        pseudonym = pseudonymise(found.decode("latin-1")).encode("ascii") if found else b""
+        identifier = match[2].strip(b'"')
+        pseudonym = pseudonymise(identifier.decode("latin-1")).encode("ascii") if identifier else b""
         return match[1] + b'"' + pseudonym + b'"'
 
     payload = _unescaped(payload)
@@ -228,7 +227,7 @@ def redact(payload: bytes, pseudonymise: Pseudonymise) -> bytes:
 
 
 def _unescaped(payload: bytes) -> bytes:
-    """Return JSON in which letters and digits stand as they are: no name and no id hides in escapes."""
+    """Return JSON without escaped letters and digits: they could hide a name or an id."""
     return _ESCAPE.sub(_letter, payload) if b"\\u00" in payload else payload
 
 

@@ -1,7 +1,7 @@
-"""Any JSON object: every number in it is a field, named by its dotted path. For the feeds that a city adds.
+"""Any JSON object, for the feeds that a city adds: each number is a field, named by its dotted path.
 
-The time is the top-level member `time`, else `timestamp`; without both, reception counts. The device is the
-topic level that the feed names in `feeds.yaml`, else the last level.
+The time is the top-level member `time`, else `timestamp`, else the time of reception. The device is in the
+topic level that the feed configures in `feeds.yaml`, else in the last level.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """LiveTwin's own JSON: `{"time": "…", "values": {"pm2_5": 11.2}}`, one object or an array of them.
 
 `values` may be nested; a field is then named by its dotted path. Without `time`, or with null, the time of
-reception counts. The same topic carries SenML packs: an array whose first record has no `values` is one.
+reception counts. The same topic carries SenML packs: arrays whose first record has no `values`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from twin.quality.quality_flags import QualityFlag
 
 
 class _Plain(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """A message as devices commonly send it; what it does not describe may be right all the same."""
+    """The common form of a message; other forms may be valid, too."""
 
     values: dict[str, float]
     time: str | int | float | None = None
@@ -36,7 +36,7 @@ _DEVICE_LEVEL = 2
 
 @lru_cache(maxsize=_TOPICS_CACHED_MAX)
 def device_of(topic: str) -> str:
-    """Return the sensor id in a topic; on a topic of another shape its last level."""
+    """Return the sensor id in a topic; for a topic of another shape, its last level."""
     levels = topic.split("/")
     return levels[_DEVICE_LEVEL] if len(levels) == _DEVICE_LEVEL + 2 else levels[-1]
 
@@ -44,7 +44,7 @@ def device_of(topic: str) -> str:
 def decode(topic: str, payload: bytes, context: DecodingContext) -> Decoded:
     """Return the readings of a native message or a SenML pack.
 
-    The common case is read by its type, at a fraction of the cost; what is not that, or wrong, as any JSON.
+    The common form is decoded by its type, at a fraction of the cost; any other payload as general JSON.
     """
     plain = _plain_readings(payload) if payload[:1] == b"{" else senml.plain_readings(payload, context)
     return Decoded(device_of(topic), plain if plain is not None else _readings(payload, context))

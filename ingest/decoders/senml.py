@@ -1,12 +1,12 @@
 """SenML JSON packs (RFC 8428).
 
-A record's resolved name is `bn` + `n`. It is told under two fields: the resolved name itself, and its last
-part, after the last `:`, `;` or `/`. So a city can map `pm2_5` as well as `urn:dev:x:pm2_5`, however the
-sender split the name into base and rest (resolving a pack must not change what it says, §4.6). A last part
-that two resolved names of the pack share is left out, because it would mix two sensors.
+The resolved name of a record is `bn` + `n`. Its value becomes two readings: one with the resolved name, and
+one with its last part, after the last `:`, `;` or `/`. So a city can map `pm2_5` or `urn:dev:x:pm2_5`,
+however the sender splits the name (resolving a pack must not change its meaning, §4.6). A last part that two
+resolved names of the pack share is left out, because it would mix two sensors.
 
-Times below 2^28 are relative to now (§4.5.3), which here is the reception; a time of 0 is "roughly now".
-Strings, data values and sums have no place in an observation and are skipped.
+Times below 2^28 are relative to now (§4.5.3), here the time of reception; a time of 0 is "roughly now".
+Strings, data values and sums are skipped: an observation cannot hold them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9\-:./_]*")  # §4.5.1
 _NAME_CHARACTERS_MAX = 256
 _NAME_PARTS = re.compile("[:;/]")
 
-# SenML units (IANA registry, and the secondary units of RFC 8798) that UCUM writes otherwise.
+# SenML units (IANA registry, and the secondary units of RFC 8798) that differ in UCUM.
 _UCUM = {
     "%RH": "%",
     "%EL": "%",
@@ -50,7 +50,7 @@ _UCUM = {
 
 
 class _Plain(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """A record as devices commonly send it; what it does not describe may be right all the same."""
+    """The common form of a record; other forms may be valid, too."""
 
     v: float
     n: str = ""
@@ -63,12 +63,12 @@ class _Plain(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 _decode_plain = msgspec.json.Decoder(list[_Plain]).decode
 
-# A city has some thousand devices that send packs, of ten names each.
+# A city has some thousand devices that send packs with ten names each.
 _NAMES_CACHED_MAX = 32_768
 
 
 class _Base(NamedTuple):
-    """The base fields in force (§4.1)."""
+    """The base fields that apply to a record (§4.1)."""
 
     name: str = ""
     time: float = 0
@@ -78,7 +78,7 @@ class _Base(NamedTuple):
 
 
 def is_record(item: Any) -> bool:
-    """Whether a member of an array looks like a SenML record, rather than a native message."""
+    """Return whether an array member is a SenML record rather than a native message."""
     return isinstance(item, dict) and "values" not in item and not _LABELS.isdisjoint(item)
 
 
@@ -91,9 +91,9 @@ def decode(topic: str, payload: bytes, context: DecodingContext) -> Decoded:
 
 
 def plain_readings(payload: bytes, context: DecodingContext) -> list[Reading] | None:
-    """Return what `readings` returns of a pack of numbers with names, times and units and nothing else.
+    """Return the readings of a pack with only numbers, names, times and units; the same as `readings`.
 
-    None is the answer to everything else, right or wrong.
+    None for any other pack, valid or not.
     """
     try:
         pack = _decode_plain(payload)
@@ -114,8 +114,9 @@ def plain_readings(payload: bytes, context: DecodingContext) -> list[Reading] | 
         name, unit = base + record.n, record.u or base_unit
         if _last_part(name) is None or abs(base_time) > _SECONDS_MAX or abs(record.t) > _SECONDS_MAX:
             return None
-        if (told := base_time + record.t) != seconds:
-            seconds = told
+        record_seconds = base_time + record.t
+        if record_seconds != seconds:
+            seconds = record_seconds
             time, flags = _resolved_time(seconds, context.received_time)
         if time is not None and not INSTANT_MIN <= time <= INSTANT_MAX:
             return None
@@ -148,7 +149,7 @@ def readings(pack: Sequence[Any], context: DecodingContext) -> list[Reading]:
 
 def _refuse_unknown(record: Mapping[str, Any], where: str) -> None:
     for label in record:
-        if label.endswith("_"):  # §4.4: a label that must be understood
+        if label.endswith("_"):  # §4.4: the receiver must understand this label
             raise PayloadError(
                 QuarantineReason.MALFORMED,
                 f"{where} has label {short_repr(label)}, which must be understood but is unknown",
@@ -207,7 +208,7 @@ def _reading(base: _Base, record: Mapping[str, Any], received: Instant, where: s
 
 
 def _resolved_time(seconds: float, received: Instant) -> tuple[Instant | None, int]:
-    """Return the instant that seconds mean, which may be one that cannot be written, and its flags."""
+    """Return the instant of SenML seconds, which may be out of range, and its flags."""
     if seconds == 0:
         return None, _TIME_OF_RECEPTION
     if seconds < _ABSOLUTE_TIME_MIN:
@@ -216,7 +217,7 @@ def _resolved_time(seconds: float, received: Instant) -> tuple[Instant | None, i
 
 
 def _last_part(name: str) -> str | None:
-    """Return the last part of a resolved name; None when it is no name."""
+    """Return the last part of a resolved name; None when the name is invalid."""
     return _known_last_part(name) if len(name) <= _NAME_CHARACTERS_MAX else None
 
 
@@ -233,9 +234,9 @@ def _with_last_parts(resolved: list[Reading]) -> list[Reading]:
         owners[last] = None if last in owners else name
     short = {name: last for last, name in owners.items() if name is not None and last and last not in names}
     return resolved + [
-        Reading(short[one.field], one.value, one.time, one.unit, one.flags)
-        for one in resolved
-        if one.field in short
+        Reading(short[reading.field], reading.value, reading.time, reading.unit, reading.flags)
+        for reading in resolved
+        if reading.field in short
     ]
 
 
@@ -267,7 +268,7 @@ def _time(record: Mapping[str, Any], label: str, default: float, where: str) -> 
             QuarantineReason.TIME_INVALID,
             f"'{label}' of {where} is {short_repr(value)}, expected seconds since 1970",
         )
-    # Integers stay integers: a float of microseconds since 1970 is exact only to a quarter of one.
+    # Integers stay integers: a float of microseconds since 1970 is exact to a quarter of a microsecond only.
     return value
 
 

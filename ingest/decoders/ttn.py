@@ -3,11 +3,11 @@
 The fields are those of `decoded_payload`, by dotted path, and the `signal_strength` and `snr` of the best
 gateway.
 
-The time of an uplink is the network server's `received_at`: a synchronised clock, a second at most after the
-radio frame, always there, and the same in every delivery of the frame. The gateways' times (`settings.time`,
-`rx_metadata[].time`) are a gateway's idea of now, which may be absent or years off; they count only where the
-network server's is missing (a console simulation, a bridge that drops it), in that order, and before the
-application server's `received_at`, which a retried delivery moves.
+The time of an uplink is the network server's `received_at`: its clock is synchronised, the time is always
+present, at most a second after the radio frame, and the same in every delivery of the frame. The times of
+gateways (`settings.time`, `rx_metadata[].time`) may be absent or wrong by years. They count only where the
+network server's time is missing (a console simulation, a bridge that drops it), in this order, and before the
+application server's `received_at`, which changes with a retried delivery.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def decode(topic: str, payload: bytes, context: DecodingContext) -> Decoded:
     flags = int(QualityFlag.TIME_OF_RECEPTION if time is None else 0)
     decoded = uplink.get("decoded_payload")
     if decoded is None and "frm_payload" in uplink:
-        # Quarantined, so that it can be replayed once the formatter is repaired. A frame without a payload
-        # is no fault: it still tells how well the device is heard.
+        # It is quarantined, and can be replayed once the formatter is repaired. A frame without a payload is
+        # valid: it still has the signal strength.
         raise PayloadError(
             QuarantineReason.NO_OBSERVATION,
             f"the uplink of {short_repr(device)} has a payload but no 'decoded_payload'; "

@@ -1,12 +1,13 @@
-"""JSON payloads: parsed within bounds, and the numbers in them found.
+"""JSON payloads: parsed within bounds, and searched for numbers.
 
-Decided here once for every JSON format:
+Rules for every JSON format:
 
-- `NaN` and `Infinity` are not JSON (RFC 8259 §6): malformed. A number too large for a float is infinite,
-  and judged later like every value.
-- true is 1 and false is 0. Text that is written like a number is that number: bridges and firmwares send
-  such. Other text is NaN, which is refused only where a city maps the field: nothing is lost in silence.
-- null is no value. Of a key that occurs twice the last one counts.
+- `NaN` and `Infinity` are not JSON (RFC 8259 §6): malformed. A number too large for a float becomes infinite,
+  and is checked later like every value.
+- true is 1 and false is 0. Text that spells a number is that number, since bridges and firmwares send such
+  text. Other text is NaN, which is rejected where a city maps the field: so no value is lost without a
+  reason.
+- null is no value. Of a repeated key the last one counts.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _decode: Callable[[bytes], Any] = msgspec.json.Decoder().decode
 
 
 def parse_json(payload: bytes) -> Any:
-    """Return what the JSON text holds; raise PayloadError when it is none."""
+    """Return the value of a JSON text; raise PayloadError when it is not JSON."""
     try:
         check_json_nesting(payload)
         return _decode(payload)
@@ -45,12 +46,12 @@ def parse_json(payload: bytes) -> Any:
 
 
 def parse_object(payload: bytes) -> dict[str, Any]:
-    """Return the JSON object that the payload is; raise PayloadError when it is none."""
+    """Return the payload as a JSON object; raise PayloadError when it is not one."""
     return as_object(parse_json(payload), "the payload")
 
 
 def as_object(value: Any, where: str) -> dict[str, Any]:
-    """Return the value if it is a JSON object; raise PayloadError when not."""
+    """Return the value if it is a JSON object; raise PayloadError otherwise."""
     if not isinstance(value, dict):
         raise PayloadError(
             QuarantineReason.MALFORMED, f"{where} is {short_repr(value)}, expected a JSON object"
@@ -59,7 +60,7 @@ def as_object(value: Any, where: str) -> dict[str, Any]:
 
 
 def as_list(value: Any, where: str) -> list[Any]:
-    """Return the value if it is a JSON array; raise PayloadError when not."""
+    """Return the value if it is a JSON array; raise PayloadError otherwise."""
     if not isinstance(value, list):
         raise PayloadError(
             QuarantineReason.MALFORMED, f"{where} is {short_repr(value)}, expected a JSON array"
@@ -68,7 +69,7 @@ def as_list(value: Any, where: str) -> list[Any]:
 
 
 def short_repr(value: object) -> str:
-    """Return a value as an error message shows it: short, and without control characters.
+    """Return a value for an error message: shortened, and without control characters.
 
     >>> short_repr("x" * 100)[-5:]
     'xxxx…'
@@ -82,7 +83,7 @@ def short_repr(value: object) -> str:
 
 
 def parse_decimal(text: str) -> float:
-    """Return the number that a text spells in ASCII decimals, NaN when it spells none.
+    """Return the number that a text spells in ASCII decimals, or NaN.
 
     >>> parse_decimal(" 12.35"), parse_decimal("1_000"), parse_decimal("nan")
     (12.35, nan, nan)
@@ -92,7 +93,7 @@ def parse_decimal(text: str) -> float:
 
 
 def as_number(value: Any) -> float:
-    """Return the float that a JSON scalar means by the rules of this module; null and the rest are NaN."""
+    """Return a JSON scalar as a float, by the rules of this module; null and other types are NaN."""
     if isinstance(value, float):
         return value
     if isinstance(value, int):
@@ -104,18 +105,18 @@ def as_number(value: Any) -> float:
 
 
 def leaves(document: Mapping[str, Any], where: str) -> Iterator[tuple[str, float]]:
-    """Yield every scalar below a JSON object: its dotted path and its number; nulls are left out.
+    """Yield every scalar in a JSON object, as its dotted path and its number; nulls are left out.
 
-    An element of an array is named by its index, from 0. Raises PayloadError when there are more than
-    `VALUES_MAX` of them, any deeper than `DEPTH_MAX`, or below a longer path than `PATH_CHARACTERS_MAX`.
+    An array element is named by its index, from 0. Raises PayloadError for more than `VALUES_MAX` scalars,
+    for one deeper than `DEPTH_MAX`, and for an object or array at a longer path than `PATH_CHARACTERS_MAX`.
 
     >>> list(leaves({"air": {"pm2_5": 8}, "bins": [True]}, "the payload"))
     [('air.pm2_5', 8.0), ('bins.0', 1.0)]
     """
     count = 0
-    waiting: list[tuple[str, Any, int]] = [(key, value, 1) for key, value in reversed(list(document.items()))]
-    while waiting:
-        path, value, depth = waiting.pop()
+    pending: list[tuple[str, Any, int]] = [(key, value, 1) for key, value in reversed(list(document.items()))]
+    while pending:
+        path, value, depth = pending.pop()
         if isinstance(value, dict | list):
             if depth >= DEPTH_MAX:
                 raise PayloadError(
@@ -129,8 +130,8 @@ def leaves(document: Mapping[str, Any], where: str) -> Iterator[tuple[str, float
                     f"at paths of at most {PATH_CHARACTERS_MAX} characters",
                 )
             members = value.items() if isinstance(value, dict) else enumerate(value)
-            below = [(f"{path}.{name}", member, depth + 1) for name, member in members]
-            waiting.extend(reversed(below))
+            children = [(f"{path}.{name}", member, depth + 1) for name, member in members]
+            pending.extend(reversed(children))
         elif value is not None:
             count += 1
             if count > VALUES_MAX:

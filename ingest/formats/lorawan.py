@@ -1,4 +1,4 @@
-"""What the LoRaWAN network servers have in common: how well the best gateway heard the frame."""
+"""Metadata that LoRaWAN network servers share: the signal at the best gateway."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from twin.instant import Instant
 
 
 def radio_readings(gateways: Any, time: Instant | None, flags: int, known: Iterable[str]) -> list[Reading]:
-    """Return `signal_strength` (dBm) and `snr` (dB) of the gateway that received the frame the strongest.
+    """Return `signal_strength` (dBm) and `snr` (dB) of the gateway with the strongest signal.
 
-    Both servers write JSON by the rules of proto3, which leave out zeros: an absent snr is 0 dB. An absent
-    rssi is not 0 dBm, which no gateway reports, but a forwarder that does not tell; such entries are passed
-    over. Fields that the device itself names (`known`) are not said twice.
+    Both servers write JSON by the rules of proto3, which omit zeros: an absent snr is 0 dB. No gateway
+    measures 0 dBm: an absent rssi means that the forwarder does not report it, and the entry is skipped.
+    Fields in `known`, which the device itself sends, are left out.
     """
-    heard: list[tuple[float, float]] = []
+    signals: list[tuple[float, float]] = []
     for gateway in gateways if isinstance(gateways, list) else ():
         if isinstance(gateway, dict) and gateway.get("rssi") is not None:
-            heard.append((as_number(gateway["rssi"]), as_number(gateway.get("snr", 0))))
-    # NaN compares as neither less nor greater and would hide a good one.
-    heard = [one for one in heard if not math.isnan(one[0])]
-    if not heard:
+            signals.append((as_number(gateway["rssi"]), as_number(gateway.get("snr", 0))))
+    # NaN is neither less nor greater, and would hide a valid signal.
+    signals = [signal for signal in signals if not math.isnan(signal[0])]
+    if not signals:
         return []
-    rssi, snr = max(heard)
+    rssi, snr = max(signals)
     readings = [
         Reading("signal_strength", rssi, time, "dB[mW]", flags),
         Reading("snr", snr, time, "dB", flags),
     ]
-    taken = set(known)
-    return [one for one in readings if one.field not in taken]
+    known_fields = set(known)
+    return [reading for reading in readings if reading.field not in known_fields]

@@ -1,4 +1,4 @@
-"""The objects of a P1 telegram that become readings, and what others call them.
+"""The objects of a P1 telegram that become readings, and their names in other software.
 
 Sources: DSMR P1 companion standard v5.0.2, §6.12 (OBIS references, units); the MQTT field names of
 DSMR-reader; the value names of dsmr-parser.
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class P1Object(NamedTuple):
-    """One object: OBIS reference, our name, dsmr-parser's name, DSMR-reader's name."""
+    """One object: OBIS reference, our name, and the names in dsmr-parser and DSMR-reader."""
 
     obis: str
     name: str
@@ -77,7 +77,7 @@ P1_OBJECTS: tuple[P1Object, ...] = (
     *_phase(2),
     *_phase(3),
 )
-"""Every object that is read, in no particular order."""
+"""Every decoded object; the order has no meaning."""
 
 TARIFF_SUMS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -85,10 +85,10 @@ TARIFF_SUMS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "energy_export": ("energy_export_t1", "energy_export_t2"),
     }
 )
-"""Totals that the Dutch meters leave to the reader."""
+"""Totals that Dutch meters do not send, and the registers that they sum."""
 
 MBUS_TYPES: Mapping[int, str] = MappingProxyType({3: "gas_volume", 4: "heat_energy", 7: "water_volume"})
-"""M-Bus device types (EN 13757-3, table 13) → our name of what they count."""
+"""M-Bus device types (EN 13757-3, table 13) → our name of the measured quantity."""
 
 
 def _aliases() -> dict[str, str]:
@@ -97,11 +97,11 @@ def _aliases() -> dict[str, str]:
         "GAS_METER_READING": "gas_volume",
         "extra_device_delivered": "gas_volume",
     }
-    for one in P1_OBJECTS:
-        names = (one.obis, one.parser_name, one.reader_name)
-        aliases.update({name: one.name for name in names if name is not None and name != one.name})
+    for item in P1_OBJECTS:
+        names = (item.obis, item.parser_name, item.reader_name)
+        aliases.update({name: item.name for name in names if name is not None and name != item.name})
     return aliases
 
 
 P1_ALIASES: Mapping[str, str] = MappingProxyType(_aliases())
-"""What else a city may call a field: OBIS reference, dsmr-parser's name, DSMR-reader's name."""
+"""Other field names that a city may use: OBIS references, and names of dsmr-parser and DSMR-reader."""

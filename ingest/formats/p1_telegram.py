@@ -1,11 +1,11 @@
 """The frame of a DSMR P1 telegram: `/` header, lines, `!` checksum (DSMR P1 companion standard v5.0.2, §6.2).
 
-Decided here:
+Rules beyond the standard:
 
-- Lines end in CRLF. Gateways that read line by line and join with LF are common; a telegram without any CRLF
-  gets them back before its checksum is computed, since the meter computed it over them.
+- Lines end in CRLF. Many gateways read line by line and join with LF: in a telegram without any CRLF they are
+  restored before the checksum is computed, since the meter computed it with them.
 - The checksum is compared as a number: one make prints it without leading zeros (`!B9F` for 0B9F).
-- White space and NULs around the telegram are ignored; anything else there means that it was cut wrongly.
+- White space and NULs around the telegram are ignored; other bytes there mean that it was cut wrongly.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from fastcrc import crc16
 from ingest.decoding import PayloadError
 from twin.quality.plausibility import QuarantineReason
 
-# A telegram of a v5 meter has one kilobyte; a text message may add two.
+# A telegram of a v5 meter has one kilobyte; a text message adds up to two.
 TELEGRAM_BYTES_MAX = 16_384
 
 _FRAME = re.compile(rb"[\s\0]*+(/.*?\n!)([0-9A-Fa-f]{0,4})[\s\0]*", re.DOTALL)
 
 
 class TelegramFrame(NamedTuple):
-    """A telegram taken apart."""
+    """The parts of a telegram."""
 
     content: bytes  #: from `/` to `!`, both included, lines ending in CRLF
     checksum: int | None  #: as printed; None when there is none (DSMR 2.2 and 3)
 
     @property
     def checksum_valid(self) -> bool:
-        """Whether the printed checksum is that of the content."""
+        """Whether the printed checksum matches the content (CRC-16/ARC, §6.2)."""
         return self.checksum is not None and self.checksum == crc16.arc(self.content)
 
 
 def parse_frame(payload: bytes) -> TelegramFrame:
-    """Return the frame of a telegram; raise PayloadError when it is not one whole telegram."""
+    """Return the frame of a telegram; raise PayloadError unless it is exactly one complete telegram."""
     if len(payload) > TELEGRAM_BYTES_MAX:
         raise PayloadError(
             QuarantineReason.TOO_LARGE,
@@ -56,7 +56,7 @@ def parse_frame(payload: bytes) -> TelegramFrame:
 
 
 def _defect(payload: bytes) -> str:
-    # No bytes of it: the piece at the cut may be an equipment id.
+    # The text shows no bytes of the telegram: those at a cut may be part of an equipment id.
     if not payload.lstrip(b"\0 \t\r\n").startswith(b"/"):
         return "that do not begin with '/'"
     if b"\n!" not in payload:
@@ -65,9 +65,9 @@ def _defect(payload: bytes) -> str:
 
 
 def rewrite_telegram(payload: bytes, rewrite: Callable[[bytes], bytes]) -> bytes:
-    """Return the payload after `rewrite`, with its checksum renewed if it was right before.
+    """Apply `rewrite` to a telegram; compute its checksum again if it was valid before.
 
-    A wrong checksum stays as it was: it is what the message is kept for.
+    An invalid checksum stays: it is the reason why the message is kept.
     """
     changed = rewrite(payload)
     try:

@@ -1,8 +1,8 @@
-"""Times as payloads write them: RFC 3339 text, epoch numbers, and local times of a city's zone.
+"""Times in payloads: RFC 3339 text, epoch numbers, and local times in the city's time zone.
 
-A number is seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by its magnitude: the
-ranges do not overlap between the years 1973 and 5138. A time that is there but says nothing is an error,
-never the time of reception.
+A number is seconds, milliseconds, microseconds or nanoseconds since 1970, by its magnitude: the ranges do not
+overlap between the years 1973 and 5138. An unreadable time is an error; the time of reception never replaces
+it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ingest.formats.json_payload import short_repr
 from twin.instant import INSTANT_MAX, INSTANT_MIN, MINUTE, SECOND, Duration, Instant, from_datetime
 from twin.quality.plausibility import QuarantineReason
 
-# How far the clock of a meter may be ahead of ours.
+# How far the clock of a meter may be ahead of our clock.
 _CLOCK_AHEAD_MAX: Duration = 5 * MINUTE
 
 _SECONDS_MAX = 100_000_000_000  # the year 5138
@@ -27,10 +27,9 @@ _MICROSECONDS_MAX = _MILLISECONDS_MAX * 1_000
 
 
 def instant_of(value: Any, where: str) -> Instant | None:
-    """Return the instant that a JSON value names, None for null.
+    """Return the instant of a JSON value, None for null.
 
-    Raises PayloadError (TIME_INVALID) for everything that is neither RFC 3339 text with an offset nor an
-    epoch number.
+    Raises PayloadError (TIME_INVALID) unless it is RFC 3339 text with an offset, or an epoch number.
     """
     if value is None:
         return None
@@ -44,7 +43,7 @@ def instant_of(value: Any, where: str) -> Instant | None:
 def aware_instant(moment: datetime) -> Instant:
     """Return the instant of an aware datetime; raise ValueError outside the years 1 to 9999 UTC.
 
-    An offset can carry a datetime beyond the years that can be written again.
+    The offset may move a datetime out of the years that can be formatted.
     """
     instant = from_datetime(moment)
     if not INSTANT_MIN <= instant <= INSTANT_MAX:
@@ -53,11 +52,11 @@ def aware_instant(moment: datetime) -> Instant:
 
 
 def local_instant(local: datetime, timezone: str, received: Instant) -> Instant:
-    """Return the instant of a naive local time that was received at `received`.
+    """Return the instant of a local time without offset that was received at `received`.
 
-    In the hour that an autumn night has twice it is the later one, unless that still lies ahead of the
-    reception: what was measured is seconds to an hour old, and never from the future. (The one nearest the
-    reception would date a gas meter's reading of 02:00, received at 02:31, into the future.)
+    When clocks go back, one hour occurs twice. The later instant counts, unless it is after the reception:
+    measurements are seconds to an hour old, and never from the future. (The instant nearest to the reception
+    would date the 02:00 reading of a gas meter, received at 02:31, into the future.)
     Raises ValueError outside the years 1 to 9999 UTC.
 
     >>> from twin.instant import HOUR, format_instant
@@ -67,7 +66,7 @@ def local_instant(local: datetime, timezone: str, received: Instant) -> Instant:
     ['2026-10-25T00:30:00Z', '2026-10-25T01:30:00Z']
     """
     zone = _zone(timezone)
-    # In the hour that spring skips, fold 1 is the earlier one.
+    # In the hour that spring skips, fold 1 is the earlier instant.
     early, late = sorted(aware_instant(local.replace(tzinfo=zone, fold=fold)) for fold in (0, 1))
     return late if late <= received + _CLOCK_AHEAD_MAX else early
 
