@@ -1,4 +1,4 @@
-"""Messages handed over to a real SMTP server and to a webhook that refuses, drops and hangs."""
+"""Messages to a real SMTP server, and to a webhook that refuses, drops or hangs."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def send(
 
 
 def messages(plan: DutyPlan) -> list[OutgoingMessage]:
-    """Return what the first step sends."""
+    """Return the messages of the first step."""
     run = DutyLoop(plan, delivers=lambda _: None)
     run.on_alarms(duty_alarm())
     run.advance(MINUTE)
@@ -104,7 +104,7 @@ async def deliver(
     return [await asyncio.wait_for(ended.get(), DEADLINE_S) for _ in found]
 
 
-async def test_a_mail_says_what_where_since_when_and_has_a_link_that_acknowledges(
+async def test_a_mail_names_alarm_place_and_time_and_has_an_acknowledge_link(
     mails: MailServer, channels: ChannelSender
 ) -> None:
     plan = plan_over(mail=mails.url)
@@ -129,7 +129,7 @@ async def test_a_mail_says_what_where_since_when_and_has_a_link_that_acknowledge
     assert verify_link(KEY, token, NOON) == AcknowledgeLink(INCIDENT, "first", NOON + 72 * 60 * MINUTE)
 
 
-async def test_a_webhook_that_hangs_holds_up_nobody_else(
+async def test_a_webhook_that_hangs_delays_no_other_channel(
     mails: MailServer, hook: NotificationWebhook, channels: ChannelSender
 ) -> None:
     hook.behaviour = lambda _: "hang"
@@ -154,7 +154,7 @@ async def test_a_webhook_that_hangs_holds_up_nobody_else(
     assert [one.sent for one in ended] == [True]
     assert post.free_slots("sms") == 0
     assert post.free_slots("mail") == CHANNEL_THREADS_MAX
-    hook.stop()  # lets those go that hang
+    hook.stop()  # ends the requests that hang
     await post.close()
     assert [one.sent for one in ended] == [True] + [False] * CHANNEL_THREADS_MAX
 
@@ -176,13 +176,13 @@ def test_a_failure_says_why_and_keeps_the_secret(
         assert "operations@town.example" not in text
 
 
-def test_a_channel_whose_secret_is_missing_is_given_up_at_once(channels: ChannelSender) -> None:
+def test_a_channel_without_its_secret_is_given_up_at_once(channels: ChannelSender) -> None:
     result = send(channels, "json://${NOWHERE}@127.0.0.1:1/")
     assert result.final
     assert "NOWHERE" in result.detail
 
 
-def test_an_url_that_apprise_does_not_know_is_given_up_at_once(channels: ChannelSender) -> None:
+def test_a_url_that_apprise_does_not_know_is_given_up_at_once(channels: ChannelSender) -> None:
     result = send(channels, "carrier-pigeon://loft")
     assert result.final
 
@@ -197,7 +197,7 @@ def test_the_log_gets_the_message_and_not_the_link(
     assert "token" not in caplog.text
 
 
-async def test_a_secret_whose_file_is_missing_is_told_and_the_message_may_be_tried_again(
+async def test_a_missing_secret_file_is_reported_and_the_message_may_be_sent_again(
     tmp_path: Path,
 ) -> None:
     channels = ChannelSender(ChannelSecrets(SecretEnvironment({"HOOK_FILE": str(tmp_path / "none")})))

@@ -1,4 +1,4 @@
-"""The duty loop is killed at random moments, and right before and after messages are handed over."""
+"""The duty loop is killed at random moments, and right before and after messages are sent."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ SWIFT = replace(
 
 
 class Moments:
-    """Kills the role at moments that are drawn: when something is received, answered, or just like that."""
+    """Kills the role at random moments: when a request arrives, when it is answered, or at any time."""
 
     def __init__(self, seed: int) -> None:
         self.dice = random.Random(seed)
@@ -64,14 +64,14 @@ def events() -> list[AlarmEvent]:
     return [duty_alarm("canal", rule=f"rule-{number}") for number in range(INCIDENTS)]
 
 
-def causes(told: list[NotificationEvent], *outcomes: str) -> set[str]:
+def causes(notifications: list[NotificationEvent], *outcomes: str) -> set[str]:
     """Return the causes of the incidents of which a message has one of the outcomes."""
-    return {one.incident.split("~")[0] for one in told if one.outcome in outcomes}
+    return {one.incident.split("~")[0] for one in notifications if one.outcome in outcomes}
 
 
 @asynccontextmanager
 async def kept(role: RoleProcess, moments: Moments) -> AsyncIterator[None]:
-    """Start a role again whenever it was killed; it is not killed before it is ready."""
+    """Start a role again whenever it was killed; do not kill it before it is ready."""
 
     async def keep() -> None:
         while True:
@@ -94,7 +94,7 @@ async def kept(role: RoleProcess, moments: Moments) -> AsyncIterator[None]:
 
 
 def plan_of(mails: MailServer, hook: NotificationWebhook) -> DutyPlan:
-    """Return a plan that escalates each two seconds over both."""
+    """Return a plan that escalates every two seconds over mail and webhook."""
     channels = (
         NotificationChannel(id="mail", url=mails.url),
         NotificationChannel(id="hook", url=hook.url + "?rto=1"),
@@ -108,7 +108,7 @@ def plan_of(mails: MailServer, hook: NotificationWebhook) -> DutyPlan:
 
 @pytest.mark.embedded
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_no_incident_is_forgotten_and_nobody_is_told_twice_for_a_step(
+async def test_no_incident_is_lost_and_no_step_notifies_a_contact_twice(
     kafka: str, tmp_path: Path, seed: int
 ) -> None:
     moments = Moments(seed)
@@ -126,18 +126,21 @@ async def test_no_incident_is_forgotten_and_nobody_is_told_twice_for_a_step(
     try:
         async with kept(role, moments):
             await publish_alarms(kafka, *events())
-            await publish_alarms(kafka, *events())  # what is told again does nothing
+            await publish_alarms(kafka, *events())  # repeated records have no effect
             await notifications_until(
-                kafka, lambda told: moments.kills >= KILLS and causes(told, "sent") == wanted
+                kafka,
+                lambda notifications: moments.kills >= KILLS and causes(notifications, "sent") == wanted,
             )
             await publish_alarms(kafka, *(acknowledged_event(one) for one in events()), revision=2)
-            told = await notifications_until(kafka, lambda told: not causes(told, "sending", "failed"))
+            notifications = await notifications_until(
+                kafka, lambda notifications: not causes(notifications, "sending", "failed")
+            )
     finally:
         mails.stop()
         hook.stop()
     received = Counter(one.notification for one in mails.mails)
     received.update(one.notification for one in hook.accepted)
-    assert {id: count for id, count in received.items() if count > 1} == {}, "told twice for a step"
-    sent = {one.notification for one in told if one.outcome == "sent"}
-    assert sent <= received.keys(), "told as sent, and never received"
-    assert {one.split("~")[0] for one in sent} == wanted, "an incident was forgotten"
+    assert {id: count for id, count in received.items() if count > 1} == {}, "notified twice for a step"
+    sent = {one.notification for one in notifications if one.outcome == "sent"}
+    assert sent <= received.keys(), "published as sent, and never received"
+    assert {one.split("~")[0] for one in sent} == wanted, "an incident was lost"

@@ -1,4 +1,4 @@
-"""The log is away, or another one stands in its place: escalation goes on, and nobody is told twice."""
+"""While the log is unavailable or replaced, escalation goes on and nobody is notified twice."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ FLOOD, FIRE, STORM, FROST = (duty_alarm("canal", rule=rule) for rule in ("flood"
 
 @pytest_asyncio.fixture
 async def broker(service_folder: Path) -> AsyncIterator[EmbeddedKafka]:
-    """A log that tests stop and start again."""
+    """A Kafka broker that tests stop and start again."""
     found = EmbeddedKafka(service_folder)
     await found.start()
     try:
@@ -98,28 +98,28 @@ async def until(holds: Callable[[], bool], what: Callable[[], object]) -> None:
 
 
 def received(hook: NotificationWebhook) -> list[tuple[str, str]]:
-    """Return cause and contact of what was received."""
+    """Return cause and contact of the received messages."""
     return [(one.notification.split("~")[0], one.path.strip("/")) for one in hook.accepted]
 
 
-def untold(folder: Path) -> int:
-    """Return how many records the journal holds that are not on the log."""
+def unpublished(folder: Path) -> int:
+    """Return how many events of the journal are not published."""
     with closing(sqlite3.connect(folder / "alerting-town.sqlite")) as journal:
         (count,) = journal.execute("SELECT count(*) FROM untold").fetchone()
         return int(count)
 
 
-def sent(told: list[NotificationEvent]) -> set[str]:
-    return {one.notification for one in told if one.outcome == "sent"}
+def sent(notifications: list[NotificationEvent]) -> set[str]:
+    return {one.notification for one in notifications if one.outcome == "sent"}
 
 
-def nobody_was_told_twice(hook: NotificationWebhook) -> None:
+def nobody_was_notified_twice(hook: NotificationWebhook) -> None:
     counted = Counter(one.notification for one in hook.accepted)
     assert {id: count for id, count in counted.items() if count > 1} == {}
 
 
 async def store(database: str, alarms: list[AlarmEvent], incidents: list[IncidentEvent]) -> None:
-    """Have the database know what was told on a log that is gone."""
+    """Store the events of a log that was replaced in the database."""
     batch = AlarmBuffer()
     batch.alarms = {(one.alarm, one.revision): one for one in alarms}
     batch.incidents = {(one.incident, one.revision): one for one in incidents}
@@ -129,7 +129,7 @@ async def store(database: str, alarms: list[AlarmEvent], incidents: list[Inciden
 
 
 @pytest.mark.embedded
-async def test_escalation_goes_on_without_the_log_and_is_told_on_it_afterwards(
+async def test_escalation_goes_on_without_the_log_and_is_published_afterwards(
     broker: EmbeddedKafka, tmp_path: Path, hook: NotificationWebhook
 ) -> None:
     role = role_of(broker, tmp_path, hook, SWIFT)
@@ -139,24 +139,24 @@ async def test_escalation_goes_on_without_the_log_and_is_told_on_it_afterwards(
         await until(lambda: ("flood", "first") in received(hook), role.log_tail)
         os.kill(broker.child.pid, signal.SIGSTOP)
         await until(lambda: ("flood", "third") in received(hook), role.log_tail)
-        assert untold(tmp_path) > 0, "the log was not away"
+        assert unpublished(tmp_path) > 0, "the log was available"
         os.kill(broker.child.pid, signal.SIGCONT)
         ids = {one.notification for one in hook.accepted}
-        await notifications_until(broker.bootstrap, lambda told: sent(told) == ids)
-        await until(lambda: untold(tmp_path) == 0, role.log_tail)
+        await notifications_until(broker.bootstrap, lambda notifications: sent(notifications) == ids)
+        await until(lambda: unpublished(tmp_path) == 0, role.log_tail)
         await publish_alarms(broker.bootstrap, FIRE)
         await until(lambda: ("fire", "first") in received(hook), role.log_tail)
     finally:
         await role.stop()
-    nobody_was_told_twice(hook)
-    # A record may be on the log twice, and says the same then.
+    nobody_was_notified_twice(hook)
+    # A record may be on the log twice, with the same content.
     records = await read_until(broker.bootstrap, NOTIFICATIONS, 1, lambda found: len(found) >= 2 * len(ids))
     events = {NOTIFICATIONS_CODEC.decode(one.value) for one in records}
     assert len({(one.notification, one.revision) for one in events}) == len(events)
 
 
 @pytest.mark.embedded
-async def test_another_log_repeats_nothing_and_loses_nothing(
+async def test_another_log_repeats_and_loses_no_message(
     broker: EmbeddedKafka, database: str, tmp_path: Path, hook: NotificationWebhook
 ) -> None:
     role = role_of(broker, tmp_path, hook, ONCE, DATABASE=database)
@@ -165,7 +165,7 @@ async def test_another_log_repeats_nothing_and_loses_nothing(
         await publish_alarms(broker.bootstrap, FLOOD, FIRE)
         await until(lambda: len(hook.accepted) == 2, role.log_tail)
         await broker.stop()
-        # Told on the log that is gone, and never read: the flood is over, and there was another one after it.
+        # Events of the replaced log that were never read: the flood is over, and another one followed it.
         over, again = returned_event(FLOOD), replace(FLOOD, revision=3)
         closed, opened = duty_incident(over, revision=2), duty_incident(again, number=2, revision=1)
         await store(
@@ -173,7 +173,9 @@ async def test_another_log_repeats_nothing_and_loses_nothing(
         )
         await broker.start()
         await create_topics(broker.bootstrap, partition_counts(PARTITIONS))
-        await publish_alarms(broker.bootstrap, FIRE, FROST)  # its stage tells on the new log what stands
+        await publish_alarms(
+            broker.bootstrap, FIRE, FROST
+        )  # the alarm stage repeats the open alarms on the new log
         wanted = ["fire", "flood", "flood", "flood", "frost", "storm"]
         await until(lambda: sorted(cause for cause, _ in received(hook)) == wanted, lambda: received(hook))
         ids = {one.notification for one in hook.accepted}
@@ -181,17 +183,17 @@ async def test_another_log_repeats_nothing_and_loses_nothing(
             "hook",
             "hook~recovery-1",
         }
-        # What became of the first two is on the log that is gone, or, told too late for it, on this one.
+        # The events of the first two are on the replaced log, or on this one if they were too late for it.
         since = {one.notification for one in hook.accepted[2:]}
-        await notifications_until(broker.bootstrap, lambda told: sent(told) >= since)
+        await notifications_until(broker.bootstrap, lambda notifications: sent(notifications) >= since)
     finally:
         await role.stop()
-    nobody_was_told_twice(hook)
+    nobody_was_notified_twice(hook)
 
 
 @asynccontextmanager
-async def opened_way(database: str, port: int) -> AsyncIterator[None]:
-    """Let connections to a port get to the database."""
+async def forwarded_port(database: str, port: int) -> AsyncIterator[None]:
+    """Forward connections of a port to the database."""
     there = conninfo_to_dict(database)
 
     async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -210,7 +212,7 @@ async def opened_way(database: str, port: int) -> AsyncIterator[None]:
 
 @pytest.mark.embedded
 @pytest.mark.parametrize("restarted", [True, False])
-async def test_what_the_database_cannot_tell_of_another_log_it_is_asked_again(
+async def test_an_unavailable_database_is_asked_again_for_the_replaced_log(
     broker: EmbeddedKafka,
     database: str,
     tmp_path: Path,
@@ -228,11 +230,11 @@ async def test_what_the_database_cannot_tell_of_another_log_it_is_asked_again(
         if restarted:
             await role.stop(signal.SIGKILL)
         await store(database, [returned_event(FLOOD)], [duty_incident(returned_event(FLOOD), revision=2)])
-        async with opened_way(database, free_port):
+        async with forwarded_port(database, free_port):
             if restarted:
                 await role.start()
             await until(lambda: len(hook.accepted) == 2, role.log_tail)
     finally:
         await role.stop()
     assert hook.accepted[-1].content["title"].startswith("CLEARED · flood")
-    nobody_was_told_twice(hook)
+    nobody_was_notified_twice(hook)

@@ -1,4 +1,4 @@
-"""Probes go the whole way; when they do not, the second way is told and the heartbeat stops."""
+"""Probes pass through the whole system; when they do not, a notice is sent and the heartbeat stops."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def watched_roles(
 
 
 async def assert_probes_are_no_data(kafka: str) -> None:
-    told = await read_until(kafka, NOTIFICATIONS, 1, lambda found: len(found) >= 4)
-    assert {NOTIFICATIONS_CODEC.decode(one.value).kind for one in told} == {"watchdog"}
+    records = await read_until(kafka, NOTIFICATIONS, 1, lambda found: len(found) >= 4)
+    assert {NOTIFICATIONS_CODEC.decode(one.value).kind for one in records} == {"watchdog"}
     records = await read_until(kafka, OBSERVATIONS, PARTITIONS, lambda found: len(found) > 10)
     batches = [OBSERVATIONS_CODEC.decode(one.value) for one in records]
     assert any(one.probes for one in batches)
@@ -75,7 +75,7 @@ async def assert_probes_are_no_data(kafka: str) -> None:
 
 
 @pytest.mark.embedded
-async def test_a_closed_way_is_told_by_the_second_one_and_the_heartbeat_stops(
+async def test_a_closed_path_causes_a_watchdog_notice_and_stops_the_heartbeat(
     database: str, kafka: str, mqtt: tuple[str, int], service_folder: Path
 ) -> None:
     hook = NotificationWebhook()

@@ -1,4 +1,4 @@
-"""kill -9 of the stream worker in the middle of windows: what is told is what an uninterrupted run tells."""
+"""kill -9 of the stream worker in the middle of windows: its output equals that of an uninterrupted run."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ PARTITIONS = 4
 SEED = 20261124
 KILLS = 3
 AHEAD = SLOTS // 6  # slots that wait in the log when the worker is killed
-CHECKPOINT_RECORDS = "23"  # so that each kill leaves something to restore, and something to replay
+CHECKPOINT_RECORDS = "23"  # so that each kill leaves a checkpoint to restore, and records to replay
 TOLD_S_MAX = 60.0
 
 
 @dataclass
-class Told:
-    """Everything that a run told; what was told twice must say the same."""
+class RunOutput:
+    """The whole output of a run; a repeated record must have the same content."""
 
     aggregates: dict[tuple[int, Duration, Instant, int], Aggregate] = field(default_factory=dict)
     assessments: dict[tuple[int, Instant, int], Assessment] = field(default_factory=dict)
@@ -52,9 +52,9 @@ class Told:
     updates: dict[tuple[str, int], Update] = field(default_factory=dict)
     areas: dict[tuple[str, str], Update] = field(default_factory=dict)  #: the last of each rolled-up value
     contradictions: list[tuple[object, object]] = field(default_factory=list)
-    again: int = 0  #: windows that were told once more as they were, by a replay
-    reached: dict[int, Instant] = field(default_factory=dict)  #: log time that each partition has told
-    heard: asyncio.Event = field(default_factory=asyncio.Event)
+    again: int = 0  #: windows that a replay emitted again without a change
+    reached: dict[int, Instant] = field(default_factory=dict)  #: log time that each partition has reached
+    has_changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def take(self, topic: str, partition: int, value: bytes) -> None:
         if topic == UPDATES:
@@ -66,19 +66,19 @@ class Told:
                 key = one.datastream, one.size, one.start, one.revision
                 self.again += key in self.aggregates
                 self._agree(self.aggregates.setdefault(key, one), one)
-            for told in batch.assessments:
+            for assessment in batch.assessments:
                 known = self.assessments.setdefault(
-                    (told.datastream, told.phenomenon_time, told.revision), told
+                    (assessment.datastream, assessment.phenomenon_time, assessment.revision), assessment
                 )
-                self._agree(known, told)
+                self._agree(known, assessment)
             self.repairs.update((partition, batch.offset, one) for one in batch.repairs)
             self.reached[partition] = max(batch.time, self.reached.get(partition, batch.time))
-        self.heard.set()
+        self.has_changed.set()
 
     def _take_update(self, update: Update) -> None:
         if not update.property.startswith(AREA_PREFIX):
             known = self.updates.setdefault((update.entity, update.revision), update)
-            # A household's update has no value: NaN is not itself.
+            # A household's update has no value, and NaN does not equal itself.
             self._agree(repr(known), repr(update))
             return
         last = self.areas.get((update.entity, update.property))
@@ -94,18 +94,18 @@ class Told:
         return {key[:3]: one for key, one in sorted(self.aggregates.items(), key=lambda item: item[0])}
 
     def last_assessments(self) -> dict[tuple[int, Instant], int]:
-        """Return the flags that were told last of each observation."""
+        """Return the last flags of each observation."""
         return {key[:2]: one.flags for key, one in sorted(self.assessments.items())}
 
     def last_states(self) -> dict[tuple[str, str], str]:
-        """Return what was told last of each property of each entity, without its revision."""
+        """Return the last update of each property of each entity, without its revision."""
         found = {}
         for _, one in sorted(self.updates.items(), key=lambda item: item[0]):
             found[one.entity, one.property] = repr((one.value, *_content(one)))
         return found
 
     def last_areas(self) -> dict[tuple[str, str], tuple[object, ...]]:
-        """Return the last rolled-up values; they are made of several partitions, in any order."""
+        """Return the last rolled-up values; several partitions contribute to them, in any order."""
         return {
             key: (one.value, one.phenomenon_time, one.flags, one.count, one.interval)
             for key, one in self.areas.items()
@@ -129,46 +129,48 @@ def _content(one: Update) -> tuple[object, ...]:
 
 @dataclass
 class Run:
-    """One log, one worker, and what it tells."""
+    """One log, one worker, and its output."""
 
     producer: AIOKafkaProducer
     worker: RoleProcess
-    told: Told
+    output: RunOutput
 
     async def write(self, slots: Iterable[Sequence[PartitionRecord]]) -> None:
-        """Write records in their order and wait until the log has them."""
+        """Write records in order, and wait until the log has them."""
         sent: list[Awaitable[object]] = []
         for slot in slots:
             for partition, _, record in slot:
                 sent.append(await self.producer.send(OBSERVATIONS, record, partition=partition))
         await asyncio.gather(*sent)
 
-    async def until_told(self, time: Instant, partitions: Sequence[int] = range(PARTITIONS)) -> None:
-        """Return when what follows from the records up to a log time was told on these partitions."""
-        told = self.told
+    async def until_emitted(self, time: Instant, partitions: Sequence[int] = range(PARTITIONS)) -> None:
+        """Return when these partitions have emitted the output of all records up to a log time."""
+        output = self.output
         try:
             async with asyncio.timeout(TOLD_S_MAX):
-                while any(told.reached.get(one, 0) < time for one in partitions):
-                    told.heard.clear()
-                    await told.heard.wait()
+                while any(output.reached.get(one, 0) < time for one in partitions):
+                    output.has_changed.clear()
+                    await output.has_changed.wait()
         except TimeoutError:
-            raise AssertionError(f"told until {told.reached}, not {time}\n{self.worker.log_tail()}") from None
+            raise AssertionError(
+                f"emitted until {output.reached}, not {time}\n{self.worker.log_tail()}"
+            ) from None
 
     async def until_rolled_up(self, time: Instant) -> None:
-        """Return when district and town know the last measurement of every microphone.
+        """Return when district and town contain the last measurement of every microphone.
 
-        What else the areas are told comes in the same records.
+        Other inputs of the areas come in the same records.
         """
-        told = self.told
+        output = self.output
         wanted = [(area, "area_noise_level") for area in ("town", "town.east")]
         async with asyncio.timeout(TOLD_S_MAX):
             while any(
-                (one := told.areas.get(key)) is None
+                (one := output.areas.get(key)) is None
                 or (one.phenomenon_time, one.count) != (time, ENTITIES_WITH_MICROPHONE)
                 for key in wanted
             ):
-                told.heard.clear()
-                await told.heard.wait()
+                output.has_changed.clear()
+                await output.has_changed.wait()
 
     async def kill(self) -> None:
         await self.worker.stop(signal.SIGKILL)
@@ -177,7 +179,7 @@ class Run:
 
 @asynccontextmanager
 async def running(database: str, folder: Path) -> AsyncIterator[Run]:
-    """Start a log and a worker with no memory of another run."""
+    """Start a log and a worker without the state of another run."""
     broker = EmbeddedKafka(folder)
     await broker.start()
     settings = {
@@ -190,14 +192,14 @@ async def running(database: str, folder: Path) -> AsyncIterator[Run]:
     }
     worker = RoleProcess("stream", settings, folder)
     producer = new_producer(broker.bootstrap)
-    told = Told()
+    output = RunOutput()
     try:
         await create_topics(broker.bootstrap, partition_counts(PARTITIONS))
         await producer.start()
-        reading = asyncio.create_task(_read(broker.bootstrap, told))
+        reading = asyncio.create_task(_read(broker.bootstrap, output))
         try:
             await worker.start()
-            yield Run(producer, worker, told)
+            yield Run(producer, worker, output)
         finally:
             await worker.stop()
             reading.cancel()
@@ -207,7 +209,7 @@ async def running(database: str, folder: Path) -> AsyncIterator[Run]:
         await broker.stop()
 
 
-async def _read(bootstrap: str, told: Told) -> None:
+async def _read(bootstrap: str, output: RunOutput) -> None:
     consumer = new_consumer(bootstrap)
     await consumer.start()
     try:
@@ -218,7 +220,7 @@ async def _read(bootstrap: str, told: Told) -> None:
         while True:
             for place, records in (await consumer.getmany(timeout_ms=500)).items():
                 for record in records:
-                    told.take(place.topic, place.partition, record.value)
+                    output.take(place.topic, place.partition, record.value)
     finally:
         await consumer.stop()
 
@@ -229,30 +231,30 @@ async def uninterrupted(
     await run.write(slots)
     for end in ends:
         await run.write([end])
-        await run.until_told(end[0].time)
+        await run.until_emitted(end[0].time)
     await run.until_rolled_up(ends[-1][0].time)
 
 
 async def interrupted(
     run: Run, slots: list[list[PartitionRecord]], ends: Sequence[list[PartitionRecord]], dice: random.Random
 ) -> None:
-    """Kill when a random slot was told and many more wait, and once more when all was told."""
+    """Kill when a random slot was emitted and many more wait, and again when all were emitted."""
     written = 0
     for blow in sorted(dice.sample(range(SLOTS // 20, SLOTS - 2 * AHEAD), KILLS)):
         await run.write(slots[written : blow + AHEAD])
         written = max(written, blow + AHEAD)
-        await run.until_told(slots[blow][0].time, [dice.randrange(PARTITIONS)])
+        await run.until_emitted(slots[blow][0].time, [dice.randrange(PARTITIONS)])
         await run.kill()
     await run.write(slots[written:])
     for end in ends:
         await run.write([end])
-        await run.until_told(end[0].time)
+        await run.until_emitted(end[0].time)
         if end is not ends[-1]:
             await run.kill()
     await run.until_rolled_up(ends[-1][0].time)
 
 
-async def test_a_worker_killed_in_the_middle_of_windows_tells_what_an_uninterrupted_one_tells(
+async def test_a_worker_killed_in_the_middle_of_windows_has_the_output_of_an_uninterrupted_one(
     database: str, service_folder: Path
 ) -> None:
     async with await connect(database, role="test") as connection:
@@ -265,33 +267,33 @@ async def test_a_worker_killed_in_the_middle_of_windows_tells_what_an_uninterrup
         (service_folder / name).mkdir(mode=0o755)
     async with running(database, service_folder / "whole") as run:
         await uninterrupted(run, slots, ends)
-        whole = run.told
+        whole = run.output
     async with running(database, service_folder / "killed") as run:
         await interrupted(run, slots, ends, random.Random(SEED))
-        killed = run.told
-    assert killed.again > 0, "no kill came in the middle: nothing was told twice"
+        killed = run.output
+    assert killed.again > 0, "no kill came in the middle: nothing was emitted twice"
     assert (whole.contradictions, killed.contradictions) == ([], [])
     assert killed.last_windows() == whole.last_windows()
     assert killed.last_assessments() == whole.last_assessments()
     assert killed.last_states() == whole.last_states()
     assert killed.last_areas() == whole.last_areas()
-    # More than the promise: log time is the same, so is every revision on the way.
+    # More than the promise: log time is the same, and so is every revision in between.
     assert killed.aggregates == whole.aggregates
     assert killed.assessments == whole.assessments
     assert killed.repairs == whole.repairs
     assert {key: repr(one) for key, one in killed.updates.items()} == {
         key: repr(one) for key, one in whole.updates.items()
     }
-    _check_that_it_was_worth_it(whole, model)
+    _check_that_the_input_is_demanding(whole, model)
 
 
-def _check_that_it_was_worth_it(told: Told, model: CityModel) -> None:
-    """What the town sends makes every kind of trouble."""
-    last = told.last_windows()
+def _check_that_the_input_is_demanding(output: RunOutput, model: CityModel) -> None:
+    """The input of the town causes every kind of output."""
+    last = output.last_windows()
     assert {size for _, size, _ in last} == {HOUR // 60, HOUR // 6, HOUR}
-    assert len(told.aggregates) > len(last) + 100, "hardly any window was amended"
+    assert len(output.aggregates) > len(last) + 100, "hardly any window was amended"
     assert any(one.suspect for one in last.values())
-    assert {model.datastreams[one.datastream].property for _, _, one in told.repairs} >= {"noise_level"}
-    assert len(told.assessments) > len(told.last_assessments()) > 20
-    assert {"area_pm2_5", "area_noise_level", "area_power_import"} <= {name for _, name in told.areas}
-    assert {"lki", "power_import"} <= {one.property for one in told.updates.values()}
+    assert {model.datastreams[one.datastream].property for _, _, one in output.repairs} >= {"noise_level"}
+    assert len(output.assessments) > len(output.last_assessments()) > 20
+    assert {"area_pm2_5", "area_noise_level", "area_power_import"} <= {name for _, name in output.areas}
+    assert {"lki", "power_import"} <= {one.property for one in output.updates.values()}

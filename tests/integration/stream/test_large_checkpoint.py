@@ -1,4 +1,4 @@
-"""A checkpoint of many entities, with buckets larger than Kafka's default of a megabyte, is kept and read."""
+"""A checkpoint of many entities, with buckets above Kafka's default of a megabyte, is written and read."""
 
 from __future__ import annotations
 
@@ -25,31 +25,33 @@ from twin.wire.messages import ObservationBatch, partition_of
 
 READINGS = 40
 PARTITION = partition_of("town.street-0", PARTITIONS)
-# A quarter of them is in one partition: 1.2 MB and more.
+# A quarter of them is in one partition: at least 1.2 MB.
 STREETS = 4_800
 
 
-def spoken(model: CityModel) -> list[Datastream]:
+def datastreams_of_partition(model: CityModel) -> list[Datastream]:
     """Return the datastreams of the partition."""
     return [one for one in model.datastreams.values() if partition_of(one.entity, PARTITIONS) == PARTITION]
 
 
-async def say(kafka: str, model: CityModel, minutes: range) -> None:
-    """Have every datastream of the partition tell a value for each of these minutes."""
+async def send_values(kafka: str, model: CityModel, minutes: range) -> None:
+    """Send a value of every datastream of the partition for each of these minutes."""
     producer = AIOKafkaProducer(bootstrap_servers=kafka)
     await producer.start()
     try:
         for minute in minutes:
             time = minute * MINUTE
-            found = tuple(Observation(one.id, time, time, 50.0 + minute % 7) for one in spoken(model))
+            found = tuple(
+                Observation(one.id, time, time, 50.0 + minute % 7) for one in datastreams_of_partition(model)
+            )
             record = OBSERVATIONS_CODEC.encode(ObservationBatch(LAYOUT_VERSION, found, time + SECOND))
             await producer.send_and_wait(OBSERVATIONS, record, partition=PARTITION)
     finally:
         await producer.stop()
 
 
-def told(records: list[ConsumerRecord], minute: int) -> int:
-    """Return how many streets have told what they measured in a minute, which is the last one."""
+def streets_updated(records: list[ConsumerRecord], minute: int) -> int:
+    """Return how many streets have emitted an update for a minute, which is the last one."""
     updates = [update for one in records[-20:] for update in UPDATES_CODEC.decode(one.value).updates]
     wanted = {
         one.entity
@@ -65,7 +67,7 @@ async def test_a_bucket_of_more_than_a_megabyte_is_restored(
     async with await connect(database, role="test") as connection:
         await apply_plan(connection, noise_city(STREETS))
         model = await load_model(connection, "town")
-    streets = len(spoken(model))
+    streets = len(datastreams_of_partition(model))
     await create_topics(kafka, partition_counts(PARTITIONS))
     settings = {
         "CITY": "town",
@@ -77,13 +79,17 @@ async def test_a_bucket_of_more_than_a_megabyte_is_restored(
     worker = RoleProcess("stream", settings, tmp_path)
     await worker.start()
     try:
-        await say(kafka, model, range(READINGS))
-        await read_until(kafka, UPDATES, PARTITIONS, lambda found: told(found, READINGS - 1) == streets)
+        await send_values(kafka, model, range(READINGS))
+        await read_until(
+            kafka, UPDATES, PARTITIONS, lambda found: streets_updated(found, READINGS - 1) == streets
+        )
         await worker.stop()
         assert "no checkpoint before the stop" not in worker.log.read_text()
         await worker.start()
-        await say(kafka, model, range(READINGS, READINGS + 1))
-        records = await read_until(kafka, UPDATES, PARTITIONS, lambda found: told(found, READINGS) == streets)
+        await send_values(kafka, model, range(READINGS, READINGS + 1))
+        records = await read_until(
+            kafka, UPDATES, PARTITIONS, lambda found: streets_updated(found, READINGS) == streets
+        )
     finally:
         await worker.stop()
     revisions = [
@@ -92,4 +98,4 @@ async def test_a_bucket_of_more_than_a_megabyte_is_restored(
         for update in UPDATES_CODEC.decode(one.value).updates
         if update.entity == "town.street-0" and update.property == "noise_level"
     ]
-    assert revisions == list(range(1, READINGS + 2)), "the state did not go on from the checkpoint"
+    assert revisions == list(range(1, READINGS + 2)), "the state was not restored from the checkpoint"

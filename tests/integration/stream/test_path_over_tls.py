@@ -1,4 +1,4 @@
-"""From a device's account to the API, with TLS and a password on every connection of the way."""
+"""From a device's account to the API, with TLS and a password on every connection."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ DEADLINE_S = 60.0
 async def postgres_with_tls(
     postgres: EmbeddedPostgres, folder: Path, authority: CertificateAuthority
 ) -> AsyncIterator[None]:
-    """Have the cluster of all tests speak TLS meanwhile."""
+    """Let the database cluster of all tests use TLS meanwhile."""
     server = authority.issue("postgres", HOST)
     for path in server:
         set_owner_and_mode(path, postgres.account, 0o600)
@@ -56,15 +56,15 @@ async def postgres_with_tls(
 
 
 def secret(folder: Path, name: str, text: str) -> str:
-    """Return the file of a secret, as a supervisor hands it over."""
+    """Return the file of a secret, as a supervisor provides it."""
     path = folder / f"secret-{name}"
     path.write_text(f"{text}\n")
     path.chmod(0o400)
     return str(path)
 
 
-class Place:
-    """Everything that is there for the roles, and what each of them is told of it."""
+class ProtectedServices:
+    """All services of the roles, and the settings of each role."""
 
     def __init__(self, folder: Path, mosquitto: SecureMosquitto, kafka: SecureKafka, database: str) -> None:
         self._folder = folder
@@ -105,7 +105,7 @@ class Place:
 
 
 async def state_of(client: httpx.AsyncClient, street: str, roles: list[RoleProcess]) -> dict[str, Any]:
-    """Return what is known of a street, once something is."""
+    """Return the state of a street as soon as it has one."""
     try:
         async with asyncio.timeout(DEADLINE_S):
             while True:
@@ -119,7 +119,7 @@ async def state_of(client: httpx.AsyncClient, street: str, roles: list[RoleProce
 
 
 async def encrypted(dsn: str) -> dict[str, bool]:
-    """Return of each of our roles whether all its connections to the database are over TLS."""
+    """Return for each of our roles whether all its connections to the database use TLS."""
     async with await psycopg.AsyncConnection.connect(dsn) as connection:
         rows = await connection.execute(
             "SELECT application_name, bool_and(ssl) FROM pg_stat_activity JOIN pg_stat_ssl USING (pid) "
@@ -141,7 +141,7 @@ async def test_an_observation_becomes_state_over_connections_that_are_all_protec
         kafka = await stack.enter_async_context(secure_kafka(service_folder, server, passwords=PASSWORDS))
         await mosquitto.start()
         stack.push_async_callback(mosquitto.stop)
-        place = Place(service_folder, mosquitto, kafka, database)
+        place = ProtectedServices(service_folder, mosquitto, kafka, database)
         roles = [RoleProcess(role, place.settings_of(role), service_folder) for role in ROLES]
         for role in roles:
             stack.push_async_callback(role.stop)
@@ -174,10 +174,10 @@ async def test_a_database_that_cannot_prove_who_it_is_gets_no_password(
         CertificateAuthority(service_folder, "stranger"),
     )
     async with postgres_with_tls(postgres, service_folder, authority):
-        for host, trusted, told in (
+        for host, trusted, message in (
             (HOST, stranger.certificate_file, "certificate verify failed"),
             ("127.0.0.1", authority.certificate_file, "does not match host name"),
         ):
             checked = urlencode({"sslmode": "verify-full", "sslrootcert": trusted})
-            with pytest.raises(ServiceError, match=told):
+            with pytest.raises(ServiceError, match=message):
                 await connect(f"{database.replace('127.0.0.1', host)}?{checked}", role="test")

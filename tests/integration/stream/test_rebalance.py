@@ -1,4 +1,4 @@
-"""Two stream workers that join, leave and are killed, twenty times: every record is accounted for."""
+"""Two stream workers join, leave and are killed twenty times: every record has its update."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ CATCH_UP_S_MAX = 60.0
 
 @dataclass
 class Traffic:
-    """Writes observations all the while, reads every update, and keeps the account."""
+    """Writes observations all the time, reads every update, and counts both."""
 
     model: CityModel
     producer: AIOKafkaProducer
     sent: int = 0
     enough: bool = False
     last: dict[str, Observation] = field(default_factory=dict)
-    told: dict[tuple[str, int], Update] = field(default_factory=dict)
+    updates: dict[tuple[str, int], Update] = field(default_factory=dict)
     contradictions: list[tuple[Update, Update]] = field(default_factory=list)
-    heard: asyncio.Event = field(default_factory=asyncio.Event)
+    has_changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def write(self) -> None:
-        """Send one observation a record, about 200 records a second, each newer than the one before."""
+        """Send one observation in each record, about 200 records a second, each newer than the one before."""
         datastreams = list(self.model.datastreams.values())
         while not self.enough:
             datastream = datastreams[self.sent % len(datastreams)]
@@ -70,29 +70,29 @@ class Traffic:
             while True:
                 for records in (await consumer.getmany(timeout_ms=500)).values():
                     for record in records:
-                        self._hear(UPDATES.decode(record.value).updates)
+                        self._on_update(UPDATES.decode(record.value).updates)
         finally:
             await consumer.stop()
 
-    def _hear(self, updates: tuple[Update, ...]) -> None:
+    def _on_update(self, updates: tuple[Update, ...]) -> None:
         for update in updates:
-            known = self.told.setdefault((update.entity, update.revision), update)
+            known = self.updates.setdefault((update.entity, update.revision), update)
             if known != update:
                 self.contradictions.append((known, update))
-        self.heard.set()
+        self.has_changed.set()
 
     async def caught_up(self, workers: list[RoleProcess]) -> None:
-        """Wait until everything that was sent until now has been told."""
+        """Wait until everything that was sent until now has caused its update."""
         goal = self.sent
         try:
             async with asyncio.timeout(CATCH_UP_S_MAX):
-                while len(self.told) < goal:
-                    self.heard.clear()
-                    await self.heard.wait()
+                while len(self.updates) < goal:
+                    self.has_changed.clear()
+                    await self.has_changed.wait()
         except TimeoutError:
             logs = "\n\n".join(worker.log_tail() for worker in workers)
             raise AssertionError(
-                f"told {len(self.told)} of {goal} after {CATCH_UP_S_MAX} s\n{logs}"
+                f"{len(self.updates)} of {goal} updates after {CATCH_UP_S_MAX} s\n{logs}"
             ) from None
 
 
@@ -113,7 +113,7 @@ async def traffic(database: str, kafka: str) -> AsyncIterator[Traffic]:
         await producer.stop()
 
 
-async def test_no_record_is_lost_or_told_differently_over_twenty_rebalances(
+async def test_no_update_is_lost_or_changed_over_twenty_rebalances(
     database: str, kafka: str, service_folder: Path
 ) -> None:
     dice = random.Random(SEED)
@@ -152,10 +152,10 @@ async def test_no_record_is_lost_or_told_differently_over_twenty_rebalances(
                 await worker.stop()
     assert flow.contradictions == []
     by_entity: dict[str, list[int]] = {}
-    for entity, revision in flow.told:
+    for entity, revision in flow.updates:
         by_entity.setdefault(entity, []).append(revision)
     for entity, revisions in by_entity.items():
         assert sorted(revisions) == list(range(1, len(revisions) + 1))
-        newest = flow.told[entity, len(revisions)]
+        newest = flow.updates[entity, len(revisions)]
         assert newest.observation == flow.last[entity]
     assert sum(len(revisions) for revisions in by_entity.values()) == flow.sent

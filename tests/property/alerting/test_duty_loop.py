@@ -1,4 +1,4 @@
-"""Laws of the duty loop: what is told twice changes nothing, nobody is told twice, nothing is forgotten."""
+"""Laws of the duty loop: repeated input has no effect, nobody is notified twice, nothing is lost."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from twin.wire.codec import LAYOUT_VERSION
 
 ENTITIES = ("canal", "polder", "town")
 
-Happening: TypeAlias = tuple[str, str, Duration]
+StoryEvent: TypeAlias = tuple[str, str, Duration]
 
 pauses = st.sampled_from((0, SECOND, 4 * SECOND, MINUTE, 6 * MINUTE, 20 * MINUTE, 5 * HOUR))
 happenings = st.lists(
@@ -44,14 +44,14 @@ fates = st.lists(st.sampled_from((True, None)), max_size=20)
 
 
 class Story:
-    """What happens to the alarms of one incident, told as their stage would tell it."""
+    """Random events of the alarms of one incident, as records of the alarm stage."""
 
     def __init__(self) -> None:
         self.alarms: dict[str, AlarmEvent] = {}
         self.revision = 0
 
-    def tell(self, what: str, entity: str) -> AlarmBatch | None:
-        """Return the record that tells it; None where it cannot happen."""
+    def next_batch(self, what: str, entity: str) -> AlarmBatch | None:
+        """Return the record of an event; None where it cannot happen."""
         known = self.alarms.get(entity)
         active = known is not None and known.active
         revision = known.revision + 1 if known is not None else 1
@@ -69,56 +69,54 @@ class Story:
                 return None
         self.alarms[entity] = new
         self.revision += 1
-        told = duty_incident(*self.alarms.values(), revision=self.revision)
-        return AlarmBatch(LAYOUT_VERSION, 0, (new,), (told,))
+        incident = duty_incident(*self.alarms.values(), revision=self.revision)
+        return AlarmBatch(LAYOUT_VERSION, 0, (new,), (incident,))
 
 
 def play(
-    run: DutyLoop, story: list[Happening], *, between: Callable[[list[AlarmBatch]], None] = lambda _: None
+    run: DutyLoop, story: list[StoryEvent], *, between: Callable[[list[AlarmBatch]], None] = lambda _: None
 ) -> Story:
-    """Play a story, and return who can go on telling it.
+    """Play a story, and return it, so that it can be continued.
 
-    `between` is done after each thing that happens, with all that was told so far.
+    `between` is called after each event, with all records so far.
     """
-    teller, told = Story(), []
+    player, records = Story(), []
     for number, (what, entity, pause) in enumerate(story):
         if what == "snooze":
             run.command("snooze", str(number), until=run.now + HOUR)
         elif what in ("assign", "comment"):
             run.command(what, str(number), text="third")
-        elif (batch := teller.tell(what, entity)) is not None:
-            told.append(batch)
+        elif (batch := player.next_batch(what, entity)) is not None:
+            records.append(batch)
             run.on_batch(batch)
-        between(told)
+        between(records)
         run.advance(pause)
-    return teller
+    return player
 
 
 @given(happenings, st.data())
 @settings(max_examples=60, deadline=None)
-def test_what_is_told_again_changes_no_decision(story: list[Happening], data: st.DataObject) -> None:
+def test_repeated_records_change_no_decision(story: list[StoryEvent], data: st.DataObject) -> None:
     once, often = DutyLoop(), DutyLoop()
 
-    def tell_again(told: list[AlarmBatch]) -> None:
-        for repeated in data.draw(st.lists(st.sampled_from(told), max_size=3)) if told else ():
+    def repeat(records: list[AlarmBatch]) -> None:
+        for repeated in data.draw(st.lists(st.sampled_from(records), max_size=3)) if records else ():
             often.on_batch(repeated)
 
     play(once, story)
-    play(often, story, between=tell_again)
+    play(often, story, between=repeat)
     assert often.events == once.events
 
 
 @given(happenings, st.randoms(use_true_random=False))
 @settings(max_examples=100, deadline=None)
-def test_nobody_is_told_twice_for_a_step_and_what_is_open_is_never_forgotten(
-    story: list[Happening], dice: Random
-) -> None:
+def test_no_step_notifies_twice_and_no_open_incident_is_lost(story: list[StoryEvent], dice: Random) -> None:
     def delivers(message: OutgoingMessage) -> bool | None:
         return dice.choices((True, False, None), (6, 3, 1))[0]
 
     run = DutyLoop(delivers=delivers)
     play(run, story)
-    # The process dies; what it was about to hand over is doubtful.
+    # The process dies; the message that it was sending is doubtful.
     run.manager.resolve_doubtful(run.now)
     run.advance(SECOND)
     run.delivers = lambda message: True
@@ -136,26 +134,26 @@ def test_nobody_is_told_twice_for_a_step_and_what_is_open_is_never_forgotten(
         )
         run.advance(12 * HOUR)
         assert any(one.outcome == "sent" and one.kind in ("alarm", "change") for one in run.events)
-    told = {(one.contact, one.channel) for one in run.events if one.kind != "recovery"}
+    notified = {(one.contact, one.channel) for one in run.events if one.kind != "recovery"}
     recovered = {(one.contact, one.channel) for one in run.events if one.kind == "recovery"}
-    assert recovered <= told, "somebody who was never told hears that it is over"
+    assert recovered <= notified, "a recovery was sent to somebody who was never notified"
 
 
 @given(happenings, fates, fates)
 @settings(max_examples=100, deadline=None)
-def test_whoever_was_told_hears_in_the_end_that_it_is_over(
-    story: list[Happening], recoveries: list[bool | None], others: list[bool | None]
+def test_every_notified_contact_gets_the_recovery_in_the_end(
+    story: list[StoryEvent], recoveries: list[bool | None], others: list[bool | None]
 ) -> None:
     def delivers(message: OutgoingMessage) -> bool | None:
         waiting = recoveries if message.request.kind == "recovery" else others
         return waiting.pop() if waiting else True
 
     run = DutyLoop(delivers=delivers)
-    teller = play(run, story)
+    player = play(run, story)
     for entity in ENTITIES:
-        if (batch := teller.tell("return", entity)) is not None:
+        if (batch := player.next_batch("return", entity)) is not None:
             run.on_batch(batch)
-    # The process dies again and again, also of what it tells then.
+    # The process dies again and again, also while it sends the recovery.
     for _ in range(RECOVERY_REPEATS_MAX):
         run.advance(12 * HOUR)
         run.manager.resolve_doubtful(run.now)
@@ -168,7 +166,7 @@ def test_whoever_was_told_hears_in_the_end_that_it_is_over(
 
 @given(happenings)
 @settings(max_examples=25, deadline=None)
-def test_a_restart_at_any_moment_goes_on_alike(story: list[Happening]) -> None:
+def test_a_restart_at_any_moment_changes_nothing(story: list[StoryEvent]) -> None:
     whole = DutyLoop()
     play(whole, story)
     with (

@@ -1,4 +1,4 @@
-"""The laws of neighbours: the same values end in the same verdicts, whatever the order of arrival."""
+"""The laws of neighbours: the same values lead to the same verdicts in any order of arrival."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ reports = st.lists(
 
 
 def ended(arrivals: list[Observation], size: int = 3) -> dict[str, Any]:
-    """Return what is told of posts and areas at the end, in this order of arrival."""
+    """Return the last updates of thermometers and areas, for this order of arrival."""
     stages = NeighbourPipeline(time=20 * MINUTE)
     for begin in range(0, len(arrivals), size):
         stages.time += MINUTE
@@ -35,7 +35,7 @@ def ended(arrivals: list[Observation], size: int = 3) -> dict[str, Any]:
     found: dict[str, Any] = {"suspect": stages.suspect_entities()}
     for one in stages.updates:
         if one.property == AREA_PROPERTY:
-            # Of an area in which nobody is believed any more the last value stands, whichever that was.
+            # An area in which every entity is outvoted keeps its last value, whichever it was.
             good = is_usable(one.flags)
             found[one.entity] = (one.value, one.count, one.deviating) if good else one.flags
         else:
@@ -44,14 +44,16 @@ def ended(arrivals: list[Observation], size: int = 3) -> dict[str, Any]:
 
 
 @given(reports, st.randoms(use_true_random=False), st.integers(1, 4))
-def test_any_order_of_arrival_ends_in_the_same_verdicts(arrivals: list[Observation], dice, size: int) -> None:
+def test_any_order_of_arrival_leads_to_the_same_verdicts(
+    arrivals: list[Observation], dice, size: int
+) -> None:
     shuffled = list(arrivals)
     dice.shuffle(shuffled)
     assert ended(shuffled, size) == ended(arrivals)
 
 
 @given(reports, st.data())
-def test_what_arrives_twice_changes_no_verdict(arrivals: list[Observation], data) -> None:
+def test_repeated_observations_change_no_verdict(arrivals: list[Observation], data) -> None:
     again = data.draw(st.lists(st.sampled_from(arrivals), max_size=5)) if arrivals else []
     assert ended([*arrivals, *again]) == ended(arrivals)
 

@@ -1,4 +1,4 @@
-"""An attacker reads all that entities and areas tell of a town, live, through restarts and lost logs."""
+"""An attacker reads all live values of entities and areas, through restarts and lost logs."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ events = st.sampled_from(["", "", "", "late", "late", "restart", "replay", "log"
 stage_gaps = st.sampled_from([1, 1, 1, 1, 1, 2, 6, 140, 144, 145])
 
 
-class Happening(NamedTuple):
-    """A window, and what goes wrong around it."""
+class WindowEvent(NamedTuple):
+    """A window, and the faults around it."""
 
     gap: int  #: windows since the one before
-    change: frozenset[int]  #: meters that begin or cease to speak
+    change: frozenset[int]  #: meters that begin or cease to report
     event: str
-    some: frozenset[int]  #: whom it is about
-    ticks: tuple[int, ...]  #: minutes after the window's end at which the clock goes on
+    some: frozenset[int]  #: the meters concerned
+    ticks: tuple[int, ...]  #: minutes after the window's end at which the clock advances
 
 
 happenings = st.lists(
     st.builds(
-        Happening,
+        WindowEvent,
         stage_gaps,
         few_or_many,
         events,
@@ -55,8 +55,8 @@ happenings = st.lists(
 )
 
 
-def live(story: list[Happening], silent: frozenset[int]) -> HouseholdPipeline:
-    """Return what the stages tell of the town while this happens to it."""
+def live(story: list[WindowEvent], silent: frozenset[int]) -> HouseholdPipeline:
+    """Return the output of the stages while this happens to the town."""
     run = HouseholdPipeline(TOWN)
     speaking, registered, window = METERS - silent, METERS, 0
     for number, one in enumerate(story, start=2):
@@ -84,27 +84,27 @@ def live(story: list[Happening], silent: frozenset[int]) -> HouseholdPipeline:
     return run
 
 
-QUIET = Happening(1, frozenset(), "", frozenset(), (1, 4, 8))
+QUIET = WindowEvent(1, frozenset(), "", frozenset(), (1, 4, 8))
 JOINED = frozenset(range(1, 12))
-# Eleven join; the log is lost, and with it the memory of the cohort before; but one of them cease to speak.
+# Eleven join; the log and the earlier cohort are lost; all but one of them cease to report.
 NEARLY_BACK = [
     *[QUIET] * 9,
     *[QUIET._replace(change=JOINED), QUIET, QUIET._replace(change=JOINED - {1}, event="log"), QUIET, QUIET],
 ]
 stories = given(happenings, few_or_many)
-# To shorten a story that fails takes longer than to read it.
+# Shrinking a failing story takes longer than reading it.
 thorough = settings(max_examples=50, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 
 
 @thorough
 @example(NEARLY_BACK, JOINED)
 @stories
-def test_what_entities_tell_is_over_enough_that_are_the_same_or_others_enough(
-    story: list[Happening], silent: frozenset[int]
+def test_sums_of_entities_have_enough_members_that_stay_or_that_change(
+    story: list[WindowEvent], silent: frozenset[int]
 ) -> None:
-    told = live(story, silent).published
-    assert all(len(one.members) >= CONNECTIONS_MIN for one in told)
-    for earlier, later in combinations(told, 2):
+    published = live(story, silent).published
+    assert all(len(one.members) >= CONNECTIONS_MIN for one in published)
+    for earlier, later in combinations(published, 2):
         if earlier.entity == later.entity and later.window - earlier.window < COHORT_BREAK:
             difference = len(earlier.members ^ later.members)
             assert difference == 0 or difference >= CONNECTIONS_MIN
@@ -112,13 +112,13 @@ def test_what_entities_tell_is_over_enough_that_are_the_same_or_others_enough(
 
 @thorough
 @stories
-def test_no_combination_of_what_entities_tell_is_over_few_readings(
-    story: list[Happening], silent: frozenset[int]
+def test_no_combination_of_sums_of_entities_reveals_few_readings(
+    story: list[WindowEvent], silent: frozenset[int]
 ) -> None:
-    """Take any combination of sums, and of them an entity's newest.
+    """Check any combination of sums by the newest sum of an entity in it.
 
-    It holds readings of ten that no older sum holds, as each window is told once and in order; the sums of
-    other entities hold none of them, as no connection is in two.
+    It contains readings of ten that no older sum contains, as each window is emitted once and in order. The
+    sums of other entities contain none of them, as no connection belongs to two.
     """
     run = live(story, silent)
     newest: dict[str, Instant] = {}
@@ -139,16 +139,14 @@ def test_no_combination_of_what_entities_tell_is_over_few_readings(
 
 @thorough
 @stories
-def test_areas_tell_sums_of_what_was_told_and_nothing_else(
-    story: list[Happening], silent: frozenset[int]
-) -> None:
+def test_areas_emit_only_sums_of_published_values(story: list[WindowEvent], silent: frozenset[int]) -> None:
     run = live(story, silent)
     parents = {id: one.parent for id, one in TOWN.entities.items()}
     known: dict[str, Update] = {}
     for number, one in enumerate(run.updates):
         if number in run.log_starts:
-            # With the log the areas forget; their entities tell again what was last stored of them.
-            known = {id: told for id, told in known.items() if not told.property.startswith("area_")}
+            # Areas lose their state with the log; their entities send their last stored values again.
+            known = {id: update for id, update in known.items() if not update.property.startswith("area_")}
         if one.kind != UpdateKind.INDICATOR:
             continue
         if one.property == f"area_{PROPERTY}":
@@ -162,14 +160,14 @@ def test_areas_tell_sums_of_what_was_told_and_nothing_else(
 
 
 def _valid_until(update: Update) -> Instant:
-    """Return until when a value counts in the area above, as everybody may compute it."""
+    """Return until when a value counts in the area above, by a public formula."""
     return update.phenomenon_time + live_duration(update.interval)
 
 
 @thorough
 @stories
-def test_nothing_else_has_the_name_of_what_households_measure(
-    story: list[Happening], silent: frozenset[int]
+def test_no_other_value_has_the_name_of_a_household_property(
+    story: list[WindowEvent], silent: frozenset[int]
 ) -> None:
     run = live(story, silent)
     for one in run.updates:
@@ -178,12 +176,12 @@ def test_nothing_else_has_the_name_of_what_households_measure(
         else:
             assert (one.kind, one.count >= CONNECTIONS_MIN) == (UpdateKind.INDICATOR, True)
             assert one.property in (PROPERTY, f"area_{PROPERTY}")
-    told = {(one.entity, one.property.removeprefix("area_"), one.value) for one in run.updates}
-    assert all((one.source, one.name, one.value) in told for one in run.inputs)
+    published = {(one.entity, one.property.removeprefix("area_"), one.value) for one in run.updates}
+    assert all((one.source, one.name, one.value) in published for one in run.inputs)
 
 
-def test_a_story_without_mishaps_tells_every_window_of_the_areas_that_are_large_enough() -> None:
-    """What is checked above would hold of a stage that tells nothing."""
+def test_without_faults_every_window_of_large_enough_areas_is_emitted() -> None:
+    """The checks above would also pass for a stage that emits nothing."""
     run = live([QUIET] * 6, frozenset())
     assert [one.entity for one in run.published] == ["town.transformer-0", "town.transformer-1"] * 6
     areas = {one.entity for one in run.updates if one.property == f"area_{PROPERTY}"}

@@ -1,4 +1,4 @@
-"""News of an incident while it still escalates: who hears of it, when, and how often."""
+"""Changes of an incident that still escalates: who is notified, when, and how often."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.support.pipelines.duty_loop import (
 from twin.instant import HOUR, MINUTE
 
 
-def test_news_goes_with_the_step_to_whom_that_tells_and_to_the_others_beside_it() -> None:
+def test_a_change_is_part_of_the_step_for_its_recipients_and_extra_for_the_others() -> None:
     run = DutyLoop()
     run.on_alarms(duty_alarm())
     run.advance_until(NOON + 17 * MINUTE)
     run.on_alarms(duty_alarm(), duty_alarm("polder"), revision=2)
-    # News would be due at 17:05; quiet until the step at 20:05, by an officer who wants to be left alone.
+    # The change would be due at 17:05; an officer snoozed the incident until the step at 20:05.
     run.command("snooze", until=NOON + 25 * MINUTE)
     run.advance_until(NOON + 26 * MINUTE)
     assert sorted((one.kind, one.contact, one.channel) for one in run.sent[3:]) == [
@@ -31,10 +31,10 @@ def test_news_goes_with_the_step_to_whom_that_tells_and_to_the_others_beside_it(
         ("change", "first", "sms"),
     ]
     run.advance(8 * MINUTE)
-    assert len(run.sent) == 7, "it was told once"
+    assert len(run.sent) == 7, "it was notified once"
 
 
-def test_a_step_to_somebody_else_does_not_swallow_the_news() -> None:
+def test_a_step_to_another_contact_does_not_suppress_the_change() -> None:
     run = DutyLoop(duty_plan(replace(POLICY, group_interval=12 * MINUTE)))
     run.on_alarms(duty_alarm())
     run.advance(MINUTE)
@@ -45,7 +45,7 @@ def test_a_step_to_somebody_else_does_not_swallow_the_news() -> None:
     assert newest.title == "MAJOR · New: High water, Polder"
 
 
-def test_news_that_is_over_before_it_is_due_is_not_told() -> None:
+def test_a_change_that_cleared_before_it_is_due_is_not_sent() -> None:
     run = DutyLoop()
     run.on_alarms(duty_alarm())
     run.advance(MINUTE)
@@ -56,8 +56,8 @@ def test_news_that_is_over_before_it_is_due_is_not_told() -> None:
     assert kinds_and_contacts(run.sent) == [("alarm", "first")] * 2
 
 
-def test_an_incident_that_grows_all_the_time_makes_a_bearable_number_of_messages() -> None:
-    """EEMUA 191: one in ten minutes is acceptable, two are the most that somebody can handle."""
+def test_an_incident_that_keeps_growing_causes_a_bearable_number_of_messages() -> None:
+    """EEMUA 191: one message in ten minutes is acceptable, and two are the most a person can handle."""
     run = DutyLoop()
     alarms = [duty_alarm(rule=f"rule-{number}", cause="high-water") for number in range(22)]
     for number in range(len(alarms)):
@@ -68,4 +68,4 @@ def test_an_incident_that_grows_all_the_time_makes_a_bearable_number_of_messages
         assert len(minutes) <= 6
         assert len(set(minutes)) == len(minutes), "two messages at the same moment"
     run.advance(HOUR)
-    assert len(run.incident_state().reported_alarms) == len(alarms), "they were told of all of it"
+    assert len(run.incident_state().reported_alarms) == len(alarms), "all alarms were reported"

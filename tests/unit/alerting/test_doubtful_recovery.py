@@ -1,4 +1,4 @@
-"""That it is over, told by a process that dies of it, or while it does so."""
+"""Recoveries whose sending kills the process, or that the process sends while it dies."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.support.pipelines.duty_loop import DutyLoop, duty_alarm, kinds_and_co
 from twin.instant import HOUR, MINUTE, SECOND
 
 
-def test_a_doubtful_recovery_is_told_again_as_one_that_may_have_been_told() -> None:
+def test_a_doubtful_recovery_is_repeated_and_marked_as_such() -> None:
     run = DutyLoop(delivers=lambda message: message.request.kind != "recovery" or None)
     run.on_alarms(duty_alarm())
     run.advance(MINUTE)
@@ -25,7 +25,7 @@ def test_a_doubtful_recovery_is_told_again_as_one_that_may_have_been_told() -> N
     assert len({one.notification for one in run.events}) == 6, "another message, with an id of its own"
 
 
-def test_a_doubtful_recovery_is_not_told_again_for_ever() -> None:
+def test_a_doubtful_recovery_is_not_repeated_for_ever() -> None:
     run = DutyLoop(delivers=lambda message: message.request.kind != "recovery" or None)
     run.on_alarms(duty_alarm())
     run.advance(MINUTE)
@@ -38,7 +38,7 @@ def test_a_doubtful_recovery_is_not_told_again_for_ever() -> None:
     assert run.manager.next_due() is None
 
 
-def test_what_comes_back_while_a_recovery_is_in_doubt_is_told_over_to_all_in_the_end() -> None:
+def test_after_a_doubtful_recovery_and_a_return_all_get_the_recovery_in_the_end() -> None:
     run = DutyLoop(delivers=lambda message: message.request.kind != "recovery" or None)
     run.on_alarms(duty_alarm())
     run.advance(MINUTE)

@@ -1,4 +1,4 @@
-"""A journal that version 0.1.0 wrote is read, and the duty loop goes on as that version would have."""
+"""A journal of version 0.1.0 is read, and the duty loop continues as that version would have."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def content_as_json(content: JournalContent) -> dict[str, Any]:
     }
 
 
-def test_the_duty_loop_goes_on_from_a_journal_of_version_0_1(tmp_path: Path) -> None:
+def test_the_duty_loop_continues_from_a_journal_of_version_0_1(tmp_path: Path) -> None:
     path = tmp_path / "alerting-town.sqlite"
     shutil.copy(GOLDEN / "journal-0.1.0.sqlite", path)
     recorded = json.loads((GOLDEN / "journal-0.1.0.json").read_text())

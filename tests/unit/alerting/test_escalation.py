@@ -1,4 +1,4 @@
-"""Whom the duty loop tells when: each scenario in virtual time."""
+"""Whom the duty loop notifies, and when: each scenario in virtual time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from twin.instant import HOUR, MINUTE, SECOND
 from twin.model.duty import EscalationStep
 
 
-def test_it_goes_from_one_step_to_the_next_until_the_rounds_are_over() -> None:
+def test_each_step_follows_the_one_before_until_all_rounds_are_over() -> None:
     run = DutyLoop()
     run.on_alarms(duty_alarm())
     assert run.sent == []
@@ -36,7 +36,7 @@ def test_it_goes_from_one_step_to_the_next_until_the_rounds_are_over() -> None:
         SentMessage(20 + group, "alarm", "second", "mail"),
         SentMessage(20 + group, "alarm", "third", "mail"),
     ]
-    # `repeat` is 1: the steps are gone through once more, and then not again.
+    # `repeat` is 1: all steps are taken once more, and then not again.
     assert [(one.minute, one.contact) for one in run.sent[6:9]] == [
         (40 + group, "first"),
         (40 + group, "first"),
@@ -47,7 +47,7 @@ def test_it_goes_from_one_step_to_the_next_until_the_rounds_are_over() -> None:
     assert run.incident_state().phase is IncidentPhase.UNANSWERED
 
 
-def test_what_nobody_answers_is_brought_to_mind_again() -> None:
+def test_an_unanswered_incident_causes_reminders() -> None:
     run = DutyLoop()
     run.on_alarms(duty_alarm())
     run.advance(6 * HOUR)
@@ -59,7 +59,7 @@ def test_what_nobody_answers_is_brought_to_mind_again() -> None:
     }
 
 
-def test_an_acknowledgement_ends_it_and_a_reminder_follows() -> None:
+def test_an_acknowledgement_ends_the_escalation_and_a_reminder_follows() -> None:
     run = DutyLoop()
     run.on_alarms(duty_alarm())
     run.advance(3 * MINUTE)
@@ -70,7 +70,7 @@ def test_an_acknowledgement_ends_it_and_a_reminder_follows() -> None:
     assert kinds_and_contacts(run.sent[2:]) == [("reminder", "first")] * 2
 
 
-def test_recovery_is_told_to_those_who_were_told_and_to_nobody_else() -> None:
+def test_only_notified_contacts_get_the_recovery() -> None:
     run = DutyLoop()
     run.on_alarms(duty_alarm())
     run.advance(11 * MINUTE)
@@ -84,7 +84,7 @@ def test_recovery_is_told_to_those_who_were_told_and_to_nobody_else() -> None:
     ]
 
 
-def test_recovery_is_not_told_over_a_channel_that_failed() -> None:
+def test_the_recovery_does_not_use_a_channel_that_failed() -> None:
     run = DutyLoop(delivers=lambda message: message.request.channel != "sms")
     run.on_alarms(duty_alarm())
     run.advance(MINUTE)
@@ -96,7 +96,7 @@ def test_recovery_is_not_told_over_a_channel_that_failed() -> None:
     assert {one.outcome for one in run.events if one.channel == "sms"} == {"sending", "failed", "withdrawn"}
 
 
-def test_what_is_over_before_it_was_told_is_not_told() -> None:
+def test_an_incident_that_is_over_before_the_first_step_causes_no_message() -> None:
     run = DutyLoop()
     run.on_alarms(duty_alarm())
     run.advance(2 * SECOND)
@@ -105,7 +105,7 @@ def test_what_is_over_before_it_was_told_is_not_told() -> None:
     assert run.events == []
 
 
-def test_what_somebody_acknowledged_before_it_was_told_is_not_told() -> None:
+def test_an_incident_acknowledged_before_the_first_step_causes_no_message() -> None:
     run = DutyLoop()
     run.on_alarms(acknowledged_event(duty_alarm()))
     run.advance(HOUR)
@@ -114,7 +114,7 @@ def test_what_somebody_acknowledged_before_it_was_told_is_not_told() -> None:
 
 
 @pytest.mark.parametrize("state", ["shelved", "suppressed-by-design", "out-of-service"])
-def test_an_alarm_that_was_set_aside_does_not_speak(state: str) -> None:
+def test_a_silenced_alarm_causes_no_message(state: str) -> None:
     run = DutyLoop()
     quiet = duty_alarm("polder", state=state, severity=Severity.CRITICAL)
     run.on_alarms(acknowledged_event(duty_alarm()), quiet)
@@ -122,7 +122,7 @@ def test_an_alarm_that_was_set_aside_does_not_speak(state: str) -> None:
     assert run.events == []
 
 
-def test_a_new_alarm_in_an_acknowledged_incident_is_told_as_a_change_after_the_interval() -> None:
+def test_a_new_alarm_in_an_acknowledged_incident_is_a_change_after_the_interval() -> None:
     run = DutyLoop()
     run.on_alarms(duty_alarm())
     run.advance(MINUTE)
@@ -138,7 +138,7 @@ def test_a_new_alarm_in_an_acknowledged_incident_is_told_as_a_change_after_the_i
     assert run.sent[-1].contact == "second", "it escalates like any other"
 
 
-def test_a_new_alarm_while_it_escalates_is_told_once_to_those_who_were_told() -> None:
+def test_a_new_alarm_during_the_escalation_is_sent_once_to_notified_contacts() -> None:
     run = DutyLoop()
     run.on_alarms(duty_alarm())
     run.advance(MINUTE)
@@ -152,7 +152,7 @@ def test_a_new_alarm_while_it_escalates_is_told_once_to_those_who_were_told() ->
     assert run.sent[-1] == SentMessage(10 + 5 / 60, "alarm", "second", "mail"), "the steps keep their time"
 
 
-def test_what_gets_worse_is_told_at_once() -> None:
+def test_a_worse_severity_is_sent_at_once() -> None:
     run = DutyLoop()
     run.on_alarms(duty_alarm(severity=Severity.MINOR))
     run.advance(MINUTE)
@@ -161,7 +161,7 @@ def test_what_gets_worse_is_told_at_once() -> None:
     assert run.sent[-1] == SentMessage(1 + 5 / 60, "change", "first", "sms")
 
 
-def test_what_goes_on_getting_worse_is_not_put_off() -> None:
+def test_a_severity_that_keeps_rising_is_not_postponed() -> None:
     run = DutyLoop()
     run.on_alarms(duty_alarm(severity=Severity.MINOR))
     run.advance(MINUTE)
@@ -173,7 +173,7 @@ def test_what_goes_on_getting_worse_is_not_put_off() -> None:
     assert len(changes) == 2
 
 
-def test_an_incident_that_flaps_is_told_over_once_and_then_goes_on_escalating() -> None:
+def test_a_flapping_incident_causes_one_recovery_and_then_escalates_on() -> None:
     run = DutyLoop()
     for number in range(60):
         run.on_alarms(duty_alarm(revision=2 * number + 1), revision=2 * number + 1)
@@ -197,7 +197,7 @@ def test_an_incident_that_flaps_is_told_over_once_and_then_goes_on_escalating() 
     ]
 
 
-def test_what_comes_back_after_it_was_told_over_is_told_again() -> None:
+def test_an_incident_that_returns_after_its_recovery_is_notified_again() -> None:
     run = DutyLoop()
     run.on_alarms(duty_alarm())
     run.advance(MINUTE)
@@ -244,7 +244,7 @@ def test_a_doubtful_message_is_not_sent_again_and_the_next_step_follows_at_once(
     assert len({one.notification for one in run.events if one.outcome == "sending"}) == 3
 
 
-def test_snoozing_is_over_when_its_time_is_or_when_it_gets_worse() -> None:
+def test_a_snooze_ends_at_its_time_or_with_a_worse_severity() -> None:
     run = DutyLoop()
     run.on_alarms(duty_alarm(severity=Severity.MINOR))
     run.advance(MINUTE)
@@ -259,7 +259,7 @@ def test_snoozing_is_over_when_its_time_is_or_when_it_gets_worse() -> None:
     assert run.sent[-1].kind == "change"
 
 
-def test_who_is_assigned_is_told_and_stands_for_whoever_is_on_call() -> None:
+def test_the_assignee_is_notified_and_replaces_the_contact_on_call() -> None:
     run = DutyLoop()
     run.on_alarms(duty_alarm())
     run.advance(MINUTE)
@@ -269,7 +269,7 @@ def test_who_is_assigned_is_told_and_stands_for_whoever_is_on_call() -> None:
     assert len(run.sent) == 3
 
 
-def test_a_comment_is_in_the_messages_that_follow() -> None:
+def test_later_messages_contain_a_comment() -> None:
     run = DutyLoop()
     run.on_alarms(duty_alarm())
     run.advance(MINUTE)
@@ -279,7 +279,7 @@ def test_a_comment_is_in_the_messages_that_follow() -> None:
     assert "Opmerking van first: The pump has been started." in newest.text.body
 
 
-def test_a_step_without_anybody_to_tell_is_passed_over() -> None:
+def test_a_step_without_recipients_is_skipped() -> None:
     steps = (EscalationStep(notify="contact", contact="nobody", channels=("mail",)), *POLICY.steps[:1])
     run = DutyLoop(duty_plan(replace(POLICY, steps=steps)))
     run.on_alarms(duty_alarm())
@@ -288,7 +288,7 @@ def test_a_step_without_anybody_to_tell_is_passed_over() -> None:
     assert run.manager.unreachable_steps == 1
 
 
-def test_the_id_of_a_message_says_what_it_is() -> None:
+def test_the_id_of_a_message_names_incident_round_step_contact_and_channel() -> None:
     run = DutyLoop()
     run.on_alarms(duty_alarm())
     run.advance(11 * MINUTE)

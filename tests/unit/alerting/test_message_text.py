@@ -1,4 +1,4 @@
-"""What messages say: titles, bodies and text messages, in both languages."""
+"""The texts of messages: titles, bodies and text messages, in both languages."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from twin.instant import HOUR, MINUTE
 from twin.model.bilingual_text import Language
 
 RAISED = NOON + HOUR
-"""When the alarms of tests are raised: 13:00 in the town."""
+"""When the alarms of the tests are raised: 13:00 in the town."""
 
 
 def case_of(*alarms: AlarmEvent) -> IncidentState:
@@ -33,7 +33,7 @@ def case_of(*alarms: AlarmEvent) -> IncidentState:
     return case
 
 
-def said_of(
+def text_of(
     case: IncidentState,
     kind: MessageKind,
     *alarms: AlarmEvent,
@@ -50,8 +50,8 @@ def said_of(
     )
 
 
-def told(*alarms: AlarmEvent, severity: Severity = Severity.MAJOR) -> IncidentState:
-    """Return the case of alarms of which a message has spoken; another step is next."""
+def notified(*alarms: AlarmEvent, severity: Severity = Severity.MAJOR) -> IncidentState:
+    """Return an incident whose alarms a message has contained; another step is next."""
     known = tuple(one.alarm for one in alarms)
     return changed(
         case_of(*alarms), reported_alarms=known, notified_severity=severity, step=1, last_notified=RAISED
@@ -66,7 +66,7 @@ AGAIN = duty_alarm("polder", 3, severity=Severity.MAJOR)
 
 
 class Title(NamedTuple):
-    """What a title is for a change from what was told to what is."""
+    """The title of a message after a change from an earlier state to the present one."""
 
     kind: MessageKind
     before: IncidentState
@@ -88,73 +88,73 @@ TITLES = {
     ),
     "a new one that is not as bad": Title(
         "change",
-        told(CANAL),
+        notified(CANAL),
         (CANAL, POLDER),
         "MAJOR · New: High water, Polder (minor)",
         "GROOT · Nieuw: Hoog water, Polder (klein)",
     ),
     "two new ones": Title(
         "change",
-        told(CANAL),
+        notified(CANAL),
         (CANAL, POLDER, TOWN),
         "MAJOR · New: High water, Polder (minor) and 1 more",
         "GROOT · Nieuw: Hoog water, Polder (klein) en nog 1",
     ),
     "a worse one": Title(
         "change",
-        told(CANAL),
+        notified(CANAL),
         (CANAL, WORSE),
         "CRITICAL · Worse (major → critical): High water, Polder",
         "KRITIEK · Erger (groot → kritiek): Hoog water, Polder",
     ),
     "one that speaks again while the other is acknowledged": Title(
         "change",
-        changed(told(CANAL, POLDER), step=0),
+        changed(notified(CANAL, POLDER), step=0),
         (acknowledged_event(CANAL), AGAIN),
         "MAJOR · Again: High water, Polder",
         "GROOT · Opnieuw: Hoog water, Polder",
     ),
     "what had been told to be over": Title(
         "change",
-        told(CANAL, severity=Severity.CLEARED),
+        notified(CANAL, severity=Severity.CLEARED),
         (CANAL,),
         "MAJOR · Again: High water, Canal",
         "GROOT · Opnieuw: Hoog water, Canal",
     ),
     "a later step of a change": Title(
-        "change", told(CANAL), (CANAL,), "MAJOR · High water, Canal", "GROOT · Hoog water, Canal"
+        "change", notified(CANAL), (CANAL,), "MAJOR · High water, Canal", "GROOT · Hoog water, Canal"
     ),
     "a step when something joins": Title(
         "alarm",
-        told(CANAL),
+        notified(CANAL),
         (CANAL, POLDER),
         "MAJOR · High water, Canal and 1 more",
         "GROOT · Hoog water, Canal en nog 1",
     ),
     "a reminder": Title(
         "reminder",
-        told(CANAL),
+        notified(CANAL),
         (CANAL,),
         "MAJOR · Still: High water, Canal",
         "GROOT · Nog steeds: Hoog water, Canal",
     ),
     "over": Title(
         "recovery",
-        told(CANAL),
+        notified(CANAL),
         (returned_event(CANAL),),
         "CLEARED · High water, Canal",
         "HERSTELD · Hoog water, Canal",
     ),
     "over, perhaps told before": Title(
         "recovery",
-        changed(told(CANAL), recovery_repeats=1),
+        changed(notified(CANAL), recovery_repeats=1),
         (returned_event(CANAL),),
         "CLEARED · Perhaps told before: High water, Canal",
         "HERSTELD · Misschien al gemeld: Hoog water, Canal",
     ),
     "set aside by a person": Title(
         "recovery",
-        told(CANAL),
+        notified(CANAL),
         (changed(CANAL, state="shelved"),),
         "SET ASIDE · High water, Canal",
         "OPZIJGEZET · Hoog water, Canal",
@@ -163,22 +163,22 @@ TITLES = {
 
 
 @pytest.mark.parametrize("what", TITLES)
-def test_the_title_says_what_has_happened(what: str) -> None:
+def test_the_title_describes_the_change(what: str) -> None:
     one = TITLES[what]
     case = changed(one.before, incident=duty_incident(*one.now, revision=2))
     for language, title in (("en", one.english), ("nl", one.dutch)):
-        said = said_of(case, one.kind, *one.now, before=one.before, language=language)
-        assert said.title == title
+        text = text_of(case, one.kind, *one.now, before=one.before, language=language)
+        assert text.title == title
 
 
 def test_the_body_has_value_threshold_unit_and_local_time() -> None:
-    english = said_of(case_of(CANAL), "alarm", CANAL)
+    english = text_of(case_of(CANAL), "alarm", CANAL)
     assert english.body.splitlines() == [
         "since 23-11-2026 13:00",
         "– MAJOR · High water, Canal: water level -0.25 m, at or above -0.3 m, since 23-11-2026 13:00",
         "Area: East",
     ]
-    dutch = said_of(case_of(CANAL), "alarm", CANAL, language="nl")
+    dutch = text_of(case_of(CANAL), "alarm", CANAL, language="nl")
     assert dutch.body.splitlines() == [
         "sinds 23-11-2026 13:00",
         "– GROOT · Hoog water, Canal: waterstand -0,25 m, op of boven -0,3 m, sinds 23-11-2026 13:00",
@@ -187,13 +187,13 @@ def test_the_body_has_value_threshold_unit_and_local_time() -> None:
     assert (english.answer_label, dutch.answer_label) == ("Acknowledge", "Bevestigen")
 
 
-def test_what_is_new_stands_before_the_rest() -> None:
-    before = told(CANAL)
+def test_new_alarms_precede_the_rest() -> None:
+    before = notified(CANAL)
     case = changed(
         before, incident=duty_incident(CANAL, POLDER, revision=2), last_notified=RAISED + 65 * MINUTE
     )
-    said = said_of(case, "change", CANAL, POLDER, before=before, language="nl")
-    assert said.body.splitlines() == [
+    text = text_of(case, "change", CANAL, POLDER, before=before, language="nl")
+    assert text.body.splitlines() == [
         "sinds 23-11-2026 13:00 (1 u 5 min), 2 alarmen",
         "Nieuw:",
         "– KLEIN · Hoog water, Polder: waterstand -0,25 m, op of boven -0,3 m, sinds 23-11-2026 13:00",
@@ -204,69 +204,69 @@ def test_what_is_new_stands_before_the_rest() -> None:
 
 
 @pytest.mark.parametrize(("count", "last"), [(6, "en nog 1 alarm"), (8, "en nog 3 alarmen")])
-def test_no_more_than_five_are_listed_and_the_rest_is_counted(count: int, last: str) -> None:
+def test_five_alarms_are_listed_and_the_rest_is_counted(count: int, last: str) -> None:
     alarms = [duty_alarm("canal", rule=f"rule-{number}", cause="flood") for number in range(count)]
-    said = said_of(case_of(*alarms), "alarm", *alarms, language="nl")
-    assert said.body.count("– ") == 5
-    assert said.body.splitlines()[-2] == last
+    text = text_of(case_of(*alarms), "alarm", *alarms, language="nl")
+    assert text.body.count("– ") == 5
+    assert text.body.splitlines()[-2] == last
 
 
-def test_a_sentence_stands_where_a_rule_compares_no_single_value() -> None:
+def test_an_alarm_without_a_single_threshold_has_its_own_sentence() -> None:
     sentence = "Silent, Canal: nothing new from gauge-1 since 12:30 on 23 November 2026."
     silent = duty_alarm("canal", rule="silent", operands=(), sentence_en=sentence)
-    said = said_of(case_of(silent), "alarm", silent)
-    assert f"– MAJOR · {sentence[:-1]}, since 23-11-2026 13:00" in said.body
+    text = text_of(case_of(silent), "alarm", silent)
+    assert f"– MAJOR · {sentence[:-1]}, since 23-11-2026 13:00" in text.body
 
 
-def test_a_recovery_says_how_long_it_took_and_has_nothing_to_acknowledge() -> None:
+def test_a_recovery_has_the_duration_and_nothing_to_acknowledge() -> None:
     over = changed(returned_event(CANAL), time=RAISED + 130 * MINUTE)
-    case = changed(told(CANAL), incident=duty_incident(over, revision=2))
-    assert said_of(case, "recovery", over).body.startswith("over since 23-11-2026 15:10, after 2 h 10 min")
-    dutch = said_of(case, "recovery", over, language="nl")
+    case = changed(notified(CANAL), incident=duty_incident(over, revision=2))
+    assert text_of(case, "recovery", over).body.startswith("over since 23-11-2026 15:10, after 2 h 10 min")
+    dutch = text_of(case, "recovery", over, language="nl")
     assert dutch.short == "HERSTELD - Hoog water, Canal, voorbij sinds 23-11-2026 15:10, na 2 u 10 min"
     assert dutch.answer_label == ""
 
 
-def test_what_was_set_aside_is_not_said_to_be_over() -> None:
+def test_a_silenced_incident_is_not_called_over() -> None:
     shelved = changed(CANAL, state="shelved")
     case = changed(
-        told(CANAL), incident=duty_incident(shelved, revision=2, open=False, closed_time=RAISED + HOUR)
+        notified(CANAL), incident=duty_incident(shelved, revision=2, open=False, closed_time=RAISED + HOUR)
     )
-    said = said_of(case, "recovery", shelved)
-    assert said.body.startswith("set aside since 23-11-2026 14:00, after 1 h")
-    assert "(shelved)" in said.body
+    text = text_of(case, "recovery", shelved)
+    assert text.body.startswith("set aside since 23-11-2026 14:00, after 1 h")
+    assert "(shelved)" in text.body
 
 
-def test_a_reminder_of_what_is_acknowledged_has_no_link() -> None:
+def test_a_reminder_of_an_acknowledged_incident_has_no_link() -> None:
     known = acknowledged_event(CANAL)
-    assert said_of(case_of(known), "reminder", known).answer_label == ""
+    assert text_of(case_of(known), "reminder", known).answer_label == ""
 
 
-def test_without_the_alarm_cause_and_area_are_named() -> None:
-    assert said_of(case_of(CANAL), "alarm").title == "MAJOR · high-water, East"
+def test_without_a_known_alarm_the_text_names_cause_and_area() -> None:
+    assert text_of(case_of(CANAL), "alarm").title == "MAJOR · high-water, East"
 
 
 @pytest.mark.parametrize("personal", [True, False])
-def test_the_value_of_a_household_is_not_said(personal: bool) -> None:
+def test_the_value_of_a_household_is_not_disclosed(personal: bool) -> None:
     model = duty_city()
     sensors = {**model.sensors, "gauge-canal": replace(model.sensors["gauge-canal"], personal=personal)}
     model = replace(model, sensors=sensors)
     one = duty_alarm(operands=(operand_value("canal", sources=(ObservationRef(1, NOON),)),))
     case = case_of(one)
-    said = compose_message("alarm", case, case, language="en", alarms={one.alarm: one}, model=model)
-    assert ("0.25" in said.body) is not personal
-    assert ("0.25" in said.short) is not personal
+    text = compose_message("alarm", case, case, language="en", alarms={one.alarm: one}, model=model)
+    assert ("0.25" in text.body) is not personal
+    assert ("0.25" in text.short) is not personal
 
 
-def test_the_short_one_fits_into_a_text_message() -> None:
-    assert said_of(case_of(CANAL), "alarm", CANAL, language="nl").short == (
+def test_the_short_text_fits_into_a_text_message() -> None:
+    assert text_of(case_of(CANAL), "alarm", CANAL, language="nl").short == (
         "GROOT - Hoog water, Canal, -0,25 m, sinds 23-11-2026 13:00"
     )
     for one in (duty_alarm(operands=(operand_value("canal", unit="m" * 90),)), duty_alarm("x" * 300)):
-        said = said_of(case_of(one), "alarm", one, language="nl")
-        assert len(said.short) <= SHORT_CHARACTERS_MAX
-        assert len(said.title) <= TITLE_CHARACTERS_MAX
-        assert said.short.startswith("GROOT - Hoog water")
+        text = text_of(case_of(one), "alarm", one, language="nl")
+        assert len(text.short) <= SHORT_CHARACTERS_MAX
+        assert len(text.title) <= TITLE_CHARACTERS_MAX
+        assert text.short.startswith("GROOT - Hoog water")
 
 
 @given(st.text(max_size=200))

@@ -1,4 +1,4 @@
-"""The roster: shifts through the changes of the clock, exceptions, overrides, gaps, and who is next."""
+"""The roster: shifts and clock changes, exceptions, overrides, gaps, and who is next."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_moved_occurrence_counts_where_it_was_moved_to() -> None:
     assert on_call(plan, TEAM, at("2026-02-02T12:00:00+01:00")) == "water"
 
 
-def test_of_events_that_overlap_the_one_that_began_last_counts() -> None:
+def test_the_last_begun_of_overlapping_events_counts() -> None:
     evening = (
         "UID:evening", f"DTSTART;{ZONE}:20260107T180000", f"DTEND;{ZONE}:20260108T080000",
         "SUMMARY:Team lead operations",
@@ -126,7 +126,7 @@ def test_no_day_of_many_months_is_lost(lines: tuple[str, ...]) -> None:
             assert on_call(plan, TEAM, time) == "water"
 
 
-def test_an_override_counts_before_the_calendar_and_the_last_one_made_before_others() -> None:
+def test_an_override_precedes_the_calendar_and_a_later_one_precedes_an_earlier() -> None:
     plan = plan_with_calendar(
         calendar_text(*WEEKS),
         duty_override("lead", "2026-01-06T00:00:00Z", "2026-01-08T00:00:00Z"),
@@ -142,7 +142,7 @@ def test_an_override_counts_before_the_calendar_and_the_last_one_made_before_oth
     assert on_call(plan, TEAM, at("2026-01-07T00:00:00Z")) == "roads"
 
 
-def test_an_override_fills_a_gap_and_one_of_somebody_unknown_does_not_count() -> None:
+def test_an_override_fills_a_gap_unless_its_contact_is_unknown() -> None:
     gone = duty_override("gone", "2020-01-01T00:00:00Z", "2020-01-02T00:00:00Z", "2")
     plan = plan_with_calendar(
         calendar_text(*WEEKS), duty_override("lead", "2020-01-01T00:00:00Z", "2020-01-02T00:00:00Z"), gone
@@ -151,14 +151,14 @@ def test_an_override_fills_a_gap_and_one_of_somebody_unknown_does_not_count() ->
     assert on_call(plan, TEAM, at("2020-01-02T00:00:00Z")) is None
 
 
-def test_an_override_is_of_one_team_alone() -> None:
+def test_an_override_concerns_one_team_only() -> None:
     other = DutyTeam(id="night", name="Night", members=("roads",))
     plan = plan_with_calendar("", duty_override("lead", "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"))
     plan = DutyPlan(contacts=plan.contacts, teams=(*plan.teams, other), overrides=plan.overrides)
     assert on_call(plan, "night", at("2026-01-10T00:00:00Z")) == "roads"
 
 
-def test_shifts_have_no_holes_between_them() -> None:
+def test_shifts_have_no_gaps_between_them() -> None:
     start, end = at("2025-12-01T00:00:00Z"), at("2026-12-01T00:00:00Z")
     found = duty_shifts(plan_with_calendar(calendar_text(*WEEKS)), TEAM, start, end)
     assert (found[0].start, found[-1].end) == (start, end)
@@ -166,19 +166,19 @@ def test_shifts_have_no_holes_between_them() -> None:
     assert duty_shifts(plan_with_calendar(calendar_text(*WEEKS)), TEAM, end, end) == ()
 
 
-def test_the_next_one_follows_in_the_order_of_members_and_starts_again() -> None:
+def test_the_next_member_follows_in_order_and_starts_again() -> None:
     plan = plan_with_calendar("")
     assert [next_on_call(plan, TEAM, "roads", n) for n in (1, 2, 3)] == ["lead", "water", "lead"]
     assert next_on_call(plan, TEAM, None) == "water"
     assert next_on_call(plan, TEAM, "somebody else") == "water"
 
 
-def test_there_is_no_next_one_in_a_team_of_one() -> None:
+def test_a_team_of_one_has_no_next_member() -> None:
     plan = DutyPlan(contacts=(WATER,), teams=(DutyTeam(id="one", name="One", members=("water",)),))
     assert next_on_call(plan, "one", "water") is None
 
 
-def test_an_unknown_team_is_told() -> None:
+def test_an_unknown_team_raises_an_error() -> None:
     with pytest.raises(KeyError):
         on_call(plan_with_calendar(""), "nobody", 0)
 

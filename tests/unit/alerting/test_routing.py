@@ -1,4 +1,4 @@
-"""Which incidents go where, and when nobody is disturbed."""
+"""Which route an incident takes, and when quiet hours delay its messages."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ NIGHT = QuietHours(
         (Severity.MAJOR, 11 * 60 + 5 / 60),
     ],
 )
-def test_quiet_hours_hold_back_what_is_not_bad_enough(severity: Severity, minute: float) -> None:
+def test_quiet_hours_delay_low_severities(severity: Severity, minute: float) -> None:
     run = DutyLoop(duty_plan(quiet_hours=(NIGHT,)), start=NOON + 11 * HOUR)
     run.on_alarms(duty_alarm(severity=severity))
     run.advance(12 * HOUR)
     assert run.sent[0].minute == minute
 
 
-def test_routes_choose_by_severity_theme_area_and_cause_and_the_first_counts() -> None:
+def test_the_first_route_that_matches_severity_theme_area_and_cause_counts() -> None:
     roads = DutyTeam(id="roads", name="Roads", members=("third",))
     plan = duty_plan()
     table = [
@@ -54,7 +54,7 @@ def test_routes_choose_by_severity_theme_area_and_cause_and_the_first_counts() -
         assert run.sent[0].contact == contact, route
 
 
-def test_without_a_route_nobody_is_told_until_the_plan_has_one() -> None:
+def test_without_a_route_nobody_is_notified_until_the_plan_has_one() -> None:
     run = DutyLoop(duty_plan(routes=()))
     run.on_alarms(duty_alarm())
     run.advance(HOUR)

@@ -1,4 +1,4 @@
-"""The stage of alarms about what does not come: silent sensors, and what carries several of them."""
+"""The alarm stage without input: silent sensors, and outages of the dependencies that they share."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SILENT = Rule(
 )
 
 
-def test_a_sensor_that_says_nothing_raises_an_alarm_until_it_is_heard() -> None:
+def test_a_silent_sensor_raises_an_alarm_until_it_reports() -> None:
     run = StagePipeline(alarm_city([SILENT]))
     run.observe(level(0, -0.5))
     run.advance(START + 10 * MINUTE, 10 * SECOND)
@@ -40,18 +40,18 @@ def test_a_sensor_that_says_nothing_raises_an_alarm_until_it_is_heard() -> None:
     assert (run.alarms[-1].kind, run.alarms[-1].time) == ("returned", START + 13 * MINUTE + SECOND)
 
 
-def test_a_sensor_that_was_never_heard_is_not_missed() -> None:
+def test_a_sensor_that_never_reported_is_not_missed() -> None:
     run = StagePipeline(alarm_city([SILENT]))
     run.observe(level(0, -0.5))
     run.advance(START + HOUR, 10 * SECOND)
     assert {one.entity for one in run.alarms} == {"canal"}
 
 
-def test_while_nobody_could_be_heard_nobody_is_silent() -> None:
+def test_no_sensor_is_silent_while_no_report_could_arrive() -> None:
     run = StagePipeline(alarm_city([SILENT]))
     run.observe(level(0, -0.5))
     run.advance(START + MINUTE)
-    run.time = START + 3 * HOUR  # no tick came for hours: ingest was away
+    run.time = START + 3 * HOUR  # no tick for hours: ingest was down
     run.advance(START + 3 * HOUR + 5 * MINUTE, 10 * SECOND)
     assert run.alarms == []
     run.advance(START + 3 * HOUR + 12 * MINUTE, 10 * SECOND)
@@ -83,7 +83,7 @@ OUT = Rule(
 
 
 def gateway_city(count: int = 6) -> CityModel:
-    """Return a town whose gateway hands on what gauges say."""
+    """Return a town with gauges behind a gateway."""
     town = alarm_city([OUT, SILENT])
     builder = CityBuilder.of(town, next_datastream=100).entity(
         "gateway", "Gateway", "Gateway", parent="town.east"
@@ -124,16 +124,16 @@ def test_an_outage_is_one_alarm_and_inhibits_the_silences_behind_it(together: bo
     newest = {one.alarm: one for one in run.alarms}
     assert newest["gateway-out~gateway"].kind == "returned"
     assert newest["silent~ditch-0~s0"].state == "normal"
-    assert newest["silent~ditch-5~s5"].state == "suppressed-by-design", "its report may still be coming"
+    assert newest["silent~ditch-5~s5"].state == "suppressed-by-design", "its report may still arrive"
     assert not any(one.open for one in {one.incident: one for one in run.incidents}.values())
     run.observe(*(level(260, 0, 100 + n) for n in range(5)))
     run.advance(START + 267 * MINUTE)
     newest = {one.alarm: one for one in run.alarms}
-    assert newest["silent~ditch-5~s5"].state == "unacknowledged", "this one is still silent, by itself"
+    assert newest["silent~ditch-5~s5"].state == "unacknowledged", "this sensor is still silent, by itself"
 
 
-def in_the_dark() -> StagePipeline:
-    """Return a run in which nothing has come through the gateway for hours."""
+def without_gateway() -> StagePipeline:
+    """Return a run in which no report has come through the gateway for hours."""
     run = StagePipeline(gateway_city())
     for n in range(6):
         run.observe(level(n, 0, 100 + n))
@@ -143,8 +143,8 @@ def in_the_dark() -> StagePipeline:
     return run
 
 
-def test_sensors_that_report_one_after_the_other_behind_a_gateway_that_is_back_are_quiet() -> None:
-    run = in_the_dark()
+def test_sensors_that_report_one_by_one_after_an_outage_raise_no_alarm() -> None:
+    run = without_gateway()
     for n in range(6):
         run.observe(level(241 + n, 0, 100 + n))
         run.advance(START + (241 + n) * MINUTE + 50 * SECOND, 10 * SECOND)
@@ -155,12 +155,12 @@ def test_sensors_that_report_one_after_the_other_behind_a_gateway_that_is_back_a
     assert {one.cause for one in run.incidents} == {"gateway-out"}
 
 
-def test_an_outage_goes_on_to_inhibit_on_a_new_log() -> None:
-    before = in_the_dark()
+def test_an_outage_still_suppresses_silences_on_a_new_log() -> None:
+    before = without_gateway()
     newest = {one.alarm: one for one in before.alarms}
     incidents = {one.incident: one for one in before.incidents}
-    knowledge = EMPTY_SEED._replace(alarms=list(newest.values()), incidents=list(incidents.values()))
-    run = StagePipeline(gateway_city(), knowledge=knowledge, log="log-2")
+    seed = EMPTY_SEED._replace(alarms=list(newest.values()), incidents=list(incidents.values()))
+    run = StagePipeline(gateway_city(), knowledge=seed, log="log-2")
     run.time = before.time
     run.advance(before.time + HOUR, 10 * SECOND)
     assert run.alarms == []

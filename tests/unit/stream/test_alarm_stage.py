@@ -1,4 +1,4 @@
-"""The stage of alarms, fed by the other stages: values, silences, outages, late data, people."""
+"""The alarm stage behind the other stages: values, late data, changed rules, commands."""
 
 from __future__ import annotations
 
@@ -70,7 +70,9 @@ def test_alarms_of_one_cause_and_area_are_one_incident_until_the_last_returns() 
     assert [one.open for one in run.incidents] == [True, True, True, False]
     assert {one.alarm for one in run.incidents[-1].members} == {ALARM, "high-water~polder"}
     run.observe(level(10, -0.3))
-    assert run.incidents[-1].open, "what comes back within a quarter of an hour is the same incident"
+    assert run.incidents[-1].open, (
+        "an alarm that returns within a quarter of an hour belongs to the same incident"
+    )
     assert run.incidents[-1].incident == "high-water~town~1"
     run.observe(level(11, -0.6))
     run.observe(level(60, -0.3))
@@ -91,7 +93,7 @@ def test_an_acknowledged_alarm_is_normal_again_when_it_returns() -> None:
     assert [one.refusal for one in run.answers] == [""]
 
 
-def test_what_is_not_possible_is_refused_with_its_reason() -> None:
+def test_an_impossible_command_is_refused_with_its_reason() -> None:
     run = StagePipeline(alarm_city([high_water_rule()]))
     run.send_command(command(run, "acknowledge"))
     run.observe(level(0, -0.3))
@@ -107,7 +109,7 @@ def test_what_is_not_possible_is_refused_with_its_reason() -> None:
     assert found[4] == "reset is not possible while the alarm is unacknowledged"
 
 
-def test_a_command_that_comes_twice_is_done_once() -> None:
+def test_a_repeated_command_is_applied_once() -> None:
     run = StagePipeline(alarm_city([high_water_rule()]))
     run.observe(level(0, -0.3))
     one = command(run, "acknowledge")
@@ -116,7 +118,7 @@ def test_a_command_that_comes_twice_is_done_once() -> None:
     assert len(run.answers) == 1
 
 
-def test_a_shelved_alarm_comes_back_when_its_time_is_over() -> None:
+def test_a_shelved_alarm_is_unshelved_when_its_time_is_over() -> None:
     run = StagePipeline(alarm_city([high_water_rule()]))
     run.observe(level(0, -0.3))
     run.send_command(command(run, "shelve", until=START + 10 * MINUTE))
@@ -129,7 +131,7 @@ def test_a_shelved_alarm_comes_back_when_its_time_is_over() -> None:
     assert run.incidents[-1].open
 
 
-def test_a_delay_ends_by_the_clock_when_nothing_comes() -> None:
+def test_a_delay_ends_by_the_clock_without_input() -> None:
     run = StagePipeline(alarm_city([high_water_rule(on_delay=2 * MINUTE)]))
     run.observe(level(0, -0.3))
     run.advance(START + 5 * MINUTE)
@@ -137,7 +139,7 @@ def test_a_delay_ends_by_the_clock_when_nothing_comes() -> None:
     assert run.alarms[0].told_time <= START + 2 * MINUTE + 3 * SECOND
 
 
-def test_a_late_observation_that_shows_a_past_alarm_is_told_as_late() -> None:
+def test_a_late_observation_raises_a_past_alarm_as_late() -> None:
     run = StagePipeline(alarm_city([high_water_rule()]))
     run.observe(level(0, -0.5))
     run.observe(level(2, -0.5))
@@ -149,7 +151,7 @@ def test_a_late_observation_that_shows_a_past_alarm_is_told_as_late() -> None:
     assert run.alarms[-1].state == "returned-unacknowledged"
 
 
-def test_a_correction_takes_back_what_was_wrong() -> None:
+def test_a_correction_retracts_a_wrong_alarm() -> None:
     run = StagePipeline(alarm_city([high_water_rule()]))
     run.observe(level(0, -0.5))
     run.observe(level(1, 1.0))
@@ -183,7 +185,7 @@ def test_a_rule_over_related_entities_and_roll_ups_is_evaluated_where_its_entity
     assert [one.entity for one in run.alarms[0].operands] == ["canal", "polder"]
 
 
-def test_a_rule_that_fails_is_an_alarm_and_no_silence() -> None:
+def test_a_rule_that_fails_raises_an_alarm() -> None:
     condition = ExpressionCondition(
         source="1.0 / water_level > 1.0", operands=(Operand("water_level"),), severity=Severity.MAJOR
     )
@@ -198,7 +200,7 @@ def test_a_rule_that_fails_is_an_alarm_and_no_silence() -> None:
     assert kinds(run, "odd~canal") == ["raised"]
 
 
-def test_a_rule_that_cannot_be_bound_is_an_alarm_when_it_comes() -> None:
+def test_a_rule_that_cannot_be_bound_raises_an_alarm_when_it_is_added() -> None:
     run = StagePipeline(alarm_city([]))
     run.observe(level(0, -0.5))
     condition = ThresholdCondition(
@@ -213,7 +215,7 @@ def test_a_rule_that_cannot_be_bound_is_an_alarm_when_it_comes() -> None:
     assert kinds(run, "rule-error~canal~odd") == ["raised"]
 
 
-def test_a_rule_that_changes_judges_again_and_one_that_goes_takes_its_alarms_along() -> None:
+def test_a_changed_rule_is_evaluated_again_and_a_removed_rule_retracts_its_alarms() -> None:
     run = StagePipeline(alarm_city([high_water_rule()]))
     run.observe(level(0, -0.45))
     assert run.alarms == []
@@ -252,7 +254,7 @@ def test_a_rule_that_was_never_switched_on_raises_alarms_out_of_service_alone() 
     assert (run.alarms[-1].kind, run.alarms[-1].state) == ("restored", "unacknowledged")
 
 
-def test_an_alarm_goes_on_where_it_was_when_the_log_is_lost() -> None:
+def test_an_alarm_continues_when_the_log_is_lost() -> None:
     run = StagePipeline(alarm_city([high_water_rule()]))
     observed = [level(0, -0.5), level(1, -0.3), level(2, -0.41)]
     for one in observed:
@@ -265,7 +267,7 @@ def test_an_alarm_goes_on_where_it_was_when_the_log_is_lost() -> None:
     )
     after = StagePipeline(alarm_city([high_water_rule()]), knowledge=stored, log="log-2")
     after.observe(level(3, -0.41))
-    assert after.alarms == [], "between clear and raised it goes on"
+    assert after.alarms == [], "between the clear and the raise level the alarm continues"
     after.observe(level(4, -0.5))
     assert [(one.kind, one.state, one.occurrence) for one in after.alarms] == [("returned", "normal", 1)]
     assert after.alarms[0].revision > run.alarms[-1].revision

@@ -1,4 +1,4 @@
-"""The stage of areas: roll-ups from entities to neighbourhood, district and city."""
+"""The area stage: roll-ups from entities to neighbourhood, district and city."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def town() -> CityModel:
 MODEL = town()
 
 
-def told(area: str, source: str, name: str, value: float | None, **other: int) -> AreaInput:
+def area_input(area: str, source: str, name: str, value: float | None, **other: int) -> AreaInput:
     time = other.get("time", 10 * MINUTE)
     return AreaInput(
         area,
@@ -44,7 +44,7 @@ def told(area: str, source: str, name: str, value: float | None, **other: int) -
 
 
 def play(stage: AreaStage, *records: list[AreaInput]) -> list[Update]:
-    """Take records in, and what the stage tells other areas, until nothing more comes of it."""
+    """Apply records and the inputs that the stage sends to other areas, until there are no more."""
     waiting = [AreaInputBatch(LAYOUT_VERSION, 0, tuple(one)) for one in records]
     updates: list[Update] = []
     while waiting:
@@ -65,8 +65,8 @@ def test_a_mean_goes_up_the_tree_weighted_by_the_sensors_behind_it() -> None:
     updates = play(
         stage,
         [
-            told("town.east.quay", "town.east.quay", "pm2_5", 10.0, weight=3),
-            told("town.east.yard", "town.east.yard", "pm2_5", 20.0),
+            area_input("town.east.quay", "town.east.quay", "pm2_5", 10.0, weight=3),
+            area_input("town.east.yard", "town.east.yard", "pm2_5", 20.0),
         ],
     )
     found = last(updates)
@@ -81,9 +81,9 @@ def test_indicators_roll_up_by_their_own_rule() -> None:
     updates = play(
         stage,
         [
-            told("town.east.quay", "town.east.quay", "lki", 3.0),
-            told("town.east.yard", "town.east.yard", "lki", 5.0),
-            told("town", "town.canal", "water_level", -0.5),
+            area_input("town.east.quay", "town.east.quay", "lki", 3.0),
+            area_input("town.east.yard", "town.east.yard", "lki", 5.0),
+            area_input("town", "town.canal", "water_level", -0.5),
         ],
     )
     found = last(updates)
@@ -91,30 +91,30 @@ def test_indicators_roll_up_by_their_own_rule() -> None:
     assert ("town", "area_water_level") not in found
 
 
-def test_what_is_withdrawn_or_has_run_out_does_not_count() -> None:
+def test_withdrawn_and_expired_values_do_not_count() -> None:
     stage = KIND.seeded(0, EMPTY_SEED, MODEL)
     updates = play(
         stage,
-        [told("town.east", "a", "pm2_5", 10.0), told("town.east", "b", "pm2_5", 30.0)],
-        [told("town.east", "b", "pm2_5", None, time=11 * MINUTE)],
+        [area_input("town.east", "a", "pm2_5", 10.0), area_input("town.east", "b", "pm2_5", 30.0)],
+        [area_input("town.east", "b", "pm2_5", None, time=11 * MINUTE)],
     )
     assert last(updates)["town.east", "area_pm2_5"].value == 10.0
-    updates = play(stage, [told("town.east", "c", "pm2_5", 50.0, time=20 * MINUTE)])
+    updates = play(stage, [area_input("town.east", "c", "pm2_5", 50.0, time=20 * MINUTE)])
     assert last(updates)["town.east", "area_pm2_5"].value == 50.0
 
 
-def test_the_same_again_or_older_tells_nothing() -> None:
+def test_repeated_and_older_inputs_cause_no_update() -> None:
     stage = KIND.seeded(0, EMPTY_SEED, MODEL)
-    first = told("town.east", "a", "pm2_5", 10.0)
+    first = area_input("town.east", "a", "pm2_5", 10.0)
     assert play(stage, [first])
-    assert play(stage, [first, told("town.east", "a", "pm2_5", 99.0, time=MINUTE)]) == []
+    assert play(stage, [first, area_input("town.east", "a", "pm2_5", 99.0, time=MINUTE)]) == []
 
 
-def test_a_restored_stage_goes_on_where_it_was() -> None:
+def test_a_restored_stage_continues_where_it_was() -> None:
     stage = KIND.seeded(0, EMPTY_SEED._replace(area_revisions={"town": 7}), MODEL)
-    before = play(stage, [told("town", "town.street", "noise_level", 60.0)])
+    before = play(stage, [area_input("town", "town.street", "noise_level", 60.0)])
     assert [one.revision for one in before] == [8]
     again = CheckpointTopic().write(stage.checkpoint_entries()).restore_stage(KIND)
     assert again is not None
-    after = play(again, [told("town", "town.street", "noise_level", 70.0, time=11 * MINUTE)])
+    after = play(again, [area_input("town", "town.street", "noise_level", 70.0, time=11 * MINUTE)])
     assert [(one.revision, one.value) for one in after] == [(9, 70.0)]

@@ -1,4 +1,4 @@
-"""The stage of alarms on a new log: what was usual is known."""
+"""The alarm stage on a new log: baselines are known."""
 
 from __future__ import annotations
 
@@ -24,41 +24,41 @@ ODD = high_water_rule(
 BEFORE = START // HOUR  # hours since the epoch
 
 
-def usual(*means: float) -> Baseline:
-    """Return what was usual in the last weeks at the hour that begins with the test."""
+def baseline(*means: float) -> Baseline:
+    """Return a baseline of the last weeks for the hour that begins with the test."""
     found = Baseline()
     for weeks, mean in zip(range(len(means), 0, -1), means, strict=True):
         found.restore_hour(BEFORE - weeks * 7 * 24, mean, "Europe/Amsterdam")
     return found
 
 
-def test_a_new_log_begins_with_what_was_usual() -> None:
+def test_a_new_log_begins_with_the_baselines() -> None:
     series = OperandSeries("canal", "water_level", "instant", "value")
-    knowledge = EMPTY_SEED._replace(baselines={series: usual(-0.5, -0.5, -0.4)})
+    seed = EMPTY_SEED._replace(baselines={series: baseline(-0.5, -0.5, -0.4)})
     rise = [level(minute, -0.5 + 0.3 * (minute == 3)) for minute in range(6)]
-    told = {}
-    for name, known in (("nothing", EMPTY_SEED), ("usual", knowledge)):
+    alarms = {}
+    for name, known in (("nothing", EMPTY_SEED), ("baseline", seed)):
         run = StagePipeline(alarm_city([ODD]), knowledge=known)
         for one in rise:
             run.observe(one)
-        told[name] = [(one.alarm, one.kind, one.time) for one in run.alarms]
-    assert told["nothing"] == [], "three weeks must be known"
-    assert told["usual"] == [
+        alarms[name] = [(one.alarm, one.kind, one.time) for one in run.alarms]
+    assert alarms["nothing"] == [], "a baseline needs three weeks"
+    assert alarms["baseline"] == [
         ("odd~canal", "raised", START + 3 * MINUTE),
         ("odd~canal", "returned", START + 4 * MINUTE),
     ]
 
 
-def test_an_odd_value_that_was_told_before_the_log_was_lost_is_not_told_again() -> None:
+def test_an_unusual_value_before_the_log_was_lost_raises_no_second_alarm() -> None:
     series = OperandSeries("canal", "water_level", "instant", "value")
     run = StagePipeline(
-        alarm_city([ODD]), knowledge=EMPTY_SEED._replace(baselines={series: usual(-0.5, -0.5, -0.4)})
+        alarm_city([ODD]), knowledge=EMPTY_SEED._replace(baselines={series: baseline(-0.5, -0.5, -0.4)})
     )
     observed = [level(0, -0.5), level(1, -0.2)]
     run.observe(*observed)
     assert kinds(run, "odd~canal") == ["raised"]
     stored = EMPTY_SEED._replace(
-        observations=observed, alarms=tuple(run.alarms), baselines={series: usual(-0.5, -0.5, -0.4)}
+        observations=observed, alarms=tuple(run.alarms), baselines={series: baseline(-0.5, -0.5, -0.4)}
     )
     after = StagePipeline(alarm_city([ODD]), knowledge=stored, log="log-2")
     after.observe(level(2, -0.2))

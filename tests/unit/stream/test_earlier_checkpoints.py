@@ -1,16 +1,17 @@
-"""Checkpoints that version 0.1.0 wrote are read, and the stages go on as that version would have."""
+"""Checkpoints of version 0.1.0 are read, and the stages continue as that version would have."""
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import json
 from base64 import b64decode
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from runtime.kafka import topics
 from tests.support.cities.alarm_city import high_water_rule
@@ -19,6 +20,7 @@ from tests.support.pipelines.neighbour_pipeline import thermometer_city
 from tests.support.pipelines.stage_pipeline import StagePipeline
 from tests.unit.stream.test_alarm_silences import gateway_city
 from tests.unit.stream.test_baseline_rules import ODD
+from twin.alarms.messages import ALARMS
 from twin.model.city_model import CityModel
 
 FILE = Path(__file__).parents[2] / "golden" / "checkpoints-0.1.0.json.gz"
@@ -28,14 +30,23 @@ FILE = Path(__file__).parents[2] / "golden" / "checkpoints-0.1.0.json.gz"
 def water_city() -> CityModel:
     """Return gauges behind a gateway, with rules on levels, deviations, silence and outages."""
     city = gateway_city()
-    return replace(city, rules={**city.rules, "high-water": high_water_rule(), "odd": ODD})
+    return dataclasses.replace(city, rules={**city.rules, "high-water": high_water_rule(), "odd": ODD})
+
+
+def without_sentences(key: str, record: bytes) -> tuple[str, bytes]:
+    """Return a record under its topic and partition; the sentences of alarms may change between versions."""
+    if not key.startswith(f"{topics.ALARMS}/"):
+        return key, record
+    batch = ALARMS.decode(record)
+    alarms = tuple(replace(alarm, sentence_en="", sentence_nl="") for alarm in batch.alarms)
+    return key, ALARMS.encode(replace(batch, alarms=alarms))
 
 
 @pytest.mark.parametrize(
     ("name", "model"),
     [("water", water_city()), ("households", household_city(12, 11)), ("neighbours", thermometer_city())],
 )
-def test_stages_go_on_from_a_checkpoint_of_version_0_1(name: str, model: CityModel) -> None:
+def test_stages_continue_from_a_checkpoint_of_version_0_1(name: str, model: CityModel) -> None:
     recorded: dict[str, Any] = json.loads(gzip.decompress(FILE.read_bytes()))[name]
     records = {key: [b64decode(record) for record in found] for key, found in recorded["records"].items()}
     pipeline = StagePipeline(model)
@@ -51,10 +62,12 @@ def test_stages_go_on_from_a_checkpoint_of_version_0_1(name: str, model: CityMod
         assert stage.offset == recorded["records_before"][f"{topic}/{number}"] - 1
         for offset, record in enumerate(records.get(f"{topic}/{number}", []), start=stage.offset + 1):
             applied = stage.apply(offset, factory.decode(record), model)
-            outputs.update((f"{one.topic}/{one.partition}", one.value) for one in applied.outputs)
-    expected = Counter((key, record) for key, found in records.items() for record in found)
+            outputs.update(
+                without_sentences(f"{one.topic}/{one.partition}", one.value) for one in applied.outputs
+            )
+    expected = Counter(without_sentences(key, record) for key, found in records.items() for record in found)
     observations = Counter(
         {item: n for item, n in expected.items() if item[0].startswith(topics.OBSERVATIONS)}
     )
     assert expected - observations <= outputs
-    assert outputs <= expected, "of observations the stages write verdicts alone, the others are inputs"
+    assert outputs <= expected, "on `observations` the stages write only verdicts, the rest is input"

@@ -1,4 +1,4 @@
-"""The stage of entities: what is restored from a checkpoint, from where the replay starts, what is told."""
+"""The entity stage: what a checkpoint restores, where the replay starts, and what is emitted."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ MODEL = small_city()
 BUCKETS = 4
 # One partition, so that every entity of the small city lives in it.
 KIND = EntityStageFactory("log-1", 1, BUCKETS, 5 * MINUTE)
-Told = dict[tuple[Any, ...], Any]
+DecodedOutput = dict[tuple[Any, ...], Any]
 
 
 def fresh() -> EntityStage:
@@ -48,35 +48,35 @@ def batch(offset: int, found: list[Observation]) -> ObservationBatch:
     return ObservationBatch(LAYOUT_VERSION, tuple(found), offset * 700_000)
 
 
-def decoded(outputs: list[OutputRecord]) -> Told:
-    """Return everything that was told, by what tells it apart."""
-    told: Told = {}
+def decoded(outputs: list[OutputRecord]) -> DecodedOutput:
+    """Return everything that was emitted, by its key."""
+    emitted: DecodedOutput = {}
     for topic, _, value in outputs:
         if topic == topics.UPDATES:
             for update in UPDATES.decode(value).updates:
-                told["update", update.entity, update.property, update.revision] = update
+                emitted["update", update.entity, update.property, update.revision] = update
         elif topic == topics.AGGREGATES:
             record = AGGREGATES.decode(value)
             for one in record.aggregates:
-                told["window", one.datastream, one.size, one.start, one.revision] = one
+                emitted["window", one.datastream, one.size, one.start, one.revision] = one
             for judged in record.assessments:
-                told["judgement", *judged] = judged
+                emitted["judgement", *judged] = judged
             for repair in record.repairs:
-                told["repair", *repair, record.time] = repair
+                emitted["repair", *repair, record.time] = repair
         elif topic == topics.ALARM_INPUTS:
-            told["tick", ALARM_INPUTS.decode(value).time] = value
+            emitted["tick", ALARM_INPUTS.decode(value).time] = value
         else:
             record_of_areas = AREA_INPUTS.decode(value)
             for one_input in record_of_areas.inputs:
-                told["input", one_input.source, one_input.name, record_of_areas.time] = one_input
-    return told
+                emitted["input", one_input.source, one_input.name, record_of_areas.time] = one_input
+    return emitted
 
 
-def play(stage: EntityStage, records: list[list[Observation]], start: int, stop: int) -> Told:
-    told: Told = {}
+def play(stage: EntityStage, records: list[list[Observation]], start: int, stop: int) -> DecodedOutput:
+    emitted: DecodedOutput = {}
     for offset in range(start, stop):
-        told |= decoded(stage.apply(offset, batch(offset, records[offset]), MODEL).outputs)
-    return told
+        emitted |= decoded(stage.apply(offset, batch(offset, records[offset]), MODEL).outputs)
+    return emitted
 
 
 records_strategy = st.lists(st.lists(observations, min_size=0, max_size=5), min_size=1, max_size=12)
@@ -87,13 +87,13 @@ def test_a_crash_anywhere_replays_to_the_same_records(records: list[list[Observa
     whole = play(fresh(), records, 0, len(records))
     store, stage = CheckpointTopic(), fresh()
     store.write(stage.checkpoint_entries())
-    told: Told = {}
+    emitted: DecodedOutput = {}
     done = 0
     begun: Iterator[CheckpointEntry] | None = None
     while done < len(records):
         stop = data.draw(st.integers(done + 1, len(records)))
         for key, one in play(stage, records, done, stop).items():
-            assert told.setdefault(key, one) == one
+            assert emitted.setdefault(key, one) == one
         done = stop
         kind = data.draw(st.sampled_from(["checkpoint", "a part of one", "crash"]))
         if kind == "checkpoint":
@@ -108,22 +108,22 @@ def test_a_crash_anywhere_replays_to_the_same_records(records: list[list[Observa
             restored = store.restore_stage(KIND)
             assert restored is not None
             stage, done, begun = restored, restored.offset + 1, None
-    assert told == whole
+    assert emitted == whole
 
 
 @given(records_strategy, st.data())
 def test_a_worker_that_lost_the_partition_cannot_lose_a_record(
     records: list[list[Observation]], data
 ) -> None:
-    """Two owners at once, the old one behind, their entries reaching the changelog in any mixture."""
+    """Two owners at once, the old one behind, write their entries to the changelog in any mixture."""
     whole = play(fresh(), records, 0, len(records))
     store, old = CheckpointTopic(), fresh()
     store.write(old.checkpoint_entries())
     middle = data.draw(st.integers(0, len(records)))
-    told = play(old, records, 0, middle)
+    emitted = play(old, records, 0, middle)
     new = store.restore_stage(KIND)
     assert new is not None
-    told |= play(new, records, 0, len(records))
+    emitted |= play(new, records, 0, len(records))
     late = list(old.checkpoint_entries())
     store.write(new.checkpoint_entries())
     store.write(entry for entry in data.draw(st.permutations(late)) if data.draw(st.booleans()))
@@ -131,10 +131,10 @@ def test_a_worker_that_lost_the_partition_cannot_lose_a_record(
     assert restored is not None
     for key, one in play(restored, records, restored.offset + 1, len(records)).items():
         assert whole[key] == one
-    assert told == whole
+    assert emitted == whole
 
 
-def test_a_checkpoint_of_another_log_is_not_taken() -> None:
+def test_a_checkpoint_of_another_log_is_not_restored() -> None:
     stage = fresh()
     play(stage, [[Observation(1, 0, 0, 1.0)]], 0, 1)
     another = EntityStageFactory("log-2", 1, BUCKETS, 5 * MINUTE)
@@ -147,16 +147,16 @@ def test_a_partition_without_a_checkpoint_has_none() -> None:
 
 def test_a_seeded_partition_starts_at_the_beginning_and_keeps_its_revisions() -> None:
     stored = [Observation(4, number * MINUTE, number * MINUTE, -0.5) for number in range(3)]
-    told = {("town.canal", "water_level"): (-0.5, 2 * MINUTE, 0)}
-    knowledge = EMPTY_SEED._replace(
+    properties = {("town.canal", "water_level"): (-0.5, 2 * MINUTE, 0)}
+    seed = EMPTY_SEED._replace(
         observations=stored,
         revisions={"town.canal": 41},
-        properties=told,
+        properties=properties,
         datastreams={4: (-0.5, 2 * MINUTE, 0)},
     )
-    stage = KIND.seeded(0, knowledge, MODEL)
+    stage = KIND.seeded(0, seed, MODEL)
     assert stage.offset == BEFORE_FIRST_OFFSET
-    assert stage.initial_outputs(knowledge, MODEL) == []
+    assert stage.initial_outputs(seed, MODEL) == []
     applied = stage.apply(
         0, ObservationBatch(LAYOUT_VERSION, (Observation(4, HOUR, HOUR, -0.4),), HOUR), MODEL
     )
@@ -164,86 +164,86 @@ def test_a_seeded_partition_starts_at_the_beginning_and_keeps_its_revisions() ->
     assert updates == [("update", "town.canal", "water_level", 42)]
 
 
-def test_what_was_stored_and_not_told_is_told_when_a_log_begins() -> None:
+def test_stored_observations_without_an_update_are_emitted_when_a_log_begins() -> None:
     stored = [Observation(4, number * MINUTE, number * MINUTE, -0.5) for number in range(3)]
-    told = {("town.canal", "water_level"): (-0.5, MINUTE, 0)}
-    knowledge = EMPTY_SEED._replace(
+    properties = {("town.canal", "water_level"): (-0.5, MINUTE, 0)}
+    seed = EMPTY_SEED._replace(
         observations=stored,
         revisions={"town.canal": 41},
-        properties=told,
+        properties=properties,
         repairs=[WindowRepair(4, 0), WindowRepair(99, 0)],
     )
-    opened = decoded(KIND.seeded(0, knowledge, MODEL).initial_outputs(knowledge, MODEL))
+    opened = decoded(KIND.seeded(0, seed, MODEL).initial_outputs(seed, MODEL))
     assert opened["update", "town.canal", "water_level", 42].phenomenon_time == 2 * MINUTE
     assert [one for key, one in opened.items() if key[0] == "repair"] == [WindowRepair(4, 0)]
 
 
-def test_windows_of_a_seeded_partition_are_not_told_again_and_open_ones_are_repaired() -> None:
+def test_windows_of_a_seeded_partition_are_not_emitted_again_and_open_ones_are_repaired() -> None:
     stored = [Observation(4, number * MINUTE, number * MINUTE, -0.5) for number in range(70, 100)]
-    knowledge = EMPTY_SEED._replace(observations=stored, truncated=frozenset({4}))
-    stage = KIND.seeded(0, knowledge, MODEL)
+    seed = EMPTY_SEED._replace(observations=stored, truncated=frozenset({4}))
+    stage = KIND.seeded(0, seed, MODEL)
     now = 2 * HOUR
-    told = decoded(
+    emitted = decoded(
         stage.apply(0, ObservationBatch(LAYOUT_VERSION, (Observation(4, now, now, 0.0),), now), MODEL).outputs
     )
-    windows = {key[2:4] for key in told if key[0] == "window"}
+    windows = {key[2:4] for key in emitted if key[0] == "window"}
     assert windows == {(MINUTE, 99 * MINUTE), (10 * MINUTE, 90 * MINUTE), (HOUR, HOUR)}
-    assert {one.phenomenon_time for key, one in told.items() if key[0] == "repair"} == {HOUR}
+    assert {one.phenomenon_time for key, one in emitted.items() if key[0] == "repair"} == {HOUR}
 
 
-def test_an_unknown_datastream_is_counted_and_passed_over() -> None:
+def test_an_unknown_datastream_is_counted_and_skipped() -> None:
     applied = fresh().apply(0, batch(0, [Observation(99, 0, 0, 1.0)]), MODEL)
     assert applied.unknown == 1
-    assert {one.topic for one in applied.outputs} == {topics.ALARM_INPUTS}, "only the clock"
+    assert {one.topic for one in applied.outputs} == {topics.ALARM_INPUTS}, "only the tick"
 
 
-def test_a_window_is_told_although_nothing_comes_any_more() -> None:
+def test_a_window_is_emitted_without_further_input() -> None:
     stage = fresh()
     stage.apply(0, ObservationBatch(LAYOUT_VERSION, (Observation(4, SECOND, SECOND, 1.0),), SECOND), MODEL)
     silent = [
         decoded(stage.apply(n, ObservationBatch(LAYOUT_VERSION, (), n * 30 * SECOND), MODEL).outputs)
         for n in range(1, 12)
     ]
-    windows = [key[2] for told in silent for key in told if key[0] == "window"]
+    windows = [key[2] for emitted in silent for key in emitted if key[0] == "window"]
     assert windows == [MINUTE]
     later = decoded(stage.apply(12, ObservationBatch(LAYOUT_VERSION, (), 2 * HOUR), MODEL).outputs)
     assert sorted(key[2] for key in later if key[0] == "window") == [10 * MINUTE, HOUR]
 
 
-def test_a_suspect_value_is_told_with_the_last_good_one_and_withdrawn_from_its_area() -> None:
+def test_a_suspect_value_has_its_last_good_value_and_is_withdrawn_from_its_area() -> None:
     stage = fresh()
     noises = [Observation(1, n * MINUTE, n * MINUTE, 50.0 + n % 3) for n in range(5)]
     for offset, one in enumerate(noises):
         stage.apply(offset, ObservationBatch(LAYOUT_VERSION, (one,), one.received_time), MODEL)
     wrong = Observation(1, 5 * MINUTE, 5 * MINUTE, 155.0)
-    told = decoded(
+    emitted = decoded(
         stage.apply(5, ObservationBatch(LAYOUT_VERSION, (wrong,), wrong.received_time), MODEL).outputs
     )
-    (update,) = [one for key, one in told.items() if key[0] == "update"]
+    (update,) = [one for key, one in emitted.items() if key[0] == "update"]
     assert update.kind is UpdateKind.OBSERVED
     assert update.flags & QualityFlag.OUT_OF_RANGE
     assert update.value == 155.0
     assert update.last_good == (51.0, 4 * MINUTE)
-    (told_area,) = [one for key, one in told.items() if key[0] == "input"]
-    assert (told_area.area, told_area.name, told_area.value) == ("town", "noise_level", None)
+    (area_input,) = [one for key, one in emitted.items() if key[0] == "input"]
+    assert (area_input.area, area_input.name, area_input.value) == ("town", "noise_level", None)
 
 
-def test_what_changes_each_second_is_told_to_the_area_less_often_and_the_newest_in_the_end() -> None:
-    stage, told = fresh(), []
+def test_an_area_gets_a_fast_changing_value_less_often_and_its_last_one_in_the_end() -> None:
+    stage, emitted = fresh(), []
     for n in range(30):
         spoken = (Observation(1, n * SECOND, n * SECOND, 50.0 + n % 3),) if n < 20 else ()
         outputs = stage.apply(n, ObservationBatch(LAYOUT_VERSION, spoken, n * SECOND), MODEL).outputs
-        told += [(key[3], one) for key, one in decoded(outputs).items() if key[0] == "input"]
-    times = [time for time, _ in told]
+        emitted += [(key[3], one) for key, one in decoded(outputs).items() if key[0] == "input"]
+    times = [time for time, _ in emitted]
     assert times[0] == 0
     assert all(min(ROLL_UP_INTERVALS) <= after - before for before, after in pairwise(times))
-    assert told[-1][1].phenomenon_time == 19 * SECOND
+    assert emitted[-1][1].phenomenon_time == 19 * SECOND
 
 
 def test_partitions_share_the_entities_by_their_names() -> None:
     kind = EntityStageFactory("log-1", 4, BUCKETS, 5 * MINUTE)
     stored = [Observation(number, 0, 0, 1.0) for number in (1, 2, 3, 4)]
-    knowledge = EMPTY_SEED._replace(observations=stored)
-    opened = [decoded(kind.seeded(n, knowledge, MODEL).initial_outputs(knowledge, MODEL)) for n in range(4)]
-    homes = {key[1]: number for number, told in enumerate(opened) for key in told}
+    seed = EMPTY_SEED._replace(observations=stored)
+    opened = [decoded(kind.seeded(n, seed, MODEL).initial_outputs(seed, MODEL)) for n in range(4)]
+    homes = {key[1]: number for number, emitted in enumerate(opened) for key in emitted}
     assert homes == {name: partition_of(name, 4) for name in ("town.canal", "town.street")}

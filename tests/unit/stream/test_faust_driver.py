@@ -1,4 +1,4 @@
-"""A seek reaches its goal, whatever was fetched before it."""
+"""A seek reaches its target, whatever was fetched before it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OTHER = TP("observations", 2)
 
 
 def fetching(monkeypatch: pytest.MonkeyPatch, *fetched: tuple[TP, int]) -> PositionedConsumer:
-    """Return a consumer whose driver hands over these messages next."""
+    """Return a consumer whose driver delivers these messages next."""
 
     async def getmany(self: Any, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ASYNC109
         for tp, offset in fetched:
@@ -29,22 +29,22 @@ def fetching(monkeypatch: pytest.MonkeyPatch, *fetched: tuple[TP, int]) -> Posit
     return consumer
 
 
-async def handed_over(consumer: PositionedConsumer) -> list[tuple[TP, int]]:
+async def delivered(consumer: PositionedConsumer) -> list[tuple[TP, int]]:
     return [(tp, message.offset) async for tp, message in consumer.getmany(1.0)]
 
 
-async def test_messages_fetched_before_a_seek_are_passed_over_until_its_goal_comes(
+async def test_messages_fetched_before_a_seek_are_skipped_until_its_target_comes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     fetched = [(PARTITION, 359), (OTHER, 6), (PARTITION, 360), (PARTITION, 247), (PARTITION, 248)]
     consumer = fetching(monkeypatch, *fetched)
     consumer._targets[PARTITION] = _SeekTarget(247, deadline=float("inf"))
-    assert await handed_over(consumer) == [(OTHER, 6), (PARTITION, 247), (PARTITION, 248)]
-    # What Faust took for read is set back, or it would drop the goal in silence.
+    assert await delivered(consumer) == [(OTHER, 6), (PARTITION, 247), (PARTITION, 248)]
+    # The offset that Faust counts as read is set back, or Faust would drop the target without a message.
     assert consumer._read_offset[PARTITION] == 247
 
 
-async def test_a_goal_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_target_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     consumer = fetching(monkeypatch, (PARTITION, 359), (PARTITION, 360))
     consumer._targets[PARTITION] = _SeekTarget(247, deadline=0.0)
-    assert await handed_over(consumer) == [(PARTITION, 359), (PARTITION, 360)]
+    assert await delivered(consumer) == [(PARTITION, 359), (PARTITION, 360)]

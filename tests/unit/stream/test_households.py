@@ -1,4 +1,4 @@
-"""What the stage of entities tells of households: sums of enough of them, and nothing else."""
+"""The output of the entity stage about households: sums of enough of them, and nothing else."""
 
 from __future__ import annotations
 
@@ -41,20 +41,20 @@ def live(stage: EntityStage, model: CityModel, minutes: range) -> tuple[list[Upd
     inputs: list[AreaInput] = []
     for minute in minutes:
         batch = ObservationBatch(LAYOUT_VERSION, readings(model, minute), minute * MINUTE)
-        told, to_areas = decoded(stage.apply(stage.offset + 1, batch, model).outputs)
-        updates += told
-        inputs += to_areas
+        emitted, area_inputs = decoded(stage.apply(stage.offset + 1, batch, model).outputs)
+        updates += emitted
+        inputs += area_inputs
     return updates, inputs
 
 
-def test_a_single_household_is_told_as_its_datastream_and_never_as_a_value() -> None:
+def test_a_single_household_is_emitted_as_a_datastream_and_never_as_a_value() -> None:
     model = household_city(12)
     updates, _ = live(KIND.seeded(0, EMPTY_SEED, model), model, range(5))
     assert {one.kind for one in updates} == {UpdateKind.PERSONAL}
     assert all(math.isnan(one.value) for one in updates)
 
 
-def test_enough_households_are_told_as_the_sum_of_a_closed_window() -> None:
+def test_enough_households_are_emitted_as_the_sum_of_a_closed_window() -> None:
     model = household_city(12)
     updates, inputs = live(KIND.seeded(0, EMPTY_SEED, model), model, range(12))
     (published,) = [one for one in updates if one.kind is not UpdateKind.PERSONAL]
@@ -70,59 +70,59 @@ def test_enough_households_are_told_as_the_sum_of_a_closed_window() -> None:
     assert (to_area.area, to_area.value, to_area.weight) == ("town.east", published.value, 12)
 
 
-def test_too_few_households_are_told_to_nobody() -> None:
+def test_too_few_households_are_not_emitted() -> None:
     model = household_city(CONNECTIONS_MIN - 1)
     updates, inputs = live(KIND.seeded(0, EMPTY_SEED, model), model, range(45))
     assert {one.kind for one in updates} == {UpdateKind.PERSONAL}
     assert inputs == []
 
 
-def test_an_area_gets_no_sum_that_holds_too_few() -> None:
+def test_an_area_gets_no_sum_of_too_few_households() -> None:
     model = household_city(12, 3)
     _, inputs = live(KIND.seeded(0, EMPTY_SEED, model), model, range(25))
     assert {one.source for one in inputs} == {"town.transformer-0"}
 
 
-def test_the_beginning_of_a_log_tells_nothing_of_households() -> None:
+def test_the_beginning_of_a_log_emits_nothing_about_households() -> None:
     model = household_city(12, 3)
     stored = [one for minute in range(5) for one in readings(model, minute)]
     states = {one.datastream: (one.value, one.phenomenon_time, 0) for one in stored}
-    knowledge = EMPTY_SEED._replace(observations=stored, datastreams=states)
-    stage = KIND.seeded(0, knowledge, model)
-    assert stage.initial_outputs(knowledge, model) == []
+    seed = EMPTY_SEED._replace(observations=stored, datastreams=states)
+    stage = KIND.seeded(0, seed, model)
+    assert stage.initial_outputs(seed, model) == []
     updates, inputs = live(stage, model, range(5, 7))
     assert {one.kind for one in updates} == {UpdateKind.PERSONAL}
     assert inputs == []
 
 
-def test_a_cohort_is_remembered_beyond_its_log() -> None:
-    """One who joins while the log is replaced would else be the difference between two sums."""
+def test_a_cohort_outlives_its_log() -> None:
+    """Otherwise a household that joins while the log is replaced would be the difference of two sums."""
     model = household_city(12)
     members = tuple(range(1, 12))
-    knowledge = EMPTY_SEED._replace(cohorts={("town.transformer-0", "power_import"): PastCohort(members, 0)})
+    seed = EMPTY_SEED._replace(cohorts={("town.transformer-0", "power_import"): PastCohort(members, 0)})
     stored = list(readings(model, 10))
-    stage = KIND.seeded(0, knowledge._replace(observations=stored), model)
+    stage = KIND.seeded(0, seed._replace(observations=stored), model)
     updates, _ = live(stage, model, range(11, 25))
     published = [one for one in updates if one.kind is UpdateKind.INDICATOR]
     assert [one.datastreams for one in published] == [members]
 
 
-def test_meters_that_fell_silent_once_have_their_next_window_told_as_early_as_after_a_restart() -> None:
-    """A window is told once: told at another time, it would be over other readings."""
+def test_meters_that_were_silent_once_have_their_next_window_emitted_as_early_as_after_a_restart() -> None:
+    """A window is emitted once: at another time, it would contain other readings."""
     model = household_city(12)
     stage = KIND.seeded(0, EMPTY_SEED, model)
     live(stage, model, range(5))
-    tick(stage, model, 25)  # the window of ten minutes is told early, that of the hour is not yet due
+    tick(stage, model, 25)  # the window of ten minutes is emitted early, that of the hour is not yet due
     live(stage, model, range(30, 36))
     restored = CheckpointTopic().write(stage.checkpoint_entries()).restore_stage(KIND)
     assert restored is not None
-    told = [[tick(one, model, minute) for minute in (41, 44, 47)] for one in (stage, restored)]
-    assert told[0] == told[1]
-    published = [one for updates in told[0] for one in updates if one.kind is UpdateKind.INDICATOR]
+    emitted = [[tick(one, model, minute) for minute in (41, 44, 47)] for one in (stage, restored)]
+    assert emitted[0] == emitted[1]
+    published = [one for updates in emitted[0] for one in updates if one.kind is UpdateKind.INDICATOR]
     assert [(one.phenomenon_time, one.count) for one in published] == [(40 * MINUTE, 12)]
 
 
 def tick(stage: EntityStage, model: CityModel, minute: int) -> list[Update]:
-    """Let time pass; return what is told."""
+    """Apply a tick; return the updates."""
     batch = ObservationBatch(LAYOUT_VERSION, (), minute * MINUTE)
     return decoded(stage.apply(stage.offset + 1, batch, model).outputs)[0]

@@ -1,4 +1,4 @@
-"""Neighbours over both stages: who is outvoted is told by its own entity, and takes no part in its areas."""
+"""Neighbours over both stages: an outvoted value is marked by its entity, and does not count in its areas."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DISAGREES = int(QualityFlag.DISAGREES)
 NORTH = {"town.north.a": 20.0, "town.north.b": 20.5, "town.north.c": 19.5}
 
 
-def test_an_outvoted_value_is_suspect_beside_its_last_good_one_and_takes_no_part() -> None:
+def test_an_outvoted_value_is_suspect_with_its_last_good_value_and_does_not_count() -> None:
     stages = NeighbourPipeline()
     stages.report({**NORTH, "town.north.d": 21.0})
     stages.report({**NORTH, "town.north.d": 35.0})
@@ -26,13 +26,13 @@ def test_an_outvoted_value_is_suspect_beside_its_last_good_one_and_takes_no_part
     assert stages.suspect_entities() == {"town.north.d"}
 
 
-def test_a_verdict_is_told_once_stands_over_new_values_and_is_withdrawn() -> None:
+def test_a_verdict_is_sent_once_holds_for_new_values_and_is_withdrawn() -> None:
     stages = NeighbourPipeline()
     stages.report({**NORTH, "town.north.d": 35.0})
     stages.report({**NORTH, "town.north.d": 36.0})
     assert [(one.entity, one.deviates) for one in stages.verdicts] == [("town.north.d", True)]
-    told = [one.flags for one in stages.updates if one.entity == "town.north.d" and one.value == 36.0]
-    assert told == [DISAGREES], "a new value of a post that stands corrected is not told as good first"
+    flags = [one.flags for one in stages.updates if one.entity == "town.north.d" and one.value == 36.0]
+    assert flags == [DISAGREES], "a new value of an outvoted thermometer is not emitted as good first"
     stages.report({**NORTH, "town.north.d": 21.0})
     assert [one.deviates for one in stages.verdicts] == [True, False]
     assert (stages.last_update("town.north.d").flags, stages.last_update("town.north.d").last_good) == (
@@ -43,7 +43,7 @@ def test_a_verdict_is_told_once_stands_over_new_values_and_is_withdrawn() -> Non
     assert (area.value, area.count, area.deviating) == (20.25, 4, ())
 
 
-def test_where_too_few_speak_the_area_above_judges() -> None:
+def test_the_area_above_decides_where_too_few_report() -> None:
     stages = NeighbourPipeline()
     stages.report({**NORTH, "town.south.e": 20.0, "town.south.f": 35.0, "town.g": 21.0})
     assert stages.suspect_entities() == {"town.south.f"}
@@ -52,7 +52,7 @@ def test_where_too_few_speak_the_area_above_judges() -> None:
     assert {one.area for one in stages.verdicts} == {"town"}
 
 
-def test_an_area_in_which_nobody_is_believed_says_so_and_counts_nowhere() -> None:
+def test_an_area_of_outvoted_values_is_suspect_and_counts_nowhere() -> None:
     stages = NeighbourPipeline()
     stages.report({**NORTH, "town.south.f": 22.0, "town.g": 21.0})
     assert stages.last_update("town", AREA_PROPERTY).count == 5
@@ -74,14 +74,14 @@ def test_an_area_in_which_nobody_is_believed_says_so_and_counts_nowhere() -> Non
     assert stages.last_update("town", AREA_PROPERTY).count == 5
 
 
-def test_two_alone_do_not_outvote_each_other() -> None:
+def test_two_values_do_not_outvote_each_other() -> None:
     stages = NeighbourPipeline()
     stages.report({"town.south.e": 5.0, "town.south.f": 35.0})
     assert (stages.suspect_entities(), stages.verdicts) == (set(), [])
     assert stages.last_update("town", AREA_PROPERTY).value == 20.0
 
 
-def test_who_has_fallen_silent_is_no_neighbour_any_more() -> None:
+def test_a_silent_entity_is_no_neighbour_any_more() -> None:
     stages = NeighbourPipeline()
     stages.report({**NORTH, "town.north.d": 35.0})
     stages.time += 10 * MINUTE
@@ -90,7 +90,7 @@ def test_who_has_fallen_silent_is_no_neighbour_any_more() -> None:
     assert [one.deviates for one in stages.verdicts] == [True, False]
 
 
-def test_what_is_restored_from_a_checkpoint_knows_its_verdicts() -> None:
+def test_verdicts_are_restored_from_a_checkpoint() -> None:
     stages = NeighbourPipeline()
     stages.report({**NORTH, "town.north.d": 21.0, "town.south.f": 3.0})
     stages.report({**NORTH, "town.north.d": 35.0})
@@ -115,7 +115,7 @@ def test_what_is_restored_from_a_checkpoint_knows_its_verdicts() -> None:
     )
 
 
-def test_what_is_told_twice_is_heard_once() -> None:
+def test_a_repeated_verdict_has_no_effect() -> None:
     stages = NeighbourPipeline()
     stages.report({**NORTH, "town.north.d": 35.0})
     (verdict,) = stages.verdicts
@@ -127,7 +127,7 @@ def test_what_is_told_twice_is_heard_once() -> None:
     assert content.state.property_state("air_temperature", MODEL).flags == DISAGREES
 
 
-def test_a_verdict_of_an_area_that_an_entity_has_left_is_not_heeded() -> None:
+def test_a_verdict_of_an_area_that_an_entity_has_left_is_ignored() -> None:
     stages = NeighbourPipeline()
     stages.report({**NORTH, "town.north.d": 35.0})
     (verdict,) = stages.verdicts

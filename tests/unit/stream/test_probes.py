@@ -1,4 +1,4 @@
-"""Probes go through the stages behind everything that came before them, and change nothing."""
+"""Probes pass through the stages after everything that arrived before them, and change nothing."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from twin.wire.probe import Probe
 NOON = parse_instant("2026-11-23T12:00:00Z")
 
 
-def test_a_probe_comes_out_on_the_partition_on_which_it_came_in() -> None:
+def test_a_probe_leaves_on_the_partition_on_which_it_arrived() -> None:
     run = StagePipeline(alarm_city())
     run.time = NOON
     run.advance(NOON + SECOND)
     batch = ObservationBatch(LAYOUT_VERSION, (), NOON + 2 * SECOND, probes=(Probe(NOON),))
     run.records[OBSERVATIONS, 1].append(OBSERVATIONS_CODEC.encode(batch))
     run.drain()
-    told = {
+    probes = {
         number: [one for value in run.records[ALARMS, number] for one in ALARMS_CODEC.decode(value).probes]
         for number in range(run.partitions)
     }
-    assert told == {0: [], 1: [Probe(NOON)]}
+    assert probes == {0: [], 1: [Probe(NOON)]}
     assert run.alarms == run.incidents == []
 
 
-def test_a_probe_is_passed_on_once() -> None:
+def test_a_probe_is_sent_on_once() -> None:
     run = StagePipeline(alarm_city())
     batch = ObservationBatch(LAYOUT_VERSION, (), NOON, probes=(Probe(NOON),))
     run.records[OBSERVATIONS, 0].append(OBSERVATIONS_CODEC.encode(batch))
     run.drain()
     run.time = NOON
     run.advance(NOON + 5 * SECOND)
-    told = [one for value in run.records[ALARMS, 0] for one in ALARMS_CODEC.decode(value).probes]
-    assert told == [Probe(NOON)]
+    probes = [one for value in run.records[ALARMS, 0] for one in ALARMS_CODEC.decode(value).probes]
+    assert probes == [Probe(NOON)]

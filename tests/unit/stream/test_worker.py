@@ -1,4 +1,4 @@
-"""The worker against a Kafka of a few lines: holes, replays, rebalances, a model that is behind."""
+"""The worker with a minimal fake of Kafka: holes, replays, rebalances, an outdated model."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Record:
 
 @dataclass
 class Log:
-    """Keeps what was sent and written; confirms at once, or when told to."""
+    """Stores sent and written records; confirms them at once, or later."""
 
     owned: bool = True
     first_offset: int = 0
@@ -50,7 +50,7 @@ class Log:
     updates: list[bytes] = field(default_factory=list)
     seeks: list[int] = field(default_factory=list)
     waiting: list[asyncio.Future[None]] = field(default_factory=list)
-    sends: asyncio.Event = field(default_factory=asyncio.Event)  #: while it is not set, sending takes long
+    sends: asyncio.Event = field(default_factory=asyncio.Event)  #: while it is not set, sending waits
 
     def __post_init__(self) -> None:
         self.sends.set()
@@ -95,7 +95,7 @@ def worker(
     *,
     model: CityModel | None = None,
     newer: CityModel | None = None,
-    knowledge: StageSeed = EMPTY_SEED,
+    seed: StageSeed = EMPTY_SEED,
     settings: StreamSettings | None = None,
     seek_back_delay_s: float = 0.3,
 ) -> StreamWorker:
@@ -105,7 +105,7 @@ def worker(
         return newer or model
 
     async def read_seed() -> StageSeed:
-        return knowledge
+        return seed
 
     return StreamWorker(
         settings=settings or StreamSettings(),
@@ -154,7 +154,7 @@ async def test_no_checkpoint_while_an_update_is_unconfirmed() -> None:
     assert log.table != before
 
 
-async def test_a_checkpoint_that_is_due_is_spread_and_covers_what_came_before_it() -> None:
+async def test_a_due_checkpoint_is_spread_and_covers_the_records_before_it() -> None:
     log = Log()
     one = worker(log, settings=StreamSettings(checkpoint_interval_s=1e-3))
     await one.on_record(record(0))
@@ -174,7 +174,7 @@ async def test_a_checkpoint_that_is_due_is_spread_and_covers_what_came_before_it
     assert one.position(PARTITION) == 1
 
 
-async def test_no_entry_of_a_checkpoint_has_a_record_whose_updates_are_half_sent() -> None:
+async def test_no_checkpoint_entry_contains_a_record_with_half_of_its_updates_sent() -> None:
     log = Log()
     one = worker(log)
     await one.on_record(record(0))
@@ -193,7 +193,7 @@ async def test_no_entry_of_a_checkpoint_has_a_record_whose_updates_are_half_sent
     assert log.table != before
 
 
-async def test_a_hole_is_sought_back_and_closed() -> None:
+async def test_the_worker_seeks_back_to_a_hole_and_closes_it() -> None:
     log = Log()
     one = worker(log)
     await one.on_record(record(0))
@@ -204,7 +204,7 @@ async def test_a_hole_is_sought_back_and_closed() -> None:
     assert revisions(log) == [1, 2, 3]
 
 
-async def test_a_hole_that_the_log_cannot_fill_is_passed_over() -> None:
+async def test_a_hole_that_the_log_cannot_fill_is_skipped() -> None:
     log = Log(first_offset=5)
     one = worker(log)
     await one.on_record(record(5))
@@ -212,7 +212,7 @@ async def test_a_hole_that_the_log_cannot_fill_is_passed_over() -> None:
     assert revisions(log) == [1]
 
 
-async def test_a_hole_that_stays_ends_the_worker() -> None:
+async def test_a_permanent_hole_ends_the_worker() -> None:
     one = worker(Log(), seek_back_delay_s=0.0)
     for _ in range(SEEK_BACK_TRIES_MAX):
         await one.on_record(record(7))
@@ -235,7 +235,7 @@ async def test_after_a_rebalance_the_state_comes_from_the_checkpoint_and_revisio
     assert not lost.acknowledged
 
 
-async def test_a_partition_of_another_worker_is_left_alone() -> None:
+async def test_a_partition_of_another_worker_is_ignored() -> None:
     log = Log(owned=False)
     await worker(log).on_record(record(0))
     assert not log.updates
@@ -251,7 +251,7 @@ async def test_a_record_that_cannot_be_read_does_not_stop_the_partition() -> Non
     assert revisions(log) == [1]
 
 
-async def test_an_unknown_datastream_fetches_a_newer_model() -> None:
+async def test_an_unknown_datastream_loads_a_newer_model() -> None:
     log = Log()
     old = small_city()
     bare = replace(old, version=0, sensors={}, datastreams={})
@@ -261,15 +261,15 @@ async def test_an_unknown_datastream_fetches_a_newer_model() -> None:
     assert revisions(log) == [1]
 
 
-async def test_what_history_has_and_the_state_has_not_is_told_when_a_log_begins() -> None:
+async def test_a_stored_observation_without_an_update_is_emitted_when_a_log_begins() -> None:
     log = Log()
     ahead = Observation(4, MINUTE, MINUTE, -0.4)
-    knowledge = EMPTY_SEED._replace(
+    seed = EMPTY_SEED._replace(
         observations=[Observation(4, 0, 0, -0.5), ahead],
         revisions={"town.canal": 7},
         properties={("town.canal", "water_level"): (-0.5, 0, 0)},
     )
-    one = worker(log, knowledge=knowledge)
+    one = worker(log, seed=seed)
     await one.restore_assigned()
     assert not log.updates  # not before the checkpoints can be read
     one.on_recovered()
