@@ -70,6 +70,16 @@ async def connect(dsn: str, *, role: str) -> Connection:
 
 
 @asynccontextmanager
+async def migrated_transaction(connection: Connection) -> AsyncIterator[None]:
+    """Open a transaction; raise ServiceError when a table is missing because migrations were not applied."""
+    try:
+        async with connection.transaction():
+            yield
+    except psycopg.errors.UndefinedTable as error:
+        raise ServiceError(NOT_MIGRATED_MESSAGE) from error
+
+
+@asynccontextmanager
 async def snapshot(connection: Connection) -> AsyncIterator[None]:
     """Make everything that is read within belong to one moment; no transaction may be open."""
     async with connection.transaction():

@@ -21,7 +21,7 @@ from api.http.bodies import read_body
 from api.http.parameters import NoQuery
 from api.http.problems import ProblemError, RequestFault, bad_request
 from api.http.responses import collection_document, decode_page_cursor, encode_page_cursor, json_response
-from storage.stores.alarms import ListPosition
+from storage.stores.list_position import ListPosition
 from twin.instant import Instant
 from twin.model.city_model import CityModel
 from twin.wire.duty_messages import DutyCommand

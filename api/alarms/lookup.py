@@ -15,7 +15,8 @@ from api.http.access import Role
 from api.http.parameters import parse_time
 from api.http.problems import not_found
 from api.live.alarm_view import AlarmView
-from storage.stores.alarms import ListPosition, find_incident, read_stored_incidents
+from storage.stores.alarms import find_incident, read_stored_incidents
+from storage.stores.list_position import ListPosition
 from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.alarms.severity import severity_of
 from twin.model.city_model import CityModel

@@ -23,12 +23,8 @@ from api.http.responses import (
     json_response,
     next_cursor,
 )
-from storage.stores.alarms import (
-    TRANSITIONS_MAX,
-    ListPosition,
-    read_alarm_transitions,
-    read_stored_alarm_events,
-)
+from storage.stores.alarms import TRANSITIONS_MAX, read_alarm_transitions, read_stored_alarm_events
+from storage.stores.list_position import ListPosition
 from twin.alarms.statistics import statistics
 from twin.instant import DAY, Duration
 

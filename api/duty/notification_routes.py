@@ -19,7 +19,8 @@ from api.http.responses import (
     json_response,
     next_cursor,
 )
-from storage.stores.alarms import ListPosition, read_stored_notifications
+from storage.stores.alarms import read_stored_notifications
+from storage.stores.list_position import ListPosition
 from twin.instant import format_instant
 from twin.model.city_model import CityModel
 from twin.wire.duty_messages import NotificationEvent

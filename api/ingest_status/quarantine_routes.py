@@ -23,7 +23,8 @@ from api.http.responses import (
 )
 from api.ingest_status import examples
 from api.ingest_status.schemas import QuarantineFilter, QuarantineParameters
-from storage.stores.quarantine import QuarantineCursor, QuarantinedRow, read_quarantined, read_replay_state
+from storage.stores.list_position import ListPosition
+from storage.stores.quarantine import QuarantinedRow, read_quarantined, read_replay_state
 from storage.stores.replay_outbox import REPLAY_REQUESTS_MAX, request_replays
 from twin.instant import format_instant
 from twin.model.city_model import CityModel
@@ -43,7 +44,7 @@ async def list_quarantined(
     """List quarantined messages, newest first; payloads of personal feeds are for operators, else null."""
     role = role_of(request)
     context = context_of(request)
-    before = decode_page_cursor(parameters.cursor, QuarantineCursor)
+    before = decode_page_cursor(parameters.cursor, ListPosition)
     async with context.database.connection() as connection:
         page = await read_quarantined(
             connection,

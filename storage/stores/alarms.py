@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from storage.database import Connection
 from storage.queries import query
 from storage.stores.alarm_rows import alarm_from_row, incident_from_row, notification_from_row
+from storage.stores.list_position import ListPosition, position_parameters
 from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.alarms.severity import Severity
 from twin.alarms.statistics import Transition
-from twin.instant import INSTANT_MAX, Instant, from_datetime, to_datetime
+from twin.instant import Instant, from_datetime, to_datetime
 from twin.wire.duty_messages import NotificationEvent
 
 ALARM_ROWS_MAX = 1_000
@@ -19,13 +19,6 @@ ALARM_ROWS_MAX = 1_000
 
 TRANSITIONS_MAX = 200_000
 """So many transitions of a time are counted at once: 100 MB, and some seconds."""
-
-
-class ListPosition(NamedTuple):
-    """A place in a list that is ordered by time and id, newest first."""
-
-    time: Instant
-    id: str
 
 
 async def read_stored_alarm_events(
@@ -87,7 +80,7 @@ async def read_stored_incidents(
         "severities": [int(one) for one in severities] or None,
         "causes": list(causes) or None,
         "areas": list(areas) or None,
-        **_position_parameters(before),
+        **position_parameters(before),
         "limit": min(limit, ALARM_ROWS_MAX),
     }
     rows = await (await connection.execute(query("stores/alarms/list_incidents"), asked)).fetchall()
@@ -114,21 +107,11 @@ async def read_stored_notifications(
         "incident": incident,
         "contact": contact,
         "outcomes": list(outcomes) or None,
-        **_position_parameters(before),
+        **position_parameters(before),
         "limit": min(limit, ALARM_ROWS_MAX),
     }
     rows = await (await connection.execute(query("stores/alarms/list_notifications"), asked)).fetchall()
     return [notification_from_row(row) for row in rows]
-
-
-def _position_parameters(before: ListPosition | None) -> dict[str, object]:
-    return {
-        "before_time": to_datetime(min(before.time, INSTANT_MAX)) if before is not None else None,
-        "before_id": before.id if before is not None else None,
-    }
-
-
-# What is known of alarms and incidents: what their stage and the live view start from on a new log.
 
 
 async def read_newest_alarms(connection: Connection) -> list[AlarmEvent]:

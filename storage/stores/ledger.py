@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from storage.database import Connection
+from storage.database import Connection, snapshot
 from storage.queries import query
 from storage.stores.ledger_counts import OutcomeCounts
 from twin.instant import Instant, from_datetime, to_datetime
@@ -118,8 +118,7 @@ async def read_balance(connection: Connection) -> LedgerBalance:
 
     It counts the table of observations: a second for some ten million rows.
     """
-    async with connection.transaction():
-        await connection.execute(query("begin_snapshot"))
+    async with snapshot(connection):
         row = await (await connection.execute(query("stores/ledger/sum_ledger"))).fetchone()
         cursor = await connection.execute(
             query("stores/ledger/sum_sessions"), {"unconfirmed": UNCONFIRMED_MAX}

@@ -7,17 +7,11 @@ from typing import Any, NamedTuple
 
 from storage.database import Connection
 from storage.queries import query
-from twin.instant import Instant, from_datetime, to_datetime
+from storage.stores.list_position import ListPosition, position_parameters
+from twin.instant import Instant, from_datetime
 
 # A page of the API; a message keeps at most what ingest is set to keep of its payload.
 QUARANTINE_ROWS_MAX = 1_000
-
-
-class QuarantineCursor(NamedTuple):
-    """A place in the list, newest first."""
-
-    received_time: Instant
-    id: str
 
 
 class QuarantinedRow(NamedTuple):
@@ -41,15 +35,15 @@ class QuarantinedRow(NamedTuple):
     resolved_at: Instant | None  #: when a replay went well
 
     @property
-    def cursor(self) -> QuarantineCursor:
+    def cursor(self) -> ListPosition:
         """The place of this message: `quarantined(before=…)` goes on behind it."""
-        return QuarantineCursor(self.received_time, self.id)
+        return ListPosition(self.received_time, self.id)
 
 
 async def read_quarantined(
     connection: Connection,
     *,
-    before: QuarantineCursor | None,
+    before: ListPosition | None,
     limit: int,
     feed: str | None = None,
     reason: str | None = None,
@@ -67,8 +61,7 @@ async def read_quarantined(
             "reason": reason,
             "device": device,
             "resolved": resolved,
-            "before_time": to_datetime(before.received_time) if before is not None else None,
-            "before_id": before.id if before is not None else None,
+            **position_parameters(before),
             "limit": max(0, min(limit, QUARANTINE_ROWS_MAX)),
         },
     )
@@ -88,9 +81,6 @@ def _row(id: str, feed: str, topic: str, received_time: datetime, *others: Any) 
             from_datetime(resolved) if resolved is not None else None,
         )
     )
-
-
-# How far the replay of one quarantined message is.
 
 
 class ReplayState(NamedTuple):

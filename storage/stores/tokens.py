@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import NamedTuple
 
-import psycopg
-
-from storage.database import NOT_MIGRATED_MESSAGE, Connection
+from storage.database import Connection, migrated_transaction
 from storage.queries import query
-from twin.errors import ServiceError, TwinError
+from twin.errors import TwinError
 from twin.instant import Instant, from_datetime
 from twin.model.role import GRANTABLE_ROLES, Role
 
@@ -51,7 +47,7 @@ async def create_token(connection: Connection, name: str, role: Role) -> str:
     if role not in GRANTABLE_ROLES:
         raise TokenError(f"the role {role!r} cannot be given; expected one of {', '.join(GRANTABLE_ROLES)}")
     token = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
-    async with _transaction(connection):
+    async with migrated_transaction(connection):
         cursor = await connection.execute(
             query("stores/tokens/insert_token"),
             {"name": name, "role": role, "token_sha256": token_digest(token)},
@@ -66,7 +62,7 @@ async def create_token(connection: Connection, name: str, role: Role) -> str:
 
 async def revoke_token(connection: Connection, name: str) -> None:
     """Revoke the live key of a name; raise TokenError when there is none."""
-    async with _transaction(connection):
+    async with migrated_transaction(connection):
         cursor = await connection.execute(query("stores/tokens/revoke_token"), {"name": name})
         if await cursor.fetchone() is None:
             raise TokenError(f"there is no live key named {name!r}; `livetwin token list` shows them")
@@ -74,14 +70,14 @@ async def revoke_token(connection: Connection, name: str) -> None:
 
 async def read_tokens(connection: Connection) -> list[ApiToken]:
     """Return all keys, live and revoked, oldest first."""
-    async with _transaction(connection):
+    async with migrated_transaction(connection):
         cursor = await connection.execute(query("stores/tokens/list_tokens"))
         return [_token(*row) for row in await cursor.fetchall()]
 
 
 async def find_token_role(connection: Connection, token_sha256: bytes) -> Role | None:
     """Return the role of a live key by its hash, or None when there is none."""
-    async with _transaction(connection):
+    async with migrated_transaction(connection):
         cursor = await connection.execute(query("stores/tokens/find_token"), {"token_sha256": token_sha256})
         row = await cursor.fetchone()
     if row is None:
@@ -92,21 +88,12 @@ async def find_token_role(connection: Connection, token_sha256: bytes) -> Role |
 
 async def find_token_name(connection: Connection, token_sha256: bytes) -> str | None:
     """Return the name of a live key by its hash, or None when there is none."""
-    async with _transaction(connection):
+    async with migrated_transaction(connection):
         cursor = await connection.execute(
             query("stores/tokens/find_token_name"), {"token_sha256": token_sha256}
         )
         row = await cursor.fetchone()
     return str(row[0]) if row is not None else None
-
-
-@asynccontextmanager
-async def _transaction(connection: Connection) -> AsyncIterator[None]:
-    try:
-        async with connection.transaction():
-            yield
-    except psycopg.errors.UndefinedTable as error:
-        raise ServiceError(NOT_MIGRATED_MESSAGE) from error
 
 
 def _token(name: str, role: Role, created: datetime, revoked: datetime | None) -> ApiToken:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-import psycopg
 from psycopg.types.json import Jsonb
 
-from storage.database import NOT_MIGRATED_MESSAGE, Connection
+from storage.database import Connection, migrated_transaction
 from storage.queries import query
-from twin.errors import ServiceError
 from twin.instant import Instant, from_datetime, to_datetime
 
 WEBHOOKS_MAX = 100
@@ -83,7 +80,7 @@ async def insert_webhook(connection: Connection, webhook: Webhook) -> bool:
 
 async def read_webhooks(connection: Connection) -> list[Webhook]:
     """Return all webhooks, oldest first."""
-    async with _transaction(connection):
+    async with migrated_transaction(connection):
         cursor = await connection.execute(query("stores/webhooks/list_webhooks"), {"id": None})
         return [_webhook(*row) for row in await cursor.fetchall()]
 
@@ -108,7 +105,7 @@ async def update_webhook_progress(
     connection: Connection, moved: Sequence[tuple[str, int, WebhookProgress]]
 ) -> None:
     """Store how far webhooks are, by id and edition; one that was resumed meanwhile is left alone."""
-    async with _transaction(connection), connection.cursor() as cursor:
+    async with migrated_transaction(connection), connection.cursor() as cursor:
         await cursor.executemany(
             query("stores/webhooks/advance_webhook"),
             [
@@ -130,7 +127,7 @@ async def update_webhook_progress(
 
 async def insert_dead_letter(connection: Connection, id: str, letter: DeadLetter) -> None:
     """Keep what could not be delivered; its `number` is the database's to give."""
-    async with _transaction(connection):
+    async with migrated_transaction(connection):
         await connection.execute(
             query("stores/webhooks/insert_dead_letter"),
             {
@@ -151,7 +148,7 @@ async def read_dead_letters(
     connection: Connection, id: str, *, before: int | None, limit: int
 ) -> list[DeadLetter]:
     """Return at most `limit` dead letters of a webhook, newest first, from behind the number `before`."""
-    async with _transaction(connection):
+    async with migrated_transaction(connection):
         cursor = await connection.execute(
             query("stores/webhooks/list_dead_letters"), {"id": id, "before": before, "limit": limit}
         )
@@ -162,18 +159,9 @@ async def read_dead_letters(
 
 
 async def _row(connection: Connection, statement: bytes, **values: Any) -> tuple[Any, ...] | None:
-    async with _transaction(connection):
+    async with migrated_transaction(connection):
         cursor = await connection.execute(statement, values)
         return await cursor.fetchone()
-
-
-@asynccontextmanager
-async def _transaction(connection: Connection) -> AsyncIterator[None]:
-    try:
-        async with connection.transaction():
-            yield
-    except psycopg.errors.UndefinedTable as error:
-        raise ServiceError(NOT_MIGRATED_MESSAGE) from error
 
 
 def _webhook(

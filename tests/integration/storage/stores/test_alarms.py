@@ -16,7 +16,6 @@ from storage.historian.alarm_buffer import AlarmBuffer
 from storage.historian.writers.alarm_writer import write_alarms
 from storage.maintenance.retention import remove_alarms
 from storage.stores.alarms import (
-    ListPosition,
     find_incident,
     read_alarm_transitions,
     read_last_incidents,
@@ -25,6 +24,7 @@ from storage.stores.alarms import (
     read_stored_incidents,
     read_stored_notifications,
 )
+from storage.stores.list_position import ListPosition
 from tests.integration.storage.test_query_indexes import indexes, plan_of
 from tests.support.database.historian import (
     fetch_rows,
