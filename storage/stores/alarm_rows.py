@@ -1,4 +1,4 @@
-"""Alarms, incidents and messages to people as rows: columns in the order of the fields of their structs."""
+"""Converts events of alarms, incidents and notifications to rows, and back; columns follow the fields."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ from twin.instant import from_datetime, to_datetime
 from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.duty_messages import NotificationEvent
 
-# Where a column is not named as its field.
+# Columns with another name than their field.
 _COLUMNS = {"alarm": "alarm_id", "entity": "entity_id", "incident": "incident_id"}
 
 _ALARM = AlarmEvent.__struct_fields__
 _INCIDENT = IncidentEvent.__struct_fields__
-_NOTIFICATION = NotificationEvent.__struct_fields__[1:]  #: without the version of the layout
+_NOTIFICATION = NotificationEvent.__struct_fields__[1:]  #: without the layout version
 
 _operands = msgspec.json.Decoder(tuple[OperandValue, ...]).decode
 _members = msgspec.json.Decoder(tuple[IncidentMember, ...]).decode
 
 
 def encode_rows(rows: Sequence[dict[str, Any]]) -> str:
-    """Return rows as the JSON array that a statement takes them from."""
+    """Return rows as a JSON array, the form in which statements receive them."""
     return msgspec.json.encode(rows).decode()
 
 
 def alarm_columns(event: AlarmEvent) -> dict[str, Any]:
-    """Return an event of an alarm by its columns."""
+    """Return an event of an alarm as a row."""
     return _row(event, _ALARM)
 
 
 def incident_columns(event: IncidentEvent) -> dict[str, Any]:
-    """Return an event of an incident by its columns."""
+    """Return an event of an incident as a row."""
     return _row(event, _INCIDENT)
 
 
 def notification_columns(event: NotificationEvent) -> dict[str, Any]:
-    """Return an event of a message to somebody by its columns."""
+    """Return an event of a notification as a row."""
     row = _row(event, _NOTIFICATION)
     row["notification_id"] = row.pop("notification")
     return row
 
 
 def alarm_from_row(row: Sequence[Any]) -> AlarmEvent:
-    """Return the event that a row holds."""
+    """Return the event of an alarm in a row."""
     values = _values(_ALARM, row)
     values["operands"] = _operands(values["operands"])
     values["severity"] = Severity(values["severity"])
@@ -56,7 +56,7 @@ def alarm_from_row(row: Sequence[Any]) -> AlarmEvent:
 
 
 def incident_from_row(row: Sequence[Any]) -> IncidentEvent:
-    """Return the event that a row holds."""
+    """Return the event of an incident in a row."""
     values = _values(_INCIDENT, row)
     values["members"] = _members(values["members"])
     values["severity"] = Severity(values["severity"])
@@ -64,7 +64,7 @@ def incident_from_row(row: Sequence[Any]) -> IncidentEvent:
 
 
 def notification_from_row(row: Sequence[Any]) -> NotificationEvent:
-    """Return the event that a row holds."""
+    """Return the event of a notification in a row."""
     return NotificationEvent(version=LAYOUT_VERSION, **_values(_NOTIFICATION, row))
 
 

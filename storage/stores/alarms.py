@@ -1,4 +1,4 @@
-"""Questions about what happened to alarms, about incidents, and about messages to people."""
+"""Reads the events of alarms, incidents and notifications, and the newest of each."""
 
 from __future__ import annotations
 
@@ -15,48 +15,54 @@ from twin.instant import Instant, from_datetime, to_datetime
 from twin.wire.duty_messages import NotificationEvent
 
 ALARM_ROWS_MAX = 1_000
-"""A page of the API."""
+"""The largest page of the API."""
 
 TRANSITIONS_MAX = 200_000
-"""So many transitions of a time are counted at once: 100 MB, and some seconds."""
+"""The most transitions of a period to count at once: 100 MB, and some seconds."""
 
 
 async def read_stored_alarm_events(
     connection: Connection, alarm: str, *, before: int | None, limit: int
 ) -> list[AlarmEvent]:
-    """Return at most `limit` (≤ `ALARM_ROWS_MAX`) events of an alarm, newest first, from behind a
-    revision.
+    """Return events of an alarm before revision `before`, newest first.
+
+    At most `limit`, and at most `ALARM_ROWS_MAX`.
     """
-    asked = {
+    parameters = {
         "alarm": alarm,
         "before": 2**63 - 1 if before is None else before,
         "limit": min(limit, ALARM_ROWS_MAX),
     }
-    rows = await (await connection.execute(query("stores/alarms/list_alarm_events"), asked)).fetchall()
+    rows = await (await connection.execute(query("stores/alarms/list_alarm_events"), parameters)).fetchall()
     return [alarm_from_row(row) for row in rows]
 
 
 async def was_command_applied(connection: Connection, alarm: str, command: str) -> bool:
-    """Return whether a command changed an alarm, as far as is stored."""
-    asked = {"alarm": alarm, "command": command}
-    return await (await connection.execute(query("stores/alarms/find_command"), asked)).fetchone() is not None
+    """Return whether a command changed an alarm, as far as its events are stored."""
+    parameters = {"alarm": alarm, "command": command}
+    return (
+        await (await connection.execute(query("stores/alarms/find_command"), parameters)).fetchone()
+        is not None
+    )
 
 
 async def read_alarm_transitions(connection: Connection, start: Instant, end: Instant) -> list[Transition]:
-    """Return how alarms went in [start, end) of log time, in order, at most `TRANSITIONS_MAX`."""
-    asked = {"start": to_datetime(start), "end": to_datetime(end), "limit": TRANSITIONS_MAX}
-    rows = await (await connection.execute(query("stores/alarms/list_alarm_transitions"), asked)).fetchall()
+    """Return the transitions of alarms with start ≤ log time < end, in order, at most `TRANSITIONS_MAX`."""
+    parameters = {"start": to_datetime(start), "end": to_datetime(end), "limit": TRANSITIONS_MAX}
+    rows = await (
+        await connection.execute(query("stores/alarms/list_alarm_transitions"), parameters)
+    ).fetchall()
     return [
         Transition(
             alarm,
             rule,
             kind,
             from_datetime(time),
-            from_datetime(told),
+            from_datetime(emitted),
             Severity(severity),
             occurrence,
         )
-        for alarm, kind, time, told, rule, severity, occurrence in rows
+        for alarm, kind, time, emitted, rule, severity, occurrence in rows
     ]
 
 
@@ -71,24 +77,25 @@ async def read_stored_incidents(
     causes: Sequence[str] = (),
     areas: Sequence[str] = (),
 ) -> list[IncidentEvent]:
-    """Return at most `limit` (≤ `ALARM_ROWS_MAX`) incidents from behind `before`, by opening, newest
-    first.
+    """Return incidents after the position `before`, newest first by the time of opening.
+
+    At most `limit`, and at most `ALARM_ROWS_MAX`.
     """
-    asked = {
+    parameters = {
         "open": open,
         "themes": list(themes) or None,
-        "severities": [int(one) for one in severities] or None,
+        "severities": [int(severity) for severity in severities] or None,
         "causes": list(causes) or None,
         "areas": list(areas) or None,
         **position_parameters(before),
         "limit": min(limit, ALARM_ROWS_MAX),
     }
-    rows = await (await connection.execute(query("stores/alarms/list_incidents"), asked)).fetchall()
+    rows = await (await connection.execute(query("stores/alarms/list_incidents"), parameters)).fetchall()
     return [incident_from_row(row) for row in rows]
 
 
 async def find_incident(connection: Connection, id: str) -> IncidentEvent | None:
-    """Return an incident as it is stored; None when it is not."""
+    """Return the newest event of an incident, or None."""
     row = await (await connection.execute(query("stores/alarms/find_incident"), {"incident": id})).fetchone()
     return incident_from_row(row) if row is not None else None
 
@@ -102,29 +109,32 @@ async def read_stored_notifications(
     contact: str | None = None,
     outcomes: Sequence[str] = (),
 ) -> list[NotificationEvent]:
-    """Return at most `limit` (≤ `ALARM_ROWS_MAX`) messages to people from behind `before`, newest first."""
-    asked = {
+    """Return notifications after the position `before`, newest first.
+
+    At most `limit`, and at most `ALARM_ROWS_MAX`.
+    """
+    parameters = {
         "incident": incident,
         "contact": contact,
         "outcomes": list(outcomes) or None,
         **position_parameters(before),
         "limit": min(limit, ALARM_ROWS_MAX),
     }
-    rows = await (await connection.execute(query("stores/alarms/list_notifications"), asked)).fetchall()
+    rows = await (await connection.execute(query("stores/alarms/list_notifications"), parameters)).fetchall()
     return [notification_from_row(row) for row in rows]
 
 
 async def read_newest_alarms(connection: Connection) -> list[AlarmEvent]:
-    """Return the newest event of every alarm, normal ones too: their revision and occurrence go on."""
+    """Return the newest event of every alarm, also of normal ones: their revision and occurrence continue."""
     async with connection.transaction():
         rows = await (await connection.execute(query("stores/alarms/list_alarms"))).fetchall()
     return [alarm_from_row(row) for row in rows]
 
 
 async def read_last_incidents(connection: Connection) -> list[IncidentEvent]:
-    """Return the newest event of every open incident, and of the last of each cause and area.
+    """Return the newest event of every open incident, and of the last one of each cause and area.
 
-    The last one's number goes on, and it may be the same incident again when its alarms come back soon.
+    The number of the last one continues, and it is reopened when its alarms return soon.
     """
     async with connection.transaction():
         rows = await (await connection.execute(query("stores/alarms/list_last_incidents"))).fetchall()

@@ -1,4 +1,4 @@
-"""The stored state: what the stream and the live view start from."""
+"""Reads the stored state of all entities, from which the stream and the live view start."""
 
 from __future__ import annotations
 
@@ -17,38 +17,39 @@ from twin.wire.messages import Update, UpdateKind
 
 @dataclass(frozen=True, slots=True)
 class CurrentState:
-    """The state of everything at one moment, and how far in the log that moment is."""
+    """The stored state at one moment, and the log positions of that moment."""
 
     updates: list[Update]  #: one for each property of each entity
-    datastreams: list[Observation]  #: the newest of each datastream
+    datastreams: list[Observation]  #: the newest observation of each datastream
     revisions: dict[str, int]  #: entity → its last revision
-    positions: dict[tuple[str, int], int]  #: (topic, partition) → first offset that is not in it
+    positions: dict[tuple[str, int], int]  #: (topic, partition) → next offset
 
 
 async def read_current_state(connection: Connection, log_id: str) -> CurrentState:
-    """Return the stored state in one snapshot; `read_positions` are those in the log `log_id`, empty if it
-    is new.
+    """Return the stored state in one snapshot; `positions` are those in `log_id`, empty for a new log.
 
-    An update's `observation` is the newest datastream state among those that its value is combined from; a
-    derived value has none. Of households there are datastream states and revisions, but no updates. The
-    connection must not be in a transaction.
+    The `observation` of an update is the newest state among the datastreams that its value is combined from;
+    a derived value has none. Households have datastream states and revisions, but no updates. No transaction
+    may be open on the connection.
     """
     async with snapshot(connection):
         return await read_state_in_snapshot(connection, log_id)
 
 
 async def read_state_in_snapshot(connection: Connection, log_id: str) -> CurrentState:
-    """Return what `read_current_state` does, within a snapshot."""
+    """Return what `read_current_state` returns, within `snapshot`."""
     datastreams = [
         _observation(*row)
         for row in await (await connection.execute(query("stores/state/list_datastream_states"))).fetchall()
     ]
     rows = await (await connection.execute(query("stores/state/list_property_states"))).fetchall()
-    told = await (await connection.execute(query("stores/state/list_entity_revisions"))).fetchall()
+    entity_revisions = await (
+        await connection.execute(query("stores/state/list_entity_revisions"))
+    ).fetchall()
     log_positions = await read_positions(connection, log_id)
-    by_id = {one.datastream: one for one in datastreams}
+    by_id = {observation.datastream: observation for observation in datastreams}
     updates = [_update(by_id, row) for row in rows]
-    revisions: dict[str, int] = dict(told)
+    revisions: dict[str, int] = dict(entity_revisions)
     for update in updates:
         revisions[update.entity] = max(update.revision, revisions.get(update.entity, 0))
     return CurrentState(updates, datastreams, revisions, log_positions)
@@ -68,9 +69,9 @@ def _update(states: Mapping[int, Observation], row: tuple[Any, ...]) -> Update:
     newest = None
     if kind != UpdateKind.INDICATOR:
         newest = max(
-            (states[one] for one in ids if one in states),
-            key=lambda one: one[1:],
-            # Both tables are written together, so a contributor has a state; a restored backup may differ.
+            (states[id] for id in ids if id in states),
+            key=lambda observation: observation[1:],
+            # Both tables are written together, so each datastream has a state; a restored backup may differ.
             default=Observation(ids[0] if ids else 0, measured, received, value, flags),
         )
     return Update(

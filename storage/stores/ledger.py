@@ -1,4 +1,4 @@
-"""Questions about the ledger: what became of what was received, and whether the books balance."""
+"""Reads the ledger: the results of received messages and observations, and whether it balances."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from storage.queries import query
 from storage.stores.ledger_counts import OutcomeCounts
 from twin.instant import Instant, from_datetime, to_datetime
 
-# A week of minutes of ten feeds; the API asks for less at a time.
+# A week of minutes of ten feeds; the API requests fewer at a time.
 LEDGER_ROWS_MAX = 100_000
 SESSIONS_MAX = 1_000
 HOLES_MAX = 100
@@ -18,14 +18,14 @@ HOLES_MAX = 100
 UNCONFIRMED_MAX = 10_000
 """How far below the last number of a session a number may be missing without being lost.
 
-Ingest writes one batch at a time, at most `LIVETWIN_BATCH_MESSAGES_MAX` messages, and acknowledges it when
-all of it is on the log. Of the batch that a killed process was writing a part may be missing: it was never
-acknowledged, and the broker hands it over again, to the next session.
+Ingest writes one batch at a time, of at most `LIVETWIN_BATCH_MESSAGES_MAX` messages, and acknowledges it when
+all of it is on the log. A part of the batch that a killed process was writing may be missing: it was never
+acknowledged, and the broker delivers it again to the next session.
 """
 
 
 class LedgerRow(NamedTuple):
-    """What became of what came in on one feed in one minute."""
+    """The results of what one feed received in one minute."""
 
     feed: str  #: empty when no feed knows the topic
     minute: Instant
@@ -34,32 +34,32 @@ class LedgerRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestSession:
-    """What was seen of the messages that one run of ingest numbered."""
+    """The messages of one run of ingest that are in the ledger."""
 
     session: str
     first_received: Instant  #: to the minute
     last_received: Instant  #: to the minute
-    first_sequence: int  #: 0 when nothing is missing at the beginning
+    first_sequence: int  #: 0 when none is missing at the beginning
     last_sequence: int
-    messages: int  #: how many were seen, each once
-    lost: int  #: how many of those not seen cannot have been in the last batch that the session wrote
-    holes: tuple[tuple[int, int], ...]  #: half-open runs of numbers not seen, at most `HOLES_MAX`
+    messages: int  #: number of distinct messages
+    lost: int  #: missing messages that cannot belong to the last batch of the session
+    holes: tuple[tuple[int, int], ...]  #: half-open runs of missing numbers, at most `HOLES_MAX`
 
     @property
     def missing(self) -> int:
-        """How many numbers up to the last one were not seen."""
+        """The number of messages missing up to the last one."""
         return self.last_sequence + 1 - self.messages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerBalance:
-    """Both sides of every equation, over everything that was ever received, at one moment."""
+    """Both sides of each equation, over everything that was ever received, at one moment."""
 
     counts: OutcomeCounts
     stored: int  #: rows of the table of observations
     removed: int  #: rows that retention removed
-    missing: int  #: numbers of messages that were not seen, of all sessions
-    lost: int  #: of these, those that were acknowledged and yet are not here
+    missing: int  #: missing messages of all sessions
+    lost: int  #: those of them that were acknowledged
 
     @property
     def balances(self) -> bool:
@@ -91,7 +91,7 @@ async def read_ledger(
 
 
 async def read_sessions(connection: Connection, limit: int = SESSIONS_MAX) -> list[IngestSession]:
-    """Return at most `limit` (≤ `SESSIONS_MAX`) runs of ingest, the one that was heard last first."""
+    """Return at most `limit` (≤ `SESSIONS_MAX`) runs of ingest, the most recently active first."""
     parameters = {
         "limit": max(0, min(limit, SESSIONS_MAX)),
         "holes": HOLES_MAX,
@@ -114,9 +114,9 @@ async def read_sessions(connection: Connection, limit: int = SESSIONS_MAX) -> li
 
 
 async def read_balance(connection: Connection) -> LedgerBalance:
-    """Return both sides of every equation; the connection must not be in a transaction.
+    """Return both sides of each equation; no transaction may be open on the connection.
 
-    It counts the table of observations: a second for some ten million rows.
+    It counts the rows of observations, which takes a second for about ten million.
     """
     async with snapshot(connection):
         row = await (await connection.execute(query("stores/ledger/sum_ledger"))).fetchone()

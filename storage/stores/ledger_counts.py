@@ -1,4 +1,4 @@
-"""Counts of the ledger: what became of messages and observations, by feed and minute of reception."""
+"""Counts of the ledger: results of messages and observations, by feed and minute of reception."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from twin.instant import MINUTE, Instant
 
 
 class FeedMinute(NamedTuple):
-    """What the ledger counts by."""
+    """The key of a row of the ledger: feed and minute of reception."""
 
     feed: str  #: empty when no feed knows the topic
     minute: Instant
 
     @classmethod
     def of(cls, feed: str, received_time: Instant) -> FeedMinute:
-        """Return the source of what was received then."""
+        """Return the key for a feed and a time of reception."""
         return cls(feed, received_time - received_time % MINUTE)
 
 
 @dataclass(slots=True)
 class OutcomeCounts:
-    """A row of the ledger; what each means is in its migration."""
+    """The counts in a row of the ledger; its migration describes each of them."""
 
     received: int = 0
     accepted: int = 0
@@ -56,7 +56,7 @@ class OutcomeCounts:
 
 
 class LedgerCounts(defaultdict[FeedMinute, OutcomeCounts]):
-    """What one transaction adds to the ledger."""
+    """The counts that one transaction adds to the ledger."""
 
     def __init__(self) -> None:
         super().__init__(OutcomeCounts)

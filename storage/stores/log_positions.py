@@ -1,4 +1,4 @@
-"""How far the historian is: for each partition of a log the first offset that is not in the database."""
+"""The stored positions of the historian: for each partition of a log the first offset that is not stored."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from storage.database import Connection
 from storage.queries import query
 
 AGGREGATE_PROGRESS = "aggregates of observations"
-"""Where a topic stands else: how far in `observations` the aggregates reach that are stored, so to say."""
+"""Stored in place of a topic: the position in `observations` up to which aggregates are stored."""
 
 LogPositions: TypeAlias = dict[tuple[str, int], int]
 """(topic, partition) → next offset."""
 
 
 async def read_positions(connection: Connection, log_id: str) -> LogPositions:
-    """Return the positions in one log; empty when the historian has never read it."""
+    """Return the positions in one log; empty for a log that was never read."""
     rows = await (await connection.execute(query("stores/positions/list_positions"), (log_id,))).fetchall()
     return {(str(topic), int(partition)): int(offset) for topic, partition, offset in rows}
 
@@ -29,11 +29,11 @@ async def move_positions(
     before: Mapping[tuple[str, int], int],
     reached: Mapping[tuple[str, int], int],
 ) -> bool:
-    """Move positions in the transaction that is open; return whether each was where it was `before`.
+    """Move positions in the open transaction; return whether each was at its value in `before`.
 
-    One that has no place before must not be there yet. Until the transaction ends nobody else moves them: of
-    two that store the same records the second waits for the first, and then finds them moved. Where the
-    answer is no, the transaction must be undone.
+    A position without a value in `before` must not be stored yet. Until the transaction ends, no other
+    process moves these positions: of two that store the same records, the second waits for the first and then
+    finds the positions moved. When the result is False, the transaction must be rolled back.
 
     Raises SerializationFailure when another writer stores a first position at this moment.
     """
@@ -43,7 +43,7 @@ async def move_positions(
             (
                 [topic for topic, _ in reached],
                 [partition for _, partition in reached],
-                [before.get(place) for place in reached],
+                [before.get(partition_key) for partition_key in reached],
                 list(reached.values()),
                 log_id,
                 log_id,
@@ -55,5 +55,5 @@ async def move_positions(
 
 
 async def delete_old_positions(connection: Connection, log_id: str) -> None:
-    """Delete the positions of other logs that nobody has moved for a month: each restart leaves one."""
+    """Delete the positions of other logs that have not moved for a month: each new log leaves some."""
     await connection.execute(query("stores/positions/delete_old_positions"), (log_id,))

@@ -1,4 +1,4 @@
-"""Questions about the quarantined messages."""
+"""Reads the quarantined messages, and the states of their replays."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from storage.queries import query
 from storage.stores.list_position import ListPosition, position_parameters
 from twin.instant import Instant, from_datetime
 
-# A page of the API; a message keeps at most what ingest is set to keep of its payload.
+# The largest page of the API; a setting of ingest bounds the payload of each message.
 QUARANTINE_ROWS_MAX = 1_000
 
 
 class QuarantinedRow(NamedTuple):
-    """A quarantined message as it is stored."""
+    """A stored quarantined message."""
 
     id: str
     feed: str  #: empty when no feed knows the topic
@@ -23,20 +23,20 @@ class QuarantinedRow(NamedTuple):
     received_time: Instant
     reason: str
     detail: str
-    payload: bytes  #: its beginning
-    payload_bytes: int  #: length of the whole
-    payload_sha256: str  #: of the whole, hex
-    device: str  #: what the feed calls it; empty where it could not be told
+    payload: bytes  #: the beginning of the payload
+    payload_bytes: int  #: length of the whole payload
+    payload_sha256: str  #: of the whole payload, hex
+    device: str  #: the id in the feed; empty where it is unknown
     decoder: str
     decoder_version: int
-    observations: int  #: that could be used all the same
+    observations: int  #: usable observations in the message
     attempts: int  #: replays that ingest answered
-    replay_requested_at: Instant | None  #: while a replay is asked for and not answered
-    resolved_at: Instant | None  #: when a replay went well
+    replay_requested_at: Instant | None  #: set while a replay is requested and not answered
+    resolved_at: Instant | None  #: time of a successful replay
 
     @property
     def cursor(self) -> ListPosition:
-        """The place of this message: `quarantined(before=…)` goes on behind it."""
+        """The position of this message, for `read_quarantined(before=…)`."""
         return ListPosition(self.received_time, self.id)
 
 
@@ -50,9 +50,9 @@ async def read_quarantined(
     device: str | None = None,
     resolved: bool | None = None,
 ) -> list[QuarantinedRow]:
-    """Return at most `limit` (≤ `QUARANTINE_ROWS_MAX`) messages, newest first, from behind `before`.
+    """Return at most `limit` (≤ `QUARANTINE_ROWS_MAX`) messages after the position `before`, newest first.
 
-    `resolved` tells whether those that a replay put right are wanted, or only those; by default both.
+    `resolved` selects messages with (True) or without (False) a successful replay; None selects both.
     """
     cursor = await connection.execute(
         query("stores/quarantine/list_quarantined"),
@@ -84,15 +84,15 @@ def _row(id: str, feed: str, topic: str, received_time: datetime, *others: Any) 
 
 
 class ReplayState(NamedTuple):
-    """Whether a message can be taken once more, and whether that is asked for or done."""
+    """Whether a message can be replayed, and whether a replay is requested or done."""
 
-    replayable: bool  #: not so of records of the log itself
+    replayable: bool  #: False for quarantined records of the log
     requested: bool
     resolved: bool
 
 
 async def read_replay_state(connection: Connection, id: str) -> ReplayState | None:
-    """Return how far the replay of a quarantined message is; None when there is no such message."""
+    """Return the replay state of a quarantined message; None when there is no such message."""
     cursor = await connection.execute(query("stores/quarantine/find_quarantined"), {"id": id})
     row = await cursor.fetchone()
     return ReplayState(*row) if row is not None else None

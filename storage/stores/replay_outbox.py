@@ -1,4 +1,4 @@
-"""The outbox of replays: which quarantined messages are to be taken once more, and which were sent."""
+"""The replay outbox: the requests to replay quarantined messages, and whether they were sent."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from twin.quality.plausibility import QuarantineReason
 from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import QuarantinedMessage
 
-# Of one question; the rest is asked for with another one.
+# The most messages of one request; the others need another one.
 REPLAY_REQUESTS_MAX = 10_000
 
-# Of one sending: a payload has at most 256 KiB as ingest is set, so 50 MiB.
+# The most messages sent at once: by default a payload has at most 256 KiB, so 50 MiB.
 REPLAYS_PER_SEND_MAX = 200
 
-# An answer that has not come by then is lost with the log that held it, and the request is sent again.
+# An answer that has not arrived after this time was lost with its log; the request is sent again.
 ANSWER_TIMEOUT: Duration = 15 * MINUTE
 
-# What a new sensor, or one that observes more, can put right.
+# The reasons that a new sensor, or a new datastream, can resolve.
 _UNASSIGNED = (QuarantineReason.UNKNOWN_SENSOR, QuarantineReason.NO_OBSERVATION)
 
 
@@ -33,10 +33,11 @@ async def request_replays(
     device: str | None = None,
     reason: str | None = None,
 ) -> int:
-    """Ask for the replay of quarantined messages that fit all that is given; return how many there are.
+    """Request the replay of quarantined messages that match all given criteria; return their number.
 
-    Oldest first, at most `REPLAY_REQUESTS_MAX`. What was replayed well, and records of the log itself, are
-    left out. Raises QueryError when nothing is given: a replay of everything is never meant.
+    The oldest come first, at most `REPLAY_REQUESTS_MAX`. Messages that were replayed successfully, and
+    records of the log, are excluded. Raises QueryError without a criterion, since a replay of everything is
+    never intended.
     """
     if ids is None and feed is None and device is None and reason is None:
         raise QueryError("a replay of everything: expected ids, a feed, a device or a reason")
@@ -54,10 +55,10 @@ async def request_replays(
 
 
 async def request_replays_of_devices(connection: Connection, devices: Iterable[tuple[str, str]]) -> int:
-    """Ask for the replay of what devices, given as (feed, device), sent before their sensor was known.
+    """Request the replay of messages that devices, given as (feed, device), sent before their sensor existed.
 
-    Returns how many messages, at most `REPLAY_REQUESTS_MAX` of each. The feed is not compared, since a
-    decoder may serve several: a message of another feed's device of that name stays where it is.
+    Returns the number of messages, at most `REPLAY_REQUESTS_MAX` of each device. The feed is not compared,
+    since a decoder may serve several: a message of another device with this id stays in quarantine.
     """
     names = sorted({device for _, device in devices if device})
     if not names:
@@ -70,7 +71,7 @@ async def request_replays_of_devices(connection: Connection, devices: Iterable[t
 
 
 async def claim_replays(connection: Connection) -> list[QuarantinedMessage]:
-    """Return the next messages to send, in the order of their reception, locked until the transaction ends.
+    """Return the next messages to send, in the order of their reception; lock them for the transaction.
 
     At most `REPLAYS_PER_SEND_MAX`; those whose answer has not come for `ANSWER_TIMEOUT` are among them again.
     """
@@ -81,7 +82,7 @@ async def claim_replays(connection: Connection) -> list[QuarantinedMessage]:
 
 
 async def mark_replays_sent(connection: Connection, ids: Collection[str]) -> None:
-    """Remember that requests were sent, in the transaction that is open."""
+    """Mark requests as sent, in the open transaction."""
     await connection.execute(query("stores/quarantine/mark_replays_sent"), (list(ids),))
 
 

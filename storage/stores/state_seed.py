@@ -1,4 +1,4 @@
-"""What the stream starts from on a new log: the newest observations, and what was told of them."""
+"""Reads the state from which the stream starts on a new log: observations, aggregates, states, alarms."""
 
 from __future__ import annotations
 
@@ -16,33 +16,32 @@ from twin.instant import HOUR, MINUTE, Duration, Instant, from_datetime
 from twin.model.observation import Observation
 from twin.state.window import Aggregate
 
-# Enough for running means of a day and the slope of an hour, with room for windows that were amended.
+# Enough for running means of a day and the slope of an hour, with room for amended windows.
 SEED_HOURS_MAX = 26
 SEED_TEN_MINUTES_MAX = 8
 
-# A year of hours of a few datastreams, or a day of a city's; what is beyond is repaired on the next start.
+# A year of hours of a few datastreams, or a day of all of a city; the rest is repaired at the next start.
 SEED_REPAIRS_MAX = 50_000
 
 
 @dataclass(frozen=True, slots=True)
 class StateSeed:
-    """What was stored of everything that the city uses."""
+    """The stored state of all active datastreams, entities and alarms."""
 
     observations: list[Observation]  #: the newest of each datastream, ascending by phenomenon time
-    truncated: frozenset[int]  #: datastreams that may have older ones
-    aggregates: list[Aggregate]  #: the last of an hour and of ten minutes, ascending by start
-    hours_to_repair: list[
-        tuple[int, Instant]
-    ]  #: (datastream, start) of hours with a closed window that was not told
+    truncated: frozenset[int]  #: datastreams that may have older observations
+    aggregates: list[Aggregate]  #: the newest of an hour and of ten minutes, ascending by start
+    #: (datastream, start) of hours with a closed window that was not emitted
+    hours_to_repair: list[tuple[int, Instant]]
     state: CurrentState
     alarms: Sequence[AlarmEvent] = ()  #: the newest event of each alarm
-    incidents: Sequence[IncidentEvent] = ()  #: the last incident of each cause and area, as it was last
+    incidents: Sequence[IncidentEvent] = ()  #: the newest event of the last incident of each cause and area
 
 
 async def read_state_seed(connection: Connection, log_id: str, observations_max: int) -> StateSeed:
-    """Return what is stored, at most `observations_max` observations of each datastream.
+    """Return the stored state, with at most `observations_max` observations of each datastream.
 
-    The connection must not be in a transaction.
+    No transaction may be open on the connection.
     """
     state = await read_current_state(connection, log_id)
     rows = await _fetch(connection, "stores/state/list_newest_observations", {"limit": observations_max})
@@ -50,7 +49,7 @@ async def read_state_seed(connection: Connection, log_id: str, observations_max:
         Observation(datastream, from_datetime(measured), from_datetime(received), value, flags)
         for datastream, measured, received, value, flags in rows
     ]
-    counts = Counter(one.datastream for one in observations)
+    counts = Counter(observation.datastream for observation in observations)
     hours = await _fetch_aggregates(connection, "aggregate_hour", SEED_HOURS_MAX)
     ten_minutes = await _fetch_aggregates(connection, "aggregate_ten_minutes", SEED_TEN_MINUTES_MAX)
     without = await _fetch(connection, "stores/state/list_hours_to_repair", {"limit": SEED_REPAIRS_MAX})

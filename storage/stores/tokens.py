@@ -1,4 +1,4 @@
-"""API keys in the database: made, revoked, listed and found. A key is not stored, only its hash."""
+"""Creates, revokes, lists and finds API keys in the database, which stores only the hash of a key."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from twin.errors import TwinError
 from twin.instant import Instant, from_datetime
 from twin.model.role import GRANTABLE_ROLES, Role
 
-# Says what it is where it turns up in a log or a repository by mistake.
+# Identifies a key that appears in a log or a repository by mistake.
 TOKEN_PREFIX = "livetwin_"  # noqa: S105
 TOKEN_BYTES = 32
 NAME_LENGTH_MAX = 100
 
 
 class TokenError(TwinError):
-    """An API key cannot be made or revoked as it was asked."""
+    """An API key cannot be created or revoked as requested."""
 
 
 class ApiToken(NamedTuple):
-    """An API key as the list shows it."""
+    """An API key, without the key itself."""
 
     name: str
     role: Role
     created: Instant
-    revoked: Instant | None  #: None while it is live
+    revoked: Instant | None  #: None while it is valid
 
 
 def token_digest(token: str) -> bytes:
-    """Return the hash by which a key is known, 32 bytes."""
+    """Return the hash that identifies a key, 32 bytes."""
     return hashlib.sha256(token.encode()).digest()
 
 
 async def create_token(connection: Connection, name: str, role: Role) -> str:
-    """Make a key and return it: nobody can read it again.
+    """Create a key and return it; it cannot be read again later.
 
-    Raises TokenError when the name is taken or unfit, or when there is no such role to give.
+    Raises TokenError when the name is taken or invalid, or when the role cannot be granted.
     """
     if not name.isprintable() or not name.strip() or len(name) > NAME_LENGTH_MAX:
         raise TokenError(f"the name {name[:NAME_LENGTH_MAX]!r}: expected 1 to {NAME_LENGTH_MAX} characters")
@@ -61,7 +61,7 @@ async def create_token(connection: Connection, name: str, role: Role) -> str:
 
 
 async def revoke_token(connection: Connection, name: str) -> None:
-    """Revoke the live key of a name; raise TokenError when there is none."""
+    """Revoke the valid key of a name; raise TokenError when there is none."""
     async with migrated_transaction(connection):
         cursor = await connection.execute(query("stores/tokens/revoke_token"), {"name": name})
         if await cursor.fetchone() is None:
@@ -69,14 +69,14 @@ async def revoke_token(connection: Connection, name: str) -> None:
 
 
 async def read_tokens(connection: Connection) -> list[ApiToken]:
-    """Return all keys, live and revoked, oldest first."""
+    """Return all keys, also revoked ones, oldest first."""
     async with migrated_transaction(connection):
         cursor = await connection.execute(query("stores/tokens/list_tokens"))
         return [_token(*row) for row in await cursor.fetchall()]
 
 
 async def find_token_role(connection: Connection, token_sha256: bytes) -> Role | None:
-    """Return the role of a live key by its hash, or None when there is none."""
+    """Return the role of the valid key with a hash, or None."""
     async with migrated_transaction(connection):
         cursor = await connection.execute(query("stores/tokens/find_token"), {"token_sha256": token_sha256})
         row = await cursor.fetchone()
@@ -87,7 +87,7 @@ async def find_token_role(connection: Connection, token_sha256: bytes) -> Role |
 
 
 async def find_token_name(connection: Connection, token_sha256: bytes) -> str | None:
-    """Return the name of a live key by its hash, or None when there is none."""
+    """Return the name of the valid key with a hash, or None."""
     async with migrated_transaction(connection):
         cursor = await connection.execute(
             query("stores/tokens/find_token_name"), {"token_sha256": token_sha256}

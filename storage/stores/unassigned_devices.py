@@ -1,4 +1,4 @@
-"""Devices that send and that no sensor is assigned to: what waits of them in quarantine."""
+"""Reads the devices that send without an assigned sensor, from their messages in quarantine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from storage.queries import query
 from twin.instant import Instant, from_datetime
 from twin.quality.plausibility import QuarantineReason
 
-# Whoever has more unknown devices than this assigns some first.
+# With more unknown devices, some must be assigned first.
 UNASSIGNED_DEVICES_MAX = 500
 PAYLOADS_MAX = 3
 
@@ -20,16 +20,16 @@ class UnassignedMessage:
 
     topic: str
     received_time: Instant
-    payload: bytes  #: its beginning
+    payload: bytes  #: the beginning of the payload
 
 
 @dataclass(frozen=True, slots=True)
 class UnassignedDevice:
-    """A device that is not known, by what it sent."""
+    """An unknown device, with its messages."""
 
     feed: str
     device: str
-    count: int  #: of its messages that wait in quarantine
+    count: int  #: number of its messages in quarantine
     first_received: Instant
     last_received: Instant
     newest: tuple[UnassignedMessage, ...]  #: newest first, at most `PAYLOADS_MAX`
@@ -38,7 +38,7 @@ class UnassignedDevice:
 async def read_unassigned_devices(
     connection: Connection, limit: int = UNASSIGNED_DEVICES_MAX
 ) -> list[UnassignedDevice]:
-    """Return at most `limit` (≤ `UNASSIGNED_DEVICES_MAX`) devices, the one that was heard last first."""
+    """Return at most `limit` (≤ `UNASSIGNED_DEVICES_MAX`) devices, the one that sent last first."""
     cursor = await connection.execute(
         query("stores/quarantine/list_unassigned_devices"),
         {

@@ -1,4 +1,4 @@
-"""Webhooks in the database: made, listed, removed and resumed; how far each is; and their dead letters."""
+"""Stores webhooks, their delivery progress and their dead letters."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from twin.instant import Instant, from_datetime, to_datetime
 
 WEBHOOKS_MAX = 100
 DEAD_LETTERS_MAX = 1_000
-"""Of one webhook; the oldest give way."""
+"""The most dead letters of a webhook; the oldest are deleted."""
 
 WebhookMode: TypeAlias = Literal["batch", "single"]
 WebhookState: TypeAlias = Literal["active", "disabled"]
@@ -23,40 +23,40 @@ WebhookState: TypeAlias = Literal["active", "disabled"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookProgress:
-    """How far a webhook is."""
+    """The delivery progress of a webhook."""
 
-    cursor: str = ""  #: of the live stream; everything before is delivered or dead; empty: nothing is
+    cursor: str = ""  #: in the live stream; earlier events are delivered or dead letters; empty: none yet
     state: WebhookState = "active"
-    reason: str = ""  #: why it is disabled
-    failures: int = 0  #: tries of what is due that failed
+    reason: str = ""  #: the reason why it is disabled
+    failures: int = 0  #: failed attempts of the current delivery
     failing_since: Instant | None = None
     last_error: str = ""
-    delivered: Instant | None = None  #: when something was delivered last
+    delivered: Instant | None = None  #: time of the last delivery
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
-    """Who is told what, and how far that is."""
+    """A subscription: where to deliver which events, and its progress."""
 
     id: str
     url: str
-    filter: dict[str, Any]  #: as /v1/live is asked
+    filter: dict[str, Any]  #: the query parameters of /v1/live
     mode: WebhookMode
     secret: bytes = field(repr=False)
     created: Instant
     created_by: str
-    edition: int = 1  #: one more with each resume: progress from before does not count
+    edition: int = 1  #: increases with each resume; progress of an earlier edition is ignored
     progress: WebhookProgress = WebhookProgress()
 
 
 class DeadLetter(NamedTuple):
-    """What could not be delivered."""
+    """A batch of events that could not be delivered."""
 
     number: int
     died: Instant
     tries: int
-    error: str  #: of the last try
-    cursor: str  #: where a resume delivers it again
+    error: str  #: of the last attempt
+    cursor: str  #: a resume from here delivers it again
     events: list[dict[str, Any]]  #: CloudEvents
 
 
@@ -86,25 +86,25 @@ async def read_webhooks(connection: Connection) -> list[Webhook]:
 
 
 async def find_webhook(connection: Connection, id: str) -> Webhook | None:
-    """Return a webhook, or None when there is none."""
+    """Return a webhook, or None."""
     row = await _row(connection, query("stores/webhooks/list_webhooks"), id=id)
     return _webhook(*row) if row is not None else None
 
 
 async def delete_webhook(connection: Connection, id: str) -> bool:
-    """Remove a webhook with its dead letters; return whether there was one."""
+    """Delete a webhook and its dead letters; return whether it existed."""
     return await _row(connection, query("stores/webhooks/delete_webhook"), id=id) is not None
 
 
 async def resume_webhook(connection: Connection, id: str, cursor: str | None) -> bool:
-    """Make a webhook go on, from `cursor` where there is one; return whether there is such a webhook."""
+    """Resume a webhook, from `cursor` if given; return whether it exists."""
     return await _row(connection, query("stores/webhooks/resume_webhook"), id=id, cursor=cursor) is not None
 
 
 async def update_webhook_progress(
-    connection: Connection, moved: Sequence[tuple[str, int, WebhookProgress]]
+    connection: Connection, progress_of: Sequence[tuple[str, int, WebhookProgress]]
 ) -> None:
-    """Store how far webhooks are, by id and edition; one that was resumed meanwhile is left alone."""
+    """Store the progress of webhooks, by id and edition; skip a webhook that was resumed in the meantime."""
     async with migrated_transaction(connection), connection.cursor() as cursor:
         await cursor.executemany(
             query("stores/webhooks/advance_webhook"),
@@ -112,21 +112,21 @@ async def update_webhook_progress(
                 {
                     "id": id,
                     "edition": edition,
-                    "state": one.state,
-                    "reason": one.reason,
-                    "cursor": one.cursor,
-                    "failures": one.failures,
-                    "failing_since": _datetime(one.failing_since),
-                    "last_error": one.last_error,
-                    "delivered_at": _datetime(one.delivered),
+                    "state": progress.state,
+                    "reason": progress.reason,
+                    "cursor": progress.cursor,
+                    "failures": progress.failures,
+                    "failing_since": _datetime(progress.failing_since),
+                    "last_error": progress.last_error,
+                    "delivered_at": _datetime(progress.delivered),
                 }
-                for id, edition, one in moved
+                for id, edition, progress in progress_of
             ],
         )
 
 
 async def insert_dead_letter(connection: Connection, id: str, letter: DeadLetter) -> None:
-    """Keep what could not be delivered; its `number` is the database's to give."""
+    """Store a dead letter; the database assigns its `number`."""
     async with migrated_transaction(connection):
         await connection.execute(
             query("stores/webhooks/insert_dead_letter"),
@@ -147,7 +147,7 @@ async def insert_dead_letter(connection: Connection, id: str, letter: DeadLetter
 async def read_dead_letters(
     connection: Connection, id: str, *, before: int | None, limit: int
 ) -> list[DeadLetter]:
-    """Return at most `limit` dead letters of a webhook, newest first, from behind the number `before`."""
+    """Return at most `limit` dead letters of a webhook before the number `before`, newest first."""
     async with migrated_transaction(connection):
         cursor = await connection.execute(
             query("stores/webhooks/list_dead_letters"), {"id": id, "before": before, "limit": limit}
