@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import psycopg
 from psycopg.rows import TupleRow
@@ -77,6 +77,14 @@ async def migrated_transaction(connection: Connection) -> AsyncIterator[None]:
             yield
     except psycopg.errors.UndefinedTable as error:
         raise ServiceError(NOT_MIGRATED_MESSAGE) from error
+
+
+async def fetch_rows(
+    connection: Connection, name: str, parameters: Mapping[str, Any] | None = None
+) -> list[tuple[Any, ...]]:
+    """Return the rows of a statement, by the name of its file, read in a transaction of its own."""
+    async with connection.transaction():
+        return await (await connection.execute(query(name), parameters)).fetchall()
 
 
 @asynccontextmanager

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from storage.database import Connection
+from storage.database import Connection, fetch_rows
 from storage.history.bucket_parts import PartialBucket
-from storage.maintenance.recompute import recompute_hours
+from storage.maintenance.recompute import first_observation_time, recompute_hours
 from storage.queries import query
 from twin.instant import DAY, HOUR, Instant, from_datetime, to_datetime
 from twin.model.observed_property import ObservedProperty
@@ -37,10 +37,10 @@ async def create_missing_hours(
     `storage.maintenance.repair.prepare_repairs` has made ready.
     """
     made = 0
-    while (first := await first_observation_time(connection, datastream, start, end)) is not None:
+    while (first := await first_observation_time(connection, [datastream], start, end)) is not None:
         begin = first - first % HOUR
         start = min(begin + SEARCH_SPAN, end)
-        rows = await _fetch_rows(
+        rows = await fetch_rows(
             connection,
             "maintenance/downsampling/list_hours_without_aggregate",
             _range_parameters(datastream, begin, start),
@@ -63,7 +63,7 @@ async def create_days(
 
     Returns the end of the last day that was made so, or None when there was nothing to make.
     """
-    rows = await _fetch_rows(
+    rows = await fetch_rows(
         connection,
         "maintenance/downsampling/find_first_hour_aggregate",
         {"datastream": datastream, "end": to_datetime(end)},
@@ -87,9 +87,9 @@ async def create_days(
     }
     parts = {
         row[0]: PartialBucket.from_row(row[2:])
-        for row in await _fetch_rows(connection, "history/list_aggregate_buckets", asked)
+        for row in await fetch_rows(connection, "history/list_aggregate_buckets", asked)
     }
-    for day, expected, revision in await _fetch_rows(
+    for day, expected, revision in await fetch_rows(
         connection, "maintenance/downsampling/summarise_hours", asked
     ):
         part = parts[day]
@@ -118,21 +118,5 @@ async def create_days(
     return end
 
 
-async def first_observation_time(
-    connection: Connection, datastream: int, start: Instant, end: Instant
-) -> Instant | None:
-    """Return the time of the first observation of a datastream in start ≤ t < end."""
-    asked = {**_range_parameters(datastream, start, end), "datastreams": [datastream]}
-    ((first,),) = await _fetch_rows(connection, "maintenance/recompute/find_next_observation", asked)
-    return from_datetime(first) if first is not None else None
-
-
 def _range_parameters(datastream: int, start: Instant, end: Instant) -> dict[str, Any]:
     return {"datastream": datastream, "start": to_datetime(start), "end": to_datetime(end)}
-
-
-async def _fetch_rows(
-    connection: Connection, name: str, parameters: Mapping[str, Any]
-) -> list[tuple[Any, ...]]:
-    async with connection.transaction():
-        return await (await connection.execute(query(name), parameters)).fetchall()

@@ -11,12 +11,13 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from runtime.cancellation import raise_if_cancelled
-from storage.database import DATABASE_UNAVAILABLE, Connection, connect
+from storage.database import DATABASE_UNAVAILABLE, Connection, connect, fetch_rows
 from storage.history.history_reader import read_extents
-from storage.maintenance.downsampling import create_days, create_missing_hours, first_observation_time
+from storage.history.read_plan import local_midnight
+from storage.maintenance.downsampling import create_days, create_missing_hours
+from storage.maintenance.recompute import first_observation_time
 from storage.maintenance.repair import prepare_repairs
 from storage.queries import query
 from storage.settings import HistorianSettings
@@ -111,7 +112,7 @@ async def _read_cutoffs(
     # Of a property that is retired nobody knows how to make hours: it goes with its chunks.
     rows = [
         one
-        for one in await _fetch_rows(connection, "maintenance/retention/list_retained_datastreams")
+        for one in await fetch_rows(connection, "maintenance/retention/list_retained_datastreams")
         if one[1] in model.properties
     ]
     since = {
@@ -144,7 +145,7 @@ async def _create_missing_hours(
         ids = list(since)[first : first + DATASTREAMS_PER_QUERY_MAX]
         starts = [to_datetime(since[id]) for id in ids]
         asked = {"datastreams": ids, "starts": starts, "end": to_datetime(settled)}
-        for (id,) in await _fetch_rows(
+        for (id,) in await fetch_rows(
             connection, "maintenance/retention/list_datastreams_with_observations", asked
         ):
             await create_missing_hours(connection, model.properties, id, since[id], settled)
@@ -164,9 +165,7 @@ async def _datastreams_to_trim(connection: Connection, cuts: Sequence[RetentionC
         }
         found.update(
             id
-            for (id,) in await _fetch_rows(
-                connection, "maintenance/retention/list_datastreams_to_trim", asked
-            )
+            for (id,) in await fetch_rows(connection, "maintenance/retention/list_datastreams_to_trim", asked)
         )
     return found
 
@@ -196,7 +195,7 @@ def retention_cutoffs(
         complete_to=complete_to,
         raw=min(now - raw - (now - raw) % HOUR, complete_to),
         minute=min(now - minute - (now - minute) % HOUR, complete_to),
-        hour=min(_midnight(now - hour, zone), _midnight(max(complete_to, 0), zone)),
+        hour=min(local_midnight(now - hour, zone), local_midnight(max(complete_to, 0), zone)),
     )
 
 
@@ -234,7 +233,7 @@ async def _drop_chunks(connection: Connection, cuts: list[RetentionCutoffs]) -> 
 async def _remove_rows(connection: Connection, cuts: RetentionCutoffs, zone: str) -> RemovedRows:
     """Remove what one datastream has passed, piece by piece."""
     observations = aggregates = hours = 0
-    while (first := await first_observation_time(connection, cuts.id, INSTANT_MIN, cuts.raw)) is not None:
+    while (first := await first_observation_time(connection, [cuts.id], INSTANT_MIN, cuts.raw)) is not None:
         end = min(first - first % HOUR + DELETE_SPAN, cuts.raw)
         async with connection.transaction():
             count = await _fetch_value(
@@ -291,11 +290,6 @@ async def _remove_messages(
     return RemovedRows(messages=messages, payloads=payloads)
 
 
-def _midnight(time: Instant, zone: str) -> Instant:
-    local = to_datetime(time).astimezone(ZoneInfo(zone))
-    return from_datetime(local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0))
-
-
 def _range_parameters(id: int, start: Instant, end: Instant) -> dict[str, Any]:
     return {"datastream": id, "start": to_datetime(start), "end": to_datetime(end)}
 
@@ -314,16 +308,6 @@ async def _fetch_value(connection: Connection, name: str, parameters: Any = None
     async with connection.transaction():
         row = await (await connection.execute(query(name), parameters)).fetchone()
     return row[0] if row is not None else None
-
-
-async def _fetch_rows(
-    connection: Connection, name: str, parameters: Mapping[str, Any] | None = None
-) -> list[tuple[Any, ...]]:
-    async with connection.transaction():
-        return await (await connection.execute(query(name), parameters)).fetchall()
-
-
-# Retention of alarms: what happened long ago goes; the newest event of each alarm stays.
 
 
 async def remove_alarms(connection: Connection, end: Instant, rows_max: int) -> int:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from storage.database import Connection
+from storage.database import Connection, fetch_rows
 from storage.queries import query
 from storage.stores.alarms import read_last_incidents, read_newest_alarms
 from storage.stores.current_state import CurrentState, read_current_state
@@ -44,7 +44,7 @@ async def read_state_seed(connection: Connection, log_id: str, observations_max:
     No transaction may be open on the connection.
     """
     state = await read_current_state(connection, log_id)
-    rows = await _fetch(connection, "stores/state/list_newest_observations", {"limit": observations_max})
+    rows = await fetch_rows(connection, "stores/state/list_newest_observations", {"limit": observations_max})
     observations = [
         Observation(datastream, from_datetime(measured), from_datetime(received), value, flags)
         for datastream, measured, received, value, flags in rows
@@ -52,7 +52,7 @@ async def read_state_seed(connection: Connection, log_id: str, observations_max:
     counts = Counter(observation.datastream for observation in observations)
     hours = await _fetch_aggregates(connection, "aggregate_hour", SEED_HOURS_MAX)
     ten_minutes = await _fetch_aggregates(connection, "aggregate_ten_minutes", SEED_TEN_MINUTES_MAX)
-    without = await _fetch(connection, "stores/state/list_hours_to_repair", {"limit": SEED_REPAIRS_MAX})
+    without = await fetch_rows(connection, "stores/state/list_hours_to_repair", {"limit": SEED_REPAIRS_MAX})
     return StateSeed(
         observations,
         frozenset(id for id, count in counts.items() if count >= observations_max),
@@ -68,13 +68,6 @@ async def _fetch_aggregates(connection: Connection, table: str, limit: int) -> l
     statement = query("stores/state/list_newest_aggregates", table=table)
     async with connection.transaction():
         return await (await connection.execute(statement, {"limit": limit})).fetchall()
-
-
-async def _fetch(
-    connection: Connection, name: str, parameters: Mapping[str, object]
-) -> list[tuple[Any, ...]]:
-    async with connection.transaction():
-        return await (await connection.execute(query(name), parameters)).fetchall()
 
 
 def _aggregates(rows: Iterable[tuple[Any, ...]], size: Duration) -> Iterable[Aggregate]:
