@@ -1,8 +1,8 @@
-"""The memory of LiveTwin: PostgreSQL with TimescaleDB, and the historian that fills it from the log.
+"""The database of LiveTwin: PostgreSQL with TimescaleDB, and the historian that fills it from the log.
 
 What lives here: the schema (`migrations/`), every SQL statement (`queries/`), the city model in the database,
-the historian with its writers, and the questions about state and history that the other roles ask.
-What may not: anything that talks to MQTT, to Faust or to a browser, and SQL outside a .sql file.
+the historian with its writers, and the queries about state and history for the other roles. What may not:
+code for MQTT, Faust or a browser, and SQL outside a .sql file.
 
-Instants cross these interfaces as integers, microseconds since the epoch, UTC.
+Instants are integers at these interfaces: microseconds since the epoch, UTC.
 """

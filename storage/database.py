@@ -1,4 +1,4 @@
-"""Connections to the database."""
+"""Connections to the database, and the transactions and errors that all modules of storage share."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from twin.errors import ServiceError, TwinError
 Connection: TypeAlias = psycopg.AsyncConnection[TupleRow]
 
 DATABASE_UNAVAILABLE = (psycopg.OperationalError, ServiceError)
-"""What is raised while the database is away: it went, it restarts, or it could not be reached at all."""
+"""The errors that are raised while the database is unavailable: lost, restarting, or not reachable."""
 
 NOT_MIGRATED_MESSAGE = "the database does not have our tables yet; run `livetwin migrate`"
 
 CONNECT_TIMEOUT_S = 5
 
-# Plans are made for the values at hand: a range of time then leaves out its chunks, and a filter that is not
-# given falls away; that is worth more than the planning. Compiling a query takes longer than ours run.
+# Plans are made for the actual values, so that a time range excludes chunks and an absent filter is removed;
+# this is worth the planning time. Compiling a query (JIT) takes longer than ours run.
 _PLANNING = "-c plan_cache_mode=force_custom_plan -c jit=off"
 
 KEEPALIVE_OPTIONS: dict[str, int] = {
@@ -32,9 +32,9 @@ KEEPALIVE_OPTIONS: dict[str, int] = {
     "keepalives_interval": KEEPALIVE_S,
     "keepalives_count": KEEPALIVE_PROBES_MAX,
 }
-"""Options of a connection that is given up when nothing comes back."""
+"""The options by which a client closes a connection that no longer responds."""
 
-# The server notices a client that vanished as soon, and ends one that hangs while others wait for its locks.
+# The server notices a lost client as soon, and ends a client that hangs while others wait for its locks.
 IDLE_IN_TRANSACTION_S_MAX = 60
 
 SESSION_OPTIONS = (
@@ -45,11 +45,11 @@ SESSION_OPTIONS = (
 
 
 class QueryError(TwinError):
-    """A question about the history cannot be answered as it was asked."""
+    """A request cannot be answered as it was made."""
 
 
 async def connect(dsn: str, *, role: str) -> Connection:
-    """Return a new connection that opens a transaction with its first statement and speaks UTC.
+    """Return a new connection in UTC that opens a transaction with its first statement.
 
     Raises ServiceError when the database cannot be reached.
     """
@@ -60,7 +60,7 @@ async def connect(dsn: str, *, role: str) -> Connection:
             application_name=f"livetwin-{role}",
             connect_timeout=CONNECT_TIMEOUT_S,
             options=SESSION_OPTIONS,
-            **KEEPALIVE_OPTIONS,  # type: ignore[arg-type]  # what libpq takes is not typed
+            **KEEPALIVE_OPTIONS,  # type: ignore[arg-type]  # options of libpq are not typed
         )
     except psycopg.Error as error:
         raise ServiceError(
@@ -89,14 +89,14 @@ async def fetch_rows(
 
 @asynccontextmanager
 async def snapshot(connection: Connection) -> AsyncIterator[None]:
-    """Make everything that is read within belong to one moment; no transaction may be open."""
+    """Read everything within as of one moment; no transaction may be open."""
     async with connection.transaction():
         await connection.execute(query("begin_snapshot"))
         yield
 
 
 def _location(dsn: str) -> str:
-    """Return where the database is, without the password."""
+    """Return the location of the database, without the password."""
     try:
         parts = psycopg.conninfo.conninfo_to_dict(dsn)
     except psycopg.Error:

@@ -1,7 +1,7 @@
-"""Downsampling: what is to be dropped has its coarser aggregates before.
+"""Downsampling: creates the coarser aggregates of history before its finer rows are removed.
 
-The stream makes aggregates up to an hour of nearly everything. What it has missed (history from before there
-were aggregates) is made here from raw; days are made from hours, by the city's midnight.
+The stream computes nearly all aggregates up to an hour. Missing ones (of history older than the aggregates)
+are computed here from raw observations. Days are computed from hours, from midnight to midnight of the city.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from twin.model.observed_property import ObservedProperty
 from twin.state.sketch import merge_encoded
 
 SEARCH_SPAN = 7 * DAY
-"""What is looked through at a time for hours without an aggregate."""
+"""The time range that is searched at once for hours without an aggregate."""
 
 HOURS_PER_TRANSACTION_MAX = 24
-"""Hours that are made in one transaction."""
+"""The most hours that are computed in one transaction."""
 
 
 async def create_missing_hours(
@@ -31,12 +31,12 @@ async def create_missing_hours(
     start: Instant,
     end: Instant,
 ) -> int:
-    """Make the aggregates that lack of a datastream in start ≤ t < end; return how many hours these were.
+    """Create the missing hourly aggregates of a datastream in start ≤ t < end; return the number of hours.
 
-    `start` and `end` are whole hours. Stretches without observations are skipped. The connection is one that
-    `storage.maintenance.repair.prepare_repairs` has made ready.
+    `start` and `end` are whole hours. Time without observations is skipped. The connection is one that
+    `storage.maintenance.repair.prepare_repairs` has prepared.
     """
-    made = 0
+    created = 0
     while (first := await first_observation_time(connection, [datastream], start, end)) is not None:
         begin = first - first % HOUR
         start = min(begin + SEARCH_SPAN, end)
@@ -46,22 +46,22 @@ async def create_missing_hours(
             _range_parameters(datastream, begin, start),
         )
         hours = [from_datetime(hour) for (hour,) in rows]
-        made += len(hours)
+        created += len(hours)
         while hours:
-            together = [one for one in hours[:HOURS_PER_TRANSACTION_MAX] if one - hours[0] < DAY]
-            hours = hours[len(together) :]
+            group = [hour for hour in hours[:HOURS_PER_TRANSACTION_MAX] if hour - hours[0] < DAY]
+            hours = hours[len(group) :]
             async with connection.transaction():
-                span = (together[0], together[-1] + HOUR)
+                span = (group[0], group[-1] + HOUR)
                 await recompute_hours(connection, properties, datastream, span, 0)
-    return made
+    return created
 
 
 async def create_days(
     connection: Connection, property: ObservedProperty, datastream: int, end: Instant, zone: str
 ) -> Instant | None:
-    """Make days of all hours before a midnight of the zone, and delete those hours, in the open transaction.
+    """Replace all hours before a midnight of the time zone by days, in the open transaction.
 
-    Returns the end of the last day that was made so, or None when there was nothing to make.
+    Returns the end of the last day, or None when there were no hours.
     """
     rows = await fetch_rows(
         connection,
@@ -72,7 +72,7 @@ async def create_days(
         return None
     start = from_datetime(rows[0][0])
     circular = property.aggregation == "circular_mean"
-    asked = {
+    parameters = {
         **_range_parameters(datastream, start, end),
         "datastreams": [datastream],
         "source": "hour",
@@ -87,10 +87,10 @@ async def create_days(
     }
     parts = {
         row[0]: PartialBucket.from_row(row[2:])
-        for row in await fetch_rows(connection, "history/list_aggregate_buckets", asked)
+        for row in await fetch_rows(connection, "history/list_aggregate_buckets", parameters)
     }
     for day, expected, revision in await fetch_rows(
-        connection, "maintenance/downsampling/summarise_hours", asked
+        connection, "maintenance/downsampling/summarise_hours", parameters
     ):
         part = parts[day]
         figures = part.aggregate_values(("mean", "min", "max", "sum", "first", "last"), property.aggregation)
@@ -114,7 +114,7 @@ async def create_days(
                 "sketch": merge_encoded(part.sketches, part.sketch_count).encode(),
             },
         )
-    await connection.execute(query("maintenance/downsampling/remove_hours"), asked)
+    await connection.execute(query("maintenance/downsampling/remove_hours"), parameters)
     return end
 
 

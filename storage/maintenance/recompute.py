@@ -1,7 +1,8 @@
-"""Judgements and windows made again from raw: the pure code of the stream, fed in event-time order.
+"""Recomputes assessments and windows from raw observations, with the stream's pure code in event-time order.
 
-The state of a datastream does not depend on the order in which its observations came, so what comes out is
-what the stream would have told had nothing been late.
+The state of a datastream does not depend on the order in which its observations arrived. So the result is
+what the stream would have emitted if nothing had been late. Requests come from changed calibrations or
+maintenance, and from repairs.
 """
 
 from __future__ import annotations
@@ -28,22 +29,22 @@ from twin.wire.messages import Assessment
 log = logging.getLogger(__name__)
 
 RECOMPUTE_SPAN = DAY
-"""What is made again in one transaction of each datastream."""
+"""The time range of a datastream that one transaction recomputes."""
 
 RECOMPUTE_SPANS_MAX = 32
-"""Pieces of one round; between rounds repairs have their turn."""
+"""The most time ranges of one round; repairs are processed between rounds."""
 
 EFFECT_SPAN_MAX = 2 * DAY
-"""How far behind a change judgements are made again: the next `CONTEXT_MAX` observations, in this time."""
+"""How long after a change assessments are recomputed: the next `CONTEXT_MAX` observations in it."""
 
 
 async def process_recompute_requests(
     connection: Connection, properties: Mapping[str, ObservedProperty], now: Instant
 ) -> int:
-    """Work on the oldest open request, at most `RECOMPUTE_SPANS_MAX` pieces of it; return how many were made.
+    """Process at most `RECOMPUTE_SPANS_MAX` time ranges of the oldest open request; return their number.
 
-    How far it is stands in the request: a restart goes on there. Stretches without observations are skipped.
-    The connection is one that `storage.maintenance.repair.prepare_repairs` has made ready.
+    The request stores how far it was processed, so that a restart continues there. Time without observations
+    is skipped. The connection is one that `storage.maintenance.repair.prepare_repairs` has prepared.
     """
     async with connection.transaction():
         cursor = await connection.execute(query("maintenance/recompute/list_recompute_requests"), (1,))
@@ -52,7 +53,7 @@ async def process_recompute_requests(
         return 0
     id, first, last, requested_at, datastreams = row
     start = from_datetime(first)
-    # Nothing can be dated further ahead than devices' clocks may be.
+    # Observations dated further ahead than device clocks may be are refused.
     end = from_datetime(last) if last is not None else now + DAY
     revision = from_datetime(requested_at)
     for made in range(1, RECOMPUTE_SPANS_MAX + 1):
@@ -62,7 +63,7 @@ async def process_recompute_requests(
                 await connection.execute(
                     query("maintenance/recompute/advance_recompute_request"), {"id": id, "start": None}
                 )
-            log.info("computed again what request %d asked for", id)
+            log.info("recomputed request %d", id, extra={"event": "recompute.finished", "request": id})
             return made
         begin -= begin % HOUR
         start = min(begin + RECOMPUTE_SPAN, end)
@@ -78,37 +79,36 @@ async def process_recompute_requests(
 
 
 class RecomputedDatastream(NamedTuple):
-    """What observations come to."""
+    """The assessments and windows of the observations of a datastream."""
 
-    flags_by_time: dict[
-        Instant, int
-    ]  #: flags by phenomenon time, where they are not those that the device sent
+    #: flags by phenomenon time, where they differ from those that the device sent
+    flags_by_time: dict[Instant, int]
     windows: list[tuple[int, Instant, WindowAccumulator]]  #: size, start, content; oldest first
 
 
 class RecomputeCounts(NamedTuple):
-    """What was written."""
+    """The numbers of rows that were written."""
 
     aggregates: int
     assessments: int
 
 
 def recompute_observations(
-    observations: Iterable[Observation], terms: DatastreamPolicy
+    observations: Iterable[Observation], policy: DatastreamPolicy
 ) -> RecomputedDatastream:
-    """Return what observations of one datastream, ascending in time, come to.
+    """Return the assessments and windows of observations of one datastream, ascending in time.
 
-    The first ones are judged without what was before them: begin early enough.
+    The first observations are checked without earlier ones as context: begin early enough.
     """
     state = DatastreamState()
-    judgements: dict[Instant, int] = {}
+    flags: dict[Instant, int] = {}
     windows: list[tuple[int, Instant, WindowAccumulator]] = []
-    for one in observations:
-        for judgement in state.observe(one, terms, INSTANT_MAX - INSTANT_MIN).quality_results:
-            judgements[judgement.phenomenon_time] = judgement.flags
-    for told in state.emit_windows(INSTANT_MAX, terms):
-        windows.append((told.window.size, told.window.start, told.content))
-    return RecomputedDatastream(judgements, windows)
+    for observation in observations:
+        for result in state.observe(observation, policy, INSTANT_MAX - INSTANT_MIN).quality_results:
+            flags[result.phenomenon_time] = result.flags
+    for emitted in state.emit_windows(INSTANT_MAX, policy):
+        windows.append((emitted.window.size, emitted.window.start, emitted.content))
+    return RecomputedDatastream(flags, windows)
 
 
 async def recompute_hours(
@@ -118,31 +118,32 @@ async def recompute_hours(
     span: tuple[Instant, Instant],
     revision_min: int,
 ) -> RecomputeCounts:
-    """Make the judgements and windows of whole hours again; once in the transaction that is open.
+    """Recompute the assessments and windows of whole hours, in the open transaction.
 
-    What `span` touches, and the hours behind it as far as its observations are looked at there. Their
-    revision is at least `revision_min` and greater than any stored one. An hour whose single observations are
-    gone, wholly or in part, stays as it is, and so does a datastream of a property that is not known. The
-    connection has the staging table of `storage.historian.writers.aggregate_writer`.
+    These are the hours that `span` touches, and the later ones whose observations are checked with those of
+    the span as context. The revision of the results is at least `revision_min` and greater than any stored
+    one. An hour whose single observations were removed, completely or in part, stays as it is; so does a
+    datastream of an unknown property. The connection has the staging table of
+    `storage.historian.writers.aggregate_writer`.
     """
     found = await _read_policy(connection, properties, datastream)
     if found is None:
         return RecomputeCounts(0, 0)
-    terms, raw_from = found
+    policy, raw_from = found
     start = span[0] - span[0] % HOUR
     end = await _effect_end(connection, datastream, span[1] + -span[1] % HOUR)
-    observations = await _observations(connection, datastream, (start, end), terms)
-    # A day of a value a second takes seconds: others go on meanwhile.
-    judgements, windows = await asyncio.to_thread(recompute_observations, observations, terms)
-    asked = {"datastream": datastream, "start": to_datetime(start), "end": to_datetime(end)}
+    observations = await _observations(connection, datastream, (start, end), policy)
+    # A day with a value per second takes seconds: the thread lets other tasks continue.
+    judgements, windows = await asyncio.to_thread(recompute_observations, observations, policy)
+    parameters = {"datastream": datastream, "start": to_datetime(start), "end": to_datetime(end)}
     stored = {
         from_datetime(time): (flags, revision)
         for time, flags, revision in await _fetch_rows(
-            connection, "maintenance/recompute/list_stored_assessments", asked
+            connection, "maintenance/recompute/list_stored_assessments", parameters
         )
     }
-    ((newest,),) = await _fetch_rows(connection, "maintenance/recompute/find_aggregate_revision", asked)
-    # Those of the stream are log times: one more is behind what it has told, and before what it will tell.
+    ((newest,),) = await _fetch_rows(connection, "maintenance/recompute/find_aggregate_revision", parameters)
+    # Revisions of the stream are log times: one more is after its last emission, and before its next.
     revision = max(revision_min, newest + 1, *(one + 1 for _, one in stored.values()))
     gone = await _hours_without_raw(connection, datastream, (start, min(end, raw_from)), windows)
     aggregates = [
@@ -152,8 +153,8 @@ async def recompute_hours(
             size=size,
             start=begin,
             revision=revision,
-            interval=terms.interval,
-            kind=terms.aggregation,
+            interval=policy.interval,
+            kind=policy.aggregation,
         )
         for size, begin, content in windows
         if start <= begin < end and begin - begin % HOUR not in gone
@@ -171,7 +172,7 @@ async def recompute_hours(
 async def _read_policy(
     connection: Connection, properties: Mapping[str, ObservedProperty], datastream: int
 ) -> tuple[DatastreamPolicy, Instant] | None:
-    """Return the terms of a datastream, and since when its single observations are kept."""
+    """Return the policy of a datastream, and since when its single observations are kept, or None."""
     rows = await _fetch_rows(connection, "maintenance/recompute/find_datastream_policy", (datastream,))
     if not rows or rows[0][0] not in properties:
         return None
@@ -187,14 +188,14 @@ async def _read_policy(
             connection, "maintenance/recompute/list_maintenance_of_datastream", (datastream,)
         )
     ]
-    terms = DatastreamPolicy.of(
+    policy = DatastreamPolicy.of(
         properties[name], interval, calibrations_by_datastream(known).get(datastream, ()), maintenance
     )
-    return terms, from_datetime(raw_from) if raw_from is not None else INSTANT_MIN
+    return policy, from_datetime(raw_from) if raw_from is not None else INSTANT_MIN
 
 
 async def _effect_end(connection: Connection, datastream: int, end: Instant) -> Instant:
-    """Return up to where the observations before `end` are looked at by later ones, as a whole hour."""
+    """Return until when observations are checked with those before `end` as context; a whole hour."""
     ((last,),) = await _fetch_rows(
         connection,
         "maintenance/recompute/find_nth_observation",
@@ -212,10 +213,10 @@ async def _effect_end(connection: Connection, datastream: int, end: Instant) -> 
 
 
 async def _observations(
-    connection: Connection, datastream: int, span: tuple[Instant, Instant], terms: DatastreamPolicy
+    connection: Connection, datastream: int, span: tuple[Instant, Instant], policy: DatastreamPolicy
 ) -> list[Observation]:
-    """Return the observations of a span, and before them what their judgement looks at."""
-    stuck = terms.rules.stuck
+    """Return the observations of a span, and those before it that their checks use as context."""
+    stuck = policy.rules.stuck
     rows = await _fetch_rows(
         connection,
         "maintenance/recompute/list_observations_to_check",
@@ -239,12 +240,12 @@ async def _hours_without_raw(
     span: tuple[Instant, Instant],
     windows: Iterable[tuple[int, Instant, WindowAccumulator]],
 ) -> set[Instant]:
-    """Return the hours of a span whose aggregate holds more observations than are there now."""
+    """Return the hours of a span whose aggregate counts more observations than are stored now."""
     if span[0] >= span[1]:
         return set()
     there = {start: one.count + one.suspect for size, start, one in windows if size == HOUR}
-    asked = {"datastream": datastream, "start": to_datetime(span[0]), "end": to_datetime(span[1])}
-    stored = await _fetch_rows(connection, "maintenance/recompute/list_aggregate_counts", asked)
+    parameters = {"datastream": datastream, "start": to_datetime(span[0]), "end": to_datetime(span[1])}
+    stored = await _fetch_rows(connection, "maintenance/recompute/list_aggregate_counts", parameters)
     return {hour for start, count in stored if count > there.get(hour := from_datetime(start), 0)}
 
 

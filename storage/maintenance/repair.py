@@ -1,4 +1,4 @@
-"""Repair: hours in which an observation came too late for the stream are made again from raw."""
+"""Repairs hours in which an observation arrived too late for the stream, by recomputing them."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from twin.model.observed_property import ObservedProperty
 log = logging.getLogger(__name__)
 
 REPAIRS_PER_ROUND_MAX = 240
-"""Requests of one round. A backfill of ten days of one datastream asks for so many hours."""
+"""The most requests of one round: a backfill of ten days of one datastream requests so many hours."""
 
 REPAIR_HOURS_MAX = 24
-"""Hours that are made together, in one transaction: a value a second makes 86,400 rows a day."""
+"""The most hours that one transaction repairs: a value per second makes 86,400 rows a day."""
 
 PAUSE_S = 1.0
 BACK_OFF_MAX_S = 5.0
 
 
 class HourRepair(NamedTuple):
-    """An hour of a datastream to be made again."""
+    """A request to repair an hour of a datastream."""
 
     datastream: int
     start: Instant
@@ -43,9 +43,9 @@ class HourRepair(NamedTuple):
 
 
 async def run_repairs(dsn: str, model: Callable[[], CityModel], clock: Callable[[], Instant]) -> None:
-    """Work off what is asked for, until cancelled, one process at a time; wait for the database.
+    """Process repair and recompute requests until cancelled, in one process at a time; wait for the database.
 
-    `model` returns the city model as it is now; its observed properties are what is looked at.
+    `model` returns the present city model, of which the observed properties are used.
     """
     backoff = Backoff(first_s=PAUSE_S, max_s=BACK_OFF_MAX_S)
     while True:
@@ -57,18 +57,22 @@ async def run_repairs(dsn: str, model: Callable[[], CityModel], clock: Callable[
                 await _wait_for_lock(connection)
                 while True:
                     properties = model().properties
-                    done = await repair_hours(connection, properties)
-                    done += await process_recompute_requests(connection, properties, clock())
-                    if not done:
+                    processed = await repair_hours(connection, properties)
+                    processed += await process_recompute_requests(connection, properties, clock())
+                    if not processed:
                         await asyncio.sleep(PAUSE_S)
         except DATABASE_UNAVAILABLE as error:
             raise_if_cancelled()
-            log.warning("the database is away, repairs wait: %s", error)
+            log.warning(
+                "the database is unavailable, repairs wait: %s",
+                error,
+                extra={"event": "repair.database_unavailable"},
+            )
             await asyncio.sleep(backoff.next_s())
 
 
 async def _wait_for_lock(connection: Connection) -> None:
-    """Return once no other process works on repairs; none does until this session ends."""
+    """Wait until no other process repairs; this session then holds the lock until it ends."""
     while True:
         async with connection.transaction():
             row = await (await connection.execute(query("maintenance/recompute/lock_repairs"))).fetchone()
@@ -78,15 +82,15 @@ async def _wait_for_lock(connection: Connection) -> None:
 
 
 async def prepare_repairs(connection: Connection) -> None:
-    """Make a connection ready for repairs; once."""
+    """Prepare a connection for repairs, once."""
     async with connection.transaction():
         await create_aggregate_staging(connection)
 
 
 async def repair_hours(connection: Connection, properties: Mapping[str, ObservedProperty]) -> int:
-    """Work off at most `REPAIRS_PER_ROUND_MAX` requests that are ready; return how many there were.
+    """Process at most `REPAIRS_PER_ROUND_MAX` requests that are ready; return their number.
 
-    Each stretch of hours is a transaction of its own. A request that changes meanwhile stays.
+    Each group of consecutive hours is one transaction. A request that changes in the meantime stays.
     """
     async with connection.transaction():
         cursor = await connection.execute(
@@ -97,43 +101,48 @@ async def repair_hours(connection: Connection, properties: Mapping[str, Observed
             HourRepair(datastream, from_datetime(start), log_id, offset, from_datetime(requested))
             for datastream, start, log_id, offset, requested in await cursor.fetchall()
         ]
-    for stretch in consecutive_hours(ready):
+    for group in consecutive_hours(ready):
         async with connection.transaction():
             await recompute_hours(
                 connection,
                 properties,
-                stretch[0].datastream,
-                (stretch[0].start, stretch[-1].start + HOUR),
-                max(one.requested_at for one in stretch),
+                group[0].datastream,
+                (group[0].start, group[-1].start + HOUR),
+                max(request.requested_at for request in group),
             )
             await connection.execute(
                 query("maintenance/recompute/delete_repair_requests"),
                 (
-                    [one.datastream for one in stretch],
-                    [to_datetime(one.start) for one in stretch],
-                    [one.log_id for one in stretch],
-                    [one.log_offset for one in stretch],
+                    [request.datastream for request in group],
+                    [to_datetime(request.start) for request in group],
+                    [request.log_id for request in group],
+                    [request.log_offset for request in group],
                 ),
             )
     if ready:
-        log.info("repaired %d hours of %d datastreams", len(ready), len({one.datastream for one in ready}))
+        log.info(
+            "repaired %d hours of %d datastreams",
+            len(ready),
+            len({request.datastream for request in ready}),
+            extra={"event": "repair.finished", "hours": len(ready)},
+        )
     return len(ready)
 
 
 def consecutive_hours(requests: Iterable[HourRepair]) -> list[Sequence[HourRepair]]:
-    """Return requests in groups of one datastream and of hours that are next to each other.
+    """Return requests in groups of one datastream and consecutive hours.
 
     >>> [len(one) for one in consecutive_hours(HourRepair(1, hour * HOUR, "l", 0, 0) for hour in (5, 3,
     ...  4, 9))]
     [3, 1]
     """
-    found: list[Sequence[HourRepair]] = []
+    groups: list[Sequence[HourRepair]] = []
     for _, each in groupby(sorted(requests), key=lambda one: one.datastream):
-        stretch: list[HourRepair] = []
+        group: list[HourRepair] = []
         for one in each:
-            if stretch and (one.start - stretch[-1].start > HOUR or len(stretch) == REPAIR_HOURS_MAX):
-                found.append(stretch)
-                stretch = []
-            stretch.append(one)
-        found.append(stretch)
-    return found
+            if group and (one.start - group[-1].start > HOUR or len(group) == REPAIR_HOURS_MAX):
+                groups.append(group)
+                group = []
+            group.append(one)
+        groups.append(group)
+    return groups

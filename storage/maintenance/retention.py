@@ -1,7 +1,8 @@
-"""Retention: what is kept how long, by observed property; our own scheduler, for every edition.
+"""Retention: removes old rows, by observed property; scheduled here, so that it works with every edition.
 
-Single observations go first, then aggregates of minutes, then those of hours; days stay. Nothing goes before
-what is coarser is there. What all datastreams have passed goes with its chunks, the rest row by row.
+Single observations are removed first, then aggregates of minutes, then those of hours; days stay. Rows are
+removed only when their coarser aggregates exist. Chunks older than the limits of all datastreams are dropped;
+other rows are deleted.
 """
 
 from __future__ import annotations
@@ -28,27 +29,27 @@ from twin.model.observed_property import ObservedProperty, Retention
 log = logging.getLogger(__name__)
 
 SETTLE_TIME = 2 * HOUR
-"""How old an hour is before its aggregate is looked for: what is on its way then has long been stored."""
+"""The age at which an hour is complete: observations still under way would have been stored by then."""
 
 DELETE_SPAN = DAY
-"""What is deleted of a datastream in one transaction: at a value a second 86,400 rows."""
+"""The time range that one transaction deletes of a datastream: at a value per second 86,400 rows."""
 
 DATASTREAMS_PER_QUERY_MAX = 1_000
-"""Datastreams that are looked through in one statement: some milliseconds."""
+"""The most datastreams in one statement: some milliseconds."""
 
 BACK_OFF_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemovedRows:
-    """What a run removed."""
+    """The numbers of rows that a run removed."""
 
     observations: int = 0
     aggregates: int = 0
-    hours: int = 0  #: of datastreams, after days were made of them
-    messages: int = 0  #: of quarantine
-    payloads: int = 0  #: records whose payloads were forgotten
-    alarms: int = 0  #: events of alarms and incidents, and messages to people
+    hours: int = 0  #: datastreams whose hours were replaced by days
+    messages: int = 0  #: quarantined messages
+    payloads: int = 0  #: records whose payloads were removed
+    alarms: int = 0  #: events of alarms, incidents and notifications
 
     def __add__(self, other: RemovedRows) -> RemovedRows:
         return RemovedRows(**{name: getattr(self, name) + getattr(other, name) for name in self.__slots__})
@@ -56,7 +57,7 @@ class RemovedRows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionCutoffs:
-    """Before which times a datastream's rows go."""
+    """The times before which the rows of a datastream are removed."""
 
     id: int
     property: ObservedProperty
@@ -69,35 +70,39 @@ class RetentionCutoffs:
 async def run_retention(
     settings: HistorianSettings, model: Callable[[], CityModel], clock: Callable[[], Instant]
 ) -> None:
-    """Remove what is old, every `retention_interval_s`, until cancelled; one process at a time does it."""
+    """Remove old rows every `retention_interval_s` until cancelled, in one process at a time."""
     while True:
         try:
             async with await connect(settings.database.get_secret_value(), role="retention") as connection:
                 await prepare_repairs(connection)
                 removed = await apply_retention(connection, model(), settings, clock())
                 if removed is not None and removed != RemovedRows():
-                    log.info("retention: %s", removed)
+                    log.info("retention: %s", removed, extra={"event": "retention.finished"})
             await asyncio.sleep(settings.retention_interval_s)
         except DATABASE_UNAVAILABLE as error:
             raise_if_cancelled()
-            log.warning("retention waits for the database: %s", error)
+            log.warning(
+                "retention waits for the database: %s",
+                error,
+                extra={"event": "retention.database_unavailable"},
+            )
             await asyncio.sleep(BACK_OFF_S)
 
 
 async def apply_retention(
     connection: Connection, model: CityModel, settings: HistorianSettings, now: Instant
 ) -> RemovedRows | None:
-    """Remove what is old at `now`; None when another process is at it. In many transactions, each small."""
+    """Remove the rows that are old at `now`, in many small transactions; None while another process does."""
     if not await _fetch_value(connection, "maintenance/retention/lock_retention"):
         return None
     try:
-        cuts = await _read_cutoffs(connection, model, settings, now)
-        removed = await _drop_chunks(connection, cuts)
-        passed = await _datastreams_to_trim(connection, cuts)
-        for one in cuts:
-            if one.id in passed:
+        cutoffs = await _read_cutoffs(connection, model, settings, now)
+        removed = await _drop_chunks(connection, cutoffs)
+        to_trim = await _datastreams_to_trim(connection, cutoffs)
+        for one in cutoffs:
+            if one.id in to_trim:
                 removed += await _remove_rows(connection, one, model.city.timezone)
-        removed += await _remove_messages(connection, settings, cuts, now)
+        removed += await _remove_messages(connection, settings, cutoffs, now)
         end = now - settings.retention_alarm_days * DAY
         return removed + RemovedRows(alarms=await remove_alarms(connection, end, settings.retention_rows_max))
     finally:
@@ -107,9 +112,9 @@ async def apply_retention(
 async def _read_cutoffs(
     connection: Connection, model: CityModel, settings: HistorianSettings, now: Instant
 ) -> list[RetentionCutoffs]:
-    """Make the hours that lack, and return what may go then."""
+    """Create missing hours, and return what may be removed after that."""
     settled = now - now % HOUR - SETTLE_TIME
-    # Of a property that is retired nobody knows how to make hours: it goes with its chunks.
+    # The hours of a retired property cannot be computed: its rows are removed with their chunks.
     rows = [
         one
         for one in await fetch_rows(connection, "maintenance/retention/list_retained_datastreams")
@@ -140,32 +145,34 @@ async def _read_cutoffs(
 async def _create_missing_hours(
     connection: Connection, model: CityModel, since: Mapping[int, Instant], settled: Instant
 ) -> None:
-    """Make the hours that lack of datastreams, each from a time of its own until `settled`."""
+    """Create the missing hours of datastreams, each from its own time until `settled`."""
     for first in range(0, len(since), DATASTREAMS_PER_QUERY_MAX):
         ids = list(since)[first : first + DATASTREAMS_PER_QUERY_MAX]
         starts = [to_datetime(since[id]) for id in ids]
-        asked = {"datastreams": ids, "starts": starts, "end": to_datetime(settled)}
+        parameters = {"datastreams": ids, "starts": starts, "end": to_datetime(settled)}
         for (id,) in await fetch_rows(
-            connection, "maintenance/retention/list_datastreams_with_observations", asked
+            connection, "maintenance/retention/list_datastreams_with_observations", parameters
         ):
             await create_missing_hours(connection, model.properties, id, since[id], settled)
         await _update_limits(connection, *ids, complete_to=settled)
 
 
-async def _datastreams_to_trim(connection: Connection, cuts: Sequence[RetentionCutoffs]) -> set[int]:
-    """Return the datastreams of which there is something to remove."""
+async def _datastreams_to_trim(connection: Connection, cutoffs: Sequence[RetentionCutoffs]) -> set[int]:
+    """Return the datastreams that have rows to remove."""
     found: set[int] = set()
-    for first in range(0, len(cuts), DATASTREAMS_PER_QUERY_MAX):
-        portion = cuts[first : first + DATASTREAMS_PER_QUERY_MAX]
-        asked = {
-            "datastreams": [one.id for one in portion],
-            "raws": [to_datetime(one.raw) for one in portion],
-            "minutes": [to_datetime(one.minute) for one in portion],
-            "hours": [to_datetime(one.hour) for one in portion],
+    for first in range(0, len(cutoffs), DATASTREAMS_PER_QUERY_MAX):
+        group = cutoffs[first : first + DATASTREAMS_PER_QUERY_MAX]
+        parameters = {
+            "datastreams": [datastream.id for datastream in group],
+            "raws": [to_datetime(datastream.raw) for datastream in group],
+            "minutes": [to_datetime(datastream.minute) for datastream in group],
+            "hours": [to_datetime(datastream.hour) for datastream in group],
         }
         found.update(
             id
-            for (id,) in await fetch_rows(connection, "maintenance/retention/list_datastreams_to_trim", asked)
+            for (id,) in await fetch_rows(
+                connection, "maintenance/retention/list_datastreams_to_trim", parameters
+            )
         )
     return found
 
@@ -179,10 +186,11 @@ def retention_cutoffs(
     complete_to: Instant,
     zone: str,
 ) -> RetentionCutoffs:
-    """Return before which times the rows of a datastream go.
+    """Return the times before which the rows of a datastream are removed.
 
-    Households' single values, and aggregates that are nearly as fine, are kept `personal_max` at most. What
-    is coarser is kept at least as long. What waits for a repair is behind `complete_to`, and stays.
+    Single values of households, and the aggregates of minutes, are kept for at most `personal_max`. Coarser
+    aggregates are kept at least as long as finer ones. Rows that wait for a repair are after `complete_to`,
+    and stay.
     """
     kept: Retention = property.retention
     raw, minute = kept.raw, max(kept.raw, kept.minute)
@@ -199,73 +207,81 @@ def retention_cutoffs(
     )
 
 
-async def _drop_chunks(connection: Connection, cuts: list[RetentionCutoffs]) -> RemovedRows:
-    """Drop the chunks that every datastream has passed."""
-    if not cuts:
+async def _drop_chunks(connection: Connection, cutoffs: list[RetentionCutoffs]) -> RemovedRows:
+    """Drop the chunks that are older than the limits of all datastreams."""
+    if not cutoffs:
         return RemovedRows()
-    raw = min(one.raw for one in cuts)
+    raw = min(datastream.raw for datastream in cutoffs)
     removed = 0
     end = await _fetch_value(
         connection, "maintenance/retention/find_last_whole_chunk", ("observation", to_datetime(raw))
     )
     if end is not None:
         async with connection.transaction():
-            # What is counted is what is dropped.
+            # The lock ensures that exactly the counted rows are dropped.
             await connection.execute(query("maintenance/removal/lock_observations"))
             removed = await _fetch_value(connection, "maintenance/removal/count_observations_before", (end,))
             await connection.execute(query("maintenance/removal/drop_chunks"), ("observation", end))
             await connection.execute(query("maintenance/removal/add_removed_count"), (removed,))
-            await _update_limits(connection, *(one.id for one in cuts), raw_from=from_datetime(end))
-    minute = min(one.minute for one in cuts)
-    for table, cut in (
+            await _update_limits(
+                connection, *(datastream.id for datastream in cutoffs), raw_from=from_datetime(end)
+            )
+    minute = min(datastream.minute for datastream in cutoffs)
+    for table, cutoff in (
         ("assessment", raw),
         ("superseded_observation", raw),
         ("aggregate_minute", minute),
         ("aggregate_ten_minutes", minute),
         ("message_batch", raw),
-        ("entity_value", min(one.hour for one in cuts)),
+        ("entity_value", min(datastream.hour for datastream in cutoffs)),
     ):
         async with connection.transaction():
-            await connection.execute(query("maintenance/removal/drop_chunks"), (table, to_datetime(cut)))
+            await connection.execute(query("maintenance/removal/drop_chunks"), (table, to_datetime(cutoff)))
     return RemovedRows(observations=removed)
 
 
-async def _remove_rows(connection: Connection, cuts: RetentionCutoffs, zone: str) -> RemovedRows:
-    """Remove what one datastream has passed, piece by piece."""
+async def _remove_rows(connection: Connection, cutoffs: RetentionCutoffs, zone: str) -> RemovedRows:
+    """Delete the rows of a datastream before its limits, one time range after the other."""
     observations = aggregates = hours = 0
-    while (first := await first_observation_time(connection, [cuts.id], INSTANT_MIN, cuts.raw)) is not None:
-        end = min(first - first % HOUR + DELETE_SPAN, cuts.raw)
+    while (
+        first := await first_observation_time(connection, [cutoffs.id], INSTANT_MIN, cutoffs.raw)
+    ) is not None:
+        end = min(first - first % HOUR + DELETE_SPAN, cutoffs.raw)
         async with connection.transaction():
             count = await _fetch_value(
-                connection, "maintenance/removal/remove_observations", _range_parameters(cuts.id, first, end)
+                connection,
+                "maintenance/removal/remove_observations",
+                _range_parameters(cutoffs.id, first, end),
             )
             await connection.execute(query("maintenance/removal/add_removed_count"), (count,))
-            await _update_limits(connection, cuts.id, raw_from=end)
+            await _update_limits(connection, cutoffs.id, raw_from=end)
         observations += count
-    asked = _range_parameters(cuts.id, INSTANT_MIN, cuts.minute)
+    parameters = _range_parameters(cutoffs.id, INSTANT_MIN, cutoffs.minute)
     while (
-        start := await _fetch_value(connection, "maintenance/retention/find_first_minute_aggregate", asked)
+        start := await _fetch_value(
+            connection, "maintenance/retention/find_first_minute_aggregate", parameters
+        )
     ) is not None:
-        end = min(from_datetime(start) + DELETE_SPAN, cuts.minute)
+        end = min(from_datetime(start) + DELETE_SPAN, cutoffs.minute)
         async with connection.transaction():
             aggregates += await _fetch_value(
                 connection,
                 "maintenance/removal/remove_minutes",
-                _range_parameters(cuts.id, from_datetime(start), end),
+                _range_parameters(cutoffs.id, from_datetime(start), end),
             )
-            await _update_limits(connection, cuts.id, minute_from=end)
+            await _update_limits(connection, cutoffs.id, minute_from=end)
     async with connection.transaction():
-        made_to = await create_days(connection, cuts.property, cuts.id, cuts.hour, zone)
-        if made_to is not None:
+        days_until = await create_days(connection, cutoffs.property, cutoffs.id, cutoffs.hour, zone)
+        if days_until is not None:
             hours = 1
-            await _update_limits(connection, cuts.id, hour_from=made_to)
+            await _update_limits(connection, cutoffs.id, hour_from=days_until)
     return RemovedRows(observations=observations, aggregates=aggregates, hours=hours)
 
 
 async def _remove_messages(
-    connection: Connection, settings: HistorianSettings, cuts: list[RetentionCutoffs], now: Instant
+    connection: Connection, settings: HistorianSettings, cutoffs: list[RetentionCutoffs], now: Instant
 ) -> RemovedRows:
-    """Forget payloads, and delete what is old in quarantine, unless its replay is asked for."""
+    """Remove old payloads, and old quarantined messages without a requested replay."""
     payloads = messages = 0
     end = to_datetime(now - settings.retention_payload_days * DAY)
     while (
@@ -311,12 +327,13 @@ async def _fetch_value(connection: Connection, name: str, parameters: Any = None
 
 
 async def remove_alarms(connection: Connection, end: Instant, rows_max: int) -> int:
-    """Delete what happened before `end`, `rows_max` rows a transaction; return how many rows.
+    """Delete events of alarms, incidents and notifications before `end`; return the number of rows.
 
-    Open incidents stay, and the last of each cause and area: its number goes on.
+    Each transaction deletes at most `rows_max` rows. The newest event of each alarm, open incidents, and the
+    last incident of each cause and area stay: their numbers continue.
     """
     removed = 0
-    asked = {"end": to_datetime(end), "limit": rows_max}
+    parameters = {"end": to_datetime(end), "limit": rows_max}
     for statement in (
         query("maintenance/removal/remove_alarm_events"),
         query("maintenance/removal/remove_incident_events"),
@@ -327,6 +344,6 @@ async def remove_alarms(connection: Connection, end: Instant, rows_max: int) -> 
         count = rows_max
         while count == rows_max:
             async with connection.transaction():
-                count = (await connection.execute(statement, asked)).rowcount
+                count = (await connection.execute(statement, parameters)).rowcount
             removed += count
     return removed

@@ -1,4 +1,4 @@
-"""Upkeep: what the historian does with what is stored: repairs, recomputations, retention."""
+"""Maintenance of stored rows: runs repairs, recomputation and retention in the historian role."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ MODEL_RETRY_S = 1.0
 
 
 async def run_maintenance(settings: HistorianSettings, models: CityModelSource, clock: Clock) -> None:
-    """Keep the database in order by the city model as it is, until cancelled."""
+    """Run repairs and retention by the present city model, until cancelled."""
     model = await _wait_for_model(models)
 
-    def present() -> CityModel:
+    def current() -> CityModel:
         return model
 
     async def follow() -> None:
@@ -32,18 +32,22 @@ async def run_maintenance(settings: HistorianSettings, models: CityModelSource, 
 
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(follow(), name="model")
-        tasks.create_task(run_repairs(settings.database.get_secret_value(), present, clock), name="repairs")
-        tasks.create_task(run_retention(settings, present, clock), name="retention")
+        tasks.create_task(run_repairs(settings.database.get_secret_value(), current, clock), name="repairs")
+        tasks.create_task(run_retention(settings, current, clock), name="retention")
 
 
 async def _wait_for_model(models: CityModelSource) -> CityModel:
-    """Return the first model that there is; what is on the log is stored meanwhile."""
-    told = False
+    """Wait for the first model and return it; the historian stores records meanwhile."""
+    is_logged = False
     while True:
         try:
             return await models.load()
         except ServiceError as error:
-            if not told:
-                log.warning("repairs and retention wait for the city model: %s", error)
-            told = True
+            if not is_logged:
+                log.warning(
+                    "repairs and retention wait for the city model: %s",
+                    error,
+                    extra={"event": "maintenance.model_unavailable"},
+                )
+            is_logged = True
             await asyncio.sleep(MODEL_RETRY_S)

@@ -1,4 +1,4 @@
-"""What a backup must know of a database, and what a restore does to one before and after it is filled."""
+"""Reads the facts of a database for its backup; prepares an empty database for a restore, and finishes it."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from twin.errors import TwinError
 
 
 class RestoreError(TwinError):
-    """A database cannot be dumped, or not be restored into."""
+    """A database cannot be backed up, or not be restored into."""
 
 
 class DatabaseFacts(NamedTuple):
-    """What a database is."""
+    """The versions of a database."""
 
-    migration: str  #: the last one that was applied
+    migration: str  #: the last applied migration
     timescale: str  #: version of the extension
     edition: str
 
 
 async def read_database_facts(connection: Connection) -> DatabaseFacts:
-    """Return what a database is. Raises RestoreError when it is not one of ours."""
+    """Return the versions of a database. Raises RestoreError when it is not a LiveTwin database."""
     try:
         async with connection.transaction():
             applied = await (await connection.execute(query("schema/list_migrations"))).fetchall()
@@ -39,15 +39,13 @@ async def read_database_facts(connection: Connection) -> DatabaseFacts:
 
 
 async def prepare_restore(connection: Connection, facts: DatabaseFacts) -> None:
-    """Make an empty database ready to be filled; the connection must be in autocommit.
+    """Prepare an empty database for a restore; the connection must be in autocommit mode.
 
-    Raises RestoreError when it is not empty, or its server has not what the dump needs.
+    Raises RestoreError when it is not empty, or when its server lacks what the dump needs.
     """
     tables = await (await connection.execute(query("schema/count_tables"))).fetchone()
     if tables is not None and tables[0]:
-        raise RestoreError(
-            f"the database has {tables[0]} tables already: restore into a new one, and nothing is overwritten"
-        )
+        raise RestoreError(f"the database has {tables[0]} tables, expected none: restore into a new database")
     offered = await (await connection.execute(query("schema/list_timescale_versions"))).fetchall()
     if (facts.timescale,) not in offered:
         versions = ", ".join(str(version) for (version,) in offered) or "none"
@@ -65,6 +63,6 @@ async def prepare_restore(connection: Connection, facts: DatabaseFacts) -> None:
 
 
 async def finish_restore(connection: Connection) -> None:
-    """Let a database that was filled work again."""
+    """Return a restored database to normal operation."""
     await connection.execute(query("schema/end_restore"))
     await connection.execute(query("schema/analyze_database"))

@@ -1,4 +1,4 @@
-"""Migrations: the numbered SQL files that make the schema, each applied once, in order, for ever."""
+"""Migrations: the numbered SQL files that create the schema, each applied once, in order."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MIGRATION_NAME = re.compile(r"\d{4}_[a-z]+(_[a-z0-9]+)+\.sql")
 
 
 class MigrationError(TwinError):
-    """The schema of the database and the migrations of this program do not fit, or one failed."""
+    """The schema of the database does not match the migrations of this program, or a migration failed."""
 
 
 class Migration(NamedTuple):
@@ -29,7 +29,7 @@ class Migration(NamedTuple):
 
     @property
     def checksum(self) -> str:
-        """SHA-256 of the file, hex."""
+        """The SHA-256 of the file, hex."""
         return hashlib.sha256(self.statements).hexdigest()
 
 
@@ -40,17 +40,16 @@ def known_migrations() -> list[Migration]:
 
 
 async def migrate(dsn: str) -> list[str]:
-    """Bring the schema up to date and return the names of the migrations that were applied.
+    """Bring the schema up to date; return the names of the applied migrations.
 
     Each migration is one transaction; an advisory lock lets one process migrate at a time. What only the
-    edition of TimescaleDB can do follows, see `storage.schema.timescale_edition`. Raises ServiceError when
-    the database cannot
-    be reached, and MigrationError when a file that was applied has changed, when the database is newer than
-    this program, or when a migration fails.
+    edition of TimescaleDB supports follows, see `storage.schema.timescale_edition`. Raises ServiceError when
+    the database cannot be reached. Raises MigrationError when an applied file has changed, when the database
+    is newer than this program, or when a migration fails.
     """
     connection = await connect(dsn, role="migrate")
     async with connection:
-        # For the session, not for a transaction: it spans all of them, and ends with the connection.
+        # A lock of the session, since it spans several transactions; it ends with the connection.
         await connection.execute(query("schema/lock_migrations"))
         await connection.execute(query("schema/create_migration_table"))
         await connection.commit()

@@ -1,7 +1,7 @@
-"""The edition of TimescaleDB: found out, never assumed; what only the Community edition can do is added.
+"""Detects the edition of TimescaleDB, and adds the columnstores that only the Community edition supports.
 
 The Apache edition has the same functions in its catalog and refuses to run them, so the licence decides.
-LiveTwin needs nothing of the Community edition: it saves space.
+LiveTwin does not need the Community edition: it only saves space.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ COLUMNSTORE_QUERIES = {
     "aggregate_ten_minutes": "schema/add_columnstore_aggregate_ten_minutes",
     "aggregate_hour": "schema/add_columnstore_aggregate_hour",
 }
-"""Hypertables whose chunks are kept by column once they are some weeks old, with the statements that say so.
+"""Hypertables whose chunks are stored by column after some weeks, with the statements that configure this.
 
-Old enough that hardly anything still changes: an update of a chunk that is kept by column is slower. Segments
-are datastreams, in the order of time, so that a question about one reads little.
+By then rows hardly change: updating a chunk that is stored by column is slower. Segments are datastreams,
+ordered by time, so that a query about one datastream reads little.
 """
 
 
 async def read_edition(connection: Connection) -> TimescaleEdition:
-    """Return the edition that a database runs."""
+    """Return the edition of a database."""
     async with connection.transaction():
         row = await (await connection.execute(query("schema/read_edition"))).fetchone()
     licence, has_policies = row if row is not None else (None, False)
@@ -38,9 +38,10 @@ async def read_edition(connection: Connection) -> TimescaleEdition:
 
 
 async def add_edition_features(connection: Connection) -> list[str]:
-    """Add what the edition can do beyond the migrations; return the hypertables that were changed.
+    """Add what the edition supports beyond the migrations; return the hypertables that were changed.
 
-    Run after the migrations, as often as wanted: what is there stays, also what an administrator has changed.
+    To be called after the migrations; may be repeated. Existing configuration stays, also that of an
+    administrator.
     """
     if await read_edition(connection) == "apache":
         return []
@@ -51,5 +52,9 @@ async def add_edition_features(connection: Connection) -> list[str]:
     for name in added:
         async with connection.transaction():
             await connection.execute(query(COLUMNSTORE_QUERIES[name]))
-        log.info("old chunks of %s are kept by column from now on", name)
+        log.info(
+            "old chunks of %s are stored by column from now on",
+            name,
+            extra={"event": "schema.columnstore_added", "table": name},
+        )
     return added
