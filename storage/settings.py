@@ -1,4 +1,4 @@
-"""Settings of the historian."""
+"""The settings of the historian."""
 
 from __future__ import annotations
 
@@ -8,39 +8,40 @@ from runtime.settings import RoleSettings
 
 
 class HistorianSettings(RoleSettings):
-    """What the historian needs, from environment variables `LIVETWIN_*`."""
+    """The settings of the historian, from environment variables `LIVETWIN_*`."""
 
     historian_rows_max: int = Field(
         default=20_000,
         ge=1,
         le=1_000_000,
-        description="Observations in one transaction; the last record may go beyond.",
+        description="The most observations in one transaction; its last record may exceed this.",
     )
     historian_bytes_max: int = Field(
         default=8 * 1024 * 1024,
         ge=1024,
         le=1024**3,
-        description="Bytes of log records in one transaction; the last record may go beyond.",
+        description="The most bytes of log records in one transaction; its last record may exceed this.",
     )
     historian_pause_ms: int = Field(
         default=75,
         ge=0,
         le=10_000,
-        description="Least time between two transactions, so that a trickle does not cost a commit a record.",
+        description="The least time between two transactions, so that few records do not cause a commit "
+        "each.",
     )
     historian_pause_max_ms: int = Field(
         default=300,
         ge=0,
         le=10_000,
-        description="Time between two transactions while much comes, unless one is full before: a large one "
-        "costs less for each observation.",
+        description="The time between two transactions under load, unless one is full earlier: large ones "
+        "cost less per observation.",
     )
     historian_hold_ms: int = Field(
         default=3_000,
         ge=0,
         le=60_000,
-        description="Longest time that states wait to be written together while many change; "
-        "observations do not wait.",
+        description="The longest time that changing states wait to be written together; observations do "
+        "not wait.",
     )
     audit_interval_s: int = Field(
         default=3_600,
@@ -55,24 +56,24 @@ class HistorianSettings(RoleSettings):
         default=7,
         ge=1,
         le=36_600,
-        description="Days that single values of personal sensors are kept at most, and their aggregates of "
-        "minutes; a property's own retention may be shorter.",
+        description="The most days to keep single values of personal sensors, and their aggregates of "
+        "minutes; the retention of a property may be shorter.",
     )
     retention_payload_days: int = Field(
-        default=7, ge=1, le=36_600, description="Days that the payloads of messages are kept."
+        default=7, ge=1, le=36_600, description="Days to keep the payloads of messages."
     )
     retention_quarantine_days: int = Field(
-        default=30, ge=1, le=36_600, description="Days that quarantined messages are kept."
+        default=30, ge=1, le=36_600, description="Days to keep quarantined messages."
     )
     retention_alarm_days: int = Field(
         default=1_095,
         ge=1,
         le=36_600,
-        description="Days that events of alarms, closed incidents and messages to people are kept.",
+        description="Days to keep events of alarms, closed incidents and notifications.",
     )
     retention_rows_max: int = Field(
         default=10_000,
         ge=100,
         le=1_000_000,
-        description="Quarantined messages, or events of alarms, that retention deletes in one transaction.",
+        description="The most quarantined messages, or events of alarms, to delete in one transaction.",
     )
