@@ -1,1 +1,1 @@
-"""Rules over history: the evaluator of alarms, fed from what is stored instead of from the log."""
+"""Back-tests: what rules would have raised over stored history, by the live evaluator; no database."""

@@ -1,8 +1,8 @@
-"""Back-test: what a rule would have raised over stored history.
+"""Back-tests: the alarms that a rule would have raised over stored history.
 
-The evaluator is the one that runs live; only where the points come from differs. What history cannot know:
-what people did to alarms, what was set aside by an outage or by maintenance, and when nothing could be
-received at all.
+The evaluator is the one that runs live; only the source of the points differs. History does not contain what
+people did to alarms, suppression by an outage or by maintenance, and the times at which the system could not
+receive anything.
 """
 
 from __future__ import annotations
@@ -32,39 +32,39 @@ from twin.instant import Duration, Instant
 from twin.model.city_model import CityModel
 
 FIRINGS_MAX = 100_000
-"""A rule that fires more often is wrong: to count further takes memory and tells nothing."""
+"""A rule that fires more often is wrong, and counting further takes memory."""
 
 
 class TooManyFiringsError(TwinError):
-    """A rule fires so often that nobody needs to know how often exactly."""
+    """A rule fires more than `FIRINGS_MAX` times."""
 
 
 class EntityResult(NamedTuple):
-    """What a rule says of one entity."""
+    """The result of a rule on one entity."""
 
     entity: str
     firings: int
-    active: Duration  #: for how long something was wrong, within the time asked for
+    active: Duration  #: duration of the firings within the requested time
     longest: Duration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BacktestResult:
-    """What a rule says of a time."""
+    """The result of a rule over a time span."""
 
     rule: Rule
     start: Instant
     end: Instant
-    entities: int  #: that the rule is for
-    firings: tuple[Firing, ...]  #: that the time has part in, oldest first
-    by_entity: tuple[EntityResult, ...]  #: those with firings, most active first
+    entities: int  #: number of entities that the rule is for
+    firings: tuple[Firing, ...]  #: those that overlap the time span, oldest first
+    by_entity: tuple[EntityResult, ...]  #: entities with firings, the most active first
     statistics: AlarmStatistics
     nights: tuple[NightCalls, ...]
-    errors: Mapping[str, str]  #: by entity, why the rule could not be evaluated on it
+    errors: Mapping[str, str]  #: by entity, why the rule could not be evaluated there
 
 
 class Backtest:
-    """One rule over history, stretch after stretch."""
+    """One rule over history, chunk after chunk."""
 
     def __init__(self, rule: Rule, model: CityModel) -> None:
         self.rule = rule
@@ -72,10 +72,10 @@ class Backtest:
         bindings = RuleIndex(replace(model, rules={rule.id: rule}))
         bound = [one for id in sorted(model.entities) for one in bindings.rules_of(id).rules.values()]
         self._replays: list[ConditionReplay] = []
-        self._listening: list[SilenceReplay] = []
+        self._silences: list[SilenceReplay] = []
         if isinstance(rule.condition, SilenceCondition | OutageCondition):
             supplies = SharedDependencies(model)
-            self._listening = [SilenceReplay(one, model, supplies) for one in bound]
+            self._silences = [SilenceReplay(one, model, supplies) for one in bound]
         else:
             self._replays = [ConditionReplay.initial(one, model) for one in bound]
 
@@ -86,26 +86,26 @@ class Backtest:
 
     @property
     def datastreams(self) -> frozenset[int]:
-        """The datastreams that the rule listens to."""
-        return frozenset(id for one in self._listening for id in one.datastreams())
+        """The datastreams that the rule monitors for silence."""
+        return frozenset(id for one in self._silences for id in one.datastreams())
 
     @property
     def baseline_series(self) -> frozenset[OperandSeries]:
-        """The series of which must be known what was usual before."""
+        """The series whose baseline must be known at the start of history."""
         return frozenset(replay.bound.series[0] for replay in self._replays if replay.bound.uses_baseline)
 
-    def set_baselines(self, usual: Mapping[OperandSeries, Baseline]) -> None:
-        """Know what was usual before history begins."""
+    def set_baselines(self, baselines: Mapping[OperandSeries, Baseline]) -> None:
+        """Set the baselines as they were before history begins."""
         for replay in self._replays:
-            if replay.bound.uses_baseline and replay.bound.series[0] in usual:
-                replay.condition_state.baseline = usual[replay.bound.series[0]].copy()
+            if replay.bound.uses_baseline and replay.bound.series[0] in baselines:
+                replay.condition_state.baseline = baselines[replay.bound.series[0]].copy()
 
-    def on_chunk(self, columns: Mapping[OperandSeries, PointColumn], stretch: HistoryChunk) -> None:
-        """Take in the next stretch; raise TooManyFiringsError where the rule fires all the time."""
+    def on_chunk(self, columns: Mapping[OperandSeries, PointColumn], chunk: HistoryChunk) -> None:
+        """Evaluate the next chunk. Raises TooManyFiringsError if the rule fires too often."""
         for replay in self._replays:
             replay.on_columns([columns.get(one, EMPTY) for one in replay.bound.series])
-        for listening in self._listening:
-            listening.on_readings(stretch.readings)
+        for silences in self._silences:
+            silences.on_readings(chunk.readings)
         fired = sum(replay.alarm.occurrence for replay in self._replays)
         if fired > FIRINGS_MAX:
             raise TooManyFiringsError(
@@ -114,18 +114,18 @@ class Backtest:
             )
 
     def result(self, start: Instant, end: Instant, least: Severity) -> BacktestResult:
-        """Let time come to the end; return what there was from `start` on, nights by a least severity."""
-        every: list[ConditionReplay | SilenceReplay] = [*self._replays, *self._listening]
-        for one in every:
-            one.end(end)
+        """Advance to the end; return the result from `start` on, with nights by a least severity."""
+        every: list[ConditionReplay | SilenceReplay] = [*self._replays, *self._silences]
+        for replay in every:
+            replay.end(end)
         found = [
             firing
-            for one in every
-            for firing in one.firings()
+            for replay in every
+            for firing in replay.firings()
             if firing.raised < end and (firing.returned is None or firing.returned > start)
         ]
         found.sort(key=lambda one: (one.raised, one.alarm))
-        told = sorted(
+        transitions = sorted(
             (one for one in self._transitions(found) if start <= one.told_time < end),
             key=lambda one: (one.told_time, one.alarm, one.occurrence),
         )
@@ -136,64 +136,85 @@ class Backtest:
             entities=len(every),
             firings=tuple(found),
             by_entity=_by_entity(found, start, end),
-            statistics=statistics(told, start, end),
-            nights=tuple(night_calls(told, start, end, self._model.city.timezone, least)),
-            errors={one.bound.entity: one.error for one in every if one.error},
+            statistics=statistics(transitions, start, end),
+            nights=tuple(night_calls(transitions, start, end, self._model.city.timezone, least)),
+            errors={replay.bound.entity: replay.error for replay in every if replay.error},
         )
 
-    def _transitions(self, listened: list[Firing]) -> list[Transition]:
+    def _transitions(self, firings: list[Firing]) -> list[Transition]:
         found = [
-            Transition(one.alarm, one.rule, one.kind, one.time, one.time, one.severity, one.occurrence)
-            for one in chain.from_iterable(replay.events for replay in self._replays)
+            Transition(
+                firing.alarm,
+                firing.rule,
+                firing.kind,
+                firing.time,
+                firing.time,
+                firing.severity,
+                firing.occurrence,
+            )
+            for firing in chain.from_iterable(replay.events for replay in self._replays)
         ]
-        if self._listening:
-            for number, one in enumerate(listened):
-                rest = one.severity, number
-                found.append(Transition(one.alarm, self.rule.id, "raised", one.raised, one.raised, *rest))
-                if one.returned is not None:
-                    over = one.returned
-                    found.append(Transition(one.alarm, self.rule.id, "returned", over, over, *rest))
+        if self._silences:
+            for number, firing in enumerate(firings):
+                severity_and_number = firing.severity, number
+                found.append(
+                    Transition(
+                        firing.alarm,
+                        self.rule.id,
+                        "raised",
+                        firing.raised,
+                        firing.raised,
+                        *severity_and_number,
+                    )
+                )
+                if firing.returned is not None:
+                    returned = firing.returned
+                    found.append(
+                        Transition(
+                            firing.alarm, self.rule.id, "returned", returned, returned, *severity_and_number
+                        )
+                    )
         return found
 
 
 class BacktestHistory:
-    """Stored history as several back-tests look at it: what they share is read, and made points, once."""
+    """Stored history for several back-tests: shared series are read, and converted to points, once."""
 
     def __init__(self, tests: Sequence[Backtest], model: CityModel) -> None:
         self._tests = tests
         self._model = model
         self._series = SeriesHistory(frozenset().union(*(one.series for one in tests)), model)
-        self._learned = frozenset().union(*(one.baseline_series for one in tests))
+        self._baseline_series = frozenset().union(*(one.baseline_series for one in tests))
 
     @property
     def needs(self) -> HistoryNeeds:
-        """What of history they look at."""
+        """The parts of history that the back-tests look at."""
         return self._series.needs | HistoryNeeds(frozenset().union(*(one.datastreams for one in self._tests)))
 
     @property
     def needs_before(self) -> HistoryNeeds:
-        """What of the `WEEKS_MAX` weeks before must be read, for `remember`."""
-        return baseline_needs(self._learned, self._model)
+        """The parts of the `WEEKS_MAX` weeks before that `set_baselines` needs."""
+        return baseline_needs(self._baseline_series, self._model)
 
     def set_baselines(self, before: HistoryChunk) -> None:
-        """Let every test know what was usual before."""
-        usual = baselines_from(self._learned, before, self._model)
-        for one in self._tests:
-            one.set_baselines(usual)
+        """Set the baselines of every back-test."""
+        baselines = baselines_from(self._baseline_series, before, self._model)
+        for test in self._tests:
+            test.set_baselines(baselines)
 
-    def on_chunk(self, stretch: HistoryChunk) -> None:
-        """Let every test go on over the next stretch; raises TooManyFiringsError."""
-        columns = self._series.columns(stretch)
-        for one in self._tests:
-            one.on_chunk(columns, stretch)
+    def on_chunk(self, chunk: HistoryChunk) -> None:
+        """Evaluate the next chunk in every back-test. Raises TooManyFiringsError."""
+        columns = self._series.columns(chunk)
+        for test in self._tests:
+            test.on_chunk(columns, chunk)
 
 
 def _by_entity(firings: list[Firing], start: Instant, end: Instant) -> tuple[EntityResult, ...]:
     by_entity: defaultdict[str, list[Firing]] = defaultdict(list)
-    for one in firings:
-        by_entity[one.entity].append(one)
+    for firing in firings:
+        by_entity[firing.entity].append(firing)
     found = []
-    for entity, those in by_entity.items():
-        lasted = [min(one.returned or end, end) - max(one.raised, start) for one in those]
-        found.append(EntityResult(entity, len(those), sum(lasted), max(lasted)))
-    return tuple(sorted(found, key=lambda one: (-one.active, one.entity)))
+    for entity, of_entity in by_entity.items():
+        durations = [min(firing.returned or end, end) - max(firing.raised, start) for firing in of_entity]
+        found.append(EntityResult(entity, len(of_entity), sum(durations), max(durations)))
+    return tuple(sorted(found, key=lambda firing: (-firing.active, firing.entity)))

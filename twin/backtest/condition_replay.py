@@ -1,7 +1,7 @@
-"""Replay: a rule on one entity over stored history, by the evaluator that runs live.
+"""The replay of a rule on one entity over stored history, by the evaluator that runs live.
 
-Stretch after stretch, in event time, the points of the rule's operands are judged as on the live log, and an
-`Alarm` follows. Where the rule is quiet, points that cannot change it are passed over without being made
+Chunk after chunk, in event time, the points of the rule's operands are evaluated as on the live log, and an
+`Alarm` follows. Points that cannot change the rule's state are skipped without being created
 (`twin.backtest.prefilter`).
 """
 
@@ -38,15 +38,15 @@ from twin.model.city_model import CityModel
 
 @dataclass(slots=True)
 class ConditionReplay:
-    """Where a replay is. Mutable."""
+    """The state of a replay. Mutable."""
 
     bound: BoundRule
     model: CityModel
     alarm: Alarm
     condition_state: OrderedConditionState
     events: list[AlarmEvent] = field(default_factory=list)
-    screened: bool = True  #: False: each point is judged, also where that cannot change anything
-    error: str = ""  #: the first reason why points could not be judged
+    prefiltered: bool = True  #: False: every point is evaluated, for tests
+    error: str = ""  #: why points could not be evaluated; the first reason
     _peaks: dict[int, float] = field(default_factory=dict)  #: by occurrence
 
     @classmethod
@@ -55,45 +55,45 @@ class ConditionReplay:
         bound: BoundRule,
         model: CityModel,
         *,
-        screened: bool = True,
+        prefiltered: bool = True,
     ) -> ConditionReplay:
         """Return the replay before the first point."""
         alarm = Alarm(alarm_id(bound.rule.id, bound.entity), bound.rule.id, bound.entity)
         alarm.apply_rule(bound.rule, bound.entity)
-        course = OrderedConditionState.initial(bound)
-        return cls(bound, model, alarm, course, screened=screened, error=bound.fault)
+        state = OrderedConditionState.initial(bound)
+        return cls(bound, model, alarm, state, prefiltered=prefiltered, error=bound.fault)
 
     def on_columns(self, columns: Sequence[PointColumn]) -> None:
-        """Take in the next stretch: a column for each operand."""
+        """Evaluate the next chunk: a column for each operand."""
         if self.bound.fault:
             return
-        if not any(len(one) for one in columns):
+        if not any(len(column) for column in columns):
             return
-        known = len(self.events)
-        screen = self._screen(columns)
-        place = self._next(screen, 0)
-        while place < len(screen.times):
-            screen.reach(place)
-            self._step(screen.points(place))
-            place = self._next(screen, place + 1)
-        screen.close()
-        self._note_peaks(columns[0], known)
+        events_before = len(self.events)
+        prefilter = self._prefilter(columns)
+        index = self._next(prefilter, 0)
+        while index < len(prefilter.times):
+            prefilter.reach(index)
+            self._step(prefilter.points(index))
+            index = self._next(prefilter, index + 1)
+        prefilter.close()
+        self._note_peaks(columns[0], events_before)
 
     def end(self, end: Instant) -> None:
-        """Let time come to the end of history."""
-        self._follow(self.condition_state.advance(end), end)
+        """Advance the time to the end of history."""
+        self._apply_changes(self.condition_state.advance(end), end)
 
     def firings(self) -> list[Firing]:
-        """Return what was raised, oldest first."""
+        """Return the firings, oldest first."""
         found = firings_of(self.events)
         for number, one in enumerate(found, 1):
             one.peak = self._peaks.get(number)
         return found
 
-    def _next(self, screen: Prefilter, place: int) -> int:
-        return screen.next(place) if self.screened else place
+    def _next(self, prefilter: Prefilter, index: int) -> int:
+        return prefilter.next(index) if self.prefiltered else index
 
-    def _screen(self, columns: Sequence[PointColumn]) -> Prefilter:
+    def _prefilter(self, columns: Sequence[PointColumn]) -> Prefilter:
         condition = self.bound.rule.condition
         if isinstance(condition, ExpressionCondition):
             return ExpressionPrefilter(self.bound, self.condition_state, columns, erred=bool(self.error))
@@ -107,19 +107,19 @@ class ConditionReplay:
                 return ValuePrefilter.of(self.bound, self.condition_state, columns[0])
 
     def _step(self, points: Mapping[int, Point]) -> None:
-        shifts = self.condition_state.on_points(points)
+        changes = self.condition_state.on_points(points)
         self.error = self.error or self.condition_state.error
-        if shifts:
-            self._follow(shifts, shifts[-1].time)
+        if changes:
+            self._apply_changes(changes, changes[-1].time)
 
-    def _follow(self, shifts: Sequence[SeverityChange], now: Instant) -> None:
-        change = ConditionChange(0, INSTANT_MIN, (), shifts)  # nothing of it is late: it only goes on
+    def _apply_changes(self, changes: Sequence[SeverityChange], now: Instant) -> None:
+        change = ConditionChange(0, INSTANT_MIN, (), changes)  # no change is late: time only advances
         self.events += apply_change(
             self.alarm, change, lambda shift: explain(shift, self.bound, self.model), StreamTime(now, 0)
         )
 
-    def _note_peaks(self, column: PointColumn, known: int) -> None:
-        """Look through a stretch for the worst value of each occurrence that it has part in."""
+    def _note_peaks(self, column: PointColumn, events_before: int) -> None:
+        """Update the worst value of each occurrence that a chunk overlaps."""
         condition = self.bound.rule.condition
         if (
             not isinstance(condition, ThresholdCondition)
@@ -129,8 +129,8 @@ class ConditionReplay:
             return
         counted = usable(self.bound, column)
         worst = max if self.bound.level_config.above else min
-        since = max(0, known - 1)  # what was under way was told by an event before
-        for occurrence, (start, end) in _times(self.events[since:]).items():
+        since = max(0, events_before - 1)  # the occurrence under way had its event before
+        for occurrence, (start, end) in _occurrence_times(self.events[since:]).items():
             first, last = np.searchsorted(column.times, (start, end))
             values = column.values[first:last][counted[first:last]]
             if len(values):
@@ -138,11 +138,11 @@ class ConditionReplay:
                 self._peaks[occurrence] = worst(found, self._peaks.get(occurrence, found))
 
 
-def _times(events: Sequence[AlarmEvent]) -> dict[int, tuple[Instant, Instant]]:
-    """Return when the occurrences that events tell of began and ended, both within what values are for."""
+def _occurrence_times(events: Sequence[AlarmEvent]) -> dict[int, tuple[Instant, Instant]]:
+    """Return the start and the end of the occurrences that events have."""
     found: dict[int, tuple[Instant, Instant]] = {}
-    for one in events:
-        if one.raised_time is not None:
-            end = one.returned_time if one.returned_time is not None else INSTANT_MAX
-            found[one.occurrence] = one.raised_time, end
+    for event in events:
+        if event.raised_time is not None:
+            end = event.returned_time if event.returned_time is not None else INSTANT_MAX
+            found[event.occurrence] = event.raised_time, end
     return found

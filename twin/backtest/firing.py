@@ -18,43 +18,43 @@ class Firing(msgspec.Struct, kw_only=True):
 
     alarm: str
     entity: str
-    sensor: str = ""  #: or the supply; empty unless the alarm is of one
+    sensor: str = ""  #: or the dependency; empty unless the alarm is about one
     raised: Instant
-    returned: Instant | None = None  #: None: it goes on
+    returned: Instant | None = None  #: None: it has not ended
     severity: Severity  #: the worst
-    peak: float | None = None  #: the value furthest beyond the threshold; None where no value is compared
+    peak: float | None = None  #: the value furthest beyond the threshold; None if no value is compared
     sentence_en: str = ""
     sentence_nl: str = ""
 
     def lasted(self, end: Instant) -> Duration:
-        """Return how long it lasted; one that goes on, until `end`."""
+        """Return its duration; if it has not ended, until `end`."""
         return (self.returned if self.returned is not None else end) - self.raised
 
 
 def firings_of(events: Iterable[AlarmEvent]) -> list[Firing]:
-    """Return what came of alarms in the end, in order of the first event of each occurrence.
+    """Return the firings of alarms, in order of the first event of each occurrence.
 
-    The events of each alarm are in order of revision. An occurrence that was retracted is none.
+    The events of each alarm are in order of revision. A retracted occurrence is no firing.
     """
     found: dict[tuple[str, int], Firing] = {}
-    for one in events:
-        key = one.alarm, one.occurrence
-        if one.kind == "retracted":
+    for event in events:
+        key = event.alarm, event.occurrence
+        if event.kind == "retracted":
             found.pop(key, None)
-        elif one.raised_time is not None:
-            known = found.get(key)
-            if known is None:
-                known = found[key] = Firing(
-                    alarm=one.alarm,
-                    entity=one.entity,
-                    sensor=one.sensor,
-                    raised=one.raised_time,
-                    severity=one.severity,
-                    sentence_en=one.sentence_en,
-                    sentence_nl=one.sentence_nl,
+        elif event.raised_time is not None:
+            firing = found.get(key)
+            if firing is None:
+                firing = found[key] = Firing(
+                    alarm=event.alarm,
+                    entity=event.entity,
+                    sensor=event.sensor,
+                    raised=event.raised_time,
+                    severity=event.severity,
+                    sentence_en=event.sentence_en,
+                    sentence_nl=event.sentence_nl,
                 )
-            known.raised, known.returned = one.raised_time, one.returned_time
-            known.severity = max(known.severity, one.severity)
+            firing.raised, firing.returned = event.raised_time, event.returned_time
+            firing.severity = max(firing.severity, event.severity)
     return list(found.values())
 
 
@@ -62,14 +62,14 @@ def firings_of(events: Iterable[AlarmEvent]) -> list[Firing]:
 
 
 class ChangedFiring(NamedTuple):
-    """A time at which both say that something is wrong, but not from when until when, or not how bad."""
+    """A firing of both rules whose times or severity differ."""
 
     before: Firing
     after: Firing
 
 
 class FiringDifference(NamedTuple):
-    """What the one rule says that the other does not."""
+    """The difference between the firings of two rules."""
 
     added: tuple[Firing, ...]
     removed: tuple[Firing, ...]
@@ -78,41 +78,43 @@ class FiringDifference(NamedTuple):
 
 
 def compare_firings(before: Iterable[Firing], after: Iterable[Firing]) -> FiringDifference:
-    """Return what is other after than before, by entity and sensor; oldest first."""
+    """Return the differences between two lists of firings, by entity and sensor; oldest first."""
     known: defaultdict[tuple[str, str], list[Firing]] = defaultdict(list)
-    for one in before:
-        known[one.entity, one.sensor].append(one)
-    same = {_key(one) for one in before}
+    for firing in before:
+        known[firing.entity, firing.sensor].append(firing)
+    same = {_key(firing) for firing in before}
     added: list[Firing] = []
     changed: list[ChangedFiring] = []
-    met: set[tuple[str, str, Instant]] = set()
+    matched: set[tuple[str, str, Instant]] = set()
     unchanged = 0
-    for one in after:
-        if _key(one) in same:
+    for firing in after:
+        if _key(firing) in same:
             unchanged += 1
-            met.add(_place(one))
+            matched.add(_identity(firing))
             continue
-        other = next((each for each in known[one.entity, one.sensor] if _meet(one, each)), None)
-        if other is None:
-            added.append(one)
+        overlapping = next(
+            (each for each in known[firing.entity, firing.sensor] if _overlap(firing, each)), None
+        )
+        if overlapping is None:
+            added.append(firing)
         else:
-            met.add(_place(other))
-            changed.append(ChangedFiring(other, one))
-    removed = [one for one in before if _place(one) not in met]
+            matched.add(_identity(overlapping))
+            changed.append(ChangedFiring(overlapping, firing))
+    removed = [firing for firing in before if _identity(firing) not in matched]
     return FiringDifference(tuple(added), tuple(removed), tuple(changed), unchanged)
 
 
-def _key(one: Firing) -> tuple[str, str, Instant, Instant | None, int]:
-    return one.entity, one.sensor, one.raised, one.returned, int(one.severity)
+def _key(firing: Firing) -> tuple[str, str, Instant, Instant | None, int]:
+    return firing.entity, firing.sensor, firing.raised, firing.returned, int(firing.severity)
 
 
-def _place(one: Firing) -> tuple[str, str, Instant]:
-    return one.entity, one.sensor, one.raised
+def _identity(firing: Firing) -> tuple[str, str, Instant]:
+    return firing.entity, firing.sensor, firing.raised
 
 
-def _meet(one: Firing, other: Firing) -> bool:
-    return one.raised < _end(other) and other.raised < _end(one)
+def _overlap(first: Firing, second: Firing) -> bool:
+    return first.raised < _end(second) and second.raised < _end(first)
 
 
-def _end(one: Firing) -> Instant:
-    return one.returned if one.returned is not None else INSTANT_MAX
+def _end(firing: Firing) -> Instant:
+    return firing.returned if firing.returned is not None else INSTANT_MAX

@@ -1,4 +1,4 @@
-"""Stretches of stored history: what was kept of some series over a time, and the columns that come of it."""
+"""Chunks of stored history, and the columns of points that they contain."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from twin.state.window_history import WindowHistory
 
 @dataclass(frozen=True, slots=True)
 class HistoryNeeds:
-    """What of history is looked at."""
+    """The parts of history that are needed."""
 
-    datastreams: frozenset[int] = frozenset()  #: each observation of them
-    windows: frozenset[tuple[WindowName, int]] = frozenset()  #: each closed window, by size and datastream
-    derived: frozenset[tuple[str, str]] = frozenset()  #: each value that was derived, by entity and name
+    datastreams: frozenset[int] = frozenset()  #: every observation of these datastreams
+    windows: frozenset[tuple[WindowName, int]] = frozenset()  #: every closed window, by size and datastream
+    derived: frozenset[tuple[str, str]] = frozenset()  #: every derived value, by entity and name
 
     def __or__(self, other: HistoryNeeds) -> HistoryNeeds:
         return HistoryNeeds(
@@ -37,33 +37,33 @@ class HistoryNeeds:
 
 @dataclass(frozen=True, slots=True)
 class HistoryChunk:
-    """What was kept over a time; what is not there was not kept."""
+    """The stored history of a time span."""
 
     start: Instant
     end: Instant
     readings: Mapping[int, DatastreamReadings] = field(default_factory=dict)  #: by datastream
-    #: those that end in it, ascending, by size and datastream
+    #: the windows that end in it, ascending, by size and datastream
     windows: Mapping[tuple[WindowName, int], Sequence[Aggregate]] = field(default_factory=dict)
     #: ascending (time, value, flags), by entity and name
     derived: Mapping[tuple[str, str], Sequence[tuple[Instant, float, int]]] = field(default_factory=dict)
 
 
 class SeriesHistory:
-    """Some series over stored history, stretch after stretch."""
+    """Some series over stored history, chunk after chunk."""
 
     def __init__(self, series: Iterable[OperandSeries], model: CityModel) -> None:
         self._model = model
         self._series = frozenset(series)
-        self._behind = {one: datastreams_behind(one, model) for one in self._series}
+        self._behind = {each: datastreams_of_series(each, model) for each in self._series}
         self._observed = {
-            one: ObservedSeries(model.properties[one.name], behind)
-            for one, behind in self._behind.items()
-            if behind and one.over == "instant"
+            each: ObservedSeries(model.properties[each.name], datastreams)
+            for each, datastreams in self._behind.items()
+            if datastreams and each.over == "instant"
         }
 
     @property
     def needs(self) -> HistoryNeeds:
-        """What of history they are made of."""
+        """The parts of history that the series consist of."""
         return HistoryNeeds(
             frozenset(each.id for one in self._observed.values() for each in one.datastreams),
             frozenset(
@@ -75,46 +75,50 @@ class SeriesHistory:
             frozenset((one.entity, one.name) for one, behind in self._behind.items() if not behind),
         )
 
-    def columns(self, stretch: HistoryChunk) -> dict[OperandSeries, PointColumn]:
-        """Return the points of the next stretch."""
-        return {one: self._column(one, stretch) for one in self._series}
+    def columns(self, chunk: HistoryChunk) -> dict[OperandSeries, PointColumn]:
+        """Return the points of the next chunk."""
+        return {one: self._column(one, chunk) for one in self._series}
 
-    def _column(self, series: OperandSeries, stretch: HistoryChunk) -> PointColumn:
-        behind = self._behind[series]
-        if not behind:
-            rows = stretch.derived.get((series.entity, series.name), ())
+    def _column(self, series: OperandSeries, chunk: HistoryChunk) -> PointColumn:
+        datastreams = self._behind[series]
+        if not datastreams:
+            rows = chunk.derived.get((series.entity, series.name), ())
             interval = _derived_interval(series, self._model)
             return PointColumn.from_points(
                 [derived_point(value, time, flags, interval) for time, value, flags in rows]
             )
         if series.over == "instant":
             readings = {
-                one.id: found for one in behind if (found := stretch.readings.get(one.id)) is not None
+                one.id: found for one in datastreams if (found := chunk.readings.get(one.id)) is not None
             }
             return self._observed[series].column(readings) if readings else EMPTY
-        return self._windows(series, behind, stretch)
+        return self._windows(series, datastreams, chunk)
 
     def _windows(
-        self, series: OperandSeries, behind: Sequence[Datastream], stretch: HistoryChunk
+        self, series: OperandSeries, datastreams: Sequence[Datastream], chunk: HistoryChunk
     ) -> PointColumn:
-        told = sorted(
-            (one for each in behind for one in stretch.windows.get((series.over, each.id), ())),
-            key=lambda one: (one.start, one.datastream),
+        aggregates = sorted(
+            (
+                aggregate
+                for each in datastreams
+                for aggregate in chunk.windows.get((series.over, each.id), ())
+            ),
+            key=lambda aggregate: (aggregate.start, aggregate.datastream),
         )
         property = self._model.properties[series.name]
         points: list[Point] = []
-        for _, group in groupby(told, key=lambda one: one.start):
-            trail = WindowHistory()
+        for _, group in groupby(aggregates, key=lambda aggregate: aggregate.start):
+            history = WindowHistory()
             for last in group:
-                trail.add(last)
-            point = window_point(series, last, trail, property)
+                history.add(last)
+            point = window_point(series, last, history, property)
             if point is not None:
                 points.append(point)
         return PointColumn.from_points(points)
 
 
-def datastreams_behind(series: OperandSeries, model: CityModel) -> tuple[Datastream, ...]:
-    """Return the datastreams whose observations a series follows from; none of what is derived."""
+def datastreams_of_series(series: OperandSeries, model: CityModel) -> tuple[Datastream, ...]:
+    """Return the datastreams of a series; none for derived values."""
     return tuple(
         one
         for one in model.datastreams_of(series.entity, series.name)
@@ -123,7 +127,7 @@ def datastreams_behind(series: OperandSeries, model: CityModel) -> tuple[Datastr
 
 
 def _derived_interval(series: OperandSeries, model: CityModel) -> Duration:
-    """Return how often a derived value is made anew, as far as the model tells."""
+    """Return the expected interval of a derived value, as far as the model has it."""
     if not series.name.startswith(AREA_PREFIX):
         return derived_interval(series.name) or model.interval_of(series.entity)
     name = series.name.removeprefix(AREA_PREFIX)

@@ -1,4 +1,4 @@
-"""Nights: how often a rule would have woken somebody."""
+"""Night calls: how often a rule would have called the person on duty at night."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from twin.instant import Instant, to_datetime
 
 NIGHT_STARTS = 22
 NIGHT_ENDS = 7
-"""Local hours: whoever is on call sleeps in between."""
+"""Local hours of the night."""
 
 
 class NightCalls(NamedTuple):
-    """A night, by the date of its evening, and how many alarms were told in it."""
+    """The number of alarms in a night; the night is named by the date of its evening."""
 
     evening: date
     alarms: int
@@ -27,9 +27,9 @@ class NightCalls(NamedTuple):
 def night_calls(
     transitions: Iterable[Transition], start: Instant, end: Instant, timezone: str, least: Severity
 ) -> list[NightCalls]:
-    """Return every night that start ≤ t < end has part in, with the alarms of at least a severity told in it.
+    """Return every night that start ≤ t < end overlaps, with its alarms of at least a severity.
 
-    An alarm is told when it is raised, and again when it is worse than it was.
+    An alarm counts when it is raised, and again when it worsens.
     """
     zone = ZoneInfo(timezone)
     counts = Counter(

@@ -1,4 +1,4 @@
-"""Columns: a stretch of a series of points as arrays, so that a run over history makes few of them points."""
+"""Columns of points: a chunk of a series as arrays, so that few points become objects."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class PointColumn:
     values: Values
     flags: Flags
     valid_until: Instants
-    point: Callable[[int], Point]  #: the point at a place
+    point: Callable[[int], Point]  #: returns the point at an index
 
     def __len__(self) -> int:
         return len(self.times)
 
     @classmethod
     def from_points(cls, points: Sequence[Point]) -> PointColumn:
-        """Return the column of points that are there already."""
+        """Return a column of existing points."""
         return cls(
             np.array([one.time for one in points], np.int64),
             np.array([one.value for one in points], np.float64),

@@ -1,4 +1,4 @@
-"""Readings: the stored observations of one datastream over a stretch of time, and the column they make."""
+"""The stored observations of one datastream over a time span, and their column of points."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from twin.state.freshness import live_duration
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DatastreamReadings:
-    """Calibrated and judged, ascending in phenomenon time, each time once."""
+    """Calibrated and assessed observations, ascending in phenomenon time, each time once."""
 
     times: Instants
     received: Instants
@@ -30,23 +30,23 @@ class DatastreamReadings:
 
 
 def calibrated(times: Instants, values: Values, calibrations: Sequence[Calibration]) -> Values:
-    """Return raw values as they are after calibration; `calibrations` are ordered by their start."""
+    """Return raw values after calibration; `calibrations` are ordered by their start."""
     if not calibrations or not len(times):
         return values
-    edges = {edge for one in calibrations for edge in (one.start, one.end)}
+    edges = {edge for calibration in calibrations for edge in (calibration.start, calibration.end)}
     first, end = int(times[0]), int(times[-1]) + 1
-    marks = [first, *sorted(edge for edge in edges if first < edge < end), end]
+    bounds = [first, *sorted(edge for edge in edges if first < edge < end), end]
     found = values.copy()
-    for start, stop in pairwise(marks):
-        one = calibration_at(calibrations, start)
-        if one is not None:
+    for start, stop in pairwise(bounds):
+        calibration = calibration_at(calibrations, start)
+        if calibration is not None:
             part = slice(*np.searchsorted(times, (start, stop)))
-            found[part] = one.gain * found[part] + one.offset
+            found[part] = calibration.gain * found[part] + calibration.offset
     return found
 
 
 def flags_by_times(times: Instants, received: Instants, property: ObservedProperty, interval: int) -> Flags:
-    """Return LATE and CLOCK_SKEW where they hold: `twin.quality.quality_check.check_times` of many."""
+    """Return the LATE and CLOCK_SKEW flags of many observations, as live ingest sets them."""
     lag = received - times
     late = np.where(lag > property.quality.late_after + interval, int(QualityFlag.LATE), 0)
     skew = np.where(-lag > property.quality.skew_after, int(QualityFlag.CLOCK_SKEW), 0)
@@ -55,19 +55,20 @@ def flags_by_times(times: Instants, received: Instants, property: ObservedProper
 
 @dataclass(slots=True)
 class ObservedSeries:
-    """A property of an entity, stretch after stretch: what `twin.alarms.evaluation.operand_points` tells of
-    it live.
+    """A property of an entity, chunk after chunk, with the points that it has live.
+
+    See `twin.alarms.evaluation.operand_points`.
     """
 
     property: ObservedProperty
-    datastreams: Sequence[Datastream]  #: those that are nobody's personal data
+    datastreams: Sequence[Datastream]  #: those without personal data
     _newest: dict[int, Observation] = field(default_factory=dict)
 
     def column(self, readings: Mapping[int, DatastreamReadings]) -> PointColumn:
-        """Return the points of the next stretch; `readings` are those of its datastreams, by id."""
+        """Return the points of the next chunk; `readings` are those of its datastreams, by id."""
         if len(self.datastreams) == 1:
             found = readings.get(self.datastreams[0].id)
-            return _of_one(self.datastreams[0], found) if found is not None else EMPTY
+            return _single_datastream_column(self.datastreams[0], found) if found is not None else EMPTY
         return self._combined(readings)
 
     def _combined(self, readings: Mapping[int, DatastreamReadings]) -> PointColumn:
@@ -96,18 +97,18 @@ class ObservedSeries:
     def _point(self, time: int, by_id: Mapping[int, Datastream]) -> Point:
         parts = [CombinationInput(one, None, by_id[id].interval) for id, one in sorted(self._newest.items())]
         combined = combine(self.property, parts)
-        behind = [(self._newest[id], by_id[id].interval) for id in combined.datastreams]
-        valid = max(one.phenomenon_time + live_duration(interval) for one, interval in behind)
-        sources = tuple(ObservationRef(one.datastream, one.phenomenon_time) for one, _ in behind)
+        used = [(self._newest[id], by_id[id].interval) for id in combined.datastreams]
+        valid = max(one.phenomenon_time + live_duration(interval) for one, interval in used)
+        sources = tuple(ObservationRef(one.datastream, one.phenomenon_time) for one, _ in used)
         return Point(time, combined.value, combined.flags, valid, sources)
 
 
-def _of_one(datastream: Datastream, readings: DatastreamReadings) -> PointColumn:
+def _single_datastream_column(datastream: Datastream, readings: DatastreamReadings) -> PointColumn:
     live, id = live_duration(datastream.interval), datastream.id
     times, values, flags = readings.times, readings.values, readings.flags
 
-    def point(place: int) -> Point:
-        time = int(times[place])
-        return Point(time, float(values[place]), int(flags[place]), time + live, (ObservationRef(id, time),))
+    def point(index: int) -> Point:
+        time = int(times[index])
+        return Point(time, float(values[index]), int(flags[index]), time + live, (ObservationRef(id, time),))
 
     return PointColumn(times, values, flags, times + live, point)

@@ -1,7 +1,7 @@
-"""Replay of rules about what does not come, over when messages were received: silent sensors, and outages.
+"""The replay of rules about silent sensors and outages, over the times at which messages were received.
 
-History does not know when nothing could be received at all, because we were away: live, that time does not
-count; here it does.
+History does not contain the times at which the system itself could not receive. Live, they do not count as
+silence; here they do.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ _NONE: Instants = np.zeros(0, np.int64)
 
 @dataclass(slots=True)
 class SilenceReplay:
-    """A rule that listens, on one entity. Mutable."""
+    """A rule about silence on one entity. Mutable."""
 
     bound: BoundRule
     model: CityModel
     supplies: SharedDependencies
     error: str = ""
-    _told: defaultdict[int, list[tuple[Instants, Instants]]] = field(
+    _readings: defaultdict[int, list[tuple[Instants, Instants]]] = field(
         default_factory=lambda: defaultdict(list)
     )  # by datastream: times of reception and of measurement
     _firings: list[Firing] = field(default_factory=list)
 
     def datastreams(self) -> frozenset[int]:
-        """Return the datastreams that are listened to."""
+        """Return the datastreams that the rule monitors."""
         sensors = {one.id for one in self._sensors()}
         return frozenset(one.id for one in self.model.datastreams.values() if one.sensor in sensors)
 
@@ -58,86 +58,90 @@ class SilenceReplay:
         return []
 
     def on_readings(self, readings: Mapping[int, DatastreamReadings]) -> None:
-        """Take in the next stretch; what was measured in it may have been received later."""
+        """Add the next chunk; observations measured in it may have been received later."""
         for id in self.datastreams() & readings.keys():
-            self._told[id].append((readings[id].received, readings[id].times))
+            self._readings[id].append((readings[id].received, readings[id].times))
 
     def end(self, end: Instant) -> None:
-        """Evaluate all, up to the end of history."""
+        """Evaluate all chunks, up to the end of history."""
         condition = self.bound.rule.condition
         if isinstance(condition, SilenceCondition):
             for sensor in self._sensors():
-                heard = self._heard(sensor, self.bound.entity)
+                heard = self._report_times(sensor, self.bound.entity)
                 self._firings += self._silences(condition, sensor, heard, end)
         elif isinstance(condition, OutageCondition):
             for supply in self.supplies.of_entity(self.bound.entity, condition):
                 self._firings += self._outages(condition, supply, end)
 
     def firings(self) -> list[Firing]:
-        """Return what was raised, oldest first of each sensor or supply."""
+        """Return the firings, oldest first for each sensor or dependency."""
         return self._firings
 
-    def _heard(self, sensor: Sensor, entity: str | None = None) -> Instants:
-        """Return when something new was received of a sensor, as it is told to the stage of alarms."""
-        told = [
+    def _report_times(self, sensor: Sensor, entity: str | None = None) -> Instants:
+        """Return when new data of a sensor were received, as reported to the alarm stage."""
+        pairs = [
             pair
             for one in self.model.datastreams.values()
             if one.sensor == sensor.id and entity in (None, one.entity)
-            for pair in self._told.get(one.id, ())
+            for pair in self._readings.get(one.id, ())
         ]
-        if not told:
+        if not pairs:
             return _NONE
-        received = np.concatenate([pair[0] for pair in told])
-        measured = np.concatenate([pair[1] for pair in told])
+        received = np.concatenate([pair[0] for pair in pairs])
+        measured = np.concatenate([pair[1] for pair in pairs])
         order = np.lexsort((measured, received))
         received, measured = received[order], measured[order]
         newest = np.maximum.accumulate(measured)
-        news = np.concatenate(([True], newest[1:] > newest[:-1]))
-        return _spaced(received[news], report_spacing(sensor))
+        is_new = np.concatenate(([True], newest[1:] > newest[:-1]))
+        return _spaced(received[is_new], report_spacing(sensor))
 
     def _silences(
-        self, silence: SilenceCondition, sensor: Sensor, heard: Instants, end: Instant
+        self, silence: SilenceCondition, sensor: Sensor, reports: Instants, end: Instant
     ) -> Iterable[Firing]:
-        if not len(heard):
+        if not len(reports):
             return
-        following = np.append(heard[1:], end)
+        following = np.append(reports[1:], end)
         limit = silent_from(silence, sensor, SensorActivity(received_time=0), INSTANT_MIN)
-        for place in np.flatnonzero(following - heard > limit).tolist():
-            last = int(heard[place])
-            words = silence_sentence(
+        for index in np.flatnonzero(following - reports > limit).tolist():
+            last = int(reports[index])
+            sentences = silence_sentence(
                 self.bound.rule.title, self._name(), sensor.id, (last, self.bound.timezone), returned=False
             )
             yield self._firing(
                 sensor.id,
                 silent_from(silence, sensor, SensorActivity(last, last), INSTANT_MIN),
-                int(following[place]) if place + 1 < len(heard) else None,
-                words,
+                int(following[index]) if index + 1 < len(reports) else None,
+                sentences,
             )
 
     def _outages(self, outage: OutageCondition, supply: str, end: Instant) -> Iterable[Firing]:
         carried = self.supplies.dependent_sensors(supply)
-        heard = {id: self._heard(one) for id, one in carried.items()}
-        heard = {id: times for id, times in heard.items() if len(times)}
-        if not heard:
+        reports = {id: self._report_times(one) for id, one in carried.items()}
+        reports = {id: times for id, times in reports.items() if len(times)}
+        if not reports:
             return
-        everything = np.unique(np.concatenate(list(heard.values())))
-        following = np.append(everything[1:], end)
-        # No report is missed sooner than half of the shortest interval, and the grace, after anything came.
-        least = min(carried[id].interval for id in heard) // 2 + TRANSMISSION_GRACE
-        for place in np.flatnonzero(following - everything > least).tolist():
-            last, until = int(everything[place]), int(following[place])
-            life = DependencyActivity(_last_of(heard, last))
+        all_reports = np.unique(np.concatenate(list(reports.values())))
+        following = np.append(all_reports[1:], end)
+        # No report is missed earlier than half of the shortest interval, and the grace, after a reception.
+        shortest_gap = min(carried[id].interval for id in reports) // 2 + TRANSMISSION_GRACE
+        for index in np.flatnonzero(following - all_reports > shortest_gap).tolist():
+            last, until = int(all_reports[index]), int(following[index])
+            life = DependencyActivity(_last_reports(reports, last))
             due = life.outage_from(outage, carried, INSTANT_MIN)
             if due is not None and due < until:
-                what = supply, len(carried)
-                words = outage_sentence(
-                    self.bound.rule.title, self._name(), what, (last, self.bound.timezone), returned=False
+                dependency = supply, len(carried)
+                sentences = outage_sentence(
+                    self.bound.rule.title,
+                    self._name(),
+                    dependency,
+                    (last, self.bound.timezone),
+                    returned=False,
                 )
-                over = until if place + 1 < len(everything) else None
-                yield self._firing(alarm_suffix(outage, supply), due, over, words)
+                returned = until if index + 1 < len(all_reports) else None
+                yield self._firing(alarm_suffix(outage, supply), due, returned, sentences)
 
     def _firing(
-        self, sensor: str, raised: Instant, returned: Instant | None, words: tuple[str, str]
+        self, sensor: str, raised: Instant, returned: Instant | None, sentences: tuple[str, str]
     ) -> Firing:
         condition = self.bound.rule.condition
         assert isinstance(condition, SilenceCondition | OutageCondition)  # noqa: S101 - others do not listen
@@ -148,27 +152,27 @@ class SilenceReplay:
             raised=raised,
             returned=returned,
             severity=condition.severity,
-            sentence_en=words[0],
-            sentence_nl=words[1],
+            sentence_en=sentences[0],
+            sentence_nl=sentences[1],
         )
 
     def _name(self) -> str:
         return self.model.entities[self.bound.entity].name
 
 
-def _last_of(heard: Mapping[str, Instants], until: Instant) -> dict[str, Instant]:
-    """Return when each sensor was heard last up to an instant; those that were."""
-    places = {id: int(times.searchsorted(until, "right")) for id, times in heard.items()}
-    return {id: int(heard[id][place - 1]) for id, place in places.items() if place}
+def _last_reports(reports: Mapping[str, Instants], until: Instant) -> dict[str, Instant]:
+    """Return the last report of each sensor up to an instant; sensors without one are left out."""
+    counts = {id: int(times.searchsorted(until, "right")) for id, times in reports.items()}
+    return {id: int(reports[id][place - 1]) for id, place in counts.items() if place}
 
 
 def _spaced(times: Instants, every: int) -> Instants:
-    """Return the times without those that follow too soon on one that stays."""
+    """Return the times without those that follow too soon after a kept one."""
     if len(times) < 2 or int(np.diff(times).min()) >= every:
         return times
     kept: list[int] = []
-    place = 0
-    while place < len(times):
-        kept.append(int(times[place]))
-        place = int(times.searchsorted(times[place] + every))
+    index = 0
+    while index < len(times):
+        kept.append(int(times[index]))
+        index = int(times.searchsorted(times[index] + every))
     return np.array(kept, np.int64)

@@ -150,9 +150,9 @@ def by_course(rule: BoundRule, points: list[Point], end: Instant) -> list[tuple[
 
 
 def by_replay(
-    rule: BoundRule, points: list[Point], end: Instant, cuts: list[int], *, screened: bool = True
+    rule: BoundRule, points: list[Point], end: Instant, cuts: list[int], *, prefiltered: bool = True
 ) -> list[tuple[Instant, Instant]]:
-    replay = ConditionReplay.initial(rule, MODEL, screened=screened)
+    replay = ConditionReplay.initial(rule, MODEL, prefiltered=prefiltered)
     for start, stop in pairwise([0, *sorted(cuts), len(points)]):
         replay.on_columns([PointColumn.from_points(points[start:stop])])
     replay.end(end)
@@ -181,7 +181,7 @@ def test_so_it_is_over_a_long_time(name: str, seed: int) -> None:
     found = by_replay(rule, points, end, [7, 300, 301, 1500])
     assert found or RULES[name].end < end or RULES[name].schedule is not None
     assert found == by_course(rule, points, end)
-    assert found == by_replay(rule, points, end, [1000], screened=False)
+    assert found == by_replay(rule, points, end, [1000], prefiltered=False)
 
 
 @pytest.mark.parametrize("measure", ["absolute", "percent", "spread"])
@@ -207,7 +207,7 @@ def test_so_are_deviations_whatever_is_passed_over(
     found = by_replay(rule, points, end, [10, 25, 700, 1500, 1501])
     assert found
     assert found == by_course(rule, points, end)
-    assert found == by_replay(rule, points, end, [], screened=False)
+    assert found == by_replay(rule, points, end, [], prefiltered=False)
 
 
 def test_an_hour_is_learned_once_no_point_of_it_may_change() -> None:
@@ -247,8 +247,8 @@ def test_expressions_are_the_course_of_the_same_points(name: str, seed: int) -> 
     operands[-1] = [one for one in operands[-1] if not 300 <= (one.time - START) // MINUTE < 420]
     end = START + 26 * HOUR
     found: list[tuple[list[tuple[Instant, Instant]], str]] = []
-    for screened, cuts in ((True, [*range(7, 1440, 41)]), (True, []), (False, [500])):
-        replay = ConditionReplay.initial(rule, MODEL, screened=screened)
+    for prefiltered, cuts in ((True, [*range(7, 1440, 41)]), (True, []), (False, [500])):
+        replay = ConditionReplay.initial(rule, MODEL, prefiltered=prefiltered)
         for start, stop in pairwise([0, *cuts, 1440]):
             inside = range(START + start * MINUTE, START + stop * MINUTE)
             replay.on_columns(
