@@ -2,8 +2,10 @@
 
 A prefilter computes from arrays what a rule compares at each moment, or bounds of it. Moments that cannot
 change anything are skipped; the others are evaluated by the one evaluator, as on the live log. So a prefilter
-may pass too many moments, and never too few. Evaluating every point of 30 days of one-minute values of 100
-entities would take 25 s for a threshold and several minutes for a rate, instead of 1 to 4 s.
+may pass too many moments, and never too few.
+
+Evaluating every point of 30 days of one-minute values of 100 entities takes 24 s of CPU for a threshold, 34 s
+for a deviation and 50 s for an expression of two operands; with prefilters it takes 0.8, 1.8 and 1.8 s.
 """
 
 from __future__ import annotations
