@@ -103,7 +103,8 @@ class BenchCity:
         """Return ten times the values of readings; those of a datastream rise by 1, then fall by 1."""
         cycle, datastream = np.divmod(readings, self.datastreams)
         rise = _TENTHS_RISE - np.abs(cycle % (2 * _TENTHS_RISE) - _TENTHS_RISE)
-        return _TENTHS_MIN + rise + datastream % _TENTHS_APART
+        tenths: Numbers = _TENTHS_MIN + rise + datastream % _TENTHS_APART
+        return tenths
 
     def model(self) -> CityModel:
         """Return the city; the ids of its datastreams are replaced when it is applied."""

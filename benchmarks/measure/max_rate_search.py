@@ -78,8 +78,8 @@ def measure_with_rules(
         at[rate] = measure_running_system(replace(options, rate=rate), system)
         tell(f"{rate} messages/s, {options.city.rules} rules: {_told(at[rate])}")
     flat_out = measure_running_system(replace(options, rate=FLAT_OUT), system)
-    rate = f"{flat_out.delivered_messages_rate:.0f} messages/s"
-    tell(f"{rate} were told, flat out, {options.city.rules} rules; {_told(flat_out)}")
+    flat_out_rate = f"{flat_out.delivered_messages_rate:.0f} messages/s"
+    tell(f"{flat_out_rate} were told, flat out, {options.city.rules} rules; {_told(flat_out)}")
     return RatesWithRules(flat_out=flat_out, at=at)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
 from socket import gethostname
@@ -145,7 +145,7 @@ class ModelSource:
         )
         return copy
 
-    async def watch(self) -> AsyncIterator[CityModel]:
+    async def watch(self) -> AsyncGenerator[CityModel, None]:
         """Yield the model whenever its version changes; poll every `MODEL_POLL_S`.
 
         Without an earlier `load()`, yield the first model as soon as the database has it.

@@ -33,7 +33,7 @@ def running() -> Iterator[Running]:
         certificate = (
             "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=livetwin"
         )
-        files = ["-keyout", accounts / "server.key", "-out", accounts / "server.crt"]
+        files = ["-keyout", str(accounts / "server.key"), "-out", str(accounts / "server.crt")]
         subprocess.run(
             ["openssl", *certificate.split(), "-addext", f"subjectAltName=IP:{LOOPBACK}", *files],
             check=True,

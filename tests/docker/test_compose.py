@@ -82,7 +82,7 @@ def test_a_device_speaks_tls_with_a_password_of_its_own(running: Running) -> Non
         "v": 18.9,
     }
     command = ["mosquitto_pub", "-h", host, "-p", str(port), "-q", "1", "-V", "mqttv5"]
-    command += ["--cafile", project.secrets / "accounts/server.crt", "-u", "weather-overdie"]
+    command += ["--cafile", str(project.secrets / "accounts/server.crt"), "-u", "weather-overdie"]
     command += ["-t", "livetwin/alkmaar/weather-overdie/observations", "-m", json.dumps([record])]
     refused = subprocess.run([*command, "-P", "wrong"], check=False, capture_output=True, text=True)
     assert refused.returncode != 0

@@ -49,6 +49,7 @@ def frozen(pid: int) -> Iterator[None]:
 def stored(system: System) -> int:
     with psycopg.connect(system.postgres) as connection:
         row = connection.execute("SELECT count(*) FROM observation").fetchone()
+        assert row is not None
         return int(row[0])
 
 
@@ -59,7 +60,8 @@ def health(system: System) -> tuple[int, str]:
 
 def newest(system: System, street: str) -> str | None:
     answer = httpx.get(f"{system.http}/v1/entities/{street}/state").raise_for_status().json()
-    return answer["properties"].get("noise_level", {}).get("phenomenonTime")
+    time: str | None = answer["properties"].get("noise_level", {}).get("phenomenonTime")
+    return time
 
 
 def test_the_live_path_does_not_wait_for_the_database(

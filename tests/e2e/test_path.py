@@ -105,7 +105,8 @@ def uplink(device: str, time: Instant, fields: dict[str, float]) -> bytes:
 
 def state(system: System, entity: str, property: str) -> dict[str, Any]:
     answer = httpx.get(f"{system.http}/v1/entities/{entity}/state").raise_for_status()
-    return answer.json()["properties"][property]
+    found: dict[str, Any] = answer.json()["properties"][property]
+    return found
 
 
 def recent() -> Instant:
@@ -139,7 +140,8 @@ def wait_for_history(system: System, entity: str, property: str, time: Instant, 
 
     def raw() -> list[dict[str, Any]]:
         answer = httpx.get(url, params={"property": property, **span}).raise_for_status()
-        return answer.json()["observations"]
+        observations: list[dict[str, Any]] = answer.json()["observations"]
+        return observations
 
     expected = (format_instant(time), value)
     wait_until(lambda: expected in [(one["phenomenonTime"], one["value"]) for one in raw()], raw)

@@ -79,7 +79,7 @@ System = Any
 def history(system: System, series: RecordedSeries, interval: str, **more: str) -> list[dict[str, Any]]:
     start, end = series.span
     query = {
-        "property": series.property,
+        "property": series.observed_property,
         "start": format_instant(start),
         "end": format_instant(end),
         "interval": interval,
@@ -138,6 +138,7 @@ def stored(system: System) -> tuple[int, ...]:
     """Return how many observations and hours are stored, how many are in these, and what waits for repair."""
     with psycopg.connect(system.postgres) as connection:
         row = connection.execute(STORED).fetchone()
+        assert row is not None
         return tuple(row)
 
 
@@ -147,7 +148,7 @@ def check_stored_hours(system: System, series: RecordedSeries) -> None:
         rows = connection.execute(
             "SELECT start, count, suspect, expected, mean, minimum, maximum, first, last "
             "FROM aggregate_hour JOIN datastream ON datastream.id = datastream_id WHERE property = %s",
-            (series.property,),
+            (series.observed_property,),
         ).fetchall()
     told = {from_datetime(start): figures for start, *figures in rows}
     wanted = {start: one for (start, _), one in hourly_buckets(series).items()}
@@ -237,7 +238,7 @@ def check_that_there_is_something_to_find(
 ) -> None:
     """The recordings hold what they are made for."""
     hours = hourly_buckets(water)
-    assert sum(1 for one in hours.values() if one.suspect == 4 and one.count == 0) >= 20
+    assert sum(1 for one in hours.values() if one.suspect == 4 and one.usable == 0) >= 20
     false_zero = from_datetime(datetime.fromisoformat("2017-10-29T00:00:00+00:00"))
     assert hours[false_zero, false_zero + HOUR][:3] == (0, 4, 0.0)
     steps = [b.time - a.time for a, b in zip(water.values, water.values[1:], strict=False)]

@@ -9,6 +9,7 @@ import math
 import re
 from collections import defaultdict
 from functools import cache, partial
+from typing import Any
 
 from fastcrc import crc16
 
@@ -16,7 +17,7 @@ from cities import default_city
 from cities.folder_reader import read_city
 from ingest.decoders import registry
 from ingest.decoding import Decoded, PayloadError, Reading
-from ingest.mqtt.session import MqttMessage
+from ingest.mqtt.message import MqttMessage
 from ingest.pipeline.intake import Intake, ProcessedMessage
 from ingest.pipeline.records import RecordBuilder
 from ingest.pipeline.routes import TopicRoutes
@@ -38,6 +39,7 @@ from tests.support.pipelines.intake import make_intake
 from twin.instant import INSTANT_MAX, INSTANT_MIN
 from twin.model.city_model import CityModel
 from twin.quality.plausibility import QuarantineReason
+from twin.wire.codec import Codec
 from twin.wire.messages import OBSERVATIONS, QUARANTINE
 
 PAYLOAD_BYTES_MAX = 256 * 1024
@@ -186,8 +188,8 @@ def _check_taken(taken: ProcessedMessage) -> None:
 def _check_records(taken: ProcessedMessage) -> None:
     for record in RecordBuilder("run-1", lambda: RECEIVED).records([taken]):
         assert len(record.value) <= 1_000_000
-        codec = QUARANTINE if record.topic == "quarantine" else OBSERVATIONS
-        assert codec.encode(codec.decode(record.value)) == record.value  # type: ignore[attr-defined]
+        codec: Codec[Any] = QUARANTINE if record.topic == "quarantine" else OBSERVATIONS
+        assert codec.encode(codec.decode(record.value)) == record.value
 
 
 def topic_target() -> FuzzTarget:

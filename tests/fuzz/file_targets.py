@@ -226,5 +226,6 @@ def _read_recording(kind: str, data: bytes) -> str:
         contents = read_files([path], ReadOptions(timezone="Europe/Amsterdam"))
     except RecordingError as error:
         return error_text(error).partition(": ")[2]
-    assert all(INSTANT_MIN <= one.time <= INSTANT_MAX for one in (*contents.samples, *contents.messages))
+    times = [*(one.time for one in contents.samples), *(one.time for one in contents.messages)]
+    assert all(INSTANT_MIN <= time <= INSTANT_MAX for time in times)
     return f"{'samples' if contents.samples else ''} {'messages' if contents.messages else ''}"

@@ -23,9 +23,8 @@ from tests.support.payloads.device_payloads import RECEIVED
 from twin.alarms import messages as alarm_messages
 from twin.alarms.rules.rule import Rule, decode_rule, encode_rule
 from twin.errors import MessageError
-from twin.model import duty
 from twin.state.sketch import decode_sketches
-from twin.wire import messages
+from twin.wire import duty_messages, messages
 from twin.wire.codec import LAYOUT_VERSION, Codec
 
 _STORED: dict[str, Codec[Any]] = {
@@ -33,7 +32,7 @@ _STORED: dict[str, Codec[Any]] = {
     topics.UPDATES: messages.UPDATES,
     topics.AGGREGATES: messages.AGGREGATES,
     topics.ALARMS: alarm_messages.ALARMS,
-    topics.NOTIFICATIONS: duty.NOTIFICATIONS,
+    topics.NOTIFICATIONS: duty_messages.NOTIFICATIONS,
     topics.QUARANTINE: messages.QUARANTINE,
 }
 _WORDS = (
@@ -51,7 +50,7 @@ def log_targets() -> list[FuzzTarget]:
     """Return a target for each codec, for each topic that is stored, and for what comes back from outside."""
     codecs = {
         f"{group}-{name.lower()}": one
-        for group, module in (("twin", messages), ("alarms", alarm_messages), ("duty", duty))
+        for group, module in (("twin", messages), ("alarms", alarm_messages), ("duty", duty_messages))
         for name, one in vars(module).items()
         if isinstance(one, Codec)
     }

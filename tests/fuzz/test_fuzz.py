@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -41,7 +42,7 @@ def test_what_once_broke_a_law_breaks_it_no_more(target: FuzzTarget) -> None:
         run_input(target, path.read_bytes())
 
 
-def test_nothing_breaks_a_law(target: FuzzTarget, tmp_path: pytest.TempPathFactory) -> None:
+def test_nothing_breaks_a_law(target: FuzzTarget, tmp_path: Path) -> None:
     report = fuzz(target, SEED, inputs=INPUTS, seconds=SECONDS)
     assert report.crash is None, (
         f"{report.crash}; FUZZ_SEED={SEED} does it again. Mend it, and copy "

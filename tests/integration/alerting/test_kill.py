@@ -57,7 +57,7 @@ class Moments:
 
     def behaviour(self, _: str) -> Behaviour:
         with self._lock:
-            return self.dice.choices(("accept", "refuse", "hang", "drop"), (6, 2, 1, 1))[0]  # type: ignore[return-value]
+            return self.dice.choices(("accept", "refuse", "hang", "drop"), (6, 2, 1, 1))[0]
 
 
 def events() -> list[AlarmEvent]:

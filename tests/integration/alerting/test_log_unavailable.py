@@ -203,7 +203,7 @@ async def forwarded_port(database: str, port: int) -> AsyncIterator[None]:
                 await writer.drain()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        to_read, to_write = await asyncio.open_connection(there["host"], there["port"])
+        to_read, to_write = await asyncio.open_connection(str(there["host"]), there["port"])
         await asyncio.gather(carry(reader, to_write), carry(to_read, writer))
 
     async with await asyncio.start_server(connected, "127.0.0.1", port):

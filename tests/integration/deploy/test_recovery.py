@@ -27,7 +27,7 @@ def receiving(dsn: str, folder: Path) -> Iterator[None]:
     """Receive the write-ahead log of a server into a folder meanwhile."""
     folder.mkdir()
     command = [
-        find_postgres_program("pg_receivewal"),
+        str(find_postgres_program("pg_receivewal")),
         f"--directory={folder}",
         "--slot=livetwin",
         f"--dbname={dsn}",
@@ -73,12 +73,12 @@ async def test_the_moment_before_a_mistake_is_reached(service_folder: Path) -> N
         await insert(server.dsn(), 0, 300)
         with receiving(server.dsn(), log):
             backup = [
-                find_postgres_program("pg_basebackup"),
+                str(find_postgres_program("pg_basebackup")),
                 f"--pgdata={base}",
                 "--wal-method=none",
                 "--checkpoint=fast",
             ]
-            await asyncio.to_thread(subprocess.run, [*backup, f"--dbname={server.dsn()}"], check=True)
+            await asyncio.to_thread(subprocess.check_call, [*backup, f"--dbname={server.dsn()}"])
             await insert(server.dsn(), 300, 500)
             await mistake(server.dsn(), log)
         assert await count(server.dsn()) == 0

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from aiokafka.structs import ConsumerRecord
 
@@ -41,7 +42,7 @@ class FakeModelSource:
 
 @asynccontextmanager
 async def running_ingest(
-    mqtt: tuple[str, int], kafka: str, model: FakeModelSource | None = None, **settings: object
+    mqtt: tuple[str, int], kafka: str, model: FakeModelSource | None = None, **settings: Any
 ) -> AsyncIterator[asyncio.Task[None]]:
     options = IngestSettings(mqtt_host=mqtt[0], mqtt_port=mqtt[1], kafka=kafka, **settings)
     task = asyncio.create_task(run(options, model or FakeModelSource()))

@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from ingest.mqtt.message import MqttMessage
 from ingest.mqtt.session import MqttSession, MqttSessionOptions
@@ -32,7 +33,7 @@ async def open_session(
     buffer_bytes_max: int = 1_000_000,
     share: str = "livetwin",
     tls: ssl.SSLContext | None = None,
-    **timeouts: float,
+    **timeouts: Any,
 ) -> AsyncIterator[MqttSession]:
     options = MqttSessionOptions(
         broker=MqttAccess(host=address[0], port=address[1], tls=tls),

@@ -7,6 +7,7 @@ import gc
 import hashlib
 import json
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 from aiokafka.structs import ConsumerRecord
@@ -25,6 +26,10 @@ from tests.support.brokers.mqtt_publisher import publish
 from twin.instant import SECOND
 from twin.model.observation import Observation
 from twin.wire.messages import QUARANTINE, QuarantinedMessage
+
+
+def holds_more_than(count: int, found: list[ConsumerRecord]) -> bool:
+    return len({one.phenomenon_time for one in all_observations(found)}) > count
 
 
 def at_us(second: int) -> int:
@@ -61,12 +66,9 @@ async def test_nothing_is_lost_when_ingest_is_ended_again_and_again(
     messages = [(NOISE_TOPIC, native_payload(at(number), float(number % 100))) for number in range(count)]
     publishing = asyncio.create_task(asyncio.to_thread(publish, mqtt, messages))
 
-    def times(records: list[ConsumerRecord]) -> set[int]:
-        return {one.phenomenon_time for one in all_observations(records)}
-
     for goal in (500, 1_200, 2_000, count):
         async with running_ingest(mqtt, kafka, batch_messages_max=20):
-            await read_until(kafka, "observations", 4, lambda found, goal=goal: len(times(found)) > goal)
+            await read_until(kafka, "observations", 4, partial(holds_more_than, goal))
     await publishing
 
 

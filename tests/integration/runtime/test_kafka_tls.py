@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
@@ -22,12 +22,12 @@ PARTITION = TopicPartition("observations", 0)
 
 
 @pytest.fixture
-def authority(service_folder: Path) -> Iterator[CertificateAuthority]:
+def authority(service_folder: Path) -> CertificateAuthority:
     return CertificateAuthority(service_folder)
 
 
 def access(
-    bootstrap: str, authority: CertificateAuthority, protocol: str = "SSL", **settings: object
+    bootstrap: str, authority: CertificateAuthority, protocol: str = "SSL", **settings: Any
 ) -> KafkaAccess:
     found = {
         "kafka": bootstrap,
@@ -96,7 +96,7 @@ async def test_a_broker_that_wants_a_certificate_gets_ours(
     server, client = authority.issue("kafka", "localhost", "127.0.0.1"), authority.issue("ingest")
     async with secure_kafka(service_folder, server, client_authority=authority.certificate_file) as kafka:
         await refused(access(kafka.bootstrap, authority))
-        files = {"kafka_cert": client.certificate, "kafka_key": client.key}
+        files: dict[str, Any] = {"kafka_cert": client.certificate, "kafka_key": client.key}
         await write_and_read(access(kafka.bootstrap, authority, **files))
 
 

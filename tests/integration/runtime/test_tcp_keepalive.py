@@ -68,6 +68,7 @@ def test_connections_to_the_mqtt_broker_have_keepalive(listener: int) -> None:
     access = MqttAccess(host="127.0.0.1", port=listener)
     access.configure_client(client)
     client.connect_async(access.host, access.port)
+    assert client.on_socket_open is not None
     with socket.create_connection(("127.0.0.1", listener)) as connection:
         client.on_socket_open(client, None, connection)
         assert user_timeout_ms(connection) == tcp_keepalive.USER_TIMEOUT_MS

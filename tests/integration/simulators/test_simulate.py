@@ -21,6 +21,7 @@ from runtime.clock import system_clock
 from simulators import service
 from simulators.fleet import fleet
 from simulators.settings import SimulatorSettings
+from twin.errors import ServiceError
 from twin.instant import HOUR, SECOND, format_instant
 from twin.model.city_model import CityPlan
 
@@ -39,16 +40,23 @@ class Listener:
         self.subscribed = asyncio.Event()
         loop = asyncio.get_running_loop()
         self._client = client = Client(CallbackAPIVersion.VERSION2, client_id="listener", clean_session=False)
-        client.on_connect = lambda *_: client.subscribe("#", qos=1)
-        client.on_subscribe = lambda *_: loop.call_soon_threadsafe(self.subscribed.set)
+
+        def on_connect(*_: Any) -> None:
+            client.subscribe("#", qos=1)
+
+        def on_subscribe(*_: Any) -> None:
+            loop.call_soon_threadsafe(self.subscribed.set)
+
+        client.on_connect = on_connect
+        client.on_subscribe = on_subscribe
         client.on_message = self._on_message
         client.connect("127.0.0.1", port)
         client.loop_start()
 
     def _on_message(self, client: Client, data: Any, message: MQTTMessage) -> None:
         self.topics[message.topic] += 1
-        self.newest[message.topic] = message.payload
-        self.payloads[message.topic].add(message.payload)
+        self.newest[message.topic] = bytes(message.payload)
+        self.payloads[message.topic].add(bytes(message.payload))
 
     def close(self) -> None:
         self._client.disconnect()
@@ -174,5 +182,5 @@ async def test_a_city_waits_for_its_broker(service_folder: Path) -> None:
 
 
 async def test_a_city_without_sensors_is_refused() -> None:
-    with pytest.raises(service.ServiceError, match="no sensor that can be simulated"):
+    with pytest.raises(ServiceError, match="no sensor that can be simulated"):
         await service.run(SimulatorSettings(), fleet(0))

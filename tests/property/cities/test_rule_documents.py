@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -81,7 +81,8 @@ def thresholds(draw: st.DrawFn) -> ThresholdCondition:
         return ThresholdCondition(
             operand=draw(own), direction="above", levels=(level,), transform=transform, times=times
         )
-    direction = draw(st.sampled_from(["above", "below"]))
+    directions: list[Literal["above", "below"]] = ["above", "below"]
+    direction = draw(st.sampled_from(directions))
     plain = transform is None
     return ThresholdCondition(
         operand=draw(own),

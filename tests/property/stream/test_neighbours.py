@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 from hypothesis import given
@@ -45,7 +46,7 @@ def ended(arrivals: list[Observation], size: int = 3) -> dict[str, Any]:
 
 @given(reports, st.randoms(use_true_random=False), st.integers(1, 4))
 def test_any_order_of_arrival_leads_to_the_same_verdicts(
-    arrivals: list[Observation], dice, size: int
+    arrivals: list[Observation], dice: random.Random, size: int
 ) -> None:
     shuffled = list(arrivals)
     dice.shuffle(shuffled)
@@ -53,7 +54,7 @@ def test_any_order_of_arrival_leads_to_the_same_verdicts(
 
 
 @given(reports, st.data())
-def test_repeated_observations_change_no_verdict(arrivals: list[Observation], data) -> None:
+def test_repeated_observations_change_no_verdict(arrivals: list[Observation], data: st.DataObject) -> None:
     again = data.draw(st.lists(st.sampled_from(arrivals), max_size=5)) if arrivals else []
     assert ended([*arrivals, *again]) == ended(arrivals)
 

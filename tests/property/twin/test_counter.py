@@ -68,7 +68,7 @@ def test_corrections_by_one_unit_never_count_twice(steps: list[int]) -> None:
 
 
 @given(readings, st.data())
-def test_a_sequence_that_is_split_anywhere_has_the_same_sum(values: list[float], data) -> None:
+def test_a_sequence_that_is_split_anywhere_has_the_same_sum(values: list[float], data: st.DataObject) -> None:
     whole = [counter_increase((n, a), (n + 1, b)).amount for n, (a, b) in enumerate(pairwise(values))]
     cut = data.draw(st.integers(0, len(values) - 1))
     halves = (values[: cut + 1], values[cut:])

@@ -14,6 +14,7 @@ from twin.model.datastream_policy import WINDOW_SIZES, DatastreamPolicy
 from twin.model.observation import Observation
 from twin.model.observed_property import BUILT_IN_PROPERTIES
 from twin.state.datastream_state import LATE_MAX, DatastreamSnapshot, DatastreamState, ObservationOutcome
+from twin.state.open_windows import WindowKey
 from twin.state.window import WindowAccumulator, aggregate_of, window_start
 
 FUTURE_MAX = 5 * MINUTE
@@ -168,5 +169,5 @@ def test_what_comes_too_late_asks_for_a_repair_and_its_window_says_so() -> None:
     outcome, _, _ = state.observe(Observation(1, 500_000, 200 * SECOND, 1.0), terms, FUTURE_MAX)
     assert outcome is ObservationOutcome.REPAIR
     told = {window: lacking for window, _, lacking in state.emit_windows(TOLD_AT_THE_END, terms)}
-    assert told[HOUR, 0]
+    assert told[WindowKey(HOUR, 0)]
     assert not list(state.emit_windows(TOLD_AT_THE_END, terms))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from typing import Any
 
@@ -39,14 +40,16 @@ def final_states(arrivals: list[Observation]) -> dict[str, Any]:
 
 
 @given(st.lists(observations, max_size=40), st.randoms(use_true_random=False))
-def test_any_order_of_arrival_ends_in_the_same_state(arrivals: list[Observation], dice) -> None:
+def test_any_order_of_arrival_ends_in_the_same_state(
+    arrivals: list[Observation], dice: random.Random
+) -> None:
     shuffled = list(arrivals)
     dice.shuffle(shuffled)
     assert final_states(shuffled) == final_states(arrivals)
 
 
 @given(st.lists(observations, max_size=30), st.data())
-def test_arriving_twice_changes_nothing(arrivals: list[Observation], data) -> None:
+def test_arriving_twice_changes_nothing(arrivals: list[Observation], data: st.DataObject) -> None:
     again = data.draw(st.lists(st.sampled_from(arrivals), max_size=10)) if arrivals else []
     assert final_states([*arrivals, *again]) == final_states(arrivals)
 

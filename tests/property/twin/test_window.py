@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from itertools import pairwise
 from math import floor
 
@@ -131,7 +132,9 @@ def test_a_percentile_is_within_a_hundredth_of_the_value_of_its_rank(some: list[
 
 
 @given(values, st.lists(st.integers(0, 300), max_size=4), st.randoms(use_true_random=False))
-def test_sketches_merge_in_any_order_into_the_same_bytes(some: list[float], cuts: list[int], dice) -> None:
+def test_sketches_merge_in_any_order_into_the_same_bytes(
+    some: list[float], cuts: list[int], dice: random.Random
+) -> None:
     edges = [0, *sorted(cuts), len(some)]
     parts = [Sketch(some[start:end]) for start, end in pairwise(edges) if start < end]
     dice.shuffle(parts)
@@ -151,7 +154,7 @@ def test_a_sketch_is_what_its_bytes_say(some: list[float]) -> None:
 
 
 @given(st.lists(st.floats(-1e300, 1e300), min_size=40, max_size=200), st.randoms(use_true_random=False))
-def test_the_order_does_not_matter_even_where_bins_are_full(some: list[float], dice) -> None:
+def test_the_order_does_not_matter_even_where_bins_are_full(some: list[float], dice: random.Random) -> None:
     shuffled = list(some)
     dice.shuffle(shuffled)
     half = len(some) // 2

@@ -30,18 +30,21 @@ def _batches(log: SimulatedLog) -> Iterator[AlarmBatch]:
 
 def alarm_revisions_are_unique(log: SimulatedLog) -> Iterator[str]:
     """What is told twice under one revision is the same, and revisions rise where it is told first."""
-    told: dict[tuple[str, int], object] = {}
+    published: dict[tuple[str, int], AlarmEvent | IncidentEvent] = {}
     highest: dict[str, int] = {}
     for batch in _batches(log):
-        for one in (*batch.alarms, *batch.incidents):
-            is_alarm = isinstance(one, AlarmEvent)
-            name = f"alarm {one.alarm}" if is_alarm else f"incident {one.incident.rpartition('~')[0]}"
-            if told.setdefault((name, one.revision), one) is not one:
-                if told[name, one.revision] != one:
-                    yield f"revision {one.revision} of {name}: {told[name, one.revision]} and {one}"
-            elif one.revision <= highest.get(name, 0):
-                yield f"revision {one.revision} of {name} comes behind {highest[name]}"
-            highest[name] = max(one.revision, highest.get(name, 0))
+        named: list[tuple[str, AlarmEvent | IncidentEvent]] = [
+            *((f"alarm {one.alarm}", one) for one in batch.alarms),
+            *((f"incident {one.incident.rpartition('~')[0]}", one) for one in batch.incidents),
+        ]
+        for name, event in named:
+            known = published.setdefault((name, event.revision), event)
+            if known is not event:
+                if known != event:
+                    yield f"revision {event.revision} of {name}: {known} and {event}"
+            elif event.revision <= highest.get(name, 0):
+                yield f"revision {event.revision} of {name} follows {highest[name]}"
+            highest[name] = max(event.revision, highest.get(name, 0))
 
 
 def _newest(log: SimulatedLog) -> tuple[dict[str, AlarmEvent], dict[str, IncidentEvent]]:

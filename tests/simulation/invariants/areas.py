@@ -142,10 +142,11 @@ def _records(log: SimulatedLog, wanted: str) -> Iterator[bytes]:
 def silent_sensors_are_reported(ending: FinalState, judged: CheckedObservations) -> Iterator[str]:
     """A sensor of which nothing came for long enough is silent, by what the state says of it."""
     for id, found in judged.items():
-        told = ending.database.states.get(id)
+        state = ending.database.states.get(id)
         interval = ending.model.datastreams[id].interval
         wanted = freshness(found[-1].phenomenon_time, interval, ending.now)
-        if told is not None and freshness(told.observation.phenomenon_time, interval, ending.now) != wanted:
+        stored = state.observation if state is not None else None
+        if stored is not None and freshness(stored.phenomenon_time, interval, ending.now) != wanted:
             yield f"datastream {id} is not said to be {wanted}"
 
 

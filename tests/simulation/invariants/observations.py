@@ -118,32 +118,33 @@ def states_match_oracle(ending: FinalState, judged: CheckedObservations) -> Iter
     """The state of each datastream and of each property is what the whole set says."""
     model, database = ending.model, ending.database
     for id, found in judged.items():
-        told = database.states.get(id)
-        if told is None or told.observation[:2] != found[-1][:2] or told.observation[3:] != found[-1][3:]:
-            yield f"state of datastream {id}: told {told}, expected {found[-1]}"
+        state = database.states.get(id)
+        stored = state.observation if state is not None else None
+        if stored is None or stored[:2] != found[-1][:2] or stored[3:] != found[-1][3:]:
+            yield f"state of datastream {id}: stored {state}, expected {found[-1]}"
     places = {(one.entity, one.property) for one in model.datastreams.values()}
     outvoted = neighbour_oracle.disagreeing_values(judged, model, database.updates)
     for entity, property in sorted(places):
         update = database.updates.get((entity, property))
-        if any(model.policy_of(one).personal for one in model.datastreams_of(entity, property)):
+        datastreams = model.datastreams_of(entity, property)
+        if any(model.policy_of(one).personal for one in datastreams):
             continue
-        state = property_oracle.expected_property_state(model.datastreams_of(entity, property), judged, model)
-        if state is None or update is None:
-            if state is not None or update is not None:
-                yield f"state of {entity} {property}: told {update}, expected {state}"
+        expected = property_oracle.expected_property_state(datastreams, judged, model)
+        if expected is None or update is None:
+            if expected is not None or update is not None:
+                yield f"state of {entity} {property}: told {update}, expected {expected}"
             continue
         names = ["value", "phenomenon_time", "flags", "datastreams", "deviating"]
         if (entity, property) in outvoted:
-            state = state._replace(flags=state.flags | QualityFlag.DISAGREES)
+            expected = expected._replace(flags=expected.flags | QualityFlag.DISAGREES)
         else:
-            names.append(
-                "last_good"
-            )  # beside one that is outvoted: what was good before the neighbours spoke
+            # Of a value that disagrees, the last good value is the one before its neighbours were compared.
+            names.append("last_good")
         for name in names:
-            if getattr(update, name) != getattr(state, name):
+            if getattr(update, name) != getattr(expected, name):
                 yield (
                     f"state of {entity} {property}: {name} is {getattr(update, name)}, "
-                    f"expected {getattr(state, name)}"
+                    f"expected {getattr(expected, name)}"
                 )
 
 

@@ -42,7 +42,11 @@ def follow_topics(broker: tuple[str, int], *filters: str) -> Iterator[TopicSubsc
         watcher.messages.append(ReceivedMessage(message.topic, content, message.retain))
 
     client = Client(CallbackAPIVersion.VERSION2)
-    client.on_connect = lambda *_: client.subscribe([(one, 1) for one in filters])
+
+    def subscribe(*_: Any) -> None:
+        client.subscribe([(one, 1) for one in filters])
+
+    client.on_connect = subscribe
     client.on_subscribe = lambda *_: subscribed.append(True)
     client.on_message = hear
     client.connect(*broker)

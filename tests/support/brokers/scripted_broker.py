@@ -40,16 +40,19 @@ class ScriptedConnection:
 
     async def next_acknowledgements(self, count: int) -> list[int]:
         """Return the packet ids of the next acknowledgements."""
-        packets = [await self.next_packet() for _ in range(count)]
-        assert all(isinstance(one, mqtt5.PubAckPacket) for one in packets), packets
-        return [one.packet_id for one in packets]
+        found = []
+        for _ in range(count):
+            packet = await self.next_packet()
+            assert isinstance(packet, mqtt5.PubAckPacket), packet
+            found.append(packet.packet_id)
+        return found
 
     async def until_closed(self) -> None:
         """Return when the client has closed the connection; acknowledge what it publishes until then."""
         try:
             while True:
                 packet = await self.next_packet()
-                if isinstance(packet, mqtt5.PublishPacket):
+                if isinstance(packet, mqtt5.PublishPacket) and packet.packet_id is not None:
                     await self.send(mqtt5.PubAckPacket(packet.packet_id).write())
         except ConnectionError:
             return

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from hashlib import sha256
+from typing import Any
 
 import psycopg
 from aiokafka import AIOKafkaProducer
@@ -39,7 +40,7 @@ TICK_S = 0.02
 START = 1_795_000_000_000_000
 
 
-def historian_settings(kafka: str, database: str, **others: int) -> HistorianSettings:
+def historian_settings(kafka: str, database: str, **others: Any) -> HistorianSettings:
     """Settings with small pauses."""
     return HistorianSettings(
         kafka=kafka,
@@ -188,7 +189,7 @@ def quarantined_message(
     )
 
 
-async def fetch_rows(database: str, statement: str) -> list[tuple[object, ...]]:
+async def fetch_rows(database: str, statement: str) -> list[tuple[Any, ...]]:
     """Return the rows of a query."""
     async with await psycopg.AsyncConnection.connect(database) as connection:
         return await (await connection.execute(statement)).fetchall()

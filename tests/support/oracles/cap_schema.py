@@ -126,10 +126,10 @@ def _violations(element: etree._Element) -> list[str]:
         if not rule.occurs_min <= counts[rule.name] <= (rule.occurs_max or counts[rule.name]):
             found.append(f"{name}: {counts[rule.name]} times {rule.name}")
     for one in element:
-        rule = rules.get(etree.QName(one).localname)
-        if rule is not None and rule.pattern and not re.fullmatch(rule.pattern, one.text or ""):
-            found.append(f"{name}/{rule.name}: found {one.text!r}")
-        if rule is not None and not rule.pattern:
+        known = rules.get(etree.QName(one).localname)
+        if known is not None and known.pattern and not re.fullmatch(known.pattern, one.text or ""):
+            found.append(f"{name}/{known.name}: found {one.text!r}")
+        if known is not None and not known.pattern:
             found += _violations(one)
     for polygon in element_texts(element, "polygon"):
         pairs = polygon.split(" ")

@@ -27,7 +27,7 @@ class TrueValue(NamedTuple):
 class ExpectedBucket(NamedTuple):
     """What a bucket must tell."""
 
-    count: int
+    usable: int
     suspect: int
     coverage: float
     mean: float | None
@@ -41,7 +41,7 @@ class RecordedSeries(NamedTuple):
     """One sensor's recordings, and what history must make of them."""
 
     entity: str
-    property: str
+    observed_property: str
     interval: Duration
     values: list[TrueValue]
 

@@ -58,12 +58,13 @@ def duty_plan(policy: EscalationPolicy = POLICY, **changes: Any) -> DutyPlan:
             NotificationChannel(id="sms", url="json://127.0.0.1:1/{address}"),
         ),
         "contacts": tuple(
-            Contact(id=one, name=f"Duty officer {one}", language=language, addresses=addresses)
-            for one, language, addresses in (
-                ("first", "en", {"mail": "first@town.example", "sms": "31600000001"}),
-                ("second", "nl", {"mail": "second@town.example"}),
-                ("third", "en", {"mail": "third@town.example"}),
+            Contact(
+                id=id,
+                name=f"Duty officer {id}",
+                language="nl" if id == "second" else "en",
+                addresses={"mail": f"{id}@town.example", **({"sms": "31600000001"} if id == "first" else {})},
             )
+            for id in ("first", "second", "third")
         ),
         "teams": (DutyTeam(id="water", name="Water", members=("first", "second", "third")),),
         "policies": (policy,),

@@ -10,10 +10,10 @@ import msgspec
 
 from storage.stores.current_state import CurrentState
 from storage.stores.state_seed import StateSeed
-from stream.areas.area_stage import AreaStage, AreaStageFactory
-from stream.engine.stage import OutputRecord
+from stream.areas.area_stage import AreaStageFactory
+from stream.engine.stage import OutputRecord, StreamStage
 from stream.engine.stage_seed import stage_seed_of
-from stream.entities.entity_stage import EntityStage, EntityStageFactory
+from stream.entities.entity_stage import EntityStageFactory
 from tests.support.cities.household_city import REGISTERS
 from tests.support.pipelines.checkpoint_topic import CheckpointTopic
 from twin.instant import MINUTE, Instant
@@ -21,7 +21,15 @@ from twin.model.city_model import CityModel
 from twin.model.observation import Observation
 from twin.privacy.household_sum import HOUSEHOLD_WINDOW
 from twin.wire.codec import LAYOUT_VERSION
-from twin.wire.messages import AREA_INPUTS, UPDATES, AreaInput, ObservationBatch, Update, UpdateKind
+from twin.wire.messages import (
+    AREA_INPUTS,
+    UPDATES,
+    AreaInput,
+    AreaInputBatch,
+    ObservationBatch,
+    Update,
+    UpdateKind,
+)
 
 PROPERTY = "power_import"
 
@@ -52,8 +60,8 @@ class HouseholdPipeline:
         self.log_starts: list[int] = [0]  #: how many updates were told when each log began
         self._observations: defaultdict[int, dict[Instant, Observation]] = defaultdict(dict)
         self._told: dict[tuple[str, str, int], Update] = {}
-        self._entities: EntityStage
-        self._areas: AreaStage
+        self._entities: StreamStage[ObservationBatch]
+        self._areas: StreamStage[AreaInputBatch]
         self._saved: list[CheckpointTopic]
         self._begin()
 

@@ -6,9 +6,10 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from runtime.kafka import topics
-from stream.areas.area_stage import AreaStage, AreaStageFactory
+from stream.areas.area_stage import AreaStageFactory
+from stream.engine.stage import StreamStage
 from stream.engine.stage_seed import EMPTY_SEED
-from stream.entities.entity_stage import EntityStage, EntityStageFactory
+from stream.entities.entity_stage import EntityStageFactory
 from tests.support.cities.city_builder import CityBuilder
 from twin.instant import MINUTE, SECOND, Instant
 from twin.model.city_model import CityModel
@@ -52,10 +53,10 @@ MODEL = thermometer_city()
 class NeighbourPipeline:
     """Both stages, of one partition each, with a log between them; time passes by the minute."""
 
-    entities: EntityStage = field(
+    entities: StreamStage[ObservationBatch] = field(
         default_factory=lambda: EntityStageFactory("log-1", 1, 4, 5 * MINUTE).seeded(0, EMPTY_SEED, MODEL)
     )
-    areas: AreaStage = field(
+    areas: StreamStage[AreaInputBatch] = field(
         default_factory=lambda: AreaStageFactory("log-1", 1, 4).seeded(0, EMPTY_SEED, MODEL)
     )
     updates: list[Update] = field(default_factory=list)

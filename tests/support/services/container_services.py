@@ -143,7 +143,8 @@ async def running(
 
     `ports` of it are those of loopback, and of no other address, as testcontainers' own option would have it.
     """
-    container.ports = {str(inside): (LOOPBACK, outside) for inside, outside in ports.items()}
+    bindings: dict[str, Any] = {str(inside): (LOOPBACK, outside) for inside, outside in ports.items()}
+    container.ports = bindings
     try:
         await asyncio.to_thread(container.start)
         try:

@@ -166,7 +166,8 @@ TITLES = {
 def test_the_title_describes_the_change(what: str) -> None:
     one = TITLES[what]
     case = changed(one.before, incident=duty_incident(*one.now, revision=2))
-    for language, title in (("en", one.english), ("nl", one.dutch)):
+    titles: tuple[tuple[Language, str], ...] = (("en", one.english), ("nl", one.dutch))
+    for language, title in titles:
         text = text_of(case, one.kind, *one.now, before=one.before, language=language)
         assert text.title == title
 

@@ -106,11 +106,15 @@ async def test_the_roster_is_given_as_a_calendar_that_says_the_same(client: http
     assert response.headers["content-type"] == "text/calendar; charset=utf-8"
     assert "example.org" not in response.text
     events = icalendar.Calendar.from_ical(response.text).walk("VEVENT")
-    told = {
-        (str(one["SUMMARY"]).partition(": ")[2], one["DTSTART"].dt.isoformat(), one["DTEND"].dt.isoformat())
-        for one in events
+    shifts = {
+        (
+            str(event["SUMMARY"]).partition(": ")[2],
+            event.decoded("DTSTART").isoformat(),
+            event.decoded("DTEND").isoformat(),
+        )
+        for event in events
     }
-    assert told == {
+    assert shifts == {
         tuple(text.replace("Z", "+00:00") for text in (one["contact"]["name"], one["start"], one["end"]))
         for one in items
     }

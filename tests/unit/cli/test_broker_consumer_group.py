@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from cli.embedded.broker.consumer_group import (
     ILLEGAL_GENERATION,
@@ -24,7 +25,7 @@ def join(group: ConsumerGroup, member: str = "", *, session_s: float = LONG_S) -
     return asyncio.ensure_future(group.join(member, "client", session_s, LONG_S, PROTOCOLS))
 
 
-async def started(group: ConsumerGroup, **options: float) -> JoinResult:
+async def started(group: ConsumerGroup, **options: Any) -> JoinResult:
     """Return the only member of a stable group."""
     joined = await join(group, **options)
     assert await group.sync(joined.member, joined.generation, [(joined.member, b"all")]) == (OK, b"all")

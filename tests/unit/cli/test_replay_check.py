@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from twin.model.city_model import CityModel
 GOOD = Sample(0, "level-1", "water_level", -0.4)
 
 
-def city(**changes: str) -> CityModel:
+def city(**changes: Any) -> CityModel:
     """Return the small city, with a changed sensor."""
     model = small_city()
     sensors = dict(model.sensors)

@@ -16,7 +16,11 @@ class _Loader(yaml.SafeLoader):
     """Reads compose's own tag `!override` as what stands behind it."""
 
 
-_Loader.add_constructor("!override", yaml.SafeLoader.construct_yaml_seq)
+def _sequence(loader: _Loader, node: yaml.SequenceNode) -> list[Any]:
+    return loader.construct_sequence(node, deep=True)
+
+
+_Loader.add_constructor("!override", _sequence)
 
 
 def services() -> dict[str, Any]:

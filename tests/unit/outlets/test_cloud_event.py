@@ -16,14 +16,15 @@ from twin.model.observation import Observation
 from twin.wire.messages import Update
 
 MODEL = make_model()
-STATE = state_data(
+_STATE = state_data(
     Update("city.east.hill", "pm2_5", 7, 11.2, NOW, NOW, 0, (1,), Observation(1, NOW, NOW, 11.2, 0)),
     "live",
     MODEL,
 )
-ALARM = alarm_data(alarm_event(operands=(operand_value(),)), MODEL)
-assert STATE is not None
-assert ALARM is not None
+_ALARM = alarm_data(alarm_event(operands=(operand_value(),)), MODEL)
+assert _STATE is not None
+assert _ALARM is not None
+STATE, ALARM = _STATE, _ALARM
 
 
 def document(name: str, data: bytes, after: str = "before") -> dict[str, object]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import NormalizedName, canonicalize_name
 
 from tests.support.repository import ROOT
 
@@ -68,9 +68,9 @@ def pins() -> dict[str, str]:
     return dict(line.split("==") for line in lines)
 
 
-def required(extras: set[str]) -> dict[str, importlib.metadata.Distribution | None]:
+def required(extras: set[str]) -> dict[NormalizedName, importlib.metadata.Distribution | None]:
     """Return all that the project needs here with some extras, also indirectly; None: not installed."""
-    found: dict[str, importlib.metadata.Distribution | None] = {}
+    found: dict[NormalizedName, importlib.metadata.Distribution | None] = {}
     seen: set[tuple[str, str]] = set()
 
     def follow(requirement: Requirement) -> None:

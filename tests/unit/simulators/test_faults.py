@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ from simulators.faults.sensor_faults import (
 from twin.instant import DAY, HOUR, MINUTE, SECOND, Instant, parse_instant
 
 NOON = parse_instant("2026-11-23T12:00:00Z")
-FROM_10 = {"start": NOON + 10 * MINUTE, "length": 10 * MINUTE}
+FROM_10: dict[str, Any] = {"start": NOON + 10 * MINUTE, "length": 10 * MINUTE}
 
 
 def reports(count: int = 60, *, start: Instant = NOON, every: int = MINUTE) -> list[DeviceReport]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 import pytest
@@ -20,6 +21,7 @@ from simulators.truth.weather import Weather
 from tests.support.cities.sensor_city import datastream_spec, sensor_city
 from twin.instant import DAY, HOUR, MINUTE, SECOND, parse_instant
 from twin.model.observed_property import BUILT_IN_PROPERTIES
+from twin.model.sensor import Datastream
 
 ALKMAAR = GeoPoint(4.75, 52.63)
 MONDAY = parse_instant("2026-11-23T00:00:00+01:00")
@@ -191,8 +193,8 @@ def test_two_directions_share_the_bicycles_of_a_place() -> None:
     alone = sensor_city("native", datastream_spec("bicycle_count"))
     instants = [MONDAY + n * 10 * MINUTE for n in range(144)]
 
-    def total(truth: CityTruth, streams: tuple[object, ...]) -> float:
-        return sum(truth.value(one, now) for now in instants for one in streams)  # type: ignore[arg-type]
+    def total(truth: CityTruth, streams: tuple[Datastream, ...]) -> float:
+        return math.fsum(truth.value(one, now) for now in instants for one in streams)
 
     shared = total(CityTruth(1, both), both.datastreams)
     assert shared == pytest.approx(total(CityTruth(1, alone), alone.datastreams), rel=0.03)

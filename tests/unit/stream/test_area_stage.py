@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from stream.areas.area_stage import AreaStage, AreaStageFactory
+from stream.areas.area_stage import AreaStageFactory
+from stream.engine.stage import StreamStage
 from stream.engine.stage_seed import EMPTY_SEED
 from tests.support.cities.city_builder import CityBuilder
 from tests.support.cities.small_cities import small_city
@@ -43,7 +44,7 @@ def area_input(area: str, source: str, name: str, value: float | None, **other: 
     )
 
 
-def play(stage: AreaStage, *records: list[AreaInput]) -> list[Update]:
+def play(stage: StreamStage[AreaInputBatch], *records: list[AreaInput]) -> list[Update]:
     """Apply records and the inputs that the stage sends to other areas, until there are no more."""
     waiting = [AreaInputBatch(LAYOUT_VERSION, 0, tuple(one)) for one in records]
     updates: list[Update] = []

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice, pairwise
-from typing import Any
+from typing import Any, TypeAlias
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.kafka import topics
 from stream.engine.buckets import BEFORE_FIRST_OFFSET, CheckpointEntry
-from stream.engine.stage import OutputRecord
+from stream.engine.stage import OutputRecord, StreamStage
 from stream.engine.stage_seed import EMPTY_SEED
-from stream.entities.entity_stage import EntityStage, EntityStageFactory
+from stream.entities.entity_stage import EntityStageFactory
 from stream.entities.roll_ups import ROLL_UP_INTERVALS
 from tests.support.cities.small_cities import small_city
 from tests.support.pipelines.checkpoint_topic import CheckpointTopic
@@ -36,11 +36,12 @@ from twin.wire.messages import (
 MODEL = small_city()
 BUCKETS = 4
 # One partition, so that every entity of the small city lives in it.
+EntityStream: TypeAlias = StreamStage[ObservationBatch]
 KIND = EntityStageFactory("log-1", 1, BUCKETS, 5 * MINUTE)
 DecodedOutput = dict[tuple[Any, ...], Any]
 
 
-def fresh() -> EntityStage:
+def fresh() -> EntityStream:
     return KIND.seeded(0, EMPTY_SEED, MODEL)
 
 
@@ -72,7 +73,7 @@ def decoded(outputs: list[OutputRecord]) -> DecodedOutput:
     return emitted
 
 
-def play(stage: EntityStage, records: list[list[Observation]], start: int, stop: int) -> DecodedOutput:
+def play(stage: EntityStream, records: list[list[Observation]], start: int, stop: int) -> DecodedOutput:
     emitted: DecodedOutput = {}
     for offset in range(start, stop):
         emitted |= decoded(stage.apply(offset, batch(offset, records[offset]), MODEL).outputs)
@@ -83,7 +84,9 @@ records_strategy = st.lists(st.lists(observations, min_size=0, max_size=5), min_
 
 
 @given(records_strategy, st.data())
-def test_a_crash_anywhere_replays_to_the_same_records(records: list[list[Observation]], data) -> None:
+def test_a_crash_anywhere_replays_to_the_same_records(
+    records: list[list[Observation]], data: st.DataObject
+) -> None:
     whole = play(fresh(), records, 0, len(records))
     store, stage = CheckpointTopic(), fresh()
     store.write(stage.checkpoint_entries())
@@ -113,7 +116,7 @@ def test_a_crash_anywhere_replays_to_the_same_records(records: list[list[Observa
 
 @given(records_strategy, st.data())
 def test_a_worker_that_lost_the_partition_cannot_lose_a_record(
-    records: list[list[Observation]], data
+    records: list[list[Observation]], data: st.DataObject
 ) -> None:
     """Two owners at once, the old one behind, write their entries to the changelog in any mixture."""
     whole = play(fresh(), records, 0, len(records))

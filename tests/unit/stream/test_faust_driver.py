@@ -7,9 +7,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from stream.engine.faust_driver import PositionedConsumer, _SeekTarget, driver
+from stream.engine.faust_driver import PositionedConsumer, _SeekTarget
 
 PARTITION = TP("observations", 1)
 OTHER = TP("observations", 2)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import TypeAlias
 
-from stream.engine.stage import OutputRecord
+from stream.engine.stage import OutputRecord, StreamStage
 from stream.engine.stage_seed import EMPTY_SEED
-from stream.entities.entity_stage import EntityStage, EntityStageFactory
+from stream.entities.entity_stage import EntityStageFactory
 from tests.support.cities.household_city import household_city
 from tests.support.pipelines.checkpoint_topic import CheckpointTopic
 from twin.instant import MINUTE
@@ -16,6 +17,7 @@ from twin.privacy.cohort import CONNECTIONS_MIN, PastCohort
 from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import AREA_INPUTS, UPDATES, AreaInput, ObservationBatch, Update, UpdateKind
 
+EntityStream: TypeAlias = StreamStage[ObservationBatch]
 KIND = EntityStageFactory("log-1", 1, 4, 5 * MINUTE)
 
 
@@ -36,7 +38,7 @@ def readings(model: CityModel, minute: int) -> tuple[Observation, ...]:
     return tuple(Observation(id, time, time, id / 1000) for id in model.datastreams)
 
 
-def live(stage: EntityStage, model: CityModel, minutes: range) -> tuple[list[Update], list[AreaInput]]:
+def live(stage: EntityStream, model: CityModel, minutes: range) -> tuple[list[Update], list[AreaInput]]:
     updates: list[Update] = []
     inputs: list[AreaInput] = []
     for minute in minutes:
@@ -122,7 +124,7 @@ def test_meters_that_were_silent_once_have_their_next_window_emitted_as_early_as
     assert [(one.phenomenon_time, one.count) for one in published] == [(40 * MINUTE, 12)]
 
 
-def tick(stage: EntityStage, model: CityModel, minute: int) -> list[Update]:
+def tick(stage: EntityStream, model: CityModel, minute: int) -> list[Update]:
     """Apply a tick; return the updates."""
     batch = ObservationBatch(LAYOUT_VERSION, (), minute * MINUTE)
     return decoded(stage.apply(stage.offset + 1, batch, model).outputs)[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stream.areas.area_stage import AreaStageFactory
-from stream.entities.entity_stage import EntityStageFactory
+from stream.entities.entity_stage import EntityStage, EntityStageFactory
 from tests.support.pipelines.checkpoint_topic import CheckpointTopic
 from tests.support.pipelines.neighbour_pipeline import AREA_PROPERTY, MODEL, THERMOMETERS, NeighbourPipeline
 from twin.instant import MINUTE
@@ -120,17 +120,21 @@ def test_a_repeated_verdict_has_no_effect() -> None:
     stages.report({**NORTH, "town.north.d": 35.0})
     (verdict,) = stages.verdicts
     stages.report(NORTH)
+    assert isinstance(stages.entities, EntityStage)
     content = stages.entities._buckets.content_to_change("town.north.d")
     assert content.state.on_verdict(verdict, MODEL) is None
     withdrawn = verdict._replace(deviates=False, revision=verdict.revision - 1)
     assert content.state.on_verdict(withdrawn, MODEL) is None
-    assert content.state.property_state("air_temperature", MODEL).flags == DISAGREES
+    state = content.state.property_state("air_temperature", MODEL)
+    assert state is not None
+    assert state.flags == DISAGREES
 
 
 def test_a_verdict_of_an_area_that_an_entity_has_left_is_ignored() -> None:
     stages = NeighbourPipeline()
     stages.report({**NORTH, "town.north.d": 35.0})
     (verdict,) = stages.verdicts
+    assert isinstance(stages.entities, EntityStage)
     content = stages.entities._buckets.content_to_change("town.north.a")
     assert (
         content.state.on_verdict(verdict._replace(entity=THERMOMETERS[0], area="town.south"), MODEL) is None

@@ -27,7 +27,8 @@ def test_a_probe_leaves_on_the_partition_on_which_it_arrived() -> None:
         for number in range(run.partitions)
     }
     assert probes == {0: [], 1: [Probe(NOON)]}
-    assert run.alarms == run.incidents == []
+    assert run.alarms == []
+    assert run.incidents == []
 
 
 def test_a_probe_is_sent_on_once() -> None:

@@ -100,11 +100,11 @@ async def same_tables(database: str, modelled: ModelDatabase) -> None:
             for one in modelled.aggregates.values()
             if one.size == size
         }
-        assert {(row[0], from_datetime(row[1])): row[2:] for row in rows} == expected  # type: ignore[arg-type]
+        assert {(row[0], from_datetime(row[1])): row[2:] for row in rows} == expected
     rows = await fetch_rows(
         database, "SELECT datastream_id, phenomenon_time, flags, revision FROM assessment"
     )
-    judged = {(row[0], from_datetime(row[1])): row[2:] for row in rows}  # type: ignore[arg-type]
+    judged = {(row[0], from_datetime(row[1])): row[2:] for row in rows}
     assert judged == {key: (one.flags, one.revision) for key, one in modelled.assessments.items()}
     rows = await fetch_rows(
         database, "SELECT entity_id, property, revision, value, flags FROM property_state"
@@ -112,5 +112,5 @@ async def same_tables(database: str, modelled: ModelDatabase) -> None:
     states = {row[:2]: row[2:] for row in rows}
     assert states == {key: (one.revision, one.value, one.flags) for key, one in modelled.updates.items()}
     rows = await fetch_rows(database, "SELECT datastream_id, start, log_offset FROM repair_request")
-    asked = {(row[0], from_datetime(row[1])): row[2] for row in rows}  # type: ignore[arg-type]
+    asked = {(row[0], from_datetime(row[1])): row[2] for row in rows}
     assert asked == {hour: one.log_offset for hour, (_, one) in modelled.repairs.items()}

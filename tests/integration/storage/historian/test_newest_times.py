@@ -25,7 +25,8 @@ async def connection(database: str) -> AsyncIterator[Connection]:
 async def newer(times: NewestTimes, connection: Connection, *keys: tuple[int, int]) -> list[bool]:
     datastreams, measured = (np.array(one, np.int64) for one in zip(*keys, strict=True))
     await times.load_unknown(connection, datastreams, measured)
-    return times.are_newer(datastreams, measured).tolist()
+    newer: list[bool] = times.are_newer(datastreams, measured).tolist()
+    return newer
 
 
 async def test_the_newest_of_each_datastream_is_looked_up_once(connection: Connection) -> None:

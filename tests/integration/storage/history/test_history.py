@@ -64,8 +64,8 @@ async def ask(
     )
 
 
-def local(*date: int) -> Instant:
-    return from_datetime(datetime(*date, tzinfo=ZoneInfo(AMSTERDAM)))  # type: ignore[arg-type]
+def local(year: int, month: int, day: int, hour: int = 0, minute: int = 0) -> Instant:
+    return from_datetime(datetime(year, month, day, hour, minute, tzinfo=ZoneInfo(AMSTERDAM)))
 
 
 async def test_pages_follow_each_other_without_loss_or_repetition(connection: Connection) -> None:

@@ -261,7 +261,8 @@ async def test_published_values_are_a_history_of_their_own(connection: Connectio
         expected=10 * MINUTE,
         at_end=True,
     )
-    assert (bucket.count, bucket.suspect, bucket.coverage) == (4, 1, pytest.approx(4 / 6))
+    assert (bucket.count, bucket.suspect) == (4, 1)
+    assert bucket.coverage == pytest.approx(4 / 6)
     assert bucket.values["mean"] == 1.5
     assert bucket.values["sum"] == 6.0
     assert bucket.values["p50"] == 1.5

@@ -60,7 +60,7 @@ async def city(connection: Connection, **kept: Retention) -> tuple[CityModel, di
 
 async def value(connection: Connection, statement: str, *parameters: object) -> Any:
     async with connection.transaction():
-        row = await (await connection.execute(statement, parameters)).fetchone()  # type: ignore[arg-type]
+        row = await (await connection.execute(statement, parameters)).fetchone()
     return row[0] if row is not None else None
 
 

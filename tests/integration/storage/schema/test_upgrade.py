@@ -94,7 +94,7 @@ async def first_release(postgres: EmbeddedPostgres) -> str:
 
 async def test_a_database_of_the_first_release_keeps_all_it_holds(first_release: str, tmp_path: Path) -> None:
     async with await psycopg.AsyncConnection.connect(first_release) as connection:
-        columns = dict(await (await connection.execute(COLUMNS)).fetchall())
+        columns: dict[str, list[str]] = dict(await (await connection.execute(COLUMNS)).fetchall())
         before = await rows_of(connection, columns)
     assert all(before.values()), "every table of the first release is tried"
     assert len(before["observation"]) == HOURS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import httpx
 import pytest
@@ -119,7 +120,7 @@ async def test_nobody_is_limited_where_the_settings_say_so(parts: ApiContext) ->
 
 async def test_addresses_of_one_household_are_one_client(parts: ApiContext) -> None:
     def who(host: str | None) -> str:
-        scope = {"headers": [], "client": (host, 1) if host is not None else None}
+        scope: dict[str, Any] = {"headers": [], "client": (host, 1) if host is not None else None}
         return client_identity(scope, ApiKeys(None, parts.database.role_of_key, parts.database.name_of_key))
 
     assert who("2001:db8:0:1::1") == who("2001:db8:0:1:ffff::2") != who("2001:db8:0:2::1")

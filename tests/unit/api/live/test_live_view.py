@@ -115,12 +115,12 @@ def test_a_value_ages_from_live_to_stale_to_silent(model: CityModel, make_update
     view = LiveView(model)
     value = view.apply(make_update(1, 1), NOW)
     assert value is not None
-    assert view.age_values(NOW + LIVE) == []
-    assert view.age_values(NOW + LIVE + 1) == [(NOW + LIVE + 1, value)]
-    assert value.freshness == "stale"
-    assert view.age_values(NOW + STALE) == []
+    freshness: list[str | None] = []
+    for time, aged in ((LIVE, []), (LIVE + 1, [(NOW + LIVE + 1, value)]), (STALE, [])):
+        assert view.age_values(NOW + time) == aged
+        freshness.append(value.freshness)
     assert view.age_values(NOW + STALE + SECOND) == [(NOW + STALE + 1, value)]
-    assert value.freshness == "silent"
+    assert [*freshness, value.freshness] == ["live", "stale", "stale", "silent"]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -165,6 +165,6 @@ def test_another_interval_makes_another_freshness(
     view = LiveView(model)
     value = view.apply(make_update(1, 1), NOW + LIVE + MINUTE)
     assert value is not None
-    assert value.freshness == "stale"
+    before: str | None = value.freshness
     assert view.set_model(slower_model, NOW + LIVE + MINUTE) == [value]
-    assert value.freshness == "live"
+    assert (before, value.freshness) == ("stale", "live")

@@ -31,7 +31,7 @@ MONDAY = 1_767_567_600_000_000  # 5 January 2026, 00:00 in Alkmaar
 def run(rule: BoundRule, values: list[float], start: Instant = 0) -> list[tuple[float, int]]:
     """Return when, in minutes, it became how bad, by values a minute apart."""
     course = ConditionState.initial(rule)
-    shifts = []
+    shifts: list[Any] = []
     for number, value in enumerate(values):
         time = start + number * MINUTE
         change = course.on_points(0, [point(time, value)], rule, time)
@@ -153,7 +153,7 @@ def test_what_is_usual_at_an_hour_of_the_week_is_learned_from_the_weeks_before()
     condition = threshold(transform=Deviation("absolute"), levels=(Level(Severity.MINOR, 0.5, 0.4),))
     rule = bound_rule(high_water_rule(condition=condition))
     course = ConditionState.initial(rule)
-    shifts = []
+    shifts: list[Any] = []
     for hour in range(5 * 7 * 24):
         time = MONDAY + hour * HOUR
         rush = 1.0 if hour % 24 == 8 else 0.0
