@@ -8,16 +8,17 @@ not evaluated by the time of those that do not.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from runtime.kafka import topics
 from stream.alarms.alarm_content import ALARM_CODEC, PARTITION, AlarmContent
 from stream.alarms.entity_alarms import EntityAlarms, EvaluationContext, begin_condition
 from stream.alarms.rule_index_cache import RuleIndexCache
-from stream.engine.buckets import CheckpointEntry, PartitionBuckets
+from stream.engine.buckets import PartitionBuckets
 from stream.engine.stage import (
     ApplyResult,
+    BucketStage,
     OutputRecord,
     alarm_revision,
     chunk_slices,
@@ -59,34 +60,23 @@ TICK_GAP_MAX: Duration = 10 * SECOND
 """Ticks come each second. No report could arrive in a longer gap, so silence is counted anew after it."""
 
 
-class AlarmStage:
+class AlarmStage(BucketStage[AlarmContent]):
     """The alarms of the entities of one partition."""
 
     def __init__(
         self, buckets: PartitionBuckets[AlarmContent], factory: AlarmStageFactory, partition: int
     ) -> None:
-        self._buckets = buckets
+        super().__init__(buckets, partition)
         self._factory = factory
-        self._partition = partition
         self._model: CityModel | None = None
         self._timers: Timers[str] = Timers()
         self._outdated: set[str] = set()  # entities that were last evaluated by another model
 
-    @property
-    def offset(self) -> int:
-        """Return the offset of the last applied record."""
-        return self._buckets.offset
-
-    def initial_outputs(self, seed: StageSeed, model: CityModel) -> list[OutputRecord]:
-        """Return nothing: the inputs of rules arrive with the log."""
-        return []
-
     def apply(self, offset: int, batch: AlarmInputBatch | None, model: CityModel) -> ApplyResult:
         """Apply the record at `offset`; None is an unreadable record."""
-        before = self._buckets.time
         if batch is None:
-            self._buckets.advance(offset, before)
-            return ApplyResult([], Counter(), 0)
+            return self._skip(offset)
+        before = self._buckets.time
         if batch.is_partition_clock or before == INSTANT_MIN:
             now = log_time(before, batch.time)
         else:
@@ -110,10 +100,6 @@ class AlarmStage:
             self._timers.schedule(entity, now)
             if entity != PARTITION and content.model != model.version:
                 self._outdated.add(entity)
-
-    def checkpoint_entries(self) -> Iterator[CheckpointEntry]:
-        """Yield the entries of a checkpoint, as `PartitionBuckets.checkpoint_entries` does."""
-        return self._buckets.checkpoint_entries()
 
 
 class _RecordEvaluation:

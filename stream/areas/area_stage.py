@@ -6,16 +6,17 @@ A verdict of neighbours about an entity goes back to the stage of the entity, on
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from runtime.kafka import topics
 from stream.alarms.alarm_inputs import AlarmInputBuffer
 from stream.alarms.rule_index_cache import RuleIndexCache
 from stream.areas.area_inputs import area_input_records
-from stream.engine.buckets import CheckpointEntry, PartitionBuckets, StructCodec
+from stream.engine.buckets import PartitionBuckets, StructCodec
 from stream.engine.stage import (
     ApplyResult,
+    BucketStage,
     OutputRecord,
     alarm_revision,
     log_time,
@@ -46,31 +47,20 @@ from twin.wire.messages import (
 _AREA_CODEC = StructCodec(AreaState)
 
 
-class AreaStage:
+class AreaStage(BucketStage[AreaState]):
     """The areas of one partition of `area-inputs`."""
 
     def __init__(
         self, buckets: PartitionBuckets[AreaState], factory: AreaStageFactory, partition: int
     ) -> None:
-        self._buckets = buckets
+        super().__init__(buckets, partition)
         self._factory = factory
         self._partitions = factory.partitions
-        self._partition = partition
-
-    @property
-    def offset(self) -> int:
-        """Return the offset of the last applied record."""
-        return self._buckets.offset
-
-    def initial_outputs(self, seed: StageSeed, model: CityModel) -> list[OutputRecord]:
-        """Return nothing: the inputs of areas arrive with the log."""
-        return []
 
     def apply(self, offset: int, batch: AreaInputBatch | None, model: CityModel) -> ApplyResult:
         """Apply the record at `offset`; None is an unreadable record."""
         if batch is None:
-            self._buckets.advance(offset, self._buckets.time)
-            return ApplyResult([], Counter(), 0)
+            return self._skip(offset)
         now = log_time(self._buckets.time, batch.time)
         changed: defaultdict[str, set[str]] = defaultdict(set)
         for input in batch.inputs:
@@ -103,10 +93,6 @@ class AreaStage:
         for update in updates:
             buffer.add_area_value(update)
         return buffer.take_outputs(self._partition, self._partitions, now, clock=False)
-
-    def checkpoint_entries(self) -> Iterator[CheckpointEntry]:
-        """Yield the entries of a checkpoint, as `PartitionBuckets.checkpoint_entries` does."""
-        return self._buckets.checkpoint_entries()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from runtime.kafka import topics
-from stream.engine.buckets import CheckpointEntry
+from stream.engine.buckets import CheckpointEntry, PartitionBuckets
 from stream.engine.stage_seed import StageSeed
 from twin.instant import DAY, SECOND, Instant
 from twin.model.city_model import CityModel
@@ -32,6 +32,7 @@ class ApplyResult(NamedTuple):
     unknown: int  #: observations of datastreams that the model does not have
 
 
+S = TypeVar("S")
 B = TypeVar("B")
 B_contra = TypeVar("B_contra", contravariant=True)
 """The decoded content of a record of the stage's topic."""
@@ -56,6 +57,32 @@ class StreamStage(Protocol[B_contra]):
     def checkpoint_entries(self) -> Iterator[CheckpointEntry]:
         """Yield the entries of a checkpoint; records may be applied between two of them."""
         ...
+
+
+class BucketStage(Generic[S]):
+    """What all stages have in common: contents in buckets, the offset, and the checkpoint."""
+
+    def __init__(self, buckets: PartitionBuckets[S], partition: int) -> None:
+        self._buckets = buckets
+        self._partition = partition
+
+    @property
+    def offset(self) -> int:
+        """Return the offset of the last applied record."""
+        return self._buckets.offset
+
+    def initial_outputs(self, seed: StageSeed, model: CityModel) -> list[OutputRecord]:
+        """Return nothing: the inputs of most stages arrive with the log."""
+        return []
+
+    def checkpoint_entries(self) -> Iterator[CheckpointEntry]:
+        """Yield the entries of a checkpoint, as `PartitionBuckets.checkpoint_entries` does."""
+        return self._buckets.checkpoint_entries()
+
+    def _skip(self, offset: int) -> ApplyResult:
+        """Apply an unreadable record: only the offset advances."""
+        self._buckets.advance(offset, self._buckets.time)
+        return ApplyResult([], Counter(), 0)
 
 
 class StageFactory(Protocol[B]):

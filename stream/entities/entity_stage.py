@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from runtime.kafka import topics
 from stream.alarms.alarm_inputs import AlarmInputBuffer
 from stream.alarms.rule_index_cache import RuleIndexCache
-from stream.engine.buckets import CheckpointEntry, PartitionBuckets
+from stream.engine.buckets import PartitionBuckets
 from stream.engine.stage import (
     ApplyResult,
+    BucketStage,
     OutputRecord,
     alarm_revision,
     log_time,
@@ -43,26 +44,20 @@ from twin.wire.messages import (
 )
 
 
-class EntityStage:
+class EntityStage(BucketStage[EntityContent]):
     """The entities of one partition of `observations`."""
 
     def __init__(
         self, buckets: PartitionBuckets[EntityContent], factory: EntityStageFactory, partition: int
     ) -> None:
-        self._buckets = buckets
+        super().__init__(buckets, partition)
         self._factory = factory
-        self._partition = partition
         self._model: CityModel | None = None
         self._alarm_inputs: AlarmInputBuffer | None = None
         self._required_inputs: dict[str, RequiredInputs] = {}
         self._roll_ups = RollUpTable()
         self._pending: set[str] = set()  # entities with outputs that are due at the next second
         self._timers: Timers[tuple[str, int]] = Timers()  # (entity, datastream) with windows that fall due
-
-    @property
-    def offset(self) -> int:
-        """Return the offset of the last applied record."""
-        return self._buckets.offset
 
     def initial_outputs(self, seed: StageSeed, model: CityModel) -> list[OutputRecord]:
         """Return the stored states that were not emitted, and all inputs of areas and alarms once more."""
@@ -85,10 +80,9 @@ class EntityStage:
 
     def apply(self, offset: int, batch: ObservationBatch | None, model: CityModel) -> ApplyResult:
         """Apply the record at `offset`; None is an unreadable record."""
-        before = self._buckets.time
         if batch is None:
-            self._buckets.advance(offset, before)
-            return ApplyResult([], Counter(), 0)
+            return self._skip(offset)
+        before = self._buckets.time
         now = log_time(before, batch.time)
         output = EntityOutput(window_revision(now, model))
         self._alarm_inputs_for(model, now).probes += batch.probes
@@ -321,10 +315,6 @@ class EntityStage:
             windows = self._alarm_inputs.rule_windows(entity) if self._alarm_inputs is not None else ()
             required = self._required_inputs[entity] = required_inputs(properties, attributes, windows)
         return required
-
-    def checkpoint_entries(self) -> Iterator[CheckpointEntry]:
-        """Yield the entries of a checkpoint, as `PartitionBuckets.checkpoint_entries` does."""
-        return self._buckets.checkpoint_entries()
 
 
 @dataclass(frozen=True, slots=True)
