@@ -21,7 +21,7 @@ _PHRASES: dict[Language, dict[str, str]] = {
         "worse": "Worse ({was} → {now}): ",
         "again": "Again: ",
         "reminder": "Still: ",
-        "repeated": "Perhaps told before: ",
+        "repeated": "Perhaps sent before: ",
         "aside": "SET ASIDE",
         "since": "since {time}",
         "lasting": " ({duration})",

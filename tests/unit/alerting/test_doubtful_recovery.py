@@ -20,7 +20,7 @@ def test_a_doubtful_recovery_is_repeated_and_marked_as_such() -> None:
     run.advance(HOUR)
     assert kinds_and_contacts(run.sent[2:]) == [("recovery", "first")] * 2
     assert {run.messages[one.notification].text.title for one in run.events[-2:]} == {
-        "CLEARED · Perhaps told before: High water, Canal"
+        "CLEARED · Perhaps sent before: High water, Canal"
     }
     assert len({one.notification for one in run.events}) == 6, "another message, with an id of its own"
 

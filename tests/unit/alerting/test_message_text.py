@@ -149,7 +149,7 @@ TITLES = {
         "recovery",
         changed(notified(CANAL), recovery_repeats=1),
         (returned_event(CANAL),),
-        "CLEARED · Perhaps told before: High water, Canal",
+        "CLEARED · Perhaps sent before: High water, Canal",
         "HERSTELD · Misschien al gemeld: Hoog water, Canal",
     ),
     "set aside by a person": Title(
