@@ -155,13 +155,13 @@ class MqttConnection(asyncio.Protocol):
         their end. Raises MqttConnectionLostError.
         """
         self._marker = secrets.token_hex(8).encode()
-        wanted = [marker_topic, *filters]
+        subscribed = [marker_topic, *filters]
         self._write(
             mqtt5.SubscribePacket(
                 self._next_packet(),
                 [
-                    mqtt5.TopicFilter(one, max_qos=mqtt5.QoS.AT_MOST_ONCE, retain_as_published=False)
-                    for one in wanted
+                    mqtt5.TopicFilter(topic_filter, max_qos=mqtt5.QoS.AT_MOST_ONCE, retain_as_published=False)
+                    for topic_filter in subscribed
                 ],
             )
         )
@@ -172,9 +172,9 @@ class MqttConnection(asyncio.Protocol):
         except TimeoutError as error:
             raise MqttConnectionLostError(
                 f"MQTT at {self._options.broker.address} did not send its retained messages within "
-                f"{RETAINED_TIMEOUT_S:.0f} s; may this user read {', '.join(wanted)}?"
+                f"{RETAINED_TIMEOUT_S:.0f} s; may this user read {', '.join(subscribed)}?"
             ) from error
-        self._write(mqtt5.UnsubscribePacket(self._next_packet(), wanted))
+        self._write(mqtt5.UnsubscribePacket(self._next_packet(), subscribed))
         return self._retained
 
     async def _wait_unless_lost(self, waited: asyncio.Future[Any]) -> None:

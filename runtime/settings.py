@@ -101,12 +101,13 @@ class RoleSettings(BaseSettings):
     def _check_kafka_access(self) -> Self:
         files = ("kafka_ca", "kafka_cert", "kafka_key")
         account = ("kafka_username", "kafka_password")
-        wanted = {"PLAINTEXT": (), "SSL": files, "SASL_SSL": (*files, *account)}[self.kafka_protocol]
-        for one in (*files, *account):
-            if getattr(self, one) is not None and one not in wanted:
+        allowed = {"PLAINTEXT": (), "SSL": files, "SASL_SSL": (*files, *account)}[self.kafka_protocol]
+        for setting in (*files, *account):
+            if getattr(self, setting) is not None and setting not in allowed:
                 raise ValueError(
-                    f"LIVETWIN_{one.upper()} is set, and LIVETWIN_KAFKA_PROTOCOL is {self.kafka_protocol}: "
-                    f"expected {'SSL or ' if one in files else ''}SASL_SSL"
+                    f"LIVETWIN_{setting.upper()} is set, and LIVETWIN_KAFKA_PROTOCOL is "
+                    f"{self.kafka_protocol}: "
+                    f"expected {'SSL or ' if setting in files else ''}SASL_SSL"
                 )
         if self.kafka_protocol == "SASL_SSL" and (self.kafka_username is None or self.kafka_password is None):
             raise ValueError(

@@ -17,7 +17,7 @@ from ingest.decoding import Decoder, RegistrationError
 
 @cache
 def registry() -> Mapping[str, Decoder]:
-    """Return the `DECODER` of every module of this package, by name.
+    """Return the `DECODER` of every module in this package, by name.
 
     Raises RegistrationError when two have the same name, feed or topic filter.
     """
@@ -40,7 +40,8 @@ def build_registry(decoders: Iterable[Decoder]) -> Mapping[str, Decoder]:
         if decoder.filters and not decoder.feeds:
             raise RegistrationError(f"decoder {decoder.name!r} has topic filters but no feed")
         by_name[decoder.name] = decoder
-        claims = [("feed", one) for one in decoder.feeds] + [("topic filter", one) for one in decoder.filters]
+        claims = [("feed", name) for name in decoder.feeds]
+        claims += [("topic filter", topic_filter) for topic_filter in decoder.filters]
         for kind, name in claims:
             owner = owners.setdefault((kind, name), decoder.name)
             if owner != decoder.name:

@@ -47,10 +47,10 @@ class TopicRoutes:
                 )
             routes[feed.filter] = TopicRoute(feed.id, decoder, feed.device_level)
         for decoder in decoders.values():
-            for one in decoder.filters:
-                routes.setdefault(one, TopicRoute(decoder.feeds[0], decoder, None))
+            for topic_filter in decoder.filters:
+                routes.setdefault(topic_filter, TopicRoute(decoder.feeds[0], decoder, None))
         compiled = [(_levels(filter), route) for filter, route in routes.items()]
-        self._routes = sorted(compiled, key=lambda one: [_rank(level) for level in one[0]])
+        self._routes = sorted(compiled, key=lambda route: [_rank(level) for level in route[0]])
         self.filters: tuple[str, ...] = tuple(sorted(routes))
         self._cached_route = lru_cache(maxsize=TOPICS_CACHED_MAX)(self._find_route)
 

@@ -74,7 +74,7 @@ class MqttSettings(RoleSettings):
 
     @model_validator(mode="after")
     def _check_tls(self) -> Self:
-        given = [one for one in ("mqtt_tls_ca", "mqtt_tls_cert", "mqtt_tls_key") if getattr(self, one)]
+        given = [name for name in ("mqtt_tls_ca", "mqtt_tls_cert", "mqtt_tls_key") if getattr(self, name)]
         if given and not self.mqtt_tls:
             raise ValueError(f"LIVETWIN_{given[0].upper()} is set, and LIVETWIN_MQTT_TLS is not: set both")
         if self.mqtt_tls_key and not self.mqtt_tls_cert:
