@@ -38,7 +38,7 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
         None  #: phenomenon time; None when the device sent none: then the time of reception counts
     )
     unit: str | None = None  #: UCUM, where the payload names a unit; None: the unit that the city declares
-    flags: int = 0  #: `twin.quality.quality_flags.QualityFlag`
+    flags: int = 0  #: `twin.quality.quality_flags.QualityFlag`; the intake marks readings without a time
 
 
 class Decoded(msgspec.Struct, frozen=True, gc=False):

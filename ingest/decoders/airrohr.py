@@ -19,7 +19,6 @@ from typing import Any
 from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError, Reading
 from ingest.formats.json_payload import VALUES_MAX, as_list, as_number, as_object, parse_object, short_repr
 from twin.quality.plausibility import QuarantineReason
-from twin.quality.quality_flags import QualityFlag
 
 # The name after the prefix of the sensor (SDS_, PMS_, HPM_, NPM_, SPS30_, BMP_, BMP280_, BME280_, DHT22_,
 # HTU21D_, SHT3X_, SCD30_, DS18B20_) → our name, and the unit that the firmware uses.
@@ -56,16 +55,15 @@ def decode(topic: str, payload: bytes, context: DecodingContext) -> Decoded:
     if not values:
         raise PayloadError(QuarantineReason.NO_OBSERVATION, "'sensordatavalues' is empty")
     counts = not _PARTICLE_COUNTER.isdisjoint(values)
-    flags = int(QualityFlag.TIME_OF_RECEPTION)
     readings: dict[str, Reading] = {}
     for name, value in values.items():
         match = _PREFIXED.fullmatch(name)
         if match is None or (counts and name in ("P1", "P2")):
-            readings[name] = Reading(name, value, flags=flags)
+            readings[name] = Reading(name, value)
             continue
         ours, unit = _QUANTITIES[match[1]]
-        readings[name] = Reading(name, value, unit=unit, flags=flags)
-        readings.setdefault(ours, Reading(ours, value, unit=unit, flags=flags))
+        readings[name] = Reading(name, value, unit=unit)
+        readings.setdefault(ours, Reading(ours, value, unit=unit))
     return Decoded(topic.rsplit("/", 1)[-1], list(readings.values()))
 
 

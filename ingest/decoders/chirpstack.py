@@ -16,7 +16,6 @@ from ingest.formats.lorawan import radio_readings
 from ingest.formats.payload_time import instant_of
 from twin.instant import Instant
 from twin.quality.plausibility import QuarantineReason
-from twin.quality.quality_flags import QualityFlag
 
 
 def decode(topic: str, payload: bytes, context: DecodingContext) -> Decoded:
@@ -24,7 +23,6 @@ def decode(topic: str, payload: bytes, context: DecodingContext) -> Decoded:
     event = parse_object(payload)
     device = _device(event)
     time = _time(event)
-    flags = int(QualityFlag.TIME_OF_RECEPTION if time is None else 0)
     decoded = event.get("object")
     if decoded is None and "data" in event:
         raise PayloadError(
@@ -33,11 +31,11 @@ def decode(topic: str, payload: bytes, context: DecodingContext) -> Decoded:
             "set or repair the codec in its ChirpStack device profile",
         )
     readings = [
-        Reading(path, value, time, flags=flags)
+        Reading(path, value, time)
         for path, value in leaves(as_object({} if decoded is None else decoded, "'object'"), "'object'")
     ]
     known = [reading.field for reading in readings]
-    readings += radio_readings(event.get("rxInfo"), time, flags, known)
+    readings += radio_readings(event.get("rxInfo"), time, known)
     if not readings:
         raise PayloadError(
             QuarantineReason.NO_OBSERVATION, f"the event of {short_repr(device)} holds no value"

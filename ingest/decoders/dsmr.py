@@ -37,7 +37,6 @@ from ingest.formats.p1_telegram import parse_frame, rewrite_telegram
 from ingest.formats.payload_time import local_instant
 from twin.instant import Instant, from_datetime
 from twin.quality.plausibility import QuarantineReason
-from twin.quality.quality_flags import QualityFlag
 
 # Most lines repeat those of a second ago or of another meter: counts, tariff, voltages.
 LINES_CACHED_MAX = 16_384
@@ -122,8 +121,7 @@ def _readings(lines: list[str], context: DecodingContext) -> list[Reading]:
             first, second = (values[part] for part in parts)
             # Meters count whole watt-hours; the sum of two floats may be inexact.
             values[total] = _Value(round(first.number + second.number, 6), first.unit)
-    flags = int(QualityFlag.TIME_OF_RECEPTION if time is None else 0)
-    readings = [Reading(name, value.number, time, value.unit, flags) for name, value in values.items()]
+    readings = [Reading(name, value.number, time, value.unit) for name, value in values.items()]
     return readings + _mbus_readings(slots)
 
 

@@ -31,7 +31,6 @@ from ingest.formats.json_payload import VALUES_MAX, as_list, as_number, as_objec
 from ingest.formats.payload_time import aware_instant, local_instant
 from twin.instant import Instant, from_datetime
 from twin.quality.plausibility import QuarantineReason
-from twin.quality.quality_flags import QualityFlag
 
 _POWER = MappingProxyType({"power_w": "", "power_l1_w": "_l1", "power_l2_w": "_l2", "power_l3_w": "_l3"})
 _GAS = ("total_gas_m3", "gas_timestamp")
@@ -90,7 +89,6 @@ def decode(topic: str, payload: bytes, context: DecodingContext) -> Decoded:
     if len(document) > VALUES_MAX:
         raise PayloadError(QuarantineReason.MALFORMED, f"the payload has {len(document)} members")
     time = _time(document.get("timestamp"), "'timestamp'", context)
-    flags = int(QualityFlag.TIME_OF_RECEPTION if time is None else 0)
     values: dict[str, tuple[float, str | None]] = {}
     for name, value in document.items():
         unit, measured = _measured(name)
@@ -104,7 +102,7 @@ def decode(topic: str, payload: bytes, context: DecodingContext) -> Decoded:
     for total, parts in p1_objects.TARIFF_SUMS.items():
         if total not in values and all(part in values for part in parts):
             values[total] = (round(sum(values[part][0] for part in parts), 6), "kWh")
-    readings = [Reading(name, value, time, unit, flags) for name, (value, unit) in values.items()]
+    readings = [Reading(name, value, time, unit) for name, (value, unit) in values.items()]
     readings += _external_readings(document, context)
     if not readings:
         raise PayloadError(QuarantineReason.NO_OBSERVATION, "the payload holds no measured value")
@@ -139,8 +137,7 @@ def _external_readings(document: Mapping[str, Any], context: DecodingContext) ->
     if value is not None:
         time = _time(when, "'gas_timestamp'", context, external=True)
         if time is not None or when is None:
-            flags = int(QualityFlag.TIME_OF_RECEPTION if time is None else 0)
-            readings["gas_volume"] = Reading("gas_volume", as_number(value), time, "m3", flags)
+            readings["gas_volume"] = Reading("gas_volume", as_number(value), time, "m3")
     return list(readings.values())
 
 

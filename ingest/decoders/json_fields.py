@@ -10,7 +10,6 @@ from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError, Rea
 from ingest.formats.json_payload import leaves, parse_object
 from ingest.formats.payload_time import instant_of
 from twin.quality.plausibility import QuarantineReason
-from twin.quality.quality_flags import QualityFlag
 
 _TIMES = ("time", "timestamp")
 
@@ -23,9 +22,8 @@ def decode(topic: str, payload: bytes, context: DecodingContext) -> Decoded:
         if document.get(name) is not None:
             time = instant_of(document[name], f"'{name}'")
             break
-    flags = int(QualityFlag.TIME_OF_RECEPTION if time is None else 0)
     values = {name: value for name, value in document.items() if name not in _TIMES}
-    readings = [Reading(path, value, time, flags=flags) for path, value in leaves(values, "the payload")]
+    readings = [Reading(path, value, time) for path, value in leaves(values, "the payload")]
     if not readings:
         raise PayloadError(QuarantineReason.NO_OBSERVATION, "the payload holds no value")
     return Decoded(topic.rsplit("/", 1)[-1], readings)

@@ -16,7 +16,6 @@ from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError, Rea
 from ingest.formats.json_payload import VALUES_MAX, as_object, leaves, parse_json, short_repr
 from ingest.formats.payload_time import instant_of
 from twin.quality.plausibility import QuarantineReason
-from twin.quality.quality_flags import QualityFlag
 
 
 class _Plain(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -58,8 +57,7 @@ def _plain_readings(payload: bytes) -> list[Reading] | None:
         return None
     if not 0 < len(message.values) <= VALUES_MAX:
         return None
-    flags = int(QualityFlag.TIME_OF_RECEPTION) if time is None else 0
-    return [Reading(path, value, time, None, flags) for path, value in message.values.items()]
+    return [Reading(path, value, time) for path, value in message.values.items()]
 
 
 def _readings(payload: bytes, context: DecodingContext) -> list[Reading]:
@@ -98,10 +96,7 @@ def _item_readings(item: Any, where: str) -> list[Reading]:
         raise PayloadError(QuarantineReason.MALFORMED, f"{where} has {names}, expected a member 'values'")
     values = as_object(observed["values"], f"'values' of {where}")
     time = instant_of(observed.get("time"), f"'time' of {where}")
-    flags = QualityFlag.TIME_OF_RECEPTION if time is None else 0
-    return [
-        Reading(path, value, time, flags=int(flags)) for path, value in leaves(values, f"'values' of {where}")
-    ]
+    return [Reading(path, value, time) for path, value in leaves(values, f"'values' of {where}")]
 
 
 DECODER = Decoder(

@@ -210,7 +210,7 @@ def _reading(base: _Base, record: Mapping[str, Any], received: Instant, where: s
 def _resolved_time(seconds: float, received: Instant) -> tuple[Instant | None, int]:
     """Return the instant of SenML seconds, which may be out of range, and its flags."""
     if seconds == 0:
-        return None, _TIME_OF_RECEPTION
+        return None, 0
     if seconds < _ABSOLUTE_TIME_MIN:
         return round(seconds * SECOND) + received, _TIME_OF_RECEPTION
     return round(seconds * SECOND), 0

@@ -21,7 +21,6 @@ from ingest.formats.lorawan import radio_readings
 from ingest.formats.payload_time import instant_of
 from twin.instant import Instant
 from twin.quality.plausibility import QuarantineReason
-from twin.quality.quality_flags import QualityFlag
 
 
 def decode(topic: str, payload: bytes, context: DecodingContext) -> Decoded:
@@ -30,7 +29,6 @@ def decode(topic: str, payload: bytes, context: DecodingContext) -> Decoded:
     uplink = as_object(document.get("uplink_message"), "'uplink_message'")
     device = _device(document)
     time = _time(document, uplink)
-    flags = int(QualityFlag.TIME_OF_RECEPTION if time is None else 0)
     decoded = uplink.get("decoded_payload")
     if decoded is None and "frm_payload" in uplink:
         # It is quarantined, and can be replayed once the formatter is repaired. A frame without a payload is
@@ -41,13 +39,13 @@ def decode(topic: str, payload: bytes, context: DecodingContext) -> Decoded:
             "set or repair its payload formatter in The Things Stack",
         )
     readings = [
-        Reading(path, value, time, flags=flags)
+        Reading(path, value, time)
         for path, value in leaves(
             as_object({} if decoded is None else decoded, "'decoded_payload'"), "'decoded_payload'"
         )
     ]
     known = [reading.field for reading in readings]
-    readings += radio_readings(uplink.get("rx_metadata"), time, flags, known)
+    readings += radio_readings(uplink.get("rx_metadata"), time, known)
     if not readings:
         raise PayloadError(
             QuarantineReason.NO_OBSERVATION, f"the uplink of {short_repr(device)} holds no value"

@@ -11,7 +11,7 @@ from ingest.formats.json_payload import as_number
 from twin.instant import Instant
 
 
-def radio_readings(gateways: Any, time: Instant | None, flags: int, known: Iterable[str]) -> list[Reading]:
+def radio_readings(gateways: Any, time: Instant | None, known: Iterable[str]) -> list[Reading]:
     """Return `signal_strength` (dBm) and `snr` (dB) of the gateway with the strongest signal.
 
     Both servers write JSON by the rules of proto3, which omit zeros: an absent snr is 0 dB. No gateway
@@ -28,8 +28,8 @@ def radio_readings(gateways: Any, time: Instant | None, flags: int, known: Itera
         return []
     rssi, snr = max(signals)
     readings = [
-        Reading("signal_strength", rssi, time, "dB[mW]", flags),
-        Reading("snr", snr, time, "dB", flags),
+        Reading("signal_strength", rssi, time, "dB[mW]"),
+        Reading("snr", snr, time, "dB"),
     ]
     known_fields = set(known)
     return [reading for reading in readings if reading.field not in known_fields]

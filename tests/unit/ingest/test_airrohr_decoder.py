@@ -11,9 +11,6 @@ from ingest.decoders.airrohr import DECODER
 from ingest.decoding import PayloadError, Reading
 from tests.support.payloads.device_payloads import AIRROHR, CONTEXT
 from twin.quality.plausibility import QuarantineReason
-from twin.quality.quality_flags import QualityFlag
-
-RECEPTION = int(QualityFlag.TIME_OF_RECEPTION)
 
 
 def readings(*values: tuple[str, object]) -> dict[str, Reading]:
@@ -26,10 +23,10 @@ def test_p1_is_pm10_and_p2_is_pm2_5_and_the_reception_is_their_time() -> None:
     decoded = DECODER.decode("airrohr/1234567", AIRROHR, CONTEXT)
     found = {one.field: one for one in decoded.readings}
     assert decoded.device == "1234567"
-    assert found["pm10"] == Reading("pm10", 12.35, None, "ug/m3", RECEPTION)
-    assert found["pm2_5"] == Reading("pm2_5", 8.1, None, "ug/m3", RECEPTION)
+    assert found["pm10"] == Reading("pm10", 12.35, None, "ug/m3")
+    assert found["pm2_5"] == Reading("pm2_5", 8.1, None, "ug/m3")
     assert found["SDS_P1"].value == 12.35
-    assert all(one.time is None and one.flags == RECEPTION for one in decoded.readings)
+    assert all(reading.time is None for reading in decoded.readings)
 
 
 def test_pressure_is_in_pascal() -> None:

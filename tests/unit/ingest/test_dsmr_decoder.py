@@ -14,7 +14,6 @@ from ingest.pipeline.pseudonym import Pseudonymiser
 from tests.support.payloads.device_payloads import CONTEXT, DSMR_V2, DSMR_V4_UNPADDED, DSMR_V5
 from twin.instant import format_instant, parse_instant
 from twin.quality.plausibility import QuarantineReason
-from twin.quality.quality_flags import QualityFlag
 
 TOPIC = "dsmr/gw-12/telegram"
 PSEUDONYMISE = Pseudonymiser(b"a key of enough bytes")
@@ -130,9 +129,7 @@ def test_a_telegram_whose_lines_end_in_lf_is_read_as_the_meter_sent_it() -> None
 
 def test_a_v2_telegram_has_no_time_and_its_gas_value_stands_on_the_next_line() -> None:
     found = readings(DSMR_V2)
-    assert found["power_import"] == Reading(
-        "power_import", 1.01, None, "kW", int(QualityFlag.TIME_OF_RECEPTION)
-    )
+    assert found["power_import"] == Reading("power_import", 1.01, None, "kW")
     # Local time without a letter: the other 02:00 was still to come at the reception, 02:30 summer time.
     assert found["gas_volume"] == Reading("gas_volume", 101.01, parse_instant("2026-10-25T00:00:00Z"), "m3")
 

@@ -13,7 +13,6 @@ from ingest.pipeline.pseudonym import Pseudonymiser
 from tests.support.payloads.device_payloads import CONTEXT, HOMEWIZARD_V1, HOMEWIZARD_V2
 from twin.instant import format_instant, parse_instant
 from twin.quality.plausibility import QuarantineReason
-from twin.quality.quality_flags import QualityFlag
 
 TOPIC = "homewizard/gw-12/measurement"
 PSEUDONYMISE = Pseudonymiser(b"a key of enough bytes")
@@ -30,9 +29,7 @@ def with_members(**members: Any) -> bytes:
 def test_version_1_has_no_time_of_its_telegram_but_gas_has_its_own() -> None:
     found = readings(HOMEWIZARD_V1)
     assert DECODER.decode(TOPIC, HOMEWIZARD_V1, CONTEXT).device == "gw-12"
-    assert found["energy_import"] == Reading(
-        "energy_import", 4012.375, None, "kWh", int(QualityFlag.TIME_OF_RECEPTION)
-    )
+    assert found["energy_import"] == Reading("energy_import", 4012.375, None, "kWh")
     assert found["voltage_l1"].unit == "V"
     assert found["current_l1"].value == -2.35
     assert found["gas_volume"] == Reading("gas_volume", 1234.567, parse_instant("2026-10-25T00:25:00Z"), "m3")

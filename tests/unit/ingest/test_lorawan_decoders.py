@@ -13,7 +13,6 @@ from ingest.decoding import Decoder, PayloadError, Reading
 from tests.support.payloads.device_payloads import CHIRPSTACK, CONTEXT, TTN
 from twin.instant import parse_instant
 from twin.quality.plausibility import QuarantineReason
-from twin.quality.quality_flags import QualityFlag
 
 
 def readings(decoder: Decoder, payload: bytes) -> dict[str, Reading]:
@@ -63,7 +62,6 @@ def test_without_the_network_servers_time_the_next_best_counts() -> None:
     assert times[0].time == parse_instant("2026-10-25T00:30:01.900Z")
     assert times[1].time == parse_instant("2026-10-25T00:30:02.500000Z")
     assert times[2].time is None
-    assert times[2].flags == QualityFlag.TIME_OF_RECEPTION
 
 
 def test_a_frame_that_is_delivered_twice_has_one_time() -> None:

@@ -11,7 +11,6 @@ from ingest.decoding import PayloadError, Reading
 from tests.support.payloads.device_payloads import CONTEXT, NATIVE, SENML
 from twin.instant import parse_instant
 from twin.quality.plausibility import QuarantineReason
-from twin.quality.quality_flags import QualityFlag
 
 TOPIC = "livetwin/alkmaar/aq-overdie-1/observations"
 NOON = parse_instant("2026-11-23T12:00:00Z")
@@ -48,7 +47,7 @@ def test_an_array_gives_every_object_at_its_own_time() -> None:
 
 @pytest.mark.parametrize("payload", [b'{"values":{"a":1}}', b'{"time":null,"values":{"a":1}}'])
 def test_without_a_time_the_reception_counts(payload: bytes) -> None:
-    assert readings(payload) == [Reading("a", 1.0, None, None, int(QualityFlag.TIME_OF_RECEPTION))]
+    assert readings(payload) == [Reading("a", 1.0)]
 
 
 @pytest.mark.parametrize(
