@@ -82,7 +82,7 @@ async def test_single_values_that_are_gone_are_not_told_as_if_there_had_been_non
     await store_observations(connection, each(ids["water_level"]))
     assert await apply_retention(connection, model, SETTINGS, NOW) is not None
     kept_from = NOW - NOW % HOUR - 10 * DAY
-    with pytest.raises(QueryError, match=r"before 2026-10-26T10:00:00Z are gone"):
+    with pytest.raises(QueryError, match=r"before 2026-10-26T10:00:00Z were removed"):
         await read_observations(connection, [ids["water_level"]], kept_from - DAY, NOW, 10)
     assert len(await read_observations(connection, [ids["water_level"]], kept_from, NOW, 10)) == 10
 
