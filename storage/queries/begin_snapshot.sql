@@ -1,3 +1,3 @@
--- Make everything that this transaction reads belong to one moment; its first statement.
+-- Let all reads of this transaction see one moment; must be its first statement.
 -- No index: a setting.
 SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;

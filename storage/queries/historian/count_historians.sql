@@ -1,5 +1,5 @@
--- How many historians of a city stand before this one in the order of their sessions, and how many there are.
--- No index: looks at the locks.
+-- The number of historians of a city before this one in the order of their sessions, and the number of all.
+-- No index: reads the locks.
 SELECT count(*) FILTER (WHERE pid < pg_backend_pid()), count(*)
 FROM pg_locks
 WHERE locktype = 'advisory'

@@ -1,4 +1,4 @@
--- Whether minutes or ten minutes hold as many observations as hours, in a half-open range of whole hours.
+-- Whether aggregates of one or ten minutes count as many observations as hours, in a half-open range of whole hours.
 -- aggregate_minute_key or aggregate_ten_minutes_key, and aggregate_hour_key.
 SELECT (
     SELECT coalesce(sum(count + suspect), 0)

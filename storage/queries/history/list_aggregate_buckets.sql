@@ -1,7 +1,7 @@
--- Stored aggregates of one size brought together in buckets, in any order, as list_buckets has them.
+-- Stored aggregates of one size combined in buckets, in any order, with the columns of list_buckets.
 -- aggregate_minute_key, aggregate_ten_minutes_key, aggregate_hour_key or aggregate_day_key.
 --
--- Sketches are told one after the other. Three of the four branches are false before anything is read.
+-- Sketches are concatenated. The planner removes three of the four branches.
 WITH stored AS (
     SELECT datastream_id, start, count, suspect, flags, minimum, maximum, mean, sum, first, last, sketch
     FROM aggregate_minute

@@ -1,7 +1,7 @@
--- Start and end of every bucket that a range touches.
+-- Start and end of each bucket that a range touches.
 -- No index: reads no table.
 --
--- zone is 'UTC' for elapsed time: there a day has 24 hours, and no hour comes twice.
+-- zone is 'UTC' for elapsed time, where each day has 24 hours and no hour occurs twice.
 SELECT series.start,
     (series.start AT TIME ZONE %(zone)s + %(interval)s::interval) AT TIME ZONE %(zone)s AS stop
 FROM generate_series(

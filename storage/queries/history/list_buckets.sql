@@ -1,10 +1,10 @@
 -- Aggregates of observations in buckets, in any order: of all datastreams together, or of each one (`apart`).
 -- observation_key and assessment_key, in the chunks that the range touches; see versions_now and versions_known_at.
 --
--- Only what is asked for is computed. Single values come as bytes, each a float8 in network byte order. A segment is
+-- Only requested sums are computed. Single values come as bytes, each a float8 in network byte order. A segment is
 -- the part of a datastream's range in which one calibration applies. Values with an unusable flag are counted
 -- separately. The flags "late" and "clock skew" follow from the two times of an observation. Only the newest
--- assessment is stored: one that was made after `known_at` counts as not yet made.
+-- assessment is stored: an assessment made after `known_at` is ignored.
 WITH segment AS (
     SELECT *
     FROM unnest(

@@ -1,4 +1,4 @@
--- The calibrations of datastreams as they are known now, or were at a time, in the order in which they begin.
+-- The calibrations of datastreams as known now, or at a time, in the order of their starts.
 -- datastream_pkey and calibration_by_sensor.
 SELECT datastream.id, calibration.start, calibration."end", calibration.gain, calibration."offset"
 FROM datastream

@@ -1,4 +1,4 @@
--- What is known of datastreams and kept of them, by id; one that the model does not have has an empty row.
+-- Model data of datastreams, and since when their rows are kept, by id; unknown ids have an empty row.
 -- datastream_pkey, datastream_retention_pkey, repair_request_pkey and recompute_request_is_open.
 SELECT asked.id, coalesce((extract(epoch FROM datastream.interval) * 1000000)::bigint, 0) AS interval,
     datastream.created_at, datastream.retired_at,

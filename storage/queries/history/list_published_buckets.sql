@@ -1,6 +1,6 @@
--- Published values of an entity in buckets, in any order; the columns of list_buckets, datastream 0.
+-- Published values of an entity in buckets, in any order, with the columns of list_buckets; the datastream is 0.
 -- entity_value_key, in the chunks that the range touches.
--- What is dated to the end of its window belongs to the bucket that ends with it: back is then a microsecond.
+-- A value dated to the end of its window belongs to the bucket that ends then: back is then a microsecond.
 WITH measured AS (
     SELECT phenomenon_time, flags, CASE WHEN flags & %(unusable)s::smallint = 0 THEN value END AS value,
         CASE WHEN %(zone)s = 'UTC' THEN time_bucket(%(interval)s::interval, phenomenon_time - %(back)s)

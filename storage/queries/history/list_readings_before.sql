@@ -1,4 +1,4 @@
--- The newest observations before a time, at most a few for each datastream, by datastream, newest first.
+-- The newest few observations of each datastream before a time, by datastream, newest first.
 -- observation_key, read backwards; assessment_key for each row of the answer.
 SELECT earlier.datastream_id, earlier.phenomenon_time, earlier.value,
     earlier.flags | coalesce((

@@ -1,4 +1,4 @@
--- A page of stored observations behind a position, by time and datastream: a part of list_observations.
+-- A page of stored observations after a position, by time and datastream: a part of list_observations.
 -- observation_key, in the chunks that the range touches.
 --
 -- Each datastream is cut to a page first, which the index has in order; then all of them together.

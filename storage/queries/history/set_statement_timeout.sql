@@ -1,3 +1,3 @@
--- Bound how long a statement of this transaction may take, in milliseconds.
+-- Limit the time of each statement of this transaction, in milliseconds.
 -- No index: a setting.
 SELECT set_config('statement_timeout', %s, true);

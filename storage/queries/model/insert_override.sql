@@ -1,4 +1,4 @@
--- Write an override of a team's duty down.
+-- Store an override of a team's duty.
 -- No index: an append.
 INSERT INTO duty_override (team, contact, start, "end", note, made_by)
 VALUES (%(team)s, %(contact)s, %(start)s, %(end)s, %(note)s, %(made_by)s)

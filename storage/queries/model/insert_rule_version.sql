@@ -1,4 +1,4 @@
--- Write a version of a rule down; without a name it was changed by whoever is connected.
+-- Store a version of a rule; without a name, it was changed by the connected database user.
 -- No index: an append.
 INSERT INTO rule (id, version, content, deleted, origin, changed_by, model_version, folder_digest)
 VALUES (

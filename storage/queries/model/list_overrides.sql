@@ -1,5 +1,5 @@
--- The overrides that count and are not over for longer than some microseconds, in the order in which they were made.
--- duty_override_by_end finds them; few, and sorted afterwards.
+-- The overrides in force that ended less than a time ago, in microseconds, in the order of their creation.
+-- duty_override_by_end; the few rows are sorted afterwards.
 SELECT id, team, contact, start, "end", note, made_by, made_at, withdrawn_by, withdrawn_at
 FROM duty_override
 WHERE withdrawn_at IS NULL AND "end" > now() - %(over_since)s * interval '1 microsecond'

@@ -1,4 +1,4 @@
--- Note what the city folder says of a rule that is so already.
+-- Store the digest of a rule in the city folder whose content is unchanged.
 -- rule_pkey.
 UPDATE rule SET folder_digest = %(folder_digest)s
 WHERE id = %(id)s AND version = %(version)s;

@@ -1,4 +1,4 @@
--- Withdraw an override; returns no row when there is none of that id, or when it was withdrawn before.
+-- Withdraw an override; returns no row if it does not exist or was withdrawn before.
 -- duty_override_id_key.
 UPDATE duty_override SET withdrawn_at = now(), withdrawn_by = %(by)s
 WHERE id = %(id)s AND withdrawn_at IS NULL

@@ -1,4 +1,4 @@
--- Create or change the city and give its model a version.
+-- Create or change the city, and set the version of its model.
 -- city_pkey.
 INSERT INTO city (id, name, timezone, model_version)
 VALUES (%(id)s, %(name)s, %(timezone)s, %(model_version)s)

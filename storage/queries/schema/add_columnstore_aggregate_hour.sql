@@ -1,4 +1,4 @@
--- Community edition: keep old chunks of aggregate_hour by column.
+-- Community edition: store old chunks of aggregate_hour by column.
 -- No index: a chunk is reordered as its key is.
 ALTER TABLE aggregate_hour SET (
     timescaledb.enable_columnstore, timescaledb.segmentby = 'datastream_id', timescaledb.orderby = 'start'

@@ -1,4 +1,4 @@
--- Community edition: keep old chunks of aggregate_minute by column.
+-- Community edition: store old chunks of aggregate_minute by column.
 -- No index: a chunk is reordered as its key is.
 ALTER TABLE aggregate_minute SET (
     timescaledb.enable_columnstore, timescaledb.segmentby = 'datastream_id', timescaledb.orderby = 'start'

@@ -1,4 +1,4 @@
--- Community edition: keep old chunks of observation by column.
+-- Community edition: store old chunks of observation by column.
 -- No index: a chunk is reordered as its key is.
 ALTER TABLE observation SET (
     timescaledb.enable_columnstore, timescaledb.segmentby = 'datastream_id', timescaledb.orderby = 'phenomenon_time'

@@ -1,3 +1,3 @@
--- Learn how the values of a restored database are spread.
+-- Collect the planner's statistics of a restored database.
 -- No index: reads samples of all tables.
 ANALYZE;

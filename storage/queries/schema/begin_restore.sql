@@ -1,3 +1,3 @@
--- Stop the workers of TimescaleDB and let its own tables be filled.
+-- Stop the background workers of TimescaleDB, and allow its own tables to be filled.
 -- No index: a function of the extension.
 SELECT timescaledb_pre_restore();

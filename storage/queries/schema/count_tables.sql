@@ -1,4 +1,4 @@
--- How many tables a database has that no extension made.
+-- The number of tables in a database that no extension created.
 -- No index: a catalog.
 SELECT count(*) FROM pg_class
 WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace

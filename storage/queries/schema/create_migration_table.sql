@@ -1,4 +1,4 @@
--- Make the table that remembers the migrations; the only one that no migration makes.
+-- Create the table of applied migrations; the only table that no migration creates.
 -- No index: a definition.
 CREATE TABLE IF NOT EXISTS schema_migration (
     name       text PRIMARY KEY,

@@ -1,3 +1,3 @@
--- Add TimescaleDB in a version to a database; leave it where it is.
+-- Create the extension TimescaleDB in a given version, unless it exists.
 -- No index: a definition.
 CREATE EXTENSION IF NOT EXISTS timescaledb VERSION {version};

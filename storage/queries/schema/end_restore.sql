@@ -1,3 +1,3 @@
--- Let TimescaleDB work again.
+-- Return TimescaleDB to normal operation.
 -- No index: a function of the extension.
 SELECT timescaledb_post_restore();

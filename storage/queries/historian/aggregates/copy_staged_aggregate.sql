@@ -1,4 +1,4 @@
--- Stage aggregates; size in microseconds.
+-- Stage aggregates; the size is in microseconds.
 -- No index: an append.
 COPY staged_aggregate (
     datastream_id, size, start, revision, count, suspect, expected, flags, minimum, maximum, mean, sum, first,

@@ -1,4 +1,4 @@
--- Store assessments where their revision is greater.
+-- Store assessments whose revision is greater than the stored one.
 -- assessment_key.
 INSERT INTO assessment AS stored (datastream_id, phenomenon_time, flags, revision)
 SELECT datastream_id, phenomenon_time, flags, revision

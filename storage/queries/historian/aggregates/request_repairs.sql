@@ -1,4 +1,4 @@
--- Ask for hours to be made again; a later request of the same log, or one of another log, takes the place.
+-- Request repairs of hours; a later request of the same log, or a request of another log, replaces one.
 -- repair_request_pkey.
 INSERT INTO repair_request AS stored (log_id, datastream_id, start, partition, log_offset, requested_at)
 SELECT %s, datastream_id, start, partition, log_offset, requested_at

@@ -1,4 +1,4 @@
--- Store what happened to alarms, as a JSON array of rows; what is known stays.
+-- Store events of alarms, a JSON array of rows; known events stay.
 -- alarm_event_pkey.
 INSERT INTO alarm_event (
     alarm_id, revision, kind, time, told_time, late, actor, text, command, rule, rule_version, entity_id,

@@ -1,4 +1,4 @@
--- Store what happened to incidents, as a JSON array of rows; what is known stays.
+-- Store events of incidents, a JSON array of rows; known events stay.
 -- incident_event_pkey.
 INSERT INTO incident_event (
     incident_id, revision, time, told_time, cause, area, theme, open, severity, opened_time, closed_time,

@@ -1,4 +1,4 @@
--- Store what happened to message to somebodys, as a JSON array of rows; what is known stays.
+-- Store events of notifications, a JSON array of rows; known events stay.
 -- notification_event_pkey.
 INSERT INTO notification_event (
     notification_id, revision, incident_id, kind, round, step, contact, channel, outcome, attempt, time,

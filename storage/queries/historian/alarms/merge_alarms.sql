@@ -1,4 +1,4 @@
--- Store alarms, a JSON array of one row for each, where their revision is greater than the stored one.
+-- Store alarms, a JSON array with one row for each, whose revision is greater than the stored one.
 -- alarm_pkey.
 INSERT INTO alarm AS stored (
     alarm_id, revision, kind, time, told_time, late, actor, text, command, rule, rule_version, entity_id,

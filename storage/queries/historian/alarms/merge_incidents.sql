@@ -1,4 +1,4 @@
--- Store incidents, a JSON array of one row for each, where their revision is greater than the stored one.
+-- Store incidents, a JSON array with one row for each, whose revision is greater than the stored one.
 -- incident_pkey.
 INSERT INTO incident AS stored (
     incident_id, revision, time, told_time, cause, area, theme, open, severity, opened_time, closed_time,

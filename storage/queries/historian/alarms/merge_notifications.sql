@@ -1,4 +1,4 @@
--- Store message to somebodys, a JSON array of one row for each, where their revision is greater than the stored one.
+-- Store notifications, a JSON array with one row for each, whose revision is greater than the stored one.
 -- notification_pkey.
 INSERT INTO notification AS stored (
     notification_id, revision, incident_id, kind, round, step, contact, channel, outcome, attempt, time,

@@ -1,4 +1,4 @@
--- Remember the numbers of messages that were seen in a session.
+-- Store the numbers of messages that arrived in a session of ingest.
 -- ingest_session_pkey.
 INSERT INTO ingest_session AS stored (session, sequences, first_received, last_received)
 SELECT %s, range_agg(int8range(start, stop)), %s, %s

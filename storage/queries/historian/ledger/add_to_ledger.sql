@@ -1,4 +1,4 @@
--- Add counts to the ledger. Ordered, so that two writers do not deadlock.
+-- Add counts to the ledger; ordered, so that two writers do not deadlock.
 -- ledger_pkey.
 INSERT INTO ledger AS stored (
     feed, minute, received, accepted, quarantined, observations, new, corrected, superseded, duplicate,

@@ -1,4 +1,4 @@
--- Store a quarantined message, unless it is there.
+-- Store a quarantined message, unless it exists.
 -- quarantine_pkey.
 INSERT INTO quarantine (
     id, feed, topic, received_time, reason, detail, payload, payload_bytes, payload_sha256, session, sequence,

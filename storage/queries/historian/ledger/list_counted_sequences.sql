@@ -1,4 +1,4 @@
--- Of some runs of message numbers of a session those that were seen before; locks the session.
+-- Those of some runs of message numbers of a session that were counted before; locks the session.
 -- ingest_session_pkey.
 WITH stored AS (
     SELECT sequences FROM ingest_session WHERE session = %s FOR UPDATE

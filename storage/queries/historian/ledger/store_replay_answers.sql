@@ -1,6 +1,6 @@
--- Write down what replays of quarantined messages came to; returns those that were asked for, as they were counted.
+-- Store the answers to replays; return feed, reception and result of those that were requested.
 -- quarantine_pkey.
--- A second answer to one request finds no request any more, and changes nothing.
+-- A second answer to a request finds no open request, and changes nothing.
 WITH answer AS (
     SELECT * FROM unnest(
         %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::integer[], %s::bigint[]

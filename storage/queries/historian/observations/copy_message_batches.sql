@@ -1,4 +1,4 @@
--- Keep headers and payloads of observation records that are not there yet.
+-- Append headers and payloads of observation records.
 -- No index: an append; message_batch_key refuses what is there.
 COPY message_batch (
     log_id, partition, log_offset, first_received, last_received, headers, datastreams, payloads

@@ -1,4 +1,4 @@
--- Store observations whose keys are new; `storage.historian.observation_rows` packs the rows in this order.
+-- Append observations with new keys; `storage.historian.observation_rows` packs the rows in this order.
 -- No index: an append; observation_key refuses what is there.
 COPY observation (phenomenon_time, received_time, value, datastream_id, flags)
 FROM STDIN (FORMAT BINARY);

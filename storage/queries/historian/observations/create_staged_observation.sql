@@ -1,5 +1,5 @@
--- Where a connection stages observations; empty again after each transaction.
--- No index: it is read whole.
+-- The staging table of a connection for observations; emptied after each transaction.
+-- No index: all of it is read.
 CREATE TEMPORARY TABLE staged_observation (
     phenomenon_time timestamptz NOT NULL,
     received_time   timestamptz NOT NULL,

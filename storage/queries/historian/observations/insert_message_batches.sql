@@ -1,4 +1,4 @@
--- Keep the headers and payloads of observation records, unless they are there.
+-- Store headers and payloads of observation records, unless they exist.
 -- message_batch_key.
 INSERT INTO message_batch (
     log_id, partition, log_offset, first_received, last_received, headers, datastreams, payloads

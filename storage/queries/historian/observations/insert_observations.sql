@@ -1,7 +1,7 @@
--- Store the staged observations whose key is not known, and return those whose key is, with what is stored.
+-- Store the staged observations with new keys; return those with known keys, with what is stored.
 -- observation_key finds the key.
--- The conflicts are few: one look into the index for each, whatever the planner thinks of a table it does not
--- know. A key that another writer has just stored is returned without a stored version.
+-- Conflicts are few: the statement enforces an index lookup for each, since the planner has no statistics of the
+-- staging table. A key that another writer has just stored is returned without a stored version.
 WITH inserted AS (
     INSERT INTO observation (phenomenon_time, received_time, value, datastream_id, flags)
     SELECT phenomenon_time, received_time, value, datastream_id, flags

@@ -1,4 +1,4 @@
--- Keep versions of observations that gave way; of two of one reception the greater (value, flags).
+-- Store replaced versions of observations; of two with one time of reception, the greater (value, flags).
 -- superseded_observation_key.
 INSERT INTO superseded_observation AS stored (
     datastream_id, phenomenon_time, received_time, value, flags, superseded_time

@@ -1,4 +1,4 @@
--- The newest stored observation of datastreams from a time on, each from its own; none where nothing is.
+-- The time of the newest stored observation of datastreams, each from its own time on; no row without one.
 -- observation_key, backwards, in the chunks from that time on.
 SELECT asked.datastream_id, stored.phenomenon_time
 FROM unnest(%s::integer[], %s::timestamptz[]) AS asked (datastream_id, since)

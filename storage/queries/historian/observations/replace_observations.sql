@@ -1,4 +1,4 @@
--- Give stored observations another version: its reception, and perhaps its value and flags.
+-- Update stored observations: their time of reception, value and flags.
 -- observation_key finds the key.
 INSERT INTO observation AS stored (datastream_id, phenomenon_time, received_time, value, flags)
 SELECT datastream_id, phenomenon_time, received_time, value, flags

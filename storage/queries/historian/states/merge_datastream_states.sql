@@ -1,4 +1,4 @@
--- Store the staged datastream states where their revision is greater. Ordered, so that two writers do not deadlock.
+-- Store staged datastream states whose revision is greater; ordered, so that two writers do not deadlock.
 -- datastream_state_pkey.
 INSERT INTO datastream_state AS stored (datastream_id, phenomenon_time, received_time, value, flags, revision)
 SELECT datastream_id, phenomenon_time, received_time, value, flags, revision

@@ -1,4 +1,4 @@
--- Store derived values of entities where their revision is greater.
+-- Store derived values of entities whose revision is greater than the stored one.
 -- entity_value_key.
 INSERT INTO entity_value AS stored (entity_id, name, phenomenon_time, value, flags, count, revision)
 SELECT entity_id, name, phenomenon_time, value, flags, count, revision

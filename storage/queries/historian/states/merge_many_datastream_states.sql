@@ -1,6 +1,6 @@
--- Store many staged datastream states where their revision is greater; for few, merge_datastream_states costs less.
+-- Store many staged datastream states whose revision is greater; for few, merge_datastream_states is faster.
 -- No index: a join with the whole table.
--- Of two writers that lock rows in different orders one is ended, and tries again.
+-- Two writers may lock rows in different orders: PostgreSQL then ends one, which retries.
 MERGE INTO datastream_state AS stored
 USING staged_datastream_state AS staged
 ON staged.datastream_id = stored.datastream_id

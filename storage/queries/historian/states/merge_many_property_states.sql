@@ -1,6 +1,6 @@
--- Store many staged updates where their revision is greater; for few, merge_property_states costs less.
+-- Store many staged updates whose revision is greater; for few, merge_property_states is faster.
 -- No index: a join with the whole table.
--- Of two writers that lock rows in different orders one is ended, and tries again.
+-- Two writers may lock rows in different orders: PostgreSQL then ends one, which retries.
 MERGE INTO property_state AS stored
 USING staged_property_state AS staged
 ON staged.entity_id = stored.entity_id AND staged.property = stored.property

@@ -1,4 +1,4 @@
--- Store the staged updates where their revision is greater. Ordered, so that two writers do not deadlock.
+-- Store staged updates whose revision is greater; ordered, so that two writers do not deadlock.
 -- property_state_pkey.
 INSERT INTO property_state AS stored (
     entity_id, property, revision, value, phenomenon_time, received_time, flags, datastream_ids, kind,

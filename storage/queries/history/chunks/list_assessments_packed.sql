@@ -1,4 +1,4 @@
--- What judgement found of observations of datastreams in a half-open range, in no order; as list_observations_packed.
+-- Flags of assessments of datastreams in a half-open range, in any order; in the form of list_observations_packed.
 -- assessment_key.
 SELECT datastream_id,
     string_agg(timestamptz_send(phenomenon_time), ''::bytea),

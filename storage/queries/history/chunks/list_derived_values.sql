@@ -1,5 +1,5 @@
--- Derived values of entities in a half-open range, oldest first of each.
--- entity_value_key for each of those asked for.
+-- Derived values of entities in a half-open range, oldest first for each series.
+-- entity_value_key, once for each series.
 SELECT asked.entity_id, asked.name, one.phenomenon_time, one.value, one.flags
 FROM unnest(%(entities)s::text[], %(names)s::text[]) AS asked (entity_id, name)
 CROSS JOIN LATERAL (

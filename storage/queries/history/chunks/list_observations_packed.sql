@@ -1,7 +1,7 @@
--- Observations of datastreams in a half-open range, in no order: a row each, its columns strings of binary values.
--- observation_key, or chunks as a whole where most of their datastreams are asked for.
+-- Observations of datastreams in a half-open range, in any order: a row each, with columns of packed binary values.
+-- observation_key, or whole chunks where most of their datastreams are requested.
 --
--- A client then has arrays without an object, or a message, a row: 4.3 million rows are read in seconds.
+-- A client reads arrays without an object for each row: 4.3 million rows take seconds.
 SELECT datastream_id,
     string_agg(timestamptz_send(phenomenon_time), ''::bytea),
     string_agg(timestamptz_send(received_time), ''::bytea),

@@ -1,4 +1,4 @@
--- The records of a partition that may hold a message received at a time; they span an hour at most.
+-- The records of a partition that may contain a message received at a time; a record spans at most an hour.
 -- message_batch_key, in the one or two chunks of that hour.
 SELECT log_id, log_offset, headers, datastreams, payloads
 FROM message_batch

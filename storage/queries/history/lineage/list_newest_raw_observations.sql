@@ -1,4 +1,4 @@
--- The newest observation of each datastream up to a time of its own, as list_origins has it, by datastream.
+-- The newest observation of each datastream up to its own time, in the form of list_raw_observations, by datastream.
 -- observation_key and assessment_key, in the chunks between floor and ceiling.
 SELECT asked.datastream_id, newest.phenomenon_time, newest.received_time, newest.value,
     newest.flags | coalesce(found.flags, 0::smallint)

@@ -1,4 +1,4 @@
--- Published values of an entity, of one name, in a half-open range behind a time, oldest first.
+-- Published values of an entity, of one name, in a half-open range after a time, oldest first.
 -- entity_value_key, in the chunks that the range touches.
 SELECT phenomenon_time, value, flags, count, revision
 FROM entity_value

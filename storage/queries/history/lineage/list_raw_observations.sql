@@ -1,4 +1,4 @@
--- Observations as they were sent, with what judgement found of them, in a half-open range, oldest first.
+-- Observations as sent, with the flags of their assessments, in a half-open range, oldest first.
 -- observation_key and assessment_key, in the chunks that the range touches.
 SELECT observation.datastream_id, observation.phenomenon_time, observation.received_time, observation.value,
     observation.flags | coalesce(found.flags, 0::smallint)

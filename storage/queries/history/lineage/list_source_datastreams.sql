@@ -1,4 +1,4 @@
--- The datastreams that ever observed a property of an entity, retired ones too, with their sensors, by id.
+-- The datastreams that observe, or once observed, a property of an entity, with their sensors, by id.
 -- datastream_by_entity_and_property and sensor_pkey.
 SELECT datastream.id, datastream.sensor_id, sensor.personal
 FROM datastream

@@ -1,4 +1,4 @@
--- The hours of a datastream in a half-open range that hold observations and have no aggregate.
+-- The hours of a datastream in a half-open range that have observations but no aggregate.
 -- observation_key and aggregate_hour_key.
 SELECT DISTINCT time_bucket('1 hour', phenomenon_time) AS start
 FROM observation

@@ -1,4 +1,4 @@
--- By days of a time zone: what is expected of a datastream and the greatest revision of its hours.
+-- Expected observations and the greatest revision of the hours of a datastream, by days of a time zone.
 -- aggregate_hour_key.
 SELECT time_bucket('1 day', start, %(zone)s) AS day, sum(expected), max(revision)
 FROM aggregate_hour

@@ -1,4 +1,4 @@
--- Store an aggregate of a day, which begins at midnight in the city's time zone; a later one replaces it.
+-- Store a daily aggregate, which begins at midnight in the city's time zone; a later one replaces it.
 -- aggregate_day_key.
 INSERT INTO aggregate_day AS stored (
     datastream_id, start, revision, count, suspect, expected, flags, minimum, maximum, mean, sum, first, last,

@@ -1,4 +1,4 @@
--- Remember how far a request to compute again has been worked off, or that it is done.
+-- Store until when a recompute request was processed, or that it is finished.
 -- recompute_request_pkey.
 UPDATE recompute_request
 SET start = coalesce(%(start)s::timestamptz, start),

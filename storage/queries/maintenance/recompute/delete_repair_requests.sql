@@ -1,4 +1,4 @@
--- Forget requests that were worked off, unless they have changed meanwhile.
+-- Delete requests that were processed, unless they have changed in the meantime.
 -- repair_request_pkey.
 DELETE FROM repair_request
 USING unnest(%s::integer[], %s::timestamptz[], %s::text[], %s::bigint[])

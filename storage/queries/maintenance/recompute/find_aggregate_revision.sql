@@ -1,4 +1,4 @@
--- The greatest revision of the aggregates of a datastream in a half-open range; 0 when there is none.
+-- The greatest revision of the aggregates of a datastream in a half-open range; 0 without aggregates.
 -- aggregate_minute_key, aggregate_ten_minutes_key and aggregate_hour_key.
 SELECT coalesce(greatest(
     (

@@ -1,4 +1,4 @@
--- What a datastream observes and how often, and since when single observations are kept; also of a retired one.
+-- Property and interval of a datastream, also of a retired one, and since when its single observations are kept.
 -- datastream_pkey and datastream_retention_pkey.
 SELECT datastream.property, (extract(epoch FROM datastream.interval) * 1000000)::bigint, kept.raw_from
 FROM datastream

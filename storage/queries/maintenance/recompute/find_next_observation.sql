@@ -1,4 +1,4 @@
--- The time of the first observation of some datastreams in a half-open range; none when there is none.
+-- The time of the first observation of some datastreams in a half-open range, or NULL.
 -- observation_key, one step for each datastream.
 SELECT min(first.phenomenon_time)
 FROM unnest(%(datastreams)s::integer[]) AS asked (id)

@@ -1,4 +1,4 @@
--- The time of the n-th observation of a datastream from a time on, or of its last one; none when there is none.
+-- The time of the n-th observation of a datastream from a time on, or of its last one; or NULL.
 -- observation_key.
 SELECT max(phenomenon_time)
 FROM (

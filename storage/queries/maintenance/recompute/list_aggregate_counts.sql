@@ -1,4 +1,4 @@
--- How many observations the hours of a datastream hold, in a half-open range.
+-- The number of observations in the hours of a datastream, in a half-open range.
 -- aggregate_hour_key.
 SELECT start, count + suspect
 FROM aggregate_hour

@@ -1,4 +1,4 @@
--- When the sensor of a datastream was worked on, as it is known now.
+-- The times of maintenance of a datastream's sensor, as known now.
 -- datastream_pkey and maintenance_by_sensor.
 SELECT maintenance.start, maintenance."end"
 FROM datastream

@@ -1,4 +1,4 @@
--- Observations of one datastream in a half-open range, with those before it that judgement looks at, by time.
+-- Observations of a datastream in a half-open range, and those before it that the checks use, by time.
 -- observation_key: the range is one scan of it, and so is the way back, over `count` rows or `duration`.
 SELECT phenomenon_time, received_time, value, flags
 FROM observation

@@ -1,9 +1,9 @@
--- Requests for hours to be made again whose observations are stored, the oldest first, with their datastreams'.
+-- Requests to repair hours whose observations are stored, oldest first, with the further ones of their datastreams.
 -- No index: reads the whole small table. log_position_pkey.
 --
--- What the stream has told of later observations must not be made again from fewer of them: as far as stored
--- aggregates reach in the log, its observations must be stored.
--- A request of another log than the one that is followed now is ready: nothing of that log is still to come.
+-- An aggregate of the stream must not be recomputed from fewer observations than it was computed from: so the
+-- observations must be stored up to the position in the log that the stored aggregates reach.
+-- A request of another log than the present one is ready, since no more records of that log will be stored.
 SELECT request.datastream_id, request.start, request.log_id, request.log_offset, request.requested_at
 FROM repair_request AS request
 LEFT JOIN log_position AS reached ON reached.log_id = request.log_id

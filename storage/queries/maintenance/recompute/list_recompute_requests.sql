@@ -1,4 +1,4 @@
--- The oldest open requests to compute again, with the datastreams that each touches, retired ones too.
+-- The oldest open recompute requests, with the datastreams that each affects, also retired ones.
 -- recompute_request_is_open and datastream_sensor_id_property_entity_id_key.
 SELECT request.id, request.start, request."end", request.requested_at,
     array(

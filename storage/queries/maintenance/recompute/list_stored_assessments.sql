@@ -1,4 +1,4 @@
--- What is stored of the judgement of a datastream's observations in a half-open range.
+-- The stored assessments of a datastream in a half-open range.
 -- assessment_key.
 SELECT phenomenon_time, flags, revision
 FROM assessment

@@ -1,3 +1,3 @@
--- Keep others from storing observations until the transaction ends; readers go on.
+-- Prevent others from storing observations until the transaction ends; reading remains possible.
 -- No index: a lock.
 LOCK TABLE observation IN SHARE ROW EXCLUSIVE MODE;

@@ -1,4 +1,4 @@
--- Delete what happened to alarms before a time, at most so many.
+-- Delete events of alarms before a time, a limited number.
 -- alarm_event_by_time.
 DELETE FROM alarm_event
 WHERE (alarm_id, revision) IN (

@@ -1,4 +1,4 @@
--- Delete what happened to incidents before a time, at most so many.
+-- Delete events of incidents before a time, a limited number.
 -- incident_event_by_time.
 DELETE FROM incident_event
 WHERE (incident_id, revision) IN (

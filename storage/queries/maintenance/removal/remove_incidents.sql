@@ -1,4 +1,4 @@
--- Delete closed incidents that were opened before a time, at most so many; the last of a cause and area stays.
+-- Delete closed incidents that opened before a time, a limited number; the last of each cause and area stays.
 -- incident_newest, incident_by_cause.
 DELETE FROM incident
 WHERE incident_id IN (

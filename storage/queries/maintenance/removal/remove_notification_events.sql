@@ -1,4 +1,4 @@
--- Delete what happened to notifications before a time, at most so many.
+-- Delete events of notifications before a time, a limited number.
 -- notification_event_by_time.
 DELETE FROM notification_event
 WHERE (notification_id, revision) IN (

@@ -1,4 +1,4 @@
--- Delete messages to people that were due before a time, at most so many.
+-- Delete notifications that were due before a time, a limited number.
 -- notification_newest.
 DELETE FROM notification
 WHERE notification_id IN (

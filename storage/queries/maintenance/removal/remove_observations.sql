@@ -1,4 +1,4 @@
--- Delete the observations of a datastream in a half-open range with all that belongs to them; count them.
+-- Delete the observations of a datastream in a half-open range, with their assessments and versions; count them.
 -- observation_key, assessment_key and superseded_observation_key.
 WITH observed AS (
     DELETE FROM observation

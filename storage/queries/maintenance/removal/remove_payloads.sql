@@ -1,4 +1,4 @@
--- Forget the payloads of messages of a half-open range of reception; the headers stay.
+-- Remove the payloads of messages received in a half-open range; the headers stay.
 -- message_batch_with_payloads, in the chunks of the range.
 UPDATE message_batch
 SET payloads = NULL

@@ -1,4 +1,4 @@
--- Delete quarantined messages from before a time that nobody waits for, at most so many.
+-- Delete quarantined messages before a time without an open replay request, a limited number.
 -- quarantine_newest.
 DELETE FROM quarantine
 WHERE id IN (

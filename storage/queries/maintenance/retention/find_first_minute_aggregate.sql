@@ -1,4 +1,4 @@
--- The start of the first aggregate of a minute or of ten minutes of a datastream before a time.
+-- The start of the first aggregate of one or ten minutes of a datastream before a time.
 -- aggregate_minute_key and aggregate_ten_minutes_key.
 SELECT least(
     (

@@ -1,4 +1,4 @@
--- When the first message was received of which the payload is kept, before a time.
+-- The time of reception of the first message before a time whose payload is kept.
 -- message_batch_with_payloads.
 SELECT first_received
 FROM message_batch

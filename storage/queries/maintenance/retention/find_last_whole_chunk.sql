@@ -1,4 +1,4 @@
--- The end of the last chunk of a hypertable that ends before a time; none when there is none.
+-- The end of the last chunk of a hypertable that ends before a time, or NULL.
 -- No index of ours: TimescaleDB's catalog.
 SELECT max(range_end)
 FROM timescaledb_information.chunks

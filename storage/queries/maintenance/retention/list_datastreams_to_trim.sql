@@ -1,4 +1,4 @@
--- Those of some datastreams of which something is stored before a time of its own: raw, in minutes or in hours.
+-- Those of some datastreams with rows before their own limits: raw, of minutes or of hours.
 -- observation_key, aggregate_minute_key, aggregate_ten_minutes_key and aggregate_hour_key, one step each.
 SELECT asked.id
 FROM unnest(

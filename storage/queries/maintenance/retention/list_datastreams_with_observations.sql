@@ -1,4 +1,4 @@
--- Those of some datastreams of which an observation is stored from a time of its own on, and before another.
+-- Those of some datastreams with an observation from their own time on, and before an end.
 -- observation_key, one step for each datastream.
 SELECT asked.id
 FROM unnest(%(datastreams)s::integer[], %(starts)s::timestamptz[]) AS asked (id, start)

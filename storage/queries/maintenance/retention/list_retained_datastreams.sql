@@ -1,4 +1,4 @@
--- Every datastream, retired ones too, with what decides about its retention, by id.
+-- Every datastream, also retired ones, with what determines its retention, by id.
 -- datastream_pkey gives the order; reads the whole table.
 SELECT datastream.id, datastream.property, sensor.personal, kept.complete_to
 FROM datastream

@@ -1,3 +1,3 @@
--- Give back the lock of retention.
+-- Release the lock of retention.
 -- No index: an advisory lock.
 SELECT pg_advisory_unlock(hashtextextended('livetwin.retention', 0));

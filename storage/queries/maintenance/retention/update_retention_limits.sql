@@ -1,4 +1,4 @@
--- Remember what is kept of datastreams; each time only moves on, and one that is not given stays.
+-- Store since when rows of datastreams are kept; each time only advances, and an absent one stays.
 -- datastream_retention_pkey.
 INSERT INTO datastream_retention AS stored (datastream_id, complete_to, raw_from, minute_from, hour_from)
 SELECT id, %(complete_to)s::timestamptz, %(raw_from)s::timestamptz,

@@ -1,4 +1,4 @@
--- Every observed property that the city defines, or defines otherwise, active or not, by name.
+-- Every observed property that the city defines or redefines, active or not, by name.
 -- observed_property_pkey gives the order; reads the whole table.
 SELECT name, unit, theme, minimum, maximum, combination, aggregation, quality, retention, roll_up,
     wraps_at, active

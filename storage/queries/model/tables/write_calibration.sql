@@ -1,4 +1,4 @@
--- Write a calibration down; one that it takes the place of is retired before.
+-- Store a calibration; the one that it replaces is retired before.
 -- No index: an append.
 INSERT INTO calibration (sensor_id, property, start, "end", gain, "offset", note)
 VALUES (%(sensor)s, %(property)s, %(start)s, %(end)s, %(gain)s, %(offset)s, %(note)s);

@@ -1,4 +1,4 @@
--- Create or change a datastream; its interval comes in microseconds. A new one gets the next id.
+-- Create or change a datastream; the interval is in microseconds. A new one gets the next id.
 -- datastream_sensor_id_property_entity_id_key.
 INSERT INTO datastream (sensor_id, entity_id, property, field, unit, scale, "offset", interval, active)
 VALUES (

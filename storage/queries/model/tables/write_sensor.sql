@@ -1,4 +1,4 @@
--- Create or change a sensor; its interval comes in microseconds.
+-- Create or change a sensor; the interval is in microseconds.
 -- sensor_pkey.
 INSERT INTO sensor (id, feed, device, entity_id, interval, personal, gateway, power, active)
 VALUES (

@@ -1,4 +1,4 @@
--- What happened to one alarm before a revision, newest first.
+-- The events of one alarm before a revision, newest first.
 -- alarm_event_pkey.
 SELECT
     alarm_id, revision, kind, time, told_time, late, actor, text, command, rule, rule_version, entity_id,

@@ -1,4 +1,4 @@
--- How alarms went in a time, in the order of the log, at most so many; what was raised aside was told to nobody.
+-- Transitions of alarms in a time range, in log order, limited; without those raised while shelved or suppressed.
 -- alarm_event_by_time.
 SELECT alarm_id, kind, time, told_time, rule, severity, occurrence
 FROM alarm_event

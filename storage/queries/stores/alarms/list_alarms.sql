@@ -1,5 +1,5 @@
 -- The newest event of every alarm.
--- No index: all are wanted.
+-- No index: all rows are read.
 SELECT
     alarm_id, revision, kind, time, told_time, late, actor, text, command, rule, rule_version, entity_id,
     sensor, theme, state, active, severity, occurrence, raised_time, returned_time, acknowledged_time,

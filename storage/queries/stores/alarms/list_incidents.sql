@@ -1,4 +1,4 @@
--- Incidents before a position, newest first; open, theme, cause and area narrow it where they are given.
+-- Incidents after a position, newest first; filtered by open, theme, cause and area where given.
 -- incident_newest.
 SELECT
     incident_id, revision, time, told_time, cause, area, theme, open, severity, opened_time, closed_time,

@@ -1,4 +1,4 @@
--- The last incident of each cause and area, and all that are open.
+-- The last incident of each cause and area, and all open incidents.
 -- incident_by_cause.
 WITH last AS (
     SELECT DISTINCT ON (cause, area) incident_id

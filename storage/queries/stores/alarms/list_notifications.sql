@@ -1,4 +1,4 @@
--- Messages to people before a position, newest first; incident, contact and outcome narrow it where given.
+-- Notifications after a position, newest first; filtered by incident, contact and outcome where given.
 -- notification_newest or notification_newest_of_incident.
 SELECT
     notification_id, revision, incident_id, kind, round, step, contact, channel, outcome, attempt, time,

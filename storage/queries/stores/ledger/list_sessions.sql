@@ -1,4 +1,4 @@
--- The runs of ingest, that which was heard last first: the numbers it used, how many were seen, which are missing.
+-- The runs of ingest, most recently active first: used numbers, counted numbers and missing numbers.
 -- No index: reads the whole small table.
 SELECT session, first_received, last_received, lower(seen), upper(seen) - 1,
     (SELECT sum(upper(run) - lower(run))::bigint FROM unnest(seen) AS run),

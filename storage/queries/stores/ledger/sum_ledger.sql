@@ -1,4 +1,4 @@
--- The sums of the whole ledger, the rows of observation, and those that retention removed.
+-- The sums of the whole ledger, the number of stored observations, and the number that retention removed.
 -- No index: reads the ledger, and counts a table.
 SELECT coalesce(sum(received), 0)::bigint, coalesce(sum(accepted), 0)::bigint,
     coalesce(sum(quarantined), 0)::bigint, coalesce(sum(observations), 0)::bigint,

@@ -1,4 +1,4 @@
--- Of all runs of ingest, how many numbers are missing, and how many of these in no run's last batch.
+-- The missing numbers of all runs of ingest, and how many of them are not in the last batch of their run.
 -- No index: reads the whole small table.
 SELECT coalesce(sum(upper(run) - lower(run)), 0)::bigint,
     coalesce(sum(greatest(0, least(upper(run), upper(sequences) - %(unconfirmed)s) - lower(run))), 0)::bigint

@@ -1,3 +1,3 @@
--- The historian's positions in one log.
+-- The stored positions in one log.
 -- log_position_pkey.
 SELECT topic, partition, next_offset FROM log_position WHERE log_id = %s;

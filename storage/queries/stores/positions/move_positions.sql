@@ -1,7 +1,7 @@
--- Move positions in a log from where they were; one that is elsewhere by now stays, and is not counted.
+-- Move positions in a log from their expected values; a position with another value stays, and is not counted.
 -- log_position_pkey.
--- They may go back: after the log lost its end, reading starts over.
--- How far aggregates reach in the observations never does: a replay tells again of what is stored.
+-- Positions may go back: after a log has lost its end, reading starts over. The position that aggregates reach in
+-- `observations` never goes back, since the stream then only repeats stored aggregates.
 MERGE INTO log_position AS stored
 USING (
     SELECT topic, partition, before, reached

@@ -1,4 +1,4 @@
--- The next requests for a replay that wait to be sent, or whose answer does not come; locked until they are.
+-- The next replay requests that were not sent, or whose answer is overdue; locks them for the transaction.
 -- quarantine_by_request.
 SELECT id, feed, topic, received_time, reason, detail, payload, payload_bytes, payload_sha256, session, sequence,
     observations, device, decoder, decoder_version

@@ -1,4 +1,4 @@
--- Quarantined messages before a position, newest first; feed, reason, device and resolved narrow it where they are given.
+-- Quarantined messages after a position, newest first; filtered by feed, reason, device and resolved where given.
 -- quarantine_newest, quarantine_newest_of_feed, quarantine_newest_of_reason or quarantine_newest_of_device.
 SELECT id, feed, topic, received_time, reason, detail, payload, payload_bytes, payload_sha256, device, decoder,
     decoder_version, observations, attempts, replay_requested_at, resolved_at

@@ -1,4 +1,4 @@
--- Devices without a sensor, the one that was heard last first, with their newest payloads, newest first.
+-- Devices without a sensor, the one that sent last first, with their newest payloads, newest first.
 -- quarantine_newest_of_reason, and quarantine_newest_of_device for the payloads of each.
 SELECT unknown.feed, unknown.device, unknown.count, unknown.first_received, unknown.last_received,
     newest.topics, newest.times, newest.payloads

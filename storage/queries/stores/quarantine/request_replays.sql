@@ -1,4 +1,4 @@
--- Ask for the replay of quarantined messages, oldest first, a bounded number; one that is asked for again is sent again.
+-- Request the replay of quarantined messages, oldest first, a limited number; a repeated request is sent again.
 -- quarantine_pkey for ids, else quarantine_newest, quarantine_newest_of_device or quarantine_newest_of_reason.
 UPDATE quarantine
 SET replay_requested_at = now(), replay_sent_at = NULL

@@ -1,4 +1,4 @@
--- Ask for the replay of what devices sent before their sensor was known: the newest messages of each.
+-- Request the replay of the newest messages that devices sent before their sensor was known.
 -- quarantine_newest_of_device.
 UPDATE quarantine
 SET replay_requested_at = now(), replay_sent_at = NULL

@@ -1,6 +1,6 @@
--- Hours of each datastream in use with a closed window behind its last aggregate: the log that told it is gone.
+-- Hours of each active datastream with a closed window after its last aggregate: the log that contained it is lost.
 -- aggregate_minute_key (or the like) and observation_key, backwards for one row, then the range between.
--- Judged by the shortest windows that a datastream has.
+-- Decided by the shortest windows of a datastream.
 WITH last AS (
     SELECT datastream.id, interval '1 minute' AS size, made.start
     FROM datastream

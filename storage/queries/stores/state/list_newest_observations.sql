@@ -1,5 +1,5 @@
--- The newest observations of each datastream in use, at most a number of each, oldest first.
--- observation_key, read backwards for so many rows a datastream.
+-- The newest observations of each active datastream, a limited number of each, oldest first.
+-- observation_key, read backwards for that many rows of each datastream.
 SELECT newest.datastream_id, newest.phenomenon_time, newest.received_time, newest.value, newest.flags
 FROM datastream
 CROSS JOIN LATERAL (

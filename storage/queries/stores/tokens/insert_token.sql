@@ -1,4 +1,4 @@
--- Store an API key, unless one of that name is live; returns a row when it was stored.
+-- Store an API key, unless a valid one has its name; returns a row if it was stored.
 -- api_token_by_name.
 INSERT INTO api_token (name, role, token_sha256)
 VALUES (%(name)s, %(role)s, %(token_sha256)s)

@@ -1,4 +1,4 @@
--- Revoke the live API key of a name; returns a row when there was one.
+-- Revoke the valid API key of a name; returns a row if there was one.
 -- api_token_by_name.
 UPDATE api_token SET revoked_at = now()
 WHERE name = %(name)s AND revoked_at IS NULL

@@ -1,4 +1,4 @@
--- Store how far a webhook is, unless it was resumed meanwhile.
+-- Store the progress of a webhook, unless it was resumed in the meantime.
 -- webhook_pkey.
 UPDATE webhook SET
     state = %(state)s, reason = %(reason)s, cursor = %(cursor)s, failures = %(failures)s,

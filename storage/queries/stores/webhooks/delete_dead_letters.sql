@@ -1,4 +1,4 @@
--- Remove the oldest dead letters of a webhook beyond a number.
+-- Delete the oldest dead letters of a webhook beyond a number.
 -- webhook_dead_letter_pkey.
 DELETE FROM webhook_dead_letter
 WHERE webhook_id = %(id)s AND number <= (

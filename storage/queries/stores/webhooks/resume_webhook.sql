@@ -1,4 +1,4 @@
--- Make a webhook go on, from a cursor where one is given; returns a row when there is one.
+-- Resume a webhook, from a cursor if given; returns a row if it exists.
 -- webhook_pkey.
 UPDATE webhook SET
     state = 'active', reason = '', edition = edition + 1, failures = 0, failing_since = NULL, last_error = '',
