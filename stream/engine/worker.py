@@ -271,7 +271,7 @@ class StreamWorker:
         if await self._transport.seek_back(self.topic, record.partition, expected):
             return False
         log.error(
-            "the log no longer contains offsets %d to %d of partition %d of %s; skipping them",
+            "the log no longer holds offsets %d to %d of partition %d of %s; skipping them",
             expected,
             record.offset - 1,
             record.partition,

@@ -62,10 +62,10 @@ class RunOutput:
                 self._take_update(update)
         else:
             batch = messages.AGGREGATES.decode(value)
-            for one in batch.aggregates:
-                key = one.datastream, one.size, one.start, one.revision
+            for aggregate in batch.aggregates:
+                key = aggregate.datastream, aggregate.size, aggregate.start, aggregate.revision
                 self.again += key in self.aggregates
-                self._agree(self.aggregates.setdefault(key, one), one)
+                self._agree(self.aggregates.setdefault(key, aggregate), aggregate)
             for assessment in batch.assessments:
                 known = self.assessments.setdefault(
                     (assessment.datastream, assessment.phenomenon_time, assessment.revision), assessment
@@ -100,8 +100,8 @@ class RunOutput:
     def last_states(self) -> dict[tuple[str, str], str]:
         """Return the last update of each property of each entity, without its revision."""
         found = {}
-        for _, one in sorted(self.updates.items(), key=lambda item: item[0]):
-            found[one.entity, one.property] = repr((one.value, *_content(one)))
+        for _, update in sorted(self.updates.items(), key=lambda item: item[0]):
+            found[update.entity, update.property] = repr((update.value, *_content(update)))
         return found
 
     def last_areas(self) -> dict[tuple[str, str], tuple[object, ...]]:
@@ -215,8 +215,8 @@ async def _read(bootstrap: str, output: RunOutput) -> None:
     try:
         wanted = [TopicPartition(topic, n) for topic in (AGGREGATES, UPDATES) for n in range(PARTITIONS)]
         consumer.assign(wanted)
-        for one in wanted:
-            consumer.seek(one, 0)
+        for partition in wanted:
+            consumer.seek(partition, 0)
         while True:
             for place, records in (await consumer.getmany(timeout_ms=500)).items():
                 for record in records:

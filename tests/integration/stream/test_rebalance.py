@@ -65,8 +65,8 @@ class Traffic:
         try:
             partitions = [TopicPartition("updates", number) for number in range(PARTITIONS)]
             consumer.assign(partitions)
-            for one in partitions:
-                consumer.seek(one, 0)
+            for partition in partitions:
+                consumer.seek(partition, 0)
             while True:
                 for records in (await consumer.getmany(timeout_ms=500)).values():
                     for record in records:

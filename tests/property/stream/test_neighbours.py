@@ -34,13 +34,13 @@ def ended(arrivals: list[Observation], size: int = 3) -> dict[str, Any]:
         stages.time += MINUTE
         stages.observe(arrivals[begin : begin + size])
     found: dict[str, Any] = {"suspect": stages.suspect_entities()}
-    for one in stages.updates:
-        if one.property == AREA_PROPERTY:
+    for update in stages.updates:
+        if update.property == AREA_PROPERTY:
             # An area in which every entity is outvoted keeps its last value, whichever it was.
-            good = is_usable(one.flags)
-            found[one.entity] = (one.value, one.count, one.deviating) if good else one.flags
+            good = is_usable(update.flags)
+            found[update.entity] = (update.value, update.count, update.deviating) if good else update.flags
         else:
-            found[one.entity] = one.value, one.flags, one.phenomenon_time
+            found[update.entity] = update.value, update.flags, update.phenomenon_time
     return found
 
 

@@ -59,14 +59,14 @@ def live(story: list[WindowEvent], silent: frozenset[int]) -> HouseholdPipeline:
     """Return the output of the stages while this happens to the town."""
     run = HouseholdPipeline(TOWN)
     speaking, registered, window = METERS - silent, METERS, 0
-    for number, one in enumerate(story, start=2):
-        before, window = window, window + one.gap * HOUSEHOLD_WINDOW
-        speaking ^= one.change
+    for number, event in enumerate(story, start=2):
+        before, window = window, window + event.gap * HOUSEHOLD_WINDOW
+        speaking ^= event.change
         run.report(speaking, window, window + HOUSEHOLD_WINDOW - MINUTE // 2, 0)
         end = window + HOUSEHOLD_WINDOW
-        match one.event:
+        match event.event:
             case "late":
-                run.report(one.some, before, end, number)
+                run.report(event.some, before, end, number)
             case "restart":
                 run.restart(0)
             case "replay":
@@ -74,9 +74,9 @@ def live(story: list[WindowEvent], silent: frozenset[int]) -> HouseholdPipeline:
             case "log":
                 run.replace_log()
             case "meters":
-                registered ^= one.some
+                registered ^= event.some
                 run.replace_model(with_only_meters(TOWN, registered, number), end)
-        for minutes in one.ticks:
+        for minutes in event.ticks:
             run.advance(end + minutes * MINUTE)
         run.checkpoint()
     run.advance(window + 2 * HOUSEHOLD_WINDOW)
@@ -122,14 +122,14 @@ def test_no_combination_of_sums_of_entities_reveals_few_readings(
     """
     run = live(story, silent)
     newest: dict[str, Instant] = {}
-    for one in run.published:
-        assert one.window > newest.get(one.entity, -HOUSEHOLD_WINDOW)
-        newest[one.entity] = one.window
-        assert len(one.reporting) >= CONNECTIONS_MIN
-        assert one.members <= {id for id in METERS if TOWN.datastreams[id].entity == one.entity}
-        readings = [run.sent[member, one.window] for member in one.members]
-        if not one.estimated and all(len(values) == 1 for values in readings):
-            assert math.isclose(one.value, math.fsum(map(min, readings)), abs_tol=6e-4)
+    for published in run.published:
+        assert published.window > newest.get(published.entity, -HOUSEHOLD_WINDOW)
+        newest[published.entity] = published.window
+        assert len(published.reporting) >= CONNECTIONS_MIN
+        assert published.members <= {id for id in METERS if TOWN.datastreams[id].entity == published.entity}
+        readings = [run.sent[member, published.window] for member in published.members]
+        if not published.estimated and all(len(values) == 1 for values in readings):
+            assert math.isclose(published.value, math.fsum(map(min, readings)), abs_tol=6e-4)
     for window in {one.window for one in run.published}:
         assert (
             differencing_risks({one.entity: one.members for one in run.published if one.window == window})
@@ -170,12 +170,12 @@ def test_no_other_value_has_the_name_of_a_household_property(
     story: list[WindowEvent], silent: frozenset[int]
 ) -> None:
     run = live(story, silent)
-    for one in run.updates:
-        if one.kind == UpdateKind.PERSONAL:
-            assert math.isnan(one.value)
+    for update in run.updates:
+        if update.kind == UpdateKind.PERSONAL:
+            assert math.isnan(update.value)
         else:
-            assert (one.kind, one.count >= CONNECTIONS_MIN) == (UpdateKind.INDICATOR, True)
-            assert one.property in (PROPERTY, f"area_{PROPERTY}")
+            assert (update.kind, update.count >= CONNECTIONS_MIN) == (UpdateKind.INDICATOR, True)
+            assert update.property in (PROPERTY, f"area_{PROPERTY}")
     published = {(one.entity, one.property.removeprefix("area_"), one.value) for one in run.updates}
     assert all((one.source, one.name, one.value) in published for one in run.inputs)
 

@@ -263,8 +263,8 @@ def test_the_short_text_fits_into_a_text_message() -> None:
     assert text_of(case_of(CANAL), "alarm", CANAL, language="nl").short == (
         "GROOT - Hoog water, Canal, -0,25 m, sinds 23-11-2026 13:00"
     )
-    for one in (duty_alarm(operands=(operand_value("canal", unit="m" * 90),)), duty_alarm("x" * 300)):
-        text = text_of(case_of(one), "alarm", one, language="nl")
+    for alarm in (duty_alarm(operands=(operand_value("canal", unit="m" * 90),)), duty_alarm("x" * 300)):
+        text = text_of(case_of(alarm), "alarm", alarm, language="nl")
         assert len(text.short) <= SHORT_CHARACTERS_MAX
         assert len(text.title) <= TITLE_CHARACTERS_MAX
         assert text.short.startswith("GROOT - Hoog water")

@@ -121,8 +121,8 @@ def test_no_day_of_many_months_is_lost(lines: tuple[str, ...]) -> None:
     on_duty = [one for one in found if one.contact is not None]
     length = 24 if "DATE" in lines[0] else 1
     assert sum(one.end - one.start for one in on_duty) == 200 * length * HOUR
-    for one in on_duty:
-        for time in range(one.start, one.end, HOUR):
+    for shift in on_duty:
+        for time in range(shift.start, shift.end, HOUR):
             assert on_call(plan, TEAM, time) == "water"
 
 

@@ -257,8 +257,8 @@ def test_a_rule_that_was_never_switched_on_raises_alarms_out_of_service_alone() 
 def test_an_alarm_continues_when_the_log_is_lost() -> None:
     run = StagePipeline(alarm_city([high_water_rule()]))
     observed = [level(0, -0.5), level(1, -0.3), level(2, -0.41)]
-    for one in observed:
-        run.observe(one)
+    for observation in observed:
+        run.observe(observation)
     run.send_command(command(run, "acknowledge"))
     newest = {one.alarm: one for one in run.alarms}
     incidents = {one.cause: one for one in run.incidents}

@@ -39,8 +39,8 @@ def test_a_new_log_begins_with_the_baselines() -> None:
     alarms = {}
     for name, known in (("nothing", EMPTY_SEED), ("baseline", seed)):
         run = StagePipeline(alarm_city([ODD]), knowledge=known)
-        for one in rise:
-            run.observe(one)
+        for observation in rise:
+            run.observe(observation)
         alarms[name] = [(one.alarm, one.kind, one.time) for one in run.alarms]
     assert alarms["nothing"] == [], "a baseline needs three weeks"
     assert alarms["baseline"] == [

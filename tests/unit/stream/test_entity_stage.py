@@ -58,8 +58,10 @@ def decoded(outputs: list[OutputRecord]) -> DecodedOutput:
                 emitted["update", update.entity, update.property, update.revision] = update
         elif topic == topics.AGGREGATES:
             record = AGGREGATES.decode(value)
-            for one in record.aggregates:
-                emitted["window", one.datastream, one.size, one.start, one.revision] = one
+            for aggregate in record.aggregates:
+                emitted[
+                    "window", aggregate.datastream, aggregate.size, aggregate.start, aggregate.revision
+                ] = aggregate
             for judged in record.assessments:
                 emitted["judgement", *judged] = judged
             for repair in record.repairs:
@@ -95,8 +97,8 @@ def test_a_crash_anywhere_replays_to_the_same_records(
     begun: Iterator[CheckpointEntry] | None = None
     while done < len(records):
         stop = data.draw(st.integers(done + 1, len(records)))
-        for key, one in play(stage, records, done, stop).items():
-            assert emitted.setdefault(key, one) == one
+        for key, item in play(stage, records, done, stop).items():
+            assert emitted.setdefault(key, item) == item
         done = stop
         kind = data.draw(st.sampled_from(["checkpoint", "a part of one", "crash"]))
         if kind == "checkpoint":
@@ -132,8 +134,8 @@ def test_a_worker_that_lost_the_partition_cannot_lose_a_record(
     store.write(entry for entry in data.draw(st.permutations(late)) if data.draw(st.booleans()))
     restored = store.restore_stage(KIND)
     assert restored is not None
-    for key, one in play(restored, records, restored.offset + 1, len(records)).items():
-        assert whole[key] == one
+    for key, item in play(restored, records, restored.offset + 1, len(records)).items():
+        assert whole[key] == item
     assert emitted == whole
 
 
@@ -216,8 +218,8 @@ def test_a_window_is_emitted_without_further_input() -> None:
 def test_a_suspect_value_has_its_last_good_value_and_is_withdrawn_from_its_area() -> None:
     stage = fresh()
     noises = [Observation(1, n * MINUTE, n * MINUTE, 50.0 + n % 3) for n in range(5)]
-    for offset, one in enumerate(noises):
-        stage.apply(offset, ObservationBatch(LAYOUT_VERSION, (one,), one.received_time), MODEL)
+    for offset, noise in enumerate(noises):
+        stage.apply(offset, ObservationBatch(LAYOUT_VERSION, (noise,), noise.received_time), MODEL)
     wrong = Observation(1, 5 * MINUTE, 5 * MINUTE, 155.0)
     emitted = decoded(
         stage.apply(5, ObservationBatch(LAYOUT_VERSION, (wrong,), wrong.received_time), MODEL).outputs

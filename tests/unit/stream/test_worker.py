@@ -90,7 +90,7 @@ def record(offset: int, *, datastream: int = 4) -> Record:
     return Record(offset, encode_observations([Observation(datastream, time, time, offset / 100)], time))
 
 
-def worker(
+def make_worker(
     log: Log,
     *,
     model: CityModel | None = None,
@@ -125,24 +125,24 @@ def revisions(log: Log) -> list[int]:
 
 async def test_a_record_is_acknowledged_by_the_checkpoint_that_covers_it() -> None:
     log = Log()
-    one = worker(log)
+    worker = make_worker(log)
     taken = record(0)
-    await one.on_record(taken)
+    await worker.on_record(taken)
     assert not taken.acknowledged
-    await one.write_all_checkpoints()
+    await worker.write_all_checkpoints()
     assert taken.acknowledged
 
 
 async def test_no_checkpoint_while_an_update_is_unconfirmed() -> None:
     log = Log()
-    one = worker(log)
-    await one.on_record(record(0))
-    await one.write_all_checkpoints()
+    worker = make_worker(log)
+    await worker.on_record(record(0))
+    await worker.write_all_checkpoints()
     log.confirm = False
     taken = record(1)
-    await one.on_record(taken)
+    await worker.on_record(taken)
     before = dict(log.table)
-    writing = asyncio.create_task(one.write_all_checkpoints())
+    writing = asyncio.create_task(worker.write_all_checkpoints())
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert log.table == before
@@ -156,35 +156,35 @@ async def test_no_checkpoint_while_an_update_is_unconfirmed() -> None:
 
 async def test_a_due_checkpoint_is_spread_and_covers_the_records_before_it() -> None:
     log = Log()
-    one = worker(log, settings=StreamSettings(checkpoint_interval_s=1e-3))
-    await one.on_record(record(0))
-    await one.write_all_checkpoints()
+    worker = make_worker(log, settings=StreamSettings(checkpoint_interval_s=1e-3))
+    await worker.on_record(record(0))
+    await worker.write_all_checkpoints()
     first, second = record(1), record(2)
-    await one.on_record(first)
+    await worker.on_record(first)
     position = dict(log.table)
     while log.table == position:  # until the first entry of the next one is written
         await asyncio.sleep(0)
-        await one.write_due_checkpoints()
-    await one.on_record(second)
+        await worker.write_due_checkpoints()
+    await worker.on_record(second)
     while not first.acknowledged:  # noqa: ASYNC110 - the loop turns until the writer is done
         await asyncio.sleep(0)
     assert not second.acknowledged
-    one.drop_partitions()
-    one.on_recovered()
-    assert one.position(PARTITION) == 1
+    worker.drop_partitions()
+    worker.on_recovered()
+    assert worker.position(PARTITION) == 1
 
 
 async def test_no_checkpoint_entry_contains_a_record_with_half_of_its_updates_sent() -> None:
     log = Log()
-    one = worker(log)
-    await one.on_record(record(0))
-    await one.write_all_checkpoints()
-    await one.on_record(record(1))
+    worker = make_worker(log)
+    await worker.on_record(record(0))
+    await worker.write_all_checkpoints()
+    await worker.on_record(record(1))
     log.sends.clear()
-    taking = asyncio.create_task(one.on_record(record(2)))
+    taking = asyncio.create_task(worker.on_record(record(2)))
     await asyncio.sleep(0)
     before = dict(log.table)
-    writing = asyncio.create_task(one.write_all_checkpoints())
+    writing = asyncio.create_task(worker.write_all_checkpoints())
     for _ in range(20):
         await asyncio.sleep(0)
     assert log.table == before
@@ -195,59 +195,59 @@ async def test_no_checkpoint_entry_contains_a_record_with_half_of_its_updates_se
 
 async def test_the_worker_seeks_back_to_a_hole_and_closes_it() -> None:
     log = Log()
-    one = worker(log)
-    await one.on_record(record(0))
-    await one.on_record(record(2))
+    worker = make_worker(log)
+    await worker.on_record(record(0))
+    await worker.on_record(record(2))
     assert log.seeks == [1]
     for offset in (1, 2):
-        await one.on_record(record(offset))
+        await worker.on_record(record(offset))
     assert revisions(log) == [1, 2, 3]
 
 
 async def test_a_hole_that_the_log_cannot_fill_is_skipped() -> None:
     log = Log(first_offset=5)
-    one = worker(log)
-    await one.on_record(record(5))
+    worker = make_worker(log)
+    await worker.on_record(record(5))
     assert log.seeks == [0]
     assert revisions(log) == [1]
 
 
 async def test_a_permanent_hole_ends_the_worker() -> None:
-    one = worker(Log(), seek_back_delay_s=0.0)
+    worker = make_worker(Log(), seek_back_delay_s=0.0)
     for _ in range(SEEK_BACK_TRIES_MAX):
-        await one.on_record(record(7))
+        await worker.on_record(record(7))
     with pytest.raises(HoleError, match="found offset 7, expected 0"):
-        await one.on_record(record(7))
+        await worker.on_record(record(7))
 
 
 async def test_after_a_rebalance_the_state_comes_from_the_checkpoint_and_revisions_repeat() -> None:
     log = Log()
-    one = worker(log)
-    await one.on_record(record(0))
-    await one.write_all_checkpoints()
+    worker = make_worker(log)
+    await worker.on_record(record(0))
+    await worker.write_all_checkpoints()
     lost = record(1)
-    await one.on_record(lost)
-    one.drop_partitions()
-    assert one.position(PARTITION) == 0
-    await one.on_record(record(1))
+    await worker.on_record(lost)
+    worker.drop_partitions()
+    assert worker.position(PARTITION) == 0
+    await worker.on_record(record(1))
     assert revisions(log) == [1, 2, 2]
-    await one.write_all_checkpoints()
+    await worker.write_all_checkpoints()
     assert not lost.acknowledged
 
 
 async def test_a_partition_of_another_worker_is_ignored() -> None:
     log = Log(owned=False)
-    await worker(log).on_record(record(0))
+    await make_worker(log).on_record(record(0))
     assert not log.updates
     assert not log.table
 
 
 async def test_a_record_that_cannot_be_read_does_not_stop_the_partition() -> None:
     log = Log()
-    one = worker(log)
-    await one.on_record(Record(0, b"\xc1 not MessagePack"))
-    await one.on_record(Record(1, OBSERVATIONS.encode(ObservationBatch(LAYOUT_VERSION + 1, (), 0))))
-    await one.on_record(record(2))
+    worker = make_worker(log)
+    await worker.on_record(Record(0, b"\xc1 not MessagePack"))
+    await worker.on_record(Record(1, OBSERVATIONS.encode(ObservationBatch(LAYOUT_VERSION + 1, (), 0))))
+    await worker.on_record(record(2))
     assert revisions(log) == [1]
 
 
@@ -255,9 +255,9 @@ async def test_an_unknown_datastream_loads_a_newer_model() -> None:
     log = Log()
     old = small_city()
     bare = replace(old, version=0, sensors={}, datastreams={})
-    one = worker(log, model=bare, newer=old)
-    await one.on_record(record(0))
-    assert one.model.version == 1
+    worker = make_worker(log, model=bare, newer=old)
+    await worker.on_record(record(0))
+    assert worker.model.version == 1
     assert revisions(log) == [1]
 
 
@@ -269,10 +269,10 @@ async def test_a_stored_observation_without_an_update_is_emitted_when_a_log_begi
         revisions={"town.canal": 7},
         properties={("town.canal", "water_level"): (-0.5, 0, 0)},
     )
-    one = worker(log, seed=seed)
-    await one.restore_assigned()
+    worker = make_worker(log, seed=seed)
+    await worker.restore_assigned()
     assert not log.updates  # not before the checkpoints can be read
-    one.on_recovered()
-    await one.restore_assigned()
+    worker.on_recovered()
+    await worker.restore_assigned()
     (update,) = UPDATES.decode(log.updates[0]).updates
     assert (update.entity, update.revision, update.value) == ("town.canal", 8, -0.4)
