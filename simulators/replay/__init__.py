@@ -1,5 +1,5 @@
-"""Recorded feeds, played through the production path: files in (`csv_file`, `json_lines`, `fews_pi`), one
-sequence of messages in the order of time (`recording`), MQTT out with the recording's own timing (`player`).
+"""Replay recorded feeds over MQTT: read files, order their messages by time, publish them in that timing.
 
-`recordings` makes recordings with known truth, for tests.
+`csv_file`, `json_lines` and `fews_pi` read files, `recording` orders their messages, `player` publishes them.
+`sample_recordings` generates files with known true values. No decoder may live here.
 """

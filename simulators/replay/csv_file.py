@@ -1,7 +1,7 @@
-"""CSV: a column of times, one of sensors or none, and either `property,value` or one column a field.
+"""CSV: a column of times, optionally one of sensors, and either `property,value` or one column per field.
 
-Separator is a comma, semicolon, tab or bar; a decimal comma is understood. Empty cells and words such as NaN
-mean no value. Negative values and times that occur twice stay as they are.
+The separator is a comma, semicolon, tab or bar; numbers may have a decimal comma. Empty cells and words such
+as NaN are missing values. Negative values and repeated times are kept.
 """
 
 from __future__ import annotations
@@ -31,53 +31,76 @@ from twin.instant import Instant
 _MISSING = frozenset({"", "nan", "na", "n/a", "null", "none", "-", "--"})
 
 
+_SEPARATORS = ";\t,|"
+
+# Known names of columns, in lower case with underscores.
+_TIMES = (
+    "time", "timestamp", "datetime", "date_time", "utc", "timestamp_measured", "timestamp_utc", "time_utc",
+    "datetime_utc", "date_utc", "datetimebegin", "begindatumtijd", "start",
+    "phenomenontime", "phenomenon_time", "observed_at", "tijdstip", "datumtijd",
+    "datum_tijd", "date", "datum", "tijd",
+)  # fmt: skip
+_DATES = ("date", "datum")
+_CLOCKS = ("time", "tijd")
+_SENSORS = (
+    "sensor", "sensor_id", "sensorid", "station", "station_id", "station_number", "station_code", "stationid",
+    "location", "location_id", "locationid", "locatie", "device", "device_id", "deviceid", "meter",
+    "meter_id", "transformer", "transformer_id", "site", "meetpunt", "airqualitystation",
+)  # fmt: skip
+_PROPERTIES = (
+    "property", "parameter", "field", "observed_property", "component", "formula", "quantity", "pollutant",
+    "airpollutant", "stof",
+)  # fmt: skip
+_VALUES = ("value", "waarde", "measurement", "meting", "concentration", "concentratie")
+
+
 class _Row(NamedTuple):
     line: int
-    time: Instant | datetime  #: naive while its zone is not applied
+    time: Instant | datetime  #: naive until a time zone is applied
     sensor: str
     property: str  #: empty in a wide table
-    values: tuple[tuple[str, str], ...]  #: name and text
+    values: tuple[tuple[str, str], ...]  #: (name, text) of each value
 
 
-def read_csv(path: Path, options: ReadOptions, contents: RecordedData) -> None:
-    """Add what a file holds. Raises RecordingError, OSError."""
+def read_csv(path: Path, options: ReadOptions, data: RecordedData) -> None:
+    """Add the samples of a file. Raises RecordingError, OSError."""
     table = CsvTable(path, options)
-    _check_named(path, table.columns, options)
-    rows = list(_rows(table, options, contents))
+    _check_sensor(path, table.columns, options)
+    rows = list(_rows(table, options, data))
     for row, time in zip(rows, _instants(path, rows, options), strict=True):
         sensor = options.sensor_of(row.sensor)
         for name, text in row.values:
             value = _number(path, row.line, name, text, options)
             if value is None:
-                contents.skipped[sensor, "missing"] += 1
+                data.skipped[sensor, "missing"] += 1
             else:
-                contents.samples.append(Sample(time, sensor, options.field_of(name), value))
+                data.samples.append(Sample(time, sensor, options.field_of(name), value))
 
 
-def _check_named(path: Path, columns: CsvColumns, options: ReadOptions) -> None:
+def _check_sensor(path: Path, columns: CsvColumns, options: ReadOptions) -> None:
     if columns.sensor is None and options.sensor is None:
         raise RecordingError(
-            f"{path}: found the columns {joined_names(columns.names)}, and none names the sensor; "
-            "say it with --sensor ID, or its column with --sensor-column NAME"
+            f"{path}: found the columns {joined_names(columns.names)}, but none with the sensor; "
+            "use --sensor ID, or --sensor-column NAME for its column"
         )
 
 
-def _rows(table: CsvTable, options: ReadOptions, contents: RecordedData) -> Iterator[_Row]:
+def _rows(table: CsvTable, options: ReadOptions, data: RecordedData) -> Iterator[_Row]:
     columns = table.columns
     property = columns.property
-    several = property is not None and options.field is not None
+    check_properties = property is not None and options.field is not None
     properties: set[str] = set()
     for line, cells in table.rows():
-        contents.check_limit(table.path)
+        data.check_limit(table.path)
         name = cells[property].strip() if property is not None else ""
-        if several:
+        if check_properties:
             properties.add(name)
             if len(properties) > 1:
                 raise line_error(
                     table.path,
                     line,
-                    f"found the properties {', '.join(sorted(properties))} and one --field for them all; "
-                    "give --field PROPERTY=FIELD for each",
+                    f"found the properties {', '.join(sorted(properties))}, but one --field for all; "
+                    "use --field PROPERTY=FIELD for each",
                 )
         yield _Row(
             line,
@@ -101,29 +124,29 @@ def _time(path: Path, line: int, cells: Sequence[str], columns: CsvColumns) -> I
 
 
 def _instants(path: Path, rows: Sequence[_Row], options: ReadOptions) -> list[Instant]:
-    """Return the instant of every row; local times of one series are resolved together, by their order."""
-    found: list[Instant] = [0] * len(rows)
+    """Return the instant of every row; the order of a series resolves its ambiguous local times."""
+    instants: list[Instant] = [0] * len(rows)
     local: defaultdict[tuple[str, str], list[tuple[int, datetime]]] = defaultdict(list)
     for index, row in enumerate(rows):
         if isinstance(row.time, int):
-            found[index] = row.time
+            instants[index] = row.time
         elif options.timezone is None:
             raise line_error(
                 path,
                 row.line,
-                f"the time {row.time} says no offset; add --timezone, such as Europe/Amsterdam or UTC",
+                f"the time {row.time} has no offset; add --timezone, such as Europe/Amsterdam or UTC",
             )
         else:
             local[row.sensor, row.property].append((index, row.time))
     for series in local.values():
         times = resolve_local_times([wall for _, wall in series], options.timezone or "UTC")
         for (index, _), time in zip(series, times, strict=True):
-            found[index] = time
-    return found
+            instants[index] = time
+    return instants
 
 
 def _number(path: Path, line: int, name: str, text: str, options: ReadOptions) -> float | None:
-    """Return the number in a cell, None for a missing one; see `parse_decimal`."""
+    """Return the number in a cell, or None for a missing value."""
     if text.lower() in _MISSING or text in options.missing:
         return None
     try:
@@ -132,15 +155,14 @@ def _number(path: Path, line: int, name: str, text: str, options: ReadOptions) -
         raise line_error(
             path,
             line,
-            f"{name} is {shortened_repr(text)}, expected a number; say which column with --value-column "
-            "NAME, or "
-            "that it means no value with --missing TEXT",
+            f"{name} is {shortened_repr(text)}, expected a number; name the column with "
+            "--value-column NAME, or mark the text as missing with --missing TEXT",
         ) from error
     return None if math.isnan(value) else value
 
 
 def parse_decimal(text: str) -> float:
-    """Return the number in a text; of comma and point the last one is the decimal sign. Raises ValueError.
+    """Return the number in a text; the last comma or point is the decimal separator. Raises ValueError.
 
     >>> parse_decimal("-1,43"), parse_decimal("1.234,5"), parse_decimal("1,234.5"), parse_decimal("12.0")
     (-1.43, 1234.5, 1234.5, 12.0)
@@ -153,45 +175,20 @@ def parse_decimal(text: str) -> float:
     return float(text)
 
 
-# The table in a CSV file: separator, header, and which column means what.
-
-_SEPARATORS = ";\t,|"
-
-# Names that a column may have, in lower case with underscores.
-_TIMES = (
-    "time", "timestamp", "datetime", "date_time", "utc", "timestamp_measured", "timestamp_utc", "time_utc",
-    "datetime_utc", "date_utc", "datetimebegin", "begindatumtijd", "start",
-    "phenomenontime", "phenomenon_time", "observed_at", "tijdstip", "datumtijd",
-    "datum_tijd", "date", "datum", "tijd",
-)  # fmt: skip
-_DATES = ("date", "datum")
-_CLOCKS = ("time", "tijd")
-_SENSORS = (
-    "sensor", "sensor_id", "sensorid", "station", "station_id", "station_number", "station_code", "stationid",
-    "location", "location_id", "locationid", "locatie", "device", "device_id", "deviceid", "meter",
-    "meter_id", "transformer", "transformer_id", "site", "meetpunt", "airqualitystation",
-)  # fmt: skip
-_PROPERTIES = (
-    "property", "parameter", "field", "observed_property", "component", "formula", "quantity", "pollutant",
-    "airpollutant", "stof",
-)  # fmt: skip
-_VALUES = ("value", "waarde", "measurement", "meting", "concentration", "concentratie")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CsvColumns:
-    """Which column means what, by its number."""
+    """The meaning of the columns, by index."""
 
     names: tuple[str, ...]
     time: int
-    clock: int | None  #: time of day, where the date has a column of its own
+    clock: int | None  #: time of day, if the date has its own column
     sensor: int | None
     property: int | None
-    values: tuple[int, ...]  #: one with `property`, else each a field
+    values: tuple[int, ...]  #: one column if there is `property`, else one per field
 
 
 class CsvTable:
-    """The rows of a file, each with its line. Raises RecordingError, OSError."""
+    """The rows of a file with their line numbers. Raises RecordingError, OSError."""
 
     def __init__(self, path: Path, options: ReadOptions) -> None:
         self.path = path
@@ -199,18 +196,18 @@ class CsvTable:
         self._rows = self._read()
         line, header = next(self._rows, (0, []))
         if not header:
-            raise RecordingError(f"{path}: found no line, expected a header such as time,sensor,pm2_5")
+            raise RecordingError(f"{path}: the file is empty, expected a header such as time,sensor,pm2_5")
         self.columns = self._columns(line, [name.strip() for name in header])
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
-        """Yield line and cells of every row below the header."""
+        """Yield the line number and the cells of every row below the header."""
         width = len(self.columns.names)
         for line, cells in self._rows:
             if len(cells) < width or any(cell.strip() for cell in cells[width:]):
                 raise line_error(
                     self.path,
                     line,
-                    f"found {len(cells)} cells, expected {width}; is the line cut off, or a text or a "
+                    f"found {len(cells)} cells, expected {width}; is the line truncated, or a text or "
                     "decimal comma without quotes?",
                 )
             yield line, cells
@@ -224,7 +221,7 @@ class CsvTable:
             raise line_error(
                 self.path, line, "not UTF-8; convert it, as with `iconv -f latin1 -t utf-8`"
             ) from error
-        first = next((line for line in StringIO(text) if _counts(line)), "")
+        first = next((line for line in StringIO(text) if _has_data(line)), "")
         separator = max(_SEPARATORS, key=first.count)
         reader = csv.reader(StringIO(text, newline=""), delimiter=separator, strict=True)
         try:
@@ -263,31 +260,38 @@ class CsvTable:
         )
 
     def _column(
-        self, line: int, names: Sequence[str], asked: str | None, keys: Sequence[str], known: Sequence[str]
+        self,
+        line: int,
+        names: Sequence[str],
+        requested: str | None,
+        keys: Sequence[str],
+        known: Sequence[str],
     ) -> int | None:
-        if asked is None:
+        if requested is None:
             return _first(keys, known)
-        if asked not in names:
+        if requested not in names:
             raise line_error(
-                self.path, line, f"found the columns {shortened_repr(names)}, expected {asked!r} among them"
+                self.path,
+                line,
+                f"found the columns {shortened_repr(names)}, expected {requested!r} among them",
             )
-        return names.index(asked)
+        return names.index(requested)
 
     def _fields(self, names: Sequence[str], used: set[int | None]) -> tuple[int, ...]:
-        """Return the columns of a wide table that are read: all, or the one that `--field` names."""
-        free = tuple(index for index in range(len(names)) if index not in used and names[index])
-        asked = tuple(index for index in free if names[index] == self._options.field)
-        if asked or self._options.field is None:
-            return asked or free
-        if len(free) > 1:
+        """Return the value columns of a wide table: all, or the one that `--field` names."""
+        unused = tuple(index for index in range(len(names)) if index not in used and names[index])
+        selected = tuple(index for index in unused if names[index] == self._options.field)
+        if selected or self._options.field is None:
+            return selected or unused
+        if len(unused) > 1:
             raise RecordingError(
-                f"{self.path}: --field {self._options.field} is one name, and the columns "
-                f"{joined_names(names[index] for index in free)} are several; add --value-column NAME"
+                f"{self.path}: --field {self._options.field} is one field, but there are the columns "
+                f"{joined_names(names[index] for index in unused)}; add --value-column NAME"
             )
-        return free
+        return unused
 
 
-def _counts(line: str) -> bool:
+def _has_data(line: str) -> bool:
     return bool(line.strip()) and not line.lstrip().startswith("#")
 
 

@@ -1,10 +1,10 @@
 """Delft-FEWS PI XML time series.
 
-A series has a header (location, parameter, missing value) and events with date, time, value and flag. Times
-are local to `timeZone`, an offset in hours that holds all year. Flags 6 to 8 say unreliable and 9 missing;
-those are not sent, nor are missing values (general knowledge of the format; no published source found).
+A series has a header (location, parameter, missing value) and events with date, time, value and flag.
+`timeZone` is a fixed offset of the times, in hours. Events with flags 6 to 8 (unreliable) or 9 (missing), and
+missing values, are not sent (general knowledge of the format; no published source found).
 
-Read with expat itself, which tells lines. A document type is refused, so no entity is ever declared.
+expat itself reads the file, since it has line numbers. A DOCTYPE is refused, so no XML entity is declared.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ _HEADER_TEXTS = ("locationId", "parameterId", "missVal", "units")
 _UTC = to_datetime(0).tzinfo
 
 
-def read_fews_pi(path: Path, options: ReadOptions, contents: RecordedData) -> None:
-    """Add what a file holds. Raises RecordingError, OSError."""
-    reader = _Reader(path, options, contents)
+def read_fews_pi(path: Path, options: ReadOptions, data: RecordedData) -> None:
+    """Add the samples of a file. Raises RecordingError, OSError."""
+    reader = _Reader(path, options, data)
     with path.open("rb") as file:
         reader.read(file.read())
 
 
 class _Reader:
-    """Follows the elements of one document."""
+    """Handles the elements of one document."""
 
-    def __init__(self, path: Path, options: ReadOptions, contents: RecordedData) -> None:
+    def __init__(self, path: Path, options: ReadOptions, data: RecordedData) -> None:
         self._path = path
         self._options = options
-        self._contents = contents
+        self._data = data
         self._elements: list[str] = []
         self._text: list[str] = []
         self._offset: Duration = 0
@@ -64,13 +64,13 @@ class _Reader:
         except expat.ExpatError as error:
             raise line_error(self._path, error.lineno, f"not well-formed XML: {error}") from error
         except (LookupError, ValueError) as error:
-            raise line_error(self._path, 1, f"the declared encoding is none that is read: {error}") from error
+            raise line_error(self._path, 1, f"the declared encoding is not supported: {error}") from error
 
     def _fault(self, text: str) -> RecordingError:
         return line_error(self._path, self._parser.CurrentLineNumber, text)
 
     def _doctype(self, name: str, system: str | None, public: str | None, internal: bool) -> None:
-        raise self._fault("found a DOCTYPE, which PI XML does not have; remove it")
+        raise self._fault("found a DOCTYPE, which PI XML must not have; remove it")
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         name = name.rpartition(":")[2]
@@ -106,8 +106,8 @@ class _Reader:
         self._parameters.add(self._header["parameterId"])
         if self._options.field is not None and len(self._parameters) > 1:
             raise self._fault(
-                f"found the parameters {', '.join(sorted(self._parameters))} and one --field for them all; "
-                "give --field PARAMETER=FIELD for each"
+                f"found the parameters {', '.join(sorted(self._parameters))}, but one --field for all; "
+                "use --field PARAMETER=FIELD for each"
             )
 
     def _offset_of(self, text: str) -> Duration:
@@ -130,13 +130,13 @@ class _Reader:
         if not flag.isdecimal():
             raise self._fault(f"flag is {shortened_repr(flag)}, expected a number from 0 to 9")
         if value is None or int(flag) == MISSING_FLAG:
-            self._contents.skipped[sensor, "missing"] += 1
+            self._data.skipped[sensor, "missing"] += 1
         elif int(flag) in UNRELIABLE_FLAGS:
-            self._contents.skipped[sensor, "unreliable by its flag"] += 1
+            self._data.skipped[sensor, "unreliable by its flag"] += 1
         else:
-            self._contents.check_limit(self._path)
+            self._data.check_limit(self._path)
             field = self._options.field_of(header["parameterId"])
-            self._contents.samples.append(Sample(time, sensor, field, value))
+            self._data.samples.append(Sample(time, sensor, field, value))
 
     def _time(self, attributes: dict[str, str]) -> Instant:
         text = f"{attributes.get('date', '')}T{attributes.get('time', '')}"

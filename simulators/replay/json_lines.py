@@ -1,6 +1,6 @@
 """JSON lines: recorded MQTT messages, or samples by sensor.
 
-`{"time": "…Z", "topic": "airrohr/17", "payload": {…}}`, where a text as payload is base64 of its bytes; or
+`{"time": "…Z", "topic": "airrohr/17", "payload": {…}}`, where a string as payload is base64; or
 `{"time": "…Z", "sensor": "wl-1", "values": {"level": -0.47}}`.
 """
 
@@ -28,32 +28,32 @@ from twin.wire.json_nesting import JsonNestingError, check_json_nesting
 _EXPECTED = '{"time", "topic", "payload"} or {"time", "sensor", "values"}'
 
 
-def read_json_lines(path: Path, options: ReadOptions, contents: RecordedData) -> None:
-    """Add what a file holds. Raises RecordingError, OSError."""
+def read_json_lines(path: Path, options: ReadOptions, data: RecordedData) -> None:
+    """Add the messages and samples of a file. Raises RecordingError, OSError."""
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             if line.strip():
-                contents.check_limit(path)
+                data.check_limit(path)
                 try:
                     check_json_nesting(line)
-                    _add(json.loads(line.decode("utf-8-sig")), options, contents)
-                except (JsonNestingError, ValueError) as error:  # of JSON, of UTF-8, and ours
+                    _add(json.loads(line.decode("utf-8-sig")), options, data)
+                except (JsonNestingError, ValueError) as error:  # from JSON, UTF-8 and the functions below
                     raise line_error(path, number, str(error)) from error
 
 
-def _add(item: Any, options: ReadOptions, contents: RecordedData) -> None:
+def _add(item: Any, options: ReadOptions, data: RecordedData) -> None:
     if not isinstance(item, dict) or "time" not in item:
         raise ValueError(f"found {shortened_repr(item)}, expected {_EXPECTED}")
     time = _time(item["time"])
     if "topic" in item and "payload" in item:
-        contents.messages.append(RecordedMessage(time, _topic(item["topic"]), _payload(item["payload"])))
+        data.messages.append(RecordedMessage(time, _topic(item["topic"]), _payload(item["payload"])))
     elif "sensor" in item and "values" in item:
         sensor = options.sensor_of(str(item["sensor"]))
         for name, value in _leaves(item["values"], ""):
             if value is None:
-                contents.skipped[sensor, "missing"] += 1
+                data.skipped[sensor, "missing"] += 1
             else:
-                contents.samples.append(Sample(time, sensor, options.field_of(name), value))
+                data.samples.append(Sample(time, sensor, options.field_of(name), value))
     else:
         raise ValueError(f"found the members {', '.join(map(shortened_repr, item))}, expected {_EXPECTED}")
 
@@ -90,7 +90,7 @@ def _payload(payload: Any) -> bytes:
 
 
 def _leaves(values: Any, path: str) -> Iterator[tuple[str, float | None]]:
-    """Yield dotted path and number of every value below an object; None for null."""
+    """Yield the dotted path and number of every value in an object; None for null."""
     if not isinstance(values, dict):
         raise ValueError(
             f"values are {shortened_repr(values)}, expected an object such as {{'level': -0.47}}"

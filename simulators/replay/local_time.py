@@ -1,4 +1,4 @@
-"""Times as recordings write them, and the repeated hour of autumn in local ones."""
+"""Parse the times of recordings, and resolve local times in the repeated hour of autumn."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from twin.instant import SECOND, Instant, from_datetime
 
-_SECONDS = re.compile(r"\d{9,10}(?:\.\d+)?")  # of the years 1973 to 2286
+_SECONDS = re.compile(r"\d{9,10}(?:\.\d+)?")  # the years 1973 to 2286
 _MILLISECONDS = re.compile(r"\d{13}")
 _COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})T?(\d{2})(\d{2})(\d{2})?")
 _YEAR_FIRST = re.compile(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})(?:(?:T| +)(\d{1,2})(:.+))?")
@@ -18,7 +18,7 @@ _DAY_FIRST = re.compile(r"(\d{1,2})-(\d{1,2})-(\d{4})(?:(?:T| +)(\d{1,2})(:.+))?
 
 
 def parse_recorded_time(text: str) -> Instant | datetime:
-    """Return the instant that a text names, or a naive datetime where it says no offset.
+    """Return the instant of a text, or a naive datetime if it has no offset.
 
     ISO 8601, the same with slashes or without leading zeros, `dd-mm-yyyy hh:mm[:ss]`, `yyyymmddhhmm[ss]`, and
     seconds or milliseconds since 1970. An hour of 24 is midnight at the end of the day. Raises ValueError.
@@ -51,7 +51,7 @@ def parse_recorded_time(text: str) -> Instant | datetime:
 
 
 def _offset_joined(clock: str) -> str:
-    """Return a clock's minutes and seconds with the offset as ISO 8601 has it: joined, and Z for UTC."""
+    """Return minutes, seconds and offset as in ISO 8601: without spaces, and Z for UTC."""
     clock = clock.replace(" ", "")
     return clock[:-3] + "Z" if clock.upper().endswith("UTC") else clock
 
@@ -59,9 +59,9 @@ def _offset_joined(clock: str) -> str:
 def resolve_local_times(walls: Sequence[datetime], timezone: str) -> list[Instant]:
     """Return the instants of the naive local times of one series, in its order.
 
-    In the repeated hour of autumn the order tells: where the local time falls back the second pass begins,
-    and where each time stands there twice in a row, its second mention is of the second pass. Where neither
-    tells, it is the first pass. A series with its newest first is read from its end.
+    In the repeated hour of autumn, the order decides. If the local time falls back, the second pass begins
+    there. If each time occurs twice in a row, the second occurrence is in the second pass. Otherwise all
+    times are in the first pass. A series in descending order is read from its end.
 
     >>> from twin.instant import format_instant
     >>> night = [datetime(2017, 10, 29, 2, minute) for minute in (0, 30, 0, 30)]
@@ -93,7 +93,7 @@ def _is_twice(wall: datetime, zone: ZoneInfo) -> bool:
 
 
 def _second_pass(night: Sequence[int], walls: Sequence[datetime]) -> list[int]:
-    """Return which of the places in a repeated hour, in order of time, belong to its second pass."""
+    """Return the indices, among those in a repeated hour in order of time, that are in its second pass."""
     for number in range(1, len(night)):
         if walls[night[number]] < walls[night[number - 1]]:
             return list(night[number:])

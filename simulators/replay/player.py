@@ -1,4 +1,4 @@
-"""Plays a recording to MQTT: in order, with its own timing, and nothing is done before it is acknowledged."""
+"""Play a recording over MQTT: in order, with its timing, until every message is acknowledged."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from twin.errors import ServiceError
 from twin.instant import SECOND, Instant, format_instant
 
 REPLAY_TIME = "livetwin-replay-time"
-"""User property of each message: the recording's own clock, ISO 8601 in UTC. Where ingest accepts replays
-(LIVETWIN_ACCEPT_REPLAY), it is the time of reception."""
+"""MQTT user property with the recorded time of each message, ISO 8601 in UTC. If ingest accepts replays
+(LIVETWIN_ACCEPT_REPLAY), it uses that as the reception time."""
 
-CONNECT_S_MAX = 30.0
-SETTLE_S_MAX = 60.0
+CONNECT_TIMEOUT_S = 30.0
+ACKNOWLEDGE_TIMEOUT_S = 60.0
 PROGRESS_EVERY_S = 5.0
-_NAP_S_MIN = 0.002
-# Messages after which other tasks get their turn.
-_TURN_MESSAGES = 50
+_PAUSE_S_MIN = 0.002
+# The player yields to other tasks after this many messages.
+_MESSAGES_PER_TURN = 50
 
 
 async def play(
@@ -34,6 +34,7 @@ async def play(
     *,
     speed: float | None,
     on_progress: Callable[[str], None],
+    connect_timeout_s: float = CONNECT_TIMEOUT_S,
 ) -> str:
     """Play messages, given in the order of time; return the summary.
 
@@ -44,11 +45,11 @@ async def play(
     connection.start()
     try:
         try:
-            await asyncio.wait_for(connection.connected.wait(), CONNECT_S_MAX)
+            await asyncio.wait_for(connection.connected.wait(), connect_timeout_s)
         except TimeoutError:
             raise ServiceError(
                 f"no MQTT broker answers at {settings.mqtt_host}:{settings.mqtt_port}; start one, as with "
-                "`livetwin up`, or say where it is with --mqtt-host, --mqtt-port or --ports-file"
+                "`livetwin up`, or give its address with --mqtt-host, --mqtt-port or --ports-file"
             ) from None
         player = _Player(connection, messages, on_progress)
         try:
@@ -56,11 +57,11 @@ async def play(
         except asyncio.CancelledError:
             on_progress(f"stopped after {connection.sent} of {len(messages)} messages")
             raise
-        settled = await connection.wait_acknowledged(SETTLE_S_MAX)
-        if not settled or connection.refused:
+        acknowledged = await connection.wait_acknowledged(ACKNOWLEDGE_TIMEOUT_S)
+        if not acknowledged or connection.refused:
             raise ServiceError(
-                f"of {connection.sent} messages the broker refused {connection.refused} and left "
-                f"{connection.unacknowledged} unacknowledged; play the recording again, nothing counts twice"
+                f"of {connection.sent} messages the broker refused {connection.refused} and did not "
+                f"acknowledge {connection.unacknowledged}; play the recording again: nothing is counted twice"
             )
         return player.summary()
     finally:
@@ -68,44 +69,47 @@ async def play(
 
 
 class _Player:
-    """One recording being played."""
+    """Plays one recording."""
 
     def __init__(
-        self, connection: DeviceConnection, messages: Sequence[ReplayMessage], tell: Callable[[str], None]
+        self,
+        connection: DeviceConnection,
+        messages: Sequence[ReplayMessage],
+        on_progress: Callable[[str], None],
     ) -> None:
         self._connection = connection
         self._messages = messages
-        self._tell = tell
+        self._on_progress = on_progress
 
     async def run(self, speed: float | None) -> None:
         loop = asyncio.get_running_loop()
-        start = told = loop.time()
+        start = reported = loop.time()
         first = self._messages[0].time
         for number, message in enumerate(self._messages, 1):
             if speed is not None:
                 due = start + (message.time - first) / SECOND / speed
-                while (wait := due - loop.time()) > _NAP_S_MIN:
+                while (wait := due - loop.time()) > _PAUSE_S_MIN:
                     await asyncio.sleep(min(wait, PROGRESS_EVERY_S))
-                    told = self._progress(told, number - 1, message.time)
+                    reported = self._report_progress(reported, number - 1, message.time)
             await self._connection.publish(message.topic, message.payload, _properties(message.received))
-            if number % _TURN_MESSAGES == 0:
+            if number % _MESSAGES_PER_TURN == 0:
                 await asyncio.sleep(0)
-                told = self._progress(told, number, message.time)
+                reported = self._report_progress(reported, number, message.time)
 
-    def _progress(self, told: float, sent: int, time: Instant) -> float:
-        """Tell how far it is when that was not told for a while; return when it was told last."""
+    def _report_progress(self, reported: float, sent: int, time: Instant) -> float:
+        """Report the progress after `PROGRESS_EVERY_S`; return the time of the last report."""
         now = asyncio.get_running_loop().time()
-        if now - told < PROGRESS_EVERY_S:
-            return told
+        if now - reported < PROGRESS_EVERY_S:
+            return reported
         share = 100 * sent // len(self._messages)
-        self._tell(
+        self._on_progress(
             f"{sent} of {len(self._messages)} messages sent ({share} %), the recording is at "
             f"{format_instant(time)}, {self._connection.unacknowledged} not acknowledged"
         )
         return now
 
     def summary(self) -> str:
-        """Return what was sent, as lines."""
+        """Return a summary of the sent messages, one line per source."""
         sent = Counter(message.source for message in self._messages)
         lines = [
             f"{len(self._messages)} messages sent and acknowledged, from "
@@ -122,7 +126,7 @@ class _Player:
         )
         if self._connection.without_subscriber:
             lines.append(
-                f"  {self._connection.without_subscriber} of them had no subscriber: does ingest run?"
+                f"  {self._connection.without_subscriber} of them had no subscriber: is ingest running?"
             )
         return "\n".join(lines)
 

@@ -1,4 +1,4 @@
-"""What a recording holds: samples and raw messages; how a reader is told to read it; and its error."""
+"""The samples and messages of a recording, the options for reading it, and its error."""
 
 from __future__ import annotations
 
@@ -13,36 +13,37 @@ from twin.errors import TwinError
 from twin.instant import Instant
 
 ITEMS_MAX = 5_000_000
-"""Samples and messages of one replay; about a gigabyte of memory. A larger recording is played in parts."""
+"""Most samples and messages of one replay, about a gigabyte of memory; play larger recordings in parts."""
 
 FILE_BYTES_MAX = 1 << 30
-"""Size of one file; five million lines of CSV are a third of that."""
+"""Largest size of a file; five million lines of CSV need a third of it."""
 
 
 class RecordingError(TwinError):
-    """A recording cannot be read; says file, line, what was found, what is expected, and what to do."""
+    """A recording cannot be read; the message has file, line, what was found and expected, and what to do."""
 
 
 def line_error(path: Path, line: int, text: str) -> RecordingError:
-    """Return the error about a line of a file; names of columns stand in it as they were found, cut off."""
-    told = text if len(text) <= _TOLD_MAX else text[: _TOLD_MAX - 1] + "…"
-    return RecordingError(f"{path}, line {line}: {told}")
+    """Return the error about a line of a file, truncated, since it may quote names of columns."""
+    return RecordingError(f"{path}, line {line}: {_truncated(text, _TEXT_MAX)}")
 
 
 def shortened_repr(found: object) -> str:
-    """Return what was found as an error shows it: short, and on one line."""
-    text = repr(found)
-    return text if len(text) <= _SHOWN_MAX else text[: _SHOWN_MAX - 1] + "…"
+    """Return the representation of a value for an error message: short, and on one line."""
+    return _truncated(repr(found), _VALUE_MAX)
 
 
 def joined_names(names: Iterable[str]) -> str:
-    """Return the names of columns as an error lists them, cut off where they are many or long."""
-    text = ", ".join(names)
-    return text if len(text) <= _TOLD_MAX else text[: _TOLD_MAX - 1] + "…"
+    """Return the names of columns for an error message, truncated if they are many or long."""
+    return _truncated(", ".join(names), _TEXT_MAX)
 
 
-_SHOWN_MAX = 60
-_TOLD_MAX = 1_000
+_VALUE_MAX = 60
+_TEXT_MAX = 1_000
+
+
+def _truncated(text: str, characters_max: int) -> str:
+    return text if len(text) <= characters_max else text[: characters_max - 1] + "…"
 
 
 class Sample(NamedTuple):
@@ -64,38 +65,38 @@ class RecordedMessage(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadOptions:
-    """How a person says what a file does not."""
+    """Information that a file lacks, from the options of the command line."""
 
-    sensor: str | None = None  #: for every location
+    sensor: str | None = None  #: sensor of all locations
     sensors: Mapping[str, str] = field_with(default_factory=dict)  #: location → sensor
-    field: str | None = None  #: for every column or parameter
+    field: str | None = None  #: field of all columns or parameters
     fields: Mapping[str, str] = field_with(default_factory=dict)  #: column or parameter → field
     timezone: str | None = None  #: IANA name, for local times without an offset
-    missing: frozenset[str] = frozenset()  #: further texts that mean "no value"
+    missing: frozenset[str] = frozenset()  #: additional texts for a missing value
     time_column: str | None = None
     sensor_column: str | None = None
     value_column: str | None = None
 
     def sensor_of(self, location: str) -> str:
-        """Return the sensor of a location; without a word about it, it has the same name."""
+        """Return the sensor of a location; by default it has the same name."""
         return self.sensor or self.sensors.get(location, location)
 
     def field_of(self, name: str) -> str:
-        """Return the field of a column or parameter."""
+        """Return the field of a column or parameter; by default it has the same name."""
         return self.field or self.fields.get(name, name)
 
 
 @dataclass(slots=True)
 class RecordedData:
-    """What files hold, in their order."""
+    """The samples and messages of files, in the order of the files."""
 
     samples: list[Sample] = field_with(default_factory=list)
     messages: list[RecordedMessage] = field_with(default_factory=list)
-    #: what is not sent, by sensor and reason
+    #: number of values that are not sent, by (sensor, reason)
     skipped: Counter[tuple[str, str]] = field_with(default_factory=Counter)
 
     def check_limit(self, path: Path) -> None:
-        """Raise RecordingError when there is more than one replay may hold."""
+        """Raise RecordingError when one replay would have too many samples and messages."""
         if len(self.samples) + len(self.messages) >= ITEMS_MAX:
             raise RecordingError(
                 f"{path}: more than {ITEMS_MAX} values in one replay; play the files one after the other"

@@ -1,4 +1,4 @@
-"""Recordings as one sequence of MQTT messages in the order of time."""
+"""Build one sequence of MQTT messages, in order of time, from the files of a recording."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
+from simulators.devices.native import observations_topic
+from simulators.devices.senml import base_time
 from simulators.replay import csv_file, fews_pi, json_lines
 from simulators.replay.recorded_data import (
     FILE_BYTES_MAX,
@@ -20,23 +22,23 @@ from simulators.replay.recorded_data import (
     RecordingError,
     Sample,
 )
-from twin.instant import SECOND, Instant, format_instant
+from twin.instant import Instant, format_instant
 
 RecordingReader: TypeAlias = Callable[[Path, ReadOptions, RecordedData], None]
 
 READERS: Mapping[str, RecordingReader] = MappingProxyType(
     {"csv": csv_file.read_csv, "jsonl": json_lines.read_json_lines, "fews-pi": fews_pi.read_fews_pi}
 )
-"""Name → reader. A format is added with one module, one entry here and its sign in `detect_format`."""
+"""Name → reader. A new format needs a module, an entry here, and its detection in `detect_format`."""
 
-_LOOKED_AT_BYTES = 4096
+_DETECTION_BYTES = 4096
 
 
 class ReplayMessage(NamedTuple):
-    """A message to be played."""
+    """A message to publish."""
 
-    time: Instant  #: of the recording's own clock; when it is played
-    received: Instant  #: time of reception that it brings along
+    time: Instant  #: recorded time; decides when it is published
+    received: Instant  #: reception time that the message carries
     topic: str
     payload: bytes
     source: str  #: sensor, or the topic of a recorded message
@@ -44,17 +46,17 @@ class ReplayMessage(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """What files hold, in the order of time; at one time in the order of the files."""
+    """The messages of all files in order of time; equal times keep the order of the files."""
 
     messages: Sequence[ReplayMessage]
-    values: int  #: in messages that we made
-    skipped: Mapping[tuple[str, str], int]  #: by sensor and reason
+    values: int  #: values in the messages built from samples
+    skipped: Mapping[tuple[str, str], int]  #: number of skipped values by (sensor, reason)
 
 
 def detect_format(path: Path) -> str:
-    """Return the format of a file: what its first character says, else its extension. Raises OSError."""
+    """Return the format of a file by its first character, else by its extension. Raises OSError."""
     with path.open("rb") as file:
-        start = file.read(_LOOKED_AT_BYTES).removeprefix(b"\xef\xbb\xbf").lstrip()
+        start = file.read(_DETECTION_BYTES).removeprefix(b"\xef\xbb\xbf").lstrip()
     if start.startswith(b"<"):
         return "fews-pi"
     if start.startswith(b"{") or path.suffix.lower() in (".jsonl", ".ndjson"):
@@ -63,56 +65,57 @@ def detect_format(path: Path) -> str:
 
 
 def read_files(paths: Iterable[Path], options: ReadOptions) -> RecordedData:
-    """Return what files hold. Raises RecordingError, OSError."""
-    contents = RecordedData()
+    """Return the samples and messages of files. Raises RecordingError, OSError."""
+    data = RecordedData()
     for path in paths:
         size = path.stat().st_size
         if size > FILE_BYTES_MAX:
             raise RecordingError(f"{path}: found {size} bytes, at most {FILE_BYTES_MAX} are read; split it")
-        READERS[detect_format(path)](path, options, contents)
-    if not contents.samples and not contents.messages:
-        left_out = sum(contents.skipped.values())
-        raise RecordingError(f"the recording holds no value to send ({left_out} are missing or unreliable)")
-    return contents
+        READERS[detect_format(path)](path, options, data)
+    if not data.samples and not data.messages:
+        skipped = sum(data.skipped.values())
+        raise RecordingError(f"the recording has no value to send ({skipped} are missing or unreliable)")
+    return data
 
 
 def build_recording(
-    contents: RecordedData, *, city: str, unit: str | None = None, end: Instant | None = None
+    data: RecordedData, *, city: str, unit: str | None = None, end: Instant | None = None
 ) -> Recording:
-    """Return the messages to be played; `end` moves the recording so that it ends there.
+    """Return the messages to publish; `end` shifts all times so that the recording ends there.
 
-    A `unit` is told with each value, in a SenML pack; without one the city folder says it. What stands in
-    the payload of a recorded message is not moved.
+    With a `unit`, samples become SenML packs with it; without one, the unit of the city folder applies.
+    Times in the payload of recorded messages are not shifted.
     """
-    newest = max([one.time for one in contents.samples] + [message.time for message in contents.messages])
+    newest = max([one.time for one in data.samples] + [message.time for message in data.messages])
     shift = 0 if end is None else end - newest
-    messages = _of_samples(contents.samples, shift, city, unit)
-    messages += (_of_raw(one, shift) for one in contents.messages)
+    messages = _messages_of(data.samples, shift, city, unit)
+    messages += (_shifted(message, shift) for message in data.messages)
     messages.sort(key=lambda one: one.time)
-    return Recording(messages, len(contents.samples), Counter(contents.skipped))
+    return Recording(messages, len(data.samples), Counter(data.skipped))
 
 
-def _of_raw(message: RecordedMessage, shift: int) -> ReplayMessage:
+def _shifted(message: RecordedMessage, shift: int) -> ReplayMessage:
     time = message.time + shift
     return ReplayMessage(time, time, message.topic, message.payload, message.topic)
 
 
-def _of_samples(samples: Sequence[Sample], shift: int, city: str, unit: str | None) -> list[ReplayMessage]:
-    """Return a message for the fields of a sensor at one time; a field that comes again begins another.
+def _messages_of(samples: Sequence[Sample], shift: int, city: str, unit: str | None) -> list[ReplayMessage]:
+    """Return one message for all fields of a sensor at one time; a repeated field starts another message.
 
-    Each such repetition is received a microsecond after the one before, so that the later line wins.
+    Each repetition has a reception time a microsecond later, so that the last line wins.
     """
     messages: list[ReplayMessage] = []
-    for time, together in groupby(sorted(samples, key=lambda one: one.time), key=lambda one: one.time):
-        begun: dict[str, list[dict[str, float]]] = {}
-        for one in together:
-            packs = begun.setdefault(one.sensor, [{}])
-            if one.field in packs[-1]:
-                packs.append({})
-            packs[-1][one.field] = one.value
-        for sensor, packs in begun.items():
-            topic = f"livetwin/{city}/{sensor}/observations"
-            for repetition, values in enumerate(packs):
+    by_time = groupby(sorted(samples, key=lambda one: one.time), key=lambda one: one.time)
+    for time, simultaneous in by_time:
+        by_sensor: dict[str, list[dict[str, float]]] = {}
+        for sample in simultaneous:
+            repetitions = by_sensor.setdefault(sample.sensor, [{}])
+            if sample.field in repetitions[-1]:
+                repetitions.append({})
+            repetitions[-1][sample.field] = sample.value
+        for sensor, repetitions in by_sensor.items():
+            topic = observations_topic(city, sensor)
+            for repetition, values in enumerate(repetitions):
                 now = time + shift
                 payload = json.dumps(_body(now, values, unit), separators=(",", ":")).encode()
                 messages.append(ReplayMessage(now, now + repetition, topic, payload, sensor))
@@ -122,5 +125,4 @@ def _of_samples(samples: Sequence[Sample], shift: int, city: str, unit: str | No
 def _body(time: Instant, values: Mapping[str, float], unit: str | None) -> Any:
     if unit is None:
         return {"time": format_instant(time), "values": dict(values)}
-    seconds = time // SECOND if time % SECOND == 0 else time / SECOND
-    return [{"n": name, "u": unit, "v": value, "t": seconds} for name, value in values.items()]
+    return [{"n": name, "u": unit, "v": value, "t": base_time(time)} for name, value in values.items()]

@@ -1,11 +1,12 @@
-"""Recordings with known truth, as real archives look: gaps, false zeros, stuck stretches, repeated hours.
+"""Generate recordings with known true values and the defects of real archives, such as gaps and stuck values.
 
-The same seed makes the same file. Reading one back gives what `sent_entries` says.
+Equal seeds give equal files. Reading a file returns its `sent_entries`. As a program, the module writes one
+of them: `python -m simulators.replay.sample_recordings water_level`.
 """
 
 from __future__ import annotations
 
-import json
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -27,35 +28,35 @@ TRANSFORMER, TRANSFORMER_FIELD = "tr-0117", "net_power"
 
 @dataclass(frozen=True, slots=True)
 class SampleEntry:
-    """One line of a recording, and what is known about it."""
+    """One line of a recording, and its known defect."""
 
     time: Instant
     value: float | None  #: as written; None: missing
-    defect: str = ""  #: what is wrong with it; empty: it is true
+    defect: str = ""  #: what is wrong with the value; empty: it is true
 
     @property
     def true(self) -> bool:
-        """Whether the value is what was the case at its time."""
+        """Whether the value is the true one."""
         return not self.defect
 
 
 @dataclass(frozen=True, slots=True)
 class SampleRecording:
-    """The text of a file, and its lines in their order."""
+    """The text of a file, and its entries in order."""
 
     text: str
     entries: Sequence[SampleEntry]
 
     def sent_entries(self) -> Iterator[SampleEntry]:
-        """Yield the entries that a replay sends: those with a value that is not flagged unreliable."""
+        """Yield the entries that a replay sends: with a value, and not flagged as unreliable."""
         return (one for one in self.entries if one.value is not None and one.defect != "unreliable")
 
 
 def water_level(seed: int, *, start: str = "2017-09-01", days: int = 150) -> SampleRecording:
-    """Return quarter-hours of a water level (m NAP) as FEWS PI XML, dated at a fixed offset of one hour.
+    """Return a water level (m NAP) every quarter-hour as FEWS PI XML, with a fixed offset of one hour.
 
-    Among them: nineteen days of missing values, five weeks without events, two days stuck, some values
-    flagged unreliable, and 0.0 in the first pass of the repeated hour of every autumn night.
+    Its defects: nineteen days of missing values, five weeks without events, two days of a stuck value, some
+    values flagged as unreliable, and 0.0 in the first pass of the repeated hour of autumn.
     """
     dice, source = Random(seed), noise_stream(seed, "recording", "water")
     begin = _day(start)
@@ -113,10 +114,10 @@ def _pi_lines(entries: Sequence[SampleEntry]) -> Iterator[str]:
 
 
 def fine_dust(seed: int, *, start: str = "2023-12-01", days: int = 60) -> SampleRecording:
-    """Return hourly PM2.5 (ug/m3) of one station as CSV: `station,time,pm25`, in UTC.
+    """Return hourly PM2.5 (ug/m3) of one station as CSV `station,time,pm25`, in UTC.
 
-    Among them: negative values, as true as the others; hours that are missing, as an empty cell or as no
-    line; hours that stand there twice, with the same value or a corrected one, of which the second is right.
+    Some values are negative, and true. Its defects: hours that are missing, as an empty cell or without a
+    line; repeated hours with the same or a corrected value, of which the second is right.
     """
     dice, source = Random(seed), noise_stream(seed, "recording", "pm2_5")
     begin = _day(start)
@@ -145,10 +146,10 @@ def fine_dust(seed: int, *, start: str = "2023-12-01", days: int = 60) -> Sample
 
 
 def transformer_load(seed: int, *, start: str = "2023-10-15", days: int = 30) -> SampleRecording:
-    """Return quarter-hours of a transformer's net power (kW) as CSV: `tijd;meter;net_power`, in local time.
+    """Return a transformer's net power (kW) every quarter-hour as CSV `tijd;meter;net_power`, in local time.
 
-    Power is negative while panels give more than the street takes. Numbers have a decimal comma; the
-    repeated hour of the autumn night stands there twice, told apart by its order alone.
+    Power is negative while solar panels produce more than the street uses. Numbers have a decimal comma. The
+    two passes of the repeated hour of autumn differ only by their order.
     """
     dice, source = Random(seed), noise_stream(seed, "recording", "transformer")
     begin = _day(start) - utc_offset(AMSTERDAM, _day(start))
@@ -171,15 +172,21 @@ def transformer_load(seed: int, *, start: str = "2023-10-15", days: int = 30) ->
     return SampleRecording("\n".join(lines) + "\n", entries)
 
 
-def json_lines(recording: SampleRecording, sensor: str, field: str) -> str:
-    """Return the entries of a recording that have a value as JSON lines."""
-    return "".join(
-        json.dumps({"time": format_instant(one.time), "sensor": sensor, "values": {field: one.value}}) + "\n"
-        for one in recording.entries
-        if one.value is not None
-    )
-
-
 def _day(text: str) -> Instant:
     moment = datetime.fromisoformat(text).replace(tzinfo=UTC)
     return (moment - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)
+
+
+GENERATORS = {"water_level": water_level, "fine_dust": fine_dust, "transformer_load": transformer_load}
+
+
+def main() -> None:
+    """Write the recording that the argument names to standard output, with seed 1."""
+    names = sys.argv[1:]
+    if len(names) != 1 or names[0] not in GENERATORS:
+        sys.exit(f"expected one of {', '.join(GENERATORS)}")
+    sys.stdout.write(GENERATORS[names[0]](1).text)
+
+
+if __name__ == "__main__":
+    main()

@@ -16,7 +16,7 @@ from ingest.mqtt.message import MqttMessage
 from ingest.mqtt.session import MqttSession, MqttSessionOptions
 from runtime.clock import system_clock
 from runtime.mqtt.access import MqttAccess
-from simulators.replay import player, sample_recordings
+from simulators.replay import sample_recordings
 from simulators.replay.player import play
 from simulators.replay.recorded_data import ReadOptions
 from simulators.replay.recording import Recording, ReplayMessage, build_recording, read_files
@@ -115,11 +115,11 @@ async def test_a_broker_that_restarts_in_the_middle_gets_the_rest(service_folder
     await broker.start()
     try:
         settings = SimulatorSettings(mqtt_port=broker.port)
-        told: list[str] = []
+        progress: list[str] = []
         async with ingesting(broker.port, accept_replay=True) as session:
             # Only now: what is published before anybody has subscribed is nobody's.
             playing = asyncio.create_task(
-                play(messages(200, SECOND // 100), settings, speed=1.0, on_progress=told.append)
+                play(messages(200, SECOND // 100), settings, speed=1.0, on_progress=progress.append)
             )
             found = {one.payload for one in await received(session, 50)}
             await broker.stop()
@@ -131,16 +131,19 @@ async def test_a_broker_that_restarts_in_the_middle_gets_the_rest(service_folder
         await broker.stop()
 
 
-async def test_who_hears_nothing_is_told(mqtt: tuple[str, int]) -> None:
+async def test_the_summary_counts_messages_without_a_subscriber(mqtt: tuple[str, int]) -> None:
     summary = await play(
         messages(2, MINUTE), SimulatorSettings(mqtt_port=mqtt[1]), speed=None, on_progress=print
     )
-    assert "2 of them had no subscriber: does ingest run?" in summary
+    assert "2 of them had no subscriber: is ingest running?" in summary
 
 
-async def test_a_broker_that_does_not_answer_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(player, "CONNECT_S_MAX", 0.1)
+async def test_an_unreachable_broker_is_an_error_that_says_what_to_do() -> None:
     with pytest.raises(ServiceError, match="no MQTT broker answers at"):
         await play(
-            messages(1, MINUTE), SimulatorSettings(mqtt_port=free_port()), speed=None, on_progress=print
+            messages(1, MINUTE),
+            SimulatorSettings(mqtt_port=free_port()),
+            speed=None,
+            on_progress=print,
+            connect_timeout_s=0.1,
         )

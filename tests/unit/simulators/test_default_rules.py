@@ -14,7 +14,7 @@ import pytest
 
 from cities import default_city
 from cities.folder_reader import read_city
-from simulators.scenarios.catalogue import build_scenario
+from simulators.scenarios import build_scenario
 from simulators.truth.city_truth import CityTruth
 from twin.alarms.rules.operand import WINDOW_SIZES, OperandSeries, Point
 from twin.alarms.rules.rule import Deviation, ExpressionCondition, QualityRank, ThresholdCondition

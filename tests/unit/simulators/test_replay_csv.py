@@ -114,20 +114,20 @@ def test_each_series_is_put_in_order_by_itself(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "options", "told"),
     [
-        ("", {}, "found no line, expected a header"),
+        ("", {}, "the file is empty, expected a header"),
         ("a,b\n1,2\n", {}, "line 1: found the columns ['a', 'b'], expected one of time, timestamp"),
-        ("time,pm2_5\n2026-01-05T08:00:00Z,1\n", {}, "none names the sensor; say it with --sensor ID"),
+        ("time,pm2_5\n2026-01-05T08:00:00Z,1\n", {}, "but none with the sensor; use --sensor ID"),
         ("time,sensor\n2026-01-05T08:00:00Z,x\n", {}, "expected one with values"),
         ("time,sensor,a,b\n2026-01-05T08:00:00Z,x,1,2\n", {"field": "c"}, "add --value-column NAME"),
         ("time,sensor,a\n2026-01-05T08:00:00Z,x,1\n", {"value_column": "c"}, "expected 'c' among them"),
-        ("time,sensor,a\n2026-01-05 08:00,x,1\n", {}, "line 2: the time 2026-01-05 08:00:00 says no offset"),
+        ("time,sensor,a\n2026-01-05 08:00,x,1\n", {}, "line 2: the time 2026-01-05 08:00:00 has no offset"),
         ("time,sensor,a\nyesterday,x,1\n", {}, "line 2: the time is 'yesterday', expected one such as"),
         ("time,sensor,a\n2026-01-05T08:00:00Z,x,high\n", {}, "line 2: a is 'high', expected a number"),
         ("time,sensor,a\n2026-01-05T08:00:00Z,x,1\n2026-01-05T08:0", {}, "line 3: found 1 cells, expected 3"),
         ("time,sensor,a\n2026-01-05T08:00:00Z,x,\"1\n", {}, "not CSV"),
-        ("time,sensor,a\n2026-01-05T08:00:00Z,x,\n", {}, "holds no value to send (1 are missing"),
+        ("time,sensor,a\n2026-01-05T08:00:00Z,x,\n", {}, "has no value to send (1 are missing"),
         ("time,sensor,property,value\n2026-01-05T08:00:00Z,x,a,1\n2026-01-05T08:00:00Z,x,b,1\n",
-         {"field": "c"}, "line 3: found the properties a, b and one --field for them all"),
+         {"field": "c"}, "line 3: found the properties a, b, but one --field for all"),
     ],
 )  # fmt: skip
 def test_a_faulty_file_says_where_what_and_what_to_do(

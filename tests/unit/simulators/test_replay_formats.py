@@ -93,10 +93,10 @@ def test_a_file_holds_several_series_and_each_finds_its_sensor_and_field(tmp_pat
         (document(series("W", "H", event("01:45:00", "1")))[:-20], {}, "not well-formed XML"),
         ("<html/>", {}, "found <html>, expected <TimeSeries>"),
         (document(start='<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/hostname">]>'), {},
-         "found a DOCTYPE, which PI XML does not have"),
+         "found a DOCTYPE, which PI XML must not have"),
         (document(series("W", "H", event("01:45:00", "1")), series("W", "Q", event("01:45:00", "1"))),
-         {"field": "level"}, "give --field PARAMETER=FIELD for each"),
-        (document(series("W", "H")), {}, "holds no value to send"),
+         {"field": "level"}, "use --field PARAMETER=FIELD for each"),
+        (document(series("W", "H")), {}, "has no value to send"),
     ],
 )  # fmt: skip
 def test_a_faulty_document_says_which_line_what_and_what_to_do(

@@ -1,7 +1,8 @@
-"""The recordings that we make: as real archives look, true where they say so, and read back exactly."""
+"""Generated recordings have the defects of real archives, and are read back exactly."""
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
@@ -84,11 +85,12 @@ def test_a_transformer_feeds_back_and_its_local_night_is_told_by_order_alone(tmp
     assert steps == {15 * MINUTE}
 
 
-def test_a_recording_can_be_told_as_json_lines(tmp_path: Path) -> None:
-    recording = sample_recordings.fine_dust(1, days=30)
-    path = tmp_path / "dust.jsonl"
-    path.write_text(sample_recordings.json_lines(recording, "aq-1", "pm2_5"))
-    found = read_files([path], ReadOptions()).samples
-    assert [(one.time, one.value) for one in found] == [
-        (one.time, one.value) for one in recording.sent_entries()
-    ]
+def test_the_program_writes_the_recording_that_its_argument_names(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["sample_recordings", "fine_dust"])
+    sample_recordings.main()
+    assert capsys.readouterr().out == sample_recordings.fine_dust(1).text
+    monkeypatch.setattr(sys, "argv", ["sample_recordings", "dust"])
+    with pytest.raises(SystemExit, match="expected one of water_level, fine_dust"):
+        sample_recordings.main()

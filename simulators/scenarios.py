@@ -1,6 +1,7 @@
-"""The scenarios, by name. Each starts with the clock of the simulation; its size varies with the seed.
+"""Scenarios: events in the simulated city and faults of its devices, by name, seed and start.
 
-Magnitudes are made up, to be what a Dutch town could see; no published source found for them.
+Each starts with the clock of the simulation; its size varies with the seed. The magnitudes are plausible for
+a Dutch town; no published source was found for them.
 """
 
 from __future__ import annotations
@@ -21,21 +22,46 @@ from simulators.truth.scripted_events import NO_EVENTS, Pulse, ScriptedEvents
 from twin.instant import HOUR, MINUTE, Instant
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """Events in the city, and a fault of one gateway."""
+
+    events: ScriptedEvents = NO_EVENTS
+    gateway_fault: DeviceFault | None = None  #: fault of all devices of one LoRaWAN gateway
+    gateway_draw: float = 0.0  #: selects that gateway: 0 to 1 over the sorted names of gateways
+
+    def faults(self, devices: Sequence[VirtualDevice]) -> list[PlannedFault]:
+        """Return the faults of devices in this scenario."""
+        fault = self.gateway_fault
+        if fault is None:
+            return []
+        gateway_by_sensor = {
+            device.sensor.id: gateway_of(device) for device in devices if device.sensor.feed in LORAWAN_FEEDS
+        }
+        gateways = sorted(set(gateway_by_sensor.values()))
+        if not gateways:
+            return []
+        silent = gateways[int(self.gateway_draw * len(gateways))]
+        return [
+            PlannedFault(sensor, fault) for sensor, gateway in gateway_by_sensor.items() if gateway == silent
+        ]
+
+
 class ScenarioEntry(NamedTuple):
-    """A scenario of the catalogue."""
+    """A scenario, and its summary for the help texts."""
 
     summary: str
-    build: Callable[[int, Instant], Scenario]  #: of seed and start
+    build: Callable[[int, Instant], Scenario]  #: builds it from seed and start
 
 
 def _rush_hour(seed: int, start: Instant) -> Scenario:
-    """Demand of nearly two rush hours at once: roads fall past their capacity, and the air with them."""
+    """Nearly twice the demand of a rush hour: roads exceed their capacity, and air quality drops."""
     extra = uniform_between(noise_stream(seed, "rush hour"), 0, 0.8, 1.0)
     return Scenario(events=ScriptedEvents(traffic=Pulse(start, 20 * MINUTE, 70 * MINUTE, 40 * MINUTE, extra)))
 
 
 def _cloudburst(seed: int, start: Instant) -> Scenario:
-    """Fifty millimetres and more in little over an hour; ditches rise for hours, pumps run for days."""
+    """At least fifty millimetres of rain in about an hour; water rises for hours, pumps run for days."""
     source = noise_stream(seed, "cloudburst")
     shower = Shower(
         start + 5 * MINUTE, uniform_between(source, 0, 1.0, 1.5), uniform_between(source, 1, 50.0, 75.0)
@@ -53,7 +79,7 @@ def _new_year(seed: int, start: Instant) -> Scenario:
 
 
 def _heat_pumps(seed: int, start: Instant) -> Scenario:
-    """Frost, in which heat pumps draw much and their heaters help: the load of a street more than doubles."""
+    """Frost: heat pumps and their electric heaters more than double the load of a street."""
     source = noise_stream(seed, "frost")
     cold = Pulse(start, 2 * HOUR, 8 * HOUR, 6 * HOUR, uniform_between(source, 0, 12.0, 16.0))
     heating = Pulse(start, HOUR, 4 * HOUR, 2 * HOUR, uniform_between(source, 1, 2.0, 2.6))
@@ -61,7 +87,7 @@ def _heat_pumps(seed: int, start: Instant) -> Scenario:
 
 
 def _gateway_outage(seed: int, start: Instant) -> Scenario:
-    """One LoRaWAN gateway goes silent after five minutes, for 45; its devices keep nothing."""
+    """One LoRaWAN gateway is silent for 45 minutes, after five minutes; its devices buffer nothing."""
     fault = DropoutFault(start=start + 5 * MINUTE, length=45 * MINUTE)
     return Scenario(gateway_fault=fault, gateway_draw=uniform(noise_stream(seed, "gateway outage"), 0))
 
@@ -75,33 +101,9 @@ SCENARIOS: Mapping[str, ScenarioEntry] = MappingProxyType(
         "gateway-outage": ScenarioEntry("a LoRaWAN gateway is silent for 45 minutes", _gateway_outage),
     }
 )
-"""Name → scenario. One is added with one function and one line."""
+"""Name → scenario. A new scenario needs a function and an entry here."""
 
 
 def build_scenario(name: str | None, seed: int, start: Instant) -> Scenario:
-    """Return the scenario of a name, None for an ordinary day. Raises KeyError for an unknown name."""
+    """Return a scenario by name; None: an ordinary day. Raises KeyError for an unknown name."""
     return Scenario() if name is None else SCENARIOS[name].build(seed, start)
-
-
-# What a scenario is.
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scenario:
-    """What happens to the city, and to a gateway."""
-
-    events: ScriptedEvents = NO_EVENTS
-    gateway_fault: DeviceFault | None = None  #: of all devices that one LoRaWAN gateway hears
-    gateway_draw: float = 0.0  #: which of the city's gateways that is: 0 to 1, over their names in order
-
-    def faults(self, devices: Sequence[VirtualDevice]) -> list[PlannedFault]:
-        """Return the faults that the scenario gives to devices."""
-        fault = self.gateway_fault
-        if fault is None:
-            return []
-        heard_by = {one.sensor.id: gateway_of(one) for one in devices if one.sensor.feed in LORAWAN_FEEDS}
-        gateways = sorted(set(heard_by.values()))
-        if not gateways:
-            return []
-        silent = gateways[int(self.gateway_draw * len(gateways))]
-        return [PlannedFault(sensor, fault) for sensor, gateway in heard_by.items() if gateway == silent]
