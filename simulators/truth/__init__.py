@@ -1,6 +1,6 @@
-"""The truth of the simulated city: what is the case at any instant, asked in any order.
+"""The true values of the simulated city, at any instant and in any order of calls.
 
-Every value is a pure function of (seed, entity or sensor, instant). Nothing accumulates: what counts, such as
-a meter's register, is an integral that is worked out from a fixed day. Magnitudes are plausible for a Dutch
-town; they are made up, not measured.
+Every value is a pure function of (seed, entity or sensor, instant). Nothing accumulates: the register of a
+meter is an integral from a fixed day. Magnitudes are plausible for a Dutch town, but not measured. Nothing of
+devices, wire formats or faults may live here.
 """

@@ -1,4 +1,4 @@
-"""The truth of the whole city: one question, what is this property of this sensor's thing at this instant."""
+"""The true value of every datastream of the city at any instant."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from twin.model.entity import Entity
 from twin.model.sensor import Datastream, Sensor
 
 _ALKMAAR = GeoPoint(4.75, 52.63)
-# Connections behind a transformer whose entity does not say.
+# Default number of connections of a transformer.
 _CONNECTIONS = 180.0
-_TAP_M3_H = 0.012  # a household's mean use of water
+_TAP_M3_H = 0.012  # mean water use of a household
 
 
 class CityTruth:
-    """Everything that is the case in the city. Also the oracle of tests: what the twin should hold."""
+    """The true values of one city; tests compare the twin with them."""
 
     def __init__(self, seed: int, plan: CityPlan, events: ScriptedEvents = NO_EVENTS) -> None:
         self.seed = seed
@@ -36,7 +36,7 @@ class CityTruth:
         self._entities = {entity.id: entity for entity in plan.entities}
         self._sensors = {sensor.id: sensor for sensor in plan.sensors}
         self._counters = Counter((one.entity, one.property) for one in plan.datastreams)
-        # A sensor that is said to observe gas must have a gas meter behind it.
+        # A sensor with a gas datastream needs a gas meter.
         self._with_gas = {one.sensor for one in plan.datastreams if one.property == "gas_volume"}
         self.place = _place(plan)
         self.weather = Weather(seed, self.place, events)
@@ -49,17 +49,17 @@ class CityTruth:
     def value(self, datastream: Datastream, instant: Instant) -> float:
         """Return the true value in the canonical unit.
 
-        Counts and rain are those of the interval that ends at the instant. A property that the city does not
-        simulate swings slowly about 50, so that an added one is alive too.
+        Counts and rain are those of the interval that ends at the instant. A property without a simulation
+        varies slowly around 50, so that custom properties have values, too.
         """
-        ask = _QUESTIONS.get(datastream.property)
-        if ask is not None:
-            return ask(self, datastream, instant)
+        compute = _PROPERTIES.get(datastream.property)
+        if compute is not None:
+            return compute(self, datastream, instant)
         source = noise_stream(self.seed, datastream.sensor, datastream.property)
         return 50.0 + 20.0 * smooth_noise(source, instant / (3 * HOUR))
 
     def share(self, datastream: Datastream) -> float:
-        """Return the part of an entity's traffic that a datastream counts: its lane or direction."""
+        """Return the share of an entity's traffic that a datastream counts, such as one lane."""
         return 1.0 / self._counters.get((datastream.entity, datastream.property), 1)
 
     def traffic(self, entity: str) -> RoadTraffic:
@@ -86,7 +86,7 @@ class CityTruth:
         return found
 
     def household(self, sensor: str) -> Household:
-        """Return what is behind a sensor that measures energy: a home, or a transformer's connections."""
+        """Return the household of an energy sensor, or all connections of a transformer."""
         found = self._households.get(sensor)
         if found is None:
             size = self._connections(self._sensors[sensor])
@@ -105,10 +105,10 @@ class CityTruth:
         return dict(found.attributes) if found is not None else {}
 
 
-_Question = Callable[[CityTruth, Datastream, Instant], float]
+_Compute = Callable[[CityTruth, Datastream, Instant], float]
 
 
-def _at_entity() -> Iterator[tuple[str, _Question]]:
+def _at_entity() -> Iterator[tuple[str, _Compute]]:
     yield "pm1", lambda city, one, now: city.air(one.entity).pm1(now)
     yield "pm2_5", lambda city, one, now: city.air(one.entity).pm2_5(now)
     yield "pm10", lambda city, one, now: city.air(one.entity).pm10(now)
@@ -136,7 +136,7 @@ def _passed(city: CityTruth, one: Datastream, now: Instant, rate: Callable[[Inst
     return passage_count(rate, now, one.interval, source, city.share(one))
 
 
-def _weather() -> Iterator[tuple[str, _Question]]:
+def _weather() -> Iterator[tuple[str, _Compute]]:
     yield (
         "air_temperature",
         lambda city, one, now: city.weather.temperature(now) + _local(city, one, now, 0.6),
@@ -148,7 +148,7 @@ def _weather() -> Iterator[tuple[str, _Question]]:
     yield "rainfall", lambda city, one, now: city.weather.rain.fallen(now - one.interval, now)
 
 
-def _energy() -> Iterator[tuple[str, _Question]]:
+def _energy() -> Iterator[tuple[str, _Compute]]:
     yield "power_import", lambda city, one, now: max(0.0, city.household(one.sensor).net_power(now))
     yield "power_export", lambda city, one, now: max(0.0, -city.household(one.sensor).net_power(now))
     # The power of a transformer keeps its sign; behind its sensor are all connections of the area.
@@ -168,14 +168,14 @@ def _energy() -> Iterator[tuple[str, _Question]]:
     yield "current_l3", lambda city, one, now: city.household(one.sensor).current(now, 3)
 
 
-def _device() -> Iterator[tuple[str, _Question]]:
+def _device() -> Iterator[tuple[str, _Compute]]:
     yield "water_volume", _tap
     yield "battery_level", _battery
     yield "signal_strength", lambda city, one, now: -96.0 + _local(city, one, now, 14.0)
 
 
 def _local(city: CityTruth, one: Datastream, now: Instant, width: float) -> float:
-    """How one place differs from the city, slowly changing."""
+    """Return the slowly changing difference between one place and the city."""
     return width * smooth_noise(noise_stream(city.seed, one.sensor, one.property), now / (50 * MINUTE))
 
 
@@ -185,7 +185,7 @@ def _tap(city: CityTruth, one: Datastream, now: Instant) -> float:
 
 
 def _battery(city: CityTruth, one: Datastream, now: Instant) -> float:
-    """A battery that lasts some years and hangs on between; a saw tooth of 99 down to 30 percent."""
+    """Return the charge of a battery, which falls from 99 to 30 percent in three years and is replaced."""
     life = 3 * 365 * DAY
     used = (
         (now + int(life * uniform_between(noise_stream(city.seed, one.sensor, "battery"), -1, 0.0, 1.0)))
@@ -194,13 +194,13 @@ def _battery(city: CityTruth, one: Datastream, now: Instant) -> float:
     return 99.0 - 69.0 * (1.0 - exp(-2.0 * used)) / (1.0 - exp(-2.0))
 
 
-_QUESTIONS: dict[str, _Question] = dict([*_at_entity(), *_weather(), *_energy(), *_device()])
-SIMULATED = frozenset(_QUESTIONS)
+_PROPERTIES: dict[str, _Compute] = dict([*_at_entity(), *_weather(), *_energy(), *_device()])
+SIMULATED = frozenset(_PROPERTIES)
 """The observed properties that the city simulates."""
 
 
 def _place(plan: CityPlan) -> GeoPoint:
-    """The first point of the first entity that has one: the sun is the same all over the city."""
+    """Return the first point of the first entity with a geometry, as the position of the whole city."""
     for entity in plan.entities:
         point = _first_point(entity)
         if point is not None:

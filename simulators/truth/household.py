@@ -1,4 +1,4 @@
-"""Households: base load, solar panels, heat pump, gas; and what their meters have counted."""
+"""Households: base load, solar panels, heat pump and gas, and the registers of their meters."""
 
 from __future__ import annotations
 
@@ -18,57 +18,35 @@ _EVENING = (
     1.02, 0.97, 0.93, 0.95, 1.10, 1.52, 1.74, 1.66, 1.52, 1.40, 1.14, 0.82,
 )  # fmt: skip
 _COOKING = (
-    0,
-    0,
-    0,
-    0,
-    0,
-    0,
-    0.02,
-    0.05,
-    0.03,
-    0,
-    0,
-    0.03,
-    0.05,
-    0.01,
-    0,
-    0,
-    0.06,
-    0.16,
-    0.12,
-    0.03,
-    0,
-    0,
-    0,
-    0,
-)
+    0, 0, 0, 0, 0, 0, 0.02, 0.05, 0.03, 0, 0, 0.03,
+    0.05, 0.01, 0, 0, 0.06, 0.16, 0.12, 0.03, 0, 0, 0, 0,
+)  # fmt: skip
 _HEATING = (
     0.35, 0.33, 0.33, 0.35, 0.45, 0.8, 1.5, 1.6, 1.3, 1.1, 1.0, 0.95,
     0.95, 0.95, 1.0, 1.1, 1.3, 1.5, 1.5, 1.45, 1.35, 1.1, 0.7, 0.45,
 )  # fmt: skip
 _LOW_FROM_H, _LOW_UNTIL_H = 23, 7
 _FRIDAY_EVENING_H, _MONDAY_MORNING_H = 4 * 24 + 23, 7
-# A house needs no heating when it is this warm outside.
+# Above this outside temperature a house needs no heating.
 _HEATING_LIMIT_CEL = 16.0
-# Knots of sky and air that all households share; a year and more.
+# Cached quarter-hours of outdoor conditions, more than a year, which all households share.
 _SKY_KEPT_MAX = 40_000
 _NOMINAL_V = 230.0
 _APPLIANCES_MEAN_KW = 0.063
 
 
 class HouseholdEquipment(NamedTuple):
-    """What a household has."""
+    """The equipment of a household."""
 
     base_kw: float
-    solar_kw: float  #: peak power of the panels, 0 without
-    heat_pump_kw_per_cel: float  #: 0 without: then it burns gas
+    solar_kw: float  #: peak power of the panels; 0 without panels
+    heat_pump_kw_per_cel: float  #: 0 without a heat pump, when gas heats the house
     gas_m3_h_per_cel: float
     three_phases: bool
 
 
 def mean_equipment(source: int) -> HouseholdEquipment:
-    """Return what one of many connections has on average: some panels, some heat pumps, no gas meter."""
+    """Return the average equipment of a connection: some panels and heat pumps, no gas meter."""
     return HouseholdEquipment(
         base_kw=uniform_between(source, -2, 0.28, 0.36),
         solar_kw=uniform_between(source, -3, 0.9, 1.7),
@@ -79,7 +57,7 @@ def mean_equipment(source: int) -> HouseholdEquipment:
 
 
 class OutdoorConditions:
-    """The outside of all households at the quarter-hours, worked out once for all."""
+    """Outdoor conditions at quarter-hours, computed once for all households."""
 
     def __init__(self, weather: Weather, zone: str) -> None:
         @lru_cache(maxsize=_SKY_KEPT_MAX)
@@ -91,7 +69,7 @@ class OutdoorConditions:
         self.heating = weather.events.heating
 
     def low_tariff(self, knot: int) -> bool:
-        """Return whether the quarter that starts at this knot has the low tariff: nights and weekends."""
+        """Return whether the quarter-hour of this knot has the low tariff, as in nights and weekends."""
         week_hour = self.at(knot)[2]
         if week_hour >= _FRIDAY_EVENING_H or week_hour < _MONDAY_MORNING_H:
             return True
@@ -100,7 +78,7 @@ class OutdoorConditions:
 
 
 def draw_equipment(source: int, gas: bool) -> HouseholdEquipment:
-    """Return what the household of this stream has; half have panels; heat is from gas or a pump."""
+    """Return the random equipment of a household: about half have panels; gas or a heat pump heats."""
     heat_pump = not gas and uniform(source, -1) < 0.25
     return HouseholdEquipment(
         base_kw=uniform_between(source, -2, 0.16, 0.48),
@@ -112,7 +90,7 @@ def draw_equipment(source: int, gas: bool) -> HouseholdEquipment:
 
 
 class Household:
-    """A meter and what is behind it; `size` connections of the same kind for a transformer."""
+    """One household and its meters, or `size` equal connections of a transformer."""
 
     def __init__(
         self, seed: int, name: str, sky: OutdoorConditions, size: float = 1.0, *, gas: bool = False
@@ -144,7 +122,7 @@ class Household:
             * interpolate_profile(_EVENING, hour)
             * (1.0 + sway * smooth_noise(self._source, knot / 2.0))
         )
-        # An oven, a wash or a kettle: short and high; of many homes the mean.
+        # An appliance such as an oven: short and high; for many connections, the mean.
         appliance = uniform(self._source ^ 1, knot)
         if self.size > 1.0:
             load += _APPLIANCES_MEAN_KW
@@ -170,43 +148,39 @@ class Household:
 
     @property
     def has_gas(self) -> bool:
-        """Whether there is a gas meter."""
+        """Whether the household has a gas meter."""
         return self.equipment.gas_m3_h_per_cel > 0.0
 
     def net_power(self, instant: Instant) -> float:
-        """Return the power from the grid in kW; negative while more is produced than used."""
+        """Return the power from the grid in kW; negative while it feeds into the grid."""
         return self._power.rate(instant)
 
     def energy(self, instant: Instant) -> RegisterReadings:
-        """Return the meter's four registers, in kWh."""
+        """Return the four energy registers in kWh."""
         return self._power.at(instant)
 
     def gas(self, instant: Instant) -> float:
-        """Return the gas meter's register, in m3."""
+        """Return the register of the gas meter in m3."""
         return self._gas.at(instant).in_normal
-
-    def gas_flow(self, instant: Instant) -> float:
-        """Return the gas that is burnt, in m3/h."""
-        return self._gas.rate(instant)
 
     def low_tariff(self, instant: Instant) -> bool:
         """Return whether the low tariff (1) applies."""
         return self._sky.low_tariff(instant // KNOT)
 
     def phase_power(self, instant: Instant) -> tuple[float, float, float]:
-        """Return the net power of the three phases in kW; they add up to the whole."""
+        """Return the net power of the three phases in kW."""
         net = self.net_power(instant)
         return net * (1.0 - self._second - self._third), net * self._second, net * self._third
 
     def voltage(self, instant: Instant, phase: int) -> float:
-        """Return the voltage of a phase (1, 2 or 3): load lowers it, panels raise it."""
+        """Return the voltage of a phase (1, 2 or 3), which load lowers and panels raise."""
         pull = self.phase_power(instant)[phase - 1] / max(1.0, self.size)
         return (
             _NOMINAL_V + 2.4 * smooth_noise(self._source ^ (8 + phase), instant / (7 * MINUTE)) - 0.9 * pull
         )
 
     def current(self, instant: Instant, phase: int) -> float:
-        """Return the current of a phase in A, always positive as a Dutch meter shows it."""
+        """Return the current of a phase in A; always positive, as Dutch meters show it."""
         return abs(self.phase_power(instant)[phase - 1]) * 1000.0 / self.voltage(instant, phase)
 
 

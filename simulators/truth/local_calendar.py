@@ -1,16 +1,15 @@
-"""Where an instant lies in the local day and week, and how high the sun stands."""
+"""The local hour of day and week of an instant, the season, and the elevation of the sun."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from math import asin, cos, degrees, pi, radians, sin
+from math import cos, pi, radians, sin
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from twin.instant import DAY, HOUR, Instant, to_datetime
 
-HOURS_IN_WEEK = 168
 # The epoch was a Thursday; three days earlier lies a Monday.
 _MONDAY = 3 * DAY
 _ZONE_HOURS_MAX = 4096
@@ -25,7 +24,7 @@ def _offset_of_hour(timezone: str, hour: int) -> int:
 
 
 def utc_offset(timezone: str, instant: Instant) -> int:
-    """Return how far local time is ahead of UTC, in microseconds."""
+    """Return the UTC offset of local time, in microseconds."""
     return _offset_of_hour(timezone, instant // HOUR)
 
 
@@ -36,7 +35,7 @@ def hour_of_week(timezone: str, instant: Instant) -> float:
 
 
 def interpolate_profile(profile: Sequence[float], hour: float) -> float:
-    """Return a curve given by values at whole hours, linear between them and closed at its end."""
+    """Return the value of a periodic profile at an hour, linear between its values at whole hours."""
     cell = int(hour)
     size = len(profile)
     left = profile[cell % size]
@@ -44,13 +43,13 @@ def interpolate_profile(profile: Sequence[float], hour: float) -> float:
 
 
 def year_phase(instant: Instant) -> float:
-    """Return the angle of the date in the year, 0 at the northern winter solstice, in radians."""
+    """Return the phase of the date in the year, in radians; 0 at the northern winter solstice."""
     # Days since the solstice of 21 December 1969, in tropical years: no jump at New Year.
     return 2.0 * pi * ((instant / DAY + 10.5) / 365.2422)
 
 
 class GeoPoint(NamedTuple):
-    """Where on Earth, in degrees."""
+    """A position on Earth in degrees."""
 
     longitude: float
     latitude: float
@@ -60,15 +59,10 @@ def sun_elevation_sine(place: GeoPoint, instant: Instant) -> float:
     """Return the sine of the sun's elevation; negative below the horizon.
 
     Declination after Cooper, The absorption of radiation in solar stills, Solar Energy 12 (1969); the
-    equation of time is left out, which shifts noon by a quarter of an hour at most.
+    equation of time is neglected, which shifts noon by at most a quarter of an hour.
     """
     declination = -radians(23.45) * cos(year_phase(instant))
     solar_hour = (instant % DAY) / HOUR + place.longitude / 15.0
     angle = radians(15.0 * (solar_hour - 12.0))
     latitude = radians(place.latitude)
     return sin(latitude) * sin(declination) + cos(latitude) * cos(declination) * cos(angle)
-
-
-def sun_elevation(place: GeoPoint, instant: Instant) -> float:
-    """Return the sun's elevation in degrees."""
-    return degrees(asin(max(-1.0, min(1.0, sun_elevation_sine(place, instant)))))

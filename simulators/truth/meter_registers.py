@@ -1,9 +1,9 @@
-"""Registers: exact integrals of rates that are given at quarter-hours and linear between them.
+"""Registers of meters: exact integrals of rates that are linear between quarter-hours.
 
-The quarter-hour is the settlement period of the Dutch grid, and tariffs change on whole quarters, so a knot
-never splits a tariff. A register at any instant = a start value + the whole days since `EPOCH` + the quarters
-of the day + the part of the quarter; the same additions in the same order whoever asks first, so two askers
-agree to the last bit and a register never falls.
+The quarter-hour is the settlement period of the Dutch grid, and tariffs change on whole quarters, so a
+quarter has one tariff. A register = its start value + the whole days since `EPOCH_DAY` + the quarters of the
+day + the part of the quarter. These additions have a fixed order, so equal calls agree to the last bit, and a
+register never decreases.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from twin.instant import DAY, HOUR, MINUTE, Instant
 KNOT = 15 * MINUTE
 KNOTS_IN_DAY = DAY // KNOT
 EPOCH_DAY = 20_777
-"""The day at whose start every register has its start value: 2026-11-20, in days since 1970.
+"""At the start of this day every register has its start value: 2026-11-20, in days since 1970.
 
-A first look at a day far from it costs about half a millisecond for each day between, for each meter.
+The first call for a distant day takes about half a millisecond per day and meter.
 """
 
-# The tables of today, yesterday (gas is read late), and one to spare.
+# Cached tables: of today, of yesterday (gas is read late), and spare ones.
 _DAYS_KEPT_MAX = 4
-# Sums at the start of days; a year and a bit, then the oldest known is forgotten.
+# Cached sums at the start of days: more than a year; then the oldest is dropped.
 _SUMS_KEPT_MAX = 400
 
 
 class RegisterReadings(NamedTuple):
-    """An amount, split by what is counted apart: in or out, low or normal tariff."""
+    """An amount by direction (in or out) and tariff (low or normal)."""
 
     in_low: float = 0.0
     in_normal: float = 0.0
@@ -47,7 +47,7 @@ class RegisterReadings(NamedTuple):
 
 
 def split_area(left: float, right: float, width: float) -> tuple[float, float]:
-    """Return the area above and below zero of a line from `left` to `right` over `width`, both positive.
+    """Return the positive areas above and below zero of a line from `left` to `right` over `width`.
 
     >>> split_area(1.0, 3.0, 2.0), split_area(2.0, -2.0, 1.0)
     ((4.0, 0.0), (0.5, 0.5))
@@ -62,9 +62,9 @@ def split_area(left: float, right: float, width: float) -> tuple[float, float]:
 
 
 class MeterRegisters:
-    """What a meter has counted: the integral over time of a rate per hour, by sign and tariff.
+    """The registers of a meter: the integral over time of a rate per hour, by sign and tariff.
 
-    `rate(knot)` is the rate at quarter-hour number `knot` since 1970; `low(knot)` tells whether the low
+    `rate(knot)` is the rate at quarter-hour number `knot` since 1970; `low(knot)` is whether the low
     tariff applies in the quarter that starts there.
     """
 
@@ -81,14 +81,14 @@ class MeterRegisters:
         self._start = start
 
     def rate(self, instant: Instant) -> float:
-        """Return the rate per hour at an instant; negative is outward."""
+        """Return the rate per hour at an instant; negative means outward."""
         day, within = divmod(instant, DAY)
         knot, rest = divmod(within, KNOT)
         rates, _ = self._day(day)
         return rates[knot] + (rates[knot + 1] - rates[knot]) * (rest / KNOT)
 
     def at(self, instant: Instant) -> RegisterReadings:
-        """Return what has been counted by an instant."""
+        """Return the registers at an instant."""
         day, within = divmod(instant, DAY)
         knot, rest = divmod(within, KNOT)
         rates, sums = self._day(day)
@@ -132,7 +132,7 @@ class MeterRegisters:
         if found is not None:
             return found
         step = 1 if day > EPOCH_DAY else -1
-        # From the nearest known day on the way, else from the epoch: the additions are the same.
+        # Start from the nearest cached day in between, else from the epoch; the additions are the same.
         known = max((one for one in self._sums if 0 <= (one - EPOCH_DAY) * step <= abs(day - EPOCH_DAY)),
                     key=lambda one: abs(one - EPOCH_DAY), default=EPOCH_DAY)  # fmt: skip
         total = self._sums.get(known, self._start)

@@ -1,7 +1,7 @@
-"""Reproducible noise: numbers that look random and are functions of (stream, position).
+"""Reproducible noise: pseudo-random numbers as functions of (stream, position).
 
-A stream is a 64-bit number drawn from the seed and the names of what the noise is for, so each thing has its
-own. Value noise between lattice points is smooth (C1), so what is made of it is continuous in time.
+A stream is a 64-bit hash of the seed and of names, so each use has its own. Noise between lattice points is
+smooth (C1), so derived values are continuous in time.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ _SCALE = 2.0**-53
 
 
 def noise_stream(seed: int, *names: str) -> int:
-    """Return the stream of the thing that `names` name."""
+    """Return the noise stream for a seed and names."""
     text = "\x1f".join((str(seed), *names)).encode()
     return int.from_bytes(blake2b(text, digest_size=8).digest(), "big")
 
 
 def uniform(source: int, position: int) -> float:
-    """Return a number in [0, 1) that depends on the stream and an integer position only.
+    """Return a number in [0, 1), a function of the stream and an integer position.
 
     The mixing function is the finaliser of SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom
     number generators, OOPSLA 2014).
@@ -37,7 +37,7 @@ def uniform_between(source: int, position: int, low: float, high: float) -> floa
 
 
 def smooth_noise(source: int, position: float) -> float:
-    """Return smooth noise in [-1, 1] at a real position; its features are about one wide."""
+    """Return smooth noise in [-1, 1] at a real position; it varies over a distance of about one."""
     cell = floor(position)
     part = position - cell
     left = uniform(source, cell)

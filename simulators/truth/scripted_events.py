@@ -1,4 +1,4 @@
-"""What happens beyond an ordinary day: pulses that are added to weather, traffic, air and load."""
+"""Scripted events of a scenario: pulses that are added to weather, traffic, air quality and load."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from twin.instant import Duration, Instant
 
 
 class Pulse(NamedTuple):
-    """Something that swells, stays and goes; raised cosines at both ends, so it is continuous in time."""
+    """A pulse that rises, holds and falls, with raised cosines at both ends, so it is continuous."""
 
     start: Instant = 0
     rise: Duration = 0
@@ -20,7 +20,7 @@ class Pulse(NamedTuple):
     height: float = 0.0
 
     def at(self, instant: Instant) -> float:
-        """Return how high it stands at an instant.
+        """Return the height of the pulse at an instant.
 
         >>> [Pulse(10, 4, 10, 4, 2.0).at(instant) for instant in (10, 14, 24, 26, 28)]
         [0.0, 2.0, 2.0, 1.0, 0.0]
@@ -39,13 +39,13 @@ NO_PULSE = Pulse()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptedEvents:
-    """What a scenario adds to the truth."""
+    """The changes that a scenario makes to the true values."""
 
     showers: tuple[Shower, ...] = ()
-    traffic: Pulse = NO_PULSE  #: relative demand on every road; the weekday's rush hour is 1
-    smoke: Pulse = NO_PULSE  #: fine dust, ug/m3
-    cold: Pulse = NO_PULSE  #: degrees Celsius below what the weather would be
-    heating: Pulse = NO_PULSE  #: what heat pumps draw more, as a part of what they would draw
+    traffic: Pulse = NO_PULSE  #: additional relative demand on every road; 1 is a weekday's rush hour
+    smoke: Pulse = NO_PULSE  #: additional PM2.5, ug/m3
+    cold: Pulse = NO_PULSE  #: decrease of the air temperature, degrees Celsius
+    heating: Pulse = NO_PULSE  #: additional power of heat pumps, relative to their normal power
 
 
 NO_EVENTS = ScriptedEvents()

@@ -1,8 +1,8 @@
-"""Traffic: vehicles on a road by a fundamental diagram, bicycles and pedestrians by the clock and the sky.
+"""Traffic: vehicles on a road by a fundamental diagram; bicycles and pedestrians by hour and weather.
 
-A road's density follows the week; speed and flow both follow from the density (Greenshields, A study of
-traffic capacity, 1935: v = v_free · (1 - k / k_jam), q = k · v), so they agree with each other, and a road
-that is fuller than half its jam density carries less, more slowly.
+The density of a road follows the hour of the week; speed and flow follow from the density (Greenshields, A
+study of traffic capacity, 1935: v = v_free · (1 - k / k_jam), q = k · v), so they are consistent. Above half
+the jam density, both flow and speed decrease.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _JAM_PER_LANE_KM = 125.0
 _FREE_KMH = 50.0
 _LANES = 2.0
 
-# Relative demand at each whole local hour.
+# Relative demand at whole local hours.
 _WEEKDAY = (
     0.05, 0.03, 0.02, 0.02, 0.04, 0.14, 0.38, 0.82, 1.00, 0.66, 0.54, 0.55,
     0.58, 0.58, 0.60, 0.72, 0.93, 1.00, 0.70, 0.48, 0.38, 0.31, 0.22, 0.12,
@@ -44,7 +44,7 @@ _SHOPPING = (
 class RoadTraffic:
     """The traffic on one entity.
 
-    Its attributes `freeFlowSpeed` (km/h), `lanes` and `capacity` (vehicles/h, all lanes) count when present.
+    Its attributes `freeFlowSpeed` (km/h), `lanes` and `capacity` (vehicles/h, all lanes) apply if present.
     """
 
     def __init__(
@@ -57,16 +57,16 @@ class RoadTraffic:
             source, -1, 0.95, 1.03
         )
         jam = _JAM_PER_LANE_KM * positive_attribute(attributes, "lanes", _LANES)
-        # The top of Greenshields' parabola: capacity = v_free · k_jam / 4.
+        # The maximum of Greenshields' parabola: capacity = v_free · k_jam / 4.
         self._jam = (
             4.0 * positive_attribute(attributes, "capacity", jam * self._free_kmh / 4.0) / self._free_kmh
         )
-        # Above one half the road is congested in the rush hour; most roads stay below.
+        # Above one half a road is congested in the rush hour; most roads stay below that.
         self._peak = uniform_between(source, -2, 0.22, 0.56)
         self._bicycles_h = uniform_between(source, -3, 90.0, 420.0)
         self._walkers_h = uniform_between(source, -4, 60.0, 700.0)
 
-    def _fullness(self, instant: Instant) -> float:
+    def _density(self, instant: Instant) -> float:
         demand = interpolate_profile(
             DEMAND, hour_of_week(self._zone, instant)
         ) + self._weather.events.traffic.at(instant)
@@ -75,20 +75,20 @@ class RoadTraffic:
         return min(0.8, self._peak * demand * sway)
 
     def speed(self, instant: Instant) -> float:
-        """Return the mean speed of the vehicles, in km/h."""
-        return self._free_kmh * (1.0 - self._fullness(instant))
+        """Return the mean speed of vehicles in km/h."""
+        return self._free_kmh * (1.0 - self._density(instant))
 
     def flow(self, instant: Instant) -> float:
-        """Return the vehicles per hour."""
-        full = self._fullness(instant)
-        return self._jam * full * self._free_kmh * (1.0 - full)
+        """Return the flow in vehicles per hour."""
+        density = self._density(instant)
+        return self._jam * density * self._free_kmh * (1.0 - density)
 
     def load(self, instant: Instant) -> float:
-        """Return how busy the surroundings are, 0 to about 1."""
-        return self._fullness(instant) / self._peak
+        """Return the traffic load relative to the rush hour, 0 to about 1."""
+        return self._density(instant) / self._peak
 
     def bicycles(self, instant: Instant) -> float:
-        """Return the bicycles per hour: fewer in rain."""
+        """Return the bicycles per hour; there are fewer in rain."""
         demand = interpolate_profile(DEMAND, hour_of_week(self._zone, instant))
         dry = 1.0 - 0.55 * min(1.0, self._weather.rain.rate(instant) / 2.0)
         return (
@@ -99,7 +99,7 @@ class RoadTraffic:
         )
 
     def pedestrians(self, instant: Instant) -> float:
-        """Return the pedestrians per hour: shoppers, kept in by rain."""
+        """Return the pedestrians per hour: shoppers, of which there are fewer in rain."""
         local_hour = hour_of_week(self._zone, instant) % 24.0
         dry = 1.0 - 0.5 * min(1.0, self._weather.rain.rate(instant) / 2.0)
         sway = 1.0 + 0.15 * smooth_noise(self._source ^ 3, instant / (15 * MINUTE))
@@ -109,9 +109,9 @@ class RoadTraffic:
 def passage_count(
     rate: Callable[[Instant], float], instant: Instant, interval: Duration, source: int, share: float = 1.0
 ) -> int:
-    """Return how many passed in the interval that ends at the instant, at a rate per hour.
+    """Return the number of passages in the interval that ends at the instant, for a rate per hour.
 
-    Simpson's rule over four steps; a throw of the stream decides whether the fraction was one more.
+    It integrates with Simpson's rule over four steps; noise decides whether to round up the fraction.
     """
     step = interval // 4
     start = instant - 4 * step
@@ -121,6 +121,6 @@ def passage_count(
 
 
 def positive_attribute(attributes: Mapping[str, Any], name: str, default: float) -> float:
-    """Return a positive number among the attributes of an entity, else the default."""
+    """Return an attribute of an entity if it is a positive number, else the default."""
     value = attributes.get(name, default)
     return float(value) if isinstance(value, int | float) and value > 0 else default

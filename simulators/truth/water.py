@@ -1,4 +1,4 @@
-"""Water: a level kept near its target, raised by rain, moved by wind and pumps."""
+"""Water: a level near its target, raised by rain and moved by wind and pumps."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from simulators.truth.traffic import positive_attribute
 from simulators.truth.weather import Weather
 from twin.instant import DAY, HOUR, MINUTE, Duration, Instant
 
-# Target of the Schermerboezem, NAP; general knowledge, used only where an entity names none.
+# Target of the Schermerboezem, m NAP; general knowledge, the default for entities without a target.
 _TARGET_M = -0.50
-# The main lunar tide, half a lunar day: the sluices at the coast discharge at low water.
+# The main lunar tide, half a lunar day, since sluices at the coast discharge at low water.
 _TIDE: Duration = int(12.4206 * HOUR)
 _CAPACITY_M3_MIN = 72.0
 
@@ -21,7 +21,7 @@ _CAPACITY_M3_MIN = 72.0
 class Water:
     """Level (m NAP), flow and temperature at one entity.
 
-    Its attributes `targetLevel` (m NAP) and `capacity` (of its pumps, m3/min) count when present.
+    Its attributes `targetLevel` (m NAP) and `capacity` (of its pumps, m3/min) apply if present.
     """
 
     def __init__(self, seed: int, entity: str, attributes: Mapping[str, Any], weather: Weather) -> None:
@@ -30,7 +30,7 @@ class Water:
         target = attributes.get("targetLevel", _TARGET_M)
         self._target = float(target) if isinstance(target, int | float) else _TARGET_M
         self._capacity_m3_s = positive_attribute(attributes, "capacity", _CAPACITY_M3_MIN) / 60.0
-        # Ten centimetres for some 12 to 25 mm of rain: much of it is pumped out while it falls.
+        # Some 12 to 25 mm of rain raise the level by ten centimetres; the pumps remove much of it meanwhile.
         self._rise_m_per_mm = uniform_between(source, -1, 0.004, 0.008)
         self._tide_m = uniform_between(source, -2, 0.008, 0.022)
         self._phase = uniform_between(source, -3, 0.0, 2.0 * pi)
@@ -53,14 +53,14 @@ class Water:
         return self._pumping(instant) - 0.35 + 1.4 * wet
 
     def pump_state(self, instant: Instant) -> float:
-        """Return 1 while the pump runs, else 0: it runs in turns, and throughout after much rain."""
+        """Return 1 while the pump runs, else 0: in cycles, and continuously after much rain."""
         return 1.0 if self._effort(instant) > 0.0 else 0.0
 
     def flow(self, instant: Instant) -> float:
-        """Return the discharge in m3/s; it swells and ebbs with the pump's effort."""
+        """Return the discharge in m3/s, which follows the pump."""
         return self._capacity_m3_s / (1.0 + exp(-8.0 * self._effort(instant)))
 
     def temperature(self, instant: Instant) -> float:
-        """Return the water temperature in degrees Celsius: the season's, half a month late."""
+        """Return the water temperature in degrees Celsius, half a month behind the season."""
         slow = 0.8 * smooth_noise(self._source ^ 1, instant / (2 * DAY))
         return max(0.3, self._weather.season_temperature(instant - 15 * DAY) + 0.6 + slow)

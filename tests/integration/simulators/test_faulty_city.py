@@ -9,9 +9,9 @@ import pytest
 
 from simulators import service
 from simulators.faults import FaultPlanError
-from simulators.fleet import fleet
 from simulators.settings import SimulatorSettings
 from tests.integration.simulators.test_simulate import account, listening, simulating, until
+from tests.support.cities.fleet import fleet
 from twin.instant import SECOND
 
 # One device of each feed; native, senml and ttn are the first three.

@@ -19,8 +19,8 @@ from cli.embedded.mosquitto import EmbeddedMosquitto
 from cli.embedded.ports import free_port
 from runtime.clock import system_clock
 from simulators import service
-from simulators.fleet import fleet
 from simulators.settings import SimulatorSettings
+from tests.support.cities.fleet import fleet
 from twin.errors import ServiceError
 from twin.instant import HOUR, SECOND, format_instant
 from twin.model.city_model import CityPlan

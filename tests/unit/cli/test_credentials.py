@@ -12,7 +12,7 @@ import pytest
 from cities.folder_writer import write_city
 from cli.command_line import run
 from cli.mosquitto_files import password_hash, read_passwords
-from simulators.fleet import FEEDS, fleet
+from tests.support.cities.fleet import FEEDS, fleet
 
 
 @pytest.fixture

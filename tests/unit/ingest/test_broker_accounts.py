@@ -16,8 +16,8 @@ from ingest.pipeline.mapping import DeviceMap
 from ingest.pipeline.routes import TopicRoutes
 from runtime.mqtt.outlet_topics import OutletTopics
 from simulators.devices import devices_of
-from simulators.fleet import FEEDS, fleet
 from simulators.truth.city_truth import CityTruth
+from tests.support.cities.fleet import FEEDS, fleet
 from twin.instant import parse_instant
 from twin.model.city_model import CityFeed, CityPlan
 from twin.wire.probe import probe_topic

@@ -15,9 +15,9 @@ from simulators.faults.clock_faults import ClockStepFault
 from simulators.faults.faulty_device import FaultyDevice
 from simulators.faults.network_faults import DropoutFault, DuplicateFault, LateFault
 from simulators.faults.sensor_faults import StuckFault, WrongUnitFault
-from simulators.fleet import FEEDS, fleet
 from simulators.send_queue import MESSAGES_MAX, SendQueue
 from simulators.truth.city_truth import CityTruth
+from tests.support.cities.fleet import FEEDS, fleet
 from twin.instant import HOUR, MINUTE, SECOND, Instant, parse_instant
 
 NOON = parse_instant("2026-11-23T12:00:00Z")

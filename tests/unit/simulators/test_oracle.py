@@ -13,8 +13,8 @@ from ingest.decoding import DecodingContext
 from ingest.pipeline.mapping import DeviceMap
 from simulators.devices import VirtualDevice, devices_of
 from simulators.devices.device import SimulatedMessage
-from simulators.fleet import FEEDS, fleet
 from simulators.truth.city_truth import CityTruth
+from tests.support.cities.fleet import FEEDS, fleet
 from tests.support.repository import ROOT
 from twin.instant import HOUR, MINUTE, SECOND, Instant, parse_instant
 from twin.model.city_model import CityPlan

@@ -8,10 +8,10 @@ import pytest
 
 from cities.folder_reader import read_city
 from simulators.devices import devices_of
-from simulators.fleet import fleet
 from simulators.scenarios import SCENARIOS, build_scenario
 from simulators.settings import SimulatorSettings
 from simulators.truth.city_truth import CityTruth
+from tests.support.cities.fleet import fleet
 from tests.support.cities.sensor_city import datastream_spec, sensor_city
 from tests.support.repository import ROOT
 from twin.instant import DAY, HOUR, MINUTE, Instant, parse_instant

@@ -10,12 +10,12 @@ import pytest
 from pydantic import ValidationError
 
 from simulators.devices import VirtualDevice, devices_of
-from simulators.fleet import FEEDS, fleet
 from simulators.report_schedule import ReportSchedule
 from simulators.sent_journal import SentJournal
 from simulators.service import CATCH_UP_SPEED, CLOCK_STEP_MAX, CityClock
 from simulators.settings import SimulatorSettings
 from simulators.truth.city_truth import CityTruth
+from tests.support.cities.fleet import FEEDS, fleet
 from tests.support.cities.sensor_city import datastream_spec, sensor_city
 from twin.instant import HOUR, MINUTE, SECOND, parse_instant
 
