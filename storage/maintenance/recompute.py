@@ -144,8 +144,8 @@ async def recompute_hours(
     }
     ((newest,),) = await _fetch_rows(connection, "maintenance/recompute/find_aggregate_revision", parameters)
     # Revisions of the stream are log times: one more is after its last emission, and before its next.
-    revision = max(revision_min, newest + 1, *(one + 1 for _, one in stored.values()))
-    gone = await _hours_without_raw(connection, datastream, (start, min(end, raw_from)), windows)
+    revision = max(revision_min, newest + 1, *(stored_revision + 1 for _, stored_revision in stored.values()))
+    hours_without_raw = await _hours_without_raw(connection, datastream, (start, min(end, raw_from)), windows)
     aggregates = [
         aggregate_of(
             content,
@@ -157,13 +157,14 @@ async def recompute_hours(
             kind=policy.aggregation,
         )
         for size, begin, content in windows
-        if start <= begin < end and begin - begin % HOUR not in gone
+        if start <= begin < end and begin - begin % HOUR not in hours_without_raw
     ]
     assessments = [
-        Assessment(datastream, one.phenomenon_time, now, revision)
-        for one in observations
-        if one.phenomenon_time >= start
-        and (now := judgements.get(one.phenomenon_time, 0)) != stored.get(one.phenomenon_time, (0, 0))[0]
+        Assessment(datastream, observation.phenomenon_time, flags_now, revision)
+        for observation in observations
+        if observation.phenomenon_time >= start
+        and (flags_now := judgements.get(observation.phenomenon_time, 0))
+        != stored.get(observation.phenomenon_time, (0, 0))[0]
     ]
     await _write(connection, aggregates, assessments)
     return RecomputeCounts(len(aggregates), len(assessments))
@@ -243,10 +244,10 @@ async def _hours_without_raw(
     """Return the hours of a span whose aggregate counts more observations than are stored now."""
     if span[0] >= span[1]:
         return set()
-    there = {start: one.count + one.suspect for size, start, one in windows if size == HOUR}
+    counted = {start: content.count + content.suspect for size, start, content in windows if size == HOUR}
     parameters = {"datastream": datastream, "start": to_datetime(span[0]), "end": to_datetime(span[1])}
     stored = await _fetch_rows(connection, "maintenance/recompute/list_aggregate_counts", parameters)
-    return {hour for start, count in stored if count > there.get(hour := from_datetime(start), 0)}
+    return {hour for start, count in stored if count > counted.get(hour := from_datetime(start), 0)}
 
 
 async def _write(connection: Connection, aggregates: list[Aggregate], assessments: list[Assessment]) -> None:

@@ -137,12 +137,12 @@ def consecutive_hours(requests: Iterable[HourRepair]) -> list[Sequence[HourRepai
     [3, 1]
     """
     groups: list[Sequence[HourRepair]] = []
-    for _, each in groupby(sorted(requests), key=lambda one: one.datastream):
+    for _, of_datastream in groupby(sorted(requests), key=lambda request: request.datastream):
         group: list[HourRepair] = []
-        for one in each:
-            if group and (one.start - group[-1].start > HOUR or len(group) == REPAIR_HOURS_MAX):
+        for request in of_datastream:
+            if group and (request.start - group[-1].start > HOUR or len(group) == REPAIR_HOURS_MAX):
                 groups.append(group)
                 group = []
-            group.append(one)
+            group.append(request)
         groups.append(group)
     return groups

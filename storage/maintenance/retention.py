@@ -99,9 +99,9 @@ async def apply_retention(
         cutoffs = await _read_cutoffs(connection, model, settings, now)
         removed = await _drop_chunks(connection, cutoffs)
         to_trim = await _datastreams_to_trim(connection, cutoffs)
-        for one in cutoffs:
-            if one.id in to_trim:
-                removed += await _remove_rows(connection, one, model.city.timezone)
+        for cutoff in cutoffs:
+            if cutoff.id in to_trim:
+                removed += await _remove_rows(connection, cutoff, model.city.timezone)
         removed += await _remove_messages(connection, settings, cutoffs, now)
         end = now - settings.retention_alarm_days * DAY
         return removed + RemovedRows(alarms=await remove_alarms(connection, end, settings.retention_rows_max))
@@ -116,18 +116,20 @@ async def _read_cutoffs(
     settled = now - now % HOUR - SETTLE_TIME
     # The hours of a retired property cannot be computed: its rows are removed with their chunks.
     rows = [
-        one
-        for one in await fetch_rows(connection, "maintenance/retention/list_retained_datastreams")
-        if one[1] in model.properties
+        row
+        for row in await fetch_rows(connection, "maintenance/retention/list_retained_datastreams")
+        if row[1] in model.properties
     ]
     since = {
         id: from_datetime(complete_to) if complete_to is not None else INSTANT_MIN
         for id, _, _, complete_to in rows
     }
     await _create_missing_hours(
-        connection, model, {id: one for id, one in since.items() if one < settled}, settled
+        connection, model, {id: time for id, time in since.items() if time < settled}, settled
     )
-    complete_to = {one.id: one.complete_to for one in await read_extents(connection, list(since), None)}
+    complete_to = {
+        extent.id: extent.complete_to for extent in await read_extents(connection, list(since), None)
+    }
     await connection.commit()
     return [
         retention_cutoffs(
@@ -192,11 +194,11 @@ def retention_cutoffs(
     aggregates are kept at least as long as finer ones. Rows that wait for a repair are after `complete_to`,
     and stay.
     """
-    kept: Retention = property.retention
-    raw, minute = kept.raw, max(kept.raw, kept.minute)
+    retention: Retention = property.retention
+    raw, minute = retention.raw, max(retention.raw, retention.minute)
     if personal_max is not None:
         raw, minute = min(raw, personal_max), min(minute, personal_max)
-    hour = max(minute, kept.hour)
+    hour = max(minute, retention.hour)
     return RetentionCutoffs(
         id=id,
         property=property,

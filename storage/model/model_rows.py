@@ -34,7 +34,7 @@ class ModelTable:
     key: tuple[str, ...]
     list_query: str
     write_query: str
-    #: set where stored rows are never changed: a changed row is retired and written anew
+    #: set where stored rows are never changed: a changed row is retired and written as a new row
     retire_query: str | None = None
 
 

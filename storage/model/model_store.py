@@ -143,7 +143,7 @@ async def _duty(connection: Connection, rows: list[ModelRow]) -> DutyPlan:
     if not rows:
         return NO_DUTY_PLAN
     overrides = await read_overrides(connection)
-    return model_rows.duty_plan_from_row(rows[0], tuple(one.override for one in overrides))
+    return model_rows.duty_plan_from_row(rows[0], tuple(stored.override for stored in overrides))
 
 
 async def find_city_row(connection: Connection) -> ModelRow | None:
@@ -177,26 +177,26 @@ async def _write(connection: Connection, city: City, version: int, changes: list
             {"id": city.id, "name": city.name, "timezone": city.timezone, "model_version": version},
         )
         for table in model_rows.MODEL_TABLES:
-            of_table = [one for one in changes if one.table is table]
+            of_table = [change for change in changes if change.table is table]
             if table.retire_query is not None:
-                outdated = [one.row for one in of_table if one.action in ("update", "retire")]
+                outdated = [change.row for change in of_table if change.action in ("update", "retire")]
                 if outdated:
                     await cursor.executemany(query(table.retire_query), outdated)
-                of_table = [one for one in of_table if one.action != "retire"]
+                of_table = [change for change in of_table if change.action != "retire"]
             if of_table:
-                rows = [model_rows.query_parameters(one.row) for one in of_table]
+                rows = [model_rows.query_parameters(change.row) for change in of_table]
                 await cursor.executemany(query(table.write_query), rows)
         await cursor.executemany(
             query("model/record_model_change"),
             [
                 {
                     "version": version,
-                    "kind": one.table.name,
-                    "key": one.key,
-                    "action": one.action,
-                    "difference": msgspec.json.encode(one.difference).decode(),
+                    "kind": change.table.name,
+                    "key": change.key,
+                    "action": change.action,
+                    "difference": msgspec.json.encode(change.difference).decode(),
                 }
-                for one in changes
+                for change in changes
             ],
         )
 
@@ -215,10 +215,10 @@ async def request_replays_of_assigned(
         if _assigns_device(change)
     }
     devices = [
-        (str(one["feed"]), spelling)
-        for one in sensors
-        if one["id"] in assigned
-        for spelling in _id_variants(str(one["device"]))
+        (str(sensor["feed"]), spelling)
+        for sensor in sensors
+        if sensor["id"] in assigned
+        for spelling in _id_variants(str(sensor["device"]))
     ]
     if devices:
         await request_replays_of_devices(connection, devices)
@@ -246,7 +246,9 @@ async def insert_recompute_requests(connection: Connection, changes: Iterable[Ro
     The requests are part of the transaction that changes the model, so that none is lost.
     """
     requests = [
-        _affected_range(one) for one in changes if one.table in (CALIBRATION_TABLE, MAINTENANCE_TABLE)
+        _affected_range(change)
+        for change in changes
+        if change.table in (CALIBRATION_TABLE, MAINTENANCE_TABLE)
     ]
     if requests:
         async with connection.cursor() as cursor:

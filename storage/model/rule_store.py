@@ -38,8 +38,8 @@ async def read_rule_versions(connection: Connection) -> dict[str, RuleVersion]:
 
 async def read_active_rules(connection: Connection) -> dict[str, Rule]:
     """Return the rules in force, by id. Raises ServiceError when one cannot be decoded."""
-    found = await read_rule_versions(connection)
-    return {id: one.rule for id, one in found.items() if not one.deleted}
+    versions = await read_rule_versions(connection)
+    return {id: version.rule for id, version in versions.items() if not version.deleted}
 
 
 async def read_versions_of(connection: Connection, id: str, before: int, limit: int) -> list[RuleVersion]:

@@ -101,15 +101,15 @@ async def read_sessions(connection: Connection, limit: int = SESSIONS_MAX) -> li
     return [
         IngestSession(
             session=name,
-            first_received=from_datetime(begun),
-            last_received=from_datetime(heard),
+            first_received=from_datetime(begin),
+            last_received=from_datetime(end),
             first_sequence=first,
             last_sequence=last,
-            messages=seen,
+            messages=counted,
             lost=lost,
-            holes=tuple(zip(starts, stops, strict=True)),
+            holes=tuple(zip(starts, ends, strict=True)),
         )
-        for name, begun, heard, first, last, seen, lost, starts, stops in await cursor.fetchall()
+        for name, begin, end, first, last, counted, lost, starts, ends in await cursor.fetchall()
     ]
 
 

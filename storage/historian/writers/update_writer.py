@@ -76,13 +76,13 @@ async def write_entity_values(connection: Connection, updates: Collection[Update
     await connection.execute(
         query("historian/states/merge_entity_values"),
         (
-            [one.entity for one in updates],
-            [one.property for one in updates],
-            [to_datetime(one.phenomenon_time) for one in updates],
-            [one.value for one in updates],
-            [one.flags for one in updates],
-            [one.count for one in updates],
-            [one.revision for one in updates],
+            [update.entity for update in updates],
+            [update.property for update in updates],
+            [to_datetime(update.phenomenon_time) for update in updates],
+            [update.value for update in updates],
+            [update.flags for update in updates],
+            [update.count for update in updates],
+            [update.revision for update in updates],
         ),
     )
 
@@ -116,8 +116,8 @@ def pack_datastream_states(updates: Iterable[Update]) -> bytes:
     return b"".join((COPY_HEADER, *map(_datastream_row, updates), COPY_TRAILER))
 
 
-def _property_row(one: Update) -> bytes:
-    entity, name, good = one.entity.encode(), one.property.encode(), one.last_good
+def _property_row(update: Update) -> bytes:
+    entity, name, good = update.entity.encode(), update.property.encode(), update.last_good
     return b"".join(
         (
             _PROPERTY_FIELDS,
@@ -126,26 +126,26 @@ def _property_row(one: Update) -> bytes:
             _LENGTH.pack(len(name)),
             name,
             _PROPERTY.pack(
-                *(8, one.revision, 8, one.value, 8, one.phenomenon_time - POSTGRES_EPOCH),
-                *(8, one.received_time - POSTGRES_EPOCH, 2, one.flags),
+                *(8, update.revision, 8, update.value, 8, update.phenomenon_time - POSTGRES_EPOCH),
+                *(8, update.received_time - POSTGRES_EPOCH, 2, update.flags),
             ),
-            _array(one.datastreams),
-            _KIND.pack(2, one.kind),
+            _array(update.datastreams),
+            _KIND.pack(2, update.kind),
             _NULL + _NULL
             if good is None
             else _LAST_GOOD.pack(8, good.value, 8, good.phenomenon_time - POSTGRES_EPOCH),
-            _array(one.deviating),
-            _HOW_MANY.pack(4, one.count),
+            _array(update.deviating),
+            _HOW_MANY.pack(4, update.count),
         )
     )
 
 
-def _datastream_row(one: Update) -> bytes:
-    assert one.observation is not None  # noqa: S101 - only updates with one are collected
-    datastream, measured, received, value, flags = one.observation
+def _datastream_row(update: Update) -> bytes:
+    assert update.observation is not None  # noqa: S101 - only updates with one are collected
+    datastream, measured, received, value, flags = update.observation
     return _DATASTREAM.pack(
         *(6, 4, datastream, 8, measured - POSTGRES_EPOCH, 8, received - POSTGRES_EPOCH),
-        *(8, value, 2, flags, 8, one.revision),
+        *(8, value, 2, flags, 8, update.revision),
     )
 
 
@@ -155,5 +155,5 @@ def _array(ids: tuple[int, ...]) -> bytes:
         return _ARRAY_OF_ONE.pack(28, 1, 0, _INTEGER, 1, 1, 4, ids[0])
     if not ids:
         return _EMPTY_ARRAY
-    elements = (number for one in ids for number in (4, one))
+    elements = (number for id in ids for number in (4, id))
     return struct.pack(f">6i{2 * len(ids)}i", 20 + 8 * len(ids), 1, 0, _INTEGER, len(ids), 1, *elements)
