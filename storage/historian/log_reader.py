@@ -78,6 +78,7 @@ class LogReader:
         assignment: PartitionAssignment,
         *,
         traced: bool = False,
+        held_rows_min: int = HELD_ROWS_MIN,
     ) -> None:
         self._settings = settings
         self._log_id = log_id
@@ -89,6 +90,7 @@ class LogReader:
         self._next: dict[TopicPartition, int] = {}  #: the next offset to read
         self._held = UpdateBuffer()
         self._held_since = 0.0
+        self._held_rows_min = held_rows_min  #: fewer rows of updates are written at once
         self._traced = traced  #: whether to read trace contexts from record headers
 
     async def start(self, positions: Mapping[tuple[str, int], int]) -> None:
@@ -143,7 +145,7 @@ class LogReader:
     def _keeps_holding(self, updates: UpdateBuffer, now: float) -> bool:
         """Return whether to hold the updates for later ones; a few are written at once, to save little."""
         return (
-            HELD_ROWS_MIN <= updates.rows < HELD_ROWS_MAX
+            self._held_rows_min <= updates.rows < HELD_ROWS_MAX
             and now < self._held_since + self._settings.historian_hold_ms / 1000
         )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
+from typing import NamedTuple
 
 from runtime.cancellation import raise_if_cancelled
 from runtime.clock import system_clock
@@ -22,9 +23,9 @@ from runtime.telemetry.tracing import BatchSpans, Tracer
 from storage.historian.audit import run_audits
 from storage.historian.batch_writer import BatchWriter, PositionConflictError
 from storage.historian.log_batch import LogBatch
-from storage.historian.log_reader import KAFKA_UNAVAILABLE, LogReader
+from storage.historian.log_reader import HELD_ROWS_MIN, KAFKA_UNAVAILABLE, LogReader
 from storage.historian.metrics import HistorianMetrics
-from storage.historian.partition_assignment import AssignmentTracker
+from storage.historian.partition_assignment import AssignmentTracker, PartitionAssignment
 from storage.historian.position_publisher import PositionPublisher
 from storage.historian.replay_relay import run_replay_relay
 from storage.settings import HistorianSettings
@@ -41,15 +42,26 @@ STOP_S = 1.0
 TRACED_MESSAGES_MAX = 32
 
 
-async def run_historian(settings: HistorianSettings, tracer: Tracer | None = None) -> None:
-    """Store the records of the log until cancelled; wait for Kafka and the database while unavailable."""
+class _ReadOptions(NamedTuple):
+    tracer: Tracer | None
+    held_rows_min: int  #: for the log reader
+
+
+async def run_historian(
+    settings: HistorianSettings, tracer: Tracer | None = None, *, held_rows_min: int = HELD_ROWS_MIN
+) -> None:
+    """Store the records of the log until cancelled; wait for Kafka and the database while unavailable.
+
+    `held_rows_min` is passed to the log reader.
+    """
     metrics = HistorianMetrics(new_registry())
+    options = _ReadOptions(tracer, held_rows_min)
     publisher = PositionPublisher(settings.kafka_access())
     assignments = AssignmentTracker(settings.database.get_secret_value(), settings.city)
     serve_metrics(metrics.registry, settings.metrics_host, settings.metrics_port)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(
-            _store_continuously(settings, metrics, publisher, assignments, tracer), name="historian"
+            _store_continuously(settings, metrics, publisher, assignments, options), name="historian"
         )
         tasks.create_task(assignments.run(), name="share")
         tasks.create_task(publisher.run(), name="stored positions")
@@ -62,7 +74,7 @@ async def _store_continuously(
     metrics: HistorianMetrics,
     publisher: PositionPublisher,
     assignments: AssignmentTracker,
-    tracer: Tracer | None,
+    options: _ReadOptions,
 ) -> None:
     writer = BatchWriter(settings.database.get_secret_value(), metrics)
     try:
@@ -70,7 +82,7 @@ async def _store_continuously(
             log_id = await _wait_for_log_identity(settings.kafka_access())
             try:
                 await _store_log(
-                    settings, writer, metrics, publisher, assignments, log_id=log_id, tracer=tracer
+                    settings, writer, metrics, publisher, assignments, log_id=log_id, options=options
                 )
             except PositionConflictError as error:
                 log.info(
@@ -109,7 +121,7 @@ async def _store_log(
     assignments: AssignmentTracker,
     *,
     log_id: str,
-    tracer: Tracer | None,
+    options: _ReadOptions,
 ) -> None:
     """Store the assigned partitions of one log; return when the log was replaced or the assignment changed.
 
@@ -123,7 +135,7 @@ async def _store_log(
     assignment = await assignments.current()
     positions = assignment.filter_positions(await writer.read_positions(log_id))
     publisher.start_log(log_id, positions)
-    reader = LogReader(settings, log_id, metrics, assignment, traced=tracer is not None)
+    reader = _new_reader(settings, log_id, metrics, assignment, options)
     stopping = asyncio.Event()
     replacement = asyncio.create_task(_wait_for_new_log(kafka, log_id, stopping))
     try:
@@ -141,7 +153,7 @@ async def _store_log(
             raise_if_cancelled()
             if batch.next_offsets:
                 metrics.set_oldest_unstored(_instant(batch.oldest_ms))
-                await _store_traced(writer, batch, tracer)
+                await _store_traced(writer, batch, options.tracer)
                 publisher.on_stored(batch.next_offsets)
             lag = reader.lag()
             metrics.lag.set(lag)
@@ -167,6 +179,23 @@ async def _store_log(
         stopping.set()
         await _end_check(replacement)
         await reader.stop()
+
+
+def _new_reader(
+    settings: HistorianSettings,
+    log_id: str,
+    metrics: HistorianMetrics,
+    assignment: PartitionAssignment,
+    options: _ReadOptions,
+) -> LogReader:
+    return LogReader(
+        settings,
+        log_id,
+        metrics,
+        assignment,
+        traced=options.tracer is not None,
+        held_rows_min=options.held_rows_min,
+    )
 
 
 async def _end_check(check: asyncio.Task[str]) -> None:

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from runtime.kafka.consumer import end_offsets, log_identity
 from runtime.kafka.topics import partition_counts
 from storage.database import connect
-from storage.historian.log_reader import stored_partitions
+from storage.historian.log_reader import HELD_ROWS_MIN, stored_partitions
 from storage.historian.service import run_historian
 from storage.settings import HistorianSettings
 from storage.stores.log_positions import read_positions
@@ -51,9 +51,11 @@ def historian_settings(kafka: str, database: str, **others: Any) -> HistorianSet
 
 
 @asynccontextmanager
-async def running_historian(options: HistorianSettings) -> AsyncIterator[asyncio.Task[None]]:
+async def running_historian(
+    options: HistorianSettings, *, held_rows_min: int = HELD_ROWS_MIN
+) -> AsyncIterator[asyncio.Task[None]]:
     """Run the historian; end it, as a crash would, at the end of the block. Its own failure is the test's."""
-    task = asyncio.create_task(run_historian(options))
+    task = asyncio.create_task(run_historian(options, held_rows_min=held_rows_min))
     try:
         yield task
     finally:

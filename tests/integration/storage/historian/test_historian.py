@@ -16,7 +16,6 @@ from cli.embedded.postgres import EmbeddedPostgres
 from runtime.kafka import topics
 from runtime.kafka.consumer import log_identity
 from storage.database import connect
-from storage.historian import log_reader
 from storage.schema.migrate import migrate
 from storage.stores.current_state import read_current_state
 from tests.support.database.historian import (
@@ -120,9 +119,8 @@ async def test_every_topic_ends_in_its_table(kafka: str, database: str) -> None:
 
 @pytest.mark.parametrize(("seed", "hold_ms"), [(1, 0), (2, 60_000)])
 async def test_nothing_is_lost_or_doubled_over_crashes_at_any_moment(
-    kafka: str, database: str, seed: int, hold_ms: int, monkeypatch: pytest.MonkeyPatch
+    kafka: str, database: str, seed: int, hold_ms: int
 ) -> None:
-    monkeypatch.setattr(log_reader, "HELD_ROWS_MIN", 1)
     dice = random.Random(seed)
     observations = make_observations(8_000)
     await write_records(kafka, topics.OBSERVATIONS, observation_records(observations, 5))
@@ -138,14 +136,14 @@ async def test_nothing_is_lost_or_doubled_over_crashes_at_any_moment(
         return stored < len(await stored_observations(database))
 
     for _ in range(4):
-        async with running_historian(options) as task:
+        async with running_historian(options, held_rows_min=1) as task:
             await until_true(has_progressed)
             # Not a wait for something: the moment of the crash is the input.
             await asyncio.wait([task], timeout=dice.uniform(0, 0.08))
             assert not task.done()
         stored = len(await stored_observations(database))
         assert stored < len(observations), "the crash came too late to interrupt anything"
-    async with running_historian(options):
+    async with running_historian(options, held_rows_min=1):
         await until_stored(kafka, database)
     assert await stored_observations(database) == sorted(observations)
     states = await fetch_rows(database, "SELECT datastream_id, value FROM datastream_state ORDER BY 1")
