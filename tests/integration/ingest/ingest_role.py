@@ -1,4 +1,4 @@
-"""A running ingest role for the tests of this folder."""
+"""Runs the ingest role for tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ingest under `stored`: the broker keeps what is not stored, over the end of ingest and of the log."""
+"""Ingest under `stored`: the broker keeps messages that are not stored, even when ingest or the log ends."""
 
 from __future__ import annotations
 
@@ -80,9 +80,7 @@ async def receptions(kafka: str, goal: int) -> list[tuple[str, bytes]]:
     return ours(await read_until(kafka, "observations", 4, lambda found: len(ours(found)) >= goal))
 
 
-async def test_what_is_not_stored_is_handed_over_again_and_what_is_stored_is_not(
-    mqtt: tuple[str, int], kafka: str
-) -> None:
+async def test_only_messages_that_are_not_stored_are_sent_again(mqtt: tuple[str, int], kafka: str) -> None:
     sent = [payload(number) for number in range(COUNT)]
     async with created_session(mqtt, kafka):
         pass
@@ -117,7 +115,7 @@ async def broker(service_folder: Path) -> AsyncIterator[EmbeddedKafka]:
     await broker.stop()
 
 
-async def test_a_log_that_is_replaced_ends_ingest_and_the_next_one_gets_everything_again(
+async def test_a_replaced_log_ends_ingest_and_the_next_process_gets_everything_again(
     mqtt: tuple[str, int], broker: EmbeddedKafka
 ) -> None:
     kafka = broker.bootstrap

@@ -1,4 +1,4 @@
-"""The broker as we configure it for networks: who gets in, who may publish where, and how we speak to it."""
+"""The MQTT broker as configured for networks: authentication, access rights and TLS."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_a_device_publishes_on_its_own_topic_and_on_no_other(broker: SecureMosqu
         assert one.publish(OutletTopics("town").entity_topic("town.street-0"), "{}") == REFUSED
 
 
-def test_a_device_hears_nothing_not_even_itself(broker: SecureMosquitto) -> None:
+def test_a_device_receives_nothing_not_even_its_own_messages(broker: SecureMosquitto) -> None:
     with connected_account(broker, SENSOR) as one, connected_account(broker, OTHER) as other:
         one.subscribe("#")
         other.publish(OTHER_TOPIC, "{}")
@@ -161,7 +161,7 @@ async def test_outlets_write_over_tls_what_readers_read_and_readers_write_nothin
         assert reader.publish(topics.entity_topic("town.street-0"), "{}") == REFUSED
 
 
-async def test_probes_and_simulated_devices_speak_tls(broker: SecureMosquitto) -> None:
+async def test_probes_and_simulated_devices_use_tls(broker: SecureMosquitto) -> None:
     session = session_with(access(broker, "ingest"))
     prober = MqttProber(access(broker, "alerting"), "town")
     # Where a device's account serves: it publishes that device's messages alone.
@@ -190,7 +190,7 @@ async def test_probes_and_simulated_devices_speak_tls(broker: SecureMosquitto) -
 
 
 @LEAKING
-async def test_a_broker_that_cannot_prove_who_it_is_gets_no_password(
+async def test_a_broker_without_a_trusted_certificate_gets_no_password(
     broker: SecureMosquitto, service_folder: Path
 ) -> None:
     # Its certificate names `localhost`, and the machine's own authorities do not know ours.

@@ -1,4 +1,4 @@
-"""Steps of the clock of ingest, forwards and back: nothing is lost, and the time of the log only rises."""
+"""When the clock of ingest steps forwards or back, no message is lost and log time only increases."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def until_received(registry: CollectorRegistry, count: int) -> None:
             await asyncio.sleep(LOOK_S)
 
 
-async def test_whatever_the_clock_does_each_message_is_stored_or_in_quarantine(
+async def test_each_message_is_stored_or_quarantined_whatever_the_clock_does(
     mqtt: tuple[str, int], kafka: str, database: str
 ) -> None:
     async with created_session(mqtt, kafka):

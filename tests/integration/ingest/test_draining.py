@@ -1,4 +1,4 @@
-"""A replica of ingest that goes for good leaves nothing behind in the broker."""
+"""A drained replica of ingest leaves no messages in the broker."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def subscribe(mqtt: tuple[str, int], kafka: str, name: str, before: int) -
                 continue
 
 
-async def test_what_is_kept_for_a_replica_is_taken_before_its_session_ends(
+async def test_messages_kept_for_a_replica_are_received_before_its_session_ends(
     mqtt: tuple[str, int], kafka: str
 ) -> None:
     async def send(first: int, last: int) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""The ingest role from a real Mosquitto to a real log: a message ends as observations or in quarantine."""
+"""The ingest role between a real Mosquitto and a real log: messages become observations or quarantined."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def at(second: int) -> str:
     return datetime.fromtimestamp(1_795_000_000 + second, UTC).isoformat()
 
 
-async def test_a_value_arrives_in_the_canonical_unit_at_its_own_time(
+async def test_a_value_is_logged_in_the_canonical_unit_at_its_own_time(
     mqtt: tuple[str, int], kafka: str
 ) -> None:
     async with created_session(mqtt, kafka):
@@ -88,7 +88,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-async def test_bad_input_is_quarantined_with_its_reason_and_the_feed_goes_on(
+async def test_bad_input_is_quarantined_with_its_reason_and_the_feed_continues(
     name: str, mqtt: tuple[str, int], kafka: str
 ) -> None:
     payload, reason = BAD[name]
@@ -116,7 +116,7 @@ async def test_an_unknown_sensor_is_quarantined(mqtt: tuple[str, int], kafka: st
         assert QUARANTINE.decode(record.value).device == "nobody"
 
 
-async def test_every_observation_tells_its_message_and_messages_are_numbered_without_a_hole(
+async def test_every_observation_names_its_message_and_messages_are_numbered_without_gaps(
     mqtt: tuple[str, int], kafka: str
 ) -> None:
     async with created_session(mqtt, kafka):
@@ -152,7 +152,7 @@ async def test_every_observation_tells_its_message_and_messages_are_numbered_wit
         assert clock == sorted(set(clock))
 
 
-async def test_a_city_at_rest_is_told_the_time_in_every_partition(mqtt: tuple[str, int], kafka: str) -> None:
+async def test_an_idle_city_gets_ticks_in_every_partition(mqtt: tuple[str, int], kafka: str) -> None:
     async with running_ingest(mqtt, kafka, tick_interval_s=0.05):
 
         def told(records: list[ConsumerRecord]) -> bool:
@@ -162,7 +162,7 @@ async def test_a_city_at_rest_is_told_the_time_in_every_partition(mqtt: tuple[st
     assert all_observations(records) == []
 
 
-async def test_payloads_as_large_as_allowed_are_kept_in_records_that_the_log_takes(
+async def test_the_largest_payloads_are_kept_in_records_that_the_log_accepts(
     mqtt: tuple[str, int], kafka: str
 ) -> None:
     async with created_session(mqtt, kafka):
@@ -177,9 +177,7 @@ async def test_payloads_as_large_as_allowed_are_kept_in_records_that_the_log_tak
 
 
 @pytest.mark.parametrize("turns", [1, 10, 30, 100, 300])
-async def test_one_that_is_ended_while_it_starts_leaves_nothing_open(
-    mqtt: tuple[str, int], kafka: str, turns: int
-) -> None:
+async def test_a_cancelled_start_leaves_nothing_open(mqtt: tuple[str, int], kafka: str, turns: int) -> None:
     async with running_ingest(mqtt, kafka):
         for _ in range(turns):
             await asyncio.sleep(0)

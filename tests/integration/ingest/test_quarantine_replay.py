@@ -1,4 +1,4 @@
-"""Replays on a real log: asked for on one topic, answered on another, and nothing twice but duplicates."""
+"""Replays on a real log: requests and answers on their topics, and no observation twice but as duplicate."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ async def until_committed(kafka: str, offset: int) -> None:
         await consumer.stop()
 
 
-async def test_what_a_sensor_sent_before_it_was_known_arrives_in_order_of_event_time(
+async def test_messages_of_a_sensor_that_was_added_later_are_replayed_in_order_of_event_time(
     mqtt: tuple[str, int], kafka: str
 ) -> None:
     originals = unassigned(20)
@@ -107,7 +107,7 @@ async def test_what_a_sensor_sent_before_it_was_known_arrives_in_order_of_event_
         assert header.payload_sha256 == hashlib.sha256(payload).digest()
 
 
-async def test_replaying_twice_makes_duplicates_only(mqtt: tuple[str, int], kafka: str) -> None:
+async def test_a_second_replay_creates_only_duplicates(mqtt: tuple[str, int], kafka: str) -> None:
     (original,) = unassigned(1)
     model = FakeModelSource()
     model.publish_model(with_noise_9())
@@ -120,9 +120,7 @@ async def test_replaying_twice_makes_duplicates_only(mqtt: tuple[str, int], kafk
     assert len({one.id for one in told}) == 2
 
 
-async def test_what_was_answered_is_not_asked_again_after_a_restart(
-    mqtt: tuple[str, int], kafka: str
-) -> None:
+async def test_answered_requests_are_not_repeated_after_a_restart(mqtt: tuple[str, int], kafka: str) -> None:
     first, second = unassigned(2)
     for original in (first, second):
         async with running_ingest(mqtt, kafka):
@@ -137,7 +135,7 @@ async def test_what_was_answered_is_not_asked_again_after_a_restart(
 
 
 @pytest.mark.parametrize("unreadable", [b"", b"\xff\xff", b"\x91\x09"])
-async def test_a_request_that_cannot_be_read_does_not_block_the_next(
+async def test_an_unreadable_request_does_not_block_the_next(
     unreadable: bytes, mqtt: tuple[str, int], kafka: str
 ) -> None:
     (original,) = unassigned(1)

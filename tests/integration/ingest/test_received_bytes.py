@@ -55,7 +55,7 @@ async def test_packets_in_pieces_are_received_whole_and_acknowledged_in_order() 
         await done.wait()
 
 
-async def test_over_tls_too_all_that_has_arrived_is_read(tmp_path: Path) -> None:
+async def test_all_bytes_that_have_arrived_are_read_over_tls(tmp_path: Path) -> None:
     """A read gives one record of TLS, of 16 KiB at most; here are dozens of them, and a message of many."""
     authority = CertificateAuthority(tmp_path)
     identity = authority.issue("broker", "127.0.0.1")
@@ -77,7 +77,7 @@ async def test_over_tls_too_all_that_has_arrived_is_read(tmp_path: Path) -> None
         await done.wait()
 
 
-async def test_a_packet_that_is_broken_off_is_forgotten_and_comes_whole_over_the_next_connection() -> None:
+async def test_an_incomplete_packet_is_discarded_and_sent_again_over_the_next_connection() -> None:
     """And what was taken over the first connection is not acknowledged over the second."""
     acknowledged: list[int] = []
     done = asyncio.Event()
@@ -122,7 +122,7 @@ async def test_a_message_of_qos_2_is_received_once() -> None:
 
 # The codec panics over such a topic, which shows as an exception that nobody can catch.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-async def test_a_topic_that_is_no_utf_8_is_received_readably() -> None:
+async def test_a_topic_that_is_not_utf_8_is_received_with_escapes() -> None:
     bad = b"\x32\x08\x00\x02a\xff\x00\x01\x005"
 
     async def script(connection: ScriptedConnection) -> None:
@@ -145,7 +145,7 @@ async def test_a_topic_that_is_no_utf_8_is_received_readably() -> None:
         b"\x00\x00",  # a packet of a type that there is not
     ],
 )
-async def test_what_is_malformed_ends_the_connection_after_the_messages_before_it(malformed: bytes) -> None:
+async def test_malformed_data_ends_the_connection_after_the_messages_before_it(malformed: bytes) -> None:
     gone = asyncio.Event()
 
     async def script(connection: ScriptedConnection) -> None:

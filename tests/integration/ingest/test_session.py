@@ -1,4 +1,4 @@
-"""The MQTT session against a real Mosquitto: nothing unacknowledged is lost, nothing grows without bound."""
+"""The MQTT session with a real Mosquitto: no unacknowledged message is lost, and memory is bounded."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.brokers.mqtt_publisher import publish
 pytestmark = pytest.mark.usefixtures("reading")
 
 
-async def test_what_is_not_acknowledged_comes_again_and_what_is_does_not(mqtt: tuple[str, int]) -> None:
+async def test_only_unacknowledged_messages_are_sent_again(mqtt: tuple[str, int]) -> None:
     async with open_session(mqtt, receive_max=20) as session:
         await asyncio.to_thread(publish, mqtt, numbered_messages(1, 32))
         messages = await receive(session, 20, acknowledge=False)
@@ -85,7 +85,7 @@ async def test_a_restarted_broker_continues_the_session(service_folder: Path) ->
         await broker.stop()
 
 
-async def test_messages_of_every_quality_of_service_and_size_come_whole_and_in_order(
+async def test_messages_of_every_quality_of_service_and_size_are_received_in_order(
     mqtt: tuple[str, int],
 ) -> None:
     """The largest is many times what is read at once; QoS 2 is granted as QoS 1."""

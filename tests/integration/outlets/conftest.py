@@ -1,4 +1,4 @@
-"""Outlets on a real log and a real broker; their database is away unless a test gives one."""
+"""Fixtures: outlets on a real log and a real broker; without a database unless a test gives one."""
 
 from __future__ import annotations
 

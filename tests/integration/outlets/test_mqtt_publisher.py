@@ -43,7 +43,7 @@ def revision(watcher: TopicSubscriber, entity: str) -> int:
     return int(told[-1].content["revision"]) if told else 0
 
 
-async def test_a_state_is_retained_as_the_api_answers_it(
+async def test_the_retained_state_equals_the_answer_of_the_api(
     api: Any, kafka: str, mqtt: tuple[str, int], log: Any, start_outlets: Any
 ) -> None:
     await log.tell("city.1", "city.2", "city.1")
@@ -62,7 +62,7 @@ async def test_a_state_is_retained_as_the_api_answers_it(
             assert told.content == answer.json()
 
 
-async def test_readings_of_a_household_are_not_told(
+async def test_readings_of_a_household_are_not_published(
     kafka: str, mqtt: tuple[str, int], log: Any, start_outlets: Any
 ) -> None:
     async with start_outlets(kafka, mqtt):
@@ -73,7 +73,7 @@ async def test_readings_of_a_household_are_not_told(
     assert all(one["properties"] == {} and one["datastreams"] == [] for one in told), told
 
 
-async def test_an_entity_is_told_at_most_once_a_period_and_then_as_it_is(
+async def test_an_entity_is_published_at_most_once_a_period_with_its_newest_state(
     kafka: str, mqtt: tuple[str, int], log: Any, start_outlets: Any
 ) -> None:
     await log.tell("city.1")
@@ -89,7 +89,7 @@ async def test_an_entity_is_told_at_most_once_a_period_and_then_as_it_is(
             await until(watcher, lambda: revision(watcher, "city.1") == 21)
 
 
-async def test_an_alarm_does_not_wait_for_states_that_wait_their_turn(
+async def test_an_alarm_does_not_wait_for_waiting_states(
     kafka: str, mqtt: tuple[str, int], log: Any, start_outlets: Any
 ) -> None:
     entities = [f"city.{number}" for number in range(1, 7)]
@@ -125,7 +125,7 @@ async def test_an_alarm_is_retained_until_it_is_normal(
             assert [one.topic for one in watcher.messages] == [f"livetwin/city/alarms/{other.alarm}"]
 
 
-async def test_what_was_over_meanwhile_is_cleared_after_a_restart(
+async def test_outdated_messages_are_cleared_after_a_restart(
     kafka: str, mqtt: tuple[str, int], log: Any, start_outlets: Any
 ) -> None:
     async with start_outlets(kafka, mqtt):
@@ -143,7 +143,7 @@ async def test_what_was_over_meanwhile_is_cleared_after_a_restart(
     assert len(watcher.on_topic(topic_of("city.1"))) == 1, "what the broker has is not sent again"
 
 
-async def test_a_broker_that_was_away_gets_the_newest(
+async def test_a_broker_gets_the_newest_states_after_an_outage(
     kafka: str, service_folder: Path, log: Any, start_outlets: Any
 ) -> None:
     (service_folder / "again").mkdir(mode=0o755)
@@ -172,7 +172,7 @@ async def test_a_broker_that_was_away_gets_the_newest(
         await broker.stop()
 
 
-async def test_what_nobody_knows_any_more_is_cleared_once_the_database_has_said_so(
+async def test_unknown_alarms_are_cleared_once_the_view_is_seeded_from_the_database(
     kafka: str, mqtt: tuple[str, int], log: Any, stored: Any, start_outlets: Any
 ) -> None:
     gone = [topic_of("city.99"), "livetwin/city/alarms/gone~city.1"]

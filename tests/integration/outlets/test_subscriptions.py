@@ -1,4 +1,4 @@
-"""Subscriptions over HTTP: made, refused and ended."""
+"""Subscriptions over HTTP: created, rejected and deleted."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.integration.outlets.webhook_system import KEY, WebhookSystem, until_r
 from tests.support.receivers.webhook_receiver import webhook_receiver
 
 
-async def test_a_webhook_that_was_deleted_is_sent_nothing(hooks: WebhookSystem, log: Any) -> None:
+async def test_a_deleted_webhook_receives_nothing(hooks: WebhookSystem, log: Any) -> None:
     async with webhook_receiver() as deleted, webhook_receiver() as receiver:
         gone = await hooks.subscribe(deleted.url)
         await hooks.subscribe(receiver.url)
@@ -43,7 +43,7 @@ async def test_a_wrong_subscription_is_refused_with_all_its_faults(hooks: Webhoo
     assert (await hooks.get(""))["items"] == []
 
 
-async def test_webhooks_are_for_operators(hooks: WebhookSystem) -> None:
+async def test_only_operators_may_manage_webhooks(hooks: WebhookSystem) -> None:
     for path in ("", "/abc", "/abc/dead-letters"):
         assert (await hooks.client.get(f"/v1/subscriptions{path}")).status_code == 401
     assert (await hooks.client.post("/v1/subscriptions", json={})).status_code == 401

@@ -1,4 +1,4 @@
-"""Sending to a receiver: what its answers mean, and where nothing is sent at all."""
+"""The webhook sender: results of a receiver's answers, and addresses that are refused."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SECRET = b"0" * 32
         (NO_ANSWER, "failed", "no answer within 0.2 s"),
     ],
 )
-async def test_an_answer_says_what_became_of_a_message(status: int, result: str, said: str) -> None:
+async def test_the_answer_of_the_receiver_gives_the_result(status: int, result: str, said: str) -> None:
     async with webhook_receiver(status) as receiver, WebhookSender(HERE, system_clock, 0.2) as sender:
         receiver.headers = {"Location": receiver.url}
         outcome = await sender.send(receiver.url, SECRET, MESSAGE)
@@ -36,20 +36,20 @@ async def test_an_answer_says_what_became_of_a_message(status: int, result: str,
 
 
 @pytest.mark.parametrize(("asked", "expected"), [("7", 7.0), ("", None), ("soon", None), ("-1", None)])
-async def test_a_receiver_can_ask_to_be_left_alone(asked: str, expected: float | None) -> None:
+async def test_a_receiver_can_ask_for_a_delay(asked: str, expected: float | None) -> None:
     async with webhook_receiver(503) as receiver, WebhookSender(HERE, system_clock, 5) as sender:
         receiver.headers = {"Retry-After": asked}
         assert (await sender.send(receiver.url, SECRET, MESSAGE)).retry_after_s == expected
 
 
-async def test_nobody_there_is_a_failure() -> None:
+async def test_an_unreachable_receiver_is_a_failure() -> None:
     async with WebhookSender(HERE, system_clock, 5) as sender:
         outcome = await sender.send("http://127.0.0.1:9/", SECRET, MESSAGE)
     assert outcome.result == "failed"
     assert "127.0.0.1" in outcome.detail
 
 
-async def test_a_name_is_refused_for_the_address_behind_it() -> None:
+async def test_a_name_is_refused_for_its_resolved_address() -> None:
     name = "0x7f000001"  # The C library takes it for a name of 127.0.0.1, and asks nobody.
     PUBLIC.check_url(f"https://{name}/")
     async with webhook_receiver() as receiver, WebhookSender(PUBLIC, system_clock, 5) as sender:

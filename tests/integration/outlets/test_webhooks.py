@@ -1,4 +1,4 @@
-"""Webhooks: made over HTTP, delivered by the role from a real log, kept in a real database."""
+"""Webhooks created over HTTP, delivered by the role from a real log, and stored in a real database."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ async def test_a_receiver_that_fails_gets_the_same_message_again(hooks: WebhookS
     assert receiver.accepted_ids() == state_event_ids("city.1", 1, 2)
 
 
-async def test_a_receiver_that_hangs_keeps_nobody_waiting(hooks: WebhookSystem, log: Any) -> None:
+async def test_a_hanging_receiver_delays_no_other(hooks: WebhookSystem, log: Any) -> None:
     async with webhook_receiver(*[NO_ANSWER] * 100) as hanging, webhook_receiver() as receiver:
         stuck = await hooks.subscribe(hanging.url)
         await hooks.subscribe(receiver.url)
@@ -87,7 +87,7 @@ async def test_a_receiver_that_hangs_keeps_nobody_waiting(hooks: WebhookSystem, 
         assert (await hooks.get(f"/{stuck['id']}"))["deliveredTime"] is None
 
 
-async def test_a_receiver_that_is_gone_is_left_alone_until_it_is_resumed(
+async def test_a_webhook_with_a_gone_receiver_is_disabled_until_it_is_resumed(
     hooks: WebhookSystem, log: Any
 ) -> None:
     async with webhook_receiver(204, 410) as receiver:
@@ -105,7 +105,7 @@ async def test_a_receiver_that_is_gone_is_left_alone_until_it_is_resumed(
     assert receiver.accepted_ids() == state_event_ids("city.1", 1, 2, 3)
 
 
-async def test_what_is_given_up_is_kept_and_can_be_sent_again(hooks: WebhookSystem, log: Any) -> None:
+async def test_dead_letters_are_kept_and_can_be_sent_again(hooks: WebhookSystem, log: Any) -> None:
     async with webhook_receiver(204, 500, 500) as receiver:
         made = await hooks.subscribe(receiver.url)
         await hooks.start_outlets(webhook_tries_max=2)
@@ -129,7 +129,7 @@ def has_accepted(event: str, receiver: WebhookReceiver) -> bool:
     return event in receiver.accepted_ids()
 
 
-async def test_a_role_that_was_stopped_goes_on_where_it_was(hooks: WebhookSystem, log: Any) -> None:
+async def test_a_stopped_role_resumes_at_its_cursor(hooks: WebhookSystem, log: Any) -> None:
     async with webhook_receiver() as receiver:
         await hooks.subscribe(receiver.url)
         for first in (1, 4):
@@ -144,7 +144,7 @@ async def test_a_role_that_was_stopped_goes_on_where_it_was(hooks: WebhookSystem
     assert receiver.accepted_ids() == state_event_ids("city.1", 1, 2, 3, 4, 5, 6)
 
 
-async def test_a_role_that_was_killed_loses_nothing(
+async def test_a_killed_role_loses_nothing(
     hooks: WebhookSystem, role_settings: dict[str, str], log: Any, service_folder: Path
 ) -> None:
     role = RoleProcess("outlets", role_settings, service_folder)
@@ -166,7 +166,9 @@ async def test_a_role_that_was_killed_loses_nothing(
     assert once == state_event_ids("city.1", *range(1, 42))
 
 
-async def test_it_goes_on_while_the_database_is_away(hooks: WebhookSystem, stored: Any, log: Any) -> None:
+async def test_delivery_continues_while_the_database_is_unavailable(
+    hooks: WebhookSystem, stored: Any, log: Any
+) -> None:
     async with webhook_receiver() as receiver:
         made = await hooks.subscribe(receiver.url)
         await hooks.start_outlets()
@@ -183,7 +185,7 @@ async def test_it_goes_on_while_the_database_is_away(hooks: WebhookSystem, store
     assert receiver.accepted_ids() == state_event_ids("city.1", 1, 2, 3, 4)
 
 
-async def test_a_log_that_does_not_reach_back_is_told_and_what_follows_is_not_lost(
+async def test_a_gap_is_delivered_when_the_log_no_longer_reaches_back_and_later_events_follow(
     hooks: WebhookSystem, second_kafka: str, log: Any, open_log: Any
 ) -> None:
     async with webhook_receiver() as receiver:
@@ -206,7 +208,7 @@ async def test_a_log_that_does_not_reach_back_is_told_and_what_follows_is_not_lo
     assert receiver.accepted_ids()[2:] == state_event_ids("city.2", 1, 2)
 
 
-async def test_with_a_snapshot_it_begins_with_everything(hooks: WebhookSystem, log: Any) -> None:
+async def test_with_snapshots_delivery_begins_with_the_whole_view(hooks: WebhookSystem, log: Any) -> None:
     async with webhook_receiver() as receiver:
         await log.tell("city.1", "city.2")
         await hooks.subscribe(receiver.url, events=["snapshot", "state"])

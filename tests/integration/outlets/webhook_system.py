@@ -1,4 +1,4 @@
-"""The API and the outlets of one city together, for tests of webhooks."""
+"""The API and the outlets of one city, for tests of webhooks."""
 
 from __future__ import annotations
 

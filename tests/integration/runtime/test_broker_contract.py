@@ -1,4 +1,4 @@
-"""What the system asks of a broker of Kafka's protocol, whichever it is: ours, or the one in a container."""
+"""What LiveTwin requires of a broker with Kafka's protocol: the embedded one, or one in a container."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def read(consumer: AIOKafkaConsumer, count: int) -> list[tuple[int, bytes]
     return found
 
 
-async def test_what_was_confirmed_is_read_in_order_from_any_offset(kafka: str, topic: str) -> None:
+async def test_confirmed_records_are_read_in_order_from_any_offset(kafka: str, topic: str) -> None:
     await create_topics(kafka, {topic: 1})
     place = TopicPartition(topic, 0)
     values = [f"{number}".encode() * (1 + number % 50) for number in range(300)]
@@ -72,7 +72,7 @@ async def test_what_was_confirmed_is_read_in_order_from_any_offset(kafka: str, t
             assert await read(consumer, len(values) - offset) == list(enumerate(values))[offset:]
 
 
-async def test_a_waiting_reader_gets_what_comes(kafka: str, topic: str) -> None:
+async def test_a_waiting_reader_gets_new_records(kafka: str, topic: str) -> None:
     await create_topics(kafka, {topic: 1})
     async with producing(kafka) as producer, reading(kafka, TopicPartition(topic, 0), 0) as consumer:
         for number in range(20):
@@ -81,7 +81,7 @@ async def test_a_waiting_reader_gets_what_comes(kafka: str, topic: str) -> None:
             assert await waiting == [(number, b"%d" % number)]
 
 
-async def test_partitions_are_apart(kafka: str, topic: str) -> None:
+async def test_partitions_are_independent(kafka: str, topic: str) -> None:
     await create_topics(kafka, {topic: PARTITIONS})
     places = [TopicPartition(topic, number) for number in range(PARTITIONS)]
     async with producing(kafka) as producer:
@@ -95,7 +95,7 @@ async def test_partitions_are_apart(kafka: str, topic: str) -> None:
         assert await read(consumer, 3) == [(0, b"3"), (1, b"3"), (2, b"3")]
 
 
-async def test_an_offset_that_is_not_there_is_told(kafka: str, topic: str) -> None:
+async def test_reading_at_a_missing_offset_is_an_error(kafka: str, topic: str) -> None:
     await create_topics(kafka, {topic: 1})
     place = TopicPartition(topic, 0)
     async with producing(kafka) as producer:
@@ -106,7 +106,7 @@ async def test_an_offset_that_is_not_there_is_told(kafka: str, topic: str) -> No
                 await consumer.getone()
 
 
-async def test_the_log_has_one_name_and_a_topic_is_made_once(kafka: str, topic: str) -> None:
+async def test_the_log_has_one_identity_and_a_topic_is_created_once(kafka: str, topic: str) -> None:
     assert await log_identity(kafka) == await log_identity(kafka) != ""
     await create_topics(kafka, {topic: 2})
     await create_topics(kafka, {topic: 2})
@@ -137,7 +137,7 @@ async def test_a_group_shares_partitions_and_the_survivor_takes_all(kafka: str, 
         await until(lambda: first.assignment() == everything)
 
 
-async def test_a_group_goes_on_where_it_was(kafka: str, topic: str) -> None:
+async def test_a_group_resumes_at_its_committed_offset(kafka: str, topic: str) -> None:
     await create_topics(kafka, {topic: 1})
     place = TopicPartition(topic, 0)
     async with producing(kafka) as producer:

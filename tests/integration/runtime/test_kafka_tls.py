@@ -1,4 +1,4 @@
-"""Kafka over TLS: with the right authority, host name, certificate and password, and with no others."""
+"""Kafka over TLS accepts the right authority, host name, certificate and password only."""
 
 from __future__ import annotations
 
@@ -61,12 +61,14 @@ async def refused(kafka: KafkaAccess) -> str:
     return str(caught.value)
 
 
-async def test_records_go_and_come_over_tls(service_folder: Path, authority: CertificateAuthority) -> None:
+async def test_records_are_written_and_read_over_tls(
+    service_folder: Path, authority: CertificateAuthority
+) -> None:
     async with secure_kafka(service_folder, authority.issue("kafka", "localhost", "127.0.0.1")) as kafka:
         await write_and_read(access(kafka.bootstrap, authority))
 
 
-async def test_a_broker_of_another_authority_is_not_spoken_to(
+async def test_a_broker_of_another_authority_is_refused(
     service_folder: Path, authority: CertificateAuthority, caplog: pytest.LogCaptureFixture
 ) -> None:
     stranger = CertificateAuthority(service_folder, "stranger")
@@ -77,7 +79,7 @@ async def test_a_broker_of_another_authority_is_not_spoken_to(
         await refused(access(kafka.bootstrap, authority, kafka_ca=None))
 
 
-async def test_a_broker_of_another_name_is_not_spoken_to(
+async def test_a_broker_with_another_name_is_refused(
     service_folder: Path, authority: CertificateAuthority, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with secure_kafka(service_folder, authority.issue("kafka", "kafka.example")) as kafka:
@@ -85,12 +87,14 @@ async def test_a_broker_of_another_name_is_not_spoken_to(
         assert "Hostname mismatch" in caplog.text
 
 
-async def test_without_tls_nobody_is_served(service_folder: Path, authority: CertificateAuthority) -> None:
+async def test_connections_without_tls_are_refused(
+    service_folder: Path, authority: CertificateAuthority
+) -> None:
     async with secure_kafka(service_folder, authority.issue("kafka", "localhost")) as kafka:
         assert kafka.bootstrap in await refused(KafkaAccess(servers=kafka.bootstrap))
 
 
-async def test_a_broker_that_wants_a_certificate_gets_ours(
+async def test_a_broker_that_requires_a_certificate_gets_ours(
     service_folder: Path, authority: CertificateAuthority
 ) -> None:
     server, client = authority.issue("kafka", "localhost", "127.0.0.1"), authority.issue("ingest")
@@ -100,7 +104,7 @@ async def test_a_broker_that_wants_a_certificate_gets_ours(
         await write_and_read(access(kafka.bootstrap, authority, **files))
 
 
-async def test_a_password_is_proven_and_a_wrong_one_refused(
+async def test_the_right_password_is_accepted_and_a_wrong_one_refused(
     service_folder: Path, authority: CertificateAuthority, caplog: pytest.LogCaptureFixture
 ) -> None:
     server = authority.issue("kafka", "localhost", "127.0.0.1")

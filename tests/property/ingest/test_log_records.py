@@ -1,4 +1,4 @@
-"""What holds for the records that ingest writes, whatever it took in."""
+"""Properties of the records that ingest writes, for any messages."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def read(records: list[OutgoingRecord]) -> dict[int, list[tuple[MessageHeader, l
 
 @given(batches())
 @settings(max_examples=30)
-def test_headers_divide_the_observations_as_they_were_taken_and_none_is_lost(
+def test_headers_divide_the_observations_by_message_and_none_is_lost(
     batch: list[ProcessedMessage],
 ) -> None:
     found = read(list(RecordBuilder(SESSION, lambda: 5).records(batch)))
@@ -108,7 +108,7 @@ def test_headers_divide_the_observations_as_they_were_taken_and_none_is_lost(
 
 @given(batches())
 @settings(max_examples=30)
-def test_every_refused_message_is_a_record_of_its_own(batch: list[ProcessedMessage]) -> None:
+def test_every_rejected_message_has_its_own_record(batch: list[ProcessedMessage]) -> None:
     records = [one for one in RecordBuilder(SESSION, lambda: 5).records(batch) if one.topic == "quarantine"]
     assert [QUARANTINE.decode(one.value) for one in records] == [
         one.quarantined for one in batch if one.quarantined is not None

@@ -1,4 +1,4 @@
-"""What is read by its type, because it is the common case, is read as any JSON is."""
+"""Common payloads decode by their type to the same readings as by the general JSON path."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def same(plain: list[Reading] | None, general: list[Reading]) -> bool:
 
 
 @given(native_messages, st.binary(max_size=2), st.integers(0, 400))
-def test_a_plain_message_says_what_it_says_to_a_reader_of_any_json(text: str, odd: bytes, at: int) -> None:
+def test_a_plain_message_decodes_like_general_json(text: str, odd: bytes, at: int) -> None:
     for payload in (text.encode(), text.encode()[:at] + odd + text.encode()[at + 1 :]):
         plain = native._plain_readings(payload)
         if plain is not None:
@@ -100,14 +100,14 @@ def test_a_plain_message_says_what_it_says_to_a_reader_of_any_json(text: str, od
 
 @example('[{"bn":"x:","n":"a","v":1},{"bn":"","n":"b","v":2}]', b"", 400)
 @given(packs, st.binary(max_size=2), st.integers(0, 400))
-def test_a_plain_pack_says_what_it_says_to_a_reader_of_any_json(text: str, odd: bytes, at: int) -> None:
+def test_a_plain_pack_decodes_like_general_json(text: str, odd: bytes, at: int) -> None:
     for payload in (text.encode(), text.encode()[:at] + odd + text.encode()[at + 1 :]):
         plain = senml.plain_readings(payload, CONTEXT)
         if plain is not None:
             assert same(plain, native._readings(payload, CONTEXT))
 
 
-def test_what_devices_commonly_send_is_plain() -> None:
+def test_common_payloads_are_plain() -> None:
     assert native._plain_readings(b'{"time":"2026-11-26T21:57:26Z","values":{"pm2_5":8,"no2":20.5}}')
     assert native._plain_readings(b'{"values":{"pm2_5":8}}')
     pack = (

@@ -1,4 +1,4 @@
-"""When a batch is acknowledged: at once when it is logged, or in order when it is stored in that very log."""
+"""When a batch is acknowledged: once it is logged, or in order once it is stored in the same log."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_the_historian_may_be_faster_than_the_confirmation() -> None:
     assert done == ["a"]
 
 
-def test_a_word_on_another_log_says_nothing() -> None:
+def test_stored_positions_of_another_log_are_ignored() -> None:
     done: list[str] = []
     unstored = UnstoredBatches("log-1")
     unstored.begin_batch(noting(done, "a")).on_logged({FIRST: 7})
@@ -85,7 +85,7 @@ def test_an_offset_below_what_was_stored_before_is_of_another_log() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from([FIRST, SECOND, REFUSED]), st.booleans()), max_size=40))
-def test_acknowledged_is_a_beginning_of_what_was_logged_and_all_of_it_is_stored(
+def test_acknowledged_batches_are_stored_and_the_first_that_were_logged(
     steps: list[tuple[tuple[str, int], bool]],
 ) -> None:
     """Each step logs a record, or tells that everything that is logged in a place is stored."""
@@ -108,7 +108,7 @@ def test_acknowledged_is_a_beginning_of_what_was_logged_and_all_of_it_is_stored(
         assert not following or stored[following[0][0]] < following[0][1]
 
 
-def test_no_more_may_wait_to_be_stored_than_the_ledger_can_tell_from_lost_ones() -> None:
+def test_the_receive_maximum_is_bounded_by_the_ledger_when_messages_wait_to_be_stored() -> None:
     assert RECEIVE_STORED_MAX == UNCONFIRMED_MAX
     assert IngestSettings(acknowledge="logged", receive_max=RECEIVE_STORED_MAX + 1)
     assert IngestSettings(acknowledge="stored", receive_max=RECEIVE_STORED_MAX)

@@ -1,4 +1,4 @@
-"""The Sensor.Community firmware."""
+"""The decoder of the Sensor.Community firmware."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def readings(*values: tuple[str, object]) -> dict[str, Reading]:
     return {one.field: one for one in DECODER.decode("airrohr/1234567", payload, CONTEXT).readings}
 
 
-def test_p1_is_pm10_and_p2_is_pm2_5_and_the_reception_is_their_time() -> None:
+def test_p1_is_pm10_and_p2_is_pm2_5_at_the_time_of_reception() -> None:
     decoded = DECODER.decode("airrohr/1234567", AIRROHR, CONTEXT)
     found = {one.field: one for one in decoded.readings}
     assert decoded.device == "1234567"
@@ -68,11 +68,11 @@ def test_a_value_of_another_meaning_keeps_its_own_name_only() -> None:
     }
 
 
-def test_the_counts_of_a_particle_counter_are_no_concentration() -> None:
+def test_particle_counts_are_not_concentrations() -> None:
     assert "pm10" not in readings(("durP1", "12"), ("ratioP1", "0.4"), ("P1", "620.1"))
 
 
-def test_nan_is_passed_on_to_be_judged() -> None:
+def test_nan_is_returned_and_checked_later() -> None:
     assert math.isnan(readings(("SDS_P1", "nan"))["pm10"].value)
 
 
@@ -87,7 +87,7 @@ def test_nan_is_passed_on_to_be_judged() -> None:
         (b'{"sensordatavalues":[]}', QuarantineReason.NO_OBSERVATION),
     ],
 )
-def test_what_is_not_the_format_is_refused(payload: bytes, reason: QuarantineReason) -> None:
+def test_other_json_is_rejected(payload: bytes, reason: QuarantineReason) -> None:
     with pytest.raises(PayloadError) as caught:
         DECODER.decode("airrohr/1", payload, CONTEXT)
     assert caught.value.reason == reason

@@ -1,4 +1,4 @@
-"""Each device may publish on its own topics, and every topic that a device uses is one of its account."""
+"""Each device has an account that may publish on all topics it uses, and on no others."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def plan_with_feed(filter: str, device_level: int | None, device: str = "rg-7") 
 
 
 @pytest.mark.parametrize("plan", [read_city(default_city()), fleet(3 * len(FEEDS))], ids=["Alkmaar", "fleet"])
-def test_every_device_may_publish_what_it_does_and_no_other_device_may(plan: CityPlan) -> None:
+def test_every_device_may_publish_on_its_own_topics_only(plan: CityPlan) -> None:
     accounts = accounts_of(plan, simulator=True)
     devices, _ = devices_of(plan, CityTruth(1, plan))
     assert {one.sensor.feed for one in devices} == set(FEEDS)
@@ -57,7 +57,7 @@ def test_every_device_may_publish_what_it_does_and_no_other_device_may(plan: Cit
         assert able == {own, "livetwin-simulate"}, topic
 
 
-def test_a_device_speaks_for_itself_whatever_its_payload_says() -> None:
+def test_the_topic_identifies_the_device_whatever_its_payload_contains() -> None:
     plan = fleet(2 * len(FEEDS))
     model = plan.model(1)
     accounts, decoders = accounts_of(plan), registry()
@@ -87,7 +87,7 @@ def test_devices_read_nothing_and_ingest_writes_nothing() -> None:
     assert accounts["livetwin-reader"].writes == ()
 
 
-def test_only_outlets_writes_what_is_told_and_only_alerting_probes() -> None:
+def test_only_outlets_publishes_states_and_only_alerting_publishes_probes() -> None:
     plan = read_city(default_city())
     accounts = accounts_of(plan)
     outputs = OutletTopics(plan.city.id)
@@ -123,7 +123,7 @@ def test_a_feed_whose_topic_names_no_device_has_one_account() -> None:
 
 
 @pytest.mark.parametrize("device", ["+", "#", "a/b", "a\nuser b", ""])
-def test_a_device_whose_name_would_open_topics_of_others_is_refused(device: str) -> None:
+def test_a_device_whose_name_would_give_access_to_other_topics_is_refused(device: str) -> None:
     with pytest.raises(BrokerAccountError, match="cannot be a topic level"):
         accounts_of(plan_with_feed("pluvio/+", 1, device))
 

@@ -1,4 +1,4 @@
-"""The DSMR decoder: telegrams of every version, and what real meters do to them."""
+"""The DSMR decoder: telegrams of every version, and deviations of real meters."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_the_values_are_those_of_dsmr_parsers_own_telegram_parser() -> None:
 @pytest.mark.parametrize(
     ("letter", "instant"), [(b"S", "2026-10-25T00:30:00Z"), (b"W", "2026-10-25T01:30:00Z")]
 )
-def test_only_the_letter_tells_the_two_half_past_twos_of_the_october_night_apart(
+def test_the_letter_decides_which_half_past_two_of_the_october_night_is_meant(
     letter: bytes, instant: str
 ) -> None:
     payload = changed(DSMR_V5, b"0-0:1.0.0(261025023000S)", b"0-0:1.0.0(261025023000" + letter + b")")
@@ -94,14 +94,14 @@ def test_a_dead_mbus_slot_is_no_gas_reading_of_1970() -> None:
         b"0-2:24.2.1()",
     ],
 )
-def test_a_slot_that_never_answered_yields_nothing_and_the_rest_is_kept(dead: bytes) -> None:
+def test_a_slot_without_an_answer_has_no_reading_and_the_others_are_kept(dead: bytes) -> None:
     found = readings(changed(DSMR_V5, b"0-2:24.2.1(261025022500S)(01234.567*m3)", dead))
     assert "gas_volume" not in found
     assert found["power_import"].value == 0.244
     assert found["water_volume"].value == 321.0
 
 
-def test_a_slot_with_an_empty_equipment_id_yields_nothing() -> None:
+def test_a_slot_with_an_empty_equipment_id_has_no_reading() -> None:
     found = readings(changed(DSMR_V5, b"0-2:96.1.0(4730303339303031363532303530323136)", b"0-2:96.1.0()"))
     assert "gas_volume" not in found
 
@@ -127,7 +127,7 @@ def test_a_telegram_whose_lines_end_in_lf_is_read_as_the_meter_sent_it() -> None
     assert readings(DSMR_V5.replace(b"\r\n", b"\n")) == readings(DSMR_V5)
 
 
-def test_a_v2_telegram_has_no_time_and_its_gas_value_stands_on_the_next_line() -> None:
+def test_a_v2_telegram_has_no_time_and_its_gas_value_is_on_the_next_line() -> None:
     found = readings(DSMR_V2)
     assert found["power_import"] == Reading("power_import", 1.01, None, "kW")
     # Local time without a letter: the other 02:00 was still to come at the reception, 02:30 summer time.
@@ -168,7 +168,7 @@ def test_an_empty_object_is_no_reading() -> None:
     assert "power_import" not in readings(changed(DSMR_V5, b"1-0:1.7.0(00.244*kW)", b"1-0:1.7.0()"))
 
 
-def test_a_telegram_time_of_no_calendar_is_invalid() -> None:
+def test_a_telegram_time_that_does_not_exist_is_invalid() -> None:
     error = refused(changed(DSMR_V5, b"261025023000S", b"261332023000S"))
     assert error.reason == QuarantineReason.TIME_INVALID
 
@@ -186,7 +186,7 @@ def test_a_telegram_time_of_no_calendar_is_invalid() -> None:
         ("extra_device_delivered", "gas_volume"),
     ],
 )
-def test_a_city_may_use_the_names_of_others(alias: str, name: str) -> None:
+def test_a_city_may_use_field_names_of_other_software(alias: str, name: str) -> None:
     assert DECODER.aliases[alias] == name
 
 
@@ -216,7 +216,7 @@ def test_redaction_finds_an_id_that_is_cut_off() -> None:
 
 
 @pytest.mark.parametrize("before", [b"0-0:96.1.1*", b"0-0:96.9.1(", b"1(", b""])
-def test_redaction_finds_an_id_whose_reference_was_cut_off_or_garbled(before: bytes) -> None:
+def test_redaction_finds_an_id_whose_reference_was_cut_off_or_damaged(before: bytes) -> None:
     assert DECODER.redact is not None
     line = before + b"4530303632303030303132333435363738)\r\n1-0:1.8.1(002310.125*kWh)\r\n!3305\r\n"
     redacted = DECODER.redact(line, PSEUDONYMISE)

@@ -48,7 +48,7 @@ def test_net_power_in_watts_is_split_into_what_was_taken_and_what_was_given_back
     ("received", "meant"),
     [("2026-10-25T00:30:03Z", "2026-10-25T00:30:00Z"), ("2026-10-25T01:30:03Z", "2026-10-25T01:30:00Z")],
 )
-def test_in_the_doubled_hour_the_local_time_before_the_reception_is_meant(received: str, meant: str) -> None:
+def test_in_the_repeated_hour_the_local_time_before_the_reception_counts(received: str, meant: str) -> None:
     context = DecodingContext(parse_instant(received), "Europe/Amsterdam")
     time = readings(HOMEWIZARD_V2, context)["power_w"].time
     assert time is not None
@@ -62,7 +62,7 @@ def test_a_local_time_in_the_hour_that_spring_skips_is_that_of_a_clock_that_was_
     assert time == parse_instant("2026-03-29T01:30:00Z")
 
 
-def test_a_meter_that_never_answered_yields_nothing() -> None:
+def test_a_meter_that_never_answered_has_no_reading() -> None:
     gas = {"type": "gas_meter", "value": 0, "unit": "m3", "unique_id": "x"}
     for meter in (
         {**gas, "timestamp": None},
@@ -81,7 +81,7 @@ def test_of_two_gas_meters_the_most_recently_read_one_is_the_gas_volume() -> Non
     assert readings(with_members(external=[new, old]))["gas_volume"].value == 12
 
 
-def test_the_total_of_two_tariffs_is_told_where_the_device_does_not() -> None:
+def test_the_total_of_two_tariffs_is_computed_where_the_device_sends_none() -> None:
     document = json.loads(HOMEWIZARD_V2)
     del document["energy_import_kwh"]
     assert (
@@ -105,7 +105,7 @@ def test_a_city_may_use_the_names_of_either_version_and_of_a_telegram(alias: str
     assert DECODER.aliases[alias] == name
 
 
-def test_no_reading_has_a_name_that_stands_for_another() -> None:
+def test_no_reading_has_a_name_that_is_an_alias() -> None:
     for payload in (HOMEWIZARD_V1, HOMEWIZARD_V2):
         assert DECODER.aliases.keys().isdisjoint(readings(payload))
 
@@ -116,19 +116,19 @@ def test_the_power_of_a_phase_is_split_as_well() -> None:
 
 
 @pytest.mark.parametrize("value", ["yesterday", True, 261399999999, 10**30, {}, "2026-10-25T25:00:00"])
-def test_a_time_that_is_none_is_invalid(value: Any) -> None:
+def test_an_unreadable_time_is_invalid(value: Any) -> None:
     with pytest.raises(PayloadError) as caught:
         DECODER.decode(TOPIC, with_members(timestamp=value), CONTEXT)
     assert caught.value.reason == QuarantineReason.TIME_INVALID
 
 
-def test_power_that_is_no_number_stays_none_on_both_sides() -> None:
+def test_power_that_is_not_a_number_is_nan_in_both_directions() -> None:
     found = readings(with_members(power_w="off"))
     assert str(found["power_import"].value) == str(found["power_export"].value) == "nan"
 
 
 @pytest.mark.parametrize("payload", [b"{}", b'{"smr_version":50,"wifi_ssid":"thuis"}'])
-def test_a_payload_without_a_measured_value_holds_no_observation(payload: bytes) -> None:
+def test_a_payload_without_a_measured_value_has_no_observation(payload: bytes) -> None:
     with pytest.raises(PayloadError) as caught:
         DECODER.decode(TOPIC, payload, CONTEXT)
     assert caught.value.reason == QuarantineReason.NO_OBSERVATION

@@ -1,4 +1,4 @@
-"""What the intake tells of a message beside its observations."""
+"""What the intake returns beside observations: headers, quarantined messages, payloads and probes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ METER = "dsmr/gw-12/telegram"
 METER_ID = b"4530303632303030303132333435363738"
 
 
-def test_a_header_tells_where_the_observations_come_from() -> None:
+def test_a_header_describes_the_message_of_the_observations() -> None:
     payload = noise_payload(61.5)
     taken = make_intake().process(make_message(payload), 7)
     assert taken.header == MessageHeader(
@@ -68,7 +68,7 @@ def test_a_message_that_is_not_wholly_usable_has_one_number_in_both_places() -> 
         (NOISE_TOPIC, noise_payload("loud"), "not-a-number", "noise-1", "native"),
     ],
 )
-def test_a_refused_message_tells_its_number_and_what_is_known_of_its_device(
+def test_a_rejected_message_has_its_number_and_its_device_if_known(
     topic: str, payload: bytes, reason: str, device: str, decoder: str
 ) -> None:
     taken = make_intake().process(make_message(payload, topic), 11)
@@ -82,7 +82,7 @@ def test_a_refused_message_tells_its_number_and_what_is_known_of_its_device(
     assert found.payload == payload
 
 
-def test_an_unknown_device_with_an_endless_name_is_told_by_its_beginning() -> None:
+def test_the_long_name_of_an_unknown_device_is_cut_off() -> None:
     taken = make_intake().process(
         make_message(noise_payload(1), f"livetwin/town/{'x' * 400}/observations"), 0
     )
@@ -99,13 +99,13 @@ def test_two_receptions_of_one_payload_at_one_time_are_two_quarantined_messages(
     assert second == again
 
 
-def test_what_was_not_received_now_has_no_number() -> None:
+def test_a_replayed_message_has_no_number() -> None:
     header = make_intake().process(make_message(noise_payload(1))).header
     assert header is not None
     assert header.sequence == REPLAYED_SEQUENCE
 
 
-def test_personal_payloads_are_kept_with_pseudonyms_and_hashed_as_they_came() -> None:
+def test_personal_payloads_are_kept_with_pseudonyms_and_the_hash_of_the_original() -> None:
     taken = make_intake(meter_city()).process(make_message(DSMR_V5, METER, RECEIVED), 0)
     assert taken.header is not None
     assert taken.header.payload_sha256 == hashlib.sha256(DSMR_V5).digest()
@@ -115,7 +115,7 @@ def test_personal_payloads_are_kept_with_pseudonyms_and_hashed_as_they_came() ->
     assert b"1-0:1.7.0(00.244*kW)" in taken.payload
 
 
-def test_payloads_can_be_left_out_and_their_hashes_stay() -> None:
+def test_payloads_may_be_left_out_while_their_hashes_stay() -> None:
     taken = make_intake(keep_payloads=False).process(make_message(noise_payload(1)), 0)
     assert taken.payload == b""
     assert taken.header is not None
@@ -139,7 +139,7 @@ def crowded(targets: int) -> CityModel:
     return replace(model, datastreams={number: replace(first, id=number) for number in range(1, targets + 1)})
 
 
-def test_a_message_of_too_many_observations_is_refused_as_a_whole() -> None:
+def test_a_message_with_too_many_observations_is_rejected_as_a_whole() -> None:
     targets = 1_000
     count = MESSAGE_OBSERVATIONS_MAX // targets
     payload = b"[" + b",".join([noise_payload(61.5)] * count) + b"]"
@@ -162,7 +162,7 @@ def uplink(device: str) -> bytes:
     )
 
 
-def test_devices_that_share_a_topic_are_told_apart_by_their_payloads() -> None:
+def test_devices_that_share_a_topic_are_distinguished_by_their_payloads() -> None:
     model = small_city()
     sensors = {one.id: replace(one, feed="lora") for one in model.sensors.values()}
     feed = CityFeed(id="lora", filter="lora/up", decoder="ttn")
@@ -193,7 +193,7 @@ def test_probes_are_separated_from_messages_and_have_no_number() -> None:
     assert (refused.reason, refused.sequence) == ("malformed", 8)
 
 
-def test_more_topics_than_are_remembered_are_taken_like_any_others() -> None:
+def test_topics_beyond_the_cache_are_processed_like_others() -> None:
     intake = make_intake(topics_cached_max=2)
     topics = [f"livetwin/town/noise-{number}/observations" for number in (1, 2, 3, 1, 3)]
     found = [intake.process(make_message(noise_payload(50.0), topic)).header for topic in topics]

@@ -1,4 +1,4 @@
-"""The decoder for the feeds that a city adds."""
+"""The decoder of JSON objects, for feeds that a city adds."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_time_counts_before_timestamp() -> None:
     ]
 
 
-def test_without_a_time_the_reception_counts() -> None:
+def test_without_a_time_the_time_of_reception_counts() -> None:
     (reading,) = DECODER.decode("x", b'{"a":1}', CONTEXT).readings
     assert reading.time is None
 
@@ -44,7 +44,7 @@ def test_without_a_time_the_reception_counts() -> None:
         (b'{"' + b"k" * 300 + b'":{"a":1}}', QuarantineReason.MALFORMED),
     ],
 )
-def test_what_cannot_be_used_is_refused(payload: bytes, reason: QuarantineReason) -> None:
+def test_unusable_payloads_are_rejected(payload: bytes, reason: QuarantineReason) -> None:
     with pytest.raises(PayloadError) as caught:
         DECODER.decode("x", payload, CONTEXT)
     assert caught.value.reason == reason

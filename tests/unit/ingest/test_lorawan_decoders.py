@@ -45,7 +45,7 @@ def test_the_time_is_the_network_servers_cut_to_microseconds() -> None:
     assert readings(ttn.DECODER, TTN)["pm2_5"].time == parse_instant("2026-10-25T00:30:02.123456Z")
 
 
-def test_without_the_network_servers_time_the_next_best_counts() -> None:
+def test_without_the_network_servers_time_the_next_one_counts() -> None:
     def drop(document: Any) -> None:
         del document["uplink_message"]["received_at"]
 
@@ -70,14 +70,14 @@ def test_a_frame_that_is_delivered_twice_has_one_time() -> None:
     assert str(readings(ttn.DECODER, again)) == str(readings(ttn.DECODER, TTN))
 
 
-def test_the_best_gateway_tells_the_signal_and_an_omitted_snr_is_zero() -> None:
+def test_the_signal_is_that_of_the_best_gateway_and_an_omitted_snr_is_zero() -> None:
     found = readings(ttn.DECODER, TTN)
     assert (found["signal_strength"].value, found["signal_strength"].unit) == (-97.0, "dB[mW]")
     assert (found["snr"].value, found["snr"].unit) == (0.0, "dB")
     assert readings(chirpstack.DECODER, CHIRPSTACK)["snr"].value == 6.5
 
 
-def test_the_devices_own_signal_strength_is_not_told_twice() -> None:
+def test_the_devices_own_signal_strength_replaces_the_gateways() -> None:
     payload = edited(TTN, lambda one: one["uplink_message"]["decoded_payload"].update(signal_strength=-5))
     decoded = ttn.DECODER.decode("any", payload, CONTEXT)
     assert [one.value for one in decoded.readings if one.field == "signal_strength"] == [-5.0]
@@ -91,11 +91,11 @@ def test_the_devices_own_signal_strength_is_not_told_twice() -> None:
     ],
     ids=["ttn", "chirpstack"],
 )
-def test_a_payload_that_no_formatter_decoded_holds_no_observation(decoder: Decoder, payload: bytes) -> None:
+def test_a_payload_without_a_formatter_has_no_observation(decoder: Decoder, payload: bytes) -> None:
     assert refused(decoder, payload).reason == QuarantineReason.NO_OBSERVATION
 
 
-def test_an_uplink_without_any_payload_still_tells_how_well_it_was_heard() -> None:
+def test_an_uplink_without_a_payload_still_has_the_signal_strength() -> None:
     def empty(document: Any) -> None:
         del document["uplink_message"]["decoded_payload"], document["uplink_message"]["frm_payload"]
 
@@ -128,7 +128,7 @@ def test_json_with_a_missing_comma_is_malformed() -> None:
         ),
     ],
 )
-def test_what_is_not_an_uplink_is_refused_with_its_reason(
+def test_other_json_is_rejected_with_its_reason(
     edit: Callable[[Any], object], reason: QuarantineReason
 ) -> None:
     assert refused(ttn.DECODER, edited(TTN, edit)).reason == reason

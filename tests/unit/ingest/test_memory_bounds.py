@@ -1,4 +1,4 @@
-"""What a sender makes up is not remembered: topics, devices, names and units as long as a message."""
+"""Invented topics, devices, names and units do not fill a cache."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.pipelines.intake import NOISE_TOPIC, NOON, make_intake, make_
 from twin.errors import UnitError
 
 
-def test_a_topic_that_is_too_long_is_refused() -> None:
+def test_a_topic_that_is_too_long_is_rejected() -> None:
     topic = f"livetwin/town/{'a' * TOPIC_CHARACTERS_MAX}/observations"
     taken = make_intake().process(make_message(b'{"values":{"noise_level":50}}', topic), 0)
     assert taken.quarantined is not None
@@ -26,14 +26,14 @@ def test_a_topic_that_is_too_long_is_refused() -> None:
     assert f"at most {TOPIC_CHARACTERS_MAX}" in taken.quarantined.detail
 
 
-def test_what_is_kept_under_a_topic_that_is_too_long_is_redacted_all_the_same() -> None:
+def test_a_payload_on_a_topic_that_is_too_long_is_still_redacted() -> None:
     topic = f"dsmr/{'a' * TOPIC_CHARACTERS_MAX}/telegram"
     taken = make_intake(meter_city()).process(make_message(DSMR_V5, topic), 0)
     assert taken.quarantined is not None
     assert b"4530303632" not in taken.quarantined.payload
 
 
-def test_long_topics_are_routed_and_not_remembered() -> None:
+def test_long_topics_are_routed_and_not_cached() -> None:
     routes = TopicRoutes(registry())
     long = f"livetwin/town/{'a' * TOPIC_CACHED_CHARACTERS_MAX}/observations"
     found = routes.route(long)
@@ -44,7 +44,7 @@ def test_long_topics_are_routed_and_not_remembered() -> None:
     assert routes._cached_route.cache_info().currsize == 1
 
 
-def test_long_topics_and_names_of_devices_are_taken_and_not_remembered() -> None:
+def test_long_topics_are_processed_and_not_cached() -> None:
     intake = make_intake()
     long = f"livetwin/town/{'a' * TOPIC_CACHED_CHARACTERS_MAX}/observations"
     for topic in (long, NOISE_TOPIC):
@@ -52,7 +52,7 @@ def test_long_topics_and_names_of_devices_are_taken_and_not_remembered() -> None
     assert list(intake._topic_contexts) == [NOISE_TOPIC]
 
 
-def test_units_that_are_made_up_are_refused_and_not_remembered() -> None:
+def test_invented_units_are_rejected_and_not_cached() -> None:
     devices = DeviceMap(small_city(), registry(), 4)
     device = devices.find(("native",), "level-1")
     assert device is not None
@@ -65,14 +65,14 @@ def test_units_that_are_made_up_are_refused_and_not_remembered() -> None:
     assert len(devices._unit_conversions) == 1
 
 
-def test_long_names_in_a_pack_are_not_remembered() -> None:
+def test_long_names_in_a_pack_are_not_cached() -> None:
     before = _known_last_part.cache_info().currsize
     pack = b'[{"n":"%s","v":1}]' % (b"a" * 100_000)
     assert make_intake(payload_bytes_max=200_000).process(make_message(pack), 0).observations == []
     assert _known_last_part.cache_info().currsize == before
 
 
-def test_a_flood_of_empty_messages_takes_room() -> None:
+def test_empty_messages_count_in_the_buffer() -> None:
     empty = MqttMessage("t" * 60_000, b"", NOON, 0, 0, 1)
     assert memory_bytes([empty] * 3) == 3 * (60_000 + MESSAGE_OVERHEAD_BYTES)
     assert sys.getsizeof(empty) + sys.getsizeof("") + sys.getsizeof(b"") <= MESSAGE_OVERHEAD_BYTES

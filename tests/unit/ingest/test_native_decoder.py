@@ -1,4 +1,4 @@
-"""LiveTwin's own JSON, and how it is told from SenML on the same topic."""
+"""The native JSON format, and SenML packs on the same topic."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_an_array_gives_every_object_at_its_own_time() -> None:
 
 
 @pytest.mark.parametrize("payload", [b'{"values":{"a":1}}', b'{"time":null,"values":{"a":1}}'])
-def test_without_a_time_the_reception_counts(payload: bytes) -> None:
+def test_without_a_time_the_time_of_reception_counts(payload: bytes) -> None:
     assert readings(payload) == [Reading("a", 1.0)]
 
 
@@ -84,7 +84,7 @@ def test_a_time_is_rfc_3339_text_or_an_epoch_number_of_any_magnitude(time: bytes
         b"-" + b"9" * 60,
     ],
 )
-def test_a_time_that_says_nothing_is_invalid_and_never_the_reception(time: bytes) -> None:
+def test_an_unreadable_time_is_invalid_and_not_replaced_by_the_reception(time: bytes) -> None:
     error = refused(b'{"time":' + time + b',"values":{"a":1}}')
     assert error.reason == QuarantineReason.TIME_INVALID
     assert "'time' of item 0" in error.detail
@@ -101,7 +101,7 @@ def test_booleans_and_numbers_in_text_are_numbers(literal: bytes, value: float) 
 @pytest.mark.parametrize(
     "literal", [b'"nan"', b'"on"', b'""', b'"1_000"', b'"0x10"', '"١٢"'.encode(), b'"inf"']
 )
-def test_text_that_is_no_number_is_passed_on_as_none(literal: bytes) -> None:
+def test_text_that_is_no_number_is_returned_as_nan(literal: bytes) -> None:
     assert math.isnan(value_of(literal))
 
 
@@ -141,24 +141,24 @@ def test_null_is_no_value_and_the_last_of_two_equal_keys_counts() -> None:
         b"[" + b",".join([b'{"values":{"a":1}}'] * 1_001) + b"]",
     ],
 )
-def test_what_is_not_the_format_is_malformed(payload: bytes) -> None:
+def test_other_json_is_malformed(payload: bytes) -> None:
     error = refused(payload)
     assert error.reason == QuarantineReason.MALFORMED
     assert len(error.detail) < 400
 
 
 @pytest.mark.parametrize("payload", [b"[]", b'{"values":{}}', b'{"values":{"a":null}}'])
-def test_a_message_without_a_value_holds_no_observation(payload: bytes) -> None:
+def test_a_message_without_a_value_has_no_observation(payload: bytes) -> None:
     assert refused(payload).reason == QuarantineReason.NO_OBSERVATION
 
 
-def test_a_senml_pack_on_the_same_topic_is_told_by_its_content() -> None:
+def test_a_senml_pack_on_the_same_topic_is_recognised_by_its_content() -> None:
     decoded = DECODER.decode(TOPIC, SENML, CONTEXT)
     assert decoded.device == "aq-overdie-1"
     assert "pm2_5" in {one.field for one in decoded.readings}
 
 
-def test_an_array_that_is_neither_says_what_was_expected() -> None:
+def test_the_error_of_any_other_array_says_what_was_expected() -> None:
     error = refused(b'[{"temperature":7}]')
     assert "'temperature'" in error.detail
     assert "'values'" in error.detail

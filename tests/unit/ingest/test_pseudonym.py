@@ -1,4 +1,4 @@
-"""Pseudonyms."""
+"""Pseudonyms of identifiers."""
 
 from __future__ import annotations
 
@@ -22,6 +22,6 @@ def test_a_pseudonym_is_sixteen_lower_case_letters_and_digits(identifier: str) -
     assert re.fullmatch("[a-z2-7]{16}", Pseudonymiser(KEY)(identifier))
 
 
-def test_a_short_key_is_no_secret() -> None:
+def test_a_short_key_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 16"):
         Pseudonymiser(b"short")

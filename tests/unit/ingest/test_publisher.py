@@ -1,4 +1,4 @@
-"""The publisher against a Kafka that fails when told to: messages wait for it, and ticks fill the silence."""
+"""The publisher with a failing Kafka: messages wait, and ticks go to idle partitions."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ TAKEN = make_intake().process(make_message(noise_payload(61.5)), 0)
 REFUSED = make_intake().process(make_message(b"{"), 1)
 
 
-async def test_where_nothing_was_written_a_tick_tells_the_time() -> None:
+async def test_a_tick_writes_the_time_to_partitions_without_records() -> None:
     kafka, clock = Kafka(), Clock()
     publisher = publisher_to(kafka, clock)
     assert await publisher.publish_ticks() == PARTITIONS
@@ -79,7 +79,7 @@ async def test_where_nothing_was_written_a_tick_tells_the_time() -> None:
         assert (tick.time, tick.headers, tick.payloads) == (1_000, b"", b"")
 
 
-async def test_a_partition_that_was_written_to_is_told_the_time_at_the_next_tick_but_one() -> None:
+async def test_a_partition_with_a_record_gets_its_next_tick_one_interval_later() -> None:
     kafka, clock = Kafka(), Clock()
     publisher = publisher_to(kafka, clock)
     await publisher.publish([TAKEN, REFUSED])
@@ -92,14 +92,14 @@ async def test_a_partition_that_was_written_to_is_told_the_time_at_the_next_tick
     assert {batch.time for _, batch in kafka.batches()} == {2_000}
 
 
-async def test_a_refused_message_is_no_sign_of_life_of_a_partition() -> None:
+async def test_a_quarantined_message_does_not_replace_a_tick() -> None:
     kafka = Kafka()
     publisher = publisher_to(kafka, Clock())
     await publisher.publish([REFUSED])
     assert await publisher.publish_ticks() == PARTITIONS
 
 
-async def test_while_kafka_fails_messages_wait_and_there_is_no_tick() -> None:
+async def test_while_kafka_fails_messages_wait_and_no_tick_is_written() -> None:
     kafka = Kafka()
     publisher = publisher_to(kafka, Clock())
     kafka.failing = True
@@ -118,7 +118,7 @@ async def test_while_kafka_fails_messages_wait_and_there_is_no_tick() -> None:
     assert await publisher.publish_ticks() == PARTITIONS - 1
 
 
-async def test_a_tick_that_is_not_confirmed_is_made_up_for_by_the_next() -> None:
+async def test_an_unconfirmed_tick_is_replaced_by_the_next() -> None:
     kafka = Kafka()
     publisher = publisher_to(kafka, Clock())
     kafka.failing = True
@@ -154,13 +154,13 @@ async def test_a_retry_sends_the_same_records_again() -> None:
     assert kafka.sent[:2] == kafka.sent[2:]
 
 
-async def test_nothing_to_write_is_written_at_once() -> None:
+async def test_an_empty_batch_returns_at_once() -> None:
     kafka = Kafka()
     assert await publisher_to(kafka, Clock()).publish([]) == {}
     assert kafka.sent == []
 
 
-async def test_who_publishes_learns_where_everything_ends() -> None:
+async def test_publishing_returns_the_end_offsets() -> None:
     kafka = Kafka()
     ends = await publisher_to(kafka, Clock()).publish([TAKEN, REFUSED])
     assert ends == {(topic, partition): offset + 1 for offset, (topic, partition, _) in enumerate(kafka.sent)}

@@ -1,4 +1,4 @@
-"""A quarantined message that is taken once more: what its answer says, and when it cannot be."""
+"""Replays of quarantined messages: the content of the answer, and why a replay may fail."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def again(original: QuarantinedMessage, model: CityModel | None = None, number: 
 UNKNOWN = quarantined(make_intake().process(make_message(noise_payload(61.5), NEW), 5))
 
 
-def test_a_sensor_that_was_added_gets_what_it_sent_as_if_it_had_been_known() -> None:
+def test_a_replay_for_an_added_sensor_gives_the_observations_of_a_known_one() -> None:
     taken = again(UNKNOWN, with_noise_9())
     known = make_intake(with_noise_9()).process(make_message(noise_payload(61.5), NEW), 5)
     assert (taken.partition, taken.observations) == (known.partition, known.observations)
@@ -52,7 +52,7 @@ def test_a_sensor_that_was_added_gets_what_it_sent_as_if_it_had_been_known() -> 
     assert taken.header == msgspec.structs.replace(known.header, sequence=REPLAYED_SEQUENCE)
 
 
-def test_the_answer_names_the_request_and_tells_that_it_went_well() -> None:
+def test_the_answer_names_the_original_and_reports_success() -> None:
     answer = quarantined(again(UNKNOWN, with_noise_9()))
     assert answer == msgspec.structs.replace(
         UNKNOWN,
@@ -67,12 +67,12 @@ def test_the_answer_names_the_request_and_tells_that_it_went_well() -> None:
     assert (answer.session, answer.sequence) == (SESSION, 5)
 
 
-def test_every_try_has_an_id_and_the_same_try_twice_has_one() -> None:
+def test_every_request_has_its_own_id_and_its_repetition_the_same() -> None:
     ids = [quarantined(again(UNKNOWN, number=number)).id for number in (1, 2, 2)]
     assert len({UNKNOWN.id, *ids}) == 3
 
 
-def test_what_fails_again_is_answered_with_todays_reason() -> None:
+def test_a_failed_replay_is_answered_with_the_present_reason() -> None:
     taken = again(UNKNOWN)
     answer = quarantined(taken)
     assert taken.observations == []
@@ -81,13 +81,13 @@ def test_what_fails_again_is_answered_with_todays_reason() -> None:
     assert answer.id != UNKNOWN.id
 
 
-def test_what_works_in_part_is_answered_with_both() -> None:
+def test_a_partly_successful_replay_is_answered_with_both() -> None:
     payload = b"[" + noise_payload(61.5) + b"," + noise_payload("loud") + b"]"
     answer = quarantined(again(quarantined(make_intake().process(make_message(payload), 0))))
     assert (answer.reason, answer.observations) == ("not-a-number", 1)
 
 
-def test_observations_come_in_order_of_event_time() -> None:
+def test_observations_are_sorted_by_event_time() -> None:
     times = ["2026-11-23T11:59:58Z", "2026-11-23T11:00:00Z", "2026-11-23T11:30:00Z"]
     payload = b"[" + b",".join(noise_payload(60.0, time) for time in times) + b"]"
     original = quarantined(make_intake().process(make_message(payload, NEW), 0))
@@ -110,7 +110,7 @@ def test_a_payload_that_was_cut_off_cannot_be_replayed_and_the_answer_says_so() 
     )
 
 
-def test_a_redacted_telegram_is_replayed_and_keeps_the_hash_and_the_pseudonyms_that_it_had() -> None:
+def test_a_replayed_redacted_telegram_keeps_its_hash_and_pseudonyms() -> None:
     original = quarantined(
         make_intake(meter_city(device="gw-0")).process(make_message(DSMR_V5, METER, RECEIVED), 0)
     )
@@ -143,7 +143,7 @@ def test_a_redacted_payload_that_was_cut_off_fails_and_the_answer_says_why(
     assert f"redacted and has {len(original.payload)} of {len(payload)} bytes" in answer.detail
 
 
-def test_payloads_that_are_not_kept_are_not_kept_in_a_replay() -> None:
+def test_a_replay_keeps_no_payload_where_none_are_kept() -> None:
     original = quarantined(
         make_intake(meter_city(device="gw-0")).process(make_message(DSMR_V5, METER, RECEIVED), 0)
     )
@@ -153,7 +153,7 @@ def test_payloads_that_are_not_kept_are_not_kept_in_a_replay() -> None:
         assert taken.payload == b""
 
 
-def test_a_record_of_the_log_itself_is_no_message_of_a_device() -> None:
+def test_a_record_of_the_log_cannot_be_replayed() -> None:
     payload = b"\x93\x09"
     original = QuarantinedMessage(
         version=LAYOUT_VERSION,

@@ -1,4 +1,4 @@
-"""The time of reception that a replayed message brings along."""
+"""The time of reception that a replayed recording gives a message."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from twin.instant import HOUR, format_instant, parse_instant
 NOW = parse_instant("2026-11-24T12:00:00Z")
 
 
-def test_a_replayed_message_is_received_when_its_recording_says() -> None:
+def test_a_replayed_message_has_the_time_of_reception_of_its_recording() -> None:
     told = [("other", "x"), (REPLAY_TIME_PROPERTY, "2017-10-29T01:45:00Z")]
     assert replay_time(told, NOW) == parse_instant("2017-10-29T01:45:00Z")
 
@@ -27,15 +27,15 @@ def test_a_replayed_message_is_received_when_its_recording_says() -> None:
         [(REPLAY_TIME_PROPERTY, format_instant(NOW + HOUR))],
     ],
 )
-def test_a_message_that_brings_no_time_that_can_be_is_received_now(told: list[tuple[str, str]]) -> None:
+def test_a_message_without_a_valid_time_is_received_now(told: list[tuple[str, str]]) -> None:
     assert replay_time(told, NOW) == NOW
 
 
-def test_replay_and_ingest_mean_the_same_property() -> None:
+def test_replay_and_ingest_use_the_same_property() -> None:
     assert player.REPLAY_TIME == REPLAY_TIME_PROPERTY
 
 
-def test_a_recording_of_years_ago_passes_where_its_time_is_believed_and_nowhere_else() -> None:
+def test_an_old_recording_is_accepted_only_with_its_own_time() -> None:
     payload = noise_payload(48.5, time="2017-10-29T01:45:00Z")
     then = replay_time([(REPLAY_TIME_PROPERTY, "2017-10-29T01:45:00Z")], NOW)
     taken = make_intake().process(make_message(payload, received=then))

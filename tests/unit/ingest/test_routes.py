@@ -36,7 +36,7 @@ def test_every_format_of_the_contract_is_registered() -> None:
     assert {"native", "senml", "ttn", "chirpstack", "dsmr", "homewizard", "airrohr"} <= feeds
 
 
-def test_what_outlets_send_is_no_input() -> None:
+def test_topics_of_the_outlets_have_no_route() -> None:
     routes, topics = TopicRoutes(registry()), OutletTopics("alkmaar")
     for topic in (
         topics.entity_topic("alkmaar.overdie"),
@@ -53,9 +53,7 @@ def test_meters_of_households_are_personal_and_can_be_redacted() -> None:
     assert all(registry()[name].redact is not None for name in personal)
 
 
-def test_a_module_that_defines_a_decoder_is_all_that_a_new_format_needs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_module_with_a_decoder_adds_a_format(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     module = tmp_path / "newcomer.py"
     module.write_text(
         "import dataclasses\n"
@@ -89,7 +87,7 @@ def test_two_decoders_that_claim_the_same_are_an_error(both: tuple[Decoder, ...]
 
 
 @pytest.mark.parametrize("name", [name for name in sorted(registry()) if registry()[name].filters])
-def test_a_topic_of_the_contract_leads_to_its_decoder(name: str) -> None:
+def test_a_topic_of_the_contract_is_routed_to_its_decoder(name: str) -> None:
     topic, _ = TOPICS_AND_PAYLOADS[name]
     route = TopicRoutes(registry()).route(topic)
     assert route is not None
@@ -109,7 +107,7 @@ def test_a_topic_of_the_contract_leads_to_its_decoder(name: str) -> None:
         "/",
     ],
 )
-def test_another_topic_leads_nowhere(topic: str) -> None:
+def test_any_other_topic_has_no_route(topic: str) -> None:
     assert TopicRoutes(registry()).route(topic) is None
 
 
@@ -136,12 +134,12 @@ def test_another_topic_leads_nowhere(topic: str) -> None:
         ("$SYS/monitor/+", "$SYS/monitor/Clients", True),
     ],
 )
-def test_filters_match_as_mqtt_says(filter: str, topic: str, expected: bool) -> None:
+def test_filters_match_as_in_mqtt(filter: str, topic: str, expected: bool) -> None:
     assert matches(filter, topic) is expected
 
 
 @pytest.mark.parametrize("filter", ["", "a+/b", "a/b#", "#/a", "a/#/b", "a/++", "a\0"])
-def test_what_is_no_filter_is_an_error(filter: str) -> None:
+def test_an_invalid_filter_is_an_error(filter: str) -> None:
     with pytest.raises(RegistrationError, match="filter"):
         matches(filter, "a")
 
@@ -173,7 +171,7 @@ def test_a_citys_feed_names_the_level_of_its_device() -> None:
     assert "kade/+/meting" in routes.filters
 
 
-def test_a_topic_without_the_level_of_the_device_leads_nowhere() -> None:
+def test_a_topic_without_the_level_of_the_device_has_no_route() -> None:
     assert TopicRoutes(registry(), [feed("kade/#", level=2)]).route("kade/3") is None
 
 

@@ -26,7 +26,7 @@ def refused(*records: Any) -> PayloadError:
     return caught.value
 
 
-def test_a_record_is_told_under_its_resolved_name_and_its_last_part() -> None:
+def test_a_record_has_its_resolved_name_and_its_last_part() -> None:
     decoded = DECODER.decode("city/aq-1", SENML, CONTEXT)
     found = {one.field: one for one in decoded.readings}
     time = parse_instant("2026-10-25T00:30:00Z")
@@ -38,7 +38,7 @@ def test_a_record_is_told_under_its_resolved_name_and_its_last_part() -> None:
     assert "status" not in found
 
 
-def test_resolving_a_pack_does_not_change_what_it_says() -> None:
+def test_resolving_a_pack_does_not_change_its_readings() -> None:
     split = readings({"bn": "urn:dev:x:", "bt": 1792888200, "bv": 20, "n": "t", "v": 1.5, "t": 5})
     resolved = readings({"n": "urn:dev:x:t", "v": 21.5, "t": 1792888205})
     assert split == resolved
@@ -50,7 +50,7 @@ def test_a_last_part_that_two_devices_share_is_left_out() -> None:
     assert set(found) == {"urn:dev:a:t", "urn:dev:b:t"}
 
 
-def test_base_fields_hold_until_they_are_set_anew() -> None:
+def test_base_fields_apply_until_they_are_set_again() -> None:
     found = readings(
         {"bn": "a/", "bu": "Cel", "n": "x", "v": 1},
         {"n": "y", "v": 2, "u": "%RH"},
@@ -59,7 +59,7 @@ def test_base_fields_hold_until_they_are_set_anew() -> None:
     assert [found[name].unit for name in ("a/x", "a/y", "b/z")] == ["Cel", "%", "Cel"]
 
 
-def test_a_relative_time_counts_from_the_reception_and_none_is_the_reception() -> None:
+def test_a_relative_time_counts_from_the_reception() -> None:
     flag = int(QualityFlag.TIME_OF_RECEPTION)
     found = readings({"n": "x", "v": 1, "t": -90}, {"n": "y", "v": 1}, {"n": "z", "v": 1, "t": 2**28})
     assert (found["x"].time, found["x"].flags) == (RECEIVED - 90 * SECOND, flag)
@@ -90,20 +90,20 @@ def test_a_relative_time_counts_from_the_reception_and_none_is_the_reception() -
         7,
     ],
 )
-def test_what_the_rfc_forbids_is_malformed(record: Any) -> None:
+def test_packs_that_the_rfc_forbids_are_malformed(record: Any) -> None:
     assert refused({"n": "good", "v": 1}, record).reason == QuarantineReason.MALFORMED
 
 
 @pytest.mark.parametrize("label", ["t", "bt"])
 @pytest.mark.parametrize("value", ["2026-01-01T00:00:00Z", True, None, 1e300, 10**40])
-def test_a_time_that_is_no_number_of_seconds_is_invalid(label: str, value: Any) -> None:
+def test_a_time_that_is_not_a_number_of_seconds_is_invalid(label: str, value: Any) -> None:
     assert refused({"n": "x", "v": 1, label: value}).reason == QuarantineReason.TIME_INVALID
 
 
 @pytest.mark.parametrize(
     "records", [(), ({"n": "x", "vs": "ok"},), ({"n": "x", "vd": "aGk"}, {"n": "y", "s": 5})]
 )
-def test_a_pack_of_strings_data_and_sums_holds_no_observation(records: tuple[Any, ...]) -> None:
+def test_a_pack_of_strings_data_and_sums_has_no_observation(records: tuple[Any, ...]) -> None:
     assert refused(*records).reason == QuarantineReason.NO_OBSERVATION
 
 

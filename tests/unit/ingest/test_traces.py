@@ -1,4 +1,4 @@
-"""A record that carries followed messages says so in a header, and their traces hold together."""
+"""Records of sampled messages have a trace header, and the spans of their traces are connected."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def published(
     return records, exporter
 
 
-def test_messages_that_nobody_follows_leave_no_header() -> None:
+def test_unsampled_messages_have_no_header() -> None:
     records, exporter = published(1e-9, [noise_payload(60), noise_payload(61)], first=5)
     assert [one.headers for one in records] == [()]
     assert exporter.get_finished_spans() == ()
 
 
-def test_a_followed_message_goes_on_with_its_record() -> None:
+def test_the_trace_of_a_sampled_message_continues_with_its_record() -> None:
     [record], exporter = published(1, [noise_payload(60)])
     receive, publish = exporter.get_finished_spans()
     assert (receive.name, publish.name) == ("mqtt receive", "kafka publish")
@@ -65,7 +65,7 @@ def test_messages_of_one_record_are_linked() -> None:
     assert {link.context.trace_id for link in first.links} == {one.context.trace_id for one in others}
 
 
-def test_a_refused_message_is_followed_into_quarantine() -> None:
+def test_the_trace_of_a_rejected_message_continues_in_quarantine() -> None:
     [record], exporter = published(1, [b"{"], first=3)
     assert record.topic == "quarantine"
     context = extract_context(record.headers)

@@ -73,7 +73,7 @@ def test_packets_are_read_alike_however_they_are_cut(data: st.DataObject) -> Non
     asyncio.run(receive())
 
 
-async def test_a_broker_that_falls_silent_is_lost() -> None:
+async def test_the_connection_to_a_silent_broker_is_lost() -> None:
     async with (
         scripted_peer(CONNACK) as peer,
         open_mqtt_connection(peer) as connection,

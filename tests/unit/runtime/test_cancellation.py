@@ -1,4 +1,4 @@
-"""A loop around a client that swallows its cancellation ends all the same."""
+"""A loop ends although its client swallows the cancellation."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def reading(turns: list[int]) -> None:
         await swallowing()
 
 
-async def test_a_cancellation_that_was_swallowed_is_heeded_at_the_next_turn() -> None:
+async def test_a_swallowed_cancellation_ends_the_next_iteration() -> None:
     turns: list[int] = []
     task = asyncio.create_task(reading(turns))
     await asyncio.sleep(0)
@@ -33,7 +33,7 @@ async def test_a_cancellation_that_was_swallowed_is_heeded_at_the_next_turn() ->
     assert turns == [0]
 
 
-async def test_a_timeout_that_has_passed_is_no_cancellation() -> None:
+async def test_an_expired_timeout_is_not_a_cancellation() -> None:
     try:
         async with asyncio.timeout(0):
             await asyncio.sleep(3_600)

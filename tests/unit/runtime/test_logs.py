@@ -1,4 +1,4 @@
-"""Every line of a process's log has the format that was asked for, and none holds a secret."""
+"""Every log line of a process has the configured format, and none contains a secret."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def lines_of(style: str) -> list[str]:
     return done.stderr.splitlines()
 
 
-def test_in_json_every_line_is_an_object_whoever_wrote_it() -> None:
+def test_in_json_every_line_is_an_object() -> None:
     lines: list[dict[str, Any]] = [json.loads(line) for line in lines_of("json")]
     for line in lines:
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"])
@@ -101,7 +101,7 @@ def test_no_line_holds_a_secret(style: str) -> None:
         "Authorization: Bearer abcdef123456",
     ],
 )
-def test_secrets_are_taken_out_in_every_spelling(text: str) -> None:
+def test_secrets_are_redacted_in_every_encoding(text: str) -> None:
     redact = Redaction(["s3cr3t-key", 'a/b c"d\\e'])
     record = logging.makeLogRecord({"msg": "%s", "args": (text,), "detail": text, "levelname": "INFO"})
     told = json.loads(JsonFormatter("api", redact).format(record))
@@ -111,14 +111,14 @@ def test_secrets_are_taken_out_in_every_spelling(text: str) -> None:
             assert secret not in shown
 
 
-def test_what_a_setting_hides_is_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secret_settings_are_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIVETWIN_MQTT_PASSWORD", "swordfish")
     monkeypatch.setenv("LIVETWIN_DATABASE", "postgresql://me:pw@db/x")
     found = set(secret_values(IngestSettings()))
     assert {"swordfish", "postgresql://me:pw@db/x"} <= found
 
 
-def test_paho_is_not_heard_on_a_connection_that_has_just_ended() -> None:
+def test_paho_does_not_log_writes_to_a_connection_that_has_just_ended() -> None:
     program = """
 import logging
 from runtime.telemetry.logs import configure_logging

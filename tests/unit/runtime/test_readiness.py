@@ -1,4 +1,4 @@
-"""A role tells that it is ready, and goes on where nobody listens any more."""
+"""A role notifies its supervisor that it is ready, and continues without one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from runtime.readiness import notify_ready
 
 
 @pytest.mark.parametrize("abstract", [True, False])
-def test_whoever_listens_is_told_and_whoever_has_gone_is_not_missed(
+def test_a_supervisor_is_notified_and_a_missing_one_ignored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, abstract: bool
 ) -> None:
     name = f"{tmp_path}/notify"

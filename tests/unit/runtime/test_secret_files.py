@@ -1,4 +1,4 @@
-"""A secret may come from a file, and is shown nowhere."""
+"""A secret may come from a file, and is never shown."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_the_database_uri_keeps_its_tls_options_and_is_taken_from_a_file(
         (b"x" * (SECRET_BYTES_MAX + 1), "more than 65536 bytes"),
     ],
 )
-def test_a_file_that_holds_no_secret_is_told_with_its_variable(
+def test_the_error_of_an_unusable_file_names_its_variable(
     content: bytes, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = secret_file(tmp_path, content)
@@ -87,7 +87,7 @@ def test_a_file_that_holds_no_secret_is_told_with_its_variable(
     assert expected in line
 
 
-def test_every_file_that_is_missing_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_missing_files_are_reported_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIVETWIN_LINK_KEY_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("LIVETWIN_OPERATOR_KEY_FILE", str(tmp_path))
     with pytest.raises(ConfigurationError) as caught:
@@ -108,7 +108,7 @@ def test_a_secret_that_is_given_twice_is_refused(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize(("mode", "warned"), [(0o400, False), (0o440, False), (0o444, True)])
-def test_a_file_that_everybody_may_read_is_warned_of(
+def test_a_file_that_everybody_may_read_causes_a_warning(
     mode: int, warned: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = secret_file(tmp_path, "s3cret", mode)
@@ -119,7 +119,7 @@ def test_a_file_that_everybody_may_read_is_warned_of(
     assert "s3cret" not in caplog.text
 
 
-def test_a_connection_uri_that_cannot_be_read_is_told_without_its_password(
+def test_the_error_of_an_unreadable_connection_uri_hides_its_password(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("LIVETWIN_DATABASE", "host=db password=s3cret and more")
@@ -138,7 +138,7 @@ def test_variables_that_a_duty_plan_names_may_have_files(tmp_path: Path) -> None
     assert secrets.redact("no a/b here", "json://${HOOK}") == "no ${HOOK} here"
 
 
-def test_a_missing_file_of_a_variable_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_of_a_variable_is_an_error(tmp_path: Path) -> None:
     variables = SecretEnvironment({"HOOK_FILE": str(tmp_path / "none")})
     with pytest.raises(SecretFileError, match=r"^HOOK_FILE: .* cannot be read \(No such file"):
         ChannelSecrets(variables).fill("${HOOK}")

@@ -1,4 +1,4 @@
-"""Where may be sent to."""
+"""Which receivers of webhooks are allowed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HERE = SinkRules(parse_networks("127.0.0.0/8, ::1/128, 10.1.0.0/16"))
 @pytest.mark.parametrize(
     "url", ["https://example.org/hook?key=1", "https://example.org:8443/", "https://[2606:4700::1]/"]
 )
-def test_the_public_internet_is_sent_to_over_https(url: str) -> None:
+def test_https_receivers_on_the_public_internet_are_allowed(url: str) -> None:
     PUBLIC.check_url(url)
 
 
@@ -23,7 +23,7 @@ def test_the_public_internet_is_sent_to_over_https(url: str) -> None:
     "url",
     ["http://127.0.0.1:9000/hook", "http://localhost:9000/", "http://[::1]:9000/", "https://10.1.2.3/hook"],
 )
-def test_networks_beside_it_must_be_named(url: str) -> None:
+def test_other_networks_must_be_allowed_by_name(url: str) -> None:
     HERE.check_url(url)
     with pytest.raises(SinkError, match="LIVETWIN_SINK_NETWORKS"):
         PUBLIC.check_url(url)
@@ -51,21 +51,21 @@ def test_networks_beside_it_must_be_named(url: str) -> None:
         ("https://[fd00::1]/", "LIVETWIN_SINK_NETWORKS"),
     ],
 )
-def test_anything_else_is_refused_and_says_why(url: str, said: str) -> None:
+def test_any_other_url_is_refused_with_the_reason(url: str, said: str) -> None:
     with pytest.raises(SinkError, match=said):
         HERE.check_url(url)
 
 
 @pytest.mark.parametrize("address", ["::ffff:192.168.1.1", "64:ff9b::c0a8:101", "2002:c0a8:101::1"])
-def test_an_address_inside_another_counts(address: str) -> None:
+def test_an_embedded_ipv4_address_is_checked(address: str) -> None:
     with pytest.raises(SinkError):
         PUBLIC.check_address(ipaddress.ip_address(address))
 
 
-def test_an_allowed_address_inside_another_is_allowed() -> None:
+def test_an_allowed_embedded_ipv4_address_is_allowed() -> None:
     HERE.check_address(ipaddress.ip_address("::ffff:10.1.2.3"))
 
 
-def test_a_list_of_networks_with_a_fault_is_refused() -> None:
+def test_an_invalid_list_of_networks_is_refused() -> None:
     with pytest.raises(ValueError, match=r"10\.1\.0\.1/16"):
         parse_networks("10.1.0.1/16")

@@ -1,4 +1,4 @@
-"""TLS is whole or off: settings that contradict each other, and files that cannot be used, are told."""
+"""Contradictory TLS settings and unusable files are errors."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ NAMES = ("THE_CA", "THE_CERT", "THE_KEY")
         ({"KAFKA_PROTOCOL": "SASL_PLAINTEXT"}, "LIVETWIN_KAFKA_PROTOCOL: found 'SASL_PLAINTEXT'"),
     ],
 )
-def test_settings_that_contradict_each_other_are_told(
+def test_contradictory_settings_are_an_error(
     variables: dict[str, str], told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in variables.items():
@@ -52,7 +52,7 @@ def test_settings_that_contradict_each_other_are_told(
     assert told in line
 
 
-def test_without_a_word_there_is_no_tls() -> None:
+def test_tls_is_off_by_default() -> None:
     assert IngestSettings().mqtt_access().tls is None
     assert client_options(RoleSettings().kafka_access()) == {
         "bootstrap_servers": "127.0.0.1:9092",
@@ -71,7 +71,7 @@ def test_certificate_and_host_name_are_checked_and_old_versions_refused(tmp_path
     assert context.minimum_version is ssl.TLSVersion.TLSv1_2
 
 
-def test_a_file_that_cannot_be_used_is_told_with_its_setting(tmp_path: Path) -> None:
+def test_the_error_of_an_unusable_file_names_its_setting(tmp_path: Path) -> None:
     authority = CertificateAuthority(tmp_path)
     ours, theirs = authority.issue("ours"), authority.issue("theirs")
     nonsense = tmp_path / "nonsense.pem"
@@ -84,7 +84,7 @@ def test_a_file_that_cannot_be_used_is_told_with_its_setting(tmp_path: Path) -> 
         TlsFiles(certificate=ours.certificate, key=theirs.key, names=NAMES).context()
 
 
-def test_an_encrypted_key_is_refused_and_nobody_is_asked_for_its_password(tmp_path: Path) -> None:
+def test_an_encrypted_key_is_refused_without_a_password_prompt(tmp_path: Path) -> None:
     ours = CertificateAuthority(tmp_path).issue("ours")
     key = serialization.load_pem_private_key(ours.key.read_bytes(), None)
     ours.key.write_bytes(

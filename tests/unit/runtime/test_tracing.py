@@ -1,4 +1,4 @@
-"""Which messages are followed follows from their numbers; a record says which trace it belongs to."""
+"""Sampling depends on message numbers alone; a record header carries the trace context."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ratios = st.floats(1e-6, 1)
 
 
 @given(ratios, st.text(max_size=8), st.integers(0, 10**12), st.lists(st.integers(0, 300), max_size=10))
-def test_the_same_messages_are_followed_however_they_come_in_batches(
+def test_the_same_messages_are_sampled_however_they_are_batched(
     ratio: float, session: str, first: int, sizes: list[int]
 ) -> None:
     sampler = Sampler(session, ratio)
@@ -42,12 +42,12 @@ def test_the_share_is_the_ratio(ratio: float, session: str, first: int, count: i
     assert abs(found - count * ratio) <= 2
 
 
-def test_none_and_all_are_followed_where_that_is_asked() -> None:
+def test_a_ratio_of_0_or_1_samples_none_or_all() -> None:
     assert Sampler("a", 0).sampled(0, 1_000) == []
     assert Sampler("a", 1).sampled(0, 1_000) == list(range(1_000))
 
 
-def test_devices_that_take_turns_are_followed_alike() -> None:
+def test_devices_that_send_in_turn_are_sampled_equally() -> None:
     # Ten devices that send one after the other: to take every tenth message would show one of them alone.
     followed = Counter(number % 10 for number in Sampler("session", 0.1).sampled(0, 10_000))
     assert len(followed) == 10
@@ -118,7 +118,9 @@ assert not [name for name in sys.modules if name.startswith("opentelemetry.sdk")
     subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
 
 
-def test_a_collector_that_is_away_holds_nobody(free_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_collector_does_not_delay_the_exit(
+    free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{free_port}")
     with open_tracer("ingest", 1.0) as tracer:
         assert tracer is not None
