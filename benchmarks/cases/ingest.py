@@ -56,8 +56,7 @@ def ingest(
     machine = describe_machine(Path(tempfile.gettempdir()))
     city = BenchCity(datastreams=datastreams, each=10 if packs else 4, packs=packs)
     if one_by_one:
-        monkey = {"PAHO_PRIVATE_NAMES": ("_none",)}
-        vars(bulk_reading).update(monkey)
+        bulk_reading.PAHO_PRIVATE_NAMES = ("_none",)
     broker = WorkerProcess(
         "broker", serve_messages, IngestBrokerOptions(traffic=city.traffic, messages=messages, rate=rate)
     )

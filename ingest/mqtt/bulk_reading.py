@@ -35,7 +35,7 @@ Waiting lets more messages arrive for the batch. But other packets may have arri
 OnBatch: TypeAlias = Callable[[list[mqtt5.PublishPacket]], None]
 """Receives messages of QoS 0 and 1, in the order of their arrival."""
 
-PAHO_PRIVATE_NAMES = (
+PAHO_PRIVATE_NAMES: tuple[str, ...] = (
     "_sock",
     "_sock_recv",
     "_packet_read",

@@ -7,7 +7,7 @@ import os
 import signal
 import sqlite3
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from tests.support.pipelines.duty_loop import POLICY, duty_alarm, duty_incident,
 from tests.support.processes.role_process import RoleProcess
 from tests.support.receivers.mail_server import NotificationWebhook
 from tests.support.services.service_source import PARTITIONS
-from tests.support.waiting import wait_until
+from tests.support.waiting import until
 from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.instant import HOUR, SECOND
 from twin.model.duty import DutyPlan, EscalationPolicy, EscalationStep, NotificationChannel, encode_duty_plan
@@ -91,10 +91,6 @@ def run_by(plan: DutyPlan, broker: EmbeddedKafka, folder: Path, more: dict[str, 
     return RoleProcess(
         "alerting", settings, folder, command=("-m", "tests.support.processes.alerting_process", str(path))
     )
-
-
-async def until(holds: Callable[[], bool], what: Callable[[], object]) -> None:
-    await asyncio.to_thread(wait_until, holds, what, DEADLINE_S)
 
 
 def received(hook: NotificationWebhook) -> list[tuple[str, str]]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +18,7 @@ from tests.support.cities.noise_city import noise_city
 from tests.support.processes.role_process import RoleProcess
 from tests.support.receivers.mail_server import NotificationWebhook
 from tests.support.services.service_source import PARTITIONS
-from tests.support.waiting import wait_until
+from tests.support.waiting import until
 from twin.model.duty import DutyPlan, NotificationChannel
 from twin.wire.duty_messages import NOTIFICATIONS as NOTIFICATIONS_CODEC
 from twin.wire.messages import OBSERVATIONS as OBSERVATIONS_CODEC
@@ -28,10 +26,6 @@ from twin.wire.messages import OBSERVATIONS as OBSERVATIONS_CODEC
 DEADLINE_S = 60.0
 
 CLOSED, OPEN = "Town: no alarm gets through", "Town: alarms get through again"
-
-
-async def until(holds: Callable[[], bool], what: Callable[[], object]) -> None:
-    await asyncio.to_thread(wait_until, holds, what, DEADLINE_S)
 
 
 def watched_roles(

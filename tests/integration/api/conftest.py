@@ -26,6 +26,7 @@ from storage.model.model_source import ModelSource
 from storage.model.model_store import apply_plan, load_model
 from tests.integration.api.stored_city import StoredCity
 from tests.support.cities.city_builder import CityBuilder, plan_of
+from tests.support.cities.model_source import FakeModelSource
 from tests.support.receivers.live_stream_reader import LiveStreamReader
 from twin.instant import MINUTE
 from twin.model.city_model import CityModel
@@ -36,20 +37,6 @@ from twin.wire.messages import UPDATES, Update, UpdateBatch, partition_of
 PARTITIONS = 4
 ENTITIES = [f"city.{number}" for number in range(8)]
 DEADLINE_S = 20.0
-
-
-class FixedModelSource:
-    """A city model that never changes."""
-
-    def __init__(self, model: CityModel) -> None:
-        self._model = model
-
-    async def load(self) -> CityModel:
-        return self._model
-
-    async def watch(self) -> AsyncIterator[CityModel]:
-        await asyncio.Event().wait()
-        yield self._model
 
 
 @pytest.fixture
@@ -150,7 +137,7 @@ def start_api(model: CityModel, free_port: int) -> StartApi:
     async def start(
         bootstrap: str,
         model: CityModel = model,
-        models: FixedModelSource | ModelSource | None = None,
+        models: FakeModelSource | ModelSource | None = None,
         head_timeout_s: float = HEAD_TIMEOUT_S,
         body_timeout_s: float = BODY_TIMEOUT_S,
         **options: Any,
@@ -172,7 +159,7 @@ def start_api(model: CityModel, free_port: int) -> StartApi:
             head_timeout_s=head_timeout_s,
             body_timeout_s=body_timeout_s,
         )
-        serving = asyncio.create_task(serve(context, models or FixedModelSource(model)))
+        serving = asyncio.create_task(serve(context, models or FakeModelSource(model)))
         try:
             ready = asyncio.create_task(context.log_follower.ready.wait())
             async with asyncio.timeout(DEADLINE_S):

@@ -16,23 +16,12 @@ from api.live.live_view import ViewSeed
 from api.service import run, serve
 from api.settings import ApiSettings
 from runtime.clock import system_clock
+from tests.support.cities.model_source import FakeModelSource
 from twin.errors import ServiceError
 from twin.model.city_model import CityModel
 
 DEADLINE_S = 20.0
 AWAY = "postgresql://nobody@127.0.0.1:9/none"
-
-
-class _Models:
-    def __init__(self, model: CityModel) -> None:
-        self._model = model
-
-    async def load(self) -> CityModel:
-        return self._model
-
-    async def watch(self) -> Any:
-        await asyncio.Event().wait()
-        yield self._model
 
 
 async def _get(url: str) -> httpx.Response:
@@ -49,7 +38,7 @@ async def test_cancelling_the_role_ends_its_streams_at_once(
     kafka: str, model: CityModel, free_port: int
 ) -> None:
     settings = ApiSettings(city="city", kafka=kafka, port=free_port, database=AWAY)
-    role = asyncio.create_task(run(settings, _Models(model)))
+    role = asyncio.create_task(run(settings, FakeModelSource(model)))
     base = f"http://127.0.0.1:{free_port}"
     assert (await _get(f"{base}/v1/health/ready")).json()["status"] == "degraded"
     async with httpx.AsyncClient() as client, client.stream("GET", f"{base}/v1/live") as stream:
@@ -71,7 +60,9 @@ async def test_a_taken_port_is_an_error_that_says_what_to_do(
     server = await asyncio.start_server(lambda *_: None, "127.0.0.1", free_port)
     async with server:
         with pytest.raises(ServiceError, match="LIVETWIN_PORT"):
-            await run(ApiSettings(city="city", kafka=kafka, port=free_port, database=AWAY), _Models(model))
+            await run(
+                ApiSettings(city="city", kafka=kafka, port=free_port, database=AWAY), FakeModelSource(model)
+            )
 
 
 async def test_a_view_that_started_without_the_database_takes_it_in_when_it_is_back(
@@ -89,7 +80,7 @@ async def test_a_view_that_started_without_the_database_takes_it_in_when_it_is_b
 
     settings = ApiSettings(city="city", kafka=kafka, port=free_port, database=AWAY)
     context = create_context(settings, model, system_clock, CollectorRegistry(), seeds=seeds)
-    serving = asyncio.create_task(serve(context, _Models(model)))
+    serving = asyncio.create_task(serve(context, FakeModelSource(model)))
     try:
         await _get(f"http://127.0.0.1:{free_port}/v1/health/ready")
         assert len(context.hub.view) == 1

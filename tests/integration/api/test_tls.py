@@ -8,7 +8,6 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -18,23 +17,12 @@ from api.service import run
 from api.settings import ApiSettings
 from runtime.tls import TlsError
 from tests.support.brokers.certificate_authority import CertificateAuthority
+from tests.support.cities.model_source import FakeModelSource
 from twin.model.city_model import CityModel
 
 AWAY = "postgresql://nobody@127.0.0.1:9/none"
 DEADLINE_S = 20.0
 PATH = "/v1/health/live"
-
-
-class _Models:
-    def __init__(self, model: CityModel) -> None:
-        self._model = model
-
-    async def load(self) -> CityModel:
-        return self._model
-
-    async def watch(self) -> Any:
-        await asyncio.Event().wait()
-        yield self._model
 
 
 @pytest.fixture
@@ -56,7 +44,7 @@ async def served(
         tls_cert=identity.certificate,
         tls_key=identity.key,
     )
-    role = asyncio.create_task(run(settings, _Models(model)))
+    role = asyncio.create_task(run(settings, FakeModelSource(model)))
     trusted = ssl.create_default_context(cafile=authority.certificate_file)
     async with asyncio.timeout(DEADLINE_S), httpx.AsyncClient(verify=trusted) as client:
         while not await _ready(client, free_port):  # noqa: ASYNC110 - over HTTP there is no event
@@ -122,4 +110,4 @@ async def test_a_certificate_that_cannot_be_used_is_an_error_that_names_its_sett
 ) -> None:
     settings = ApiSettings(city="city", kafka=kafka, database=AWAY, tls_cert=tmp_path / "none.crt")
     with pytest.raises(TlsError, match=r"LIVETWIN_TLS_CERT, LIVETWIN_TLS_KEY: .*No such file"):
-        await run(settings, _Models(model))
+        await run(settings, FakeModelSource(model))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import threading
-import time
 import urllib.request
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
+
+from tests.support.waiting import wait_until
 
 DEADLINE_S = 90
 TOPIC = "livetwin/alkmaar/traffic-a9-1/observations"
@@ -22,15 +22,6 @@ LOG_MIB_MAX = 40
 GARBAGE_BYTES = 200_000
 GARBAGE_MESSAGES = 150
 OBSERVATIONS = 200
-
-
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    """Return once the condition holds; fail, saying what was waited for, when it does not in time."""
-    deadline = time.monotonic() + DEADLINE_S
-    look = threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {DEADLINE_S} s: {what}"
-        look.wait(0.1)
 
 
 def observations(start: int) -> list[tuple[str, bytes]]:
@@ -71,18 +62,26 @@ def test_a_log_that_is_too_long_is_recycled_and_nothing_is_lost(start_system: Ca
     system.wait_ready()
     before = system.ports["pids"]
     system.publish_all(observations(0))
-    wait_until(lambda: stored(system)[0] == list(range(OBSERVATIONS)), "the first observations are stored")
-    wait_until(lambda: count_of(system)[0] == OBSERVATIONS - 1, "the state follows")
+    wait_until(
+        lambda: stored(system)[0] == list(range(OBSERVATIONS)),
+        "the first observations are stored",
+        DEADLINE_S,
+    )
+    wait_until(lambda: count_of(system)[0] == OBSERVATIONS - 1, "the state follows", DEADLINE_S)
     _, revision = count_of(system)
 
     system.publish_all([(TOPIC, os.urandom(GARBAGE_BYTES)) for _ in range(GARBAGE_MESSAGES)])
     # Published while the log is drained and replaced: these wait in Mosquitto.
     system.publish_all(observations(OBSERVATIONS))
-    wait_until(lambda: system.ports["recycles"] >= 1, "the log is recycled")
+    wait_until(lambda: system.ports["recycles"] >= 1, "the log is recycled", DEADLINE_S)
 
     everything = list(range(2 * OBSERVATIONS))
-    wait_until(lambda: stored(system) == (everything, GARBAGE_MESSAGES), "all is stored, and once")
-    wait_until(lambda: count_of(system)[0] == 2 * OBSERVATIONS - 1, "the state goes on")
+    wait_until(
+        lambda: stored(system) == (everything, GARBAGE_MESSAGES),
+        "all is stored, and once",
+        DEADLINE_S,
+    )
+    wait_until(lambda: count_of(system)[0] == 2 * OBSERVATIONS - 1, "the state goes on", DEADLINE_S)
     assert count_of(system)[1] > revision
 
     after = system.ports["pids"]

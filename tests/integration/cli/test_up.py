@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import threading
-import time
 import urllib.request
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -17,20 +15,12 @@ import psycopg
 import pytest
 
 from cli.process.procfs import is_alive, processes_of_data_dir
+from tests.support.waiting import wait_until
 
 DEADLINE_S = 60
 ENTITY = "alkmaar.a9"
 TOPIC = "livetwin/alkmaar/traffic-a9-1/observations"
 BEFORE = datetime(2026, 11, 1, tzinfo=UTC)
-
-
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    """Return once the condition holds; fail, saying what was waited for, when it does not in time."""
-    deadline = time.monotonic() + DEADLINE_S
-    look = threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {DEADLINE_S} s: {what}"
-        look.wait(0.05)
 
 
 def observation(number: int) -> bytes:

@@ -14,30 +14,12 @@ from ingest.service import run
 from ingest.settings import IngestSettings
 from tests.support.brokers.kafka_reader import read_until
 from tests.support.brokers.mqtt_publisher import publish
+from tests.support.cities.model_source import FakeModelSource
 from tests.support.cities.small_cities import small_city
-from twin.model.city_model import CityModel
 from twin.model.observation import Observation
 from twin.wire.messages import OBSERVATIONS, MessageHeader, ObservationBatch, decode_headers, decode_payloads
 
 NOISE_TOPIC = "livetwin/town/noise-1/observations"
-
-
-class FakeModelSource:
-    """A city model that follows what it is told."""
-
-    def __init__(self) -> None:
-        self._model = small_city()
-        self._newer: asyncio.Queue[CityModel] = asyncio.Queue()
-
-    async def load(self) -> CityModel:
-        return self._model
-
-    async def watch(self) -> AsyncIterator[CityModel]:
-        while True:
-            yield await self._newer.get()
-
-    def publish_model(self, model: CityModel) -> None:
-        self._newer.put_nowait(model)
 
 
 @asynccontextmanager
@@ -45,7 +27,7 @@ async def running_ingest(
     mqtt: tuple[str, int], kafka: str, model: FakeModelSource | None = None, **settings: Any
 ) -> AsyncIterator[asyncio.Task[None]]:
     options = IngestSettings(mqtt_host=mqtt[0], mqtt_port=mqtt[1], kafka=kafka, **settings)
-    task = asyncio.create_task(run(options, model or FakeModelSource()))
+    task = asyncio.create_task(run(options, model or FakeModelSource(small_city())))
     try:
         yield task
     finally:

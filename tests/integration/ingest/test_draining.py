@@ -9,13 +9,14 @@ from ingest.settings import IngestSettings
 from tests.integration.ingest.ingest_role import (
     NOISE_TOPIC,
     SESSION_MARKER,
-    FakeModelSource,
     all_messages,
     native_payload,
     running_ingest,
 )
 from tests.support.brokers.kafka_reader import read_until
 from tests.support.brokers.mqtt_publisher import publish
+from tests.support.cities.model_source import FakeModelSource
+from tests.support.cities.small_cities import small_city
 
 SHARE = "town"
 DEADLINE_S = 60.0
@@ -26,7 +27,7 @@ async def retire(mqtt: tuple[str, int], kafka: str, name: str) -> None:
     options = IngestSettings(
         mqtt_host=mqtt[0], mqtt_port=mqtt[1], kafka=kafka, mqtt_client_id=name, mqtt_share=SHARE
     )
-    await asyncio.wait_for(run(options, FakeModelSource(), drain=True), DEADLINE_S)
+    await asyncio.wait_for(run(options, FakeModelSource(small_city()), drain=True), DEADLINE_S)
 
 
 async def kept(kafka: str, goal: int, timeout_s: float = DEADLINE_S) -> list[bytes]:

@@ -14,13 +14,13 @@ from ingest.pipeline.intake import REPLAYED_SEQUENCE
 from ingest.pipeline.publisher import new_producer
 from ingest.pipeline.quarantine_replay import new_replay_consumer
 from tests.integration.ingest.ingest_role import (
-    FakeModelSource,
     all_messages,
     all_observations,
     running_ingest,
 )
 from tests.support.brokers.kafka_reader import READ_TIMEOUT_S, read_until
 from tests.support.brokers.mqtt_publisher import publish
+from tests.support.cities.model_source import FakeModelSource
 from tests.support.cities.small_cities import small_city
 from tests.support.pipelines.intake import make_intake, make_message, noise_payload
 from twin.model.city_model import CityModel
@@ -89,7 +89,7 @@ async def test_messages_of_a_sensor_that_was_added_later_are_replayed_in_order_o
     mqtt: tuple[str, int], kafka: str
 ) -> None:
     originals = unassigned(20)
-    model = FakeModelSource()
+    model = FakeModelSource(small_city())
     async with running_ingest(mqtt, kafka, model):
         # Asked for just before ingest knows of the sensor, as who adds it and replays at once does.
         await ask(kafka, [QUARANTINE.encode(one) for one in originals])
@@ -109,7 +109,7 @@ async def test_messages_of_a_sensor_that_was_added_later_are_replayed_in_order_o
 
 async def test_a_second_replay_creates_only_duplicates(mqtt: tuple[str, int], kafka: str) -> None:
     (original,) = unassigned(1)
-    model = FakeModelSource()
+    model = FakeModelSource(small_city())
     model.publish_model(with_noise_9())
     async with running_ingest(mqtt, kafka, model):
         await ask(kafka, [QUARANTINE.encode(original)] * 2)
@@ -139,7 +139,7 @@ async def test_an_unreadable_request_does_not_block_the_next(
     unreadable: bytes, mqtt: tuple[str, int], kafka: str
 ) -> None:
     (original,) = unassigned(1)
-    model = FakeModelSource()
+    model = FakeModelSource(small_city())
     model.publish_model(with_noise_9())
     async with running_ingest(mqtt, kafka, model):
         await ask(kafka, [unreadable, QUARANTINE.encode(original)])

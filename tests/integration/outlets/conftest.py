@@ -17,7 +17,6 @@ from outlets.settings import OutletSettings
 from runtime.kafka.topics import create_topics, partition_counts
 from tests.integration.api.conftest import (
     PARTITIONS,
-    FixedModelSource,
     api,
     log,
     model,
@@ -26,6 +25,7 @@ from tests.integration.api.conftest import (
     stored,
 )
 from tests.integration.outlets.webhook_system import FAST_RETRIES, LOOPBACK, WebhookSystem
+from tests.support.cities.model_source import FakeModelSource
 from twin.model.city_model import CityModel
 
 __all__ = ["api", "log", "model", "open_log_fixture", "start_api", "stored"]
@@ -53,7 +53,7 @@ def start_outlets(model: CityModel) -> StartOutlets:
             }
         )
         registry = CollectorRegistry()
-        serving = asyncio.create_task(run_with_model(settings, model, FixedModelSource(model), registry))
+        serving = asyncio.create_task(run_with_model(settings, model, FakeModelSource(model), registry))
         try:
             yield registry
         finally:
