@@ -238,9 +238,9 @@ async def test_a_link_acknowledges_by_its_button_alone(
         assert (await api.client.get(PATH)).json()["state"] == "unacknowledged"
         pressed = await api.client.post(path)
         assert pressed.status_code == 200
-        assert "Er staat nu dat u ervan weet" in pressed.text
+        assert "Uw bevestiging is vastgelegd" in pressed.text
         alarm = (await api.client.get(PATH, headers=KEY)).json()
         assert (alarm["state"], alarm["acknowledgedBy"]) == ("acknowledged", "duty-officer-water")
         again = await api.client.post(path)
-        assert "Er wacht niets meer" in again.text
+        assert "Er wacht geen alarm meer" in again.text
         assert "<button>" not in again.text

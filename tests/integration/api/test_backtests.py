@@ -115,7 +115,7 @@ async def test_what_cannot_be_tested_is_told_and_only_to_operators(
         (asked("none"), "the city has no rule 'none'"),
         (asked("bad-air", compareWith=7), "has no version 7"),
         (asked("bad-air", start="2026-01-05"), "RFC 3339"),
-        (asked("bad-air", end=at(0)), "its end is after its start"),
+        (asked("bad-air", end=at(0)), "expected an end after its start"),
         (asked("bad-air", start="2020-01-01T00:00:00Z"), "at most 366 days"),
         (asked(rule(onDelay="soon", when={"value": "pm99"})), "/rule/onDelay"),
     ):

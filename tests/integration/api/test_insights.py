@@ -41,10 +41,10 @@ async def test_an_unknown_device_shows_up_with_the_sensor_that_it_would_be(
     assert [one["payload"] for one in device["messages"]] == [None] * 3
     assert base64.b64decode(shown["messages"][0]["payload"]) == payload
     assert device["assign"]["sensorsYaml"] == (
-        "  - id: <a name of yours>\n"
+        "  - id: <your name for the sensor>\n"
         '    feed: "native"\n'
         '    device: "new-1"\n'
-        "    entity: <id of what it measures>\n"
+        "    entity: <id of the measured entity>\n"
         "    interval: PT10M\n"
         "    observes:\n"
         '      - {property: pm2_5, field: "pm2_5", unit: "ug/m3"}\n'
