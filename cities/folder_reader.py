@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from cities.duty.reader import read_duty
+from cities.duty.routes_file import read_duty
 from cities.files.faults import CityError, CityFault
 from cities.files.items import Items, read_items, read_only_item, suggestion
 from cities.files.schema import (

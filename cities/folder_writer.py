@@ -11,7 +11,7 @@ import yaml
 from pydantic.alias_generators import to_camel
 
 from cities.duration import format_duration
-from cities.duty import writer
+from cities.duty.routes_file import roster_files, routes_document
 from cities.model.properties import base_of, changed_fields, own_properties
 from cities.model.sensors import conversion_or_identity, personal_by_feed
 from cities.rules.document import rule_document
@@ -69,7 +69,7 @@ def write_city(model: CityModel, folder: Path) -> tuple[Path, ...]:
         if maintenance
         else {},
         "rules.yaml": {"rules": [_rule_item(one, model) for one in rules]} if rules else {},
-        "routes.yaml": writer.routes_document(model.duty),
+        "routes.yaml": routes_document(model.duty),
     }
     written = []
     for name, content in files.items():
@@ -79,7 +79,7 @@ def write_city(model: CityModel, folder: Path) -> tuple[Path, ...]:
             written.append(path)
         else:
             path.unlink(missing_ok=True)
-    rosters = writer.roster_files(model.duty)
+    rosters = roster_files(model.duty)
     for name, text in rosters.items():
         _write_text(folder / name, text)
         written.append(folder / name)

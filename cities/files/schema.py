@@ -61,7 +61,9 @@ class Item(BaseModel):
 
         `document` will have the fields that differ from their default, and those in `always`.
         """
-        defaults = {name: field.get_default() for name, field in cls.model_fields.items()}
+        defaults = {
+            name: field.get_default(call_default_factory=True) for name, field in cls.model_fields.items()
+        }
         written = {name: value for name, value in fields.items() if name in always or value != defaults[name]}
         return cast(Self, cls.model_construct(**written))
 

@@ -1,6 +1,6 @@
 """The duty plan of a city, as data: who is notified of which incident, how, and who follows.
 
-`cities.duty.reader` reads it from routes.yaml and roster.ics; the duty loop in `alerting` follows it. All
+`cities.duty.routes_file` reads it from routes.yaml and roster.ics; the duty loop in `alerting` follows it. All
 durations are microseconds. It holds no secrets: an address or URL refers to them as `${NAME}`.
 """
 

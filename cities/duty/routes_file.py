@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cities.duration import format_duration
 from cities.duty.channel_url import channel_faults, needs_address
-from cities.duty.roster_calendar import CALENDAR_BYTES_MAX, calendar_faults
-from cities.duty.schema import (
+from cities.duty.items import (
     POLICY_MAX,
     ChannelItem,
     ContactItem,
     PolicyItem,
     QuietHoursItem,
     RouteItem,
-    StepItem,
     TeamItem,
     WatchdogItem,
+    roster_file,
 )
+from cities.duty.roster_calendar import CALENDAR_BYTES_MAX, calendar_faults
 from cities.files.faults import CityFault, describe_value
 from cities.files.items import Items, read_section, suggestion, validate_item
 from cities.files.yaml_document import Location, YamlDocument
 from cities.model.entities import ReferenceCheck
-from twin.alarms.severity import severity_of
 from twin.model.duty import (
     Contact,
     DutyPlan,
-    DutyTeam,
-    EscalationPolicy,
-    EscalationStep,
-    IncidentRoute,
-    NotificationChannel,
-    QuietHours,
 )
 
 KEYS = ("channels", "contacts", "teams", "policies", "quietHours", "routes", "watchdog")
@@ -53,7 +46,7 @@ def read_duty(
             sections.channels.add_fault((*location, "url"), message)
     check_references(sections, areas)
     faults: list[CityFault] = []
-    contacts = tuple(_contact(one.item) for one in sections.contacts.placed)
+    contacts = tuple(contact.item.read() for contact in sections.contacts.placed)
     # Contacts with a fault are known, too: who names them in a roster makes no second fault.
     named = contacts + tuple(
         Contact(id=one, name=one) for one in sections.contacts.ids - {each.id for each in contacts}
@@ -61,17 +54,38 @@ def read_duty(
     rosters = read_rosters(folder, sections.teams, named, faults)
     watchdog = sections.watchdog
     plan = DutyPlan(
-        channels=tuple(
-            NotificationChannel(id=one.item.id, url=one.item.url) for one in sections.channels.placed
-        ),
+        channels=tuple(channel.item.read() for channel in sections.channels.placed),
         contacts=contacts,
-        teams=tuple(_team(one.item, rosters.get(one.item.roster or "", "")) for one in sections.teams.placed),
-        policies=tuple(_policy(one.item) for one in sections.policies.placed),
-        quiet_hours=tuple(_quiet_hours(one.item) for one in sections.quiet_hours.placed),
-        routes=tuple(_route(one.item) for one in sections.routes.placed),
+        teams=tuple(
+            team.item.read(rosters.get(team.item.roster or "", "")) for team in sections.teams.placed
+        ),
+        policies=tuple(policy.item.read() for policy in sections.policies.placed),
+        quiet_hours=tuple(quiet_hours.item.read() for quiet_hours in sections.quiet_hours.placed),
+        routes=tuple(route.item.read() for route in sections.routes.placed),
         watchdog=None if watchdog is None else (watchdog.channel, watchdog.address),
     )
     return plan, [*faults, *(fault for part in sections.all() for fault in part.faults)]
+
+
+def routes_document(plan: DutyPlan) -> dict[str, Any]:
+    """Return the content of routes.yaml; empty without a plan. Overrides of the roster are not part of it."""
+    content: dict[str, Any] = {
+        "channels": [ChannelItem.write(channel).document() for channel in plan.channels],
+        "contacts": [ContactItem.write(contact).document() for contact in plan.contacts],
+        "teams": [TeamItem.write(team).document() for team in plan.teams],
+        "policies": [PolicyItem.write(policy).document() for policy in plan.policies],
+        "quietHours": [QuietHoursItem.write(quiet_hours).document() for quiet_hours in plan.quiet_hours],
+        "routes": [RouteItem.write(route).document() for route in plan.routes],
+    }
+    if plan.watchdog is not None:
+        channel, address = plan.watchdog
+        content["watchdog"] = WatchdogItem.of(channel=channel, address=address).document()
+    return {key: value for key, value in content.items() if value}
+
+
+def roster_files(plan: DutyPlan) -> dict[str, str]:
+    """Return the rosters, each as the text that was read, by file name."""
+    return {roster_file(team): team.calendar for team in plan.teams if team.calendar}
 
 
 def _sections(document: YamlDocument) -> DutySections:
@@ -97,47 +111,6 @@ def _sections(document: YamlDocument) -> DutySections:
         routes=read_section(document, "routes", RouteItem),
         watchdog=watchdog,
         other=rest,
-    )
-
-
-def _contact(item: ContactItem) -> Contact:
-    return Contact(id=item.id, name=item.name, language=item.language, addresses=item.addresses)
-
-
-def _team(item: TeamItem, calendar: str) -> DutyTeam:
-    return DutyTeam(id=item.id, name=item.name, members=tuple(item.members), calendar=calendar)
-
-
-def _step(item: StepItem) -> EscalationStep:
-    return EscalationStep(
-        notify=item.notify, channels=tuple(item.channels), wait=item.wait, contact=item.contact or ""
-    )
-
-
-def _policy(item: PolicyItem) -> EscalationPolicy:
-    return EscalationPolicy(
-        id=item.id,
-        steps=tuple(map(_step, item.steps)),
-        group_wait=item.group_wait,
-        group_interval=item.group_interval,
-        repeat=item.repeat,
-        remind=item.remind,
-    )
-
-
-def _quiet_hours(item: QuietHoursItem) -> QuietHours:
-    intervals = tuple(interval for times in item.times for interval in times.to_intervals())
-    return QuietHours(up_to=severity_of(item.up_to), intervals=intervals)
-
-
-def _route(item: RouteItem) -> IncidentRoute:
-    return IncidentRoute(
-        severities=tuple(map(severity_of, item.severities or ())),
-        themes=tuple(item.themes or ()),
-        within=tuple(item.within or ()),
-        causes=tuple(item.causes or ()),
-        team=item.team,
-        policy=item.policy,
     )
 
 
@@ -255,24 +228,12 @@ def _members(policy: str, sections: DutySections) -> set[str | None]:
 def _check_covered(routes: Items[RouteItem]) -> None:
     """Tell each route that never counts, because everything that fits it fits an earlier one."""
     for index, one in enumerate(routes.placed):
-        earlier = next((each for each in routes.placed[:index] if _covers(each.item, one.item)), None)
+        earlier = next((each for each in routes.placed[:index] if each.item.covers(one.item)), None)
         if earlier is not None and routes.document is not None:
             line = routes.document.line(earlier.location)
             routes.add_fault(
                 one.location, f"never counts: everything that fits it fits the route in line {line}"
             )
-
-
-def _covers(first: RouteItem, second: RouteItem) -> bool:
-    pairs: Iterator[tuple[Iterable[str] | None, Iterable[str] | None]] = iter(
-        (
-            (first.severities, second.severities),
-            (first.themes, second.themes),
-            (first.within, second.within),
-            (first.causes, second.causes),
-        )
-    )
-    return all(wide is None or (narrow is not None and set(narrow) <= set(wide)) for wide, narrow in pairs)
 
 
 # The roster files of a city folder: read as they are, and every fault in them told with its line.
