@@ -1,7 +1,7 @@
-"""City folders: a city as data, read, cross-checked as a whole, and written back.
+"""City folders: a city as YAML data, read, cross-checked as a whole, and written back.
 
-What lives here: the layout of the YAML files, the reading that tells every fault at once with file and line,
-the export, and the folder of the first city. What may not: the database, the clock, knowledge of decoders.
+Here are the layout of the files, a reader that reports every fault with file and line, the export, and the
+folder of the first city. Not here: the database, the clock, and the decoders.
 """
 
 from __future__ import annotations
@@ -10,5 +10,5 @@ from pathlib import Path
 
 
 def default_city() -> Path:
-    """Return the folder of the city that comes with LiveTwin."""
+    """Return the folder of the city that LiveTwin contains."""
     return Path(__file__).parent / "alkmaar"

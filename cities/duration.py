@@ -1,4 +1,4 @@
-"""Exact ISO 8601 durations: weeks to seconds; no months, which have no fixed length."""
+"""Exact ISO 8601 durations: weeks to seconds, without months and years, whose length varies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MONTHS = re.compile(r"P(?:\d+Y)?(?:\d+M)?(?:\d+D)?(?:T.*)?")
 
 
 def parse_duration(text: str) -> Duration:
-    """Return the duration that an ISO 8601 text says. Raises ValueError.
+    """Return the duration of an ISO 8601 text. Raises ValueError.
 
     >>> parse_duration("PT10M") == 10 * MINUTE, parse_duration("PT2.5S")
     (True, 2500000)
@@ -37,7 +37,7 @@ def parse_duration(text: str) -> Duration:
 
 
 def format_duration(duration: Duration) -> str:
-    """Return the ISO 8601 text of a duration that is not negative; `parse_duration` gives it back exactly.
+    """Return the ISO 8601 text of a duration of 0 or more; `parse_duration` inverts it exactly.
 
     >>> format_duration(10 * MINUTE), format_duration(90 * SECOND), format_duration(DAY), format_duration(0)
     ('PT10M', 'PT1M30S', 'P1D', 'PT0S')

@@ -1,4 +1,4 @@
-"""Extending a city by one sensor: by the checks that its folder would go through."""
+"""Adding one sensor to a city, with the checks of its folder."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ SENSORS = "sensors.yaml"
 
 
 def with_sensor(model: CityModel, item: Mapping[str, Any]) -> CityPlan:
-    """Return the plan of the city with one sensor more; `item` is what sensors.yaml would say of it.
+    """Return the plan of the city with one more sensor; `item` is its entry in sensors.yaml.
 
-    Writes the city into a temporary folder and reads it again, so it blocks for a moment. Raises CityError
-    with every fault that the sensor brings, `file` being `sensors.yaml`. The plan says nothing of rules.
+    Writes the city into a temporary folder and reads it again, so the call blocks. Raises CityError with
+    every fault of the sensor, `file` being `sensors.yaml`. The plan has no rules.
     """
     with TemporaryDirectory(prefix="livetwin-city-") as name:
         folder = Path(name)

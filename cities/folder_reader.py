@@ -1,4 +1,4 @@
-"""A city folder read as a whole: every file parsed, every item validated, everything cross-checked."""
+"""The reader of city folders: parses every file, validates every item, and cross-checks everything."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ DUTY_FILE = "routes.yaml"
 
 
 def read_city(path: Path) -> CityPlan:
-    """Return what a city folder asks for. Raises CityError with every fault of the folder at once."""
+    """Return the plan of a city folder. Raises CityError with every fault of the folder."""
     reading = _Reading(path)
     with _collector_paused():
         plan = reading.plan()
@@ -60,7 +60,7 @@ def read_city(path: Path) -> CityPlan:
 
 @contextmanager
 def _collector_paused() -> Iterator[None]:
-    """Pause the cyclic garbage collector: half a million living YAML nodes cost it more than the parsing."""
+    """Pause the cyclic garbage collector: with half a million YAML nodes it takes longer than the parsing."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -127,7 +127,7 @@ class _Reading:
         return replace(plan, rules=own_rules, duty=duty) if plan is not None and not self.faults else None
 
     def _check_names(self) -> None:
-        """Tell files that nobody would read: most often a slip of the pen."""
+        """Report files that no reader knows: most often a misspelt name."""
         names = (*REQUIRED_FILES, *OPTIONAL_FILES, DUTY_FILE)
         for file in sorted(self.folder.iterdir()):
             if file.suffix.lower() in (".yaml", ".yml") and file.name not in names:

@@ -1,4 +1,4 @@
-"""A city model written as a city folder: the same model gives the same bytes, and reads back as it was."""
+"""The writer of city folders: the same model gives the same bytes, and reads back as it was."""
 
 from __future__ import annotations
 
@@ -44,10 +44,9 @@ _Dumper.add_representer(
 
 
 def write_city(model: CityModel, folder: Path) -> tuple[Path, ...]:
-    """Write the model's files into a folder, which is made if need be; return the files.
+    """Write the model's files into a folder, which is created if needed; return the files.
 
-    An earlier optional file goes when the model has nothing to write there; files of other features stay.
-    Raises OSError.
+    Optional files that the model has no content for are removed; other files stay. Raises OSError.
     """
     folder.mkdir(parents=True, exist_ok=True)
     city = model.city
@@ -95,14 +94,14 @@ def _write(path: Path, content: dict[str, Any]) -> None:
 
 
 def _write_text(path: Path, text: str) -> None:
-    # Renamed into place, so that a reader or a crash never sees half a file.
+    # The rename is atomic, so a reader or a crash never sees half a file.
     part = path.with_name(path.name + ".part")
     part.write_bytes(text.encode())
     part.replace(path)
 
 
 def _tree(entities: Iterable[Entity]) -> Iterator[Entity]:
-    """Yield areas before what lies in them, siblings by id."""
+    """Yield areas before the entities in them, siblings by id."""
     descending = sorted(entities, key=lambda one: one.id, reverse=True)
     known = {one.id for one in descending}
     children: dict[str | None, list[Entity]] = {}
@@ -166,26 +165,26 @@ def _observed(stream: Datastream, sensor: Sensor, model: CityModel) -> _Flow:
     return item
 
 
-def _property(one: ObservedProperty) -> dict[str, Any]:
-    item: dict[str, Any] = {"name": one.name}
-    if one.name not in BUILT_IN_PROPERTIES:
+def _property(property: ObservedProperty) -> dict[str, Any]:
+    item: dict[str, Any] = {"name": property.name}
+    if property.name not in BUILT_IN_PROPERTIES:
         item.update(
-            unit=one.unit,
-            theme=one.theme,
-            minimum=one.minimum,
-            maximum=one.maximum,
-            combination=one.combination,
-            aggregation=one.aggregation,
+            unit=property.unit,
+            theme=property.theme,
+            minimum=property.minimum,
+            maximum=property.maximum,
+            combination=property.combination,
+            aggregation=property.aggregation,
         )
-    base = base_of(one)
+    base = base_of(property)
     for key in ("quality", "retention"):
-        named = changed_fields(getattr(one, key), getattr(base, key))
+        named = changed_fields(getattr(property, key), getattr(base, key))
         if named:
             item[key] = {to_camel(name): _rule(name, value) for name, value in named.items()}
-    if one.roll_up != base.roll_up:
-        item["rollUp"] = one.roll_up
-    if one.wraps_at != base.wraps_at:
-        item["wrapsAt"] = one.wraps_at
+    if property.roll_up != base.roll_up:
+        item["rollUp"] = property.roll_up
+    if property.wraps_at != base.wraps_at:
+        item["wrapsAt"] = property.wraps_at
     return item
 
 
@@ -205,21 +204,25 @@ def _rule(name: str, value: Any) -> Any:
             return format_duration(value) if name in _DURATIONS else value
 
 
-def _calibration(one: Calibration) -> dict[str, Any]:
-    item: dict[str, Any] = {"sensor": one.sensor, "property": one.property, **_times(one.start, one.end)}
-    if one.gain != 1.0:
-        item["gain"] = one.gain
-    if one.offset:
-        item["offset"] = one.offset
-    if one.note:
-        item["note"] = one.note
+def _calibration(calibration: Calibration) -> dict[str, Any]:
+    item: dict[str, Any] = {
+        "sensor": calibration.sensor,
+        "property": calibration.property,
+        **_times(calibration.start, calibration.end),
+    }
+    if calibration.gain != 1.0:
+        item["gain"] = calibration.gain
+    if calibration.offset:
+        item["offset"] = calibration.offset
+    if calibration.note:
+        item["note"] = calibration.note
     return item
 
 
-def _maintenance(one: Maintenance) -> dict[str, Any]:
-    item: dict[str, Any] = {"sensor": one.sensor, **_times(one.start, one.end)}
-    if one.note:
-        item["note"] = one.note
+def _maintenance(maintenance: Maintenance) -> dict[str, Any]:
+    item: dict[str, Any] = {"sensor": maintenance.sensor, **_times(maintenance.start, maintenance.end)}
+    if maintenance.note:
+        item["note"] = maintenance.note
     return item
 
 

@@ -14,7 +14,7 @@ from cities.files.items import suggestion
 
 OWN_SCHEME = "livetwin"
 LOG_URL = "livetwin://log"
-"""The channel that tells nobody: its messages go into the log of the role."""
+"""A channel that notifies no person: its messages go to the role's log."""
 
 ADDRESS = "{address}"
 
@@ -22,20 +22,20 @@ _SECRET = re.compile(r"\$\{[A-Z][A-Z0-9_]*\}")
 _BRACES = re.compile(r"\$?\{[^}]*\}?|\$\w+")
 _TOKEN = re.compile(r"\\\{(\w+)\\\}")
 
-# What the last part of a path or a list of targets may be; every other part stops at the next separator.
+# Tokens that may contain separators: paths and lists of targets.
 _LONG_TOKENS = frozenset({"targets", "path", "fullpath"})
 _SECRET_WORDS = ("pass", "secret", "token", "key", "auth", "pwd")
 
 
 def channel_faults(url: str) -> Iterator[str]:
-    """Yield what is wrong with the URL of a channel."""
+    """Yield the faults of a channel's URL."""
     for braces in _BRACES.findall(url):
         if braces != ADDRESS and not _SECRET.fullmatch(braces):
-            # What it is, is not told: it may be a password.
+            # The text is left out of the message: it may be a password.
             yield f"has a $ or brace that is neither {ADDRESS} nor a secret's name such as ${{MAIL_PASSWORD}}"
             return
     if _SECRET.fullmatch(url):
-        return  # The whole URL is a secret; the alerting role tells if it is no good.
+        return  # The whole URL is a secret; the alerting role reports a wrong one.
     scheme, separator, rest = url.partition("://")
     if not separator:
         yield f"found no scheme, expected an apprise URL such as mailtos://… or {LOG_URL}"
@@ -55,7 +55,7 @@ def channel_faults(url: str) -> Iterator[str]:
 
 
 def needs_address(url: str) -> bool:
-    """Whether a channel reaches nobody without the contact's own address."""
+    """Whether a channel needs the address of a contact."""
     return ADDRESS in url
 
 
@@ -65,9 +65,9 @@ def _schemes() -> frozenset[str]:
 
 
 def _written_secrets(scheme: str, rest: str) -> set[str]:
-    """Return what of a URL is private, as apprise knows it, and is written out."""
+    """Return the private parts of a URL, as apprise knows them, that are written out."""
     plugin: Any = N_MGR[scheme]
-    private = {name for name, one in plugin.template_tokens.items() if one.get("private")}
+    private = {name for name, token in plugin.template_tokens.items() if token.get("private")}
     path = rest.partition("?")[0].rstrip("/")
     found = {
         name
@@ -83,11 +83,11 @@ def _written_secrets(scheme: str, rest: str) -> set[str]:
 
 
 def _is_private(name: str, plugin: Any, private: set[str]) -> bool:
-    told = plugin.template_args.get(name, {})
-    alias = told.get("alias_of", ())
+    argument = plugin.template_args.get(name, {})
+    alias = argument.get("alias_of", ())
     aliases = {alias} if isinstance(alias, str) else set(alias)
     return bool(
-        told.get("private") or aliases & private or any(word in name.lower() for word in _SECRET_WORDS)
+        argument.get("private") or aliases & private or any(word in name.lower() for word in _SECRET_WORDS)
     )
 
 

@@ -1,7 +1,8 @@
-"""Rosters as iCalendar (RFC 5545): what is wrong with one, and who is named when.
+"""Rosters as iCalendar (RFC 5545): their faults, and the people whom they name at a time.
 
-Recurrence, exceptions, moved occurrences and time zones are `icalendar`'s and `recurring_ical_events`'. A
-duration is nominal: a week from Monday 08:00 ends on Monday 08:00, also where the clock was put back between.
+`icalendar` and `recurring_ical_events` handle recurrence, exceptions, moved occurrences and time zones. A
+duration is nominal: a week from Monday 08:00 ends on Monday 08:00, also if the clock was put back in between.
+A roster does not accept everything in RFC 5545, such as events more often than daily.
 """
 
 from __future__ import annotations
@@ -18,15 +19,25 @@ import recurring_ical_events
 from twin.instant import DAY, Instant, from_datetime, to_datetime
 from twin.model.duty import Contact
 
+Event: TypeAlias = Any
+"""An `icalendar.Event`. Its typed access returns a union of all value types, hence Any."""
+
+YEAR_MIN = 1970
+
+_ONCE = ("UID", "DTSTART", "DTEND", "DURATION", "RRULE", "RECURRENCE-ID", "SUMMARY")
+_FREQUENCIES = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
+_KINDS = {date: "date, with or without a time", timedelta: "duration such as PT12H"}
+_TOO_OFTEN = ("BYHOUR", "BYMINUTE", "BYSECOND")
+
 # A year of shifts of a team of ten, each an event of its own, is 400 kB.
 CALENDAR_BYTES_MAX = 1024 * 1024
 EVENTS_MAX = 1_000
-# Of those, events with a rule: each is at most one duty a day, and all of a span are made at once.
+# Events with a rule: each has at most one shift a day, and all shifts of a span are created at once.
 REPEATING_MAX = 100
-# Dates that are listed one by one, and dates that are left out.
+# Listed dates, and excluded dates.
 DATES_MAX = 1_000
 
-# Occurrences are made and kept by spans that start at whole multiples of this.
+# Occurrences are computed and cached by spans that start at whole multiples of this.
 _SPAN = 28 * DAY
 # Leap days come at least each eight years.
 _REPEATS_YEARS = 8
@@ -36,7 +47,7 @@ _SPANS_MAX = 256
 
 
 class CalendarFault(NamedTuple):
-    """One thing that is wrong with a calendar."""
+    """One fault of a calendar."""
 
     line: int  #: counted from 1
     message: str
@@ -47,16 +58,16 @@ class RosterShift(NamedTuple):
 
     start: Instant
     end: Instant
-    named: tuple[str, ...]  #: what may be a contact, in the order in which it counts
+    named: tuple[str, ...]  #: labels of contacts, in order of precedence
 
 
 def calendar_faults(text: str, contacts: Iterable[Contact]) -> list[CalendarFault]:
-    """Return everything that is wrong with a calendar whose events name `contacts`."""
+    """Return the faults of a calendar whose events name `contacts`."""
     if len(text.encode()) > CALENDAR_BYTES_MAX:
         return [CalendarFault(1, f"found a larger calendar, expected at most {CALENDAR_BYTES_MAX} bytes")]
     try:
         calendar = icalendar.Calendar.from_ical(text)
-    except Exception as error:  # the library raises anything at what it cannot read
+    except Exception as error:  # the library raises many types of errors
         return [CalendarFault(1, f"found no iCalendar (RFC 5545): {_short(error)}")]
     if calendar.name != "VCALENDAR":
         return [CalendarFault(1, f"found {calendar.name}, expected BEGIN:VCALENDAR")]
@@ -81,7 +92,7 @@ def calendar_faults(text: str, contacts: Iterable[Contact]) -> list[CalendarFaul
 
 
 def _too_many(events: Sequence[Event]) -> Iterator[str]:
-    events = [one for one in events if not one.errors]  # those tell their own
+    events = [one for one in events if not one.errors]  # those have faults of their own
     repeating = sum("RRULE" in one for one in events)
     if repeating > REPEATING_MAX:
         yield f"found {repeating} events with an RRULE, expected at most {REPEATING_MAX}"
@@ -104,18 +115,18 @@ def _recurrence_faults(text: str, events: Sequence[Event]) -> Iterator[CalendarF
                 yield CalendarFault(line, message)
                 return
         roster_shifts(text, 0, _SPAN)
-    except Exception as error:  # the libraries raise anything at what they cannot repeat
+    except Exception as error:  # the libraries raise many types of errors
         yield CalendarFault(1, f"found events that cannot be repeated: {_short(error)}")
 
 
 def _repeats(event: Event) -> bool:
-    """Whether a rule without an end soon repeats its event: one that never does is searched to year 9999."""
+    """Whether a rule repeats its event soon: a rule that never does is searched up to the year 9999."""
     rule = dict(event["RRULE"])
     if "UNTIL" in rule or rule.pop("COUNT", None) == [1]:
         return True
     start = event["DTSTART"].dt
     alone = icalendar.Event({name: event[name] for name in ("UID", "DTSTART", "DTEND") if name in event})
-    # A month first: a rule for each day has three thousand duties in eight years, and two are enough.
+    # A month first: a daily rule has three thousand shifts in eight years, and two are enough.
     for days in (32, _REPEATS_YEARS * 366):
         end = start + timedelta(days=days)
         alone["RRULE"] = icalendar.vRecur({**rule, "UNTIL": [end]})
@@ -127,7 +138,7 @@ def _repeats(event: Event) -> bool:
 
 
 def roster_shifts(text: str, start: Instant, end: Instant) -> tuple[RosterShift, ...]:
-    """Return the occurrences that overlap a time, by start; of a calendar without faults."""
+    """Return the shifts that overlap a time span, by start; for a calendar without faults."""
     found = {
         one for span in range(start // _SPAN, (end - 1) // _SPAN + 1) for one in _duties_of_span(text, span)
     }
@@ -135,7 +146,7 @@ def roster_shifts(text: str, start: Instant, end: Instant) -> tuple[RosterShift,
 
 
 def contact_names(contacts: Iterable[Contact]) -> dict[str, str]:
-    """Return contact ids by all that an event may call them, in small letters; ids count before names."""
+    """Return contact ids by all labels that an event may have, in lower case; ids precede names."""
     listed = tuple(contacts)
     names = {address.casefold(): one.id for one in listed for address in one.addresses.values()}
     names |= {one.name.casefold(): one.id for one in listed}
@@ -151,7 +162,7 @@ def _calendar(text: str) -> tuple[Any, tzinfo]:
 @lru_cache(maxsize=_SPANS_MAX)
 def _duties_of_span(text: str, span: int) -> tuple[RosterShift, ...]:
     query, zone = _calendar(text)
-    # A day more on both sides: days without a time are not those of UTC.
+    # A day more on both sides: dates without a time are local, not UTC.
     occurrences = query.between(to_datetime(span * _SPAN - DAY), to_datetime((span + 1) * _SPAN + DAY))
     return tuple(
         RosterShift(_instant(one["DTSTART"].dt, zone), _instant(one["DTEND"].dt, zone), contact_labels(one))
@@ -167,7 +178,7 @@ def _instant(moment: date, zone: tzinfo) -> Instant:
 
 
 def _zone(calendar: icalendar.Calendar) -> tuple[tzinfo | None, str]:
-    """Return the zone of times that name none, and what is wrong with it."""
+    """Return the zone of times that name none, and its fault."""
     name = str(calendar.get("X-WR-TIMEZONE", ""))
     try:
         return (ZoneInfo(name), "") if name else (None, "")
@@ -185,21 +196,8 @@ def _short(error: Exception) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__
 
 
-# One event of a roster: whom it names, and what a roster does not take of RFC 5545.
-
-Event: TypeAlias = Any
-"""An `icalendar.Event`. Its typed access gives a union of all values that there are, hence Any."""
-
-YEAR_MIN = 1970
-
-_ONCE = ("UID", "DTSTART", "DTEND", "DURATION", "RRULE", "RECURRENCE-ID", "SUMMARY")
-_FREQUENCIES = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
-_KINDS = {date: "date, with or without a time", timedelta: "duration such as PT12H"}
-_TOO_OFTEN = ("BYHOUR", "BYMINUTE", "BYSECOND")
-
-
 def contact_labels(event: Event) -> tuple[str, ...]:
-    """Return what may name the contact: name and address of each ATTENDEE; without one, the SUMMARY."""
+    """Return the labels of the contact: name and address of each ATTENDEE; without one, the SUMMARY."""
     found = event.get("ATTENDEE", [])
     attendees = found if isinstance(found, list) else [found]
     if not attendees:
@@ -215,13 +213,13 @@ def _address(uri: str) -> str:
 
 
 def event_faults(event: Event, *, has_zone: bool) -> Iterator[str]:
-    """Yield what is wrong with an event; `has_zone` says that its calendar names a zone for plain times."""
+    """Yield the faults of an event; `has_zone`: its calendar has a zone for times without one."""
     for name, message in event.errors:
         yield f"{name or 'line'}: {message}"
-    twice = [name for name in _ONCE if isinstance(event.get(name), list)]
-    for name in twice:
+    repeated = [name for name in _ONCE if isinstance(event.get(name), list)]
+    for name in repeated:
         yield f"{name}: found it more than once, expected it once"
-    if event.errors or twice:
+    if event.errors or repeated:
         return
     for name in ("UID", "DTSTART"):
         if name not in event:
@@ -253,7 +251,7 @@ def _time_faults(event: Event, has_zone: bool) -> Iterator[str]:
         if event["DURATION"].dt.total_seconds() <= 0:
             yield "DURATION: found no time, expected more"
     elif timed:
-        yield "DTEND is missing: a duty has an end"
+        yield "DTEND is missing: a shift has an end"
     if not has_zone and not _zoned(start):
         yield "DTSTART: found no known time zone, expected TZID or UTC, or X-WR-TIMEZONE for the calendar"
 
@@ -270,4 +268,4 @@ def _rule_faults(rule: Any) -> Iterator[str]:
         yield "RRULE: found an INTERVAL below 1, expected 1 or more"
     for part in _TOO_OFTEN:
         if part in rule:
-            yield f"RRULE: found {part}, expected at most one duty a day; write an event for each hand-over"
+            yield f"RRULE: found {part}, expected at most one shift a day; write an event for each hand-over"

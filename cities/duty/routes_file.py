@@ -1,4 +1,4 @@
-"""The duty plan of a city folder: routes.yaml and the rosters that it names."""
+"""routes.yaml and the rosters that it names: the duty plan of a city, read, cross-checked and written."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ KEYS = ("channels", "contacts", "teams", "policies", "quietHours", "routes", "wa
 def read_duty(
     document: YamlDocument, folder: Path, areas: frozenset[str] | None
 ) -> tuple[DutyPlan, list[CityFault]]:
-    """Return the plan of routes.yaml, and all that is wrong with it and its rosters: then it is partial.
+    """Return the plan of routes.yaml and the faults of it and its rosters; with faults it is partial.
 
-    `areas` are the ids of the city's entities; None when they are not known.
+    `areas` are the ids of the city's entities; None if they are unknown.
     """
     sections = _sections(document)
     for item, location in sections.channels.placed:
@@ -47,7 +47,7 @@ def read_duty(
     check_references(sections, areas)
     faults: list[CityFault] = []
     contacts = tuple(contact.item.read() for contact in sections.contacts.placed)
-    # Contacts with a fault are known, too: who names them in a roster makes no second fault.
+    # Contacts with a fault are known, too: their name in a roster is no second fault.
     named = contacts + tuple(
         Contact(id=one, name=one) for one in sections.contacts.ids - {each.id for each in contacts}
     )
@@ -114,12 +114,9 @@ def _sections(document: YamlDocument) -> DutySections:
     )
 
 
-# routes.yaml cross-checked: who and what is referred to, who cannot be reached, and what never counts.
-
-
 @dataclass(frozen=True, slots=True)
 class DutySections:
-    """The parts of routes.yaml."""
+    """The sections of routes.yaml."""
 
     channels: Items[ChannelItem]
     contacts: Items[ContactItem]
@@ -128,17 +125,17 @@ class DutySections:
     quiet_hours: Items[QuietHoursItem]
     routes: Items[RouteItem]
     watchdog: WatchdogItem | None
-    other: Items[WatchdogItem]  #: what is wrong with the watchdog and with the file itself
+    other: Items[WatchdogItem]  #: the faults of the watchdog and of the file itself
 
     def all(self) -> tuple[Items[Any], ...]:
-        """Return every part, for its faults."""
+        """Return every section."""
         return (
             self.channels, self.contacts, self.teams, self.policies, self.quiet_hours, self.routes, self.other
         )  # fmt: skip
 
 
 def check_references(sections: DutySections, areas: frozenset[str] | None) -> None:
-    """Add to the parts' faults what only shows between them; `areas` are the city's entities, if known."""
+    """Add the faults between the sections; `areas` are the city's entities, if known."""
     channels = ReferenceCheck("id of a channel", sections.channels.ids)
     contacts = ReferenceCheck("id of a contact", sections.contacts.ids)
     teams = ReferenceCheck("id of a team", sections.teams.ids)
@@ -174,14 +171,14 @@ def check_references(sections: DutySections, areas: frozenset[str] | None) -> No
     _check_covered(sections.routes)
 
 
-def _refer(items: Items[Any], location: Location, name: Any, known: ReferenceCheck) -> None:
-    if isinstance(name, str) and (message := known.fault(name)):
+def _refer(items: Items[Any], location: Location, name: Any, references: ReferenceCheck) -> None:
+    if isinstance(name, str) and (message := references.fault(name)):
         items.add_fault(location, message)
 
 
-def _refer_all(items: Items[Any], location: Location, names: Any, known: ReferenceCheck) -> None:
+def _refer_all(items: Items[Any], location: Location, names: Any, references: ReferenceCheck) -> None:
     for index, name in enumerate(names if isinstance(names, list) else ()):
-        _refer(items, (*location, index), name, known)
+        _refer(items, (*location, index), name, references)
 
 
 def _check_policies(policies: Items[PolicyItem]) -> None:
@@ -202,21 +199,22 @@ def _check_policies(policies: Items[PolicyItem]) -> None:
 
 
 def _check_reach(sections: DutySections) -> None:
-    """Tell each step that tells somebody over a channel on which this contact has no address."""
-    needing = {one.item.id for one in sections.channels.placed if needs_address(one.item.url)}
+    """Report each step that notifies contacts over a channel for which they have no address."""
+    with_address = {one.item.id for one in sections.channels.placed if needs_address(one.item.url)}
     contacts = {one.item.id: one.item for one in sections.contacts.placed}
     for item, location in sections.policies.placed:
         members = _members(item.id, sections)
         for number, step in enumerate(item.steps):
-            told = {step.contact} if step.notify == "contact" else members
-            for place, channel in enumerate(step.channels):
+            notified = {step.contact} if step.notify == "contact" else members
+            for index, channel in enumerate(step.channels):
                 without = sorted(
-                    one for one in told if one in contacts and channel not in contacts[one].addresses
+                    one for one in notified if one in contacts and channel not in contacts[one].addresses
                 )
-                if channel in needing and without:
+                if channel in with_address and without:
                     sections.policies.add_fault(
-                        (*location, "steps", number, "channels", place),
-                        f"tells {', '.join(map(repr, without))} over {channel!r}, expected an address there",
+                        (*location, "steps", number, "channels", index),
+                        f"notifies {', '.join(map(repr, without))} over {channel!r}, "
+                        "expected an address there",
                     )
 
 
@@ -226,23 +224,20 @@ def _members(policy: str, sections: DutySections) -> set[str | None]:
 
 
 def _check_covered(routes: Items[RouteItem]) -> None:
-    """Tell each route that never counts, because everything that fits it fits an earlier one."""
-    for index, one in enumerate(routes.placed):
-        earlier = next((each for each in routes.placed[:index] if each.item.covers(one.item)), None)
+    """Report each route that never matches, because an earlier one matches everything that it does."""
+    for index, route in enumerate(routes.placed):
+        earlier = next((other for other in routes.placed[:index] if other.item.covers(route.item)), None)
         if earlier is not None and routes.document is not None:
             line = routes.document.line(earlier.location)
             routes.add_fault(
-                one.location, f"never counts: everything that fits it fits the route in line {line}"
+                route.location, f"never matches: the route in line {line} matches everything that it does"
             )
-
-
-# The roster files of a city folder: read as they are, and every fault in them told with its line.
 
 
 def read_rosters(
     folder: Path, teams: Items[TeamItem], contacts: Iterable[Contact], faults: list[CityFault]
 ) -> Mapping[str, str]:
-    """Return the text of each file that a team names; add to `faults` what is wrong with the files."""
+    """Return the text of each file that a team names; add the faults of the files to `faults`."""
     known = tuple(contacts)
     texts: dict[str, str] = {}
     for item, location in teams.placed:
@@ -257,7 +252,7 @@ def read_rosters(
         text, wrong = _text(path)
         texts[item.roster] = text
         wrong += [CityFault(str(path), one.line, "", one.message) for one in calendar_faults(text, known)]
-        # Of a file that cannot be read, the first fault is the one that says why.
+        # For an unreadable file only the first fault has the cause.
         faults.extend(wrong[:1] if not text else wrong)
     named = {one.get("roster") for one, _ in teams.entries}
     for path in sorted(folder.glob("roster*.ics")):
@@ -267,7 +262,7 @@ def read_rosters(
 
 
 def _text(path: Path) -> tuple[str, list[CityFault]]:
-    """Return the text with its own line ends, so that it is written back as it was."""
+    """Return the text with its own line ends, so that it is written back unchanged."""
     try:
         if path.stat().st_size > CALENDAR_BYTES_MAX:
             message = f"file is too large: expected at most {CALENDAR_BYTES_MAX} bytes"

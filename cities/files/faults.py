@@ -1,4 +1,4 @@
-"""Faults in a city folder: where, about what, and what is wrong; and the error that carries all of them."""
+"""Faults in a city folder: their place, their subject and their cause; and the error with all of them."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from twin.errors import TwinError
 
 @dataclass(frozen=True, slots=True, order=True)
 class CityFault:
-    """One thing that is wrong in a city folder."""
+    """One fault in a city folder."""
 
-    file: str  #: path of the file, as the folder was named by the caller
-    line: int  #: counted from 1; 1 also where the whole file is meant
+    file: str  #: path of the file, relative as the caller named the folder
+    line: int  #: counted from 1; 1 also for the whole file
     subject: str  #: the item, such as `entities[3] alkmaar.overdie`; empty for the file itself
-    message: str  #: what is wrong: found …, expected …
+    message: str  #: found …, expected …
 
     def __post_init__(self) -> None:
-        # Names and keys stand in both as they were found, however long they are.
+        # Both contain names and keys as they are in the file, of any length.
         object.__setattr__(self, "subject", _cut(self.subject, _SUBJECT_MAX))
         object.__setattr__(self, "message", _cut(self.message, _MESSAGE_MAX))
 
@@ -32,7 +32,7 @@ def _cut(text: str, characters_max: int) -> str:
 
 
 class CityError(TwinError):
-    """A city folder is wrong. `faults` holds every fault in it, ordered by file and line; at least one."""
+    """A city folder is wrong. `faults` has every fault in it, by file and line; at least one."""
 
     def __init__(self, faults: Iterable[CityFault]) -> None:
         self.faults: tuple[CityFault, ...] = tuple(sorted(set(faults)))
@@ -40,7 +40,7 @@ class CityError(TwinError):
 
 
 def describe_value(value: object) -> str:
-    """Return a value of a city folder as a message tells it: short, and naming what has no short form.
+    """Return a value for a message: short, and by its kind if it has no short form.
 
     >>> describe_value("Ijzer"), describe_value(True), describe_value(None), describe_value([1, 2])
     ("'Ijzer'", 'true', 'nothing', 'a list of 2')

@@ -1,4 +1,4 @@
-"""From a document to its items: each validated on its own, all faults told in the words of the file."""
+"""The items of a document: each validated on its own, all faults in the words of the file."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ ValueType = TypeVar("ValueType")
 
 
 class FaultSink(Protocol):
-    """Takes what is wrong in a document, with its place there."""
+    """Collects the faults of a document with their places."""
 
     def add_fault(self, location: Location, message: str) -> None:
-        """Note a fault at a place in the document."""
+        """Add a fault at a place in the document."""
 
 
 class PlacedItem(NamedTuple, Generic[ItemType]):
-    """A valid item and where it stands: the list's key and its position."""
+    """A valid item and its place: the list's key and its index."""
 
     item: ItemType
     location: tuple[str, int]
@@ -38,31 +38,31 @@ class Items(Generic[ItemType]):
 
     document: YamlDocument | None = None
     placed: list[PlacedItem[ItemType]] = field(default_factory=list)
-    #: the mappings as written, faulty ones too: a fault in one place must not hide those in others
+    #: the mappings as written, also faulty ones: a fault in one place must not hide others
     entries: list[tuple[dict[str, Any], tuple[str, int]]] = field(default_factory=list)
-    #: every id that the list names, those of faulty items too: what refers to them is no second fault
+    #: every id in the list, also of faulty items: a reference to them is no second fault
     ids: frozenset[str] = frozenset()
     faults: list[CityFault] = field(default_factory=list)
 
     def add_fault(self, location: Location, message: str) -> None:
-        """Note a fault at a place in the document."""
+        """Add a fault at a place in the document."""
         if self.document is not None:
             self.faults.append(self.document.fault_at(location, message))
 
     def duplicates(self, what: str, key: Callable[[ItemType], object]) -> Iterator[tuple[int, str]]:
-        """Yield position and message for each item whose key an earlier one has."""
+        """Yield index and message for each item with the key of an earlier one."""
         first: dict[object, PlacedItem[ItemType]] = {}
-        for one in self.placed:
-            earlier = first.setdefault(key(one.item), one)
-            if earlier is not one and self.document is not None:
-                line = self.document.line(earlier.location)
-                yield one.location[1], f"{what} is used twice: first in line {line}"
+        for placed in self.placed:
+            first_placed = first.setdefault(key(placed.item), placed)
+            if first_placed is not placed and self.document is not None:
+                line = self.document.line(first_placed.location)
+                yield placed.location[1], f"{what} is used twice: first in line {line}"
 
 
 def read_items(
     document: YamlDocument, key: str, item_type: type[ItemType], name: str = "id"
 ) -> Items[ItemType]:
-    """Return the items of a file that holds one list under `key`; their `name` is unique."""
+    """Return the items of a file that has one list under `key`; their `name` is unique."""
     items: Items[ItemType] = Items(document)
     _take_entries(items, key, _only_key(items, key), item_type, name)
     return items
@@ -71,7 +71,7 @@ def read_items(
 def read_section(
     document: YamlDocument, key: str, item_type: type[ItemType], name: str = "id"
 ) -> Items[ItemType]:
-    """Return the items of one of the lists of a file that holds several; none where the file lacks it."""
+    """Return the items of one of the lists of a file with several; none if the file lacks it."""
     items: Items[ItemType] = Items(document)
     if isinstance(document.data, dict):
         _take_entries(items, key, document.data.get(key), item_type, name)
@@ -103,14 +103,14 @@ def _take_entries(
 def read_only_item(
     document: YamlDocument, key: str, item_type: type[ItemType]
 ) -> tuple[ItemType | None, Items[ItemType]]:
-    """Return the one item of a file that holds it under `key`, and the faults."""
+    """Return the one item of a file that has it under `key`, and the faults."""
     items: Items[ItemType] = Items(document)
     entry = _only_key(items, key)
     return (None if entry is None else validate_item(items, (key,), entry, item_type)), items
 
 
 def _only_key(items: Items[ItemType], key: str) -> Any:
-    """Return what a file holds under its only key; None, and a fault, when it does not."""
+    """Return the value of a file's only key; None, and a fault, if there is none."""
     data = items.document.data if items.document else None
     if not isinstance(data, dict):
         items.add_fault((), f"found {describe_value(data)}, expected a mapping with the key {key!r}")
@@ -129,7 +129,7 @@ def _only_key(items: Items[ItemType], key: str) -> Any:
 def validate_item(
     faults: FaultSink, location: tuple[str | int, ...], entry: Any, item_type: type[ItemType]
 ) -> ItemType | None:
-    """Return the entry as an item; None, and its faults, when it is none."""
+    """Return the entry as an item; None, and its faults, if it is invalid."""
     try:
         return item_type.model_validate(entry)
     except ValidationError as error:
@@ -142,7 +142,7 @@ def validate_item(
 def validate_value(
     faults: FaultSink, location: Location, value: Any, adapter: TypeAdapter[ValueType]
 ) -> ValueType | None:
-    """Return a value as the adapter reads it; None, and faults, if it is refused."""
+    """Return a value as the adapter reads it; None, and its faults, if it is invalid."""
     try:
         return adapter.validate_python(value)
     except ValidationError as error:
@@ -178,7 +178,7 @@ def _literals(context: dict[str, Any]) -> list[str]:
 
 
 def _keys_at(item_type: type[Item], location: Iterable[str | int]) -> list[str]:
-    """Return the keys that an item may have, or one of the items inside it."""
+    """Return the keys that an item, or an item inside it, may have."""
     current = item_type
     for step in location:
         if isinstance(step, str) and step in current.model_fields:
@@ -192,7 +192,7 @@ def _item_inside(annotation: Any) -> type[Item] | None:
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return a hint at the known name that was probably meant, or nothing.
+    """Return a hint at the most similar known name, or nothing.
 
     >>> suggestion("entitty", ["entity", "feed"])
     ' (did you mean entity?)'

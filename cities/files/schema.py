@@ -42,14 +42,14 @@ FEEDS = (
     "homewizard",
     "airrohr",
 )
-"""The feeds that every city has."""
+"""The built-in feeds, which every city has."""
 
-# A decoder's or feed's single readings that tell of a household.
+# Decoders and feeds whose single readings reveal the life of a household.
 PERSONAL_FEEDS = frozenset({"dsmr", "homewizard"})
 
 
 class Item(BaseModel):
-    """What all items of a city folder share: no unknown keys, no guessing of types."""
+    """The base of all items of a city folder: no unknown keys, no conversion of types."""
 
     model_config = ConfigDict(
         extra="forbid", strict=True, frozen=True, alias_generator=to_camel, arbitrary_types_allowed=True
@@ -88,7 +88,7 @@ class RelationItem(Item):
 
 
 class EntityItem(Item):
-    """One of `entities` in entities.yaml; the geometry is checked by `cities.model.geometry`."""
+    """One of `entities` in entities.yaml; `cities.model.geometry` checks the geometry."""
 
     id: Id
     type: EntityType
@@ -141,7 +141,7 @@ class StuckItem(Item):
 
 
 class QualityItem(Item):
-    """`quality` of a property: a rule that is not named stays as it is, one that is null is off."""
+    """`quality` of a property: a missing rule stays as it is, a rule that is null is off."""
 
     minimum: Number | None = None
     maximum: Number | None = None
@@ -154,7 +154,7 @@ class QualityItem(Item):
 
 
 class RetentionItem(Item):
-    """`retention` of a property: what is not named stays as it is."""
+    """`retention` of a property: a missing tier stays as it is."""
 
     raw: RetentionTime = 0
     minute: RetentionTime = 0
@@ -162,9 +162,9 @@ class RetentionItem(Item):
 
 
 class PropertyItem(Item):
-    """One of `properties` in properties.yaml: one of the city's own, or what it says of a built-in one.
+    """One of `properties` in properties.yaml: a property of the city, or changes to a built-in one.
 
-    `cities.model.properties` checks which keys each of the two has.
+    `cities.model.properties` checks which keys each of the two may have.
     """
 
     name: PropertyName
@@ -211,7 +211,7 @@ class FeedItem(Item):
 
 
 def explain_error(kind: str, value: object, context: dict[str, Any]) -> str:
-    """Return what a pydantic error of a known kind means to the person who wrote the file."""
+    """Return the meaning of a pydantic error for the author of the file."""
     match kind:
         case "value_error":
             expected = str(context["error"])

@@ -1,4 +1,4 @@
-"""What a key of a city folder may hold: texts, names, durations, times and numbers, as pydantic types."""
+"""Types of the values in a city folder: texts, names, durations, times and numbers, for pydantic."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator
 from cities.duration import format_duration, parse_duration
 from twin.instant import DAY, INSTANT_MAX, SECOND, Duration, Instant, format_instant, parse_instant
 
-# Nothing reports faster than a vibration sensor's summary; a value that is expected less than yearly is none.
+# No sensor reports faster than the summary of a vibration sensor, or is expected less than yearly.
 INTERVAL_MIN: Duration = SECOND // 100
 INTERVAL_MAX: Duration = 366 * DAY
 
-# Chunks of a day are what is dropped; a century is for ever.
+# Retention drops chunks of a day; a century stands for ever.
 RETENTION_MIN: Duration = DAY
 RETENTION_MAX: Duration = 36_525 * DAY
 
@@ -110,5 +110,5 @@ Note = Annotated[str, Field(max_length=1000)]
 
 @cache
 def timezones() -> frozenset[str]:
-    """Return their names, looked up once: the library walks through a folder of 600 files each time."""
+    """Return the names of the IANA time zones; cached, since the library reads 600 files each time."""
     return frozenset(available_timezones())

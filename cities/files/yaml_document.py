@@ -1,7 +1,7 @@
-"""YAML with line numbers: plain data, and for every place in it the line where it is written.
+"""YAML with line numbers: plain data, and the line of every place in it.
 
-Only what JSON can say is taken: text, finite numbers, booleans, nothing, lists, and mappings with text keys,
-each key once. Aliases are refused, because a few of them can unfold into gigabytes.
+Only what JSON can express is accepted: text, finite numbers, booleans, null, lists, and mappings with text
+keys, each key once. Aliases are refused, because a few of them can expand to gigabytes.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ import yaml
 from cities.files.faults import CityFault, describe_value
 
 Location: TypeAlias = Sequence[str | int]
-"""The way to a place in a document: keys and positions, as pydantic gives it."""
+"""The path to a place in a document: keys and indices, as pydantic gives it."""
 
-# A city of 100,000 sensors takes about 40 MB; more is not a city folder.
+# A city of 100,000 sensors takes about 40 MB.
 FILE_BYTES_MAX = 64 * 1024 * 1024
-# The deepest thing that we know, a multi-polygon, is 8 deep; attributes may nest somewhat.
+# The deepest known value, a multi-polygon, has 8 levels; attributes may nest somewhat deeper.
 DEPTH_MAX = 32
 INTEGER_MAX = 2**63 - 1
 
 _TOO_DEEP = f"nested too deeply: expected at most {DEPTH_MAX} levels"
-# So few characters do not nest deep enough to do harm.
+# Fewer characters cannot nest deep enough to exhaust the stack.
 _COMPOSED_CHARACTERS_MAX = 10_000
 
 _TAG = "tag:yaml.org,2002:"
@@ -35,14 +35,14 @@ _CONSTRUCTOR = yaml.constructor.SafeConstructor()
 
 @dataclass(frozen=True, slots=True)
 class YamlDocument:
-    """One YAML file: its data and where everything in it stands."""
+    """One YAML file: its data and the line of each place in it."""
 
     file: str
     data: Any
     root: yaml.Node | None
 
     def line(self, location: Location) -> int:
-        """Return the line of a place, counted from 1; of the nearest thing around it where it is missing."""
+        """Return the line of a place, counted from 1; if it is missing, of the nearest place around it."""
         node, line = self.root, 1
         if node is None:
             return line
@@ -60,7 +60,7 @@ class YamlDocument:
         return line
 
     def fault_at(self, location: Location, message: str) -> CityFault:
-        """Return a fault at a place; its subject is the listed item that the place is in."""
+        """Return a fault at a place; its subject is the listed item that contains the place."""
         subject, rest = self._subject(location)
         where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in rest).lstrip(".")
         return CityFault(self.file, self.line(location), subject, f"{where}: {message}" if where else message)
@@ -80,7 +80,7 @@ class YamlDocument:
 
 
 def load_yaml(path: Path) -> tuple[YamlDocument | None, list[CityFault]]:
-    """Return a file's document, or None when it is no YAML at all, and what is wrong with it."""
+    """Return a file's document, or None if it is no YAML, and its faults."""
     file = str(path)
     try:
         if path.stat().st_size > FILE_BYTES_MAX:
@@ -110,9 +110,9 @@ def load_yaml(path: Path) -> tuple[YamlDocument | None, list[CityFault]]:
 
 
 def _check_depth(text: str) -> None:
-    """Raise a MarkedYAMLError where a text is nested too deeply.
+    """Raise a MarkedYAMLError if a text is nested too deeply.
 
-    The composer calls itself for each level, in C: some ten thousand of them end the process.
+    The composer recurses for each level, in C: some ten thousand levels crash the process.
     """
     if len(text) <= _COMPOSED_CHARACTERS_MAX:
         return
@@ -136,14 +136,14 @@ def _syntax_fault(file: str, error: yaml.MarkedYAMLError) -> CityFault:
 
 
 class RefusedValue:
-    """Stands in the data for what was refused, so that it is not told a second time as of the wrong type."""
+    """Stands for a refused value, so that it is not reported again as a wrong type."""
 
 
 REFUSED = RefusedValue()
 
 
 class _Builder:
-    """Turns nodes into data; what cannot be taken becomes a fault and `REFUSED`."""
+    """Converts nodes into data; what it refuses becomes a fault and `REFUSED`."""
 
     def __init__(self, file: str) -> None:
         self.faults: list[CityFault] = []
@@ -151,7 +151,7 @@ class _Builder:
         self._seen: set[int] = set()
 
     def build(self, node: yaml.Node, depth: int, place: yaml.Node | None = None) -> Any:
-        """Return a node's data. `place` stands where the node is used: an alias has no place of its own."""
+        """Return a node's data. `place` is where the node is used: an alias has no place of its own."""
         if id(node) in self._seen:
             return self._refuse(
                 place or node, "found an alias, a reference to another place; expected it written out"
@@ -185,7 +185,7 @@ class _Builder:
 
     def _scalar(self, node: yaml.ScalarNode) -> Any:
         tag = node.tag.removeprefix(_TAG)
-        if tag in ("str", "timestamp"):  # YAML 1.2 has no times: an unquoted one is the text that is written
+        if tag in ("str", "timestamp"):  # YAML 1.2 has no times: an unquoted one is a text
             if "\0" in node.value:
                 return self._refuse(node, "text holds a NUL character, which no database takes")
             return node.value

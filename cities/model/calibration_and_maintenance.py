@@ -1,4 +1,4 @@
-"""Calibrations and maintenance in a city folder: cross-checked, and as the plan has them."""
+"""Calibrations and maintenance of a city folder: cross-checked, and converted to the plan."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from twin.model.calibration import Calibration, Maintenance
 def check_calibrations(
     items: Items[CalibrationItem], sensors: Items[SensorItem], properties: Iterable[str]
 ) -> None:
-    """Add to the items' faults what only shows against each other and the rest of the city."""
+    """Add the faults of calibrations against each other and against the rest of the city."""
     _check_sensors(items, sensors)
     known = frozenset(properties)
     observed = _observed(sensors)
@@ -43,7 +43,7 @@ def check_calibrations(
 
 
 def check_maintenance(items: Items[MaintenanceItem], sensors: Items[SensorItem]) -> None:
-    """Add to the items' faults what only shows against each other and the rest of the city."""
+    """Add the faults of maintenance against each other and against the rest of the city."""
     _check_sensors(items, sensors)
     _check_order(items.placed, items)
     for index, message in items.duplicates(
@@ -55,7 +55,7 @@ def check_maintenance(items: Items[MaintenanceItem], sensors: Items[SensorItem])
 def _check_sensors(
     items: Items[CalibrationItem] | Items[MaintenanceItem], sensors: Items[SensorItem]
 ) -> None:
-    """Tell sensors that the city does not have; none when sensors.yaml does not say which it has."""
+    """Report unknown sensors; none if sensors.yaml is unreadable."""
     if sensors.document is None or (sensors.faults and not sensors.entries):
         return
     references = ReferenceCheck("id of a sensor", sensors.ids)
@@ -66,7 +66,7 @@ def _check_sensors(
 
 
 def _observed(sensors: Items[SensorItem]) -> Mapping[str, frozenset[str]]:
-    """Return what each sensor without faults observes."""
+    """Return the properties that each valid sensor observes."""
     return {one.item.id: frozenset(each.property for each in one.item.observes) for one in sensors.placed}
 
 
@@ -88,16 +88,16 @@ def _check_order(
 
 
 def _check_overlaps(items: Items[CalibrationItem]) -> None:
-    """Tell each calibration that starts while another of the same sensor and property is in force."""
+    """Report each calibration that starts while another of the same sensor and property is in force."""
     _check_order(items.placed, items)
     series: defaultdict[tuple[str, str], list[PlacedItem[CalibrationItem]]] = defaultdict(list)
-    for one in items.placed:
-        series[one.item.sensor, one.item.property].append(one)
+    for calibration in items.placed:
+        series[calibration.item.sensor, calibration.item.property].append(calibration)
     for placed in series.values():
-        placed.sort(key=lambda one: (one.item.start, one.location))
+        placed.sort(key=lambda calibration: (calibration.item.start, calibration.location))
         longest: PlacedItem[CalibrationItem] | None = None
-        for one in placed:
-            if longest is not None and one.item.start < _end(longest.item.until) and items.document:
+        for calibration in placed:
+            if longest is not None and calibration.item.start < _end(longest.item.until) and items.document:
                 line = items.document.line(longest.location)
                 ends = (
                     "has no until"
@@ -105,15 +105,15 @@ def _check_overlaps(items: Items[CalibrationItem]) -> None:
                     else f"ends {format_instant(longest.item.until)}"
                 )
                 items.add_fault(
-                    (*one.location, "from"),
+                    (*calibration.location, "from"),
                     f"overlaps the calibration of the same sensor and property in line {line}, which {ends}",
                 )
-            if longest is None or _end(one.item.until) > _end(longest.item.until):
-                longest = one
+            if longest is None or _end(calibration.item.until) > _end(longest.item.until):
+                longest = calibration
 
 
 def to_calibration(item: CalibrationItem) -> Calibration:
-    """Return the calibration that an item asks for."""
+    """Return the calibration of an item."""
     return Calibration(
         sensor=item.sensor,
         property=item.property,
@@ -126,5 +126,5 @@ def to_calibration(item: CalibrationItem) -> Calibration:
 
 
 def to_maintenance(item: MaintenanceItem) -> Maintenance:
-    """Return the maintenance that an item asks for."""
+    """Return the maintenance of an item."""
     return Maintenance(sensor=item.sensor, start=item.start, end=_end(item.until), note=item.note)

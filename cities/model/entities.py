@@ -1,4 +1,4 @@
-"""Entities cross-checked: parents, cycles, relations, geometries."""
+"""Entities of a city folder: parents, cycles, relations and geometries cross-checked."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from cities.files.schema import EntityItem
 from cities.model.geometry import BoundingBox, geometry_faults
 from twin.model.entity import Entity, Relation
 
-# Of a refused reference, so many known ids are searched for the one that was meant; 10,000 take 10 ms.
+# Known ids that are searched for a suggestion; 10,000 take 10 ms.
 _NEAR_IDS_MAX = 10_000
-# So many references get that hint; a folder with more wrong ones has one cause.
+# Suggestions per kind of reference; more wrong references have one cause.
 _NEAR_HINTS_MAX = 20
 
 
 class ReferenceCheck:
-    """Ids that may be referred to; tells a reference to another one, with a hint."""
+    """Checks references against known ids, with a suggestion for unknown ones."""
 
     def __init__(self, what: str, known: frozenset[str]) -> None:
         self._what = what
@@ -25,7 +25,7 @@ class ReferenceCheck:
         self._hints = 0
 
     def fault(self, name: str) -> str | None:
-        """Return what is wrong with a reference, or None."""
+        """Return the fault of a reference, or None."""
         if name in self._known:
             return None
         self._hints += 1
@@ -36,7 +36,7 @@ class ReferenceCheck:
 
 
 def check_entities(items: Items[EntityItem], home: BoundingBox | None) -> None:
-    """Add to the items' faults what only shows between entities, and what is wrong with geometries."""
+    """Add the faults between entities, and those of geometries."""
     references = ReferenceCheck("id of an entity", items.ids)
     for entry, location in items.entries:
         parent = entry.get("parent")
@@ -58,7 +58,7 @@ def _target_fault(target: str, entry: Mapping[str, Any], references: ReferenceCh
 
 
 def _check_cycles(items: Items[EntityItem]) -> None:
-    """Tell each cycle of parents once, at its entity that stands first in the file."""
+    """Report each cycle of parents once, at its first entity in the file."""
     placed: Mapping[str, PlacedItem[EntityItem]] = {one.item.id: one for one in items.placed}
     done: set[str] = set()
     for start in placed:
@@ -77,7 +77,7 @@ def _check_cycles(items: Items[EntityItem]) -> None:
 
 
 def to_entity(item: EntityItem) -> Entity:
-    """Return the entity that an item asks for."""
+    """Return the entity of an item."""
     return Entity(
         id=item.id,
         type=item.type,

@@ -1,4 +1,4 @@
-"""GeoJSON geometries (RFC 7946) checked: types, nesting, closed rings, and coordinates on Earth."""
+"""GeoJSON geometries (RFC 7946): checks of types, nesting, closed rings and coordinates."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from cities.files.faults import describe_value
 
-# How deep the positions of a type lie in `coordinates`.
+# The depth of positions in the `coordinates` of each type.
 _DEPTH = {
     "Point": 0,
     "MultiPoint": 1,
@@ -18,12 +18,12 @@ _DEPTH = {
 }
 GEOMETRY_TYPES = (*_DEPTH, "GeometryCollection")
 
-# Of one geometry; the finest outline of a Dutch province has fewer.
+# Positions of one geometry; the most detailed outline of a Dutch province has fewer.
 POSITIONS_MAX = 100_000
 
 
 class BoundingBox(NamedTuple):
-    """Longitudes and latitudes, in degrees, all inclusive."""
+    """Longitudes and latitudes in degrees, all inclusive."""
 
     west: float
     south: float
@@ -51,21 +51,21 @@ class BoundingBox(NamedTuple):
 
 _EARTH = BoundingBox(-180.0, -90.0, 180.0, 90.0)
 
-# Mainland of the Netherlands with its sea. Swapped, it is open sea off Somalia, where no Dutch city lies.
+# The mainland of the Netherlands with its sea. With swapped coordinates it is open sea off Somalia.
 NETHERLANDS = BoundingBox(2.5, 50.6, 7.4, 55.8)
 
 
 class GeometryFault(NamedTuple):
-    """What is wrong, and where in the geometry."""
+    """The cause of a fault, and its place in the geometry."""
 
     location: tuple[str | int, ...]
     message: str
 
 
 def geometry_faults(geometry: Any, home: BoundingBox | None = None) -> Iterator[GeometryFault]:
-    """Yield what is wrong with a geometry; at most one fault for each list of positions.
+    """Yield the faults of a geometry; at most one for each list of positions.
 
-    With a `home`, positions that lie in it only when longitude and latitude are swapped are faults too.
+    With a `home`, a position that lies in it only with swapped coordinates is a fault, too.
     """
     if not isinstance(geometry, dict):
         yield GeometryFault((), f"found {describe_value(geometry)}, expected a GeoJSON geometry")

@@ -1,4 +1,4 @@
-"""Observed properties in a city folder: the city's own, and what it says otherwise of the built-in ones."""
+"""Observed properties of a city folder: the city's own, and its changes to built-in ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FIXED = (*_REQUIRED, "combination", "aggregation")
 
 
 def check_properties(items: Items[PropertyItem]) -> None:
-    """Add to the items' faults what only shows between the keys of one, and against the built-in ones."""
+    """Add the faults between the keys of a property, and against the built-in properties."""
     for entry, location in items.entries:
         name = entry.get("name")
         if isinstance(name, str) and name in BUILT_IN_PROPERTIES:
@@ -32,12 +32,12 @@ def check_properties(items: Items[PropertyItem]) -> None:
                 if entry.get(key) is None:
                     items.add_fault((*location, key), "key is missing")
     for item, location in items.placed:
-        if _whole(item):
+        if _is_complete(item):
             for place, message in _faults(item, _planned(item)):
                 items.add_fault((*location, *place), message)
 
 
-def _whole(item: PropertyItem) -> bool:
+def _is_complete(item: PropertyItem) -> bool:
     return item.name in BUILT_IN_PROPERTIES or None not in (item.unit, item.theme, item.minimum, item.maximum)
 
 
@@ -62,8 +62,8 @@ def _faults(item: PropertyItem, planned: ObservedProperty) -> Iterator[tuple[tup
 
 
 def to_properties(items: Items[PropertyItem]) -> tuple[ObservedProperty, ...]:
-    """Return the observed properties that whole items ask for; a built-in one keeps what is not named."""
-    return tuple(_planned(item) for item, _ in items.placed if _whole(item))
+    """Return the observed properties of complete items; a built-in property keeps what its item lacks."""
+    return tuple(_planned(item) for item, _ in items.placed if _is_complete(item))
 
 
 def _planned(item: PropertyItem) -> ObservedProperty:
@@ -103,12 +103,12 @@ def _retention(item: RetentionItem | None, base: Retention) -> Retention:
 
 
 def own_properties(properties: Mapping[str, ObservedProperty]) -> list[ObservedProperty]:
-    """Return those of a model's properties that its city defines, or defines otherwise, by name."""
+    """Return the properties of a model that its city defines or changes, by name."""
     return [one for name, one in sorted(properties.items()) if one != BUILT_IN_PROPERTIES.get(name)]
 
 
 def base_of(planned: ObservedProperty) -> ObservedProperty:
-    """Return what holds of a property as far as properties.yaml says nothing of quality and retention."""
+    """Return a property without what properties.yaml may say of its quality, retention and roll-up."""
     built_in = BUILT_IN_PROPERTIES.get(planned.name)
     return (
         replace(planned, quality=TIME_RULES_ONLY, retention=Retention(), roll_up="none", wraps_at=None)
@@ -118,7 +118,7 @@ def base_of(planned: ObservedProperty) -> ObservedProperty:
 
 
 def changed_fields(value: QualityRules | Retention, base: QualityRules | Retention) -> dict[str, Any]:
-    """Return the fields, by their name, in which a value is not as its base."""
+    """Return the fields, by name, in which a value differs from its base."""
     return {
         field.name: getattr(value, field.name)
         for field in fields(value)

@@ -1,12 +1,12 @@
-"""Sensors cross-checked, and their conversions folded.
+"""Sensors of a city folder: cross-checked, with their unit conversions resolved.
 
-The conversion law: canonical = offset + scale × value.
+The law of conversion: canonical = offset + scale × value.
 
-- With a `scale` the two numbers are taken as written: the scale replaces the unit's factor, the unit is told
-  to readers only, and the offset is in the canonical unit. `{property: water_level, unit: cm, scale: -0.01,
-  offset: 1.85}` is an ultrasonic sensor 1.85 m above NAP that looks down on the water.
-- Without one the unit converts (`twin.model.units`), and `offset`, in the canonical unit, is added:
-  `{property: air_temperature, unit: K, offset: -0.4}` is 0.4 degrees less than the kelvins say.
+- With a `scale` both numbers are used as written: the scale replaces the unit's factor, the unit is only
+  shown to readers, and the offset is in the canonical unit. `{property: water_level, unit: cm, scale: -0.01,
+  offset: 1.85}` is an ultrasonic sensor 1.85 m above NAP that measures down to the water.
+- Without a `scale` the unit is converted (`twin.model.units`), and `offset`, in the canonical unit, is added:
+  `{property: air_temperature, unit: K, offset: -0.4}` is 0.4 degrees below the converted kelvins.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from twin.model.observed_property import ObservedProperty
 from twin.model.sensor import Datastream, Sensor
 from twin.model.units import IDENTITY, UnitConversion, unit_conversion
 
-# Feeds that read the same topic: one device id there is one device, whichever of them it is listed under.
+# Feeds that read the same topic: a device id is the same device in both.
 _TOPIC_SHARED_WITH = {"senml": "native"}
 
 
@@ -36,17 +36,17 @@ def datastream_conversion(item: ObserveItem, canonical: str) -> UnitConversion:
 
 
 def conversion_or_identity(unit: str, canonical: str) -> UnitConversion:
-    """Return the unit's own conversion; a unit that no table knows converts into itself. Raises UnitError."""
+    """Return the conversion of a unit; an unknown unit converts only into itself. Raises UnitError."""
     return IDENTITY if unit == canonical else unit_conversion(unit, canonical)
 
 
 def device_of(item: SensorItem) -> str:
-    """Return what the feed calls a sensor; on the native topic and where nothing is written, its id."""
+    """Return the feed's name of a sensor; on the native topic, and without a `device`, its id."""
     return item.id if item.device is None else item.device
 
 
 def personal_by_feed(feed: str, feeds: Mapping[str, CityFeed]) -> bool:
-    """Whether the single readings of a feed are personal data unless the city says otherwise."""
+    """Whether the single readings of a feed are personal data by default."""
     return feed in PERSONAL_FEEDS or (feed in feeds and feeds[feed].decoder in PERSONAL_FEEDS)
 
 
@@ -61,9 +61,9 @@ def check_sensors(
     properties: Mapping[str, ObservedProperty],
     feeds: frozenset[str],
 ) -> None:
-    """Add to the items' faults what only shows against the rest of the city.
+    """Add the faults of sensors against the rest of the city.
 
-    `entities` is None when entities.yaml cannot be read: then references to them are not judged.
+    `entities` is None if entities.yaml cannot be read: then references to entities are not checked.
     """
     references = None if entities is None else ReferenceCheck("id of an entity", entities)
     for entry, location in items.entries:
@@ -84,7 +84,7 @@ def check_sensors(
 
 
 def check_personal_mix(items: Items[SensorItem], feeds: Mapping[str, CityFeed]) -> None:
-    """Add a fault for each property of an entity that personal and other sensors observe.
+    """Add a fault for each property of an entity that both personal and other sensors observe.
 
     Such a property would have two values under one name: the published sum of the households, and the
     combination of the others.
@@ -108,7 +108,7 @@ def check_personal_mix(items: Items[SensorItem], feeds: Mapping[str, CityFeed]) 
 
 
 def _key(item: SensorItem) -> tuple[str, str]:
-    # Vendors write one EUI in either case, and ingest takes both as the same device.
+    # Vendors write an EUI in either case, and ingest treats both as the same device.
     return _TOPIC_SHARED_WITH.get(item.feed, item.feed), device_of(item).lower()
 
 
@@ -140,7 +140,7 @@ def _observe_faults(
 
 
 def to_sensor(item: SensorItem, feeds: Mapping[str, CityFeed]) -> Sensor:
-    """Return the sensor that an item asks for."""
+    """Return the sensor of an item."""
     return Sensor(
         id=item.id,
         feed=item.feed,
@@ -154,17 +154,17 @@ def to_sensor(item: SensorItem, feeds: Mapping[str, CityFeed]) -> Sensor:
 
 
 def to_datastreams(item: SensorItem, properties: Mapping[str, ObservedProperty]) -> Iterator[Datastream]:
-    """Yield the datastreams that an item asks for, in its order. Raises UnitError."""
-    for one in item.observes:
-        scale, offset = datastream_conversion(one, properties[one.property].unit)
+    """Yield the datastreams of an item, in its order. Raises UnitError."""
+    for observed in item.observes:
+        scale, offset = datastream_conversion(observed, properties[observed.property].unit)
         yield Datastream(
             id=0,
             sensor=item.id,
             entity=item.entity,
-            property=one.property,
-            field=one.field,
-            unit=one.unit,
+            property=observed.property,
+            field=observed.field,
+            unit=observed.unit,
             scale=scale,
             offset=offset,
-            interval=item.interval if one.interval is None else one.interval,
+            interval=item.interval if observed.interval is None else observed.interval,
         )

@@ -1,6 +1,6 @@
-"""Rules against the whole city: what each of them is for, what it looks at there, and where that leads.
+"""Checks of rules against the whole city: the entities they match, and what they can watch there.
 
-A rule that watches nothing is refused: nobody would notice that it never speaks.
+A rule that watches nothing is refused, since its silence would go unnoticed.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from twin.model.entity import RELATION_TYPES, Entity
 EXAMPLES_MAX = 3
 """Entities that a fault names; the others are counted."""
 
-# Neighbours are each other's neighbours; of the others none may lead back.
+# Neighbours are mutual; every other relation must not lead back.
 DIRECTED = frozenset(RELATION_TYPES) - {"adjacentTo"}
 
 
 def check_rules_in_city(rules: Iterable[Rule], model: CityModel) -> Mapping[str, list[RuleFault]]:
-    """Return, by id of the rule, what is wrong with rules in their city; they are not yet in the model."""
+    """Return, by rule id, the faults of rules that are not in the model yet."""
     checked = {rule.id: rule for rule in rules}
     bindings = RuleIndex(replace(model, rules=checked))
     watching = _Watching(checked, bindings)
     found: defaultdict[str, list[RuleFault]] = defaultdict(list)
     for entity in model.entities.values():
         for bound in bindings.rules_of(entity.id).rules.values():
-            watching.take(bound, entity)
+            watching.add(bound, entity)
     for id, rule in checked.items():
         found[id].extend(watching.faults(rule))
     return {id: faults for id, faults in found.items() if faults}
 
 
 class _Watching:
-    """What rules turned out to watch."""
+    """What the rules watch in the city."""
 
     def __init__(self, rules: Mapping[str, Rule], bindings: RuleIndex) -> None:
         self._bindings = bindings
@@ -47,20 +47,20 @@ class _Watching:
         self._supplies = SharedDependencies(self._model)
         self._watches: set[str] = set()
         self._unusable: dict[str, dict[str, None]] = {id: {} for id in rules}
-        self._circles: dict[str, str] = {}
+        self._cycles: dict[str, str] = {}
 
-    def take(self, bound: BoundRule, entity: Entity) -> None:
-        """Take in a rule on an entity."""
+    def add(self, bound: BoundRule, entity: Entity) -> None:
+        """Add a rule on an entity."""
         rule = bound.rule
         if bound.fault:
             self._unusable[rule.id][bound.fault] = None
         if rule.id not in self._watches and self._has_something(rule, entity):
             self._watches.add(rule.id)
-        for one in operands_of(rule):
-            if one.whose in DIRECTED and rule.id not in self._circles:
-                circle = self._circle(entity.id, one.whose)
-                if circle is not None:
-                    self._circles[rule.id] = f"{one.whose} leads back to where it began: {circle}"
+        for operand in operands_of(rule):
+            if operand.whose in DIRECTED and rule.id not in self._cycles:
+                cycle = self._cycle(entity.id, operand.whose)
+                if cycle is not None:
+                    self._cycles[rule.id] = f"{operand.whose} leads back to where it began: {cycle}"
 
     def _has_something(self, rule: Rule, entity: Entity) -> bool:
         match rule.condition:
@@ -71,8 +71,8 @@ class _Watching:
             case _:
                 return True
 
-    def _circle(self, start: str, relation: str) -> str | None:
-        """Return the circle that a relation leads into from an entity, or None."""
+    def _cycle(self, start: str, relation: str) -> str | None:
+        """Return the cycle that a relation leads into from an entity, or None."""
         chain = [start]
         while (entity := self._model.entities.get(chain[-1])) is not None:
             following = next((one.target for one in entity.relations if one.type == relation), None)
@@ -84,14 +84,14 @@ class _Watching:
         return None
 
     def faults(self, rule: Rule) -> Iterator[RuleFault]:
-        """Yield what is wrong with a rule, once all entities were taken in."""
+        """Yield the faults of a rule, after all entities were added."""
         unusable = list(self._unusable[rule.id])
         if unusable:
             more = len(unusable) - EXAMPLES_MAX
             rest = f"; and {more} more" if more > 0 else ""
             yield RuleFault(("when",), "; ".join(unusable[:EXAMPLES_MAX]) + rest)
-        if rule.id in self._circles:
-            yield RuleFault(("when",), f"circular relation: {self._circles[rule.id]}")
+        if rule.id in self._cycles:
+            yield RuleFault(("when",), f"circular relation: {self._cycles[rule.id]}")
         if rule.enabled and rule.id not in self._watches:
             yield self._idle(rule)
 
@@ -105,7 +105,7 @@ class _Watching:
             case SilenceCondition():
                 lacking = "has a sensor that it could listen to"
             case OutageCondition(supply="feed"):
-                lacking = "is the city, which feeds are told on"
+                lacking = "is the city, which has the alarms of feeds"
             case OutageCondition(supply=supply):
                 lacking = f"is the {supply} of a sensor"
             case _:

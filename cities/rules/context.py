@@ -1,4 +1,4 @@
-"""What a rule is checked against: the city that it is to be a rule of."""
+"""The city against which rules are checked."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from twin.model.names import ValueName, resolve_name
 from twin.model.observed_property import ObservedProperty
 
 AREA = "area"
-"""Stands before a name as a type of relation does: of the area that the entity belongs to."""
+"""As a type of relation before a name: the area that the entity belongs to."""
 
 
 @dataclass(frozen=True, slots=True)
 class RuleContext:
     """A city, as far as it can be read.
 
-    While other files of its folder have faults, `whole` is False: what is missing may be theirs, and only
-    references to ids that no file names are told. Those ids are not known at all where `ids` is None.
+    `whole` is False while other files of its folder have faults. Then a missing name may be due to them, and
+    only references to ids that no file has are reported. `ids` is None if the ids are unknown.
     """
 
     model: CityModel
@@ -30,7 +30,7 @@ class RuleContext:
 
     @classmethod
     def of(cls, model: CityModel) -> RuleContext:
-        """Return the context that a whole city is."""
+        """Return the context of a complete city."""
         return cls(model, frozenset(model.entities))
 
     @classmethod
@@ -40,7 +40,7 @@ class RuleContext:
         properties: Mapping[str, ObservedProperty],
         ids: frozenset[str] | None,
     ) -> RuleContext:
-        """Return the context that a folder is; `plan` is None when it has faults elsewhere."""
+        """Return the context of a folder; `plan` is None if the folder has faults elsewhere."""
         if plan is not None:
             return cls.of(plan.model(0))
         nowhere = City(id="unknown", name="", timezone="UTC")
@@ -50,29 +50,29 @@ class RuleContext:
         return cls(model, ids, whole=False)
 
     def named(self, name: str) -> ValueName | None:
-        """Return what a name stands for, or None."""
+        """Return the meaning of a name, or None."""
         return resolve_name(name, self.model)
 
     def unknown_name(self, name: str) -> str:
-        """Return what is wrong with a name that stands for nothing."""
+        """Return the fault of an unknown name."""
         known = sorted({*self.model.properties, *REGISTRY})
         return f"found {name!r}, expected an observed property or an indicator{suggestion(name, known)}"
 
     def unknown_id(self, id: str) -> str | None:
-        """Return what is wrong with a reference to an entity, or None."""
+        """Return the fault of a reference to an unknown entity, or None."""
         if self.ids is None or id in self.ids:
             return None
         return f"found {id!r}, expected the id of an entity of this city{suggestion(id, sorted(self.ids))}"
 
     def unknown_attribute(self, name: str) -> str | None:
-        """Return what is wrong with an attribute that no entity has, or None."""
+        """Return the fault of an attribute that no entity has, or None."""
         if not self.whole or any(name in one.attributes for one in self.model.entities.values()):
             return None
         known = sorted({name for one in self.model.entities.values() for name in one.attributes})
         return f"no entity has the attribute {name}{suggestion(name, known)}"
 
     def unknown_type(self, type: str) -> str | None:
-        """Return what is wrong with a type that no entity has, or None."""
+        """Return the fault of a type that no entity has, or None."""
         if not self.whole:
             return None
         types = {one.type for one in self.model.entities.values()}
@@ -83,7 +83,7 @@ class RuleContext:
 
 
 def unknown_whose(whose: str) -> str | None:
-    """Return what is wrong with what stands before the dot of a name, or None.
+    """Return the fault of the part before the dot of a name, or None.
 
     >>> unknown_whose("drainTo")
     "found 'drainTo', expected area, locatedIn, feeds, drainsTo, adjacentTo (did you mean drainsTo?)"

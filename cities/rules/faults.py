@@ -1,4 +1,4 @@
-"""Faults of a rule: where in its document, and what is wrong; the same for a file and for a request."""
+"""Faults of a rule: their place in its document and their cause, for files and for requests."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from cities.files.yaml_document import Location
 
 
 class RuleFault(NamedTuple):
-    """One thing that is wrong with a rule."""
+    """One fault of a rule."""
 
-    location: tuple[str | int, ...]  #: keys and positions, from the rule itself on
-    message: str  #: what is wrong: found …, expected …
+    location: tuple[str | int, ...]  #: keys and indices, starting at the rule
+    message: str  #: found …, expected …
 
     @property
     def pointer(self) -> str:
@@ -25,13 +25,13 @@ class RuleFault(NamedTuple):
 
 
 class RuleFaults:
-    """The faults of one rule, as they are found."""
+    """The faults of one rule."""
 
     def __init__(self) -> None:
         self.found: list[RuleFault] = []
 
     def add_fault(self, location: Location, message: str) -> None:
-        """Note a fault at a place in the rule's document."""
+        """Add a fault at a place in the rule's document."""
         self.found.append(RuleFault(tuple(location), message))
 
     @property
