@@ -1,7 +1,7 @@
 """The duty plan of a city, as data: who is notified of which incident, how, and who follows.
 
-`cities.duty.routes_file` reads it from routes.yaml and roster.ics; the duty loop in `alerting` follows it. All
-durations are microseconds. It holds no secrets: an address or URL refers to them as `${NAME}`.
+`cities.duty.routes_file` reads it from routes.yaml and roster.ics; the duty loop in `alerting` follows it.
+All durations are microseconds. It holds no secrets: an address or URL refers to them as `${NAME}`.
 """
 
 from __future__ import annotations
