@@ -10,23 +10,18 @@ from __future__ import annotations
 
 import asyncio
 import math
-import shutil
-import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 
 import click
 import numpy as np
 import psutil
 
+from benchmarks.load.observation_rows import COPY_OBSERVATIONS, binary_copy
+from benchmarks.measure.bare_services import bare_database
 from benchmarks.measure.machine import describe_machine
 from benchmarks.report.results import OUT, write_results
-from cli.embedded.postgres import EmbeddedPostgres
 from storage.database import Connection, connect
 from storage.history.backtest import backtest_rules as run_backtest
-from storage.schema.migrate import migrate
 from tests.support.cities.city_builder import CityBuilder
 from twin.alarms.rules.expression import CompiledExpression
 from twin.alarms.rules.operand import Operand
@@ -67,7 +62,11 @@ def backtest(*, entities: int, days: int, kind: tuple[str, ...]) -> None:
 async def _measure(entities: int, days: int, kinds: tuple[str, ...]) -> dict[str, dict[str, float]]:
     model, end = _city(entities), START + days * DAY
     found: dict[str, dict[str, float]] = {}
-    async with _database() as (connection, postgres):
+    async with (
+        bare_database() as cluster,
+        await connect(cluster.dsn(), role="benchmark") as connection,
+    ):
+        postgres = connection.info.backend_pid
         began = time.monotonic()
         for day in range(days):
             await _fill(connection, entities, day)
@@ -94,28 +93,6 @@ async def _measure(entities: int, days: int, kinds: tuple[str, ...]) -> dict[str
     return found
 
 
-@asynccontextmanager
-async def _database() -> AsyncIterator[tuple[Connection, int]]:
-    """A database of its own with our tables, and the process that serves the connection."""
-    folder = _folder()
-    cluster = EmbeddedPostgres(folder)
-    try:
-        await cluster.start()
-        await cluster.create_database()
-        await migrate(cluster.dsn())
-        async with await connect(cluster.dsn(), role="benchmark") as connection:
-            yield connection, connection.info.backend_pid
-    finally:
-        await cluster.stop()
-        shutil.rmtree(folder)
-
-
-def _folder() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="livetwin-bench-"))
-    folder.chmod(0o755)  # the service runs under an account of its own when we are root
-    return folder
-
-
 def _cpu_of(process: int) -> float:
     times = psutil.Process(process).cpu_times()
     return times.user + times.system
@@ -128,15 +105,11 @@ async def _fill(connection: Connection, entities: int, day: int) -> None:
     daily = 12 + 6 * np.sin(np.arange(1440) / 1440 * 2 * np.pi)
     wandering = np.cumsum(dice.normal(0, 0.25, (entities, 1440)), axis=1)
     values = np.maximum(0.5, daily + wandering + dice.normal(0, 0.3, (entities, 1440))).round(1)
-    ids = np.tile(np.arange(1, entities + 1, dtype=np.int32), 1440)
+    ids = np.tile(np.arange(1, entities + 1, dtype=np.int64), 1440)
     moments = np.repeat(times, entities)
-    rows = np.zeros(len(ids), _ROW)
-    rows["fields"], rows["l8"], rows["l8b"], rows["l8c"], rows["l4"], rows["l2"] = 5, 8, 8, 8, 4, 2
-    rows["id"], rows["value"] = ids, values.T.ravel()
-    rows["time"] = moments - _POSTGRES_EPOCH
-    rows["received"] = rows["time"] + SECOND
-    async with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
-        await copy.write(_HEADER + rows.tobytes() + b"\xff\xff")
+    data = binary_copy(ids, moments, moments + SECOND, values.T.ravel())
+    async with connection.cursor() as cursor, cursor.copy(COPY_OBSERVATIONS) as copy:
+        await copy.write(data)
     await connection.commit()
 
 
@@ -151,26 +124,6 @@ async def _fill_hours(connection: Connection, entities: int) -> None:
         for id, start, mean in rows:
             await copy.write_row((id, start, 1, 60, 0, 60.0, 0, mean, mean, mean, mean, mean, b""))
     await connection.commit()
-
-
-# A row of PostgreSQL's binary COPY: how many fields, then the length and the bytes of each.
-_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-_ROW = np.dtype(
-    [
-        *(("fields", ">i2"), ("l4", ">i4"), ("id", ">i4"), ("l8", ">i4"), ("time", ">i8")),
-        *(
-            ("l8b", ">i4"),
-            ("received", ">i8"),
-            ("l8c", ">i4"),
-            ("value", ">f8"),
-            ("l2", ">i4"),
-            ("flags", ">i2"),
-        ),
-    ]
-)
-_POSTGRES_EPOCH: Instant = 946_684_800 * SECOND
-_COPY = """COPY observation (datastream_id, phenomenon_time, received_time, value, flags)
-FROM STDIN (FORMAT BINARY)"""
 
 
 _BOTH = "pm2_5 > 25.0 && pm2_5 > 2.0 * isNextTo.pm2_5"

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import psycopg
 
 from benchmarks.load.log_records import LogLoad, LogStep, log_steps
+from benchmarks.measure.bare_services import bare_database
 from benchmarks.measure.stages import StageCosts, cpu_of
 from benchmarks.measure.worker_process import BenchmarkError
 from cli.embedded.postgres import EmbeddedPostgres
@@ -22,7 +20,6 @@ from storage.historian.batch_writer import BatchWriter
 from storage.historian.log_batch import LogBatch
 from storage.historian.metrics import HistorianMetrics
 from storage.historian.update_buffer import UpdateBuffer
-from storage.schema.migrate import migrate
 
 LOG = "bench-log"
 HOLD_S = 3
@@ -50,28 +47,13 @@ class HistorianCost(NamedTuple):
 
 async def measure_historian(load: LogLoad, count: int, transaction: int) -> HistorianCost:
     """Store `count` records, so many at a time. Raises BenchmarkError when the ledger does not add up."""
-    done = list(log_steps(load, count))
-    folder = _folder()
-    cluster = EmbeddedPostgres(folder)
-    await cluster.start()
-    try:
-        await cluster.create_database()
-        await migrate(cluster.dsn())
-        return await _store(cluster, done, load, transaction)
-    finally:
-        await cluster.stop()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _folder() -> Path:
-    """Make a folder that service accounts can reach."""
-    folder = Path(tempfile.mkdtemp(prefix="livetwin-sinks-"))
-    folder.chmod(0o755)
-    return folder
+    steps = list(log_steps(load, count))
+    async with bare_database() as cluster:
+        return await _store(cluster, steps, load, transaction)
 
 
 async def _store(
-    cluster: EmbeddedPostgres, done: Sequence[LogStep], load: LogLoad, transaction: int
+    cluster: EmbeddedPostgres, steps: Sequence[LogStep], load: LogLoad, transaction: int
 ) -> HistorianCost:
     """Store it all; states wait for so long as the historian lets them wait in log time."""
     archive = BatchWriter(cluster.dsn(), HistorianMetrics())
@@ -83,23 +65,23 @@ async def _store(
     held, hold = UpdateBuffer(), HOLD_S * load.rate // load.record
     tune_gc()
     begun, own, others = time.perf_counter(), time.process_time_ns(), cpu_of(server)
-    for first in range(0, len(done), transaction):
+    for first in range(0, len(steps), transaction):
         batch = LogBatch(LOG, update_buffer=held)
         with stages.stage("take in observations"):
-            for step in done[first : first + transaction]:
+            for step in steps[first : first + transaction]:
                 batch.add(step.observations)
         with stages.stage("take in updates"):
-            for step in done[first : first + transaction]:
+            for step in steps[first : first + transaction]:
                 batch.add(step.updates)
                 if step.aggregates is not None:
                     batch.add(step.aggregates)
-        if first // hold == (first + transaction) // hold and first + transaction < len(done):
+        if first // hold == (first + transaction) // hold and first + transaction < len(steps):
             batch.update_buffer = UpdateBuffer()
         else:
             held = UpdateBuffer()
         with stages.stage("transaction in all"):
             await archive.store(batch)
-    messages = len(done) * load.record
+    messages = len(steps) * load.record
     rate = messages / (time.perf_counter() - begun)
     found = {name: _each(cost.own, cost.others, messages) for name, cost in stages.costs.items()}
     found["in all"] = _each(time.process_time_ns() - own, cpu_of(server) - others, messages)

@@ -6,7 +6,6 @@ COPY puts the same rows into the same table: ready made, over one connection, fi
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
 import tempfile
 import time
@@ -21,15 +20,13 @@ import psycopg
 from benchmarks.load.backlog import Backlog
 from benchmarks.load.bench_city import BenchCity
 from benchmarks.load.load_generator import FLAT_OUT, PUBACK_TIMEOUT_S, LoadOptions, LoadResult, generate_load
+from benchmarks.load.observation_rows import COPY_OBSERVATIONS, binary_copy
 from benchmarks.load.packets import Packets
+from benchmarks.measure.bare_services import bare_broker, bare_database, in_own_loop
 from benchmarks.measure.bench_system import HOST
 from benchmarks.measure.processes import ProcessUsage, UsageMeter, measure_usage
 from benchmarks.measure.worker_process import BenchmarkError, WorkerProcess
-from cli.embedded.mosquitto import EmbeddedMosquitto
-from cli.embedded.postgres import EmbeddedPostgres
-from cli.embedded.service import EmbeddedService
 from runtime.clock import system_clock
-from storage.schema.migrate import migrate
 
 CONNECTIONS = 4
 READY_TIMEOUT_S = 60.0
@@ -39,6 +36,8 @@ UNDER_WAY_MAX = 10_000
 """Messages that the subscriber has not received yet, at most: a long queue slows the broker down."""
 
 ROWS_A_COPY = 5_000
+
+_INTERVAL_US = 40  #: between two rows: 25,000 a second
 
 _LOOK_S = 0.002
 # More than a subscriber's output buffer holds: it is on disk as soon as it has come.
@@ -57,7 +56,7 @@ class RawLimit:
 
 def generator_limit(city: BenchCity, messages: int, rate: float = FLAT_OUT) -> RawLimit:
     """Send to a broker that nobody listens to. Raises BenchmarkError when it cannot."""
-    with bare_broker() as broker, _load(city, broker.port, messages, rate) as load:
+    with in_own_loop(bare_broker()) as broker, _load(city, broker.port, messages, rate) as load:
         return _limited(load, {"mosquitto": broker.pids}, messages, lambda: messages)
 
 
@@ -67,7 +66,7 @@ def subscriber_limit(city: BenchCity, messages: int) -> RawLimit:
     pack = city.pack
     backlog = Backlog(undelivered_max=UNDER_WAY_MAX * pack, unstored_max=messages * pack)
     received = 0
-    with bare_broker() as broker, tempfile.NamedTemporaryFile() as output:
+    with in_own_loop(bare_broker()) as broker, tempfile.NamedTemporaryFile() as output:
         where = ["-h", HOST, "-p", str(broker.port), "-q", "1"]
         marker = ["-r", "-t", "livetwin/subscribed", "-m", _MARKER]
         subprocess.run(["mosquitto_pub", *where, *marker], check=True)
@@ -100,13 +99,16 @@ def subscriber_limit(city: BenchCity, messages: int) -> RawLimit:
 
 def copy_limit(city: BenchCity, rows: int) -> RawLimit:
     """Put rows into the table `observation` of an empty database."""
-    batches = list(packed_rows(city, rows, ROWS_A_COPY))
-    with bare_database() as cluster, psycopg.connect(cluster.dsn(), autocommit=True) as connection:
+    batches = list(_copy_data(city, rows, ROWS_A_COPY))
+    with (
+        in_own_loop(bare_database()) as cluster,
+        psycopg.connect(cluster.dsn(), autocommit=True) as connection,
+    ):
         pids = {"postgres": [connection.info.backend_pid]}
 
         def copy(_: UsageMeter) -> None:
             for batch in batches:
-                with connection.cursor() as cursor, cursor.copy(COPY) as into:
+                with connection.cursor() as cursor, cursor.copy(COPY_OBSERVATIONS) as into:
                     into.write(batch)
 
         usage, _, seconds = measure_usage(pids, copy)
@@ -171,76 +173,10 @@ def _limit(count: int, seconds: float, usage: Mapping[str, ProcessUsage]) -> Raw
     )
 
 
-# A broker and a database of their own, with nothing of ours at work: what the raw limits are measured on.
-
-
-@contextmanager
-def bare_broker() -> Iterator[EmbeddedMosquitto]:
-    """Run the embedded system's Mosquitto, without a subscriber."""
-    with tempfile.TemporaryDirectory(prefix="livetwin-broker-") as folder, asyncio.Runner() as runner:
-        Path(folder).chmod(0o755)
-        broker = EmbeddedMosquitto(Path(folder))
-        with _running(runner, broker):
-            yield broker
-
-
-@contextmanager
-def bare_database() -> Iterator[EmbeddedPostgres]:
-    """Run the embedded system's PostgreSQL with our tables, empty."""
-    with tempfile.TemporaryDirectory(prefix="livetwin-database-") as folder, asyncio.Runner() as runner:
-        Path(folder).chmod(0o755)
-        cluster = EmbeddedPostgres(Path(folder))
-        with _running(runner, cluster):
-            runner.run(cluster.create_database())
-            runner.run(migrate(cluster.dsn()))
-            yield cluster
-
-
-@contextmanager
-def _running(runner: asyncio.Runner, service: EmbeddedService) -> Iterator[None]:
-    runner.run(service.start())
-    try:
-        yield
-    finally:
-        runner.run(service.stop())
-
-
-# Rows of the table `observation` as PostgreSQL's binary COPY takes them, ready made.
-
-COPY = """
-COPY observation (phenomenon_time, received_time, value, datastream_id, flags) FROM STDIN (FORMAT BINARY)
-"""
-
-_COLUMNS = (
-    ("phenomenon", ">i8"),
-    ("received", ">i8"),
-    ("value", ">f8"),
-    ("datastream", ">i4"),
-    ("flags", ">i2"),
-)
-_ROW = np.dtype(
-    [
-        ("columns", ">i2"),
-        *(part for name, kind in _COLUMNS for part in ((f"{name}Bytes", ">i4"), (name, kind))),
-    ]
-)
-_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-_TRAILER = b"\xff\xff"
-_2000_US = 946_684_800_000_000
-_APART_US = 40  #: 25,000 a second
-
-
-def packed_rows(city: BenchCity, rows: int, each: int) -> Iterator[bytes]:
-    """Yield so many rows, `each` a COPY, as the datastreams of the city would send them until now."""
-    start = system_clock() - rows * _APART_US - _2000_US
+def _copy_data(city: BenchCity, rows: int, each: int) -> Iterator[bytes]:
+    """Yield so many rows, `each` in one COPY, as if the datastreams of the city had sent them until now."""
+    start = system_clock() - rows * _INTERVAL_US
     for begin in range(0, rows, each):
         numbers = np.arange(begin, min(begin + each, rows), dtype=np.int64)
-        table = np.zeros(len(numbers), _ROW)
-        table["columns"] = len(_COLUMNS)
-        for name, kind in _COLUMNS:
-            table[f"{name}Bytes"] = np.dtype(kind).itemsize
-        table["phenomenon"] = start + numbers * _APART_US
-        table["received"] = table["phenomenon"] + 1_000
-        table["value"] = city.tenths_of(numbers) / 10
-        table["datastream"] = numbers % city.datastreams + 1
-        yield _HEADER + table.tobytes() + _TRAILER
+        times = start + numbers * _INTERVAL_US
+        yield binary_copy(numbers % city.datastreams + 1, times, times + 1_000, city.tenths_of(numbers) / 10)
