@@ -1,1 +1,1 @@
-"""The whole system under load on one machine: `make bench`, or `python -m benchmarks`."""
+"""Benchmarks of the whole system on one machine: `make bench`, or `python -m benchmarks`."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks [CASE]`: measure, print, keep the numbers; without a case, all of them one by one."""
+"""`python -m benchmarks [CASE]`: measure, print and store the figures; without a case run all of them."""
 
 from __future__ import annotations
 
@@ -16,22 +16,23 @@ from benchmarks.cases.ingest import ingest
 from benchmarks.cases.max_rate import reach
 from benchmarks.cases.rules import rules
 from benchmarks.cases.sinks import sinks
+from benchmarks.cases.soak import soak
 from benchmarks.cases.system import system
 from benchmarks.measure.worker_process import BenchmarkError
 from benchmarks.report.table import table
 
 CASES = (reach, ingest, duty, rules, history, backtest, sinks)
-"""What runs when no case is asked for, in about a quarter of an hour."""
+"""The cases that run when none is named, in about a quarter of an hour."""
 
-ASKED_FOR = (system, generator, table)
-"""Parts of `reach` by themselves, to look closer; and the table of the last committed run."""
+ON_REQUEST = (system, generator, soak, table)
+"""Single parts of `reach` for closer analysis, a long run, and the table of the last committed run."""
 
 
 @click.group(invoke_without_command=True)
 @click.pass_context
 def main(context: click.Context) -> None:
-    """Measure this machine and this checkout; exit code 1 when something was lost or cannot be measured."""
-    # A polite end from outside is like Ctrl-C: what a case has started is ended, too.
+    """Measure this machine and this checkout; exit code 1 when data were lost or a measurement failed."""
+    # SIGTERM is handled like Ctrl-C, so that a case stops the processes that it has started.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if context.invoked_subcommand is None:
         for case in CASES:
@@ -41,7 +42,7 @@ def main(context: click.Context) -> None:
             print(f"== {case.name} took {(time.monotonic() - began) / 60:.1f} minutes", flush=True)
 
 
-for _case in (*CASES, *ASKED_FOR):
+for _case in (*CASES, *ON_REQUEST):
     main.add_command(_case)
 
 

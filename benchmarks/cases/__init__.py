@@ -1,4 +1,4 @@
-"""The cases that `python -m benchmarks CASE` runs, a module each: its command, its run and its table.
+"""The cases of `python -m benchmarks CASE`, a module each: its command, its run and its table.
 
-What several cases share belongs to the other rooms.
+Parts that several cases share belong to the other rooms.
 """

@@ -1,8 +1,8 @@
-"""The case `backtest`: what a back-test costs over a month of stored history.
+"""The case `backtest`: the duration of a back-test over a month of stored history.
 
-A database of its own is filled with 30 days of one-minute values of 100 entities, and with the hourly means
-of the weeks before; then each kind of rule is tested over all of it, as the api does, reading included.
-Values have a resolution of 0.1, follow the day and wander; every few days one of an entity is beyond the
+A database is filled with 30 days of one-minute values of 100 entities, and hourly means of the weeks before.
+Then each kind of rule is tested over all of it, as by the api, including the reading. Values have a
+resolution of 0.1, and a daily cycle with a random walk; every few days a value of an entity exceeds the
 threshold.
 """
 
@@ -45,7 +45,7 @@ ENTITIES = 100
 DAYS = 30
 START: Instant = 1_764_547_200 * SECOND  # 2025-12-01T00:00:00Z
 KINDS = ("threshold", "n of m", "expression", "two operands", "rate", "deviation")
-WEEKS_BEFORE = 6  # of hourly means, for what is usual
+WEEKS_BEFORE = 6  # of hourly means, for the baseline
 
 
 @click.command()
@@ -53,7 +53,7 @@ WEEKS_BEFORE = 6  # of hourly means, for what is usual
 @click.option("--days", type=click.IntRange(1, 366), default=DAYS, show_default=True)
 @click.option("--kind", type=click.Choice(KINDS), multiple=True, default=KINDS)
 def backtest(*, entities: int, days: int, kind: tuple[str, ...]) -> None:
-    """Test rules over stored one-minute values; print what that takes."""
+    """Test rules over stored one-minute values; print the durations."""
     machine = describe_machine(OUT.parent)
     found = asyncio.run(_measure(entities, days, kind))
     write_results("backtest", {"machine": machine, "entities": entities, "days": days, "seconds": found})
@@ -99,7 +99,7 @@ def _cpu_of(process: int) -> float:
 
 
 async def _fill(connection: Connection, entities: int, day: int) -> None:
-    """Store a day, in the order in which it would have come."""
+    """Store the observations of a day, in the order of reception."""
     dice = np.random.default_rng(day)
     times = START + day * DAY + np.arange(1440, dtype=np.int64) * MINUTE
     daily = 12 + 6 * np.sin(np.arange(1440) / 1440 * 2 * np.pi)
@@ -114,7 +114,7 @@ async def _fill(connection: Connection, entities: int, day: int) -> None:
 
 
 async def _fill_hours(connection: Connection, entities: int) -> None:
-    """Store what was usual before the first day."""
+    """Store the hourly means before the first day, for the baseline."""
     rows = [
         (id, to_datetime(START - hours * HOUR), 12 + 6 * math.sin((-hours % 24 + 0.5) / 24 * 2 * math.pi))
         for id in range(1, entities + 1)

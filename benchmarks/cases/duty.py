@@ -1,4 +1,8 @@
-"""The case `duty`: from a sensor's message to the notification that the person on duty has, under load."""
+"""The case `duty`: the delay from a sensor's message to the notification on duty, under load.
+
+A worker receives the notifications over a webhook, and records when each arrived. After the load, expected
+and received notifications are compared.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +33,9 @@ from benchmarks.measure.bench_system import HOST, BenchSystem
 from benchmarks.measure.latency import LatencySummary, summarise
 from benchmarks.measure.machine import describe_machine
 from benchmarks.measure.processes import ProcessUsage, UsageMeter, measure_usage
-from benchmarks.measure.worker_process import BenchmarkError, WorkerChannel, WorkerProcess
+from benchmarks.measure.worker_process import BenchmarkError, WorkerChannel, WorkerProcess, wait_for_count
 from benchmarks.report.results import write_results
+from benchmarks.report.run_report import machine_text
 from runtime.clock import system_clock
 from twin.instant import from_datetime
 
@@ -38,6 +43,23 @@ RATE = 500
 SECONDS = 60
 QUICK_SECONDS = 10
 MESSAGES_MAX = 1_000_000
+
+SCHEMA = 1
+
+CONNECTIONS = 4
+READY_TIMEOUT_S = 60.0
+SAMPLE_S = 0.5
+
+_TIMES = """
+SELECT notification_id, due_time, time FROM notification_event
+WHERE kind = 'alarm' AND outcome = 'sending' AND attempt = 1
+"""
+_AGAIN = "SELECT count(*) FROM notification_event WHERE outcome = 'sending' AND attempt > 1"
+
+_HEADER = IDEMPOTENCY_HEADER.lower().encode()
+_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+
+_MIB = 1 << 20
 
 
 @click.command()
@@ -50,10 +72,10 @@ MESSAGES_MAX = 1_000_000
 @click.option("--quick", is_flag=True, help=f"Send for {QUICK_SECONDS} s only.")
 @click.option("--keep", "keeps", is_flag=True, help="Leave the data and the logs where they are.")
 def duty(*, rate: int, seconds: int, quick: bool, keeps: bool) -> None:
-    """Have alarms raised under load, each an incident of its own, and told over a webhook; print how late."""
+    """Raise alarms under load, each an incident, and notify over a webhook; print the delays."""
     options = DutyOptions(rate=rate, seconds=QUICK_SECONDS if quick else seconds, keep=keeps)
     if options.messages > MESSAGES_MAX:
-        raise click.UsageError(f"{options.messages} messages asked for, at most {MESSAGES_MAX} are measured")
+        raise click.UsageError(f"{options.messages} messages requested, at most {MESSAGES_MAX} are measured")
     print(f"{SITES} sites with a sensor each, {RULES} rules, one person on duty")
     run = measure_duty(options, partial(print, flush=True))
     for line in lines(run):
@@ -63,26 +85,9 @@ def duty(*, rate: int, seconds: int, quick: bool, keeps: bool) -> None:
         sys.exit(1)
 
 
-# One run of the case `duty`: the system is loaded; what should have been told is held against what was.
-
-CONNECTIONS = 4
-READY_TIMEOUT_S = 60.0
-SAMPLE_S = 0.5
-
-# What has not come is given up for lost when nothing more has come for so long.
-STILL_S = 10.0
-_LOOK_S = 0.1
-
-_TOLD = """
-SELECT notification_id, due_time, time FROM notification_event
-WHERE kind = 'alarm' AND outcome = 'sending' AND attempt = 1
-"""
-_AGAIN = "SELECT count(*) FROM notification_event WHERE outcome = 'sending' AND attempt > 1"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DutyOptions:
-    """What to measure."""
+    """The options of a run."""
 
     rate: int
     seconds: int
@@ -90,34 +95,34 @@ class DutyOptions:
 
     @property
     def messages(self) -> int:
-        """How many messages are sent."""
+        """The number of messages."""
         return self.rate * self.seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotificationTally:
-    """What should have been told, and what was."""
+    """Expected and received notifications."""
 
-    raised: int  #: alarms that acknowledged messages should have raised
-    lost: int  #: of these, those that nobody was told of
-    duplicates: int  #: messages of any kind that came twice
-    unasked: int  #: messages about alarms that should not be
-    recoveries: int  #: messages that it is over
-    again: int  #: tries that followed a failed one
+    raised: int  #: alarms that the acknowledged messages raise
+    lost: int  #: of these, alarms without a notification
+    duplicates: int  #: notifications received again, of any kind
+    unasked: int  #: notifications of unexpected alarms
+    recoveries: int  #: notifications that an alarm has cleared
+    again: int  #: repeated attempts after a failed one
 
     @property
     def faults(self) -> list[str]:
-        """What is wrong, in words."""
-        found = {
-            "alarms not told": self.lost,
-            "messages told twice": self.duplicates,
-            "messages that nothing should have caused": self.unasked,
+        """Descriptions of all faults; empty when nothing is wrong."""
+        counts = {
+            "alarms without a notification": self.lost,
+            "notifications received twice": self.duplicates,
+            "unexpected notifications": self.unasked,
         }
-        return [f"{count} {what}" for what, count in found.items() if count]
+        return [f"{count} {what}" for what, count in counts.items() if count]
 
 
 class NotificationTimes(NamedTuple):
-    """When the duty loop did something about an alarm."""
+    """Times of the duty loop for one notification."""
 
     decided: int
     sending: int
@@ -125,37 +130,37 @@ class NotificationTimes(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DutyRun:
-    """What a run found."""
+    """The result of a run."""
 
     options: DutyOptions
     machine: dict[str, Any]
     rate: float  #: messages a second, from the first sent to the last acknowledged
-    late: LatencySummary  #: how much later than due the generator sent
+    late: LatencySummary  #: delay of the load generator
     balance: NotificationTally
     latency: LatencySummary  #: publish → receiver
     decided: LatencySummary  #: publish → the duty loop's decision
     sending: LatencySummary  #: publish → `sending` on `notifications`
-    slowest: list[tuple[float, str]]  #: milliseconds of the slowest, and their notifications
-    usage: dict[str, ProcessUsage]  #: of each process, from the first message until all was told
+    slowest: list[tuple[float, str]]  #: milliseconds and ids of the slowest notifications
+    usage: dict[str, ProcessUsage]  #: of each process, from the first message to the last notification
     usage_s: float
-    other_cores: float  #: that all other programs used meanwhile
-    restarted: list[str] = field(default_factory=list)  #: parts whose processes changed during the run
+    other_cores: float  #: used by all other programs
+    restarted: list[str] = field(default_factory=list)  #: parts whose processes were replaced during the run
 
 
-def measure_duty(options: DutyOptions, tell: Callable[[str], None]) -> DutyRun:
-    """Do one run. Raises BenchmarkError when something cannot be measured."""
-    companions = [WorkerProcess("receiver", receive_webhooks, HOST)]
+def measure_duty(options: DutyOptions, report: Callable[[str], None]) -> DutyRun:
+    """Measure one run. Raises BenchmarkError when a measurement fails."""
+    workers = [WorkerProcess("receiver", receive_webhooks, HOST)]
     try:
-        port = companions[0].answer(READY_TIMEOUT_S)
+        port = workers[0].answer(READY_TIMEOUT_S)
         with BenchSystem(keep=options.keep, city=duty_city(port)) as system:
-            tell(f"system runs, {options.messages} messages follow, {options.rate} a second")
-            return _measure(options, system, companions)
+            report(f"system runs, {options.messages} messages follow, {options.rate} a second")
+            return _measure(options, system, workers)
     finally:
-        for companion in companions:
-            companion.end()
+        for worker in workers:
+            worker.end()
 
 
-def _measure(options: DutyOptions, system: BenchSystem, companions: list[WorkerProcess]) -> DutyRun:
+def _measure(options: DutyOptions, system: BenchSystem, workers: list[WorkerProcess]) -> DutyRun:
     ports = system.ports
     machine = describe_machine(system.data_dir)
     target = LoadOptions(
@@ -166,16 +171,16 @@ def _measure(options: DutyOptions, system: BenchSystem, companions: list[WorkerP
         messages=options.messages,
         connections=CONNECTIONS,
     )
-    companions.append(WorkerProcess("load generator", generate_load, target))
-    receiver, load = companions
+    workers.append(WorkerProcess("load generator", generate_load, target))
+    receiver, load = workers
     load.answer(READY_TIMEOUT_S)
-    groups = {**system.pids, "supervisor": [system.supervisor], **{one.name: [one.pid] for one in companions}}
-    through = _Through(options, load, receiver)
-    usage, other_s, usage_s = measure_usage(groups, through.push)
-    told, again = _stored(str(ports["database"]), len(through.published), load)
+    groups = {**system.pids, "supervisor": [system.supervisor], **{one.name: [one.pid] for one in workers}}
+    duty_load = _DutyLoad(options, load, receiver)
+    usage, other_s, usage_s = measure_usage(groups, duty_load.run)
+    times, again = _notification_times(str(ports["database"]), len(duty_load.published), load)
     receiver.send("end")
     received: ReceivedNotifications = receiver.answer(READY_TIMEOUT_S)
-    published, sent = through.published, through.result
+    published, sent = duty_load.published, duty_load.result
     arrived = dict(zip(reversed(received.notifications), reversed(received.arrived), strict=True))
     delays = {id: arrived[id] - at for id, at in published.items() if id in arrived}
     after = system.pids
@@ -184,10 +189,10 @@ def _measure(options: DutyOptions, system: BenchSystem, companions: list[WorkerP
         machine=machine,
         rate=round(int(sent.acknowledged.sum()) / sent.acknowledging_s, 1),
         late=summarise(sent.late_us),
-        balance=_strike(published, received.notifications, again),
+        balance=_tally(published, received.notifications, again),
         latency=summarise(delays.values()),
-        decided=summarise(told[id].decided - at for id, at in published.items() if id in told),
-        sending=summarise(told[id].sending - at for id, at in published.items() if id in told),
+        decided=summarise(times[id].decided - at for id, at in published.items() if id in times),
+        sending=summarise(times[id].sending - at for id, at in published.items() if id in times),
         slowest=sorted(((round(us / 1000, 1), id) for id, us in delays.items()), reverse=True)[:5],
         usage=usage,
         usage_s=usage_s,
@@ -196,19 +201,19 @@ def _measure(options: DutyOptions, system: BenchSystem, companions: list[WorkerP
     )
 
 
-class _Through:
-    """Puts the load on the system and waits until everybody was told."""
+class _DutyLoad:
+    """Puts the load on the system and waits for all notifications."""
 
     result: LoadResult
-    published: dict[str, int]  #: notification → when the message was published that it is about
+    published: dict[str, int]  #: notification → publish time of the message that causes it
 
     def __init__(self, options: DutyOptions, load: WorkerProcess, receiver: WorkerProcess) -> None:
         self._options = options
         self._load = load
         self._receiver = receiver
 
-    def push(self, meter: UsageMeter) -> None:
-        """Send everything; return when nothing more is to come, or comes."""
+    def run(self, meter: UsageMeter) -> None:
+        """Send all messages; return when all notifications, or no more, arrive."""
         deadline = time.monotonic() + self._options.seconds + LATE_S_MAX + PUBACK_TIMEOUT_S
         self._load.send("go")
         while not self._load.has_answer(SAMPLE_S):
@@ -221,56 +226,40 @@ class _Through:
             for area, number in expected_incidents(self._options.messages).items()
             if sent.acknowledged[number]
         }
-        _settle(self._count, len(self.published), self._load)
+        wait_for_count(self._count, len(self.published), self._load)
 
     def _count(self) -> int:
         self._receiver.send("count")
         return int(self._receiver.answer(READY_TIMEOUT_S))
 
 
-def _settle(count: Callable[[], int], wanted: int, silent: WorkerProcess) -> None:
-    """Wait until there are so many, or nothing more comes; `silent` says nothing meanwhile."""
-    known, since = -1, time.monotonic()
-    while (now := count()) < wanted:
-        if now > known:
-            known, since = now, time.monotonic()
-        elif time.monotonic() - since > STILL_S:
-            return
-        silent.has_answer(_LOOK_S)
-
-
-def _stored(dsn: str, wanted: int, silent: WorkerProcess) -> tuple[dict[str, NotificationTimes], int]:
-    """Return what the duty loop did when, and how many tries followed a failed one."""
+def _notification_times(
+    dsn: str, expected: int, load: WorkerProcess
+) -> tuple[dict[str, NotificationTimes], int]:
+    """Return the times of each notification, and the number of repeated attempts."""
     with psycopg.connect(dsn, autocommit=True, application_name="livetwin-benchmark") as database:
 
         def read() -> dict[str, NotificationTimes]:
-            rows = database.execute(_TOLD).fetchall()
+            rows = database.execute(_TIMES).fetchall()
             return {id: NotificationTimes(from_datetime(due), from_datetime(at)) for id, due, at in rows}
 
-        _settle(lambda: len(read()), wanted, silent)
+        wait_for_count(lambda: len(read()), expected, load)
         again = database.execute(_AGAIN).fetchone()
         assert again is not None
         return read(), int(again[0])
 
 
-def _strike(published: Mapping[str, int], came: Iterable[str], again: int) -> NotificationTally:
-    counted = Counter(came)
-    over = {id for id in counted if id not in published and "~recovery-" in id}
+def _tally(published: Mapping[str, int], received: Iterable[str], again: int) -> NotificationTally:
+    counts = Counter(received)
+    recoveries = {id for id in counts if id not in published and "~recovery-" in id}
     return NotificationTally(
         raised=len(published),
-        lost=sum(id not in counted for id in published),
-        duplicates=sum(count - 1 for count in counted.values()),
-        unasked=sum(id not in published and id not in over for id in counted),
-        recoveries=len(over),
+        lost=sum(id not in counts for id in published),
+        duplicates=sum(count - 1 for count in counts.values()),
+        unasked=sum(id not in published and id not in recoveries for id in counts),
+        recoveries=len(recoveries),
         again=again,
     )
-
-
-# A run of the case `duty` as a table for a person, and as JSON for a comparison.
-
-SCHEMA = 1
-
-_MIB = 1 << 20
 
 
 def lines(run: DutyRun) -> Iterator[str]:
@@ -278,9 +267,8 @@ def lines(run: DutyRun) -> Iterator[str]:
     machine, balance = run.machine, run.balance
     yield ""
     yield (
-        f"{machine['cores']} cores of {machine['cpu']}, {machine['memoryBytes'] / (1 << 30):.0f} GiB, "
-        f"{machine['fileSystem']}, {machine['system']}, Python {machine['python']}; "
-        f"load {machine['loadBefore']} before, other programs used {run.other_cores:.2f} cores meanwhile"
+        f"{machine_text(machine)}; load {machine['loadBefore']} before, "
+        f"other programs used {run.other_cores:.2f} cores"
     )
     yield ""
     for name, value in (
@@ -288,9 +276,9 @@ def lines(run: DutyRun) -> Iterator[str]:
         ("alarms raised", balance.raised),
         ("lost", balance.lost),
         ("duplicates", balance.duplicates),
-        ("unasked", balance.unasked),
-        ("recoveries told", balance.recoveries),
-        ("tries made again", balance.again),
+        ("unexpected", balance.unasked),
+        ("recoveries notified", balance.recoveries),
+        ("attempts repeated", balance.again),
     ):
         yield f"{name:<22}{value}"
     yield ""
@@ -309,14 +297,18 @@ def lines(run: DutyRun) -> Iterator[str]:
         yield f"{name:<22}{used.cpu_s / run.usage_s:>8.2f}{used.memory_bytes_max / _MIB:>10.0f}"
     yield ""
     if run.rate < 0.99 * run.options.rate:
-        yield "WARNING: the rate asked for was not reached."
+        yield "WARNING: the requested rate was not reached."
     if run.restarted:
         yield f"WARNING: restarted during the run: {', '.join(run.restarted)}."
-    yield f"WRONG: {'; '.join(balance.faults)}." if balance.faults else "Everything was told, and once."
+    yield (
+        f"WRONG: {'; '.join(balance.faults)}."
+        if balance.faults
+        else "Every alarm has exactly one notification."
+    )
 
 
 def document(run: DutyRun) -> dict[str, Any]:
-    """Return the run as JSON holds it."""
+    """Return the run as a JSON value."""
     return {
         "schema": SCHEMA,
         "machine": run.machine,
@@ -342,22 +334,16 @@ def document(run: DutyRun) -> dict[str, Any]:
     }
 
 
-# The one on duty: takes messages over a webhook, and notes when each was there.
-
-_HEADER = IDEMPOTENCY_HEADER.lower().encode()
-_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-
-
 @dataclass(slots=True)
 class ReceivedNotifications:
-    """What came. Of both, element n belongs to request n."""
+    """The received notifications. Element n of both belongs to request n."""
 
     notifications: list[str] = field(default_factory=list)
     arrived: array[int] = field(default_factory=lambda: array("q"))  #: instants of the last byte
 
 
 class _Request(asyncio.Protocol):
-    """One connection, which may carry several requests."""
+    """A connection to the webhook; it may carry several requests."""
 
     def __init__(self, received: ReceivedNotifications) -> None:
         self._received = received
@@ -383,7 +369,7 @@ class _Request(asyncio.Protocol):
 
 
 async def receive_webhooks(channel: WorkerChannel, host: str) -> None:
-    """Listen, answer with the port, at "count" with how many came, and at "end" with what was Received."""
+    """Listen and send the port; at "count" send the number of notifications, at "end" all of them."""
     received = ReceivedNotifications()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: _Request(received), host, 0)

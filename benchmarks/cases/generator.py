@@ -1,4 +1,4 @@
-"""The case `generator`: what the load generator itself can do, against a broker that nobody listens to."""
+"""The case `generator`: the limit of the load generator, against a broker without subscribers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ MESSAGES = 500_000
 
 @click.command()
 @click.option(
-    "--messages", type=click.IntRange(1, 10_000_000), default=MESSAGES, show_default=True, help="How many."
+    "--messages",
+    type=click.IntRange(1, 10_000_000),
+    default=MESSAGES,
+    show_default=True,
+    help="Number of messages.",
 )
 @click.option(
     "--rate",
@@ -30,7 +34,7 @@ MESSAGES = 500_000
 @click.option("--datastreams", type=click.IntRange(20, 100_000), default=2_000, show_default=True)
 @click.option("--packs", is_flag=True, help="SenML packs of ten readings.")
 def generator(*, messages: int, rate: int, datastreams: int, packs: bool) -> None:
-    """Send to a broker that nobody listens to; print what the load generator can do, and what it costs."""
+    """Send to a broker without subscribers; print the rate of the load generator and its cost."""
     city = BenchCity(datastreams=datastreams, each=10 if packs else 4, packs=packs)
     machine = describe_machine(Path(tempfile.gettempdir()))
     found = generator_limit(city, messages, rate)

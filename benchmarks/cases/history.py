@@ -1,6 +1,8 @@
-"""The case `history`: how fast the history of a hundred thousand observations answers.
+"""The case `history`: the response time of history queries over a hundred thousand observations.
 
-Each question is asked over HTTP, one after the other, of a system that does nothing else meanwhile.
+Queries are sent over HTTP, one after the other, to a system without other load. The observations and their
+aggregates are written to the database as the historian stores them, computed by the code of the stream from
+seeded values.
 """
 
 from __future__ import annotations
@@ -51,7 +53,7 @@ AGGREGATES = ("mean", "p50,p95")
 
 
 class HistoryQuery(NamedTuple):
-    """What is asked."""
+    """A query for the history of one site."""
 
     site: HistorySite
     start: Instant
@@ -61,31 +63,31 @@ class HistoryQuery(NamedTuple):
 
     @property
     def path(self) -> str:
-        """The request."""
-        asked = {
+        """Path and query of the request."""
+        parameters = {
             "property": PROPERTY,
             "start": format_instant(self.start),
             "end": format_instant(self.end),
             "interval": self.interval,
             "aggregate": self.aggregate,
         }
-        return f"/v1/entities/{self.site.entity}/history?{urlencode(asked)}"
+        return f"/v1/entities/{self.site.entity}/history?{urlencode(parameters)}"
 
 
 class HistoryTimings(NamedTuple):
-    """How the answers to a question came."""
+    """The response times of one query."""
 
     question: HistoryQuery
-    observations: int  #: that the buckets hold
+    observations: int  #: in all buckets
     buckets: int
     p50_ms: float
     p95_ms: float
     max_ms: float
-    cpu_ms: float  #: of api and database for each answer: also on a busy machine what it costs
+    cpu_ms: float  #: processor time of api and database for a response; valid also on a busy machine
 
 
 def all_queries(end: Instant) -> Iterator[HistoryQuery]:
-    """Yield every question: all of each site's past, from some minute on, in longer and shorter buckets."""
+    """Yield all queries: the whole history of each site, in longer and shorter buckets."""
     for site in SITES:
         start = end - site.days * DAY + 7 * MINUTE
         for interval in INTERVALS:
@@ -94,7 +96,7 @@ def all_queries(end: Instant) -> Iterator[HistoryQuery]:
 
 
 def queries_by_span(end: Instant) -> Iterator[HistoryQuery]:
-    """Yield a question about the last day, week and more of one datastream, in the buckets of a chart."""
+    """Yield queries for the last day, week and more of one datastream, in the buckets of a chart."""
     for days, interval in SPANS:
         start = end - days * DAY
         for aggregate in AGGREGATES:
@@ -102,7 +104,7 @@ def queries_by_span(end: Instant) -> Iterator[HistoryQuery]:
 
 
 def time_query(system: BenchSystem, question: HistoryQuery, rounds: int) -> HistoryTimings:
-    """Ask a question again and again. Raises BenchmarkError when it is not answered."""
+    """Send a query repeatedly. Raises BenchmarkError when a response is no success."""
     connection = HTTPConnection(HOST, system.ports["http"], timeout=TIMEOUT_S)
     meter = UsageMeter({name: system.pids[name] for name in ("api", "postgres")})
     durations: list[float] = []
@@ -116,24 +118,24 @@ def time_query(system: BenchSystem, question: HistoryQuery, rounds: int) -> Hist
             body = response.read()
             durations.append(time.perf_counter() - began)
             if response.status != 200:
-                raise BenchmarkError(f"{question.path} was answered {response.status}: {body[:300]!r}")
+                raise BenchmarkError(f"{question.path} returned status {response.status}: {body[:300]!r}")
     finally:
         connection.close()
     usage, _ = meter.stop()
-    found = json.loads(body)["buckets"]
+    buckets = json.loads(body)["buckets"]
     ordered = sorted(one * 1000 for one in durations[WARM_UP:])
     return HistoryTimings(
         question,
-        sum(one["count"] + one["suspect"] for one in found),
-        len(found),
-        round(_rank(ordered, 0.5), 1),
-        round(_rank(ordered, 0.95), 1),
+        sum(one["count"] + one["suspect"] for one in buckets),
+        len(buckets),
+        round(_percentile(ordered, 0.5), 1),
+        round(_percentile(ordered, 0.95), 1),
         round(ordered[-1], 1),
         round(sum(one.cpu_s for one in usage.values()) * 1000 / rounds, 1),
     )
 
 
-def _rank(ordered: Sequence[float], share: float) -> float:
+def _percentile(ordered: Sequence[float], share: float) -> float:
     return ordered[math.ceil(share * len(ordered)) - 1]
 
 
@@ -153,7 +155,7 @@ def lines(found: Sequence[HistoryTimings]) -> Iterator[str]:
 
 
 def document(found: Sequence[HistoryTimings], machine: dict[str, Any]) -> dict[str, Any]:
-    """Return the answers as JSON holds them."""
+    """Return the response times as a JSON value."""
     return {
         "schema": SCHEMA,
         "machine": machine,
@@ -184,7 +186,7 @@ async def _fill(dsn: str, end: Instant) -> None:
 def measure_history(
     rounds: int, *, keeps: bool, asks: Callable[[Instant], Iterator[HistoryQuery]] = all_queries
 ) -> tuple[list[HistoryTimings], dict[str, Any]]:
-    """Start a system, give it a past, ask. Raises BenchmarkError when something cannot be measured."""
+    """Start a system, fill its history, send queries. Raises BenchmarkError when a measurement fails."""
     with tempfile.TemporaryDirectory(prefix="livetwin-past-") as folder:
         Path(folder).chmod(0o755)
         write_city(history_city(), Path(folder) / "city")
@@ -196,29 +198,25 @@ def measure_history(
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help=f"Ask {QUICK_ROUNDS} times only.")
+@click.option("--quick", is_flag=True, help=f"Send each query {QUICK_ROUNDS} times only.")
 @click.option("--keep", "keeps", is_flag=True, help="Leave the data and the logs where they are.")
 def history(*, quick: bool, keeps: bool) -> None:
-    """Ask for aggregates of a hundred thousand observations; print how long each question takes."""
+    """Query aggregates of a hundred thousand observations; print the response times."""
     found, machine = measure_history(QUICK_ROUNDS if quick else ROUNDS, keeps=keeps)
     for line in lines(found):
         print(line)
     write_results("history", document(found, machine))
 
 
-# A past that is long enough to ask about: a hundred thousand observations and more, with their aggregates.
-#
-# It is put into the database as the historian stores it, made by the code of the stream from seeded values.
-
 CITY = "past"
 PROPERTY = "air_temperature"
 LAG = 2_000_000
-"""Microseconds from measuring to receiving."""
+"""Microseconds from measurement to reception."""
 
 
 @dataclass(frozen=True, slots=True)
 class HistorySite:
-    """A place with sensors that all observe the same for so long."""
+    """A site whose sensors all observe the same property, with its history."""
 
     entity: str
     sensors: int
@@ -227,7 +225,7 @@ class HistorySite:
 
     @property
     def observations(self) -> int:
-        """How many observations its past holds."""
+        """The number of observations in its history."""
         return self.sensors * (self.days * DAY // self.interval)
 
 
@@ -239,7 +237,7 @@ SITES = (
 
 
 def history_city() -> CityModel:
-    """Return the model; the ids of its datastreams are replaced when it is applied."""
+    """Return the city model; applying it replaces the ids of datastreams."""
     builder = CityBuilder(CITY, "Past").entity(CITY, "Municipality", "Past")
     for site in SITES:
         builder.entity(site.entity, "MonitoringSite", parent=CITY)
@@ -249,7 +247,7 @@ def history_city() -> CityModel:
 
 
 async def write_history(connection: Connection, end: Instant) -> None:
-    """Fill the database of a `history_city` with all observations before `end`, a whole hour."""
+    """Write all observations of a `history_city` before `end`, a whole hour, to the database."""
     async with connection.transaction():
         await create_aggregate_staging(connection)
     for site in SITES:
@@ -275,7 +273,7 @@ async def write_history(connection: Connection, end: Instant) -> None:
 def _observations(
     dice: random.Random, id: int, span: tuple[Instant, Instant], interval: Duration
 ) -> list[Observation]:
-    """A temperature that wanders, to a tenth of a degree, and is never far from ten."""
+    """Return a random walk of temperatures around ten degrees, in tenths."""
     found = []
     value = 10.0
     for instant in range(*span, interval):

@@ -1,7 +1,7 @@
-"""The case `ingest`: what a message costs in ingest, by stage, from the socket to the bytes of a record.
+"""The case `ingest`: the cost of a message in ingest, by stage, from the socket to the bytes of a record.
 
-The session is the real one; a companion plays the broker, and Kafka confirms after a set time. What Kafka's
-client costs is not in it: records are few, and the case `system` has the whole.
+The MQTT session is real; a worker acts as the broker, and Kafka is a delay. The cost of the Kafka client is
+not included: records are few, and the case `system` includes it.
 """
 
 from __future__ import annotations
@@ -52,11 +52,12 @@ READY_TIMEOUT_S = 60.0
 def ingest(
     *, rate: int, messages: int, datastreams: int, packs: bool, confirm_ms: float, one_by_one: bool
 ) -> None:
-    """Receive, decode, judge, encode and acknowledge; print microseconds of a core for each message."""
+    """Receive, decode, check, encode and acknowledge; print microseconds of a core for each message."""
     machine = describe_machine(Path(tempfile.gettempdir()))
     city = BenchCity(datastreams=datastreams, each=10 if packs else 4, packs=packs)
     if one_by_one:
-        bulk_reading.PAHO_PRIVATE_NAMES = ("_none",)
+        # A missing private name of paho switches bulk reading off.
+        setattr(bulk_reading, "PAHO_PRIVATE_NAMES", ("_none",))  # noqa: B010 - a constant elsewhere
     broker = WorkerProcess(
         "broker", serve_messages, IngestBrokerOptions(traffic=city.traffic, messages=messages, rate=rate)
     )

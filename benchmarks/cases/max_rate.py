@@ -1,4 +1,4 @@
-"""The case `reach`: how fast, how late, for how much; and beside it what the machine can do at all."""
+"""The case `reach`: highest rate, delays and cost of the system, beside the raw limits of the machine."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ RAW_MESSAGES = 300_000
 HISTORY_ROUNDS = 40
 QUICK_HISTORY_ROUNDS = 8
 
-tell = partial(print, flush=True)
+report = partial(print, flush=True)
 
 
 @click.command()
@@ -53,11 +53,11 @@ tell = partial(print, flush=True)
     help="Rules of the city in which delays with rules are measured.",
 )
 @click.option("--keep", "keeps", is_flag=True, help="Leave the data and the logs where they are.")
-@click.option("--last", "is_last", is_flag=True, help="Keep the figures as those to compare with next time.")
+@click.option("--last", "is_last", is_flag=True, help="Keep the figures as the reference for the next runs.")
 def reach(
     *, quick: bool, datastreams: int, each: int, packs: bool, rules: int, keeps: bool, is_last: bool
 ) -> None:
-    """Find the highest rate without loss, and what it costs; print a table, compare it with the last one."""
+    """Find the highest rate without loss, and its cost; print a table that compares it with the last run."""
     city = BenchCity(datastreams=datastreams, each=each, packs=packs)
     if datastreams % each or city.sensors % CONNECTIONS:
         raise click.UsageError(
@@ -87,7 +87,7 @@ def reach(
 
 
 class _Bench:
-    """Measures one thing after the other, and notes how long each took; what fails late spoils nothing."""
+    """Measures the parts in order, with their durations; a later part that fails spoils no earlier one."""
 
     def __init__(self, options: RunOptions, rules: int, rounds: int) -> None:
         self.durations: dict[str, float] = {}  #: seconds
@@ -97,7 +97,7 @@ class _Bench:
         self._rounds = rounds
 
     def measure(self) -> tuple[MaxRateMeasurements, dict[str, Any]]:
-        """Return what was found, and on which machine."""
+        """Return the measurements and the machine."""
         city = self._options.city
         with self._part("raw limits"):
             generator = generator_limit(city, RAW_MESSAGES)
@@ -110,17 +110,17 @@ class _Bench:
             starts["an empty folder"] = system.started_in_s
             machine = describe_machine(system.data_dir)
             with self._part("rates and delays"):
-                found = measure_max_rate(self._options, system, tell)
-            with self._part("start on its data"), self._noted():
+                found = measure_max_rate(self._options, system, report)
+            with self._part("start on its data"), self._collect_problems():
                 system.restart()
                 starts["the data of the runs"] = system.started_in_s
             with self._part("recovery"):
                 for part in PARTS:
-                    with self._noted():
+                    with self._collect_problems():
                         recovered[part] = measure_recovery(system, city, part)
         with self._part("with rules"):
             with_rules = self._with_rules()
-        with self._part("history"), self._noted():
+        with self._part("history"), self._collect_problems():
             history, _ = history_case.measure_history(self._rounds, keeps=False, asks=queries_by_span)
         measured = MaxRateMeasurements(
             generator=generator,
@@ -137,17 +137,17 @@ class _Bench:
     def _with_rules(self) -> RatesWithRules:
         options = replace(self._options, city=replace(self._options.city, rules=self._rules))
         with BenchSystem(keep=options.keep, city=options.city.model()) as system:
-            return measure_with_rules(options, system, tell)
+            return measure_with_rules(options, system, report)
 
     @contextmanager
     def _part(self, what: str) -> Iterator[None]:
-        tell(f"-- {what}")
+        report(f"-- {what}")
         began = time.monotonic()
         yield
         self.durations[what] = round(time.monotonic() - began, 1)
 
     @contextmanager
-    def _noted(self) -> Iterator[None]:
+    def _collect_problems(self) -> Iterator[None]:
         try:
             yield
         except BenchmarkError as error:
@@ -157,7 +157,7 @@ class _Bench:
 def _document(
     measured: MaxRateMeasurements, found: list[Figure], machine: dict[str, Any], durations: dict[str, float]
 ) -> dict[str, Any]:
-    """Return everything as JSON holds it."""
+    """Return all measurements as a JSON value."""
     return {
         "schema": SCHEMA,
         "machine": machine,
@@ -174,14 +174,12 @@ def _document(
     }
 
 
-# What the case `reach` found, as figures.
-
 _MIB = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaxRateMeasurements:
-    """Everything that was measured."""
+    """All measurements."""
 
     generator: RawLimit
     subscriber: RawLimit
@@ -194,7 +192,7 @@ class MaxRateMeasurements:
 
     @property
     def faults(self) -> list[str]:
-        """What was lost at a rate that the system should keep up with, in words."""
+        """Descriptions of faults at rates that the system should sustain."""
         runs = [self.reach.highest, *self.reach.below.values(), *self.with_rules.at.values()]
         return [f"{fault} at {run.options.rate}/s" for run in runs for fault in run.balance.faults]
 
@@ -208,7 +206,7 @@ def max_rate_figures(measured: MaxRateMeasurements) -> Iterator[Figure]:
     for rate, run in measured.with_rules.at.items():
         yield from _delays(f"publish to SSE at {rate}/s with {rules} rules", run.latency)
     yield Figure(
-        f"flat out with {rules} rules, one of which looks at each reading",
+        f"flat out with {rules} rules, one of which evaluates each reading",
         measured.with_rules.flat_out.delivered_messages_rate,
         "messages/s",
         "more",
@@ -233,7 +231,7 @@ def _rates(measured: MaxRateMeasurements) -> Iterator[Figure]:
     yield Figure("sustained, nothing lost", highest.rate, "messages/s", "more")
     yield Figure("sustained readings", readings, "readings/s", "more")
     yield Figure(
-        "flat out, at most 5,000 not told",
+        "flat out, at most 5,000 undelivered",
         measured.reach.flat_out.delivered_messages_rate,
         "messages/s",
         "more",
@@ -253,7 +251,7 @@ def _delays(name: str, summary: LatencySummary) -> Iterator[Figure]:
 
 
 def _costs(run: EndToEndRun) -> Iterator[Figure]:
-    """Yield processor seconds for 1,000 messages, at the highest rate."""
+    """Yield processor seconds for 1,000 messages at the highest rate."""
     each = {
         name: run.usage[name].cpu_s * 1000 / max(1, run.balance.acknowledged)
         for name in process_order(run.usage)

@@ -1,9 +1,8 @@
-"""The case `rules`: what an observation costs when many rules do not concern it.
+"""The case `rules`: the cost of an observation with many rules that do not concern it.
 
-The stages of entities and of alarms take observations from records as they lie on the log, in one process.
-Every entity has the same two rules of its own; the others are for types, areas, relations and single entities
-that are not observed. Each number of rules is measured several times, in turns, and the least counts: what
-else the machine does can only add to it.
+The entity stage and the alarm stage process log records in one process. Two rules apply to every entity; the
+others select types, areas, relations and single entities without observations. Each number of rules is
+measured several times, in turns, and the minimum counts: other load can only add to it.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ START: Instant = 1_764_547_200 * SECOND  # 2025-12-01T00:00:00Z
 @click.option("--entities", type=click.IntRange(1, 100_000), default=ENTITIES, show_default=True)
 @click.option("--rounds", type=click.IntRange(1, 20), default=ROUNDS, show_default=True)
 def rules(*, entities: int, rounds: int) -> None:
-    """Evaluate few and many rules over the same observations; print what an observation costs."""
+    """Evaluate few and many rules over the same observations; print the cost of an observation."""
     machine = describe_machine(OUT.parent)
     found = {count: RuleCost() for count in RULES}
     print(f"{entities} entities, one observation of each a round, {rounds} rounds and one to warm up")
@@ -88,19 +87,19 @@ def rules(*, entities: int, rounds: int) -> None:
 
 @dataclass(slots=True)
 class RuleCost:
-    """Microseconds of processor time for each observation: the least of the rounds."""
+    """Microseconds of processor time for an observation: the minimum of the rounds."""
 
     entity_us: float = float("inf")
     alarms_us: float = float("inf")
 
     @property
     def both_us(self) -> float:
-        """Both stages together."""
+        """The cost of both stages."""
         return self.entity_us + self.alarms_us
 
 
 class _Run:
-    """The stages under one set of rules."""
+    """The stages with one set of rules."""
 
     def __init__(self, model: CityModel) -> None:
         self._model = model
@@ -118,16 +117,16 @@ class _Run:
         )
 
     def round(self, number: int, cost: RuleCost) -> None:
-        """Let every sensor speak once."""
-        told: list[bytes] = []
+        """Process one observation of each sensor."""
+        inputs: list[bytes] = []
         batches = list(_observations(self._model, number))
         gc.collect()
         began = time.process_time_ns()
         for batch in batches:
             applied = self._entities.apply(self._entities.offset + 1, batch, self._model)
-            told += [one.value for one in applied.outputs if one.topic == topics.ALARM_INPUTS]
+            inputs += [one.value for one in applied.outputs if one.topic == topics.ALARM_INPUTS]
         middle = time.process_time_ns()
-        for value in told:
+        for value in inputs:
             self._alarms.apply(self._alarms.offset + 1, ALARM_INPUTS.decode(value), self._model)
         ended = time.process_time_ns()
         count = sum(len(batch.observations) for batch in batches)
@@ -156,7 +155,7 @@ def _city(entities: int, rules: int) -> CityModel:
 
 
 def _own_rules() -> Iterator[Rule]:
-    """Yield the rules that concern every observed entity: a threshold and an expression."""
+    """Yield the rules of every observed entity: a threshold and an expression."""
     select = EntitySelection(types=("MonitoringSite",))
     levels = (Level(Severity.WARNING, 15.0, 14.0), Level(Severity.MINOR, 25.0, 23.0))
     operand = Operand("pm2_5")
@@ -171,7 +170,7 @@ def _own_rules() -> Iterator[Rule]:
 
 
 def _foreign_rule(number: int) -> Rule:
-    """Return a rule that looks at the same property, and at no entity that is observed."""
+    """Return a rule for the same property that selects no observed entity."""
     selects = (
         EntitySelection(types=(f"Type{number}",)),
         EntitySelection(within=(f"area-{number}",)),

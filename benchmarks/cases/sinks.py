@@ -1,4 +1,4 @@
-"""The case `sinks`: what historian and api cost for each message at a high rate, by stage, without MQTT."""
+"""The case `sinks`: the cost of a message in historian and api at a high rate, by stage, without MQTT."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ T = TypeVar("T")
 def sinks(
     *, quick: bool, datastreams: int, rate: int, record: int, transaction: int, part: str | None
 ) -> None:
-    """Put messages of one reading through historian and api; print microseconds of a core for each."""
+    """Process messages of one reading in historian and api; print microseconds of a core for each."""
     load = LogLoad(datastreams, rate, record)
     count = QUICK_RECORDS if quick else RECORDS
     machine = describe_machine(Path(tempfile.gettempdir()))
@@ -51,8 +51,8 @@ def sinks(
         for subscribers in SUBSCRIBERS:
             stages = _run(sinks_api.measure_api(load, count, subscribers))
             document["api"][subscribers] = stages
-            told = "".join(f"{name} {value:.2f}  " for name, value in stages.items())
-            print(f"api, {subscribers} subscribers, µs an event: {told.rstrip()}")
+            costs = "".join(f"{name} {value:.2f}  " for name, value in stages.items())
+            print(f"api, {subscribers} subscribers, µs an event: {costs.rstrip()}")
     write_results("sinks", document)
 
 

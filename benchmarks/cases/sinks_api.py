@@ -1,4 +1,4 @@
-"""The api's part of the case `sinks`: records of `updates` into the live view and out to subscribers."""
+"""The api part of the case `sinks`: records of `updates` through the live view to subscribers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _DEADLINE_S = 60.0
 
 
 class _Follower:
-    """Reads a live stream to where it is told all that it waits for."""
+    """Reads a live stream and counts its events."""
 
     def __init__(self, streams: EventStreams) -> None:
         self.events = self.bytes = 0
@@ -35,7 +35,7 @@ class _Follower:
         self._streams = streams
 
     async def follow(self, wanted: EntityFilter) -> None:
-        """Follow from a snapshot on."""
+        """Read from the snapshot on."""
         with self._streams.open_subscriber(wanted) as subscriber:
             stream = self._streams.frames(subscriber, frozenset({"snapshot", "state"}), None)
             async with aclosing(stream) as chunks:
@@ -46,9 +46,9 @@ class _Follower:
 
 
 async def measure_api(load: LogLoad, count: int, subscribers: int) -> dict[str, float]:
-    """Return the cost of each stage in µs an event, with so many subscribers that ask for everything.
+    """Return the cost of each stage in µs an event, with this number of subscribers without a filter.
 
-    Every datastream has had its first event before.
+    The first event of each datastream is not counted.
     """
     first = -(-load.datastreams // load.record)
     done = list(log_steps(load, first + count))
@@ -72,14 +72,14 @@ async def measure_api(load: LogLoad, count: int, subscribers: int) -> dict[str, 
     tune_gc()
     try:
         records = [one.updates for one in done]
-        await _tell(hub, followers, records[:first], load.record)
-        return await _tell(hub, followers, records[first:], load.record)
+        await _process(hub, followers, records[:first], load.record)
+        return await _process(hub, followers, records[first:], load.record)
     finally:
         streams.close()
         await asyncio.gather(*reading)
 
 
-async def _tell(
+async def _process(
     hub: Hub, followers: Sequence[_Follower], records: Sequence[LogRecord], events: int
 ) -> dict[str, float]:
     stages = StageCosts()
@@ -94,7 +94,7 @@ async def _tell(
         with stages.stage("send"):
             await asyncio.sleep(0)
     async with asyncio.timeout(_DEADLINE_S):
-        while any(  # noqa: ASYNC110 - a follower is told by the hub, and tells nobody
+        while any(  # noqa: ASYNC110 - the hub feeds the follower, which signals nobody
             one.events < len(records) * events for one in followers
         ):
             await asyncio.sleep(0)

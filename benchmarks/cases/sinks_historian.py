@@ -1,4 +1,4 @@
-"""The historian's part of the case `sinks`: records of the log into a real database, by stage."""
+"""The historian part of the case `sinks`: log records into a real database, by stage."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from benchmarks.measure.worker_process import BenchmarkError
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.process.procfs import processes_of_data_dir
 from runtime.gc_tuning import tune_gc
-from storage.historian import batch_writer as archive_module
+from storage.historian import batch_writer as batch_writer_module
 from storage.historian.batch_writer import BatchWriter
 from storage.historian.log_batch import LogBatch
 from storage.historian.metrics import HistorianMetrics
@@ -37,16 +37,16 @@ WRITES = (
 
 
 class HistorianCost(NamedTuple):
-    """What the historian costs."""
+    """The cost of the historian."""
 
-    stages: dict[str, tuple[float, float]]  #: µs a message: of this process, and of PostgreSQL
+    stages: dict[str, tuple[float, float]]  #: µs a message: in this process, and in PostgreSQL
     rate: float  #: messages a second, with both on this machine
     wal_bytes: float  #: a message
     stored_bytes: float  #: a message, of tables and indexes
 
 
 async def measure_historian(load: LogLoad, count: int, transaction: int) -> HistorianCost:
-    """Store `count` records, so many at a time. Raises BenchmarkError when the ledger does not add up."""
+    """Store `count` records, `transaction` at a time. Raises BenchmarkError when the ledger is wrong."""
     steps = list(log_steps(load, count))
     async with bare_database() as cluster:
         return await _store(cluster, steps, load, transaction)
@@ -55,12 +55,12 @@ async def measure_historian(load: LogLoad, count: int, transaction: int) -> Hist
 async def _store(
     cluster: EmbeddedPostgres, steps: Sequence[LogStep], load: LogLoad, transaction: int
 ) -> HistorianCost:
-    """Store it all; states wait for so long as the historian lets them wait in log time."""
-    archive = BatchWriter(cluster.dsn(), HistorianMetrics())
-    await archive.read_positions(LOG)
+    """Store all records; states are held as long as by the historian, in log time."""
+    writer = BatchWriter(cluster.dsn(), HistorianMetrics())
+    await writer.read_positions(LOG)
     server = processes_of_data_dir(cluster.data_dir)
     stages = StageCosts(server)
-    stages.wrap(archive_module, WRITES)
+    stages.wrap(batch_writer_module, WRITES)
     wal = _place_of_wal(cluster.dsn())
     held, hold = UpdateBuffer(), HOLD_S * load.rate // load.record
     tune_gc()
@@ -80,12 +80,12 @@ async def _store(
         else:
             held = UpdateBuffer()
         with stages.stage("transaction in all"):
-            await archive.store(batch)
+            await writer.store(batch)
     messages = len(steps) * load.record
     rate = messages / (time.perf_counter() - begun)
     found = {name: _each(cost.own, cost.others, messages) for name, cost in stages.costs.items()}
     found["in all"] = _each(time.process_time_ns() - own, cpu_of(server) - others, messages)
-    await archive.close()
+    await writer.close()
     wal = _place_of_wal(cluster.dsn()) - wal
     return HistorianCost(found, rate, wal / messages, _stored(cluster.dsn(), messages) / messages)
 
@@ -102,7 +102,7 @@ def _place_of_wal(dsn: str) -> int:
 
 
 def _stored(dsn: str, messages: int) -> int:
-    """Return the bytes of what was stored. Raises BenchmarkError when something is missing."""
+    """Return the stored bytes. Raises BenchmarkError when observations are missing."""
     with psycopg.connect(dsn) as connection:
         counted = connection.execute("SELECT sum(received)::bigint, sum(new)::bigint FROM ledger").fetchone()
         size = connection.execute(

@@ -1,12 +1,11 @@
-"""The soak: a day and more of city time in `livetwin up`, memory watched, every observation accounted for.
+"""The case `soak`: more than a day of city time in `livetwin up`, with memory and completeness checked.
 
-`python -m benchmarks.cases.soak --hours 30 --speed 60` takes half an hour. The simulator keeps a journal of
-what it sent; afterwards the count of each datastream in the database must be the journal's.
+The simulator writes a journal of the sent observations. Afterwards the number of stored observations of each
+datastream must equal that in the journal.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
@@ -17,6 +16,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import click
 import psutil
 import psycopg
 
@@ -47,32 +47,32 @@ def memory_of(pids: Mapping[str, Sequence[int]]) -> dict[str, int]:
                 for one in [process, *process.children(recursive=True)]:
                     total += one.memory_full_info().pss
             except psutil.Error:
-                continue  # it ended meanwhile
+                continue  # it has ended
         found[name] = total
     return found
 
 
 def sample_memory(system: BenchSystem, seconds: float) -> dict[str, list[int]]:
-    """Sample memory until the time is over; print a line a minute."""
+    """Sample memory for this time; print a line each minute."""
     samples: dict[str, list[int]] = defaultdict(list)
     over = threading.Event()
-    started = told = time.monotonic()
+    started = printed = time.monotonic()
     while time.monotonic() - started < seconds:
         over.wait(min(SAMPLE_S, seconds))
         memory = memory_of(system.pids)
         for name, size in memory.items():
-            if size:  # a role that is just being replaced has none
+            if size:  # 0 while a role is replaced
                 samples[name].append(size)
-        if time.monotonic() - told >= 60:
-            told = time.monotonic()
+        if time.monotonic() - printed >= 60:
+            printed = time.monotonic()
             parts = " ".join(f"{name} {size >> 20}" for name, size in memory.items())
-            minutes, recycles = (told - started) / 60, system.ports["recycles"]
+            minutes, recycles = (printed - started) / 60, system.ports["recycles"]
             print(f"{minutes:5.1f} min  recycles {recycles}  MiB: {parts}", flush=True)
     return samples
 
 
 def read_journal(file: Path) -> dict[Key, int]:
-    """Return how many observations of each datastream were sent."""
+    """Return the number of sent observations of each datastream, from the journal."""
     sent: dict[Key, int] = {}
     for line in file.read_text().splitlines():
         entry = json.loads(line)
@@ -82,14 +82,14 @@ def read_journal(file: Path) -> dict[Key, int]:
 
 
 def stored_counts(dsn: str) -> dict[Key, int]:
-    """Return how many observations of each datastream the database holds."""
+    """Return the number of stored observations of each datastream."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         rows = connection.execute(STORED).fetchall()
     return {(sensor, name, field): count for sensor, name, field, count in rows}
 
 
 def differences(system: BenchSystem, sent: dict[Key, int]) -> tuple[int, dict[Key, tuple[int, int]]]:
-    """Let what waits be stored; return how much is, and where it is not what was sent."""
+    """Wait until all is stored; return the number of observations, and the datastreams that differ."""
     over = threading.Event()
     deadline = time.monotonic() + SETTLE_S_MAX
     while True:
@@ -101,23 +101,21 @@ def differences(system: BenchSystem, sent: dict[Key, int]) -> tuple[int, dict[Ke
         over.wait(1.0)
 
 
-def soak(arguments: argparse.Namespace) -> bool:
-    """Run it and print the account; return whether all is as it should be."""
-    start = (system_clock() - int(arguments.hours * HOUR)) // SECOND * SECOND
-    seconds = arguments.minutes * 60 if arguments.minutes else arguments.hours * 3600 / arguments.speed + 60
-    bounded = [f"--log-mib-max={arguments.log_mib}"]
-    simulated = ["--simulate", f"--speed={arguments.speed}", f"--start={format_instant(start)}", "--seed=7"]
+def run_soak(*, hours: float, speed: float, minutes: float, log_mib: int) -> bool:
+    """Run the system and print the result; return whether all observations are stored."""
+    start = (system_clock() - int(hours * HOUR)) // SECOND * SECOND
+    seconds = minutes * 60 if minutes else hours * 3600 / speed + 60
+    bounded = [f"--log-mib-max={log_mib}"]
+    simulated = ["--simulate", f"--speed={speed}", f"--start={format_instant(start)}", "--seed=7"]
     with BenchSystem(options=[*simulated, *bounded]) as system:
         samples = sample_memory(system, seconds)
         recycles = system.ports["recycles"]
         system.stop()
-        # Again without devices: what waited in Mosquitto is taken in.
+        # Start again without devices, to process the messages that wait in Mosquitto.
         system.start(["--no-simulate", *bounded])
         sent = read_journal(Path(os.environ["LIVETWIN_JOURNAL"]))
         found, different = differences(system, sent)
-    print(
-        f"\n{arguments.hours:g} h of city time, {seconds / 60:.1f} min; the log was recycled {recycles} times"
-    )
+    print(f"\n{hours:g} h of city time, {seconds / 60:.1f} min; the log was recycled {recycles} times")
     print(f"{'':12}{'first third':>14}{'last third':>14}{'peak':>10}   MiB, proportional")
     for role, sizes in samples.items():
         third = max(1, len(sizes) // 3)
@@ -131,23 +129,17 @@ def soak(arguments: argparse.Namespace) -> bool:
     return not different and recycles > 0
 
 
-def main() -> None:
-    """Run the soak; exit 1 when anything is lost or the log was not recycled."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--hours", type=float, default=30.0, help="hours of city time, ending now")
-    parser.add_argument("--speed", type=float, default=60.0, help="city seconds in a second")
-    parser.add_argument("--minutes", type=float, default=0.0, help="stop after so many minutes")
-    parser.add_argument("--log-mib", type=int, default=256, help="recycle the log beyond this memory")
-    arguments = parser.parse_args()
+@click.command()
+@click.option("--hours", default=30.0, show_default=True, help="Hours of city time, ending now.")
+@click.option("--speed", default=60.0, show_default=True, help="City seconds in a second.")
+@click.option("--minutes", default=0.0, help="Stop after so many minutes.")
+@click.option("--log-mib", default=256, show_default=True, help="Recycle the log beyond this memory.")
+def soak(*, hours: float, speed: float, minutes: float, log_mib: int) -> None:
+    """Simulate a long time; fail when an observation is lost, or the log was not recycled."""
     with tempfile.TemporaryDirectory(prefix="livetwin-journal-") as folder:
         Path(folder).chmod(0o755)
         # `livetwin up` passes LIVETWIN_* on to its roles.
         os.environ["LIVETWIN_JOURNAL"] = str(Path(folder) / "journal.jsonl")
-        kept = soak(arguments)
-    sys.exit(0 if kept else 1)
-
-
-if __name__ == "__main__":
-    main()
+        is_complete = run_soak(hours=hours, speed=speed, minutes=minutes, log_mib=log_mib)
+    if not is_complete:
+        sys.exit(1)

@@ -1,4 +1,4 @@
-"""The case `system`: messages through the whole of it, at one rate."""
+"""The case `system`: messages through the whole system at one rate."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SECONDS = 60
 QUICK_SECONDS = 5
 CONNECTIONS = 4
 
-# All that was published and seen is held in memory when the balance is struck: about 200 bytes a reading.
+# All sent and received readings are in memory for the check of completeness: about 200 bytes a reading.
 READINGS_MAX = 20_000_000
 
 
@@ -27,7 +27,7 @@ READINGS_MAX = 20_000_000
     type=click.IntRange(0, 100_000),
     default=RATE,
     show_default=True,
-    help="Messages a second; 0: as fast as they are told and stored.",
+    help="Messages a second; 0: as fast as they are delivered and stored.",
 )
 @click.option(
     "--seconds", type=click.IntRange(1, 3600), default=SECONDS, show_default=True, help="How long to send."
@@ -71,7 +71,7 @@ def system(
     profile: str | None,
     keeps: bool,
 ) -> None:
-    """Put messages on the whole system, all on this machine; print rate, loss and latency."""
+    """Send messages to the whole system on this machine; print rate, loss and latency."""
     city = BenchCity(datastreams=datastreams, each=each, packs=packs, rules=rules)
     if datastreams % each or city.sensors % connections:
         raise click.UsageError(
@@ -88,7 +88,7 @@ def system(
     )
     if rate and options.messages * city.pack > READINGS_MAX:
         raise click.UsageError(
-            f"{options.messages * city.pack} readings asked for, at most {READINGS_MAX} are measured"
+            f"{options.messages * city.pack} readings requested, at most {READINGS_MAX} are measured"
         )
     run = measure_new_system(options, partial(print, flush=True))
     for line in lines(run):

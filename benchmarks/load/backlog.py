@@ -1,8 +1,8 @@
-"""How much may be under way: what the generator waits for when it is to find out what the system takes.
+"""The backlog limit of the load generator when it looks for the highest rate of the system.
 
-The broker acknowledges a message as soon as it has queued it, however far behind the system is. So a load
-that is to be as fast as the *system*, and no faster, looks at what was told and stored: the processes that
-measure share two numbers.
+The broker acknowledges a message once it has queued it, even when the system is far behind. So a load as fast
+as the *system* depends on the readings that were delivered and stored: the measuring processes share these
+two numbers.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from multiprocessing import sharedctypes
 from typing import Any
 
 UNDELIVERED_MAX = 5_000
-"""Readings that were sent and not told yet, at most."""
+"""Greatest number of readings sent, but not yet delivered as events."""
 
 UNSTORED_MAX = 60_000
-"""Readings that were sent and not known to be stored, at most: the database's counters are a second old."""
+"""Greatest number of readings sent, but not known to be stored: PostgreSQL's counters are a second old."""
 
 
 def _shared() -> Any:
@@ -25,7 +25,7 @@ def _shared() -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backlog:
-    """Readings of one run that were told and stored so far; each is written by one process."""
+    """Readings of one run delivered and stored so far; one process writes each number."""
 
     undelivered_max: int = UNDELIVERED_MAX
     unstored_max: int = UNSTORED_MAX
@@ -33,7 +33,7 @@ class Backlog:
     stored: Any = field(default_factory=_shared)
 
     def messages_max(self, pack: int) -> int:
-        """Return how many messages may have been sent by now."""
+        """Return how many messages may be sent by now."""
         return (
             min(int(self.delivered.value) + self.undelivered_max, int(self.stored.value) + self.unstored_max)
             // pack

@@ -1,8 +1,7 @@
-"""The city of the benchmark: entities with one or several properties, each from a sensor of its own, or all
-of an entity from one sensor that sends packs.
+"""The city of the benchmarks: entities with several properties, each from its own sensor, or all in packs.
 
-One datastream for each property of an entity: so every observation is one update, whose phenomenon time is
-that of the observation, and an event can be traced back to the message that caused it.
+Each property of an entity has one datastream. So every observation causes one update with the same phenomenon
+time, and an event can be traced back to its message.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from twin.model.city_model import CityModel
 
 CITY = "bench"
 
-#: with canonical units; every value is plausible for all of them, and no indicator is made of them alone
+#: with canonical units; every value is plausible for all of them, and they suffice for no indicator
 PROPERTIES = (
     ("noise_level", "dB[A]"),
     ("air_temperature", "Cel"),
@@ -42,11 +41,11 @@ PROPERTIES = (
     ("water_flow", "m3/s"),
 )
 
-# Far longer than a run: no value ages, so an event that comes twice is a fault.
+# Much longer than a run: no value becomes stale, so a repeated event is a fault.
 _INTERVAL = HOUR
 
-# Values rise and fall slowly, and all places have nearly the same: what jumps, or differs from neighbours,
-# is judged suspect later, and told once more.
+# Values rise and fall slowly, and are nearly equal everywhere: a jump, or a difference from the neighbours,
+# would be found suspect later, and cause another event.
 _TENTHS_MIN = 200
 _TENTHS_RISE = 300
 _TENTHS_APART = 20
@@ -55,33 +54,33 @@ _TENTHS_APART = 20
 _SITES_OF_A_NEIGHBOURHOOD = 20
 _NEIGHBOURHOODS_OF_A_DISTRICT = 5
 
-# No value is so high: the rules are evaluated, and raise nothing.
+# No value reaches it: the rules are evaluated, but raise no alarm.
 _NEVER = 100.0
 _RULES_OF_ALL = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchCity:
-    """A city with so many datastreams; datastream n is the n-th of entity n // `each`."""
+    """A city; datastream n belongs to entity n // `each`."""
 
     datastreams: int = 2_000
     each: int = 4  #: datastreams of an entity, at most as many as there are PROPERTIES
     packs: bool = False  #: whether a sensor sends all readings of its entity in one SenML pack
-    rules: int = 0  #: that are evaluated all the time and never raise an alarm
+    rules: int = 0  #: that are evaluated for each reading and never raise an alarm
 
     @property
     def pack(self) -> int:
-        """How many readings a message has."""
+        """The number of readings in a message."""
         return self.each if self.packs else 1
 
     @property
     def sensors(self) -> int:
-        """How many sensors speak."""
+        """The number of sensors."""
         return self.datastreams // self.pack
 
     @property
     def traffic(self) -> LoadTraffic:
-        """What they say."""
+        """The messages of the sensors."""
         return LoadTraffic(
             city=CITY,
             sensors=self.sensors,
@@ -92,22 +91,22 @@ class BenchCity:
         )
 
     def entity_name(self, datastream: int) -> str:
-        """Return the id of the entity that a datastream is of."""
+        """Return the id of the entity of a datastream."""
         return f"{CITY}.site-{datastream // self.each:05d}"
 
     def property_name(self, datastream: int) -> str:
-        """Return what a datastream observes; its field has the same name."""
+        """Return the property of a datastream; its field has the same name."""
         return PROPERTIES[datastream % self.each][0]
 
     def tenths_of(self, readings: Numbers) -> Numbers:
-        """Return ten times the values of readings; those of a datastream rise by 1, then fall by 1."""
+        """Return ten times the values of readings; those of a datastream rise by 1, later fall by 1."""
         cycle, datastream = np.divmod(readings, self.datastreams)
         rise = _TENTHS_RISE - np.abs(cycle % (2 * _TENTHS_RISE) - _TENTHS_RISE)
         tenths: Numbers = _TENTHS_MIN + rise + datastream % _TENTHS_APART
         return tenths
 
     def model(self) -> CityModel:
-        """Return the city; the ids of its datastreams are replaced when it is applied."""
+        """Return the city model; applying it replaces the ids of datastreams."""
         builder = CityBuilder(CITY, "Benchmark").entity(CITY, "Municipality", "Benchmark")
         self._add_areas(builder)
         for index in range(self._entities):
@@ -134,7 +133,7 @@ class BenchCity:
             )
 
     def _rule(self, index: int) -> Rule:
-        """Return a rule: the first ones of all entities, the others of one each."""
+        """Return a rule: the first ones select all entities, the others one each."""
         name = self.property_name(index)
         condition: ThresholdCondition | ExpressionCondition = ThresholdCondition(
             operand=Operand(name), direction="above", levels=(Level(Severity.MAJOR, _NEVER, _NEVER),)

@@ -1,4 +1,4 @@
-"""One connection of the load generator, without waiting: what it may send, has sent and heard back."""
+"""The non-blocking state of one connection of the load generator: messages due, sent and acknowledged."""
 
 from __future__ import annotations
 
@@ -22,13 +22,16 @@ from benchmarks.load.traffic import Numbers
 
 CONNECT_TIMEOUT_S = 10.0
 
+_SUCCESS = 0
+_REASON_AT = 4  #: index of the reason code, which is absent for success
+
 _PACKET_IDS = 65_535
 _RECEIVE_BYTES = 1 << 18
 _NONE: Numbers = np.empty(0, np.int64)
 
 
 class ConnectionState:
-    """Speaks for `sensors_each` of all sensors, the `index`-th so many; counts are in its own messages."""
+    """Connection number `index`; it sends for `sensors_each` sensors, and counts its own messages."""
 
     def __init__(
         self, host: str, port: int, *, index: int, sensors_each: int, sensors: int, in_flight_max: int
@@ -42,7 +45,7 @@ class ConnectionState:
         self._sensors = sensors
         self._socket = socket.create_connection((host, port), CONNECT_TIMEOUT_S)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._in_flight_max = min(in_flight_max, self._connected(f"benchmark-{index}"), _PACKET_IDS)
+        self._in_flight_max = min(in_flight_max, self._connect(f"benchmark-{index}"), _PACKET_IDS)
         self._socket.setblocking(False)
         self._unsent = memoryview(b"")
         self._unread = b""
@@ -54,11 +57,11 @@ class ConnectionState:
 
     @property
     def is_blocked(self) -> bool:
-        """Whether the broker takes nothing more for now."""
+        """Whether the socket accepts no more data for now."""
         return bool(self._unsent)
 
     def due_messages(self, due: int) -> Numbers:
-        """Return which of all messages to send now, of those below `due`; none while it is blocked."""
+        """Return the numbers below `due` of the messages to send now; none while blocked."""
         if self._unsent:
             return _NONE
         rounds, begun = divmod(due, self._sensors)
@@ -71,11 +74,11 @@ class ConnectionState:
         return numbers
 
     def packet_ids(self, count: int) -> Numbers:
-        """Return the packet ids of so many messages that are sent next."""
+        """Return the packet ids of the next `count` messages."""
         return np.arange(self.sent, self.sent + count, dtype=np.int64) % _PACKET_IDS + 1
 
     def send(self, numbers: Numbers, packet_ids: Numbers, rows: Rows) -> None:
-        """Send messages; what the broker does not take is sent by `flush`."""
+        """Send messages; `flush` sends the part that the socket does not accept."""
         if (self._waiting[packet_ids] >= 0).any():
             raise ConnectionError("the MQTT broker left an early message unacknowledged")
         self._waiting[packet_ids] = numbers
@@ -84,7 +87,7 @@ class ConnectionState:
         self.flush()
 
     def flush(self) -> None:
-        """Send what is left."""
+        """Send the rest of the data."""
         try:
             while self._unsent:
                 self._unsent = self._unsent[self._socket.send(self._unsent) :]
@@ -92,32 +95,32 @@ class ConnectionState:
             return
 
     def read_pubacks(self, marks: NDArray[np.bool_]) -> None:
-        """Take the acknowledgements that have come; mark their messages."""
+        """Read the acknowledgements that have arrived, and mark their messages."""
         try:
             data = self._socket.recv(_RECEIVE_BYTES)
         except BlockingIOError:
             return
         if not data:
             raise ConnectionError("the MQTT broker closed the connection")
-        found = parse_pubacks(self._unread + data)
-        self._unread = found.rest
-        numbers = self._waiting[found.packet_ids]
+        pubacks = parse_pubacks(self._unread + data)
+        self._unread = pubacks.rest
+        numbers = self._waiting[pubacks.packet_ids]
         if (numbers < 0).any():
             raise ConnectionError("the MQTT broker acknowledged a message that was not sent")
-        self._waiting[found.packet_ids] = -1
+        self._waiting[pubacks.packet_ids] = -1
         marks[numbers] = True
         self.acknowledged += len(numbers)
-        self.without_subscriber += found.without_subscriber
+        self.without_subscriber += pubacks.without_subscriber
         self.last_acknowledged = time.monotonic()
 
     def close(self) -> None:
-        """Say goodbye."""
+        """Send DISCONNECT, and close the connection."""
         self._socket.settimeout(CONNECT_TIMEOUT_S)
         self._socket.sendall(DISCONNECT_PACKET)
         self._socket.close()
 
-    def _connected(self, name: str) -> int:
-        """Introduce the device; return how many messages the broker takes unacknowledged."""
+    def _connect(self, name: str) -> int:
+        """Send CONNECT; return how many unacknowledged messages the broker accepts."""
         self._socket.sendall(connect_packet(name))
         reader = PacketReader()
         while data := self._socket.recv(_RECEIVE_BYTES):
@@ -127,46 +130,37 @@ class ConnectionState:
         raise ConnectionError("the MQTT broker closed the connection")
 
 
-# What the broker says to a device that only publishes: acknowledgements, read many at a time.
-
-_SUCCESS = 0
-_REASON_AT = 4  #: absent when it is a success
-
-
 class PubackBatch(NamedTuple):
-    """What some bytes from the broker said."""
+    """The acknowledgements in a block of bytes from the broker."""
 
     packet_ids: Numbers
-    without_subscriber: int  #: of these, those whose message no subscriber got, or that the broker refused
-    rest: bytes  #: the beginning of a packet whose end has not come yet
+    without_subscriber: int  #: how many of them report no matching subscriber, or a refusal
+    rest: bytes  #: an incomplete packet at the end
 
 
 def parse_pubacks(data: bytes) -> PubackBatch:
-    """Return the acknowledgements in what came from the broker.
-
-    Raises ConnectionError when something else is between them.
-    """
+    """Return the acknowledgements in bytes from the broker; raise ConnectionError at any other packet."""
     if len(data) < 2:
         return PubackBatch(np.empty(0, np.int64), 0, data)
-    # As a rule all are alike; then they are the rows of a table.
+    # Usually all are equally long: then they are the rows of a table.
     width = data[1] + 2
     count = len(data) // width
     table = np.frombuffer(data, np.uint8, count * width).reshape(count, width)
     rest = data[count * width :]
-    are_alike = (table[:, :2] == table[:1, :2]).all() and data.startswith(rest[:2])
-    if data[0] == PUBACK and width >= _REASON_AT and are_alike:
+    are_equal = (table[:, :2] == table[:1, :2]).all() and data.startswith(rest[:2])
+    if data[0] == PUBACK and width >= _REASON_AT and are_equal:
         packet_ids = table[:, 2].astype(np.int64) << 8 | table[:, 3]
-        unheard = int(np.count_nonzero(table[:, _REASON_AT])) if width > _REASON_AT else 0
-        return PubackBatch(packet_ids, unheard, rest)
+        without_subscriber = int(np.count_nonzero(table[:, _REASON_AT])) if width > _REASON_AT else 0
+        return PubackBatch(packet_ids, without_subscriber, rest)
     return _one_by_one(data)
 
 
 def _one_by_one(data: bytes) -> PubackBatch:
     reader = PacketReader()
-    packet_ids, unheard = [], 0
+    packet_ids, without_subscriber = [], 0
     for kind, content in reader.feed(data):
         if kind != PUBACK:
             raise ConnectionError(f"the MQTT broker sent a packet 0x{kind:02x} where PUBACK was expected")
         packet_ids.append(int.from_bytes(content[:2], "big"))
-        unheard += len(content) > 2 and content[2] != _SUCCESS
-    return PubackBatch(np.array(packet_ids, np.int64), unheard, reader.rest)
+        without_subscriber += len(content) > 2 and content[2] != _SUCCESS
+    return PubackBatch(np.array(packet_ids, np.int64), without_subscriber, reader.rest)

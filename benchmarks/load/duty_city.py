@@ -1,8 +1,8 @@
 """The city of the case `duty`: sites that are loud once, and one person on duty.
 
-Each site has a sensor and a neighbourhood of its own, so that its alarm is an incident and a message of its
-own. The sensors speak in turn; when all have spoken, a cycle is over. A site is loud for some cycles and
-never again: an incident that comes back soon is the same one, and is told later by design.
+Each site has its own sensor and neighbourhood, so that its alarm is an incident and a notification of its
+own. The sensors send in turn; one message of each is a cycle. A site is loud for some cycles, once only: an
+incident that returns soon is the same one, and its notification is delayed by design.
 """
 
 from __future__ import annotations
@@ -46,22 +46,22 @@ CONTACT = "duty-officer"
 CHANNEL = "webhook"
 
 SPREAD = 50
-"""One site in so many is loud for the first time in the same cycle; the last ones are in cycle SPREAD."""
+"""In how many cycles the sites become loud, equally many in each."""
 
 LOUD_CYCLES = 20
-"""What is over before anybody was told is not told: a shorter noise would count as lost, not as late."""
+"""An alarm that ends before its notification is never sent: with fewer cycles it would count as lost."""
 
 _LIMIT_DB, _OVER_DB = 80.0, 75.0
 _LOUD_TENTHS, _QUIET_TENTHS_MIN = 900, 400
 _QUIET_STEPS = 200
 _NEVER_DB = 130.0
 
-# Far longer than a run: no value ages.
+# Much longer than a run: no value becomes stale.
 _INTERVAL = HOUR
 
 
 def site_name(index: int) -> str:
-    """Return the id of a site, which its sensor observes."""
+    """Return the id of a site."""
     return f"{CITY}.site-{index:03d}"
 
 
@@ -76,12 +76,12 @@ def sensor_name(index: int) -> str:
 
 
 def property_name(_: int) -> str:
-    """Return what a sensor observes."""
+    """Return the property of a datastream."""
     return PROPERTY
 
 
 def tenths_of(numbers: Numbers) -> Numbers:
-    """Return ten times the noise in messages with these numbers, in dB[A]."""
+    """Return ten times the noise level, in dB[A], of messages by number."""
     cycle, site = np.divmod(numbers, SITES)
     first = 1 + site % SPREAD
     is_loud = (first <= cycle) & (cycle < first + LOUD_CYCLES)
@@ -89,18 +89,18 @@ def tenths_of(numbers: Numbers) -> Numbers:
 
 
 def expected_incidents(messages: int) -> dict[str, int]:
-    """Return the area of each incident that so many messages open, and which message opens it."""
-    found = ((area_name(site), _first_loud_cycle(site) * SITES + site) for site in range(SITES))
-    return {area: number for area, number in found if number < messages}
+    """Return the incidents that this many messages open: for each area the number of the opening message."""
+    openings = ((area_name(site), _first_loud_cycle(site) * SITES + site) for site in range(SITES))
+    return {area: number for area, number in openings if number < messages}
 
 
 def notification_id(area: str) -> str:
-    """Return the id of the message that tells of the incident of an area."""
+    """Return the id of the first notification for the incident of an area."""
     return f"{CAUSE}~{area}~1~0~0~{CONTACT}~{CHANNEL}"
 
 
 def duty_city(receiver_port: int) -> CityModel:
-    """Return the model, with a webhook on this machine; applying it replaces the ids of datastreams."""
+    """Return the city model, with a webhook on this machine; applying it replaces the ids of datastreams."""
     builder = CityBuilder(CITY, "Duty").entity(CITY, "Municipality", "Duty")
     for site in range(SITES):
         builder.entity(area_name(site), "Neighbourhood").entity(
@@ -115,7 +115,7 @@ def _first_loud_cycle(site: int) -> int:
 
 
 def _rules() -> Iterator[Rule]:
-    """Yield the rule that is told of, and those that are judged and never come true."""
+    """Yield the rule that causes notifications, and rules that are evaluated but never true."""
     sites = EntitySelection(types=("MonitoringSite",))
     yield _rule(CAUSE, _above(_LIMIT_DB, _OVER_DB), sites)
     for number in range(1, RULES_OF_ALL_SITES):
@@ -150,7 +150,7 @@ def _above(raised: float, clear: float) -> ThresholdCondition:
 
 
 def _duty(receiver_port: int) -> DutyPlan:
-    """Return the plan: whoever is on duty is told at once, and asked no second time within a run."""
+    """Return the duty plan: the contact on duty is notified at once, and only once in a run."""
     step = EscalationStep(notify="on-call", channels=(CHANNEL,), wait=HOUR)
     return DutyPlan(
         channels=(NotificationChannel(id=CHANNEL, url=f"json://127.0.0.1:{receiver_port}/{{address}}"),),

@@ -1,5 +1,6 @@
-"""A broker that costs little: it sends ready-made packets to its one subscriber at a steady rate, never more
-of them unacknowledged than the subscriber takes.
+"""A cheap MQTT broker: it sends prepared packets to its one subscriber at a steady rate.
+
+It respects the subscriber's limit of unacknowledged packets.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class IngestBrokerOptions:
 
 
 async def serve_messages(channel: WorkerChannel, options: IngestBrokerOptions) -> None:
-    """Answer with the port, send at the word "go" to who has subscribed, say "done", and stay until ended."""
+    """Send the port; at "go" send all messages to the subscriber; send "done"; run until ended."""
     broker = _Broker(options)
     server = await asyncio.start_server(broker.accept, "127.0.0.1", 0)
     channel.send(server.sockets[0].getsockname()[1])
@@ -47,13 +48,13 @@ class _Broker:
         self._options = options
         self._packets = Packets(options.traffic)
         self._subscribed = asyncio.Event()
-        self._moved = asyncio.Event()
+        self._progress = asyncio.Event()
         self._acknowledged_bytes = 0
         self._window = 0
         self._writer: asyncio.StreamWriter
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Let the subscriber in, then count its acknowledgements."""
+        """Accept the subscriber, then count its acknowledgements."""
         self._writer = writer
         connect = await _packet(reader)
         if not isinstance(connect, mqtt5.ConnectPacket):
@@ -68,7 +69,7 @@ class _Broker:
         self._subscribed.set()
         while data := await reader.read(65_536):
             self._acknowledged_bytes += len(data)
-            self._moved.set()
+            self._progress.set()
 
     async def send(self) -> None:
         """Send every message; return when the last one is acknowledged."""
@@ -91,8 +92,8 @@ class _Broker:
             await self._acknowledgement()
 
     async def _acknowledgement(self) -> None:
-        self._moved.clear()
-        await self._moved.wait()
+        self._progress.clear()
+        await self._progress.wait()
 
     def _write(self, first: int, count: int) -> None:
         numbers = np.arange(first, first + count)
@@ -101,6 +102,6 @@ class _Broker:
 
 
 async def _packet(reader: asyncio.StreamReader) -> object:
-    """Return the next packet, which is short."""
+    """Read the next packet, which is short."""
     head = await reader.readexactly(2)
     return mqtt5.read(memoryview(head + await reader.readexactly(head[1])))[0]

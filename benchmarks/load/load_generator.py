@@ -1,11 +1,10 @@
-"""The load: messages at a steady rate, or as fast as the broker acknowledges, over a few connections.
+"""The load generator: messages at a steady rate, or as fast as the broker acknowledges, on a few connections.
 
-Every few milliseconds, a tick, what is due by then is made and sent at once for each connection, which speaks
-for sensors that follow each other, so that a tick's messages are for one connection or two. Message n
-is due at n / rate after the start, whatever became of those before it: a slow broker makes messages late,
-which is reported, not rare. The time in a message is that of its tick, taken before the packets are made; a
-sensor that speaks twice in a tick says one microsecond more the second time, so that no two messages of a
-sensor say the same.
+At every tick, a few milliseconds, each connection sends the messages that are due. It sends for consecutive
+sensors, so that the messages of a tick belong to one or two connections. Message n is due at n / rate after
+the start, whatever happened to earlier ones: a slow broker makes messages late, which is reported, but does
+not lower the rate. The time in a message is that of its tick, read before the packets are made. A second
+message of a sensor in the same tick has a time one microsecond later, so that no two are equal.
 """
 
 from __future__ import annotations
@@ -27,53 +26,53 @@ from twin.instant import Instant
 
 PUBACK_TIMEOUT_S = 30.0
 
-# Later than this, the load stops: the broker does not take the rate at all.
+# When messages are later than this, the load stops: the broker does not reach the rate at all.
 LATE_S_MAX = 30.0
 
 TICK_S = 0.003
 TICKS_A_READ = 4
-"""Acknowledgements are read every so many ticks, as each look costs as much as some messages."""
+"""Ticks between two reads of acknowledgements: a read costs as much as some messages."""
 
 IN_FLIGHT_MAX = 4_000
-"""Unacknowledged messages on a connection, at most; the broker may allow less."""
+"""Greatest number of unacknowledged messages on a connection; the broker may allow less."""
 
 FLAT_OUT = 0
-"""The rate that means: as fast as the broker acknowledges."""
+"""As a rate: as fast as the broker acknowledges."""
 
 _SECOND_US = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadOptions:
-    """What to send where."""
+    """What to send, and where."""
 
     traffic: LoadTraffic
     host: str
     port: int
     rate: float  #: messages a second, or FLAT_OUT
     messages: int
-    connections: int  #: divides the number of sensors: a sensor keeps its connection, and so its order
-    seconds_max: float = float("inf")  #: after which nothing more is sent
-    backlog: Backlog | None = None  #: that is not to grow
+    connections: int  #: a divisor of the number of sensors: a sensor keeps its connection, and so its order
+    seconds_max: float = float("inf")  #: after which sending stops
+    backlog: Backlog | None = None  #: the limit of messages under way; None: no limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadResult:
-    """What was sent. Of all arrays, element n belongs to message n."""
+    """The result of sending. Element n of each array belongs to message n."""
 
     published: Numbers  #: publish instants; 0 where it was not sent
     acknowledged: NDArray[np.bool_]
-    late_us: Numbers  #: how much later than due; of those sent
-    without_subscriber: int  #: acknowledged, but the broker knew no subscriber, or refused
+    late_us: Numbers  #: delay after the due time, of sent messages
+    without_subscriber: int  #: acknowledged without a subscriber, or refused
     sending_s: float  #: from the first message to the last
     acknowledging_s: float  #: from the first message to the last acknowledgement
-    cpu_s: float  #: processor time of the generator meanwhile
+    cpu_s: float  #: processor time of the generator
 
 
 async def generate_load(channel: WorkerChannel, options: LoadOptions) -> None:
-    """Connect, say "ready", send at the word "go", answer with the LoadResult, and stay until told to end.
+    """Connect and send "ready"; at "go" send the load, then the LoadResult; run until the next message.
 
-    Any word while it sends ends the sending.
+    Any message during the load stops it.
     """
     load = _Load(channel, options)
     channel.send("ready")
@@ -99,7 +98,7 @@ class _Load:
         self._acknowledged = np.zeros(options.messages, np.bool_)
         self._last = 0
         self._is_sending = True
-        self._lanes = [
+        self._connections = [
             ConnectionState(
                 options.host,
                 options.port,
@@ -112,12 +111,12 @@ class _Load:
         ]
 
     def run(self) -> LoadResult:
-        """Send everything and wait for the acknowledgements; those that do not come in time are left out."""
+        """Send all messages, and wait for their acknowledgements until the timeout."""
         cpu = time.process_time()
         begin = sent = now = time.monotonic()
         ticks = 0
         while self._is_sending or (self._is_waiting() and now - sent < PUBACK_TIMEOUT_S):
-            self._hear(ticks % TICKS_A_READ == 0 or not self._is_sending)
+            self._exchange(ticks % TICKS_A_READ == 0 or not self._is_sending)
             if self._is_sending:
                 self._send(now - begin)
                 sent = now
@@ -127,30 +126,30 @@ class _Load:
             published=self._published,
             acknowledged=self._acknowledged,
             late_us=self._late[self._published > 0],
-            without_subscriber=sum(lane.without_subscriber for lane in self._lanes),
+            without_subscriber=sum(connection.without_subscriber for connection in self._connections),
             sending_s=sent - begin,
-            acknowledging_s=max(lane.last_acknowledged for lane in self._lanes) - begin,
+            acknowledging_s=max(connection.last_acknowledged for connection in self._connections) - begin,
             cpu_s=time.process_time() - cpu,
         )
 
     def close(self) -> None:
-        """Say goodbye to the broker."""
-        for lane in self._lanes:
-            lane.close()
+        """Close all connections."""
+        for connection in self._connections:
+            connection.close()
 
-    def _hear(self, reads: bool) -> None:
-        """Send what the broker did not take before; take its acknowledgements."""
-        for lane in self._lanes:
-            lane.flush()
+    def _exchange(self, reads: bool) -> None:
+        """Send the rest of earlier data; read acknowledgements."""
+        for connection in self._connections:
+            connection.flush()
             if reads:
-                lane.read_pubacks(self._acknowledged)
+                connection.read_pubacks(self._acknowledged)
 
     def _is_waiting(self) -> bool:
-        return any(lane.acknowledged < lane.sent for lane in self._lanes)
+        return any(connection.acknowledged < connection.sent for connection in self._connections)
 
     def _tick(self, last: float) -> float:
-        """Wait until a tick is over; return when it was."""
-        blocked = [lane for lane in self._lanes if lane.is_blocked]
+        """Wait for the end of a tick; return its time."""
+        blocked = [connection for connection in self._connections if connection.is_blocked]
         ahead = max(0.0, last + TICK_S - time.monotonic())
         if select.select([self._channel], blocked, [], ahead)[0]:
             self._channel.receive_blocking()
@@ -158,7 +157,7 @@ class _Load:
         return time.monotonic()
 
     def _send(self, elapsed_s: float) -> None:
-        """Send what is due."""
+        """Send the messages that are due."""
         options = self._options
         due = options.messages
         if options.rate != FLAT_OUT:
@@ -166,19 +165,19 @@ class _Load:
         if options.backlog is not None:
             due = min(due, options.backlog.messages_max(options.traffic.pack))
         now = system_clock()
-        for lane in self._lanes:
-            numbers = lane.due_messages(due)
+        for connection in self._connections:
+            numbers = connection.due_messages(due)
             if len(numbers):
                 self._note(numbers, elapsed_s, now)
-                packet_ids = lane.packet_ids(len(numbers))
-                lane.send(
+                packet_ids = connection.packet_ids(len(numbers))
+                connection.send(
                     numbers, packet_ids, self._packets.make(numbers, packet_ids, self._published[numbers])
                 )
-        all_sent = sum(lane.sent for lane in self._lanes) >= options.messages
+        all_sent = sum(connection.sent for connection in self._connections) >= options.messages
         self._is_sending = not all_sent and elapsed_s < options.seconds_max
 
     def _note(self, numbers: Numbers, elapsed_s: float, now: Instant) -> None:
-        """Note when the messages of a lane are published, and how late."""
+        """Record publish time and delay of the messages of a connection."""
         instants = max(now, self._last + 1) + np.arange(len(numbers)) // self._sensors_each
         self._last = int(instants[-1])
         self._published[numbers] = instants

@@ -1,7 +1,7 @@
-"""The load of the case `sinks`: what ingest and stream put on the log at a high rate, made up without them.
+"""The load of the case `sinks`: log records as ingest and stream write them at a high rate.
 
-Each message holds one reading of the next datastream; each reading changes one property of one entity. The
-windows of a minute are told as the minute passes. All of it is a function of the number of the record.
+Each message has one reading of the next datastream; each reading changes one property of one entity.
+One-minute windows are emitted evenly over the minute. Everything is a function of the number of the record.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ PARTITIONS = 4
 START: Instant = 1_795_000_000 * SECOND
 SESSION = "bench-session"
 
-# A window of ten minutes and one of an hour beside ten and sixty of a minute are a tenth more.
+# The windows of ten minutes and of an hour would add a tenth.
 _WINDOWS_A_MINUTE = 1
 
 
 class LogLoad(NamedTuple):
-    """How much of everything there is."""
+    """The size of the load."""
 
     datastreams: int
     rate: int  #: messages a second of log time
@@ -51,7 +51,7 @@ class LogLoad(NamedTuple):
 
 
 class LogStep(NamedTuple):
-    """What the log holds of one record of ingest."""
+    """The log records that follow from one record of ingest."""
 
     observations: LogRecord
     updates: LogRecord
@@ -59,13 +59,13 @@ class LogStep(NamedTuple):
 
 
 def entity_and_property(datastream: int) -> tuple[str, str]:
-    """Return entity and property that a datastream (from 1) observes."""
+    """Return the entity and the property of a datastream (from 1)."""
     site, what = divmod(datastream - 1, len(PROPERTIES))
     return f"{CITY}.site-{site:05d}", PROPERTIES[what][0]
 
 
 def log_city(load: LogLoad) -> CityModel:
-    """Return the city of a load."""
+    """Return the city model of a load."""
     names = [entity_and_property(number) for number in range(1, load.datastreams + 1)]
     builder = CityBuilder(CITY, "Benchmark").entity(CITY, "Municipality", "Benchmark")
     for site in sorted({entity for entity, _ in names}):
@@ -76,7 +76,7 @@ def log_city(load: LogLoad) -> CityModel:
 
 
 def log_steps(load: LogLoad, count: int) -> Iterator[LogStep]:
-    """Yield what `count` records of ingest become, over the partitions in turn."""
+    """Yield the log records of `count` records of ingest, on each partition in turn."""
     windows_due = 0.0
     window = 0
     for number in range(count):
@@ -85,8 +85,8 @@ def log_steps(load: LogLoad, count: int) -> Iterator[LogStep]:
         partition, offset = number % PARTITIONS, number // PARTITIONS
         time = readings[-1].received_time + 1000
         windows_due += load.record * load.datastreams * _WINDOWS_A_MINUTE / (60 * load.rate)
-        told = int(windows_due)
-        windows_due -= told
+        windows = int(windows_due)
+        windows_due -= windows
         yield LogStep(
             _record(topics.OBSERVATIONS, partition, offset, _observations(readings, first, time)),
             _record(topics.UPDATES, partition, offset, _updates(load, readings, first)),
@@ -94,12 +94,12 @@ def log_steps(load: LogLoad, count: int) -> Iterator[LogStep]:
                 topics.AGGREGATES,
                 partition,
                 offset,
-                _aggregates(load, range(window, window + told), time, offset),
+                _aggregates(load, range(window, window + windows), time, offset),
             )
-            if told
+            if windows
             else None,
         )
-        window += told
+        window += windows
 
 
 def _record(topic: str, partition: int, offset: int, value: bytes) -> LogRecord:
@@ -107,7 +107,7 @@ def _record(topic: str, partition: int, offset: int, value: bytes) -> LogRecord:
 
 
 def _reading(load: LogLoad, number: int) -> Observation:
-    # A device tells milliseconds; each datastream at times of its own.
+    # Devices send milliseconds; the datastreams have different times.
     measured = START + number * SECOND // load.rate // 1000 * 1000
     value = round(20 + (number * 7919 % 4000) / 100, 2)
     return Observation(1 + number % load.datastreams, measured, measured + 7_123 + number % 997, value)
@@ -115,16 +115,16 @@ def _reading(load: LogLoad, number: int) -> Observation:
 
 def _observations(readings: list[Observation], first: int, time: Instant) -> bytes:
     headers, payloads = [], []
-    for number, one in enumerate(readings, first):
-        sensor = f"sensor-{one.datastream:05d}"
-        measured = format_instant(one.phenomenon_time)
-        property = entity_and_property(one.datastream)[1]
-        payload = f'{{"time":"{measured}","values":{{"{property}":{one.value}}}}}'.encode()
+    for number, reading in enumerate(readings, first):
+        sensor = f"sensor-{reading.datastream:05d}"
+        measured = format_instant(reading.phenomenon_time)
+        property = entity_and_property(reading.datastream)[1]
+        payload = f'{{"time":"{measured}","values":{{"{property}":{reading.value}}}}}'.encode()
         payloads.append(payload)
         headers.append(
             MessageHeader(
                 number,
-                one.received_time,
+                reading.received_time,
                 f"livetwin/{CITY}/{sensor}/observations",
                 "native",
                 sensor,
@@ -147,27 +147,27 @@ def _observations(readings: list[Observation], first: int, time: Instant) -> byt
 
 
 def _updates(load: LogLoad, readings: list[Observation], first: int) -> bytes:
-    told = []
-    for number, one in enumerate(readings, first):
-        entity, what = entity_and_property(one.datastream)
-        told.append(
+    updates = []
+    for number, reading in enumerate(readings, first):
+        entity, what = entity_and_property(reading.datastream)
+        updates.append(
             Update(
                 entity,
                 what,
-                1 + number // load.datastreams * len(PROPERTIES) + (one.datastream - 1) % len(PROPERTIES),
-                one.value,
-                one.phenomenon_time,
-                one.received_time,
-                one.flags,
-                (one.datastream,),
-                one,
+                1 + number // load.datastreams * len(PROPERTIES) + (reading.datastream - 1) % len(PROPERTIES),
+                reading.value,
+                reading.phenomenon_time,
+                reading.received_time,
+                reading.flags,
+                (reading.datastream,),
+                reading,
             )
         )
-    return UPDATES.encode(UpdateBatch(LAYOUT_VERSION, tuple(told)))
+    return UPDATES.encode(UpdateBatch(LAYOUT_VERSION, tuple(updates)))
 
 
 def _aggregates(load: LogLoad, numbers: range, time: Instant, offset: int) -> bytes:
-    told = [
+    aggregates = [
         Aggregate(
             1 + number % load.datastreams,
             MINUTE,
@@ -187,4 +187,4 @@ def _aggregates(load: LogLoad, numbers: range, time: Instant, offset: int) -> by
         )
         for number in numbers
     ]
-    return AGGREGATES.encode(AggregateBatch(LAYOUT_VERSION, time, offset, tuple(told), (), ()))
+    return AGGREGATES.encode(AggregateBatch(LAYOUT_VERSION, time, offset, tuple(aggregates), (), ()))

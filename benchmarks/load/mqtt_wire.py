@@ -1,5 +1,6 @@
-"""The few MQTT 5 packets that a device needs: written and read by hand, as a client library is the slowest
-part of a load generator. Section numbers are those of the OASIS standard, MQTT Version 5.0.
+"""The MQTT 5 packets of a publishing device, written and read without a client library, for speed.
+
+Section numbers are those of the OASIS standard, MQTT Version 5.0.
 """
 
 from __future__ import annotations
@@ -34,18 +35,18 @@ def connect_packet(client_id: str) -> bytes:
 
 
 def publish_packet(topic: bytes, packet_id: int, payload: bytes) -> bytes:
-    """Return PUBLISH (3.3) with QoS 1; `topic` as `topic_field` gives it."""
+    """Return PUBLISH (3.3) with QoS 1; `topic` is the result of `topic_field`."""
     length = _length(len(topic) + 3 + len(payload))
     return b"".join((_PUBLISH_QOS_1, length, topic, packet_id.to_bytes(2, "big"), _NO_PROPERTIES, payload))
 
 
 def topic_field(topic: str) -> bytes:
-    """Return a topic as it stands in PUBLISH; the same for every message of a sensor."""
+    """Return a topic in the encoding of PUBLISH; equal for all messages of a sensor."""
     return _text(topic.encode())
 
 
 def receive_max(connack: bytes) -> int:
-    """Return how many messages the broker takes unacknowledged (3.2.2.3.3).
+    """Return how many unacknowledged messages the broker accepts (3.2.2.3.3).
 
     Raises ConnectionError when the broker refuses the connection.
     """
@@ -57,10 +58,10 @@ def receive_max(connack: bytes) -> int:
 
 
 class PacketReader:
-    """Cuts what comes from the broker into packets."""
+    """Splits the bytes from the broker into packets."""
 
     def __init__(self) -> None:
-        self.rest = b""  #: the beginning of a packet whose end has not come yet
+        self.rest = b""  #: an incomplete packet at the end
 
     def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
         """Yield type (upper four bits) and content of each packet that is complete."""
@@ -74,7 +75,7 @@ class PacketReader:
 
 
 def _header(data: bytes, at: int) -> tuple[int, int] | None:
-    """Return where the content of the packet at `at` starts and its length; None when not all is there."""
+    """Return start and length of the content of the packet at `at`; None when the header is incomplete."""
     length = 0
     for index in range(4):
         place = at + 1 + index

@@ -1,9 +1,8 @@
-"""The PUBLISH packets of a load, as rows of bytes that are all equally long.
+"""The PUBLISH packets of a load, as rows of bytes of equal length.
 
-A row is made once for each sensor; before it is sent, only its packet id, its time and its values are
-written into it, in one step for all rows of a tick. So a message costs the generator a microsecond or two,
-where formatting one in Python costs ten. What would differ in length (a property's name, a value) is padded
-by the white space that JSON allows.
+A row is made once for each sensor. Before sending, packet id, time and values are written into the rows of a
+tick in one step. So a message costs the generator one or two microseconds; formatting it in Python would cost
+ten. Parts of different length (the name of a property, a value) are padded with white space, as JSON allows.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from twin.instant import SECOND, Instant, format_instant
 
 Rows = NDArray[np.uint8]
 
-# No text of a message has them: they mark where numbers are written.
+# Placeholders for numbers; no text of a message contains them.
 _TIME, _VALUE = "\x01", "\x02"
 _VALUE_WIDTH = 5
 _PACKET_ID = 0x0303
@@ -29,7 +28,7 @@ _TENTHS = 10_000
 
 
 class Packets:
-    """Makes the packets of messages, those of a tick at a time."""
+    """Makes the packets of messages, for one tick at a time."""
 
     def __init__(self, traffic: LoadTraffic) -> None:
         self._traffic = traffic
@@ -53,7 +52,7 @@ class Packets:
         self._value_texts: Rows = np.frombuffer(texts, np.uint8).reshape(_TENTHS, _VALUE_WIDTH)
 
     def make(self, numbers: Numbers, packet_ids: Numbers, instants: Numbers) -> Rows:
-        """Return a row for each message; the instants rise, and are few different ones."""
+        """Return a row for each message; instants ascend, and few of them differ."""
         rows = self._rows[numbers % self._traffic.sensors]
         rows[:, self._id_at] = packet_ids >> 8
         rows[:, self._id_at + 1] = packet_ids & 0xFF
@@ -73,7 +72,7 @@ class Packets:
 
 
 def _time_text(instant: Instant, pack: int) -> bytes:
-    """Return the instant with all six decimals: as RFC 3339, or in a pack as seconds since 1970."""
+    """Return an instant with six decimals: as RFC 3339, or in a pack as seconds since 1970."""
     if pack > 1:
         return b"%010d.%06d" % divmod(instant, SECOND)
     text = format_instant(instant // SECOND * SECOND)

@@ -1,4 +1,4 @@
-"""What the load generator sends: the sensors of a city, each in turn, one or several readings a message."""
+"""The traffic of the load generator: each sensor in turn, with one or several readings in a message."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ Numbers: TypeAlias = NDArray[np.int64]
 class LoadTraffic:
     """Message n is of sensor n % `sensors`; its readings are numbers n × `pack` and following.
 
-    So reading r is of datastream r % (`sensors` × `pack`). The functions are a module's own, or methods of a
-    record, so that another process finds them.
+    So reading r is of datastream r % (`sensors` × `pack`). The functions are module functions, or methods of
+    a record, so that another process can import them.
     """
 
     city: str
     sensors: int
     pack: int = 1  #: readings in a message; with more than one it is a SenML pack
     sensor_name: Callable[[int], str]  #: id of the sensor with an index, always of the same length
-    property_name: Callable[[int], str]  #: what a datastream observes; its field has the same name
-    tenths_of: Callable[[Numbers], Numbers]  #: ten times the values of readings with these numbers, 0 to 9999
+    property_name: Callable[[int], str]  #: the property of a datastream; its field has the same name
+    tenths_of: Callable[[Numbers], Numbers]  #: ten times the values of readings by number, 0 to 9999
 
     @property
     def datastreams(self) -> int:
-        """How many datastreams speak."""
+        """The number of datastreams."""
         return self.sensors * self.pack
 
     def sensor_of(self, number: int) -> int:

@@ -1,4 +1,4 @@
-"""Measuring: the system under load, its processes and their cost, delays, completeness and recovery.
+"""Measurements: the system under load, the cost of its processes, delays, completeness and recovery.
 
-Nothing that prints a table or compares runs.
+Nothing here prints a table or compares runs.
 """

@@ -1,4 +1,4 @@
-"""The system under load: `livetwin up` as a process of its own, on a data folder that goes afterwards."""
+"""The system under load: `livetwin up` as its own process, on a temporary data folder."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _OUTPUT_SHOWN_LINES = 10
 
 
 class BenchSystem:
-    """The whole system in a temporary folder of its own; ended when the block is left.
+    """The whole system in a temporary folder; stopped at the end of the block.
 
-    Without options it is a city without simulated devices: the one given, or that of the case `system`.
-    `start` and `stop` may be called in between: the next start goes on with the data.
+    Without options it runs a city without simulated devices: the given one, or that of the case `system`.
+    After `stop`, `start` continues with the same data.
     """
 
     def __init__(
@@ -41,13 +41,13 @@ class BenchSystem:
         self._city = city
         self.folder = Path(tempfile.mkdtemp(prefix="livetwin-bench-"))
         self._options = options
-        # Services run as accounts of their own when we are root, and must reach their data.
+        # Started by root, the services have their own accounts, which must reach their data.
         self.folder.chmod(0o755)
         self.data_dir = self.folder / "data"
         self._ports_file = self.folder / "ports.json"
         self._output = self.folder / "up.output"
         self._process: subprocess.Popen[bytes] | None = None
-        self.started_in_s = 0.0  #: how long the last start took
+        self.started_in_s = 0.0  #: duration of the last start
 
     def __enter__(self) -> Self:
         if self._options is None:
@@ -68,7 +68,7 @@ class BenchSystem:
 
     @property
     def ports(self) -> dict[str, Any]:
-        """The ports file, as it is now."""
+        """The present content of the ports file."""
         content: dict[str, Any] = json.loads(self._ports_file.read_text())
         return content
 
@@ -84,7 +84,7 @@ class BenchSystem:
         return int(self.ports["supervisor"])
 
     def stop(self) -> None:
-        """End it. Raises BenchmarkError when it does not end well."""
+        """Stop the system. Raises BenchmarkError when it ends with an error, or not in time."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -99,17 +99,25 @@ class BenchSystem:
             raise BenchmarkError(f"livetwin up ended with code {code}: {self._last_lines()}")
 
     def restart(self) -> None:
-        """End it, and start it again as it was started before. Raises BenchmarkError."""
+        """Stop the system, and start it with the same options. Raises BenchmarkError."""
         assert self._options is not None
         self.stop()
         self.start(self._options)
 
     def start(self, options: Sequence[str]) -> None:
-        """Start it on its data folder, and return when it is ready. Raises BenchmarkError."""
+        """Start the system on its data folder; return when it is ready. Raises BenchmarkError."""
         self._ports_file.unlink(missing_ok=True)
-        # So that a benchmark that is killed leaves no system behind.
-        dying = ["setpriv", "--pdeathsig=TERM", "--"]
-        command = [*dying, sys.executable, "-m", "cli", "up", f"--data-dir={self.data_dir}", *options]
+        # The system ends with a benchmark that is killed.
+        end_with_parent = ["setpriv", "--pdeathsig=TERM", "--"]
+        command = [
+            *end_with_parent,
+            sys.executable,
+            "-m",
+            "cli",
+            "up",
+            f"--data-dir={self.data_dir}",
+            *options,
+        ]
         with self._output.open("ab") as output:
             self._process = subprocess.Popen(
                 [*command, "--port=0", "--mqtt-port=0", f"--ports-file={self._ports_file}"],
@@ -147,7 +155,7 @@ class BenchSystem:
                 self._remove()
 
     def _remove(self) -> None:
-        # A service whose account cannot reach the data folder has its files elsewhere, behind a link.
+        # When an account cannot reach the data folder, its files are elsewhere, behind a link.
         for link in self.data_dir.glob("*"):
             if link.is_symlink() and link.is_dir():
                 shutil.rmtree(link.resolve(), ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The balance: each reading that was acknowledged must be stored once, and told once, with its own value."""
+"""Completeness: each acknowledged reading must be stored once and delivered once, with its value."""
 
 from __future__ import annotations
 
@@ -13,38 +13,38 @@ from benchmarks.measure.live_events import LiveEvents
 from benchmarks.measure.stored_rows import StoredObservations
 
 _STEPS_BITS = 40
-"""A key is a datastream and the microseconds since the first message, up to twelve days."""
+"""Bits of a key for the microseconds since the first message, up to twelve days; the others: datastream."""
 
 _NEVER_SENT = -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SinkCompleteness:
-    """One side of the balance against what was acknowledged, in readings."""
+    """The readings in one sink, compared with the acknowledged ones."""
 
     count: int  #: rows or events
-    lost: int  #: acknowledged, but not here
-    duplicates: int  #: here more than once
-    altered: int  #: here with another value
-    unexpected: int  #: here, but never sent
+    lost: int  #: acknowledged, but missing
+    duplicates: int  #: present more than once
+    altered: int  #: present with another value
+    unexpected: int  #: present, but never sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completeness:
-    """Both sides."""
+    """The comparison of both sinks: database and live stream."""
 
     sent: int  #: messages
     acknowledged: int  #: messages
-    unheard: int  #: acknowledged by a broker that knew no subscriber
+    unheard: int  #: acknowledged without a subscriber
     readings: int  #: in the acknowledged messages
     quarantined: int
     stored: SinkCompleteness
     told: SinkCompleteness
-    gaps: int  #: the live stream told that it had to leave something out
+    gaps: int  #: gap events of the live stream
 
     @property
     def faults(self) -> list[str]:
-        """What is not as it should be, in words; empty when nothing is lost."""
+        """Descriptions of all faults; empty when nothing is lost."""
         counts = {
             "sent but not acknowledged": self.sent - self.acknowledged,
             "acknowledged without a subscriber": self.unheard,
@@ -60,7 +60,7 @@ class Completeness:
 
 
 class SentReadings:
-    """The readings that were sent, found by what tells one from every other: datastream and instant."""
+    """The readings that were sent, indexed by datastream and instant."""
 
     def __init__(self, traffic: LoadTraffic, load: LoadResult) -> None:
         messages = np.flatnonzero(load.published)
@@ -74,7 +74,7 @@ class SentReadings:
         self._sorted = keys[self._order]
 
     def find(self, datastreams: Numbers, instants: Numbers) -> Numbers:
-        """Return the place of each in the arrays of this record, or -1 where nothing like it was sent."""
+        """Return the index of each reading in the arrays of this record; -1 where it was not sent."""
         if not len(self._sorted):
             return np.full(len(datastreams), _NEVER_SENT, np.int64)
         keys = self._keys(datastreams, instants)
@@ -85,7 +85,7 @@ class SentReadings:
     def compare(
         self, datastreams: Numbers, instants: Numbers, values: NDArray[np.float64]
     ) -> SinkCompleteness:
-        """Hold what is stored, or told, against what was sent."""
+        """Compare the stored, or delivered, readings with the sent ones."""
         places = self.find(datastreams, instants)
         is_sent = places >= 0
         seen = np.bincount(places[is_sent], minlength=len(self.values))
@@ -105,7 +105,7 @@ class SentReadings:
 def check_completeness(
     readings: SentReadings, load: LoadResult, stored: StoredObservations, events: LiveEvents
 ) -> Completeness:
-    """Return the balance of a run."""
+    """Return the completeness of a run."""
     return Completeness(
         sent=int(np.count_nonzero(load.published)),
         acknowledged=int(np.count_nonzero(load.acknowledged)),

@@ -1,4 +1,4 @@
-"""One run: the system is started, seen idle, and loaded; when all is through, the balance is struck."""
+"""An end-to-end run: start the system, measure it idle and under load, then check completeness."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from benchmarks.measure.processes import ProcessUsage, UsageMeter, measure_usage
 from benchmarks.measure.profiler import profiled
 from benchmarks.measure.sse_probe import ProbeOptions, follow_stream
 from benchmarks.measure.stored_rows import DatabaseSize, StoredRowsReader
-from benchmarks.measure.worker_process import BenchmarkError, WorkerProcess
+from benchmarks.measure.worker_process import BenchmarkError, WorkerProcess, wait_for_count
 from runtime.clock import system_clock
 from twin.instant import Instant
 
@@ -37,10 +37,15 @@ READY_TIMEOUT_S = 150.0
 READ_TIMEOUT_S = 120.0
 
 IDLE_S = 2.0
+SAMPLE_S = 0.5
+
+SAMPLES_A_MEASUREMENT = 4
+"""Samples between two measurements of memory, for which the kernel visits all pages."""
+
 WARM_UP_US = 2_000_000
 
 FLAT_OUT_RATE_MAX = 60_000
-"""More messages a second are not expected of any system."""
+"""No system is expected to process more messages a second."""
 
 _SECOND_US = 1_000_000
 
@@ -49,7 +54,7 @@ _SECOND_US = 1_000_000
 class RunOptions:
     """What to measure."""
 
-    rate: int  #: messages a second; FLAT_OUT: as fast as the system takes them
+    rate: int  #: messages a second; FLAT_OUT: as fast as the system processes them
     seconds: int
     connections: int
     city: BenchCity
@@ -58,87 +63,85 @@ class RunOptions:
 
     @property
     def messages(self) -> int:
-        """How many messages are sent."""
+        """The number of messages."""
         return (self.rate or FLAT_OUT_RATE_MAX) * self.seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndToEndRun:
-    """What a run found."""
+    """The result of a run."""
 
     options: RunOptions
     machine: dict[str, Any]
     balance: Completeness
     rate: float  #: messages a second, from the first sent to the last acknowledged
-    delivered_rate: (
-        float  #: readings a second that were told while messages were sent, without the first seconds
-    )
-    late: LatencySummary  #: how much later than due the generator sent
+    delivered_rate: float  #: readings a second delivered during the load, without the first seconds
+    late: LatencySummary  #: delay of the load generator
     latency: LatencySummary  #: publish → SSE
-    steady: LatencySummary  #: the same without the first second, in which every part meets its first message
-    seconds: list[tuple[float, float, float]]  #: of each second of the run: p50, p99 and max of publish → SSE
-    delivered_after_s: float  #: from the last acknowledgement until all was told
+    steady: LatencySummary  #: the same without the first second, when every part warms up
+    seconds: list[tuple[float, float, float]]  #: p50, p99 and max of publish → SSE, for each second
+    delivered_after_s: float  #: from the last acknowledgement until all was delivered
     stored_after_s: float  #: from the last acknowledgement until all was stored
-    usage: dict[str, ProcessUsage]  #: of each process, from the first message until all was through
+    usage: dict[str, ProcessUsage]  #: of each process, from the first message until all was stored
     usage_s: float
-    idle_cores: dict[str, float]  #: cores that each process used before the load
-    other_cores: float  #: that all other programs used meanwhile
-    records: dict[str, int]  #: of the log, by topic: a record holds a batch of observations or updates
-    added: DatabaseSize  #: to the database
+    idle_cores: dict[str, float]  #: used by each process before the load
+    other_cores: float  #: used by all other programs
+    records: dict[str, int]  #: of the log, by topic
+    added: DatabaseSize  #: growth of the database
     event_bytes: int
-    restarted: list[str]  #: parts whose processes changed during the run
-    recycles: int  #: how often the embedded log was replaced during the run
+    restarted: list[str]  #: parts whose processes were replaced during the run
+    recycles: int  #: number of replacements of the embedded log during the run
 
     @property
     def delivered_messages_rate(self) -> float:
-        """Messages a second that were told, as `delivered_rate` has readings."""
+        """Messages a second that were delivered: `delivered_rate` counts readings."""
         return self.delivered_rate / self.options.city.pack
 
 
-def measure_new_system(options: RunOptions, tell: Callable[[str], None]) -> EndToEndRun:
-    """Start a system and do one run. Raises BenchmarkError when something cannot be measured."""
+def measure_new_system(options: RunOptions, report: Callable[[str], None]) -> EndToEndRun:
+    """Start a system and measure one run. Raises BenchmarkError when a measurement fails."""
     with BenchSystem(keep=options.keep, city=options.city.model()) as system:
-        tell(f"system runs, {options.messages} messages follow, {options.rate} a second")
+        report(f"system runs, {options.messages} messages follow, {options.rate} a second")
         return measure_running_system(options, system)
 
 
 def measure_running_system(options: RunOptions, system: BenchSystem) -> EndToEndRun:
-    """Do one run on a system that runs. Raises BenchmarkError when something cannot be measured."""
-    companions: list[WorkerProcess] = []
-    archive = StoredRowsReader(str(system.ports["database"]))
+    """Measure one run on a running system. Raises BenchmarkError when a measurement fails."""
+    workers: list[WorkerProcess] = []
+    reader = StoredRowsReader(str(system.ports["database"]))
     try:
-        return _measure(options, system, archive, companions)
+        return _measure(options, system, reader, workers)
     finally:
-        archive.close()
-        for companion in companions:
-            companion.end()
+        reader.close()
+        for worker in workers:
+            worker.end()
 
 
 def _measure(
-    options: RunOptions, system: BenchSystem, archive: StoredRowsReader, companions: list[WorkerProcess]
+    options: RunOptions, system: BenchSystem, reader: StoredRowsReader, workers: list[WorkerProcess]
 ) -> EndToEndRun:
     backlog = Backlog()
     since, before = system_clock(), system.ports
-    probe, load = _companions(options, before, backlog, companions)
+    probe, load = _start_workers(options, before, backlog, workers)
     groups = {
         **system.pids,
         "supervisor": [system.supervisor],
-        **{one.name: [one.pid] for one in companions},
-        "reader": [archive.backend],
+        **{one.name: [one.pid] for one in workers},
+        "reader": [reader.backend],
     }
     idle, _, idle_s = measure_usage(groups, lambda _: load.has_answer(IDLE_S))
-    machine = {**describe_machine(system.data_dir), **archive.versions()}
-    size, records = archive.size(), archive.records()
-    through = EndToEndLoad(
-        load, archive, backlog, since=since, seconds=options.seconds, pack=options.city.pack
+    machine = {**describe_machine(system.data_dir), **reader.versions()}
+    size, records = reader.size(), reader.records()
+    load_run = EndToEndLoad(
+        load, reader, backlog, since=since, seconds=options.seconds, pack=options.city.pack
     )
     pushed: list[EndToEndTimes] = []
     with profiled(options.profile, system.pids.get(options.profile or "", ())):
-        usage, other_s, usage_s = measure_usage(groups, lambda meter: pushed.append(through.run(meter)))
-    (sent, told_after_s, stored_after_s) = pushed[0]
+        usage, other_s, usage_s = measure_usage(groups, lambda meter: pushed.append(load_run.run(meter)))
+    (sent, delivered_after_s, stored_after_s) = pushed[0]
     probe.send("end")
     seen: LiveEvents = probe.answer(READ_TIMEOUT_S)
-    stored = archive.read(options.city, since)
+    stored = reader.read(options.city, since)
     after = system.ports
     readings = SentReadings(options.city.traffic, sent)
     published, delays = _delays(readings, seen)
@@ -153,24 +156,24 @@ def _measure(
         latency=summarise(delays),
         steady=summarise(delays[published - start >= _SECOND_US]),
         seconds=_by_second(published - start, delays),
-        delivered_after_s=told_after_s,
+        delivered_after_s=delivered_after_s,
         stored_after_s=stored_after_s,
         usage=usage,
         usage_s=usage_s,
         idle_cores={name: round(one.cpu_s / idle_s, 3) for name, one in idle.items()},
         other_cores=round(other_s / usage_s, 3),
-        records={name: count - records.get(name, 0) for name, count in archive.records().items()},
-        added=archive.size().since(size),
+        records={name: count - records.get(name, 0) for name, count in reader.records().items()},
+        added=reader.size().since(size),
         event_bytes=seen.bytes,
         restarted=sorted(name for name, pids in after["pids"].items() if pids != before["pids"].get(name)),
         recycles=after["recycles"] - before["recycles"],
     )
 
 
-def _companions(
+def _start_workers(
     options: RunOptions, ports: dict[str, Any], backlog: Backlog, started: list[WorkerProcess]
 ) -> tuple[WorkerProcess, WorkerProcess]:
-    """Start the probe and the load generator; both are in `started` as soon as they run."""
+    """Start the probe and the load generator; add each to `started` once it runs."""
     follows = ProbeOptions(
         host=HOST, port=ports["http"], key=ports["operatorKey"], city=options.city, backlog=backlog
     )
@@ -191,13 +194,13 @@ def _companions(
         ),
     )
     started.append(load)
-    for companion in started:
-        companion.answer(READY_TIMEOUT_S)
+    for worker in started:
+        worker.answer(READY_TIMEOUT_S)
     return probe, load
 
 
 def _delays(readings: SentReadings, seen: LiveEvents) -> tuple[Numbers, Numbers]:
-    """Return when each reading that was told was published, and how long its first event took."""
+    """Return the publish time of each delivered reading, and the delay of its first event."""
     places = readings.find(seen.datastreams, seen.phenomenon)
     known = np.flatnonzero(places >= 0)
     first = known[np.unique(places[known], return_index=True)[1]]
@@ -221,33 +224,21 @@ def _by_second(since_start: Numbers, delays: Numbers) -> list[tuple[float, float
     return [(one.p50, one.p99, one.max) for one in summaries]
 
 
-# A load is put on the system, and what it does is waited for.
-
-SAMPLE_S = 0.5
-SAMPLES_A_MEASUREMENT = 4
-"""Memory is looked at less often: the kernel walks all pages for it."""
-
-_DRAIN_LOOK_S = 0.1
-
-# The rest is given up for lost when nothing more has come for so long.
-DRAIN_STILL_S = 10.0
-
-
 class EndToEndTimes(NamedTuple):
-    """How it went."""
+    """The result of the load."""
 
     sent: LoadResult
-    delivered_after_s: float  #: from the last acknowledgement until all was told
+    delivered_after_s: float  #: from the last acknowledgement until all was delivered
     stored_after_s: float  #: from the last acknowledgement until all was stored
 
 
 class EndToEndLoad:
-    """Puts the load on the system and waits until it is through."""
+    """Puts the load on the system and waits until it is processed."""
 
     def __init__(
         self,
         load: WorkerProcess,
-        archive: StoredRowsReader,
+        reader: StoredRowsReader,
         backlog: Backlog,
         *,
         since: Instant,
@@ -255,23 +246,25 @@ class EndToEndLoad:
         pack: int,
     ) -> None:
         self._load = load
-        self._archive = archive
+        self._reader = reader
         self._backlog = backlog
         self._since = since
         self._seconds = seconds
         self._pack = pack
-        self._stored_before = archive.inserted()
+        self._stored_before = reader.inserted()
 
     def run(self, meter: UsageMeter) -> EndToEndTimes:
-        """Send everything; return when it was told and stored, or nothing more comes."""
+        """Send all messages; return when all are delivered and stored, or no more arrive."""
         sent = self._send(meter)
         acknowledged = time.monotonic()
-        wanted = int(sent.acknowledged.sum()) * self._pack
-        self._drain(lambda: int(self._backlog.delivered.value), wanted)
-        told = time.monotonic()
+        expected = int(sent.acknowledged.sum()) * self._pack
+        wait_for_count(lambda: int(self._backlog.delivered.value), expected, self._load)
+        delivered = time.monotonic()
         meter.sample()
-        self._drain(lambda: self._archive.count(self._since), wanted)
-        return EndToEndTimes(sent, round(told - acknowledged, 2), round(time.monotonic() - acknowledged, 2))
+        wait_for_count(lambda: self._reader.count(self._since), expected, self._load)
+        return EndToEndTimes(
+            sent, round(delivered - acknowledged, 2), round(time.monotonic() - acknowledged, 2)
+        )
 
     def _send(self, meter: UsageMeter) -> LoadResult:
         deadline = time.monotonic() + self._seconds + LATE_S_MAX + PUBACK_TIMEOUT_S
@@ -281,17 +274,8 @@ class EndToEndLoad:
             number += 1
             if number % SAMPLES_A_MEASUREMENT == 0:
                 meter.sample()
-            self._backlog.stored.value = self._archive.inserted() - self._stored_before
+            self._backlog.stored.value = self._reader.inserted() - self._stored_before
             if time.monotonic() > deadline:
                 raise BenchmarkError("the load generator does not end")
         sent: LoadResult = self._load.answer(0)
         return sent
-
-    def _drain(self, count: Callable[[], int], wanted: int) -> None:
-        known, since = -1, time.monotonic()
-        while (now := count()) < wanted:
-            if now > known:
-                known, since = now, time.monotonic()
-            elif time.monotonic() - since > DRAIN_STILL_S:
-                return
-            self._load.has_answer(_DRAIN_LOOK_S)  # it says nothing more: this waits

@@ -1,4 +1,4 @@
-"""Latencies in summary: percentiles by the nearest rank, in milliseconds."""
+"""Summary of latencies: percentiles by the nearest rank, in milliseconds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.load.traffic import Numbers
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatencySummary:
-    """Milliseconds; all 0 when nothing was measured."""
+    """Percentiles in milliseconds; all 0 without measurements."""
 
     count: int
     p50: float
@@ -25,8 +25,8 @@ class LatencySummary:
 
 def summarise(durations_us: Iterable[int] | Numbers) -> LatencySummary:
     """Return the summary of durations in microseconds."""
-    given = durations_us if isinstance(durations_us, np.ndarray) else np.fromiter(durations_us, np.int64)
-    ordered = np.sort(given)
+    durations = durations_us if isinstance(durations_us, np.ndarray) else np.fromiter(durations_us, np.int64)
+    ordered = np.sort(durations)
 
     def rank(fraction: float) -> float:
         if not len(ordered):

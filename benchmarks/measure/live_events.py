@@ -1,4 +1,4 @@
-"""What the live stream told, read when the run is over."""
+"""The events of the live stream, read after the run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _EVENT_END = b"\n\n"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveEvents:
-    """The state events of datastreams, in their order; of all arrays, element n belongs to event n."""
+    """The state events of datastreams, in order; element n of each array belongs to event n."""
 
     arrived: Numbers  #: instants
     phenomenon: Numbers  #: instants
@@ -39,7 +39,7 @@ class _State(msgspec.Struct, rename="camel"):
 
 
 def read_events(pieces: Iterable[tuple[Instant, bytes]], city: BenchCity) -> LiveEvents:
-    """Return what pieces of the stream tell; each is whole events, and the instant at which they arrived."""
+    """Return the events of the stream; each piece has whole events, and the instant of their arrival."""
     decode = msgspec.json.Decoder(_State).decode
     indexes = {
         (city.entity_name(index), city.property_name(index)): index for index in range(city.datastreams)
@@ -54,7 +54,7 @@ def read_events(pieces: Iterable[tuple[Instant, bytes]], city: BenchCity) -> Liv
             if kind == b"state":
                 state = decode(data)
                 if state.property not in observed:
-                    continue  # derived: a roll-up, an indicator
+                    continue  # a roll-up or an indicator
                 arrived.append(instant)
                 phenomenon.append(parse_instant(state.phenomenon_time))
                 datastreams.append(indexes.get((state.entity_id, state.property), UNKNOWN_DATASTREAM))

@@ -1,4 +1,4 @@
-"""What the numbers were measured on, and at which state of the code."""
+"""The machine and the version of the code of a measurement."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def describe_machine(data_dir: Path) -> dict[str, str | int | float]:
 
 
 def describe_code(folder: Path) -> str:
-    """Return the commit of a checkout, with `+` when files differ from it; empty outside of one."""
+    """Return the commit of a checkout, with `+` for changed files; empty outside of a checkout."""
     try:
         commit = _git(folder, "rev-parse", "--short=12", "HEAD")
         return commit + ("+" if _git(folder, "status", "--porcelain") else "")

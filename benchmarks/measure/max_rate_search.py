@@ -1,4 +1,4 @@
-"""How far the system reaches: the highest rate that it keeps up with, and how late it is below that."""
+"""Search for the highest sustained rate of the system, and its delays below that rate."""
 
 from __future__ import annotations
 
@@ -11,45 +11,45 @@ from benchmarks.measure.end_to_end import EndToEndRun, RunOptions, measure_runni
 from benchmarks.measure.worker_process import BenchmarkError
 
 TRIES_MAX = 6
-"""Steady rates that are tried, at most."""
+"""Greatest number of steady rates that are tried."""
 
 RATE_DOWN, RATE_UP = 0.94, 1.08
-"""The next rate to try, of the one before; or of what was told when it fell behind, if that is less."""
+"""The next rate, relative to the last one; downwards to the delivered rate, if that is lower."""
 
 RATES_NEAR = 1.05
-"""Where it kept up at one rate and fell behind at another that is no higher than this, the search ends."""
+"""The search ends when the lowest rate that failed is at most this times the highest sustained one."""
 
 SHARES = (0.1, 0.5, 0.8)
-"""Of the rate that it keeps up with: at these, delays are measured."""
+"""Shares of the highest sustained rate at which delays are measured."""
 
 RATES_WITH_RULES = (500, 1000)
-"""Messages a second at which delays are measured with rules that look at every reading."""
+"""Messages a second at which delays are measured with rules that evaluate every reading."""
 
 DELIVERED_SOON_S = 1.0
-"""When all is told so soon after the last message, nothing has piled up."""
+"""When all is delivered this soon after the last message, there was no backlog."""
 
 DELIVERED_OF_SENT_MIN = 0.97
 DELIVERED_AFTER_S_MAX = 2.0
-"""It may take so long where things were told as fast as they were sent, or nearly so: a delay that stays."""
+"""Limit where the delivered rate nearly equals the sent rate: the delay is constant then."""
 
 STORED_AFTER_S_MAX = 5.0
-"""All must be stored so soon after the last message."""
+"""All must be stored this soon after the last message."""
 
 _RATE_STEP = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaxRate:
-    """What was found."""
+    """The result of the search."""
 
-    flat_out: EndToEndRun  #: as fast as things were told and stored
+    flat_out: EndToEndRun  #: as fast as readings were delivered and stored
     tried: list[EndToEndRun]  #: at steady rates
-    highest: EndToEndRun  #: of these, the one at the highest rate that the system kept up with
+    highest: EndToEndRun  #: the one at the highest sustained rate
     below: dict[float, EndToEndRun]  #: by share of that rate
 
     @property
     def runs(self) -> Iterator[EndToEndRun]:
-        """All of them, in the order of measuring."""
+        """All runs, in the order of measurement."""
         yield self.flat_out
         yield from self.tried
         yield from self.below.values()
@@ -57,59 +57,58 @@ class MaxRate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RatesWithRules:
-    """What was found in a city in which a rule looks at every reading."""
+    """The result in a city with rules that evaluate every reading."""
 
     flat_out: EndToEndRun
     at: dict[int, EndToEndRun]  #: by rate
 
     @property
     def runs(self) -> Iterator[EndToEndRun]:
-        """All of them, in the order of measuring."""
+        """All runs, in the order of measurement."""
         yield from self.at.values()
         yield self.flat_out
 
 
 def measure_with_rules(
-    options: RunOptions, system: BenchSystem, tell: Callable[[str], None]
+    options: RunOptions, system: BenchSystem, report: Callable[[str], None]
 ) -> RatesWithRules:
-    """Measure delays at few messages, and what comes through flat out, in a city that has rules."""
+    """Measure delays at low rates, and the highest rate, in a city with rules."""
     at = {}
     for rate in RATES_WITH_RULES:
         at[rate] = measure_running_system(replace(options, rate=rate), system)
-        tell(f"{rate} messages/s, {options.city.rules} rules: {_told(at[rate])}")
+        report(f"{rate} messages/s, {options.city.rules} rules: {_summary(at[rate])}")
     flat_out = measure_running_system(replace(options, rate=FLAT_OUT), system)
-    flat_out_rate = f"{flat_out.delivered_messages_rate:.0f} messages/s"
-    tell(f"{flat_out_rate} were told, flat out, {options.city.rules} rules; {_told(flat_out)}")
+    highest = f"{flat_out.delivered_messages_rate:.0f} messages/s"
+    report(f"{highest} delivered, flat out, {options.city.rules} rules; {_summary(flat_out)}")
     return RatesWithRules(flat_out=flat_out, at=at)
 
 
-def measure_max_rate(options: RunOptions, system: BenchSystem, tell: Callable[[str], None]) -> MaxRate:
-    """Find the rate, then measure below it, on a system that runs.
+def measure_max_rate(options: RunOptions, system: BenchSystem, report: Callable[[str], None]) -> MaxRate:
+    """Find the highest sustained rate of a running system, then measure below it.
 
-    `options` say for how long and with what; their rate is not used. Raises BenchmarkError when the system
-    keeps up with none of the rates that were tried.
+    The rate in `options` is not used. Raises BenchmarkError when the system sustains none of the tried rates.
     """
 
     def put(rate: float) -> EndToEndRun:
         return measure_running_system(replace(options, rate=round(rate)), system)
 
-    tell(f"flat out for {options.seconds} s, to fill what each datastream keeps, and once more to measure")
+    report(f"flat out for {options.seconds} s as a warm-up, and once more to measure")
     put(FLAT_OUT)
     flat_out = put(FLAT_OUT)
     start = flat_out.delivered_messages_rate
-    tell(f"{start:.0f} messages/s were told, flat out; {_told(flat_out)}")
-    tried, highest = search_max_rate(put, start, tell)
+    report(f"{start:.0f} messages/s delivered, flat out; {_summary(flat_out)}")
+    tried, highest = search_max_rate(put, start, report)
     below = {}
     for share in SHARES:
         below[share] = put(highest.options.rate * share)
-        tell(f"{share:.0%} of it, {below[share].options.rate} messages/s: {_told(below[share])}")
+        report(f"{share:.0%} of it, {below[share].options.rate} messages/s: {_summary(below[share])}")
     return MaxRate(flat_out=flat_out, tried=tried, highest=highest, below=below)
 
 
 def search_max_rate(
-    put: Callable[[float], EndToEndRun], rate: float, tell: Callable[[str], None]
+    put: Callable[[float], EndToEndRun], rate: float, report: Callable[[str], None]
 ) -> tuple[list[EndToEndRun], EndToEndRun]:
-    """Try rates from one on: down until the system keeps up, up until it does not, then between the two."""
+    """Try rates: downwards until the system keeps up, upwards until it does not, then between the two."""
     tried: list[EndToEndRun] = []
     highest: EndToEndRun | None = None
     too_high: float | None = None
@@ -119,7 +118,9 @@ def search_max_rate(
             break
         run = put(rate)
         tried.append(run)
-        tell(f"{run.options.rate} messages/s: {'kept up' if keeps_up(run) else 'fell behind'}; {_told(run)}")
+        report(
+            f"{run.options.rate} messages/s: {'kept up' if keeps_up(run) else 'fell behind'}; {_summary(run)}"
+        )
         if keeps_up(run):
             highest = run
         else:
@@ -139,18 +140,19 @@ def search_max_rate(
 
 
 def keeps_up(run: EndToEndRun) -> bool:
-    """Whether things were told as fast as they were sent, all was through soon, and nothing was lost."""
-    as_fast = run.delivered_messages_rate >= DELIVERED_OF_SENT_MIN * run.options.rate
-    told = run.delivered_after_s <= (DELIVERED_AFTER_S_MAX if as_fast else DELIVERED_SOON_S)
-    return told and run.stored_after_s <= STORED_AFTER_S_MAX and not run.balance.faults
+    """Return whether delivery kept pace with the load, the rest followed soon, and nothing was lost."""
+    keeps_pace = run.delivered_messages_rate >= DELIVERED_OF_SENT_MIN * run.options.rate
+    is_delivered_soon = run.delivered_after_s <= (DELIVERED_AFTER_S_MAX if keeps_pace else DELIVERED_SOON_S)
+    return is_delivered_soon and run.stored_after_s <= STORED_AFTER_S_MAX and not run.balance.faults
 
 
-def _told(run: EndToEndRun) -> str:
+def _summary(run: EndToEndRun) -> str:
     latency = run.steady
     restarted = f"; restarted: {', '.join(run.restarted)}" if run.restarted else ""
     recycled = f"; log recycled {run.recycles} times" if run.recycles else ""
+    faults = "; ".join(run.balance.faults) or "nothing lost"
     return (
-        f"p50 {latency.p50:.0f} ms, p99 {latency.p99:.0f} ms, all told after {run.delivered_after_s:.1f} s, "
-        f"stored after {run.stored_after_s:.1f} s, {'; '.join(run.balance.faults) or 'nothing lost'}"
+        f"p50 {latency.p50:.0f} ms, p99 {latency.p99:.0f} ms, all delivered after "
+        f"{run.delivered_after_s:.1f} s, stored after {run.stored_after_s:.1f} s, {faults}"
         f"{restarted}{recycled}; others used {run.other_cores:.1f} cores"
     )

@@ -1,4 +1,4 @@
-"""Processor time and memory of processes, with those that they started, read from Linux's /proc."""
+"""Processor time and memory of processes and their descendants, read from Linux's /proc."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ import psutil
 _PROC = Path("/proc")
 _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
-# Of /proc/PID/stat, counted after the name in parentheses.
+# Fields of /proc/PID/stat, counted after the name in parentheses.
 _PARENT, _USER, _CHILDREN_SYSTEM = 1, 11, 14
 
 
 class _Process(NamedTuple):
     parent: int
-    cpu_s: float  #: its own and that of its children that have ended
+    cpu_s: float  #: of itself and of its children that have ended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessUsage:
-    """What one part of the system used in a span of time."""
+    """Processor time and memory of one part of the system in a period."""
 
     cpu_s: float
-    memory_bytes_max: int  #: greatest of the samples, each process with its part of what is shared
+    memory_bytes_max: int  #: greatest sample; each process counts its part of shared memory
 
 
 class UsageMeter:
-    """Measures named groups of processes over one span, from `start` to `stop`, by samples between."""
+    """Measures named groups of processes from `start` to `stop`, by samples in between."""
 
     def __init__(self, groups: Mapping[str, Sequence[int]]) -> None:
         self._groups = {name: tuple(pids) for name, pids in groups.items()}
@@ -42,12 +42,12 @@ class UsageMeter:
         self._machine_before = 0.0
 
     def start(self) -> None:
-        """Begin the span."""
+        """Start measuring."""
         self._machine_before = _machine_busy_s()
         self._cpu_before = self.sample()
 
     def sample(self) -> dict[str, float]:
-        """Look at all groups; return the processor time of each so far."""
+        """Sample all groups; return the processor time of each until now."""
         table = _processes()
         children = self._children(table)
         members = {
@@ -59,9 +59,9 @@ class UsageMeter:
         return {name: sum(table[pid].cpu_s for pid in pids) for name, pids in members.items()}
 
     def stop(self) -> tuple[dict[str, ProcessUsage], float]:
-        """End the span; return the usage of each group, and the processor seconds of everything else.
+        """Stop measuring; return the usage of each group, and the processor seconds of everything else.
 
-        Everything else are other programs and the kernel's own work; it is 0 at the least.
+        Everything else is other programs and the kernel; it is at least 0.
         """
         now = self.sample()
         machine = _machine_busy_s() - self._machine_before
@@ -74,7 +74,7 @@ class UsageMeter:
         return usage, max(0.0, machine - sum(one.cpu_s for one in usage.values()))
 
     def _children(self, table: Mapping[int, _Process]) -> dict[int, list[int]]:
-        """Return the children of each process, without those that are in a group themselves."""
+        """Return the children of each process, except those that belong to a group themselves."""
         roots = {pid for pids in self._groups.values() for pid in pids}
         children: defaultdict[int, list[int]] = defaultdict(list)
         for pid, process in table.items():
@@ -86,7 +86,7 @@ class UsageMeter:
 def measure_usage(
     groups: Mapping[str, Sequence[int]], work: Callable[[UsageMeter], object]
 ) -> tuple[dict[str, ProcessUsage], float, float]:
-    """Do some work; return what each group used, and in seconds what all else used and how long it took."""
+    """Do some work; return the usage of each group, the CPU seconds of all else, and the duration."""
     meter = UsageMeter(groups)
     began = time.monotonic()
     meter.start()
@@ -103,7 +103,7 @@ def _processes() -> dict[int, _Process]:
             try:
                 fields = (entry / "stat").read_text().rpartition(")")[2].split()
             except OSError:
-                continue  # it has just ended
+                continue  # the process has just ended
             ticks = sum(map(int, fields[_USER : _CHILDREN_SYSTEM + 1]))
             found[int(entry.name)] = _Process(int(fields[_PARENT]), ticks / _TICKS_A_SECOND)
     return found
@@ -120,7 +120,7 @@ def _with_descendants(pids: Iterable[int], children: Mapping[int, list[int]]) ->
 
 
 def _memory_bytes(pids: Iterable[int]) -> int:
-    """Return proportional memory: of a page that processes share, each has its part."""
+    """Return proportional memory: each process counts its part of a shared page."""
     total = 0
     for pid in pids:
         try:

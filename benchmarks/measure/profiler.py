@@ -1,4 +1,4 @@
-"""What a role spends its time on: recorded by py-spy, which is asked for by hand and is no dependency."""
+"""Stack samples of a role by py-spy, which the user installs by hand: it is no dependency."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _RATE_HZ = 200
 
 @contextmanager
 def profiled(role: str | None, pids: Sequence[int]) -> Iterator[None]:
-    """Record processes while the block runs; stacks and their counts are in `benchmarks/out` afterwards.
+    """Record processes while the block runs; write stacks and their counts to `benchmarks/out`.
 
-    Without a role nothing is done. Raises BenchmarkError when py-spy is missing or the role does not run.
+    Without a role do nothing. Raises BenchmarkError when py-spy is missing or the role does not run.
     """
     if role is None:
         yield

@@ -1,7 +1,7 @@
-"""What the machine takes with nothing of ours between: the measure for everything that we add.
+"""The raw limits of the machine without LiveTwin, for comparison with the system.
 
-`mosquitto_sub` receives the same messages from the same broker and writes their payloads to a file; a binary
-COPY puts the same rows into the same table: ready made, over one connection, five thousand a transaction.
+`mosquitto_sub` receives the same messages from the same broker and writes their payloads to a file. A binary
+COPY writes the same rows, prepared, into the same table, over one connection, five thousand in a transaction.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ READY_TIMEOUT_S = 60.0
 SECONDS_MAX = 60.0
 
 UNDER_WAY_MAX = 10_000
-"""Messages that the subscriber has not received yet, at most: a long queue slows the broker down."""
+"""Greatest number of messages not yet received: a long queue slows the broker down."""
 
 ROWS_A_COPY = 5_000
 
 _INTERVAL_US = 40  #: between two rows: 25,000 a second
 
-_LOOK_S = 0.002
-# More than a subscriber's output buffer holds: it is on disk as soon as it has come.
+_INTERVAL_S = 0.002
+# Longer than the output buffer of the subscriber, so that it is on disk as soon as it is received.
 _MARKER = "subscribed" * 1_000
 _LINE_END_BYTES = 1
 _OUTPUT_BLOCK_BYTES = 4_096
@@ -48,20 +48,20 @@ _OUTPUT_BLOCK_BYTES = 4_096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawLimit:
-    """What was reached, and what it cost."""
+    """The rate that was reached, and its cost."""
 
     rate: float  #: messages or rows a second
-    cpu_s: dict[str, float]  #: processor seconds for 1,000 of them, of each process
+    cpu_s: dict[str, float]  #: processor seconds of each process for 1,000 of them
 
 
 def generator_limit(city: BenchCity, messages: int, rate: float = FLAT_OUT) -> RawLimit:
-    """Send to a broker that nobody listens to. Raises BenchmarkError when it cannot."""
+    """Send to a broker without subscribers. Raises BenchmarkError when that fails."""
     with in_own_loop(bare_broker()) as broker, _load(city, broker.port, messages, rate) as load:
         return _limited(load, {"mosquitto": broker.pids}, messages, lambda: messages)
 
 
 def subscriber_limit(city: BenchCity, messages: int) -> RawLimit:
-    """Let mosquitto_sub receive everything. Raises BenchmarkError when it cannot."""
+    """Let mosquitto_sub receive all messages. Raises BenchmarkError when that fails."""
     line_bytes = Packets(city.traffic).payload_bytes + _LINE_END_BYTES
     pack = city.pack
     backlog = Backlog(undelivered_max=UNDER_WAY_MAX * pack, unstored_max=messages * pack)
@@ -76,22 +76,22 @@ def subscriber_limit(city: BenchCity, messages: int) -> RawLimit:
             _load(city, broker.port, messages, FLAT_OUT, backlog) as load,
         ):
 
-            def look() -> int:
-                come = Path(output.name).stat().st_size - len(_MARKER) - _LINE_END_BYTES
+            def received_count() -> int:
+                payload_bytes = Path(output.name).stat().st_size - len(_MARKER) - _LINE_END_BYTES
                 nonlocal received
-                received = max(0, come // line_bytes)
+                received = max(0, payload_bytes // line_bytes)
                 backlog.delivered.value = received * pack
-                # What is left of a block is written when it ends: a few dozen messages.
+                # The rest of a block is written when the program ends: a few dozen messages.
                 return received + _OUTPUT_BLOCK_BYTES // line_bytes + 1
 
             groups = {"mosquitto": broker.pids, "mosquitto_sub": [subscriber.pid]}
             try:
                 _until(lambda: Path(output.name).stat().st_size >= len(_MARKER), load, "no subscription")
-                limit = _limited(load, groups, messages, look)
+                limit = _limited(load, groups, messages, received_count)
             finally:
                 subscriber.terminate()
             subscriber.wait()
-            look()
+            received_count()
     if received < messages:
         raise BenchmarkError(f"mosquitto_sub received {received} of {messages} messages")
     return limit
@@ -138,15 +138,15 @@ def _load(
 
 
 def _limited(
-    load: WorkerProcess, groups: Mapping[str, Sequence[int]], messages: int, come: Callable[[], int]
+    load: WorkerProcess, groups: Mapping[str, Sequence[int]], messages: int, received: Callable[[], int]
 ) -> RawLimit:
-    """Let it send everything until `come` says that it is there; return how fast, and at what cost."""
+    """Send all messages until `received` counts all; return the rate and the cost."""
 
     def send(_: UsageMeter) -> None:
         load.send("go")
         deadline = time.monotonic() + SECONDS_MAX + PUBACK_TIMEOUT_S
-        while come() < messages or not load.has_answer(0):
-            load.has_answer(_LOOK_S)
+        while received() < messages or not load.has_answer(0):
+            load.has_answer(_INTERVAL_S)
             if time.monotonic() > deadline:
                 raise BenchmarkError("the load generator does not end")
 
@@ -158,12 +158,12 @@ def _limited(
 
 
 def _until(holds: Callable[[], bool], silent: WorkerProcess, what: str) -> None:
-    """Wait for something; `silent` says nothing meanwhile. Raises BenchmarkError."""
+    """Wait for a condition; `silent` is a worker that sends nothing. Raises BenchmarkError."""
     deadline = time.monotonic() + READY_TIMEOUT_S
     while not holds():
         if time.monotonic() > deadline:
             raise BenchmarkError(what)
-        silent.has_answer(_LOOK_S)
+        silent.has_answer(_INTERVAL_S)
 
 
 def _limit(count: int, seconds: float, usage: Mapping[str, ProcessUsage]) -> RawLimit:

@@ -1,8 +1,8 @@
-"""How soon everything works again after a process was killed.
+"""Recovery: how soon everything works again after a process was killed.
 
-One sensor speaks ten times a second. A part is killed (SIGKILL), and everything works again once a reading of
-a later time is in the state that the API answers with, in the database and in the retained message on MQTT,
-and the part has new processes.
+One sensor sends ten times a second, and a part is killed (SIGKILL). Everything works again once a later
+reading is in the state of the API, in the database and in the retained message on MQTT, and the part has new
+processes.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from benchmarks.measure.worker_process import BenchmarkError
 from runtime.clock import system_clock
 from twin.instant import Instant, format_instant, from_datetime, parse_instant
 
-#: in the order in which a message passes them; then those that only listen
+#: in the order of a message's path; then those that only consume
 PARTS = ("mosquitto", "ingest", "kafka", "stream", "historian", "postgres", "api", "outlets", "alerting")
 
 RECOVERED_S_MAX = 60.0
-SPEAKS_EACH_S = 0.1
-_LOOK_S = 0.02
+SEND_INTERVAL_S = 0.1
+_INTERVAL_S = 0.02
 _HTTP_TIMEOUT_S = 2.0
 _RECONNECT_S = 0.1
 
@@ -47,21 +47,21 @@ _NEVER: Instant = 0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovery:
-    """Seconds from the kill of a part until …"""
+    """Seconds between the kill of a part and …"""
 
-    told_s: float  #: the API told of a later reading
-    stored_s: float  #: it was in the database
-    published_s: float  #: it was on MQTT
-    process_s: float  #: the part had new processes
+    told_s: float  #: a later reading in the answer of the API
+    stored_s: float  #: that reading in the database
+    published_s: float  #: that reading on MQTT
+    process_s: float  #: new processes of the part
 
     @property
     def all_s(self) -> float:
-        """Until everything worked."""
+        """Seconds until everything worked."""
         return max(self.told_s, self.stored_s, self.published_s, self.process_s)
 
 
 class _Watch:
-    """What the newest reading is that each way out of the system knows."""
+    """Watches the newest reading in each output of the system."""
 
     def __init__(self, system: BenchSystem, city: BenchCity) -> None:
         self._system = system
@@ -70,56 +70,56 @@ class _Watch:
         self._published: Instant = _NEVER
         self._topic = f"livetwin/{CITY}/{sensor_name(0)}/observations"
         self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
-        # A part of a second will do, whatever its type says.
+        # A fraction of a second works, although the type is an integer.
         self._client.reconnect_delay_set(_RECONNECT_S, _RECONNECT_S)  # type: ignore[arg-type]
         self._client.on_connect = self._subscribe
-        self._client.on_message = self._hear
+        self._client.on_message = self._on_message
         self._over = threading.Event()
         self._database: psycopg.Connection[Any] | None = None
 
     @contextmanager
-    def speaking(self) -> Iterator[None]:
-        """Let the sensor speak while the block runs."""
+    def sending(self) -> Iterator[None]:
+        """Send readings while the block runs."""
         ports = self._system.ports
         self._client.connect(HOST, ports["mqtt"])
         self._client.loop_start()
-        speaker = threading.Thread(target=self._speak)
-        speaker.start()
+        sender = threading.Thread(target=self._send_readings)
+        sender.start()
         try:
             yield
         finally:
             self._over.set()
-            speaker.join()
+            sender.join()
             self._client.disconnect()
             self._client.loop_stop()
             if self._database is not None:
                 self._database.close()
 
     def until(self, since: float, instant: Instant, part: str, killed: Sequence[int]) -> Recovery:
-        """Wait until a reading later than `instant` is everywhere, and a part has other processes.
+        """Wait until each output has a reading later than `instant`, and the part has new processes.
 
-        `since` is the monotonic time of `instant`. Raises BenchmarkError when it does not come.
+        `since` is the monotonic time of `instant`. Raises BenchmarkError after a timeout.
         """
-        awaited: dict[str, Callable[[], bool]] = {
-            "told_s": lambda: self._told() > instant,
+        conditions: dict[str, Callable[[], bool]] = {
+            "told_s": lambda: self._delivered() > instant,
             "stored_s": lambda: self._stored() > instant,
             "published_s": lambda: self._published > instant,
             "process_s": lambda: self._is_replaced(part, killed),
         }
-        found: dict[str, float] = {}
-        while len(found) < len(awaited):
-            for name, holds in awaited.items():
-                if name not in found and holds():
-                    found[name] = round(time.monotonic() - since, 2)
+        durations: dict[str, float] = {}
+        while len(durations) < len(conditions):
+            for name, holds in conditions.items():
+                if name not in durations and holds():
+                    durations[name] = round(time.monotonic() - since, 2)
             if time.monotonic() - since > RECOVERED_S_MAX:
-                missing = ", ".join(sorted(set(awaited) - set(found)))
+                missing = ", ".join(sorted(set(conditions) - set(durations)))
                 raise BenchmarkError(f"{part}, killed: after {RECOVERED_S_MAX:.0f} s not yet {missing}")
-            self._over.wait(_LOOK_S)
-        return Recovery(**found)
+            self._over.wait(_INTERVAL_S)
+        return Recovery(**durations)
 
-    def _speak(self) -> None:
+    def _send_readings(self) -> None:
         steps = 0
-        while not self._over.wait(SPEAKS_EACH_S):
+        while not self._over.wait(SEND_INTERVAL_S):
             if self._client.is_connected():
                 steps += 1
                 value = 40 + steps % 100 / 10
@@ -131,14 +131,14 @@ class _Watch:
     def _subscribe(self, client: Client, *_: object) -> None:
         client.subscribe(f"livetwin/{CITY}/entities/{self._entity}/state", qos=1)
 
-    def _hear(self, _client: Client, _data: object, message: MQTTMessage) -> None:
+    def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         self._published = max(self._published, self._newest(json.loads(message.payload)))
 
     def _newest(self, state: Any) -> Instant:
         known = state["properties"].get(self._property)
         return parse_instant(known["phenomenonTime"]) if known else _NEVER
 
-    def _told(self) -> Instant:
+    def _delivered(self) -> Instant:
         ports = self._system.ports
         connection = HTTPConnection(HOST, ports["http"], timeout=_HTTP_TIMEOUT_S)
         try:
@@ -169,12 +169,12 @@ class _Watch:
 
 
 def measure_recovery(system: BenchSystem, city: BenchCity, part: str) -> Recovery:
-    """Kill a part of a system that runs; return how it recovered.
+    """Kill a part of a running system; return how soon it recovered.
 
-    Raises BenchmarkError when something does not work before, or not again within a minute.
+    Raises BenchmarkError when the system does not work before, or not again within a minute.
     """
     watch = _Watch(system, city)
-    with watch.speaking():
+    with watch.sending():
         watch.until(time.monotonic(), system_clock(), part, ())
         pids = list(system.pids[part])
         since, instant = time.monotonic(), system_clock()

@@ -1,8 +1,8 @@
-"""The probe: follows everything on /v1/live as an operator, and notes when each event arrived.
+"""The probe: receives all events of /v1/live as an operator, and records when each arrived.
 
-While the load runs it only receives, undoes HTTP's chunks (in C, httptools), looks for the ends of events and
-writes them to a file; it reads the events when the load is over. So it follows the whole city for little
-processor time, and its memory does not grow with the run.
+During the load it only receives, removes the chunks of HTTP (in C, by httptools), looks for the ends of
+events and writes them to a file. It reads the events after the load. So it receives those of the whole city
+for little processor time, and its memory does not grow with the run.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from twin.instant import Instant
 CONNECT_TIMEOUT_S = 10.0
 SNAPSHOT_TIMEOUT_S = 120.0
 
-# An event has about 400 bytes; this holds ten million of them.
+# Enough for ten million events of about 400 bytes.
 KEPT_BYTES_MAX = 4 << 30
 
 _EVENT_END = b"\n\n"
 _SNAPSHOT_END = b'"complete":true'
 
-# In each event about a datastream, and in no event about the city as a whole.
+# Part of each event of a datastream, and of no event of the city as a whole.
 _ABOUT_SITE = f'"entityId":"{CITY}.site-'.encode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeOptions:
-    """Whom to follow."""
+    """The stream to receive."""
 
     host: str
     port: int
@@ -47,7 +47,7 @@ class ProbeOptions:
 
 
 class EventSpool:
-    """Pieces of the stream on disk, each of whole events, with the instants at which they were complete."""
+    """Pieces of the stream on disk, each of whole events, with the instants of their arrival."""
 
     def __init__(self) -> None:
         self.bytes = 0
@@ -56,14 +56,14 @@ class EventSpool:
         self._arrived = array("q")
 
     def add(self, arrived: Instant, piece: bytes) -> None:
-        """Keep a piece."""
+        """Append a piece."""
         self._file.write(piece)
         self._lengths.append(len(piece))
         self._arrived.append(arrived)
         self.bytes += len(piece)
 
     def read(self, city: BenchCity) -> LiveEvents:
-        """Read all events; the pieces are gone afterwards."""
+        """Return all events, and delete the file."""
         self._file.seek(0)
         with self._file:
             pieces = (
@@ -87,7 +87,7 @@ class _Stream(asyncio.Protocol):
         self._is_over = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by name
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's class is no subclass
         options = self._options
         self._transport.write(
             f"GET /v1/live HTTP/1.1\r\nHost: {options.host}:{options.port}\r\nAccept: text/event-stream\r\n"
@@ -104,12 +104,12 @@ class _Stream(asyncio.Protocol):
         self._parser.feed_data(data)
 
     def on_headers_complete(self) -> None:
-        """Refuse any answer but a stream."""
+        """Fail for any answer but a stream."""
         if (status := self._parser.get_status_code()) != 200:
             self._fail(f"the api answered /v1/live with status {status}")
 
     def on_body(self, body: bytes) -> None:
-        """Take a part of the stream."""
+        """Store the whole events received so far; count those of datastreams."""
         body = self._rest + body
         end = body.rfind(_EVENT_END) + len(_EVENT_END)
         if end < len(_EVENT_END):
@@ -118,18 +118,18 @@ class _Stream(asyncio.Protocol):
         self._rest = body[end:]
         piece = body[:end]
         self.spool.add(self._now, piece)
-        told = self._options.backlog.delivered
+        delivered = self._options.backlog.delivered
         if self.snapshot.is_set():
-            told.value += piece.count(_ABOUT_SITE)
+            delivered.value += piece.count(_ABOUT_SITE)
         elif (snapshot_end := piece.find(_SNAPSHOT_END)) >= 0:
-            told.value = piece.count(_ABOUT_SITE, piece.index(_EVENT_END, snapshot_end))
+            delivered.value = piece.count(_ABOUT_SITE, piece.index(_EVENT_END, snapshot_end))
             self.snapshot.set()
         if self.spool.bytes > KEPT_BYTES_MAX:
             self._fail(f"more than {KEPT_BYTES_MAX} bytes of events")
             self._transport.abort()
 
     def end(self) -> LiveEvents:
-        """Listen no more; return what was told."""
+        """Stop receiving; return the events."""
         self._is_over = True
         self._transport.abort()
         return self.spool.read(self._options.city)
@@ -140,10 +140,9 @@ class _Stream(asyncio.Protocol):
 
 
 async def follow_stream(channel: WorkerChannel, options: ProbeOptions) -> None:
-    """Follow the stream and say "ready" once the snapshot is there.
+    """Receive the stream; send "ready" after the snapshot, and at "end" the LiveEvents.
 
-    At the word "end" it answers with the LiveEvents, or fails if the stream did; the backlog knows how many
-    readings were told so far.
+    Fails when the stream fails. Counts the delivered readings in the backlog.
     """
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(CONNECT_TIMEOUT_S):

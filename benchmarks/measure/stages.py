@@ -1,4 +1,4 @@
-"""What each stage of a process costs: its own processor time, and that of processes that it asks."""
+"""The cost of each stage of a process: its own processor time, and that of processes that work for it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class StageCost(NamedTuple):
 
 
 def cpu_of(pids: Sequence[int]) -> int:
-    """Return the processor time of processes, from their start; the kernel counts it in nanoseconds."""
+    """Return the processor time of processes since their start, in nanoseconds."""
     return sum(int(Path(f"/proc/{one}/schedstat").read_text().split()[0]) for one in pids)
 
 
@@ -33,7 +33,7 @@ class StageCosts:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Count what is done within under a name."""
+        """Add the cost of the block to a stage."""
         own, others = time.process_time_ns(), cpu_of(self.others)
         try:
             yield
@@ -44,14 +44,14 @@ class StageCosts:
             )
 
     def wrap(self, module: ModuleType, names: Sequence[str]) -> None:
-        """Count every call of coroutine functions of a module, each as a stage by its name."""
+        """Measure every call of these coroutine functions of a module, each as a stage of its name."""
         for name in names:
-            setattr(module, name, self._watched(getattr(module, name), name))
+            setattr(module, name, self._measured(getattr(module, name), name))
 
-    def _watched(self, function: Callable[..., Awaitable[Any]], name: str) -> Callable[..., Awaitable[Any]]:
+    def _measured(self, function: Callable[..., Awaitable[Any]], name: str) -> Callable[..., Awaitable[Any]]:
         @functools.wraps(function)
-        async def watched(*arguments: Any) -> Any:
+        async def measured(*arguments: Any) -> Any:
             with self.stage(name):
                 return await function(*arguments)
 
-        return watched
+        return measured

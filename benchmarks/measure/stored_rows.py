@@ -1,4 +1,4 @@
-"""What the database holds after the load."""
+"""Reads the rows that the system stored under load."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from twin.instant import Instant, to_datetime
 
 _COUNT = "SELECT count(*) FROM observation WHERE phenomenon_time >= %s"
 
-# What PostgreSQL itself counts, a second later: asked for often, counting rows would be a load of its own.
+# PostgreSQL's own counters, a second old: counting rows that often would be a load by itself.
 _INSERTED = """
 SELECT coalesce(sum(s.n_tup_ins), 0)::bigint
 FROM show_chunks('observation') AS chunk JOIN pg_stat_user_tables s ON s.relid = chunk
 """
 
-# Fixed widths: so the binary rows are an array as they are.
+# Columns of fixed width, so that the binary rows are an array.
 _STORED = """
 COPY (
     SELECT datastream_id::bigint, phenomenon_time, value::float8 FROM observation WHERE phenomenon_time >= {}
@@ -56,7 +56,7 @@ SELECT
 FROM hypertable_detailed_size('observation')
 """
 
-# A log begins at offset 0, and the historian stores how far it is with what it read.
+# A log begins at offset 0, and the historian stores its positions with the rows.
 _RECORDS = "SELECT topic, sum(next_offset)::bigint FROM log_position GROUP BY topic ORDER BY topic"
 
 _VERSIONS = """
@@ -65,22 +65,22 @@ SELECT current_setting('server_version'), extversion FROM pg_extension WHERE ext
 
 
 class DatabaseSize(NamedTuple):
-    """Bytes."""
+    """Sizes in bytes."""
 
-    table: int  #: the rows of `observation`
-    indexes: int  #: of `observation`
-    database: int  #: everything
+    table: int  #: of the table `observation`
+    indexes: int  #: of its indexes
+    database: int  #: of the whole database
 
     def since(self, before: DatabaseSize) -> DatabaseSize:
-        """Return what has been added."""
+        """Return the increase since an earlier size."""
         return DatabaseSize(*(now - then for now, then in zip(self, before, strict=True)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredObservations:
-    """What the hypertable `observation` has from an instant on, and `quarantine` as a whole.
+    """The rows of the hypertable `observation` from an instant on, and the counts of `quarantine`.
 
-    Of all arrays, element n belongs to row n.
+    Element n of each array belongs to row n.
     """
 
     datastreams: Numbers  #: index in the city, or UNKNOWN
@@ -90,32 +90,32 @@ class StoredObservations:
 
 
 class StoredRowsReader:
-    """A connection to the system's database, for looking only."""
+    """A read-only connection to the database of the system."""
 
     def __init__(self, dsn: str) -> None:
         self._connection = psycopg.connect(
             dsn,
             autocommit=True,
             application_name="livetwin-benchmark",
-            # So that what looking costs is all in one process, which is not counted as the system's.
+            # So that one process has the cost of reading; it is not counted for the system.
             options="-c max_parallel_workers_per_gather=0",
         )
 
     @property
     def backend(self) -> int:
-        """The process of the server that serves this connection."""
+        """The PostgreSQL process of this connection."""
         return self._connection.info.backend_pid
 
     def count(self, since: Instant) -> int:
-        """Return how many observations are stored now, of phenomenon times from an instant on."""
+        """Return the number of stored observations with phenomenon times from an instant on."""
         return int(self._one(_COUNT, to_datetime(since))[0])
 
     def inserted(self) -> int:
-        """Return about how many observations have ever been stored, as of a second ago."""
+        """Return about how many observations were inserted ever, until a second ago."""
         return int(self._one(_INSERTED)[0])
 
     def size(self) -> DatabaseSize:
-        """Return how large it is."""
+        """Return the present sizes."""
         return DatabaseSize(*map(int, self._one(_SIZE)))
 
     def versions(self) -> dict[str, str]:
@@ -124,7 +124,7 @@ class StoredRowsReader:
         return {"postgresql": str(postgres), "timescaledb": str(timescale)}
 
     def read(self, city: BenchCity, since: Instant) -> StoredObservations:
-        """Return what was stored."""
+        """Return the stored observations."""
         rows = self._rows(since)
         return StoredObservations(
             datastreams=self._indexes(city)[rows["id"].astype(np.int64)],
@@ -134,11 +134,11 @@ class StoredRowsReader:
         )
 
     def records(self) -> dict[str, int]:
-        """Return how many records of the log were read, by topic."""
+        """Return the number of log records that the historian read, by topic."""
         return {topic: int(count) for topic, count in self._connection.execute(_RECORDS)}
 
     def close(self) -> None:
-        """Disconnect."""
+        """Close the connection."""
         self._connection.close()
 
     def _rows(self, since: Instant) -> NDArray[np.void]:
@@ -149,13 +149,13 @@ class StoredRowsReader:
 
     def _indexes(self, city: BenchCity) -> Numbers:
         """Return the index in the city of each datastream id."""
-        known = {
+        index_of = {
             (city.entity_name(index), city.property_name(index)): index for index in range(city.datastreams)
         }
-        found = self._connection.execute(_DATASTREAMS).fetchall()
-        indexes = np.full(1 + max((id for id, _, _ in found), default=0), UNKNOWN_DATASTREAM, np.int64)
-        for id, entity, property in found:
-            indexes[id] = known.get((entity, property), UNKNOWN_DATASTREAM)
+        rows = self._connection.execute(_DATASTREAMS).fetchall()
+        indexes = np.full(1 + max((id for id, _, _ in rows), default=0), UNKNOWN_DATASTREAM, np.int64)
+        for id, entity, property in rows:
+            indexes[id] = index_of.get((entity, property), UNKNOWN_DATASTREAM)
         return indexes
 
     def _one(self, query: LiteralString, *values: object) -> tuple[Any, ...]:

@@ -1,7 +1,7 @@
-"""A part of the benchmark that runs in a process of its own, so that its processor time is told apart.
+"""A part of a benchmark in its own process, so that its processor time is measured separately.
 
-Both sides talk over a pipe: the parent sends words, the companion answers. A companion whose parent is gone
-ends; one that fails sends its error.
+Parent and worker communicate over a pipe: the parent sends commands, the worker answers. A worker ends
+when its parent is gone; when it fails, it sends the error.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
+import time
 from collections.abc import Callable, Coroutine
 from multiprocessing.connection import Connection
 from typing import Any
@@ -17,23 +18,28 @@ import uvloop
 
 _END_TIMEOUT_S = 10.0
 
+COUNT_STILL_S = 10.0
+"""A count that has not risen for so long is final: the rest is lost."""
+
+_COUNT_INTERVAL_S = 0.1
+
 
 class BenchmarkError(Exception):
-    """The benchmark could not measure; says nothing about the system's loss."""
+    """A measurement failed; this says nothing about lost data."""
 
 
 class WorkerChannel:
-    """The companion's end of the pipe."""
+    """The worker's end of the pipe."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def send(self, answer: object) -> None:
-        """Send something to the parent."""
+        """Send an answer to the parent."""
         self._connection.send(answer)
 
     async def receive(self) -> str:
-        """Return the parent's next word; raises EOFError when the parent is gone."""
+        """Return the parent's next command; raise EOFError when the parent is gone."""
         loop = asyncio.get_running_loop()
         arrived = asyncio.Event()
         loop.add_reader(self._connection.fileno(), arrived.set)
@@ -42,21 +48,21 @@ class WorkerChannel:
                 await arrived.wait()
         finally:
             loop.remove_reader(self._connection.fileno())
-            # uvloop's reader has made it non-blocking, which a large answer does not survive.
+            # uvloop's reader made it non-blocking, which breaks a large answer.
             os.set_blocking(self._connection.fileno(), True)
         return self.receive_blocking()
 
     def receive_blocking(self) -> str:
-        """Return the word that has come, or wait for it; raises EOFError when the parent is gone."""
+        """Wait for the next command without the event loop; raise EOFError when the parent is gone."""
         return str(self._connection.recv())
 
     def fileno(self) -> int:
-        """Return what is readable once there is a word, for `select`."""
+        """Return the file descriptor that is readable when a command has arrived, for `select`."""
         return self._connection.fileno()
 
 
 WorkerFunction = Callable[..., Coroutine[Any, Any, None]]
-"""What a companion does: called with its Channel and the options that it was started with."""
+"""The work of a worker: called with its channel and its options."""
 
 
 class WorkerProcess:
@@ -76,16 +82,16 @@ class WorkerProcess:
         assert self._process.pid is not None
         return self._process.pid
 
-    def send(self, word: str) -> None:
-        """Send a word."""
-        self._connection.send(word)
+    def send(self, command: str) -> None:
+        """Send a command."""
+        self._connection.send(command)
 
     def has_answer(self, timeout_s: float) -> bool:
-        """Wait for an answer; tell whether there is one."""
+        """Wait for an answer; return whether there is one."""
         return self._connection.poll(timeout_s)
 
     def answer(self, timeout_s: float) -> Any:
-        """Return the next answer. Raises BenchmarkError when it fails, ends or does not come in time."""
+        """Return the next answer; raise BenchmarkError when the worker fails, ends or is too slow."""
         if not self._connection.poll(timeout_s):
             raise BenchmarkError(f"{self.name} did not answer within {timeout_s:.0f} s")
         try:
@@ -97,12 +103,23 @@ class WorkerProcess:
         return answer
 
     def end(self) -> None:
-        """End it, politely and then by force."""
+        """Ask the worker to end; kill it after a timeout."""
         self._connection.close()
         self._process.join(_END_TIMEOUT_S)
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
+
+
+def wait_for_count(count: Callable[[], int], expected: int, worker: WorkerProcess) -> None:
+    """Wait until a count reaches a value, or has not risen for `COUNT_STILL_S`; `worker` sends nothing."""
+    last, since = -1, time.monotonic()
+    while (now := count()) < expected:
+        if now > last:
+            last, since = now, time.monotonic()
+        elif time.monotonic() - since > COUNT_STILL_S:
+            return
+        worker.has_answer(_COUNT_INTERVAL_S)  # only waits
 
 
 def _run(work: WorkerFunction, connection: Connection, options: object) -> None:

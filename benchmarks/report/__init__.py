@@ -1,4 +1,4 @@
-"""Figures of a run as tables and JSON, and their comparison with the last committed run.
+"""The figures of a run as tables and JSON, and their comparison with the last committed run.
 
-Nothing that measures.
+Nothing here measures.
 """

@@ -1,4 +1,4 @@
-"""The figures of a benchmark run, each with its unit and what is better: kept, compared and printed."""
+"""The figures of a benchmark run, each with its unit and direction: stored, compared and printed."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from typing import Any, Literal, NamedTuple
 Better = Literal["more", "less"]
 
 SAME_WITHIN = 0.1
-"""Less than this is not told as a change: two runs on a quiet machine differ by as much."""
+"""A smaller change is not reported: two runs on a quiet machine differ as much."""
 
 
 class Figure(NamedTuple):
-    """One number."""
+    """One figure."""
 
-    name: str  #: what it is, for people; no two of a run are the same
+    name: str  #: for people; unique in a run
     value: float
     unit: str
     better: Better
 
 
 def as_json(figures: Iterable[Figure]) -> list[dict[str, Any]]:
-    """Return figures as JSON holds them."""
+    """Return figures as a JSON value."""
     return [one._asdict() for one in figures]
 
 
 def from_json(document: Iterable[Mapping[str, Any]]) -> list[Figure]:
-    """Return the figures of a document."""
+    """Return the figures of a JSON document."""
     return [Figure(**one) for one in document]
 
 
 def comparison_lines(now: Iterable[Figure], then: Iterable[Figure]) -> Iterator[str]:
-    """Yield a line for each figure: what it is, what it was, and by how much it is better or worse."""
+    """Yield a line for each figure: its value now, its last value, and the change."""
     before = {one.name: one for one in then}
     yield f"{'':<58}{'now':>12}{'last':>12}  change"
     for one in now:
@@ -63,12 +63,12 @@ def _change(now: Figure, last: Figure | None) -> str:
     if last.value == now.value:
         return ""
     if last.value == 0 or now.value == 0:
-        return _word(now, last)
+        return _direction(now, last)
     ratio = now.value / last.value
     if abs(ratio - 1) < SAME_WITHIN:
         return f"{ratio - 1:+.0%}"
-    return f"{ratio - 1:+.0%} {_word(now, last)}"
+    return f"{ratio - 1:+.0%} {_direction(now, last)}"
 
 
-def _word(now: Figure, last: Figure) -> str:
+def _direction(now: Figure, last: Figure) -> str:
     return "better" if (now.value > last.value) == (now.better == "more") else "WORSE"

@@ -1,4 +1,4 @@
-"""Results of a case as JSON, for a comparison."""
+"""Results of a case as JSON files, and the last committed run for comparison."""
 
 from __future__ import annotations
 
@@ -18,39 +18,37 @@ OUT = CHECKOUT / "benchmarks" / "out"
 
 
 def write_results(case: str, document: dict[str, Any]) -> None:
-    """Write what a case found into `benchmarks/out`, with the time and the commit; say where."""
+    """Write the results of a case into `benchmarks/out`, with time and commit; print the path."""
     OUT.mkdir(parents=True, exist_ok=True)
     path = OUT / f"{to_datetime(system_clock()):%Y%m%dT%H%M%SZ}-{case}.json"
     path.write_text(json.dumps({**results_header(case), **document}, indent=2) + "\n")
-    print(f"numbers are in {path.relative_to(CHECKOUT)}")
+    print(f"the results are in {path.relative_to(CHECKOUT)}")
 
 
 def results_header(case: str) -> dict[str, str]:
-    """Return what every document begins with."""
+    """Return the members at the beginning of every document."""
     now = system_clock() // SECOND * SECOND
     return {"case": case, "time": format_instant(now), "commit": describe_code(CHECKOUT)}
 
-
-# The last committed run on a machine like this one: what the next run is compared with.
 
 RESULTS = CHECKOUT / "benchmarks" / "results"
 
 
 def reference_path(machine: Mapping[str, Any]) -> Path:
-    """Return where the figures of a machine are: named after processor and cores, never after a host."""
-    words = re.sub(r"[^a-z0-9]+", "-", str(machine["cpu"]).lower().replace("(r)", "")).strip("-")
-    return RESULTS / f"{machine['cores']}-cores-{words}.json"
+    """Return the file of the figures of a machine, named after processor and cores, never after a host."""
+    processor = re.sub(r"[^a-z0-9]+", "-", str(machine["cpu"]).lower().replace("(r)", "")).strip("-")
+    return RESULTS / f"{machine['cores']}-cores-{processor}.json"
 
 
 def reference_figures(machine: Mapping[str, Any]) -> list[Figure]:
-    """Return the figures of the last run on a machine like this; none when there is none."""
+    """Return the figures of the last run on such a machine; empty without one."""
     path = reference_path(machine)
     return from_json(json.loads(path.read_text())["figures"]) if path.exists() else []
 
 
 def write_reference(document: Mapping[str, Any]) -> None:
-    """Write a run where the next one looks for it; it is to be committed."""
+    """Write a run as the reference for the next ones; it must be committed."""
     path = reference_path(document["machine"])
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps({**results_header("reach"), **document}, indent=1) + "\n")
-    print(f"the next run is compared with {path.relative_to(CHECKOUT)}")
+    print(f"the next runs are compared with {path.relative_to(CHECKOUT)}")

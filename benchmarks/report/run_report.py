@@ -1,8 +1,8 @@
-"""A run as a table for a person, and as JSON for a comparison."""
+"""A run as a table for people, and as JSON for comparisons."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -12,11 +12,19 @@ from benchmarks.measure.processes import ProcessUsage
 
 SCHEMA = 1
 
-# In the order in which a message passes them; what is not listed follows.
+# In the order of a message's path; others follow.
 _ORDER = ("mosquitto", "ingest", "kafka", "stream", "api", "outlets", "historian", "postgres")
 MEASURING_PROCESSES = ("load generator", "probe", "reader")
 
 _MIB = 1 << 20
+
+
+def machine_text(machine: Mapping[str, Any]) -> str:
+    """Return processor, memory and software of a machine in a line."""
+    return (
+        f"{machine['cores']} cores of {machine['cpu']}, {machine['memoryBytes'] / (1 << 30):.0f} GiB, "
+        f"{machine['fileSystem']}, {machine['system']}, Python {machine['python']}"
+    )
 
 
 def lines(run: EndToEndRun) -> Iterator[str]:
@@ -24,9 +32,7 @@ def lines(run: EndToEndRun) -> Iterator[str]:
     machine, balance = run.machine, run.balance
     yield ""
     yield (
-        f"{machine['cores']} cores of {machine['cpu']}, {machine['memoryBytes'] / (1 << 30):.0f} GiB, "
-        f"{machine['fileSystem']}, {machine['system']}, Python {machine['python']}, "
-        f"PostgreSQL {machine['postgresql']}, TimescaleDB {machine['timescaledb']}"
+        f"{machine_text(machine)}, PostgreSQL {machine['postgresql']}, TimescaleDB {machine['timescaledb']}"
     )
     yield ""
     yield from _rows(
@@ -36,8 +42,8 @@ def lines(run: EndToEndRun) -> Iterator[str]:
         ("acknowledged (PUBACK)", balance.acknowledged),
         ("stored", _arrival(balance.stored, run.stored_after_s)),
         ("SSE events", _arrival(balance.told, run.delivered_after_s)),
-        ("lost", f"{balance.stored.lost} stored, {balance.told.lost} told"),
-        ("duplicates", f"{balance.stored.duplicates} stored, {balance.told.duplicates} told"),
+        ("lost", f"{balance.stored.lost} stored, {balance.told.lost} delivered"),
+        ("duplicates", f"{balance.stored.duplicates} stored, {balance.told.duplicates} delivered"),
         ("quarantined", balance.quarantined),
         ("log records", _records(run)),
         (
@@ -68,7 +74,7 @@ def lines(run: EndToEndRun) -> Iterator[str]:
 
 
 def document(run: EndToEndRun) -> dict[str, Any]:
-    """Return the run as JSON holds it: raw numbers, and those for each message beside them."""
+    """Return the run as a JSON value: raw numbers, and numbers for each message."""
     return {
         "schema": SCHEMA,
         "machine": run.machine,
@@ -118,7 +124,7 @@ def _rows(*rows: tuple[str, object]) -> Iterator[str]:
 
 
 def _arrival(side: SinkCompleteness, after_s: float) -> str:
-    until = "given up after" if side.lost else "the last within"
+    until = "incomplete after" if side.lost else "the last within"
     return f"{side.count}, {until} {after_s} s of the last PUBACK"
 
 
@@ -132,10 +138,10 @@ def _records(run: EndToEndRun) -> str:
 
 
 def process_order(names: Collection[str]) -> list[str]:
-    """Return parts in the order in which a message passes them, those that measure last."""
-    known = [one for one in _ORDER if one in names]
+    """Return parts in the order of a message's path, those that measure last."""
+    on_path = [one for one in _ORDER if one in names]
     others = [one for one in names if one not in (*_ORDER, *MEASURING_PROCESSES)]
-    return [*known, *others, *(one for one in MEASURING_PROCESSES if one in names)]
+    return [*on_path, *others, *(one for one in MEASURING_PROCESSES if one in names)]
 
 
 def _process_table(run: EndToEndRun) -> Iterator[str]:
@@ -158,19 +164,16 @@ def _process_row(run: EndToEndRun, name: str, usage: ProcessUsage, idle_cores: f
 
 def _notes(run: EndToEndRun) -> Iterator[str]:
     yield (
-        "The probe follows all events. CPU is counted from the first message until all was stored; "
-        "memory is proportional: of a page that processes share, each has its part."
+        "The probe receives all events. CPU is counted from the first message until all was stored; "
+        "memory is proportional: each process counts its part of a shared page."
     )
-    yield (
-        f"Other programs used {run.other_cores:.2f} cores meanwhile "
-        f"(load {run.machine['loadBefore']} before)."
-    )
+    yield (f"Other programs used {run.other_cores:.2f} cores (load {run.machine['loadBefore']} before).")
     if run.rate < 0.99 * (run.options.rate or 0):
-        yield "WARNING: the rate asked for was not reached."
+        yield "WARNING: the requested rate was not reached."
     if run.restarted:
         yield (
             f"WARNING: restarted during the run: {', '.join(run.restarted)}; "
-            "the supervisor's processor time holds theirs until then."
+            "the processor time of the supervisor includes theirs until then."
         )
     if run.recycles:
         yield f"The embedded log was recycled {run.recycles} times during the run."

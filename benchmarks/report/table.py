@@ -1,5 +1,6 @@
-"""The last committed run as the tables of README.md and docs/reference/performance.md; `--write` puts them
-there.
+"""The last committed run as the tables of README.md and docs/reference/performance.md.
+
+`--write` inserts them into the pages.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from benchmarks.report.results import CHECKOUT, RESULTS
 BEGIN, END = "<!-- figures: `python -m benchmarks table --write` -->", "<!-- end of figures -->"
 _BETWEEN = re.compile(f"{re.escape(BEGIN)}\n.*?{re.escape(END)}", re.DOTALL)
 
-# What a reader of the README wants to know; docs/reference/performance.md has everything.
+# The figures of the README; docs/reference/performance.md has all.
 README_FIGURES = (
     "sustained, nothing lost",
     "sustained, of what mosquitto_sub receives",
@@ -41,7 +42,7 @@ def documents() -> list[dict[str, Any]]:
 
 
 def tables() -> dict[Path, str]:
-    """Return what belongs between the marks of each page."""
+    """Return the text between the marks of each page."""
     runs = documents()
     if not runs:
         return {}
@@ -53,14 +54,14 @@ def tables() -> dict[Path, str]:
 
 
 def replace_table(page: str, table: str) -> str:
-    """Return a page with another table between its marks. Raises BenchmarkError when it has none."""
+    """Return a page with this table between its marks. Raises BenchmarkError when it has no marks."""
     if not _BETWEEN.search(page):
-        raise BenchmarkError(f"a page has no place for figures: expected {BEGIN} … {END}")
+        raise BenchmarkError(f"a page has no marks for figures: expected {BEGIN} … {END}")
     return _BETWEEN.sub(lambda _: f"{BEGIN}\n{table}\n{END}", page)
 
 
 def short_table(document: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the lines of the table in the README: related figures share a row."""
+    """Yield the lines of the table in the README; related figures share a row."""
     yield machine_of(document) + ":"
     yield ""
     yield "| | |"
@@ -89,7 +90,7 @@ def long_table(document: Mapping[str, Any]) -> Iterator[str]:
 
 
 def machine_of(document: Mapping[str, Any]) -> str:
-    """Return what a run was measured on, and with which city."""
+    """Return the machine and the city of a run."""
     machine, city = document["machine"], document["city"]
     sensors = "packs of all of an entity" if city["packs"] else "a sensor each"
     return (
@@ -100,7 +101,7 @@ def machine_of(document: Mapping[str, Any]) -> str:
 
 
 @click.command()
-@click.option("--write", is_flag=True, help="Put them into the pages.")
+@click.option("--write", is_flag=True, help="Insert them into the pages.")
 def table(*, write: bool) -> None:
     """Print the last committed run as the tables of README.md and docs/reference/performance.md."""
     for path, text in tables().items():
