@@ -1,4 +1,4 @@
-"""The embedded services start, keep or forget what they should, and end."""
+"""The embedded services start, keep or drop their data, and stop."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def test_a_service_starts_and_leaves_nothing_when_stopped(
 
 
 @pytest.mark.parametrize("service_type", [EmbeddedPostgres, EmbeddedMosquitto])
-async def test_a_service_of_root_runs_as_somebody_else(
+async def test_a_service_started_by_root_runs_as_another_user(
     service_type: type[EmbeddedService], service_folder: Path
 ) -> None:
     service = service_type(service_folder)
@@ -90,7 +90,7 @@ async def test_each_start_of_kafka_is_a_new_log(service_folder: Path) -> None:
     assert len(identities) == 2
 
 
-async def test_a_taken_port_is_told_with_its_holder_and_the_option(service_folder: Path) -> None:
+async def test_the_error_of_a_taken_port_names_its_process_and_the_option(service_folder: Path) -> None:
     broker = EmbeddedMosquitto(service_folder, free_port())
     await broker.start()
     try:
@@ -106,7 +106,7 @@ async def test_a_taken_port_is_told_with_its_holder_and_the_option(service_folde
         await broker.stop()
 
 
-async def test_a_service_that_does_not_come_up_tells_its_last_words(service_folder: Path) -> None:
+async def test_the_error_of_a_failed_start_has_the_last_log_lines(service_folder: Path) -> None:
     cluster = EmbeddedPostgres(service_folder)
     await cluster.start()
     await cluster.stop()

@@ -1,4 +1,4 @@
-"""A log may go only when everything is worked off that the stages told each other and themselves."""
+"""A log is drained only when the records that stages send each other are processed, too."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.payloads.alarm_events import alarm_event, alarm_record
 TIMEOUT_S = 30.0
 
 
-async def test_the_log_is_drained_once_commands_are_worked_off_and_what_became_of_them_is_stored(
+async def test_the_log_is_drained_once_commands_are_processed_and_their_results_stored(
     kafka: str, database: str
 ) -> None:
     producer = AIOKafkaProducer(bootstrap_servers=kafka)

@@ -1,4 +1,4 @@
-"""The embedded log is recycled when it holds too much, and nothing is lost by it."""
+"""The embedded log is recycled above its memory limit, and no observation is lost."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def stored(system: Any) -> tuple[list[float], int]:
 
 
 def count_of(system: Any) -> tuple[float, int]:
-    """Return the vehicle count that the api tells, and its revision."""
+    """Return the vehicle count in the API, and its revision."""
     with urllib.request.urlopen(f"{system.http}/v1/entities/alkmaar.a9/state") as answer:
         found = json.load(answer)["properties"]["vehicle_count"]
     return found["value"], found["revision"]

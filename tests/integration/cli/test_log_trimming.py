@@ -1,4 +1,4 @@
-"""The embedded log loses what everybody has read a while ago, and nothing else."""
+"""The embedded log drops only records that all readers passed some time ago."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def fill(kafka: str) -> None:
 
 
 async def commit(kafka: str, offsets: dict[TopicPartition, int]) -> None:
-    """Commit as the stream does."""
+    """Commit offsets for the stream's group."""
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka, group_id=STREAM_GROUP, enable_auto_commit=False)
     await consumer.start()
     try:
@@ -43,7 +43,7 @@ async def commit(kafka: str, offsets: dict[TopicPartition, int]) -> None:
 
 
 async def store(database: str, log_id: str, offsets: dict[TopicPartition, int]) -> None:
-    """Be as far as the historian is."""
+    """Store positions as the historian does."""
     async with await connect(database, role="test") as connection:
         assert await move_positions(
             connection, log_id, {}, {(one.topic, one.partition): at for one, at in offsets.items()}
@@ -61,9 +61,7 @@ async def begins(kafka: str) -> list[int]:
         await consumer.stop()
 
 
-async def test_what_stream_and_historian_have_read_goes_when_it_is_no_longer_young(
-    kafka: str, database: str
-) -> None:
+async def test_old_records_that_stream_and_historian_have_read_are_dropped(kafka: str, database: str) -> None:
     now: Instant = 0
     log_id = await log_identity(kafka)
     trimmer = LogTrimmer(kafka, database, PARTITIONS, lambda: now)
@@ -91,7 +89,7 @@ async def test_what_stream_and_historian_have_read_goes_when_it_is_no_longer_you
     assert await begins(kafka) == [5, 4, 10], "of what is read by both nothing is kept when there is no room"
 
 
-async def test_positions_of_another_log_say_nothing(kafka: str, database: str) -> None:
+async def test_positions_of_another_log_are_ignored(kafka: str, database: str) -> None:
     now: Instant = 0
     trimmer = LogTrimmer(kafka, database, PARTITIONS, lambda: now)
     await fill(kafka)

@@ -1,4 +1,4 @@
-"""`livetwin token`, as a person or a script calls it."""
+"""`livetwin token`, called as a program."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ async def test_a_taken_name_is_an_error_of_one_line(token: Token) -> None:
     assert len(again.err.splitlines()) == 1
 
 
-async def test_wrong_usage_is_told(token: Token) -> None:
+async def test_wrong_usage_ends_with_exit_code_2(token: Token) -> None:
     for arguments in (
         ("create", "--role", "root", "--name", "x"),
         ("create", "--role", "viewer"),

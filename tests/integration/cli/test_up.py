@@ -1,4 +1,4 @@
-"""`livetwin up` as a user meets it: keeps its parts alive, goes on with its data, leaves nothing behind."""
+"""`livetwin up`, run as a program: it restarts processes, keeps its data, and leaves no process behind."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def observation(number: int) -> bytes:
 
 
 def count_of(system: Any) -> float | None:
-    """Return the vehicle count that the api tells, None while there is none or the api is away."""
+    """Return the vehicle count in the API; None without one, or while the API is unavailable."""
     try:
         with urllib.request.urlopen(f"{system.http}/v1/entities/{ENTITY}/state") as answer:
             found = json.load(answer)["datastreams"]
@@ -44,7 +44,7 @@ def count_of(system: Any) -> float | None:
 
 
 def stored(system: Any) -> list[float]:
-    """Return the vehicle counts in the database, by time; one twice would be here twice."""
+    """Return all vehicle counts in the database by time, including duplicates."""
     with psycopg.connect(system.postgres) as connection:
         rows = connection.execute(
             "SELECT value FROM observation JOIN datastream ON datastream.id = datastream_id "
@@ -53,13 +53,13 @@ def stored(system: Any) -> list[float]:
     return [row[0] for row in rows]
 
 
-def test_what_is_published_is_state_and_history(running_system: Any) -> None:
+def test_a_published_observation_reaches_state_and_history(running_system: Any) -> None:
     running_system.publish(TOPIC, observation(7))
     wait_until(lambda: count_of(running_system) == 7, "the state follows")
     wait_until(lambda: stored(running_system) == [7], "the history follows")
 
 
-def test_every_part_that_is_killed_comes_back(start_system: Callable[..., Any]) -> None:
+def test_every_killed_process_is_restarted(start_system: Callable[..., Any]) -> None:
     system = start_system()
     system.wait_ready()
     before = system.ports["pids"]
@@ -81,7 +81,7 @@ def test_every_part_that_is_killed_comes_back(start_system: Callable[..., Any]) 
     wait_until(lambda: stored(system) == [8], "the history, too")
 
 
-def test_a_killed_supervisor_leaves_nothing_and_the_next_one_continues(
+def test_a_killed_supervisor_leaves_no_process_and_the_next_one_continues(
     start_system: Callable[..., Any], service_folder: Path
 ) -> None:
     first = start_system()
@@ -102,7 +102,7 @@ def test_a_killed_supervisor_leaves_nothing_and_the_next_one_continues(
     wait_until(lambda: count_of(second) == 2 and stored(second) == [1, 2], "it goes on")
 
 
-def test_what_was_acknowledged_before_a_stop_is_there_afterwards(start_system: Callable[..., Any]) -> None:
+def test_acknowledged_messages_survive_a_stop(start_system: Callable[..., Any]) -> None:
     first = start_system()
     first.wait_ready()
     first.publish_all([(TOPIC, observation(number)) for number in range(500)])
@@ -113,7 +113,7 @@ def test_what_was_acknowledged_before_a_stop_is_there_afterwards(start_system: C
     wait_until(lambda: count_of(second) == 499, "the newest is the state")
 
 
-def test_a_second_one_on_the_same_data_dir_is_refused(start_system: Callable[..., Any]) -> None:
+def test_a_second_system_on_the_same_data_dir_is_refused(start_system: Callable[..., Any]) -> None:
     first = start_system()
     first.wait_ready()
     second = start_system()
@@ -140,7 +140,7 @@ def test_a_taken_port_is_an_error_of_one_line(
     assert "Traceback" not in system.output
 
 
-def test_a_wrong_setting_of_a_role_is_told_by_its_variable(
+def test_the_error_of_a_wrong_role_setting_names_its_variable(
     start_system: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LIVETWIN_RECEIVE_MAX", "none")
@@ -151,7 +151,7 @@ def test_a_wrong_setting_of_a_role_is_told_by_its_variable(
     assert "LIVETWIN_RECEIVE_MAX" in last
 
 
-def test_the_devices_of_the_city_speak_when_asked(start_system: Callable[..., Any]) -> None:
+def test_the_simulated_devices_publish(start_system: Callable[..., Any]) -> None:
     system = start_system("--speed=60", simulate=True)
     system.wait_ready()
     wait_until(lambda: len(stored(system)) > 0, "the simulated city is stored")

@@ -1,4 +1,4 @@
-"""Prometheus' own tool takes the alert rules, and they come when they must."""
+"""promtool accepts the alert rules, and their tests pass."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MONITORING = ROOT / "deploy/monitoring"
 
 
 @pytest.mark.parametrize("command", ["check rules alerts.yml", "test rules test-alerts.yml"])
-def test_promtool_is_content(command: str) -> None:
+def test_promtool_accepts_the_rules_and_their_tests(command: str) -> None:
     done = subprocess.run(
         ["promtool", *command.split()], cwd=MONITORING, capture_output=True, text=True, check=False
     )

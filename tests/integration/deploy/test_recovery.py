@@ -24,7 +24,7 @@ POINT = "before_the_mistake"
 
 @contextmanager
 def receiving(dsn: str, folder: Path) -> Iterator[None]:
-    """Receive the write-ahead log of a server into a folder meanwhile."""
+    """Receive the write-ahead log of a server into a folder while the block runs."""
     folder.mkdir()
     command = [
         str(find_postgres_program("pg_receivewal")),
@@ -53,7 +53,7 @@ async def insert(dsn: str, first: int, last: int) -> None:
 
 
 async def mistake(dsn: str, log: Path) -> None:
-    """Name the moment, delete everything after it, and wait until the log of both is in the folder."""
+    """Return a time, delete all data after it, and wait until the folder has the log of both."""
     async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
         await connection.execute("SELECT pg_create_restore_point(%s)", (POINT,))
         await connection.execute("DELETE FROM observation")

@@ -1,4 +1,4 @@
-"""A city with faults against a real Mosquitto: what is lost stays away, what is doubled comes twice."""
+"""A city with faults against a real Mosquitto: lost messages are missing, duplicates arrive twice."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FAULTS = {
 }
 
 
-async def test_each_device_tells_what_its_faults_make_of_it(mqtt: tuple[str, int], tmp_path: Path) -> None:
+async def test_messages_of_each_device_show_its_faults(mqtt: tuple[str, int], tmp_path: Path) -> None:
     (tmp_path / "faults.json").write_text(json.dumps(FAULTS))
     settings = SimulatorSettings(
         mqtt_port=mqtt[1],

@@ -1,4 +1,4 @@
-"""Replay against a real Mosquitto: everything arrives, in order, and with the recording's clock."""
+"""Replay against a real Mosquitto: all messages arrive, in order, with the recorded times."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def messages(count: int, every: int) -> list[ReplayMessage]:
     return [ReplayMessage(time, time, topic, b"%d" % time, "wl-1") for time in times]
 
 
-async def test_a_recording_arrives_whole_in_order_and_at_its_own_time(
+async def test_a_recording_arrives_complete_in_order_with_its_own_times(
     mqtt: tuple[str, int], tmp_path: Path
 ) -> None:
     recording = recorded(tmp_path)

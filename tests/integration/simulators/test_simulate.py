@@ -1,4 +1,4 @@
-"""The simulate role against a real Mosquitto: all devices speak, nothing is lost, a broker may go away."""
+"""The simulate role against a real Mosquitto: all devices publish, and a broker restart loses no message."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TIMED = ("native", "senml", "ttn", "chirpstack")
 
 
 class Listener:
-    """Counts every message that the broker delivers, by topic, and tells those that differ apart."""
+    """Counts the messages that the broker delivers, by topic, and stores the distinct payloads."""
 
     def __init__(self, port: int) -> None:
         self.topics: Counter[str] = Counter()
@@ -93,7 +93,7 @@ async def until(condition: Callable[[], bool], task: asyncio.Task[None] | None =
 
 
 def account(path: Path) -> tuple[dict[str, int], dict[str, int]]:
-    """Messages by sensor, and the totals, of a journal."""
+    """Return the messages by sensor, and the totals, of a journal."""
     *sensors, totals = map(json.loads, path.read_text().splitlines())
     return {one["sensor"]: one["messages"] for one in sensors}, totals
 
@@ -132,7 +132,9 @@ async def test_a_fast_city_reaches_the_present_and_never_passes_it(
         assert listener.topics[topic] <= 362
 
 
-async def test_nothing_is_lost_while_the_broker_is_away(service_folder: Path, tmp_path: Path) -> None:
+async def test_no_message_is_lost_while_the_broker_is_unavailable(
+    service_folder: Path, tmp_path: Path
+) -> None:
     journal = tmp_path / "journal.jsonl"
     plan = fleet(14, interval=5 * SECOND)
     broker = EmbeddedMosquitto(service_folder, free_port())

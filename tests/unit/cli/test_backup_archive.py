@@ -75,7 +75,7 @@ def test_a_damaged_backup_is_refused(tmp_path: Path, position: float) -> None:
 
 
 @pytest.mark.parametrize("kept", [0, 100, 17_100])
-def test_a_backup_that_was_cut_off_is_refused(tmp_path: Path, kept: int) -> None:
+def test_a_truncated_backup_is_refused(tmp_path: Path, kept: int) -> None:
     path = tmp_path / "a.backup"
     write(path)
     path.write_bytes(path.read_bytes()[:kept])

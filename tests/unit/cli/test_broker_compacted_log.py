@@ -1,4 +1,4 @@
-"""A compacted partition: the newest record of each key is there, where it was, and little else."""
+"""A compacted partition keeps the newest record of each key at its offset, and few other records."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def batch(keys: list[bytes | None]) -> bytes:
 
 
 def records(data: bytes) -> list[tuple[int, bytes | None]]:
-    """Return (offset, key) of what a reader gets, its checksums checked."""
+    """Return (offset, key) of each record, after a check of the checksums."""
     found = []
     reading = MemoryRecords(data)
     while (one := reading.next_batch()) is not None:
@@ -27,7 +27,7 @@ def records(data: bytes) -> list[tuple[int, bytes | None]]:
 
 
 @given(st.lists(st.lists(KEYS, min_size=1, max_size=4), max_size=12), st.data())
-def test_batches_of_which_every_key_came_again_are_gone_and_no_others(
+def test_only_batches_whose_keys_all_recur_are_dropped(
     batches: list[list[bytes | None]], data: st.DataObject
 ) -> None:
     log, offset = CompactedLog(), 0
@@ -45,14 +45,14 @@ def test_batches_of_which_every_key_came_again_are_gone_and_no_others(
     assert read == [record for one in kept for record in one if record[0] >= begin]
 
 
-def test_bytes_are_those_of_what_is_kept() -> None:
+def test_the_size_counts_the_stored_batches() -> None:
     log = CompactedLog()
     for _ in range(100):
         log.append(batch([b"a", b"b"]) + batch([b"c"]))
     assert log.bytes == len(log.read(0, 1 << 20)) == len(batch([b"a", b"b"]) + batch([b"c"]))
 
 
-def test_what_is_trimmed_is_superseded_no_more() -> None:
+def test_trimmed_batches_are_not_superseded() -> None:
     log = CompactedLog()
     log.append(batch([b"a"]))
     log.append(batch([b"b"]))

@@ -1,4 +1,4 @@
-"""A consumer group of the embedded broker: generations, leaders, and who is out."""
+"""A consumer group of the embedded broker: generations, leaders, and removed members."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ async def test_a_second_member_makes_a_new_generation() -> None:
     assert second.members == ()
 
 
-async def test_who_leaves_lets_the_others_join_again() -> None:
+async def test_the_others_join_again_when_a_member_leaves() -> None:
     group = ConsumerGroup()
     first, second = await pair(group)
     assert group.leave(first.member) == OK
@@ -76,7 +76,7 @@ async def test_who_leaves_lets_the_others_join_again() -> None:
     assert group.phase is GroupPhase.EMPTY
 
 
-async def test_a_silent_member_is_out() -> None:
+async def test_a_silent_member_is_removed() -> None:
     group = ConsumerGroup()
     joined = await started(group, session_s=0.01)
     gone = asyncio.Event()
@@ -86,7 +86,7 @@ async def test_a_silent_member_is_out() -> None:
     assert group.phase is GroupPhase.EMPTY
 
 
-async def test_who_hangs_up_while_waiting_holds_nobody_up() -> None:
+async def test_a_member_that_disconnects_while_it_waits_is_removed() -> None:
     group = ConsumerGroup()
     first = await started(group)
     waiting = join(group)
@@ -97,7 +97,7 @@ async def test_who_hangs_up_while_waiting_holds_nobody_up() -> None:
     assert [name for name, _ in again.members] == [first.member]
 
 
-async def test_strangers_and_old_generations_are_told_so() -> None:
+async def test_unknown_members_and_old_generations_get_errors() -> None:
     group = ConsumerGroup()
     joined = await started(group)
     assert (await join(group, "nobody")).error == UNKNOWN_MEMBER
@@ -107,7 +107,7 @@ async def test_strangers_and_old_generations_are_told_so() -> None:
     assert group.leave("nobody") == UNKNOWN_MEMBER
 
 
-async def test_offsets_are_kept_by_group() -> None:
+async def test_a_group_stores_committed_offsets() -> None:
     group = ConsumerGroup()
     joined = await started(group)
     place = ("topic", 1)

@@ -1,4 +1,4 @@
-"""The log of one partition: offsets, whole batches, what is refused, what is dropped."""
+"""The log of one partition: offsets, whole batches, malformed batches, trimming."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def batch(values: list[bytes], time: int = 0) -> bytes:
 
 
 def records(data: bytes) -> list[tuple[int, bytes]]:
-    """Return (offset, value) of what a reader gets, its checksums checked."""
+    """Return (offset, value) of each record, after a check of the checksums."""
     found = []
     reading = MemoryRecords(data)
     while (one := reading.next_batch()) is not None:
@@ -26,7 +26,7 @@ def records(data: bytes) -> list[tuple[int, bytes]]:
 
 
 @given(st.lists(st.lists(st.binary(min_size=1, max_size=20), min_size=1, max_size=5), max_size=12), st.data())
-def test_what_was_appended_is_read_from_any_offset(batches: list[list[bytes]], data: st.DataObject) -> None:
+def test_appended_records_are_read_from_any_offset(batches: list[list[bytes]], data: st.DataObject) -> None:
     log = PartitionLog()
     values: list[bytes] = []
     for one in batches:
@@ -38,13 +38,13 @@ def test_what_was_appended_is_read_from_any_offset(batches: list[list[bytes]], d
     assert read == list(enumerate(values))[offset:]
 
 
-def test_several_batches_are_taken_at_once() -> None:
+def test_several_batches_are_appended_at_once() -> None:
     log = PartitionLog()
     log.append(batch([b"a", b"b"]) + batch([b"c"]))
     assert records(log.read(0, 1 << 20)) == [(0, b"a"), (1, b"b"), (2, b"c")]
 
 
-def test_one_batch_is_read_however_little_is_wanted() -> None:
+def test_at_least_one_batch_is_read() -> None:
     log = PartitionLog()
     log.append(batch([b"a" * 100]))
     log.append(batch([b"b" * 100]))
@@ -62,7 +62,7 @@ def test_one_batch_is_read_however_little_is_wanted() -> None:
         batch([b"a"])[:8] + b"\xff\xff\xff\xff" + batch([b"a"])[12:],
     ],
 )
-def test_what_is_no_batch_is_refused_and_changes_nothing(data: bytes) -> None:
+def test_a_malformed_batch_is_refused_and_changes_nothing(data: bytes) -> None:
     log = PartitionLog()
     log.append(batch([b"known"]))
     with pytest.raises(RecordBatchError):
@@ -71,7 +71,7 @@ def test_what_is_no_batch_is_refused_and_changes_nothing(data: bytes) -> None:
     assert log.end == 1
 
 
-def test_what_lies_before_an_offset_is_dropped_batch_by_batch() -> None:
+def test_trim_drops_whole_batches_before_an_offset() -> None:
     log = PartitionLog()
     for values in ([b"a", b"b"], [b"c", b"d"], [b"e"]):
         log.append(batch(values))

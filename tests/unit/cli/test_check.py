@@ -1,4 +1,4 @@
-"""`livetwin check` tells gaps in rosters, and is content with the city that comes with LiveTwin."""
+"""`livetwin check` warns of gaps in rosters, and accepts the city of Alkmaar."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ NOW = at("2026-03-20T12:00:00Z")
 SKIPPED = calendar_text((*WEEKS[0], f"EXDATE;{ZONE}:20260330T080000"), WEEKS[1])
 
 
-def test_a_gap_in_the_four_weeks_to_come_is_told() -> None:
+def test_a_gap_in_the_next_four_weeks_is_a_warning() -> None:
     assert list(roster_warnings(plan_with_calendar(SKIPPED), NOW)) == [
         "nobody of team operations is on call from 2026-03-30T06:00:00Z until 2026-04-06T06:00:00Z"
     ]
 
 
-def test_neither_a_roster_without_gaps_nor_one_that_an_override_fills_is_told() -> None:
+def test_a_roster_without_gaps_or_with_an_override_gives_no_warning() -> None:
     filled = plan_with_calendar(
         SKIPPED, duty_override("lead", "2026-03-30T06:00:00Z", "2026-04-06T06:00:00Z")
     )
@@ -29,7 +29,7 @@ def test_neither_a_roster_without_gaps_nor_one_that_an_override_fills_is_told() 
         assert list(roster_warnings(plan, NOW)) == []
 
 
-def test_a_gap_is_a_warning_and_the_folder_is_fine(tmp_path: Path) -> None:
+def test_a_folder_with_a_gap_is_valid_with_a_warning(tmp_path: Path) -> None:
     ended = calendar_text(("UID:1", "DTSTART:20200101T000000Z", "DTEND:20200102T000000Z", "SUMMARY:water"))
     result = CliRunner().invoke(command, [str(write_duty_folder(tmp_path, roster=ended))])
     assert result.exit_code == 0

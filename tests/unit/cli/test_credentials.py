@@ -1,4 +1,4 @@
-"""`livetwin credentials` writes what Mosquitto reads, tells each password once, and keeps what there is."""
+"""`livetwin credentials` writes Mosquitto's files, prints each new password once, and keeps existing ones."""
 
 from __future__ import annotations
 
@@ -17,75 +17,75 @@ from tests.support.cities.fleet import FEEDS, fleet
 
 @pytest.fixture
 def city(tmp_path: Path) -> str:
-    """A folder with two devices of each feed."""
+    """Return a city folder with two devices of each feed."""
     folder = tmp_path / "city"
     write_city(fleet(2 * len(FEEDS)).model(1), folder)
     return str(folder)
 
 
-def passwords_told(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
+def printed_passwords(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
     return dict(line.split("\t") for line in capsys.readouterr().out.splitlines())
 
 
 def belongs(password: str, digest: str) -> bool:
-    """Whether a hash is that of a password, as Mosquitto computes it."""
+    """Return whether a hash is Mosquitto's hash of a password."""
     _, kind, iterations, salt, expected = digest.split("$")
     assert kind == "7"
     found = hashlib.pbkdf2_hmac("sha512", password.encode(), base64.b64decode(salt), int(iterations))
     return found == base64.b64decode(expected)
 
 
-def test_passwords_are_told_once_and_kept_as_hashes(
+def test_passwords_are_printed_once_and_stored_as_hashes(
     city: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["credentials", city, "--out", str(tmp_path)]) == 0
-    told = passwords_told(capsys)
-    kept = read_passwords(tmp_path / "password_file")
-    assert told.keys() == kept.keys() > {"livetwin-ingest", "livetwin-feed-ttn"}
-    assert len(set(told.values())) == len(told)
-    assert all(belongs(password, kept[name]) for name, password in told.items())
-    assert not any(password in (tmp_path / "password_file").read_text() for password in told.values())
+    printed = printed_passwords(capsys)
+    hashes = read_passwords(tmp_path / "password_file")
+    assert printed.keys() == hashes.keys() > {"livetwin-ingest", "livetwin-feed-ttn"}
+    assert len(set(printed.values())) == len(printed)
+    assert all(belongs(password, hashes[name]) for name, password in printed.items())
+    assert not any(password in (tmp_path / "password_file").read_text() for password in printed.values())
     for name in ("password_file", "acl_file"):
         assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o640
     assert run(["credentials", city, "--out", str(tmp_path)]) == 0
-    assert passwords_told(capsys) == {}
-    assert read_passwords(tmp_path / "password_file") == kept
+    assert printed_passwords(capsys) == {}
+    assert read_passwords(tmp_path / "password_file") == hashes
 
 
-def test_one_password_is_rotated_and_accounts_of_devices_that_are_gone_go(
+def test_one_password_is_rotated_and_accounts_of_removed_devices_are_removed(
     city: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["credentials", city, "--out", str(tmp_path)]) == 0
-    name = next(iter(sorted(passwords_told(capsys))))
+    name = next(iter(sorted(printed_passwords(capsys))))
     file = tmp_path / "password_file"
     before = read_passwords(file)
     file.write_text(file.read_text() + f"gone-device:{password_hash('x')}\n")
     assert run(["credentials", city, "--out", str(tmp_path), "--rotate", name]) == 0
-    told = passwords_told(capsys)
+    printed = printed_passwords(capsys)
     after = read_passwords(file)
-    assert told.keys() == {name}
-    assert belongs(told[name], after[name])
+    assert printed.keys() == {name}
+    assert belongs(printed[name], after[name])
     assert {**after, name: before[name]} == before
 
 
-def test_passwords_of_our_own_accounts_may_go_into_files(
+def test_passwords_of_roles_can_be_written_to_files(
     city: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     secrets = tmp_path / "secrets"
     assert run(["credentials", city, "--out", str(tmp_path), "--secrets", str(secrets)]) == 0
-    assert not any(name.startswith("livetwin-") for name in passwords_told(capsys))
+    assert not any(name.startswith("livetwin-") for name in printed_passwords(capsys))
     file = secrets / "mqtt-ingest"
     assert stat.S_IMODE(file.stat().st_mode) == 0o400
-    kept = read_passwords(tmp_path / "password_file")
-    assert belongs(file.read_text().rstrip("\n"), kept["livetwin-ingest"])
+    hashes = read_passwords(tmp_path / "password_file")
+    assert belongs(file.read_text().rstrip("\n"), hashes["livetwin-ingest"])
 
 
-def test_an_account_that_is_not_there_cannot_be_rotated(city: str, tmp_path: Path) -> None:
+def test_an_unknown_account_cannot_be_rotated(city: str, tmp_path: Path) -> None:
     assert run(["credentials", city, "--out", str(tmp_path), "--rotate", "nobody"]) == 2
     assert not (tmp_path / "password_file").exists()
 
 
-def test_a_password_file_of_another_shape_is_not_overwritten(
+def test_a_malformed_password_file_is_not_overwritten(
     city: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "password_file").write_text("alice:in clear\n")

@@ -1,4 +1,4 @@
-"""Every failure is told in lines that a person can act on."""
+"""Every error becomes lines with enough information to act."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ingest.settings import IngestSettings
 from twin.errors import ServiceError
 
 
-def test_every_wrong_setting_is_told_with_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_of_each_wrong_setting_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIVETWIN_MQTT_PORT", "many")
     monkeypatch.setenv("LIVETWIN_RECEIVE_MAX", "0")
     with pytest.raises(ConfigurationError) as caught:
@@ -29,7 +29,7 @@ def test_every_fault_of_a_city_is_one_line() -> None:
     assert error_lines(error) == ["a.yaml:1: x: one", "b.yaml:2: two"]
 
 
-def test_a_group_of_errors_tells_each_on_a_line_of_its_own() -> None:
+def test_each_error_of_a_group_is_one_line() -> None:
     error = BaseExceptionGroup("roles", [ServiceError("first\nand more"), ValueError("second")])
     first, second = error_lines(error)
     assert first == "error: first and more"
@@ -51,17 +51,17 @@ def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["nothing-like-this"], ["check"], ["up", "--port", "99999"], []])
-def test_wrong_usage_is_told_apart_from_failure(arguments: list[str]) -> None:
+def test_wrong_usage_has_its_own_exit_code(arguments: list[str]) -> None:
     assert run(arguments) == 2
 
 
-def test_help_and_version_are_fine(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_and_version_exit_with_0(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--help"]) == 0
     assert run(["--version"]) == 0
     assert "simulate" in capsys.readouterr().out
 
 
-def test_keys_that_nobody_chose_are_told() -> None:
+def test_public_development_keys_are_reported() -> None:
     assert development_key_variables(IngestSettings()) == ["LIVETWIN_PSEUDONYM_KEY"]
     assert development_key_variables(AlertingSettings()) == ["LIVETWIN_LINK_KEY"]
     assert development_key_variables(IngestSettings(pseudonym_key="chosen by the city")) == []

@@ -1,4 +1,4 @@
-"""What each role is told by `livetwin up`."""
+"""The environment of each role of `livetwin up`."""
 
 from __future__ import annotations
 
@@ -78,7 +78,9 @@ def test_a_secret_goes_only_to_the_role_that_needs_it() -> None:
     assert holders == {"pseudonyms": {"ingest"}, "operators": {"api"}, "links": {"alerting", "api"}}
 
 
-def test_what_the_caller_sets_is_passed_on_unless_it_contradicts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_of_the_caller_are_passed_on_unless_the_system_sets_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("LIVETWIN_LOG_LEVEL", "DEBUG")
     monkeypatch.setenv("LIVETWIN_KAFKA", "elsewhere:9092")
     monkeypatch.setenv("LIVETWIN_KAFKA_PROTOCOL", "SSL")
@@ -90,7 +92,7 @@ def test_what_the_caller_sets_is_passed_on_unless_it_contradicts(monkeypatch: py
     assert not {"LIVETWIN_KAFKA_PROTOCOL", "LIVETWIN_MQTT_TLS"} & ingest.keys()
 
 
-def test_where_traces_go_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_of_opentelemetry_are_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIVETWIN_TRACE_RATIO", "0.25")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
     for role in ("ingest", "stream", "historian", "api"):
@@ -98,7 +100,7 @@ def test_where_traces_go_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
         assert environments()[role]["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://127.0.0.1:4318"
 
 
-def test_metrics_are_on_consecutive_ports_where_they_are_asked_for(free_port: int) -> None:
+def test_metrics_use_consecutive_ports_if_enabled(free_port: int) -> None:
     assert metrics_ports(None, ["ingest", "api"]) == {}
     assert metrics_ports(free_port, ["ingest"])["up"] == free_port
     found = metrics_ports(0, ["ingest", "api"])
@@ -116,7 +118,7 @@ def test_variables_of_channels_reach_alerting_with_the_files_of_their_secrets(
     assert "OTHER_FILE" not in environments()["alerting"]
 
 
-def test_files_of_secrets_that_the_system_makes_itself_are_not_passed_on(
+def test_files_of_secrets_that_the_system_creates_are_not_passed_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("LIVETWIN_DATABASE_FILE", "/secrets/database")
@@ -130,7 +132,7 @@ def test_without_simulation_there_is_no_such_role() -> None:
     assert "simulate" not in environments(simulate=False)
 
 
-def test_messages_are_acknowledged_as_asked_else_as_the_caller_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_acknowledgement_follows_the_option_else_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "LIVETWIN_ACKNOWLEDGE" not in environments()["ingest"]
     monkeypatch.setenv("LIVETWIN_ACKNOWLEDGE", "stored")
     assert environments()["ingest"]["LIVETWIN_RECEIVE_MAX"] == str(RECEIVE_STORED_MAX)

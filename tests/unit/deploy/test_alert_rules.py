@@ -1,4 +1,4 @@
-"""The alerts for the system itself speak of metrics that exist, and each has its section in the runbook."""
+"""The alerts on the system use existing metrics, and each has a section in the runbook."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.repository import ROOT
 MONITORING = ROOT / "deploy/monitoring"
 
 PARTS = ["What it means", "How to look", "What to do", "It is over when"]
-"""Of each section of the runbook."""
+"""The parts of each section of the runbook."""
 
 # What comes from elsewhere: Prometheus itself, the Python client, the exporters of nodes and of probes.
 FOREIGN = {
@@ -25,7 +25,7 @@ FOREIGN = {
     "up",
 }
 TARGET_LABELS = {"instance", "job", "role"}
-"""What Prometheus adds to every series."""
+"""Labels that Prometheus adds to every series."""
 
 SERIES = re.compile(r"\b(livetwin_\w+|up|process_\w+|node_\w+|probe_\w+)(?:\{([^}]*)\})?")
 MATCHER = re.compile(r'(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"')
@@ -41,7 +41,7 @@ def alerts() -> dict[str, dict[str, Any]]:
 
 
 def labels_of(series: str) -> set[str]:
-    """Return the labels that a series of this name may have."""
+    """Return the labels that a series with this name may have."""
     metrics = all_metrics()
     name = re.sub(r"_(bucket|sum|count)$", "", series)
     metric = metrics.get(series) or metrics.get(name)
@@ -52,12 +52,12 @@ def labels_of(series: str) -> set[str]:
 
 @cache
 def code() -> str:
-    """Return the source of what counts."""
+    """Return the source code of the metrics."""
     folders = ("alerting", "api", "cli", "ingest", "outlets", "runtime", "storage", "stream", "twin")
     return "".join(path.read_text() for folder in folders for path in (ROOT / folder).rglob("*.py"))
 
 
-def test_alerts_speak_of_metrics_and_labels_that_there_are() -> None:
+def test_alerts_use_existing_metrics_and_labels() -> None:
     for name, rule in alerts().items():
         known: set[str] = set()
         for series, matchers in SERIES.findall(rule["expr"]):
@@ -98,14 +98,14 @@ def test_alerts_leave_no_unknown_name_in_their_expressions() -> None:
         assert not unknown, f"{name}: {unknown}"
 
 
-def test_alerts_say_how_bad_it_is_and_where_to_read_on() -> None:
+def test_alerts_have_a_severity_and_a_runbook_link() -> None:
     for name, rule in alerts().items():
         assert rule["labels"]["severity"] in {"critical", "warning", "none"}, name
         assert rule["annotations"]["summary"], name
         assert rule["annotations"]["runbook_url"] == f"docs/how-to/runbook.md#{name.lower()}"
 
 
-def test_every_alert_has_a_whole_section_in_the_runbook_and_no_section_is_without() -> None:
+def test_every_alert_has_a_complete_runbook_section_and_every_section_an_alert() -> None:
     text = (ROOT / "docs/how-to/runbook.md").read_text()
     sections = re.split(r"^### ", text, flags=re.MULTILINE)[1:]
     titles = [one.partition("\n")[0] for one in sections]
@@ -124,7 +124,7 @@ def test_the_runbook_names_no_metric_that_does_not_exist() -> None:
         labels_of(name)
 
 
-def test_every_alert_is_tried_both_ways() -> None:
+def test_every_alert_has_tests_of_firing_and_of_not_firing() -> None:
     tests = yaml.safe_load((MONITORING / "test-alerts.yml").read_text())["tests"]
     tried = [(one["alertname"], bool(one["exp_alerts"])) for test in tests for one in test["alert_rule_test"]]
     always = {name for name, rule in alerts().items() if rule["expr"] == "vector(1)"}

@@ -1,4 +1,4 @@
-"""The compose file fits the programs: every role, settings and secrets that exist, bounds, pinned images."""
+"""The compose file matches the programs: all roles, existing settings and secrets, limits, pinned images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from runtime.settings import RoleSettings
 from tests.support.repository import ROOT
 from tests.support.services.compose_file import VARIABLE, compose_file
 
-ROLES = {name for name, told in COMMANDS.items() if told.startswith("Role:")}
+ROLES = {name for name, summary in COMMANDS.items() if summary.startswith("Role:")}
 IMAGE_GROUP = 10001
 SETTINGS = {
     "migrate": "runtime.settings",
@@ -67,12 +67,12 @@ def test_every_service_is_bounded_and_unprivileged() -> None:
         assert one["read_only"] is True, name
 
 
-def test_what_stays_up_says_how_it_is() -> None:
+def test_every_permanent_service_has_a_health_check() -> None:
     watched = {name for name, one in services().items() if "healthcheck" in one}
     assert watched == ROLES | {"mosquitto", "kafka", "timescaledb"}
 
 
-def test_profiles_are_what_they_say() -> None:
+def test_profiles_contain_the_documented_services() -> None:
     profiles = {name: one["profiles"] for name, one in services().items() if "profiles" in one}
     assert profiles == {
         "credentials": ["by-hand"],
@@ -83,7 +83,7 @@ def test_profiles_are_what_they_say() -> None:
     }
 
 
-def test_environments_have_settings_of_the_role_alone() -> None:
+def test_environments_have_only_settings_of_their_role() -> None:
     for name, one in ours().items():
         if "environment" not in one:
             continue
@@ -92,20 +92,20 @@ def test_environments_have_settings_of_the_role_alone() -> None:
         known |= {
             f"LIVETWIN_{field.upper()}{FILE_SUFFIX}" for field, about in fields.items() if is_secret(about)
         }
-        # What every role shares is told to all that run the image.
+        # All services of the image get the settings that every role shares.
         known |= {"LIVETWIN_MQTT_HOST"}
         known.add("OTEL_EXPORTER_OTLP_ENDPOINT")
         assert one["environment"].keys() <= known, f"{name}: {one['environment'].keys() - known}"
 
 
-def test_a_secret_goes_to_those_that_read_it() -> None:
+def test_each_secret_goes_only_to_services_that_read_it() -> None:
     for name, one in services().items():
         read = set(re.findall(r"/run/secrets/(\w+)", str([one.get("environment"), one.get("command")])))
         read |= set(re.findall(r"/run/secrets/(\w+)", str(one.get("healthcheck"))))
         assert set(one.get("secrets", [])) == read, name
 
 
-def test_ports_are_published_on_loopback_unless_told_otherwise() -> None:
+def test_ports_are_published_on_loopback_by_default() -> None:
     published = {name: one["ports"] for name, one in services().items() if "ports" in one}
     assert published.keys() == {"mosquitto", "api", "prometheus", "alertmanager", "grafana"}
     for name, ports in published.items():
@@ -113,7 +113,7 @@ def test_ports_are_published_on_loopback_unless_told_otherwise() -> None:
             assert VARIABLE.sub(r"\2", port).startswith("127.0.0.1:"), name
 
 
-def test_images_of_others_are_settings_with_a_version() -> None:
+def test_third_party_images_are_settings_with_a_version() -> None:
     for name, one in services().items():
         if name in ours():
             continue
@@ -126,8 +126,8 @@ def test_every_variable_is_in_the_example_with_its_default() -> None:
     text = (ROOT / "docker-compose.yml").read_text()
     used = dict(VARIABLE.findall(text))
     assert set(re.findall(r"\$\{(\w+)", text)) == used.keys(), "give each variable a default"
-    told = dict(re.findall(r"^#(LIVETWIN_\w+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
-    assert told == used
+    example = dict(re.findall(r"^#(LIVETWIN_\w+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    assert example == used
 
 
 def make_secrets(folder: Path) -> str:
@@ -137,7 +137,7 @@ def make_secrets(folder: Path) -> str:
     return done.stdout
 
 
-def test_the_script_makes_every_secret_once(tmp_path: Path) -> None:
+def test_the_script_creates_every_secret_once(tmp_path: Path) -> None:
     folder = tmp_path / "secrets"
     make_secrets(folder)
     named = {VARIABLE.sub("", one["file"])[1:] for one in compose_file()["secrets"].values()}

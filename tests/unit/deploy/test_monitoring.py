@@ -1,4 +1,4 @@
-"""What watches the system asks for metrics that it has, and for roles that there are."""
+"""The monitoring files use existing metrics and roles."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PARTS = {"histogram": ("_bucket", "_sum", "_count"), "counter": ("",), "gauge": 
 
 
 def sample_names() -> set[str]:
-    """Return the name of every sample that some role has."""
+    """Return the names of all samples that a role exports."""
     return {name + part for name, metric in all_metrics().items() for part in PARTS[metric.type]}
 
 
@@ -31,7 +31,7 @@ def expressions() -> list[str]:
     return [target["expr"] for panel in dashboard()["panels"] for target in panel.get("targets", [])]
 
 
-def test_the_dashboard_asks_for_metrics_that_there_are() -> None:
+def test_the_dashboard_uses_existing_metrics() -> None:
     asked = {name for expression in expressions() for name in re.findall(r"livetwin_\w+", expression)}
     assert len(asked) > 20
     assert asked - sample_names() == set()
@@ -48,7 +48,7 @@ def test_the_dashboard_groups_by_labels_that_the_metrics_have() -> None:
             assert asked <= {*metric.labels, "role", "le"}, expression
 
 
-def test_panels_have_an_id_of_their_own_and_do_not_overlap() -> None:
+def test_panels_have_unique_ids_and_do_not_overlap() -> None:
     panels = dashboard()["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
     taken: set[tuple[int, int]] = set()
@@ -73,7 +73,7 @@ def test_every_role_is_scraped_at_the_port_of_its_metrics() -> None:
     assert "LIVETWIN_METRICS_PORT=9100" in (ROOT / "deploy/image/Dockerfile").read_text()
 
 
-def test_files_that_the_compose_file_mounts_are_there() -> None:
+def test_files_that_the_compose_file_mounts_exist() -> None:
     for name, one in compose_file()["services"].items():
         for volume in one.get("volumes", []):
             if volume.startswith("./"):

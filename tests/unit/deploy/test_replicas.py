@@ -1,4 +1,4 @@
-"""Several processes of a role on one host: of those that may have them, and each ingest with its own id."""
+"""Several processes of a role on one host: only of scalable roles, and each ingest with its own id."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SEVERAL = {"ingest", "stream", "historian", "api"}
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads compose's own tag `!override` as what stands behind it."""
+    """A YAML loader that ignores the tag `!override` of Compose."""
 
 
 def _sequence(loader: _Loader, node: yaml.SequenceNode) -> list[Any]:
@@ -29,14 +29,14 @@ def services() -> dict[str, Any]:
     return found
 
 
-def test_only_roles_that_may_have_several_processes_have_them() -> None:
+def test_only_scalable_roles_have_several_processes() -> None:
     for name, service in services().items():
         role = service.get("extends", {}).get("service", name)
         assert role in SEVERAL & compose_file()["services"].keys()
         assert name.startswith("ingest") or service["deploy"]["replicas"] > 1
 
 
-def test_each_ingest_shares_a_subscription_under_an_id_that_stays() -> None:
+def test_each_ingest_shares_a_subscription_with_a_stable_id() -> None:
     given = [one["environment"] for name, one in services().items() if name.startswith("ingest")]
     assert len({one["LIVETWIN_MQTT_CLIENT_ID"] for one in given}) == len(given) > 1
     assert len({one["LIVETWIN_MQTT_SHARE"] for one in given}) == 1

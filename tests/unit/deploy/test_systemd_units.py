@@ -1,4 +1,4 @@
-"""The units for systemd: right and hardened by systemd's own judgement, and with settings that exist."""
+"""The systemd units are valid and hardened according to systemd, and use existing settings."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ INSTANCES = [f"livetwin@{role}.service" for role in ROLES]
 SERVICES = [*INSTANCES, "livetwin-migrate.service"]
 
 EXPOSURE_MAX = 1.5
-"""systemd's own figure, 0 to 10: what is left is the network, which the roles are for."""
+"""systemd's exposure level, 0 to 10; the rest is the network, which the roles need."""
 
 needs_systemd = pytest.mark.skipif(
     shutil.which("systemd-analyze") is None,
@@ -44,7 +44,7 @@ needs_systemd = pytest.mark.skipif(
 
 @pytest.fixture
 def installed(tmp_path: Path) -> Path:
-    """The units as they would be installed, with a program that is there."""
+    """Return the units as installed, with a program that exists."""
     folder = tmp_path / "units"
     shutil.copytree(UNITS, folder)
     for path in folder.glob("*.service"):
@@ -75,7 +75,7 @@ def test_systemd_finds_no_fault_in_the_units(installed: Path) -> None:
 
 
 @needs_systemd
-def test_systemd_would_find_a_fault(installed: Path) -> None:
+def test_systemd_reports_a_wrong_unit(installed: Path) -> None:
     unit = installed / "livetwin@.service"
     unit.write_text(unit.read_text().replace("ProtectSystem=strict", "ProtectSistem=strict"))
     assert "ProtectSistem" in analyze(installed, "verify", "livetwin@api.service").stderr
@@ -91,7 +91,7 @@ def test_a_service_is_exposed_to_no_more_than_its_network(unit: str, installed: 
     assert float(exposure[1]) <= EXPOSURE_MAX, left
 
 
-def test_all_services_are_hardened_alike() -> None:
+def test_all_services_have_equal_hardening() -> None:
     hardening = re.compile(
         r"(NoNewPrivileges|Capability|Ambient|Protect|Proc|Private|Device|Restrict|Remove|Lock|Memory|Keyring"
         r"|SystemCall|DynamicUser|UMask)"
@@ -114,7 +114,7 @@ def test_the_target_starts_every_role() -> None:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_the_secrets_of_a_role_are_settings_that_it_knows(role: str) -> None:
+def test_the_secrets_of_a_role_are_among_its_settings(role: str) -> None:
     files = [UNITS / "livetwin@.service", *UNITS.glob(f"livetwin@{role}.service.d/*.conf")]
     fields = ROLES[role].model_fields
     text = "\n".join(path.read_text() for path in files)

@@ -1,4 +1,4 @@
-"""An engine for one command: the one that answers, else one that is started and ended. Scripts stand in."""
+"""A Docker engine for one command: a running one, or a new one that is stopped. Scripts replace Docker."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ exit 1
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """Runs a command by the script, as root, where an engine starts with `works` among its options."""
+    """Return a function that runs the script as root; an engine starts only with `works` in its options."""
     programs = tmp_path / "bin"
     programs.mkdir()
     for name, text in {"docker": DOCKER, "dockerd": DOCKERD, "id": "echo 0"}.items():
@@ -56,7 +56,7 @@ def run(tmp_path: Path) -> Run:
     return with_docker
 
 
-def test_an_engine_that_runs_is_used_and_left_alone(run: Run, tmp_path: Path) -> None:
+def test_a_running_engine_is_used_and_not_stopped(run: Run, tmp_path: Path) -> None:
     (tmp_path / "answers").touch()
     done = run("sh", "-c", "echo started: $STARTED_ENGINE; exit 3")
     assert done.returncode == 3
@@ -65,7 +65,7 @@ def test_an_engine_that_runs_is_used_and_left_alone(run: Run, tmp_path: Path) ->
     assert not (tmp_path / "tried").exists()
 
 
-def test_one_is_started_as_the_machine_can_and_ended_afterwards(run: Run, tmp_path: Path) -> None:
+def test_an_engine_is_started_with_options_that_work_and_stopped_afterwards(run: Run, tmp_path: Path) -> None:
     done = run("sh", "-c", "echo started: $STARTED_ENGINE; exit 4", works="--iptables=false")
     assert done.returncode == 4, done.stderr
     assert done.stdout == "started: yes\n"
@@ -76,7 +76,7 @@ def test_one_is_started_as_the_machine_can_and_ended_afterwards(run: Run, tmp_pa
     assert not is_alive(int((tmp_path / "pid").read_text()))
 
 
-def test_where_none_can_be_had_it_says_what_was_tried(run: Run, tmp_path: Path) -> None:
+def test_the_error_without_an_engine_lists_the_attempts(run: Run, tmp_path: Path) -> None:
     done = run("sh", "-c", "echo never")
     assert done.returncode == 1
     assert done.stdout == ""

@@ -1,6 +1,6 @@
-"""The rules of Alkmaar are silent on an ordinary day of the simulated city, and each scenario raises its own.
+"""The rules of Alkmaar raise no alarm on an ordinary simulated day, and each scenario raises its own alarms.
 
-What sensors would tell is taken from the truth, every ten minutes; the rules are evaluated as on history.
+The sensors' values come from the simulated truth every ten minutes; the rules are evaluated as on history.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def alkmaar() -> CityModel:
 
 
 class Day(NamedTuple):
-    """A day of the simulated city, as its sensors tell it."""
+    """A day of the simulated city, as its sensors report it."""
 
     truth: CityTruth
     start: Instant
@@ -58,20 +58,20 @@ class Day(NamedTuple):
     known: dict[OperandSeries, list[Point]]
 
     def value(self, entity: str, property: str, time: Instant) -> float:
-        """Return the mean of the entity's sensors at a time; of rain, what fell until then."""
+        """Return the mean of the entity's sensors at a time; of rain, the amount until then."""
         key = entity, property, time
         if key not in self.values:
             streams = alkmaar().datastreams_of(entity, property)
-            told = [
+            values = [
                 self.truth.value(one, time) * (STEP / one.interval if property == "rainfall" else 1)
                 for one in streams
             ]
             total = alkmaar().properties[property].combination == "sum"
-            self.values[key] = sum(told) if total else fmean(told)
+            self.values[key] = sum(values) if total else fmean(values)
         return self.values[key]
 
     def window(self, entity: str, property: str, start: Instant, size: int) -> float:
-        """Return the value of a window: its mean, of rain its sum."""
+        """Return the value of a window: its mean, or for rain its sum."""
         parts = [self.value(entity, property, time) for time in range(start + STEP, start + size + 1, STEP)]
         return sum(parts) if alkmaar().properties[property].aggregation == "sum" else fmean(parts)
 
@@ -95,7 +95,7 @@ class Day(NamedTuple):
         return [Point(time, value, 0, time + size + LIVE) for time, value in derived if value is not None]
 
     def indicator(self, series: OperandSeries, time: Instant) -> float | None:
-        """Return an indicator as it is at a time."""
+        """Return the value of an indicator at a time."""
         indicator, entity = REGISTRY[series.name], alkmaar().entities[series.entity]
         inputs = {}
         has = [one for one in indicator.inputs if alkmaar().datastreams_of(entity.id, one.property)]
@@ -114,7 +114,7 @@ class Day(NamedTuple):
         return found.value if found is not None else None
 
     def worst(self, bound: BoundRule) -> Severity:
-        """Return how bad a rule says that the day was."""
+        """Return the highest severity of a rule's firings on the day."""
         replay = ConditionReplay.initial(bound, alkmaar())
         columns = [self.points(series) for series in bound.series]
         if len(columns) > 1:
@@ -135,9 +135,7 @@ def judged_by_value(bound: BoundRule) -> bool:
 
 
 @pytest.mark.parametrize(("name", "expected"), CASES, ids=lambda one: str(one) if not one else None)
-def test_a_day_raises_what_it_is_about_and_nothing_else(
-    name: str | None, expected: dict[str, Severity]
-) -> None:
+def test_each_scenario_raises_only_its_own_alarms(name: str | None, expected: dict[str, Severity]) -> None:
     model = alkmaar()
     bindings = RuleIndex(model)
     start = EVENING

@@ -1,4 +1,4 @@
-"""The wire formats, byte for byte: what each device says at one instant, and the formats' own rules."""
+"""The wire formats: one golden message per device, and the rules of each format."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def lines_of(name: str, instant: int = NOON) -> list[str]:
 
 
 @pytest.mark.parametrize("name", PLANS)
-def test_a_device_says_byte_for_byte_what_it_always_said(name: str) -> None:
+def test_a_message_is_equal_to_its_golden_file(name: str) -> None:
     message = device_of(name).message(NOON)
     golden = (GOLDEN / f"{name}.bin").read_bytes()
     assert message.topic.encode() + b"\n" + message.payload == golden
@@ -75,12 +75,12 @@ def test_every_format_has_a_golden_message() -> None:
 
 
 @pytest.mark.parametrize("name", PLANS)
-def test_a_device_says_the_same_again_and_another_seed_something_else(name: str) -> None:
+def test_messages_are_reproducible_and_depend_on_the_seed(name: str) -> None:
     assert device_of(name).message(NOON) == device_of(name).message(NOON)
     assert device_of(name, seed=2).message(NOON).payload != device_of(name).message(NOON).payload
 
 
-def test_what_is_expected_is_the_truth_at_the_resolution_of_the_device() -> None:
+def test_expected_values_are_the_true_ones_at_the_device_resolution() -> None:
     device = device_of("ttn")
     (level, _) = device.datastreams
     assert expected_by_property(device, NOON)["water_level"] == pytest.approx(
@@ -92,7 +92,7 @@ def test_what_is_expected_is_the_truth_at_the_resolution_of_the_device() -> None
 
 
 @pytest.mark.parametrize("name", ["dsmr_v5", "dsmr_v4"])
-def test_a_telegram_ends_its_lines_with_crlf_and_carries_its_checksum(name: str) -> None:
+def test_a_telegram_has_crlf_line_ends_and_a_valid_checksum(name: str) -> None:
     payload = device_of(name).message(NOON).payload
     assert payload.count(b"\n") == payload.count(b"\r\n")
     body, _, tail = payload.rpartition(b"!")
@@ -101,7 +101,7 @@ def test_a_telegram_ends_its_lines_with_crlf_and_carries_its_checksum(name: str)
 
 
 def bitwise_crc16(data: bytes) -> int:
-    """CRC-16/ARC from its definition, a bit at a time."""
+    """Compute CRC-16/ARC by its definition, bit by bit."""
     crc = 0
     for byte in data:
         crc ^= byte
@@ -110,7 +110,7 @@ def bitwise_crc16(data: bytes) -> int:
     return crc
 
 
-def test_the_checksum_of_the_check_string_is_that_of_the_catalogue() -> None:
+def test_the_checksum_of_the_check_string_is_correct() -> None:
     assert crc16.arc(b"123456789") == bitwise_crc16(b"123456789") == 0xBB3D
 
 
@@ -123,7 +123,7 @@ def test_the_checksum_of_the_check_string_is_that_of_the_catalogue() -> None:
         ("2026-12-31T23:00:00Z", "270101000000W"),
     ],
 )
-def test_a_telegram_tells_local_time_and_summer_or_winter(instant: str, written: str) -> None:
+def test_a_telegram_has_local_time_with_summer_or_winter(instant: str, written: str) -> None:
     assert meter_timestamp("Europe/Amsterdam", parse_instant(instant)) == written
 
 
@@ -143,7 +143,7 @@ def test_a_version_4_meter_shows_whole_amperes_and_no_voltages() -> None:
     assert not any(".7.0(" in line and "*V" in line for line in lines)
 
 
-def test_a_home_without_gas_shows_a_dead_slot() -> None:
+def test_a_household_without_gas_has_an_empty_gas_object() -> None:
     plans = (sensor_city("dsmr", datastream_spec("power_import"), sensor=f"home-{n}") for n in range(9))
     telegrams = [devices_of(plan, CityTruth(1, plan))[0][0].message(NOON).payload for plan in plans]
     dead = [one for one in telegrams if b"0-1:24.2.1(700101010000W)(00000000)" in one]
@@ -162,11 +162,11 @@ def test_equipment_ids_are_hex_of_text_and_differ_between_meters() -> None:
     assert meter("a") != meter("b")
 
 
-def test_the_things_stack_leaves_out_what_is_empty() -> None:
+def test_the_things_stack_omits_empty_fields() -> None:
     assert without_empty({"f_cnt": 0, "f_port": 1, "confirmed": False, "name": ""}) == {"f_port": 1}
 
 
-def test_lorawan_bytes_are_base64_and_frames_are_numbered_upwards() -> None:
+def test_lorawan_bytes_are_base64_and_frame_counters_increase() -> None:
     device = device_of("chirpstack")
     first, later = device.message(NOON), device.message(NOON + 10 * MINUTE)
     assert base64.b64decode(json.loads(first.payload)["data"], validate=True)
@@ -177,7 +177,7 @@ def test_lorawan_bytes_are_base64_and_frames_are_numbered_upwards() -> None:
     )
 
 
-def test_homewizard_1_tells_no_time_but_that_of_the_gas() -> None:
+def test_homewizard_version_1_has_only_the_time_of_gas() -> None:
     message = device_of("homewizard_v1").message(NOON)
     body = json.loads(message.payload)
     assert "timestamp" not in body
@@ -186,13 +186,13 @@ def test_homewizard_1_tells_no_time_but_that_of_the_gas() -> None:
     assert times == {"power_import": None, "gas_volume": parse_instant("2026-11-23T11:55:00+01:00")}
 
 
-def test_homewizard_2_tells_local_time_without_an_offset() -> None:
+def test_homewizard_version_2_has_local_time_without_an_offset() -> None:
     body = json.loads(device_of("homewizard_v2").message(NOON).payload)
     assert body["timestamp"] == "2026-11-23T12:00:07"
     assert isinstance(body["power_w"], int)
 
 
-def test_airrohr_values_are_texts_and_there_is_no_time() -> None:
+def test_airrohr_values_are_strings_without_a_time() -> None:
     message = device_of("airrohr").message(NOON)
     body = json.loads(message.payload)
     assert all(isinstance(one["value"], str) for one in body["sensordatavalues"])

@@ -1,4 +1,4 @@
-"""Fault plans: as files say them, and as a seed draws them."""
+"""Fault plans from files and from seeds."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def written(folder: Path, text: str) -> Path:
     return path
 
 
-def test_a_plan_says_which_device_has_what_and_when(tmp_path: Path) -> None:
+def test_a_plan_assigns_faults_to_devices_and_times(tmp_path: Path) -> None:
     path = written(
         tmp_path,
         """
@@ -61,7 +61,7 @@ def test_a_plan_may_be_json_and_a_bare_list(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected_text"),
     [
         ("faults: 3", "expected a list of faults under 'faults'"),
         ("faults: [3]", "fault 1: found 3, expected {device: …, fault: …}"),
@@ -80,20 +80,22 @@ def test_a_plan_may_be_json_and_a_bare_list(tmp_path: Path) -> None:
         ("faults: [", "expected YAML or JSON"),
     ],
 )
-def test_a_faulty_plan_says_where_and_what_is_expected(tmp_path: Path, text: str, told: str) -> None:
+def test_the_error_of_a_wrong_plan_has_its_place_and_what_is_expected(
+    tmp_path: Path, text: str, expected_text: str
+) -> None:
     path = written(tmp_path, text)
     with pytest.raises(FaultPlanError) as caught:
         read_fault_plan(path, NOON)
     assert str(path) in str(caught.value)
-    assert told in str(caught.value)
+    assert expected_text in str(caught.value)
 
 
-def test_a_seed_draws_the_same_plan_again_and_another_seed_another_one() -> None:
+def test_random_plans_are_reproducible_and_depend_on_the_seed() -> None:
     assert random_fault_plan(3, DEVICES, start=NOON) == random_fault_plan(3, DEVICES, start=NOON)
     assert random_fault_plan(3, DEVICES, start=NOON) != random_fault_plan(4, DEVICES, start=NOON)
 
 
-def test_a_drawn_plan_has_every_fault_for_about_half_of_the_devices_within_its_span() -> None:
+def test_a_random_plan_has_every_fault_for_about_half_of_the_devices_within_its_span() -> None:
     plan = random_fault_plan(3, DEVICES, start=NOON, span=6 * HOUR)
     assert {one.fault.name for one in plan} == set(FAULT_TYPES)
     assert 70 < len({one.device for one in plan}) < 130
@@ -101,12 +103,12 @@ def test_a_drawn_plan_has_every_fault_for_about_half_of_the_devices_within_its_s
     assert all(one.fault.start + one.fault.length <= NOON + 6 * HOUR for one in plan)
 
 
-def test_a_drawn_plan_keeps_to_the_kinds_that_are_asked_for() -> None:
+def test_a_random_plan_has_only_the_requested_kinds() -> None:
     kinds = ("late", "duplicate")
     assert {one.fault.name for one in random_fault_plan(1, DEVICES, kinds=kinds)} == set(kinds)
 
 
-def test_drawn_faults_on_the_way_leave_every_value_true_and_lose_only_where_they_may() -> None:
+def test_random_network_faults_change_no_value_and_lose_only_where_allowed() -> None:
     reports = [
         DeviceReport(now, (DeviceReading("level", now, now / MINUTE),)) for now in range(0, DAY, 20 * MINUTE)
     ]

@@ -1,4 +1,4 @@
-"""What each fault does to the reports of a device, that faults compose, and that the seed decides."""
+"""The effect of each fault on the reports of a device; faults compose, and depend on the seed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FROM_10: dict[str, Any] = {"start": NOON + 10 * MINUTE, "length": 10 * MINUTE}
 
 
 def reports(count: int = 60, *, start: Instant = NOON, every: int = MINUTE) -> list[DeviceReport]:
-    """A device with a level and a running total, once a minute."""
+    """Return the reports of a device with a level and a running total, once a minute."""
     return [
         DeviceReport(
             now, (DeviceReading("level", now, 100.0 + n), DeviceReading("total", now, 5000.0 + 3 * n))
@@ -43,9 +43,9 @@ def reports(count: int = 60, *, start: Instant = NOON, every: int = MINUTE) -> l
 
 
 def deliveries(
-    *faults: DeviceFault, seed: int = 1, told: Sequence[DeviceReport] | None = None
+    *faults: DeviceFault, seed: int = 1, sent: Sequence[DeviceReport] | None = None
 ) -> list[ReportDelivery]:
-    return apply_faults(reports() if told is None else told, faults, Random(seed))
+    return apply_faults(reports() if sent is None else sent, faults, Random(seed))
 
 
 def values(found: Sequence[ReportDelivery], field: str = "level") -> list[float]:
@@ -56,21 +56,21 @@ def changed(found: Sequence[ReportDelivery]) -> list[int]:
     return [one.number for one in found if one.readings != one.truth]
 
 
-def test_without_faults_everything_arrives_when_it_is_due_and_is_true() -> None:
+def test_without_faults_reports_arrive_when_due_with_true_values() -> None:
     found = deliveries()
     assert [one.readings for one in found] == [one.readings for one in reports()]
     assert [one.arrival for one in found] == [one.due for one in reports()]
     assert all(tuple(one.true_readings()) == one.readings for one in found)
 
 
-def test_a_wrong_unit_scales_the_fields_that_it_touches_while_it_is_there() -> None:
+def test_a_wrong_unit_scales_its_fields_while_it_is_active() -> None:
     found = deliveries(WrongUnitFault(factor=100.0, offset=1.0, field="lev*", **FROM_10))
     assert changed(found) == list(range(10, 20))
     assert values(found)[9:11] == [109.0, 11_001.0]
     assert values(found, "total") == values(deliveries(), "total")
 
 
-def test_a_stuck_sensor_tells_the_first_value_of_each_window() -> None:
+def test_a_stuck_sensor_repeats_the_first_value_of_each_window() -> None:
     found = values(deliveries(StuckFault(**FROM_10, every=30 * MINUTE)))
     assert found[10:21] == [110.0] * 10 + [120.0]
     assert found[40:50] == [140.0] * 10
@@ -83,10 +83,10 @@ def test_a_drift_grows_with_time_and_ends_with_the_repair() -> None:
     assert values(deliveries(DriftFault(per_hour=60.0)))[:2] == [100.0, 102.0]
 
 
-def test_spikes_are_single_values_at_least_half_as_high_as_said() -> None:
-    told = reports(2_000)
-    found = deliveries(SpikeFault(height=500.0, probability=0.05, field="level"), told=told)
-    jumps = [a - b.readings[0].value for a, b in zip(values(found), told, strict=True)]
+def test_spikes_are_single_values_of_at_least_half_the_height() -> None:
+    sent = reports(2_000)
+    found = deliveries(SpikeFault(height=500.0, probability=0.05, field="level"), sent=sent)
+    jumps = [a - b.readings[0].value for a, b in zip(values(found), sent, strict=True)]
     spikes = [abs(jump) for jump in jumps if jump]
     assert 60 < len(spikes) < 140
     assert all(250.0 <= spike <= 500.0 for spike in spikes)
@@ -109,12 +109,12 @@ def test_a_reboot_is_silent_and_then_counts_from_zero_without_losing_an_incremen
     assert values(found)[10] == 113.0
 
 
-def test_repeated_reboots_each_start_the_count_anew() -> None:
+def test_each_repeated_reboot_resets_the_count() -> None:
     found = values(deliveries(RebootFault(start=NOON, every=20 * MINUTE, silent=0, field="total")), "total")
     assert [n for n, (a, b) in enumerate(pairwise(found), 1) if b < a] == [20, 40]
 
 
-def test_a_clock_step_moves_told_times_and_nothing_else() -> None:
+def test_a_clock_step_shifts_device_times_and_nothing_else() -> None:
     found = deliveries(ClockStepFault(seconds=-90.0, **FROM_10))
     assert [one.readings[0].time for one in found[9:12]] == [
         NOON + 9 * MINUTE,
@@ -126,40 +126,40 @@ def test_a_clock_step_moves_told_times_and_nothing_else() -> None:
 
 
 def test_a_clock_that_runs_fast_gains_in_proportion_to_time() -> None:
-    told = reports(25, every=HOUR)
-    found = deliveries(ClockDriftFault(ppm=100.0), told=told)
+    sent = reports(25, every=HOUR)
+    found = deliveries(ClockDriftFault(ppm=100.0), sent=sent)
     assert [one.device_time - one.due for one in found][:2] == [0, 360_000]
     assert found[24].device_time - found[24].due == 8_640_000  # 8.64 s a day
 
 
-def test_a_reading_without_a_time_is_not_touched_by_a_clock() -> None:
-    told = [DeviceReport(NOON, (DeviceReading("pm2_5", None, 8.0),))]
-    assert deliveries(ClockStepFault(), told=told)[0].readings == told[0].readings
+def test_clock_faults_do_not_change_readings_without_a_time() -> None:
+    sent = [DeviceReport(NOON, (DeviceReading("pm2_5", None, 8.0),))]
+    assert deliveries(ClockStepFault(), sent=sent)[0].readings == sent[0].readings
 
 
-def test_local_time_without_offset_tells_the_second_pass_of_the_night_as_the_first() -> None:
+def test_local_time_without_offset_repeats_the_hour_in_autumn() -> None:
     midnight = parse_instant("2026-10-24T22:00:00Z")
-    told = reports(24, start=midnight, every=15 * MINUTE)
-    found = deliveries(DstNightFault(), told=told)
+    sent = reports(24, start=midnight, every=15 * MINUTE)
+    found = deliveries(DstNightFault(), sent=sent)
     moved = [one.number for one in found if one.device_time != one.due]
     assert moved == [12, 13, 14, 15]  # 01:00 to 01:45 UTC
     assert {one.due - one.device_time for one in found} == {0, HOUR}
-    filled = deliveries(DstNightFault(fill=0.0, field="level"), told=told)
+    filled = deliveries(DstNightFault(fill=0.0, field="level"), sent=sent)
     assert [one.number for one in filled if one.readings[0].value == 0.0] == moved
 
 
 def test_local_time_is_unique_on_every_other_day_of_the_year() -> None:
-    told = reports(365 * 24, start=parse_instant("2026-01-01T00:00:00Z"), every=HOUR)
-    found = deliveries(DstNightFault(), told=told)
+    sent = reports(365 * 24, start=parse_instant("2026-01-01T00:00:00Z"), every=HOUR)
+    found = deliveries(DstNightFault(), sent=sent)
     assert [one.due for one in found if one.device_time != one.due] == [parse_instant("2026-10-25T01:00:00Z")]
 
 
-def test_a_dropout_loses_all_or_its_share() -> None:
+def test_a_dropout_loses_all_or_the_given_share() -> None:
     assert [one.number for one in deliveries(DropoutFault(**FROM_10))] == [*range(10), *range(20, 60)]
-    assert 850 < len(deliveries(DropoutFault(probability=0.1), told=reports(1_000))) < 950
+    assert 850 < len(deliveries(DropoutFault(probability=0.1), sent=reports(1_000))) < 950
 
 
-def test_after_an_outage_what_was_kept_comes_in_a_burst_and_what_was_not_is_lost() -> None:
+def test_after_an_outage_buffered_reports_arrive_in_a_burst() -> None:
     found = deliveries(OutageFault(**FROM_10, capacity=6, spacing=SECOND))
     end = NOON + 20 * MINUTE
     assert [(one.number, one.arrival) for one in found[10:16]] == [
@@ -174,7 +174,7 @@ def test_after_an_outage_what_was_kept_comes_in_a_burst_and_what_was_not_is_lost
     assert changed(found) == []
 
 
-def test_duplicates_are_the_same_readings_again_and_marked() -> None:
+def test_duplicates_have_equal_readings_and_are_marked() -> None:
     found = deliveries(DuplicateFault(probability=1.0, within=5 * SECOND))
     assert len(found) == 120
     firsts = {one.number: one for one in found if not one.is_copy}
@@ -183,7 +183,7 @@ def test_duplicates_are_the_same_readings_again_and_marked() -> None:
         assert 0 <= copy.arrival - firsts[copy.number].arrival <= 5 * SECOND
 
 
-def test_reordering_lets_later_reports_overtake_and_loses_none() -> None:
+def test_reordering_changes_the_order_and_loses_no_report() -> None:
     found = deliveries(ReorderFault(probability=0.5, by=10 * MINUTE))
     numbers = [one.number for one in found]
     assert numbers != sorted(numbers)
@@ -208,7 +208,7 @@ ALL = (
 )
 
 
-def test_faults_compose_sensor_before_clock_before_way_whatever_their_order() -> None:
+def test_faults_apply_in_order_of_their_location() -> None:
     found = deliveries(LateFault(by=HOUR), ClockStepFault(seconds=60.0), WrongUnitFault(factor=2.0))
     assert found == deliveries(WrongUnitFault(factor=2.0), ClockStepFault(seconds=60.0), LateFault(by=HOUR))
     first = found[0]
@@ -221,21 +221,21 @@ def test_the_same_seed_gives_the_same_deliveries_and_another_one_others() -> Non
     assert deliveries(*ALL, seed=5) != deliveries(*ALL, seed=6)
 
 
-def test_one_more_fault_changes_nothing_in_what_the_others_do() -> None:
+def test_an_additional_fault_does_not_change_the_others() -> None:
     without = deliveries(*ALL)
     more = deliveries(*ALL, LateFault(by=0))
     assert more == without
 
 
 def test_arrivals_are_in_order_and_each_reading_has_its_truth() -> None:
-    told = reports()
+    sent = reports()
     for delivery, following in pairwise(deliveries(*ALL)):
         assert delivery.arrival <= following.arrival
-        assert delivery.truth == told[delivery.number].readings
-        assert delivery.due == told[delivery.number].due
+        assert delivery.truth == sent[delivery.number].readings
+        assert delivery.due == sent[delivery.number].due
 
 
-def test_a_delivery_tells_which_of_its_readings_are_true() -> None:
+def test_a_delivery_returns_its_true_readings() -> None:
     truth = (DeviceReading("a", 0, 1.0), DeviceReading("b", 0, 2.0))
-    told = (truth[0], truth[1]._replace(value=3.0))
-    assert list(ReportDelivery(0, 0, 0, 0, told, truth).true_readings()) == [truth[0]]
+    delivered = (truth[0], truth[1]._replace(value=3.0))
+    assert list(ReportDelivery(0, 0, 0, 0, delivered, truth).true_readings()) == [truth[0]]

@@ -42,11 +42,9 @@ def decoded(feed: str, topic: str, payload: bytes, now: Instant) -> dict[str, tu
 @pytest.mark.parametrize("feed", FEEDS)
 def test_a_device_with_inactive_faults_sends_the_bytes_of_a_device_without_faults(feed: str) -> None:
     device = device_of(feed)
-    (sending,) = with_faults(device, StuckFault(start=NOON + HOUR), LateFault(start=NOON + HOUR)).messages(
-        NOON
-    )
-    assert sending.arrival == NOON
-    assert sending.message == device.message(NOON)
+    (timed,) = with_faults(device, StuckFault(start=NOON + HOUR), LateFault(start=NOON + HOUR)).messages(NOON)
+    assert timed.arrival == NOON
+    assert timed.message == device.message(NOON)
 
 
 @pytest.mark.parametrize("feed", FEEDS)
@@ -57,9 +55,9 @@ def test_messages_of_a_stuck_device_decode_to_its_first_values(feed: str) -> Non
     later = NOON + 40 * MINUTE
     (second,) = faulty.messages(later)
     assert first.message == device.message(NOON)
-    held = {one.datastream.field: one.value for one in first.message.expected}
-    told = {one.datastream.field: one.value for one in second.message.expected}
-    assert told == pytest.approx(held, abs=0.06)
+    first_values = {one.datastream.field: one.value for one in first.message.expected}
+    received = {one.datastream.field: one.value for one in second.message.expected}
+    assert received == pytest.approx(first_values, abs=0.06)
     found = decoded(feed, second.message.topic, second.message.payload, later)
     sound = decoded(feed, first.message.topic, first.message.payload, NOON)
     for one in second.message.expected:
@@ -70,13 +68,13 @@ def test_messages_of_a_stuck_device_decode_to_its_first_values(feed: str) -> Non
 @pytest.mark.parametrize("feed", TIMED)
 def test_a_wrong_clock_changes_the_time_of_a_message_and_not_its_values(feed: str) -> None:
     device = device_of(feed)
-    (sending,) = with_faults(device, ClockStepFault(seconds=-600.0)).messages(NOON)
+    (timed,) = with_faults(device, ClockStepFault(seconds=-600.0)).messages(NOON)
     sound = device.message(NOON)
-    told = decoded(feed, sending.message.topic, sending.message.payload, NOON)
+    received = decoded(feed, timed.message.topic, timed.message.payload, NOON)
     true = decoded(feed, sound.topic, sound.payload, NOON)
     for one in sound.expected:
         name = one.datastream.field
-        (value, time), (true_value, true_time) = told[name], true[name]
+        (value, time), (true_value, true_time) = received[name], true[name]
         assert value == true_value
         assert time is not None
         assert true_time is not None
@@ -85,10 +83,10 @@ def test_a_wrong_clock_changes_the_time_of_a_message_and_not_its_values(feed: st
 
 def test_a_telegram_with_a_wrong_unit_has_a_valid_checksum() -> None:
     device = device_of("dsmr")
-    (sending,) = with_faults(device, WrongUnitFault(factor=2.0, field="energy_import_t1")).messages(NOON)
+    (timed,) = with_faults(device, WrongUnitFault(factor=2.0, field="energy_import_t1")).messages(NOON)
     true = decoded("dsmr", *device.message(NOON)[:2], NOON)["energy_import_t1"][0]
-    told = decoded("dsmr", sending.message.topic, sending.message.payload, NOON)["energy_import_t1"][0]
-    assert told == pytest.approx(2.0 * true)
+    received = decoded("dsmr", timed.message.topic, timed.message.payload, NOON)["energy_import_t1"][0]
+    assert received == pytest.approx(2.0 * true)
 
 
 def test_a_duplicate_is_the_same_message_without_expected_values() -> None:

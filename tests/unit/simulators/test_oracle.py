@@ -1,4 +1,4 @@
-"""Truth → wire → decoder → mapping: ingest holds what the device says that the twin should hold."""
+"""Truth → wire → decoder → mapping: ingest decodes the values that the device expects in the twin."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def alkmaar() -> CityPlan:
 
 
 def decoder_of(feed: str) -> str:
-    """Native and SenML share a topic, and so a decoder."""
+    """Return the decoder of a feed; native and SenML share a topic, and so a decoder."""
     return next(one.name for one in registry().values() if feed in one.feeds)
 
 
 def held(
     devices: DeviceMap, feed: str, message: SimulatedMessage, received: Instant, timezone: str
 ) -> Iterator[tuple[tuple[str, str, str], float, Instant]]:
-    """What the twin holds after a message: (sensor, property, field), canonical value, phenomenon time."""
+    """Return what a message sets in the twin: (sensor, property, field), canonical value, phenomenon time."""
     decoder = registry()[decoder_of(feed)]
     decoded = decoder.decode(message.topic, message.payload, DecodingContext(received, timezone))
     device = devices.find(decoder.feeds, decoded.device)
@@ -86,13 +86,13 @@ def check_device(device: VirtualDevice, devices: DeviceMap, instant: Instant, ti
     return len(wanted)
 
 
-def test_ingest_holds_what_every_sensor_of_alkmaar_measured() -> None:
+def test_ingest_decodes_what_every_sensor_of_alkmaar_measured() -> None:
     plan = alkmaar()
     assert check(plan, [TUESDAY]) == len(plan.datastreams)
 
 
 @pytest.mark.parametrize("feed", FEEDS)
-def test_ingest_holds_what_a_device_of_each_feed_measured_at_any_time(feed: str) -> None:
+def test_ingest_decodes_what_a_device_of_each_feed_measured_at_any_time(feed: str) -> None:
     plan = fleet(len(FEEDS))
     only = next(one for one in devices_of(plan, CityTruth(9, plan))[0] if one.sensor.feed == feed)
     devices = DeviceMap(plan.model(1), registry(), 4)
@@ -102,7 +102,7 @@ def test_ingest_holds_what_a_device_of_each_feed_measured_at_any_time(feed: str)
 
 
 @pytest.mark.parametrize("instant", TWICE)
-def test_meters_are_read_right_in_the_hour_that_an_autumn_night_has_twice(instant: Instant) -> None:
+def test_meters_are_decoded_correctly_in_the_repeated_hour_of_autumn(instant: Instant) -> None:
     assert check(fleet(28), [instant]) > 0
 
 

@@ -1,4 +1,4 @@
-"""`livetwin replay` tells wrong usage and unreadable recordings in one line each."""
+"""`livetwin replay` reports wrong usage and unreadable recordings in one line each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ GOOD = "time,sensor,pm2_5\n2026-01-05T08:00:00Z,aq-1,11.2\n"
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected_text"),
     [
         (["--speed", "0"], "expected 'max' or a number above 0"),
         (["--speed", "fast"], "found 'fast'"),
@@ -24,13 +24,13 @@ GOOD = "time,sensor,pm2_5\n2026-01-05T08:00:00Z,aq-1,11.2\n"
         (["--shift", "then"], "--shift"),
     ],
 )
-def test_wrong_usage_is_told_before_anything_is_sent(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], told: str
+def test_wrong_usage_is_refused_before_anything_is_sent(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], expected_text: str
 ) -> None:
     path = tmp_path / "dust.csv"
     path.write_text(GOOD)
     assert run(["replay", str(path), *arguments]) == 2
-    assert told in " ".join(capsys.readouterr().err.split())
+    assert expected_text in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_ports_file_of_something_else_is_wrong_usage(
@@ -54,6 +54,6 @@ def test_an_unreadable_recording_is_one_line_with_file_and_line(
     assert line.startswith(f"error: {path}, line 3: the time is 'soon', expected one such as")
 
 
-def test_simulate_refuses_a_scenario_that_it_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:
+def test_simulate_refuses_an_unknown_scenario(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["simulate", "--scenario", "flood"]) == 2
     assert "rush-hour" in capsys.readouterr().err

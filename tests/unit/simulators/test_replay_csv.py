@@ -1,4 +1,4 @@
-"""CSV recordings: the forms that are understood, what is kept, local times, and errors that help."""
+"""CSV recordings: accepted formats, kept values, local times, and helpful errors."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_wide_table_has_a_column_for_each_field(tmp_path: Path) -> None:
         ("\ufefftime,sensor,no2,pm2_5\r\n2026-01-05T08:00:00Z,aq-1,3,11.2\r\n", {"field": "pm2_5"}),
     ],
 )  # fmt: skip
-def test_public_forms_come_to_the_same(tmp_path: Path, text: str, options: dict[str, object]) -> None:
+def test_public_formats_give_equal_samples(tmp_path: Path, text: str, options: dict[str, object]) -> None:
     assert samples(tmp_path, text, **options) == [Sample(EIGHT, "aq-1", "pm2_5", 11.2)]
 
 
@@ -85,14 +85,14 @@ def hours(folder: Path, *walls: str) -> list[str]:
     return [f"{(one.time - midnight) // HOUR}:{(one.time - midnight) % HOUR // MINUTE:02}" for one in found]
 
 
-def test_the_repeated_hour_is_told_apart_by_its_order(tmp_path: Path) -> None:
+def test_the_order_resolves_the_repeated_hour(tmp_path: Path) -> None:
     quarters = [f"0{hour}:{minute:02}" for hour in (2, 2, 3) for minute in (0, 15, 30, 45)]
     expected = [f"{hour}:{minute:02}" for hour in (0, 1, 2) for minute in (0, 15, 30, 45)]
     assert hours(tmp_path, *quarters) == expected
     assert hours(tmp_path, *reversed(quarters)) == expected[::-1]
 
 
-def test_hourly_lines_are_two_hours_where_the_same_time_stands_twice(tmp_path: Path) -> None:
+def test_two_hourly_lines_with_equal_times_are_two_hours(tmp_path: Path) -> None:
     assert hours(tmp_path, "01:00", "02:00", "02:00", "03:00") == ["-1:00", "0:00", "1:00", "2:00"]
 
 
@@ -102,7 +102,7 @@ def test_a_repeated_time_within_a_pass_is_a_repetition_and_no_second_pass(tmp_pa
     assert hours(tmp_path, "02:00", "02:15", "02:15", "02:30") == ["0:00", "0:15", "0:15", "0:30"]
 
 
-def test_each_series_is_put_in_order_by_itself(tmp_path: Path) -> None:
+def test_each_series_is_resolved_separately(tmp_path: Path) -> None:
     walls = ["02:00", "02:30", "02:00", "02:30"]
     rows = [f"2026-10-25 {wall},{sensor},0.5\n" for wall in walls for sensor in ("wl-1", "wl-2")]
     found = samples(tmp_path, "time,sensor,level\n" + "".join(rows), timezone="Europe/Amsterdam")
@@ -112,7 +112,7 @@ def test_each_series_is_put_in_order_by_itself(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "options", "told"),
+    ("text", "options", "expected_text"),
     [
         ("", {}, "the file is empty, expected a header"),
         ("a,b\n1,2\n", {}, "line 1: found the columns ['a', 'b'], expected one of time, timestamp"),
@@ -130,15 +130,15 @@ def test_each_series_is_put_in_order_by_itself(tmp_path: Path) -> None:
          {"field": "c"}, "line 3: found the properties a, b, but one --field for all"),
     ],
 )  # fmt: skip
-def test_a_faulty_file_says_where_what_and_what_to_do(
-    tmp_path: Path, text: str, options: dict[str, object], told: str
+def test_the_error_of_a_wrong_file_has_place_reason_and_remedy(
+    tmp_path: Path, text: str, options: dict[str, object], expected_text: str
 ) -> None:
     with pytest.raises(RecordingError) as caught:
         read(tmp_path, text, **options)
-    assert told in str(caught.value)
+    assert expected_text in str(caught.value)
 
 
-def test_a_file_that_is_not_utf_8_says_how_to_convert_it(tmp_path: Path) -> None:
+def test_the_error_of_a_file_that_is_not_utf_8_says_how_to_convert_it(tmp_path: Path) -> None:
     path = tmp_path / "old.csv"
     path.write_bytes("time,sensor,température\n".encode("latin-1"))
     with pytest.raises(RecordingError, match="not UTF-8; convert it"):
@@ -166,7 +166,7 @@ def test_fields_of_one_time_share_a_message_and_a_repetition_is_received_later(t
     ]
 
 
-def test_a_recording_can_be_moved_so_that_it_ends_at_an_instant(tmp_path: Path) -> None:
+def test_a_recording_can_be_shifted_to_end_at_an_instant(tmp_path: Path) -> None:
     text = "time,sensor,a\n2026-01-05T08:00:00Z,x,1\n2026-01-05T09:00:00Z,x,2\n"
     end: Instant = parse_instant("2026-11-24T12:00:00Z")
     contents = read(tmp_path, text)
@@ -176,7 +176,7 @@ def test_a_recording_can_be_moved_so_that_it_ends_at_an_instant(tmp_path: Path) 
     ]
 
 
-def test_a_unit_that_is_said_goes_along_as_senml(tmp_path: Path) -> None:
+def test_a_given_unit_is_sent_in_senml(tmp_path: Path) -> None:
     contents = read(tmp_path, "time,sensor,level\n2026-01-05T08:00:00Z,wl-1,-143\n")
     assert payloads(contents, unit="cm") == [[{"n": "level", "u": "cm", "v": -143.0, "t": 1767600000}]]
 

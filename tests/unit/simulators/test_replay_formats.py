@@ -1,4 +1,4 @@
-"""FEWS PI XML and JSON lines: what is sent, what is not, and errors that help."""
+"""FEWS PI XML and JSON lines: sent and skipped values, and helpful errors."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_missing_and_unreliable_values_are_counted_and_not_sent(tmp_path: Path) 
     assert contents.skipped == {("WL", "unreliable by its flag"): 3, ("WL", "missing"): 5}
 
 
-def test_a_file_holds_several_series_and_each_finds_its_sensor_and_field(tmp_path: Path) -> None:
+def test_each_series_of_a_file_has_its_own_sensor_and_field(tmp_path: Path) -> None:
     text = document(
         series("A", "H.meting", event("01:45:00", "1")),
         series("B", "Q.meting", event("01:45:00", "2")),
@@ -81,7 +81,7 @@ def test_a_file_holds_several_series_and_each_finds_its_sensor_and_field(tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("text", "options", "told"),
+    ("text", "options", "expected_text"),
     [
         (document(series("W", "H", event("25:00:00", "1"))), {}, "line 3: the event's date and time are"),
         (document(series("W", "H", event("01:45:00", "high"))), {}, "line 3: value is 'high', expected a"),
@@ -99,15 +99,15 @@ def test_a_file_holds_several_series_and_each_finds_its_sensor_and_field(tmp_pat
         (document(series("W", "H")), {}, "has no value to send"),
     ],
 )  # fmt: skip
-def test_a_faulty_document_says_which_line_what_and_what_to_do(
-    tmp_path: Path, text: str, options: dict[str, object], told: str
+def test_the_error_of_a_wrong_document_has_line_reason_and_remedy(
+    tmp_path: Path, text: str, options: dict[str, object], expected_text: str
 ) -> None:
     with pytest.raises(RecordingError) as caught:
         read(tmp_path, text, **options)
-    assert told in str(caught.value)
+    assert expected_text in str(caught.value)
 
 
-def test_recorded_messages_are_played_as_they_were(tmp_path: Path) -> None:
+def test_recorded_messages_are_played_unchanged(tmp_path: Path) -> None:
     raw = b"\x00\xffgarbage"
     lines = [
         {"time": "2017-10-29T01:45:00+01:00", "topic": "airrohr/17", "payload": {"esp8266id": "17"}},
@@ -122,7 +122,7 @@ def test_recorded_messages_are_played_as_they_were(tmp_path: Path) -> None:
     ]
 
 
-def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_accepted(tmp_path: Path) -> None:
     line = '{"time": 1509237900, "sensor": "a", "values": {"b": 1}}'
     assert read(tmp_path, "\ufeff" + line).samples == read(tmp_path, line).samples
 
@@ -139,7 +139,7 @@ def test_samples_by_sensor_may_nest_their_values(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "expected_text"),
     [
         ("{", "line 2:"),
         ("[1]", 'found [1], expected {"time", "topic", "payload"} or'),
@@ -156,9 +156,11 @@ def test_samples_by_sensor_may_nest_their_values(tmp_path: Path) -> None:
         ('{"time": ' + "[" * 5_000, "nested 5001 levels deep, at most 64 are read"),
     ],
 )
-def test_a_faulty_line_says_where_what_and_what_is_expected(tmp_path: Path, line: str, told: str) -> None:
+def test_the_error_of_a_wrong_line_has_place_reason_and_what_is_expected(
+    tmp_path: Path, line: str, expected_text: str
+) -> None:
     good = '{"time": 1509237900, "sensor": "a", "values": {"b": 1}}'
     with pytest.raises(RecordingError) as caught:
         read(tmp_path, f"{good}\n{line}\n")
     assert "line 2" in str(caught.value)
-    assert told in str(caught.value)
+    assert expected_text in str(caught.value)

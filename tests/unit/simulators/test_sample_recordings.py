@@ -31,7 +31,7 @@ MAKERS = {
 
 @pytest.mark.parametrize("name", MAKERS)
 @pytest.mark.parametrize("seed", range(3))
-def test_reading_a_recording_back_gives_what_it_sends(tmp_path: Path, name: str, seed: int) -> None:
+def test_reading_a_recording_returns_its_sent_entries(tmp_path: Path, name: str, seed: int) -> None:
     make, options = MAKERS[name]
     recording = make(seed)
     contents = replayed(tmp_path, recording, **options)
@@ -48,7 +48,7 @@ def test_the_seed_decides(name: str) -> None:
     assert make(1).text != make(2).text
 
 
-def test_the_water_level_has_gaps_of_weeks_a_stuck_stretch_and_false_zeros_in_the_repeated_hour() -> None:
+def test_the_water_level_has_gaps_of_weeks_stuck_values_and_false_zeros_in_the_repeated_hour() -> None:
     entries = sample_recordings.water_level(1).entries
     counts = Counter(one.defect for one in entries)
     assert counts["missing"] == 19 * 96
@@ -62,7 +62,7 @@ def test_the_water_level_has_gaps_of_weeks_a_stuck_stretch_and_false_zeros_in_th
     assert len(stuck) == 1
 
 
-def test_fine_dust_has_negative_values_gaps_and_times_that_stand_there_twice() -> None:
+def test_fine_dust_has_negative_values_gaps_and_repeated_times() -> None:
     entries = sample_recordings.fine_dust(1).entries
     values = [one.value for one in entries if one.true and one.value is not None]
     assert sum(value < 0 for value in values) > 50
@@ -75,7 +75,7 @@ def test_fine_dust_has_negative_values_gaps_and_times_that_stand_there_twice() -
     assert max(b.time - a.time for a, b in pairwise(entries)) == 3 * DAY + HOUR
 
 
-def test_a_transformer_feeds_back_and_its_local_night_is_told_by_order_alone(tmp_path: Path) -> None:
+def test_a_transformer_has_reverse_flow_and_only_the_order_resolves_its_repeated_hour(tmp_path: Path) -> None:
     recording = sample_recordings.transformer_load(1)
     assert recording.text.count("2023-10-29 02:30;") == 2
     assert min(one.value for one in recording.entries if one.value is not None) < -20.0

@@ -1,4 +1,4 @@
-"""Scenarios change the truth in the way that they say, by seed and start, and leave other days alone."""
+"""Scenarios change the true values as described, by seed and start, and do not change other days."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_gateway_outage_in_alkmaar_is_of_one_gateway_that_the_city_names(seed:
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_a_scenario_is_over_after_some_days_and_was_not_before_its_start(name: str) -> None:
+def test_a_scenario_ends_after_some_days_and_changes_nothing_before_its_start(name: str) -> None:
     city, usual = truth(name, 3), truth(None, 3)
     registers = {one for one in BUILT_IN_PROPERTIES if BUILT_IN_PROPERTIES[one].aggregation == "counter"}
     for property in STREAMS.keys() - registers:

@@ -1,4 +1,4 @@
-"""The clock, the schedule, the journal and the settings: time is given, nobody sleeps."""
+"""The clock, the schedule, the journal and the settings of the simulate role, without real time."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ def test_the_city_runs_at_its_speed() -> None:
         assert clock.tick(NOW + n * SECOND // 10) == NOW - HOUR + n * 6 * SECOND
 
 
-def test_the_city_slows_to_the_walls_pace_at_the_present_and_never_passes_it() -> None:
+def test_the_city_never_passes_the_present() -> None:
     clock = CityClock(NOW - MINUTE, 60.0, NOW)
     times = [(now, clock.tick(now)) for now in (NOW + n * SECOND // 4 for n in range(1, 40))]
     assert all(city <= now for now, city in times)
     assert all(city == now for now, city in times[8:])
 
 
-def test_a_wait_is_not_made_up_for_before_the_present() -> None:
+def test_a_pause_before_the_present_is_not_caught_up() -> None:
     clock = CityClock(NOW - 10 * HOUR, 2.0, NOW)
     clock.tick(NOW + SECOND)
     assert clock.tick(NOW + 100 * SECOND) == NOW - 10 * HOUR + 2 * SECOND + 2 * CLOCK_STEP_MAX
 
 
-def test_a_city_that_was_in_the_present_goes_back_there_after_a_wait() -> None:
+def test_a_pause_after_the_present_is_caught_up() -> None:
     clock = CityClock(NOW, 1.0, NOW)
     clock.tick(NOW + SECOND)
     late = clock.tick(NOW + 61 * SECOND)
@@ -56,13 +56,13 @@ def test_a_city_that_was_in_the_present_goes_back_there_after_a_wait() -> None:
     assert late == NOW + 80 * SECOND
 
 
-def test_the_city_does_not_run_back_with_the_wall_clock() -> None:
+def test_city_time_does_not_decrease_with_the_wall_clock() -> None:
     clock = CityClock(NOW, 1.0, NOW)
     ahead = clock.tick(NOW + SECOND // 2)
     assert clock.tick(NOW - 5 * SECOND) == ahead
 
 
-def test_waiting_is_reckoned_in_wall_time() -> None:
+def test_waits_are_in_wall_time() -> None:
     assert CityClock(NOW - HOUR, 60.0, NOW).wait_s(NOW - HOUR + MINUTE, NOW) == 1.0
     assert CityClock(NOW, 1.0, NOW).wait_s(NOW + 3 * SECOND, NOW) == 3.0
     assert CityClock(NOW, 1.0, NOW).wait_s(NOW - 3 * SECOND, NOW) == 0.0
@@ -76,7 +76,7 @@ def test_every_device_reports_within_two_seconds_of_wall_time(speed: float) -> N
     assert early == set(range(70))
 
 
-def test_reports_come_in_order_each_device_at_its_own_phase_and_interval() -> None:
+def test_reports_are_in_order_and_each_device_has_its_phase_and_interval() -> None:
     devices = fleet_devices(21)
     schedule = ReportSchedule(devices, NOW, 1.0)
     reports = list(schedule.take_due(NOW + HOUR))
@@ -98,7 +98,7 @@ def test_a_schedule_that_is_interrupted_loses_no_report() -> None:
     for n in range(1, 301):
         parts += [report[:2] for report in schedule.take_due(NOW + n * SECOND)]
     assert parts == whole
-    # A caller that stops in the middle of a report is told it again.
+    # A caller that stops during a report gets it again.
     again = ReportSchedule(fleet_devices(14), NOW, 1.0)
     first = next(again.take_due(NOW + 2 * SECOND))
     assert next(again.take_due(NOW + 2 * SECOND)) == first
@@ -118,7 +118,7 @@ def test_the_journal_counts_each_gas_reading_once(tmp_path: Path) -> None:
     assert totals == {"messages": 90, "observations": 94, "unacknowledged": 0}
 
 
-def test_a_fleet_speaks_every_format_and_names_every_device_apart() -> None:
+def test_a_fleet_has_every_format_and_unique_devices() -> None:
     plan = fleet(500)
     assert len(devices_of(plan, CityTruth(1, plan))[0]) == 500
     assert len({(one.feed, one.device) for one in plan.sensors}) == 500
@@ -129,8 +129,8 @@ def test_a_fleet_speaks_every_format_and_names_every_device_apart() -> None:
 def test_a_city_starts_now_and_a_fast_one_thirty_hours_ago() -> None:
     assert SimulatorSettings().start_instant(NOW) == NOW
     assert SimulatorSettings(speed=60).start_instant(NOW) == NOW - 30 * HOUR
-    told = SimulatorSettings(speed=60, start="2026-11-23T00:00:00+01:00")
-    assert told.start_instant(NOW) == parse_instant("2026-11-22T23:00:00Z")
+    with_start = SimulatorSettings(speed=60, start="2026-11-23T00:00:00+01:00")
+    assert with_start.start_instant(NOW) == parse_instant("2026-11-22T23:00:00Z")
     assert SimulatorSettings(start="2099-01-01T00:00:00Z").start_instant(NOW) == NOW
 
 

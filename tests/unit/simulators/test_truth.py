@@ -53,7 +53,7 @@ def test_every_value_is_possible_at_every_hour_of_a_year() -> None:
             assert known.minimum <= value <= known.maximum, (known.name, hour, value)
 
 
-def test_the_truth_is_the_same_in_any_order_of_asking() -> None:
+def test_values_do_not_depend_on_the_order_of_calls() -> None:
     instants = [MONDAY + n * 37 * MINUTE for n in range(60)]
     forwards, anyhow = CityTruth(5, EVERY_PROPERTY), CityTruth(5, EVERY_PROPERTY)
     first = {
@@ -135,7 +135,7 @@ def test_registers_never_fall(day: int) -> None:
         previous = energy
 
 
-def test_a_register_does_not_depend_on_which_day_was_asked_first() -> None:
+def test_a_register_does_not_depend_on_the_order_of_calls() -> None:
     far, near = home_with_panels(), home_with_panels()
     later, earlier = (EPOCH_DAY + 90) * DAY + HOUR, (EPOCH_DAY + 20) * DAY
     expected = [near.energy(earlier), near.energy(later)]
@@ -149,7 +149,7 @@ def test_a_household_uses_more_gas_in_winter_than_in_summer() -> None:
     assert in_january > 3 * in_july > 0.0
 
 
-def test_panels_give_power_back_at_noon_in_june_and_none_at_night() -> None:
+def test_panels_feed_into_the_grid_at_noon_in_june_and_not_at_night() -> None:
     home = home_with_panels()
     noon = parse_instant("2026-06-21T12:00:00+00:00")
     assert min(home.net_power(noon + day * DAY) for day in range(5)) < -0.5
@@ -192,7 +192,7 @@ def test_counts_add_up_to_the_flow() -> None:
     assert passed == pytest.approx(mean, rel=0.02)
 
 
-def test_two_directions_share_the_bicycles_of_a_place() -> None:
+def test_two_directions_share_the_bicycles_of_an_entity() -> None:
     both = sensor_city(
         "native", datastream_spec("bicycle_count", "LTR"), datastream_spec("bicycle_count", "RTL")
     )
@@ -215,7 +215,7 @@ def test_rain_over_a_day_is_the_sum_of_its_hours() -> None:
         assert sum(hours) == pytest.approx(rain.fallen(start, start + DAY), abs=1e-9)
 
 
-def test_rain_raises_the_water_and_pumps_bring_it_back_to_its_target() -> None:
+def test_rain_raises_the_water_level_and_pumps_restore_it() -> None:
     weather = Weather(1, ALKMAAR)
     water = Water(1, "polder", {"targetLevel": -3.8}, weather)
     hours = [MONDAY + n * HOUR for n in range(24 * 60)]
@@ -229,7 +229,7 @@ def test_rain_raises_the_water_and_pumps_bring_it_back_to_its_target() -> None:
     assert abs(water.level(driest) + 3.8) < 0.05
 
 
-def test_a_fleet_has_truth_for_all_its_datastreams() -> None:
+def test_all_datastreams_of_a_fleet_have_values() -> None:
     plan = fleet(70)
     truth = CityTruth(1, plan)
     assert all(truth.value(one, MONDAY) == truth.value(one, MONDAY) for one in plan.datastreams)
