@@ -14,6 +14,7 @@ import pytest
 from runtime.clock import system_clock
 from tests.docker.compose_project import ROLES, ComposeProject
 from tests.docker.conftest import Running
+from tests.support.repository import WHEEL_PACKAGES
 from tests.support.waiting import wait_until
 from twin.instant import SECOND
 
@@ -49,6 +50,18 @@ def live(project: ComposeProject, **query: str) -> Iterator[tuple[str, dict[str,
                 )
     finally:
         timer.cancel()
+
+
+def test_the_installed_wheel_is_typed(running: Running) -> None:
+    """Type checkers read the annotations of a package only where they find `py.typed` beside it."""
+    program = (
+        "import importlib.util, pathlib\n"
+        f"for name in {WHEEL_PACKAGES!r}:\n"
+        "    folder = pathlib.Path(importlib.util.find_spec(name).origin).parent\n"
+        "    assert 'site-packages' in folder.parts and (folder / 'py.typed').exists(), folder\n"
+    )
+    done = running.project.inside("api", "/opt/livetwin/bin/python", "-I", "-c", program)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_system_is_ready(running: Running) -> None:

@@ -102,12 +102,17 @@ class ApiUnderTest:
         return self._runner.run(asyncio.wait_for(send_request(self.app, data), ANSWER_S_MAX))
 
     @property
-    def description(self) -> dict[str, Any]:
-        """What the API says of itself."""
+    def application(self) -> FastAPI:
+        """The application inside its middleware."""
         application = self.app
         while not isinstance(application, FastAPI):
             application = application._app  # type: ignore[attr-defined]
-        return application.openapi()
+        return application
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """The OpenAPI document."""
+        return self.application.openapi()
 
 
 @cache

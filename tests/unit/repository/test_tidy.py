@@ -6,13 +6,12 @@ import ast
 import re
 import shutil
 import subprocess
-import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from tests.support.repository import ROOT
+from tests.support.repository import ROOT, WHEEL_PACKAGES
 
 FUNCTION_LINES_MAX = 60
 FOLDER_MODULES_MAX = 20
@@ -55,8 +54,7 @@ REGISTRY_HOSTS = re.compile(
 )
 MACHINE_PATHS = re.compile(r"(?<![\w.$~}-])/(?:home|Users|root|work|mnt|media)/[\w.]")
 
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-PRODUCT = {*PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"], "benchmarks"}
+PRODUCT = {*WHEEL_PACKAGES, "benchmarks"}
 
 # Folders that set-up and runs create. They are skipped where git cannot list the source.
 MADE = {"node_modules", "static", "build", "dist", "out"}
