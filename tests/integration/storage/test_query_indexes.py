@@ -1,4 +1,4 @@
-"""The hot questions use the index that their file names, and touch only the chunks of their range."""
+"""Frequent queries use the index that their file names, and read only the chunks of their range."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ async def test_a_page_of_the_quarantine_is_read_in_the_order_of_its_index(
     assert not [node for node in nodes if node["Node Type"] in {"Sort", "Seq Scan"}]
 
 
-async def test_what_conflicts_is_looked_up_in_the_chunk_of_its_time(connection: Connection) -> None:
+async def test_a_conflict_is_looked_up_in_the_chunk_of_its_time(connection: Connection) -> None:
     await fill_observations(connection)
     await create_observation_staging(connection)
     await connection.execute(
@@ -175,7 +175,7 @@ async def test_what_conflicts_is_looked_up_in_the_chunk_of_its_time(connection: 
     assert sum(node["Actual Loops"] > 0 for node in looked) == 1, json.dumps(nodes, indent=1)
 
 
-async def test_the_message_of_an_observation_is_looked_for_in_its_hour(connection: Connection) -> None:
+async def test_the_message_of_an_observation_is_searched_in_its_hour(connection: Connection) -> None:
     await write_messages(
         connection,
         "log",

@@ -1,4 +1,4 @@
-"""What a question reads is in proportion to its answer: counted in rows, which no busy machine changes."""
+"""The rows that a query reads are in proportion to its answer; a busy machine does not change their number."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ async def test_published_values_are_read_by_their_series(connection: Connection)
     assert found.indexes == {"entity_value_key"}, found.plan
 
 
-async def test_the_newest_of_each_datastream_are_read_and_no_more(connection: Connection) -> None:
+async def test_only_the_newest_of_each_datastream_are_read(connection: Connection) -> None:
     found = await read(connection, "stores/state/list_newest_observations", {"limit": 3})
     assert found.answer == 3 * DATASTREAMS
     # The datastreams themselves are a table of one page.
@@ -194,7 +194,7 @@ async def test_readings_before_a_time_are_read_backwards(connection: Connection)
     assert found.indexes <= {"observation_key", "assessment_key"}, found.plan
 
 
-async def test_what_repair_reads_is_the_hour_and_its_context(connection: Connection) -> None:
+async def test_a_repair_reads_the_hour_and_its_context(connection: Connection) -> None:
     asked = {
         "datastream": 7,
         "start": to_datetime(BEGIN + 9 * DAY),
@@ -218,7 +218,7 @@ async def test_minutes_of_the_ledger_are_read_by_their_index(connection: Connect
     assert one.rows <= 5 * 12, one.plan
 
 
-async def test_a_page_of_the_quarantine_is_all_that_is_read(connection: Connection) -> None:
+async def test_only_a_page_of_the_quarantine_is_read(connection: Connection) -> None:
     everything = {"feed": None, "reason": None, "device": None, "resolved": None}
     place = {"before_time": to_datetime(BEGIN + HOUR), "before_id": "3600", "limit": 20}
     found = await read(connection, "stores/quarantine/list_quarantined", {**everything, **place})
@@ -227,7 +227,7 @@ async def test_a_page_of_the_quarantine_is_all_that_is_read(connection: Connecti
     assert found.indexes == {"quarantine_newest"}, found.plan
 
 
-async def test_a_message_is_looked_for_in_an_hour_of_its_partition(connection: Connection) -> None:
+async def test_a_message_is_searched_in_an_hour_of_its_partition(connection: Connection) -> None:
     asked = {"partition": 2, "received": to_datetime(BEGIN + 9 * DAY + HOUR)}
     found = await read(connection, "history/lineage/find_message_batches", asked)
     assert found.answer == 1

@@ -1,4 +1,4 @@
-"""Of alarms a batch keeps every event once, knows the newest, and quarantines what no column can hold."""
+"""The alarm buffer keeps every event once, knows the newest, and refuses values outside the limits."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def batch_of(*records: tuple[str, bytes]) -> LogBatch:
     return batch
 
 
-def test_every_event_stays_once_and_the_greatest_revision_is_the_newest() -> None:
+def test_every_event_is_kept_once_and_the_greatest_revision_is_the_newest() -> None:
     known = acknowledged_event(RAISED)
     record = alarm_record(known, RAISED, incidents=(incident_event(RAISED),))
     batch = batch_of((topics.ALARMS, record), (topics.ALARMS, record))
@@ -54,7 +54,7 @@ def test_every_event_stays_once_and_the_greatest_revision_is_the_newest() -> Non
         replace(RAISED, operands=(operand_value(unit="\0"),)),
     ],
 )
-def test_an_event_that_no_column_can_hold_is_quarantined_and_the_others_of_its_record_stay(
+def test_an_event_outside_the_column_limits_is_quarantined_and_the_others_stay(
     impossible: AlarmEvent,
 ) -> None:
     other = alarm_event("low-water")
@@ -65,7 +65,7 @@ def test_an_event_that_no_column_can_hold_is_quarantined_and_the_others_of_its_r
     assert "1 of 2 events" in message.detail
 
 
-def test_a_record_that_cannot_be_read_is_quarantined_and_passed() -> None:
+def test_an_unreadable_record_is_quarantined_and_skipped() -> None:
     told = notification_event()
     batch = batch_of(
         (topics.ALARMS, b"\xc1"),
@@ -77,14 +77,14 @@ def test_a_record_that_cannot_be_read_is_quarantined_and_passed() -> None:
     assert len(batch.quarantined) == batch.unreadable_count == 3
 
 
-def test_a_text_that_holds_nul_is_stored_without() -> None:
+def test_nul_in_a_text_is_replaced() -> None:
     row = alarm_columns(replace(RAISED, text="no\0 comment"))
     assert row["text"] == "no\N{SYMBOL FOR NULL} comment"
     assert row["alarm_id"] == RAISED.alarm
     assert row["time"].isoformat() == "2026-11-23T12:00:00+00:00"
 
 
-def test_a_row_is_read_as_the_event_that_it_was() -> None:
+def test_a_row_is_read_as_the_event_that_was_stored() -> None:
     columns = list(alarm_columns(RAISED).values())
     columns[27] = (
         '[["water_level","instant","value","city.canal",-0.25,"m",0,1795435200000000,0,[[4,1795435200000000]],-0.3]]'

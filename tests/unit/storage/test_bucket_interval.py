@@ -1,4 +1,4 @@
-"""Bucket lengths: what passes, and what a calendar says."""
+"""Bucket lengths: elapsed time and calendar time."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def test_a_duration_is_read(text: str, expected: BucketInterval) -> None:
 @pytest.mark.parametrize(
     "text", ["", "P", "PT", "PT0S", "P0D", "1h", "-PT1H", "P1DT1H", "P1M1D", "PT1.5H", "P1D ", "PT99999999H"]
 )
-def test_what_is_no_bucket_length_is_refused(text: str) -> None:
+def test_an_invalid_bucket_length_is_refused(text: str) -> None:
     with pytest.raises(QueryError, match="interval"):
         BucketInterval.parse(text)
 
 
-def test_the_count_of_buckets_is_never_estimated_too_low() -> None:
+def test_the_estimated_count_of_buckets_is_never_too_low() -> None:
     assert BucketInterval(elapsed=HOUR).count_max(30 * MINUTE, 90 * MINUTE) >= 2
     assert BucketInterval(days=1).count_max(0, 10 * DAY - HOUR) >= 11
     assert BucketInterval(months=1).count_max(0, 59 * DAY) >= 3

@@ -1,4 +1,4 @@
-"""A batch keeps the newest of what is replaced as a whole, and quarantines what it cannot read."""
+"""A batch keeps the newest of replaced rows, and quarantines unreadable records."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def derived(
     )
 
 
-def test_of_updates_the_newest_revision_and_the_state_told_last_stay() -> None:
+def test_of_updates_the_newest_revision_and_state_are_kept() -> None:
     # A state that is judged again has the times that it had.
     before, after = Observation(7, 20, 21, 2.0, 16), Observation(7, 20, 21, 2.0, 0)
     batch = batch_of(
@@ -79,7 +79,7 @@ def test_of_updates_the_newest_revision_and_the_state_told_last_stay() -> None:
     assert states_of(batch) == {7: (3, after)}
 
 
-def test_a_derived_value_is_kept_as_a_series_and_a_household_s_only_as_its_state() -> None:
+def test_derived_values_are_kept_as_a_series_and_households_only_as_states() -> None:
     derived_values = [
         replace(update(revision, None, "eaqi"), kind=UpdateKind.INDICATOR, phenomenon_time=time)
         for revision, time in ((1, 100), (2, 200), (3, 200))
@@ -94,7 +94,7 @@ def test_a_derived_value_is_kept_as_a_series_and_a_household_s_only_as_its_state
     assert states_of(batch) == {1: (9, ONE)}
 
 
-def test_a_derived_value_that_is_told_again_as_its_inputs_failed_since_leaves_its_series_as_it_was() -> None:
+def test_a_repeated_last_good_value_does_not_change_its_series() -> None:
     good = replace(update(1, None, "lki"), kind=UpdateKind.INDICATOR)
     failed = replace(good, revision=2, flags=32, last_good=LastGoodValue(good.value, good.phenomenon_time))
     batch = batch_of(topics.UPDATES, updates(good), updates(failed))
@@ -102,7 +102,7 @@ def test_a_derived_value_that_is_told_again_as_its_inputs_failed_since_leaves_it
     assert [one.revision for one in batch.update_buffer.entity_values.values()] == [good.revision]
 
 
-def test_of_what_is_derived_the_newest_revision_stays_and_of_repairs_the_last_offset() -> None:
+def test_of_derived_rows_the_newest_revision_is_kept_and_of_repairs_the_last_offset() -> None:
     assessments = Assessment(7, 5, 16, 20), Assessment(7, 5, 0, 30)
     batch = batch_of(
         topics.AGGREGATES,
@@ -120,13 +120,13 @@ def test_of_what_is_derived_the_newest_revision_stays_and_of_repairs_the_last_of
     assert batch.derived_count == 8
 
 
-def test_a_window_of_a_size_that_is_not_kept_is_quarantined_and_the_others_of_its_record_stay() -> None:
+def test_a_window_of_an_unknown_size_is_quarantined_and_the_others_stay() -> None:
     batch = batch_of(topics.AGGREGATES, derived(20, 4, (aggregate(20, 7), aggregate(20))))
     assert batch.aggregates.keys() == {(MINUTE, 7, 0)}
     assert "1 of 2 entries" in next(iter(batch.quarantined.values())).detail
 
 
-def test_a_message_counts_by_its_header_or_by_its_quarantine_and_never_by_both() -> None:
+def test_a_message_counts_by_its_header_or_its_quarantine_record_never_by_both() -> None:
     batch = batch_of(topics.OBSERVATIONS, record_with_headers([ONE], "run", 5))
     for one in (
         quarantined_message(6),
@@ -143,7 +143,7 @@ def test_a_message_counts_by_its_header_or_by_its_quarantine_and_never_by_both()
     assert len(batch.quarantined) == 3
 
 
-def test_the_answer_to_a_replay_is_no_message_of_its_own() -> None:
+def test_the_answer_to_a_replay_is_not_counted_as_a_message() -> None:
     answer = quarantined_message(8, replay_of="id6", reason="")
     batch = batch_of(topics.QUARANTINE, messages.QUARANTINE.encode(answer))
     assert batch.replay_answers == {"id6": answer}
@@ -151,7 +151,7 @@ def test_the_answer_to_a_replay_is_no_message_of_its_own() -> None:
     assert not batch.observation_buffer.messages
 
 
-def test_a_record_that_cannot_be_read_is_quarantined_and_passed() -> None:
+def test_an_unreadable_record_is_quarantined_and_skipped() -> None:
     batch = LogBatch("log")
     batch.add(record(topics.OBSERVATIONS, 4, b"\xc1 garbage"))
     batch.add(record(topics.OBSERVATIONS, 5, encode_observations([ONE], 0)))
@@ -175,7 +175,7 @@ def test_a_record_of_another_version_is_kept_whole_and_can_be_read_by_it() -> No
     assert batch.observation_buffer.firsts == [ONE]
 
 
-def test_the_same_unreadable_record_has_the_same_id_again_and_another_one_has_another() -> None:
+def test_an_unreadable_record_has_a_stable_and_unique_id() -> None:
     def ids(log_id: str, offset: int) -> set[str]:
         batch = LogBatch(log_id)
         batch.add(record(topics.UPDATES, offset, b"?"))
@@ -185,7 +185,7 @@ def test_the_same_unreadable_record_has_the_same_id_again_and_another_one_has_an
     assert len(ids("a", 1) | ids("a", 2) | ids("b", 1)) == 3
 
 
-def test_an_observation_that_no_column_can_hold_is_quarantined_and_the_others_of_its_record_stay() -> None:
+def test_an_observation_outside_the_column_limits_is_quarantined_and_the_others_stay() -> None:
     impossible = [
         ONE._replace(datastream=2**31),
         ONE._replace(flags=2**15),

@@ -1,4 +1,4 @@
-"""Rows of message records are what psycopg packs."""
+"""Rows of message records equal those that psycopg packs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RECORDS = st.lists(
 
 
 @given(log_id=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])), records=RECORDS)
-def test_rows_of_messages_are_those_that_psycopg_packs(log_id: str, records: list[MessageRecord]) -> None:
+def test_rows_of_messages_equal_those_of_psycopg(log_id: str, records: list[MessageRecord]) -> None:
     rows = [
         (log_id, *one[:2], to_datetime(one[2]), to_datetime(one[3]), *one[4:6], one.payloads or None)
         for one in records

@@ -1,4 +1,4 @@
-"""Migration files are named and numbered as the order in which they are applied."""
+"""Migration files are named and numbered in the order in which they are applied."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Observations keep where they came from: feed and minute, and the record of their messages."""
+"""Observations keep their feed, their minute of reception and the record of their messages."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_an_observation_without_a_message_has_no_feed() -> None:
     assert reception.records == []
 
 
-def test_the_second_observation_of_a_key_waits_for_its_turn() -> None:
+def test_the_second_observation_of_a_key_is_a_repeat() -> None:
     reception = ObservationBuffer()
     first, second = at(START), at(START + MINUTE)
     reception.add(decoded(record_with_headers([first, second], "run")), 0, 0)
@@ -52,14 +52,14 @@ def test_the_second_observation_of_a_key_waits_for_its_turn() -> None:
     assert reception.count == 2
 
 
-def test_a_replay_is_not_received_again() -> None:
+def test_a_replay_is_not_counted_as_received_again() -> None:
     reception = ObservationBuffer()
     reception.add(decoded(record_with_headers([at(START)], "run", -1)), 0, 0)
     assert reception.firsts == [at(START)]
     assert not reception.messages
 
 
-def test_a_record_keeps_its_headers_as_they_came() -> None:
+def test_a_record_keeps_its_headers_unchanged() -> None:
     reception = ObservationBuffer()
     observations = [at(START + 9, 5), at(START + 2, 6)]
     batch = decoded(record_with_headers(observations, "run"))
@@ -82,7 +82,7 @@ def test_a_record_that_spans_hours_of_reception_is_divided() -> None:
 
 
 @pytest.mark.parametrize("headers", [b"\xc1", b"wrong count", b"negative"])
-def test_headers_that_do_not_fit_cost_no_observation(headers: bytes) -> None:
+def test_invalid_headers_lose_no_observation(headers: bytes) -> None:
     reception = ObservationBuffer()
     batch = decoded(record_with_headers([at(START, 1), at(START, 2)], "run"))
     told = decode_headers(batch.headers)

@@ -1,4 +1,4 @@
-"""Rows of observations are what psycopg packs, and none is made that a column cannot hold."""
+"""Rows of observations equal those that psycopg packs, within the column limits only."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ OBSERVATIONS = st.lists(
 
 
 @given(first=OBSERVATIONS, second=OBSERVATIONS)
-def test_rows_are_those_that_psycopg_packs(first: list[Observation], second: list[Observation]) -> None:
+def test_rows_equal_those_of_psycopg(first: list[Observation], second: list[Observation]) -> None:
     parts = [pack_observations(first), pack_observations(second)]
     rows = join_rows([one for one in parts if one is not None])
     whole = [(to_datetime(one[1]), to_datetime(one[2]), one[3], one[0], one[4]) for one in first + second]
@@ -61,7 +61,7 @@ ONE = Observation(1, 2, 3, 4.0, 5)
         ONE._replace(flags=FLAGS_MAX + 1),
     ],
 )
-def test_no_rows_are_made_where_one_does_not_fit(beyond: Observation) -> None:
+def test_no_rows_are_packed_when_an_observation_does_not_fit(beyond: Observation) -> None:
     assert fits_columns(ONE)
     assert not fits_columns(beyond)
     assert pack_observations([ONE, beyond]) is None

@@ -1,4 +1,4 @@
-"""Every statement has a file, every file has a user, and each says what it is."""
+"""Every statement has a file, every file is used, and each describes itself."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def test_every_file_is_in_use() -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_a_query_says_what_it_does_and_which_index_serves_it(path: Path) -> None:
+def test_a_query_describes_what_it_does_and_names_its_index(path: Path) -> None:
     what, index, *statement = path.read_text().splitlines()
     assert re.fullmatch(r"-- [A-Z].+\.", what)
     assert re.match(r"-- (No index\b|[a-z_]+_(pkey|key|by|is|newest|state|with))", index), index
     assert any(line and not line.startswith("--") for line in statement)
 
 
-def test_no_statement_hides_in_python() -> None:
+def test_python_files_contain_no_sql() -> None:
     hidden = re.compile(r"\"\s*(SELECT|INSERT|UPDATE|DELETE|CREATE|COPY|SET)\s")
     assert not [text[:60] for text in SOURCES if hidden.search(text)]

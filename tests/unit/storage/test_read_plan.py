@@ -1,4 +1,4 @@
-"""Where history is read from: never from aggregates that are not made."""
+"""History is never read from aggregates that do not exist."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def asked(interval: str) -> HistoryRequest:
 @pytest.mark.parametrize(
     ("sensor", "interval"), [(15 * MINUTE, "PT15M"), (15 * MINUTE, "PT10M"), (2 * MINUTE, "PT2M")]
 )
-def test_a_window_shorter_than_the_sensors_interval_is_refused_where_single_values_are_gone(
+def test_windows_shorter_than_the_interval_are_refused_without_single_values(
     sensor: Duration, interval: str
 ) -> None:
     with pytest.raises(QueryError, match="ask for an interval of whole hours"):
@@ -40,7 +40,7 @@ def test_a_window_shorter_than_the_sensors_interval_is_refused_where_single_valu
         (MINUTE, "PT2M", "minute"),
     ],
 )
-def test_the_coarsest_aggregates_that_fit_and_are_made_answer(
+def test_the_coarsest_existing_aggregates_that_fit_are_read(
     sensor: Duration, interval: str, source: str
 ) -> None:
     assert plan_spans([kept(sensor)], asked(interval)) == [ReadSpan(source, 0, 2 * HOUR)]  # type: ignore[arg-type]
@@ -58,7 +58,7 @@ def test_the_coarsest_aggregates_that_fit_and_are_made_answer(
         (20 * MINUTE, "PT30M", "raw"),  # none shorter than an hour are made
     ],
 )
-def test_many_single_values_are_read_as_the_longest_windows_that_fit(
+def test_many_single_values_are_read_as_the_longest_fitting_windows(
     sensor: Duration, interval: str, source: str
 ) -> None:
     days = 400
@@ -79,7 +79,7 @@ def test_many_single_values_are_read_as_the_longest_windows_that_fit(
         ]
 
 
-def test_half_hours_of_a_zone_are_read_from_ten_minutes() -> None:
+def test_zones_with_half_hours_are_read_from_ten_minutes() -> None:
     one = DatastreamExtent(id=1, interval=MINUTE, created=INSTANT_MIN, retired=None, complete_to=100 * DAY)
     wanted = HistoryRequest(0, 100 * DAY, BucketInterval.parse("P1D"), "Asia/Kolkata", None, False, False)
     assert plan_spans([one], wanted) == [ReadSpan("ten_minutes", 0, 100 * DAY)]

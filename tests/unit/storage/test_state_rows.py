@@ -1,4 +1,4 @@
-"""Rows of states are what psycopg packs."""
+"""Rows of states equal those that psycopg packs."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ UPDATES = st.lists(
 
 
 @given(updates=UPDATES)
-def test_rows_of_properties_are_those_that_psycopg_packs(updates: list[Update]) -> None:
+def test_rows_of_properties_equal_those_of_psycopg(updates: list[Update]) -> None:
     rows = [
         (
             *(one.entity, one.property, one.revision, one.value),
@@ -64,7 +64,7 @@ def test_rows_of_properties_are_those_that_psycopg_packs(updates: list[Update]) 
 
 
 @given(updates=UPDATES)
-def test_rows_of_datastreams_are_those_that_psycopg_packs(updates: list[Update]) -> None:
+def test_rows_of_datastreams_equal_those_of_psycopg(updates: list[Update]) -> None:
     rows = []
     for one in updates:
         assert one.observation is not None

@@ -1,4 +1,4 @@
-"""What the historian tells of its backlog and its books is so."""
+"""The audit, the lag and the age of the backlog are reported correctly."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def value(metrics: HistorianMetrics, name: str) -> float:
     return found
 
 
-async def test_the_audit_tells_whether_the_ledger_balances(database: str) -> None:
+async def test_the_audit_reports_whether_the_ledger_balances(database: str) -> None:
     metrics = HistorianMetrics()
     assert math.isnan(value(metrics, "ledger_balances"))
     archive = BatchWriter(database, metrics)
@@ -52,7 +52,7 @@ async def test_the_audit_tells_whether_the_ledger_balances(database: str) -> Non
     assert value(metrics, "ledger_balances") == 0
 
 
-async def test_the_reader_knows_what_the_log_holds_beyond_what_it_took(kafka: str, database: str) -> None:
+async def test_the_lag_counts_the_records_that_were_not_read(kafka: str, database: str) -> None:
     await write_records(kafka, topics.NOTIFICATIONS, observation_records(make_observations(300), size=1))
     metrics = HistorianMetrics()
     small = historian_settings(kafka, database, historian_rows_max=1)
@@ -73,7 +73,7 @@ async def test_the_reader_knows_what_the_log_holds_beyond_what_it_took(kafka: st
         await reader.stop()
 
 
-def test_the_backlog_grows_older_until_it_is_stored() -> None:
+def test_the_age_of_the_backlog_grows_until_it_is_stored() -> None:
     now = START
     metrics = HistorianMetrics(CollectorRegistry(), lambda: now)
     assert value(metrics, "unstored_seconds") == 0

@@ -1,4 +1,4 @@
-"""The tables keep the law of conflicts, in whatever order and batches the observations come."""
+"""The tables follow the conflict rule, in any order and any batches of observations."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def stored_at(versions: list[tuple[Any, ...]], time: int) -> dict[int, tuple[flo
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(batches=st.lists(OBSERVATIONS, min_size=1, max_size=4), data=st.data())
-async def test_the_tables_do_not_depend_on_order_nor_the_ledger_on_batches(
+async def test_tables_do_not_depend_on_order_nor_the_ledger_on_batches(
     database: str, batches: list[list[Observation]], data: st.DataObject
 ) -> None:
     """One datastream gets the observations in batches, one alone, and one in another order.
@@ -132,7 +132,7 @@ def outcome_count(metrics: HistorianMetrics, outcome: str) -> float:
     return metrics.registry.get_sample_value(name, {"outcome": outcome}) or 0.0
 
 
-async def test_what_became_of_observations_is_counted(database: str) -> None:
+async def test_outcomes_of_observations_are_counted(database: str) -> None:
     metrics = HistorianMetrics()
     archive = BatchWriter(database, metrics)
     first = Observation(1, START, START + 5, 1.0)
@@ -195,7 +195,7 @@ async def test_derived_values_become_a_series_and_a_household_is_only_a_state(da
     assert await fetch_rows(database, "SELECT datastream_id, value FROM datastream_state") == [(9, 230.0)]
 
 
-async def test_judgements_of_any_time_are_stored_as_they_are(database: str) -> None:
+async def test_assessments_of_any_time_are_stored_unchanged(database: str) -> None:
     times = (INSTANT_MIN, -1, START, START + 1, INSTANT_MAX)
     found = [
         Assessment(2**31 - 1 - number, time, 2**15 - 1 - number, 2**63 - 1 - number)
@@ -212,7 +212,7 @@ def window(size: int, revision: int, mean: float | None) -> Aggregate:
     return Aggregate(7, size, 0, revision, 3, 1, 6.0, 16, 1.0, 4.0, mean, None, 1.0, 4.0, b"\x01")
 
 
-async def test_what_the_stream_derives_is_stored_where_its_revision_is_greater(database: str) -> None:
+async def test_derived_rows_are_stored_where_their_revision_is_greater(database: str) -> None:
     archive = BatchWriter(database, HistorianMetrics())
 
     async def derive(

@@ -1,4 +1,4 @@
-"""The historian stores everything that is on the log exactly once, whatever stops or goes away."""
+"""The historian stores every record of the log exactly once, across crashes and outages."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ async def contents(database: str) -> dict[str, list[tuple[object, ...]]]:
     return {table: sorted(await fetch_rows(database, f"SELECT * FROM {table}"), key=repr) for table in TABLES}
 
 
-async def test_every_topic_ends_in_its_table(kafka: str, database: str) -> None:
+async def test_every_topic_is_stored_in_its_table(kafka: str, database: str) -> None:
     observations = make_observations(100)
     await write_records(kafka, topics.OBSERVATIONS, observation_records(observations))
     newest = observations[-1]
@@ -118,7 +118,7 @@ async def test_every_topic_ends_in_its_table(kafka: str, database: str) -> None:
 
 
 @pytest.mark.parametrize(("seed", "hold_ms"), [(1, 0), (2, 60_000)])
-async def test_nothing_is_lost_or_doubled_over_crashes_at_any_moment(
+async def test_crashes_at_any_moment_neither_lose_nor_duplicate_rows(
     kafka: str, database: str, seed: int, hold_ms: int
 ) -> None:
     dice = random.Random(seed)
@@ -150,7 +150,7 @@ async def test_nothing_is_lost_or_doubled_over_crashes_at_any_moment(
     assert states == sorted({one.datastream: one.value for one in observations[:300]}.items())
 
 
-async def test_a_crash_between_rows_and_positions_leaves_neither(kafka: str, database: str) -> None:
+async def test_a_crash_between_rows_and_positions_stores_neither(kafka: str, database: str) -> None:
     observations = make_observations(50)
     await write_records(kafka, topics.OBSERVATIONS, observation_records(observations))
 
@@ -169,9 +169,7 @@ async def test_a_crash_between_rows_and_positions_leaves_neither(kafka: str, dat
     assert await stored_observations(database) == sorted(observations)
 
 
-async def test_reading_the_log_once_more_from_its_beginning_changes_nothing(
-    kafka: str, database: str
-) -> None:
+async def test_reading_the_log_again_from_its_beginning_changes_nothing(kafka: str, database: str) -> None:
     observations = make_observations(200)
     corrections = [one._replace(received_time=one.received_time + 9, value=-1.0) for one in observations[::5]]
     await write_records(
@@ -190,7 +188,7 @@ async def test_reading_the_log_once_more_from_its_beginning_changes_nothing(
     assert await contents(database) == first
 
 
-async def test_a_record_that_cannot_be_read_does_not_stop_the_others(kafka: str, database: str) -> None:
+async def test_an_unreadable_record_does_not_stop_the_others(kafka: str, database: str) -> None:
     observations = make_observations(20)
     good = observation_records(observations)
     await write_records(kafka, topics.OBSERVATIONS, [b"", b"\xc1", *good, b"\x93\x01\x02"])
@@ -203,7 +201,7 @@ async def test_a_record_that_cannot_be_read_does_not_stop_the_others(kafka: str,
     assert len(await fetch_rows(database, "SELECT id FROM quarantine")) == 3
 
 
-async def test_a_database_that_restarts_costs_nothing(kafka: str, service_folder: Path) -> None:
+async def test_a_database_restart_loses_nothing(kafka: str, service_folder: Path) -> None:
     cluster = EmbeddedPostgres(service_folder)
     await cluster.start()
     try:
@@ -227,7 +225,7 @@ async def test_a_database_that_restarts_costs_nothing(kafka: str, service_folder
         await cluster.stop()
 
 
-async def test_a_database_that_is_away_at_the_start_is_waited_for(
+async def test_the_historian_waits_for_a_database_that_is_unavailable_at_its_start(
     kafka: str, database: str, postgres: EmbeddedPostgres
 ) -> None:
     name = database.rpartition("/")[2].partition("?")[0]
@@ -261,7 +259,9 @@ async def test_a_new_log_is_read_from_its_beginning(broker: EmbeddedKafka, datab
     assert logs == {first, await log_identity(broker.bootstrap)}
 
 
-async def test_kafka_that_is_away_at_the_start_is_waited_for(broker: EmbeddedKafka, database: str) -> None:
+async def test_the_historian_waits_for_kafka_that_is_unavailable_at_its_start(
+    broker: EmbeddedKafka, database: str
+) -> None:
     observations = make_observations(30)
     await broker.stop()
     async with running_historian(historian_settings(broker.bootstrap, database)) as task:
@@ -274,7 +274,7 @@ async def test_kafka_that_is_away_at_the_start_is_waited_for(broker: EmbeddedKaf
     assert await stored_observations(database) == sorted(observations)
 
 
-async def test_a_schema_that_is_not_there_yet_is_waited_for(kafka: str, postgres: EmbeddedPostgres) -> None:
+async def test_the_historian_waits_for_a_missing_schema(kafka: str, postgres: EmbeddedPostgres) -> None:
     observations = make_observations(30)
     await write_records(kafka, topics.OBSERVATIONS, observation_records(observations))
     await postgres.create_database("not_migrated")

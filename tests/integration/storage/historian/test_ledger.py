@@ -1,4 +1,4 @@
-"""The ledger accounts for every message and observation once, whatever is written, sent or stored twice."""
+"""The ledger counts every message and observation once, across repeated writes and records."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ async def test_rows_are_by_feed_and_minute_of_reception(archive: BatchWriter, da
     assert of_one == [("dsmr", FIRST_MINUTE, OutcomeCounts(received=1, quarantined=1))]
 
 
-async def test_a_message_that_is_written_twice_was_received_once(archive: BatchWriter, database: str) -> None:
+async def test_a_message_that_is_written_twice_counts_once(archive: BatchWriter, database: str) -> None:
     record = record_with_headers(make_observations(20), "run")
     rest = record_with_headers(make_observations(30)[20:], "run", 20)
     await archive.store(observed(record, record))
@@ -91,9 +91,7 @@ async def test_a_message_that_is_written_twice_was_received_once(archive: BatchW
     assert session.holes == ()
 
 
-async def test_a_message_that_could_be_used_in_part_counts_by_its_header(
-    archive: BatchWriter, database: str
-) -> None:
+async def test_a_partly_usable_message_counts_by_its_header(archive: BatchWriter, database: str) -> None:
     await archive.store(refused(quarantined_message(0, observations=1), quarantined_message(1)))
     await archive.store(observed(record_with_headers(make_observations(1), "run", 0)))
     found = await balance_of(database)
@@ -101,7 +99,7 @@ async def test_a_message_that_could_be_used_in_part_counts_by_its_header(
     assert found.missing == 0
 
 
-async def test_numbers_that_were_never_seen_are_told(archive: BatchWriter, database: str) -> None:
+async def test_missing_message_numbers_are_reported(archive: BatchWriter, database: str) -> None:
     count = UNCONFIRMED_MAX + 100
     await archive.store(observed(record_with_headers(make_observations(3), "run", 10)))
     await archive.store(observed(record_with_headers(make_observations(5)[3:], "run", count - 2)))
@@ -172,7 +170,7 @@ async def deaf_to_a_commit(database: str) -> AsyncIterator[tuple[str, list[bytes
         yield make_conninfo(database, host="127.0.0.1", port=port, sslmode="disable"), broken
 
 
-async def test_a_commit_that_nobody_heard_of_is_not_counted_again(database: str) -> None:
+async def test_an_unconfirmed_commit_is_not_counted_again(database: str) -> None:
     async with deaf_to_a_commit(database) as (way, broken):
         archive = BatchWriter(way, HistorianMetrics())
         try:

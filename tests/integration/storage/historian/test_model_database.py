@@ -1,4 +1,4 @@
-"""The database in memory that simulations use does what the real one does: with the log of a run."""
+"""The simulations' in-memory database matches the real one, for the log of a run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TABLES = {MINUTE: "aggregate_minute", 10 * MINUTE: "aggregate_ten_minutes", HOUR
 
 # Seed 11 has replays after crashes that tell of much earlier observations.
 @pytest.mark.parametrize("seed", [0, 11])
-async def test_the_same_log_makes_the_same_tables_and_repairs(database: str, seed: int) -> None:
+async def test_the_same_log_yields_the_same_tables_and_repairs(database: str, seed: int) -> None:
     scenario = Scenario(seed=seed, new_model=False, log_loss=False)
     city = SimulatedCity(scenario)
     async with await connect(database, role="test") as connection:

@@ -1,4 +1,4 @@
-"""What is newer than all that is stored of a datastream is known without asking for each observation."""
+"""Observations newer than the stored ones are recognised without a lookup each."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def test_the_newest_of_each_datastream_is_looked_up_once(connection: Conne
     assert await newer(times, connection, (2, START + 1), (2, START + DAY + 1)) == [False, True]
 
 
-async def test_what_was_stored_here_is_not_newer_any_more(connection: Connection) -> None:
+async def test_a_stored_observation_is_no_longer_newer(connection: Connection) -> None:
     times = NewestTimes()
     assert await newer(times, connection, (7, START), (7, START + 5), (8, START)) == [True, True, True]
     times.record(np.array([7, 7, 8]), np.array([START + 5, START, START]))

@@ -1,4 +1,4 @@
-"""The historian tells on the log how far it is stored, and after a restart, too."""
+"""The historian publishes its stored positions on the log, also after a restart."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from twin.wire.messages import QUARANTINE
 from twin.wire.stored_positions import STORED_POSITIONS
 
 
-async def test_how_far_the_log_is_stored_is_told_on_it_and_told_again_after_a_restart(
+async def test_stored_positions_are_published_and_published_again_after_a_restart(
     kafka: str, database: str
 ) -> None:
     await write_records(kafka, topics.OBSERVATIONS, observation_records(make_observations(400)))

@@ -1,4 +1,4 @@
-"""Quarantined messages are asked for again, sent to ingest once, and marked by its answer."""
+"""Replay requests are sent to ingest once, and its answers are stored."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ async def send(connection: Connection) -> Collection[str]:
     return sent
 
 
-async def test_requests_are_taken_in_the_order_of_reception_and_as_they_were(
+async def test_requests_are_claimed_unchanged_in_the_order_of_reception(
     database: str, connection: Connection
 ) -> None:
     messages = [at(1, 30), at(2, 10), at(3, 20)]
@@ -83,7 +83,7 @@ async def test_requests_are_taken_in_the_order_of_reception_and_as_they_were(
         assert await claim_replays(connection) == [messages[1], messages[0]]
 
 
-async def test_filters_narrow_what_is_asked_for(database: str, connection: Connection) -> None:
+async def test_filters_select_the_messages_to_replay(database: str, connection: Connection) -> None:
     await store(
         database,
         at(1, 1, feed="dsmr"),
@@ -100,7 +100,7 @@ async def test_filters_narrow_what_is_asked_for(database: str, connection: Conne
         await request_replays(connection)
 
 
-async def test_a_sensor_that_becomes_known_gets_what_its_device_sent(
+async def test_a_new_sensor_receives_the_earlier_messages_of_its_device(
     database: str, connection: Connection
 ) -> None:
     await store(
@@ -111,7 +111,9 @@ async def test_a_sensor_that_becomes_known_gets_what_its_device_sent(
     assert await request_replays_of_devices(connection, []) == 0
 
 
-async def test_an_answer_resolves_the_message_or_tells_why_not(database: str, connection: Connection) -> None:
+async def test_an_answer_resolves_the_message_or_gives_the_reason(
+    database: str, connection: Connection
+) -> None:
     await store(database, at(1, 1), at(2, 2))
     await request_replays(connection, feed="ttn")
     await connection.commit()
@@ -137,7 +139,7 @@ async def test_an_answer_resolves_the_message_or_tells_why_not(database: str, co
     assert counts == OutcomeCounts(received=2, quarantined=2, replayed=2, resolved=1)
 
 
-async def test_what_is_sent_is_not_sent_again_until_it_is_asked_for_or_the_answer_stays_away(
+async def test_a_sent_request_is_sent_again_only_when_repeated_or_unanswered(
     database: str, connection: Connection
 ) -> None:
     await store(database, at(1, 1))
@@ -152,7 +154,7 @@ async def test_what_is_sent_is_not_sent_again_until_it_is_asked_for_or_the_answe
     assert await waiting(connection) == ["id1"]
 
 
-async def test_the_historian_sends_requests_to_ingest_and_takes_its_answers(
+async def test_the_historian_sends_requests_to_ingest_and_stores_the_answers(
     kafka: str, database: str, connection: Connection
 ) -> None:
     """Ingest is played by the test; its replay tests are its own."""

@@ -1,4 +1,4 @@
-"""Several historians divide the log, and whatever becomes of them each record is stored once."""
+"""Several historians divide the log, and each record is stored once."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def observed(first: int, partition: int = 0) -> LogBatch:
     return batch
 
 
-async def test_of_two_that_store_the_same_records_one_does(database: str) -> None:
+async def test_of_two_historians_with_the_same_records_one_stores_them(database: str) -> None:
     archives = [BatchWriter(database, HistorianMetrics()) for _ in range(2)]
     try:
         for one in archives:
@@ -86,7 +86,7 @@ async def taking_part(database: str, city: str = "alkmaar") -> AsyncIterator[Ass
             await task
 
 
-async def test_whoever_takes_part_has_a_share_of_its_own_and_another_city_has_none(database: str) -> None:
+async def test_each_historian_of_a_city_has_its_own_assignment(database: str) -> None:
     async with AsyncExitStack() as stack:
         others = await stack.enter_async_context(taking_part(database, "another"))
         three = [await stack.enter_async_context(taking_part(database)) for _ in range(3)]
@@ -110,7 +110,7 @@ async def test_whoever_takes_part_has_a_share_of_its_own_and_another_city_has_no
         assert await others.current() == PartitionAssignment(0, 1)
 
 
-async def test_one_that_says_nothing_for_long_takes_part_no_more(database: str) -> None:
+async def test_an_idle_session_loses_its_assignment(database: str) -> None:
     """It hangs, or its host has vanished: its session stays, until the database ends it."""
     async with await connect(database, role="test") as silent:
         async with silent.transaction():
@@ -143,7 +143,7 @@ async def swap(server: PostgresServer, one: str, other: str) -> None:
             await connection.execute(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true")
 
 
-async def test_a_standby_that_lagged_behind_is_gone_on_with_from_where_it_is(
+async def test_storing_continues_from_the_positions_of_a_lagging_standby(
     kafka: str, database: str, postgres: PostgresServer, spare_databases: SpareDatabases
 ) -> None:
     name = await asyncio.wrap_future(spare_databases.take())
@@ -169,7 +169,9 @@ async def test_a_standby_that_lagged_behind_is_gone_on_with_from_where_it_is(
     assert (found.counts.received, found.counts.new, found.missing, found.balances) == (900, 900, 0, True)
 
 
-async def test_nothing_is_lost_or_doubled_while_historians_come_and_go(kafka: str, database: str) -> None:
+async def test_starting_and_ending_historians_neither_lose_nor_duplicate_rows(
+    kafka: str, database: str
+) -> None:
     """One, two, three, two others, one; each goes as a crash would. More than partitions does no harm."""
     observations = make_observations(COUNT)
     records = [record_with_headers(observations[n : n + RECORD], "run", n) for n in range(0, COUNT, RECORD)]

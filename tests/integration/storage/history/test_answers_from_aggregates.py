@@ -1,4 +1,4 @@
-"""What is read, and what else is asked, does not change an answer."""
+"""An answer does not depend on its source, or on what else is requested."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def connection(database: str) -> AsyncIterator[Connection]:
         yield connection
 
 
-async def test_short_aggregates_that_are_not_all_there_are_not_believed(
+async def test_incomplete_short_aggregates_are_not_used(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = await store_history(connection, random.Random(5), LEVEL)
@@ -50,7 +50,7 @@ async def test_short_aggregates_that_are_not_all_there_are_not_believed(
     assert "history/list_aggregate_buckets" not in counting.names
 
 
-async def test_the_answer_does_not_depend_on_what_else_is_asked(connection: Connection) -> None:
+async def test_an_aggregate_does_not_depend_on_the_other_requested_ones(connection: Connection) -> None:
     ids = await store_history(connection, random.Random(6), LEVEL)
     span = BEGIN + 33 * MINUTE, BEGIN + DAYS * DAY
     for complete_to in (BEGIN, BEGIN + 18 * DAY):

@@ -1,4 +1,4 @@
-"""Back-tests over what the historian stored of a live run: the same rules, the same firings."""
+"""Back-tests over the stored history of a live run raise the same alarms."""
 
 from __future__ import annotations
 
@@ -217,15 +217,15 @@ async def found_is_told(model: CityModel, database: str) -> None:
         assert not findings.errors
 
 
-async def test_a_back_test_finds_what_the_live_run_told(database: str) -> None:
+async def test_a_back_test_finds_the_alarms_of_the_live_run(database: str) -> None:
     await found_is_told(MODEL, database)
 
 
-async def test_so_it_does_of_what_is_combined_calibrated_and_derived(database: str) -> None:
+async def test_a_back_test_matches_for_combined_calibrated_and_derived_values(database: str) -> None:
     await found_is_told(crowded(), database)
 
 
-async def test_what_was_usual_is_known_from_the_weeks_before(database: str) -> None:
+async def test_baselines_are_learned_from_the_weeks_before(database: str) -> None:
     rule = high_water_rule(
         id="odd",
         condition=level(minor(0.2, 0.1), relative_to="", transform=Deviation("absolute")),

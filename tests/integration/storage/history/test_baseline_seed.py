@@ -1,4 +1,4 @@
-"""What was usual before a log began, from stored hours."""
+"""Baselines of the time before a log began are read from stored hours."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ async def stored(database: str) -> None:
     await archive.close()
 
 
-async def test_of_what_rules_learn_the_last_six_weeks_are_known(database: str) -> None:
+async def test_baselines_cover_the_last_six_weeks(database: str) -> None:
     await stored(database)
     # A device whose clock is a year ahead does not say how far time has come.
     newest = [

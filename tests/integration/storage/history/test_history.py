@@ -1,4 +1,4 @@
-"""History: raw pages in order, and buckets that mean what the clock and the calendar say."""
+"""History: pages of observations in order, and buckets by elapsed time and by calendar."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ async def test_24_hours_are_elapsed_time_and_a_day_is_not(connection: Connection
         ("P1Y", (2026, 10, 28), [(2026, 1, 1), (2027, 1, 1)]),
     ],
 )
-async def test_weeks_months_and_years_begin_where_the_calendar_says(
+async def test_weeks_months_and_years_begin_on_calendar_dates(
     connection: Connection, interval: str, start: tuple[int, ...], edges: list[tuple[int, ...]]
 ) -> None:
     begin = local(*start)
@@ -121,7 +121,7 @@ async def test_weeks_months_and_years_begin_where_the_calendar_says(
     assert bucket.values == {"count": 24.0}
 
 
-async def test_every_aggregate_is_what_its_name_says(connection: Connection) -> None:
+async def test_every_aggregate_has_its_defined_value(connection: Connection) -> None:
     values = [3.0, 1.0, 2.0, 10.0, 4.0]
     await store_observations(
         connection,
@@ -142,7 +142,7 @@ async def test_every_aggregate_is_what_its_name_says(connection: Connection) -> 
     assert bucket.flags == 0 | 1 | 2 | 3 | 4
 
 
-async def test_datastreams_that_add_up_are_added_and_others_are_pooled(connection: Connection) -> None:
+async def test_summed_datastreams_are_added_and_others_are_pooled(connection: Connection) -> None:
     await store_observations(connection, each(10 * MINUTE, AUTUMN, AUTUMN + HOUR, 1, 5.0))
     await store_observations(connection, each(30 * MINUTE, AUTUMN, AUTUMN + HOUR, 2, 1.0))
     wanted: tuple[AggregateName, ...] = ("mean", "max", "sum", "count")
@@ -166,7 +166,7 @@ async def test_the_mean_of_directions_is_a_direction(connection: Connection) -> 
     assert math.isclose(second.values["mean"] or 0, 349.5)
 
 
-async def test_empty_buckets_are_listed_when_asked_for(connection: Connection) -> None:
+async def test_empty_buckets_are_listed_on_request(connection: Connection) -> None:
     await store_observations(
         connection, each(HOUR, AUTUMN, AUTUMN + HOUR) + each(HOUR, AUTUMN + 3 * HOUR, AUTUMN + 4 * HOUR)
     )
@@ -176,7 +176,7 @@ async def test_empty_buckets_are_listed_when_asked_for(connection: Connection) -
     assert [one.count for one in filled] == [1, 0, 0, 1]
 
 
-async def test_coverage_is_what_came_of_what_was_expected(connection: Connection) -> None:
+async def test_coverage_is_the_share_of_expected_observations(connection: Connection) -> None:
     await apply_plan(connection, canal_plan())
     model = await load_model(connection, "alkmaar")
     # Every 10 minutes are expected; the datastream was known from the start.
@@ -193,7 +193,7 @@ async def test_coverage_is_what_came_of_what_was_expected(connection: Connection
     assert (part.count, part.coverage) == (3, 1.0)
 
 
-async def test_a_datastream_is_expected_only_while_it_was_known(connection: Connection) -> None:
+async def test_a_datastream_is_expected_only_while_it_existed(connection: Connection) -> None:
     await apply_plan(connection, canal_plan())
     await apply_plan(connection, canal_plan(sensor_at="street"))
     await apply_plan(connection, canal_plan(sensor_at="canal"))
@@ -210,7 +210,7 @@ async def test_a_datastream_is_expected_only_while_it_was_known(connection: Conn
     assert [one.coverage for one in hours] == [None, 1.0, None]
 
 
-async def test_a_question_without_bounds_is_refused(connection: Connection) -> None:
+async def test_an_unbounded_request_is_refused(connection: Connection) -> None:
     with pytest.raises(QueryError, match="buckets: expected at most"):
         await ask(connection, "PT1S", AUTUMN, AUTUMN + DAY, "mean")
     with pytest.raises(QueryError, match="IANA name"):

@@ -1,4 +1,4 @@
-"""History is right: calibrated, judged, as it was known, with registers' increases and published values."""
+"""History is calibrated and checked, also as known earlier, with counters and published values."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ async def calibrate(
         )
 
 
-async def test_values_are_calibrated_by_what_is_in_force_at_their_time(connection: Connection) -> None:
+async def test_values_are_calibrated_by_the_calibration_of_their_time(connection: Connection) -> None:
     id = await water(connection)
     await store_observations(connection, each(10 * MINUTE, AUTUMN, AUTUMN + HOUR, id, 2.0))
     await calibrate(connection, AUTUMN - DAY, 1.0, 0.5)
@@ -91,7 +91,7 @@ async def test_values_are_calibrated_by_what_is_in_force_at_their_time(connectio
     assert bucket.values == {"mean": 3.25, "first": 2.5, "last": 4.0}
 
 
-async def test_suspect_values_are_counted_beside_and_nowhere_else(connection: Connection) -> None:
+async def test_suspect_values_are_only_counted_separately(connection: Connection) -> None:
     id = await water(connection)
     stored = each(10 * MINUTE, AUTUMN, AUTUMN + 2 * HOUR, id, 2.0)
     stored[1] = stored[1]._replace(value=99.0)  # found by judgement
@@ -110,7 +110,7 @@ async def test_suspect_values_are_counted_beside_and_nowhere_else(connection: Co
     assert [one.flags for one in page[:4]] == [0, SPIKE, int(QualityFlag.MAINTENANCE), 0]
 
 
-async def test_late_and_ahead_follow_from_the_two_times(connection: Connection) -> None:
+async def test_late_and_clock_skew_follow_from_the_two_times(connection: Connection) -> None:
     id = await water(connection)  # every 10 minutes
     rules = replace(TIME_RULES_ONLY, late_after=HOUR, skew_after=30 * SECOND)
     lags = [0, 70 * MINUTE, 70 * MINUTE + 1, -30 * SECOND, -30 * SECOND - 1]
@@ -138,7 +138,7 @@ async def test_late_and_ahead_follow_from_the_two_times(connection: Connection) 
 # --- as it was known ---
 
 
-async def test_history_can_be_asked_as_it_was_known(connection: Connection) -> None:
+async def test_history_can_be_read_as_it_was_known(connection: Connection) -> None:
     id = await water(connection)
     first, second, third = AUTUMN + HOUR, AUTUMN + 2 * HOUR, AUTUMN + 3 * HOUR
     other = AUTUMN + 10 * MINUTE
@@ -187,7 +187,7 @@ async def test_history_can_be_asked_as_it_was_known(connection: Connection) -> N
     assert [one.value for one in page] == [1.0]
 
 
-async def test_a_calibration_that_was_retired_was_known_until_then(connection: Connection) -> None:
+async def test_a_retired_calibration_was_known_until_its_retirement(connection: Connection) -> None:
     id = await water(connection)
     await store_observations(connection, [Observation(id, AUTUMN, AUTUMN, 1.0)])
     await calibrate(connection, AUTUMN - DAY, 1.0, 10.0, created=AUTUMN, retired=AUTUMN + DAY)
@@ -199,7 +199,7 @@ async def test_a_calibration_that_was_retired_was_known_until_then(connection: C
 # --- registers ---
 
 
-async def test_the_sum_of_a_register_is_its_increase_over_resets_and_wraps(connection: Connection) -> None:
+async def test_the_sum_of_a_counter_is_its_increase_over_resets_and_wraps(connection: Connection) -> None:
     readings = [
         (-10, 990.0),
         (10, 995.0),
@@ -240,7 +240,7 @@ async def test_the_sum_of_a_register_is_its_increase_over_resets_and_wraps(conne
 # --- published values ---
 
 
-async def test_published_values_are_a_history_of_their_own(connection: Connection) -> None:
+async def test_published_values_have_their_own_history(connection: Connection) -> None:
     async with connection.transaction(), connection.cursor() as cursor:
         await cursor.executemany(
             "INSERT INTO entity_value (entity_id, name, phenomenon_time, value, flags, count, revision) "

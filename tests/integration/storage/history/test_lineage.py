@@ -1,4 +1,4 @@
-"""Where values come from: the questions, and that they read the indexes that their files name."""
+"""The sources of values are read correctly, by the indexes that the statements name."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def connection(database: str) -> AsyncIterator[Connection]:
         yield connection
 
 
-async def test_observations_come_as_they_were_sent_with_what_judgement_found(connection: Connection) -> None:
+async def test_raw_observations_have_the_flags_of_their_assessment(connection: Connection) -> None:
     found = [
         Observation(id, BEGIN + n * HOUR, BEGIN + n * HOUR, float(n), 2 * id)
         for n in range(5)
@@ -87,7 +87,7 @@ async def test_published_values_are_found_by_time(connection: Connection) -> Non
     assert [one.value for one in page + rest] == [0.0, 1.0, 2.0, 3.0]
 
 
-async def test_devices_without_a_sensor_are_told_by_what_they_sent(connection: Connection) -> None:
+async def test_devices_without_a_sensor_are_listed_with_their_messages(connection: Connection) -> None:
     async with connection.transaction():
         await write_quarantined(
             connection,
@@ -116,7 +116,9 @@ async def test_the_state_of_a_replay_follows_its_request(connection: Connection)
     assert await read_replay_state(connection, "id2") is None
 
 
-async def test_origins_are_read_from_the_chunks_and_the_index_of_their_range(connection: Connection) -> None:
+async def test_raw_observations_are_read_by_index_from_the_chunks_of_their_range(
+    connection: Connection,
+) -> None:
     await fill_observations(connection)
     begin, end = to_datetime(BEGIN + 3 * DAY), to_datetime(BEGIN + 4 * DAY)
     limits: dict[str, object] = {"datastreams": [3], "limit": 50, "start": begin, "end": end}

@@ -1,4 +1,4 @@
-"""An observation leads back to the message that it was in, and to its payload while that is kept."""
+"""An observation leads back to its message, and to the payload while it is kept."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ async def test_the_message_of_an_observation_is_found_among_many(
     assert await find_message(connection, PARTITION, 1, START - 1) is None
 
 
-async def test_messages_that_are_replayed_after_days_are_found(database: str, connection: Connection) -> None:
+async def test_messages_replayed_after_days_are_found(database: str, connection: Connection) -> None:
     observations = [received(n * 86_400, 1) for n in range(5)]
     await store(database, record_with_headers(observations, "run", -1))
     for one in observations:
@@ -70,7 +70,7 @@ async def test_messages_that_are_replayed_after_days_are_found(database: str, co
     assert len(await fetch_rows(database, "SELECT 1 FROM message_batch")) == 5
 
 
-async def test_the_header_outlives_the_payload(database: str, connection: Connection) -> None:
+async def test_the_header_is_kept_longer_than_the_payload(database: str, connection: Connection) -> None:
     one, other = received(0, 1), received(1, 2)
     await store(
         database, record_with_headers([one], "run"), record_with_headers([other], "run", 1, payloads=False)

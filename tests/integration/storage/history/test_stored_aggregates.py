@@ -1,4 +1,4 @@
-"""History answers from stored aggregates what it answers from single observations."""
+"""History answers the same from stored aggregates as from single observations."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def connection(database: str) -> AsyncIterator[Connection]:
 
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("interval", ["PT10M", "PT30M", "PT1H", "PT3H", "P1D", "P1W", "P1M"])
-async def test_many_observations_are_answered_from_aggregates_alike(
+async def test_many_observations_are_answered_equally_from_aggregates(
     connection: Connection, seed: int, interval: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = await store_history(connection, random.Random(seed), LEVEL)
@@ -51,7 +51,7 @@ async def test_many_observations_are_answered_from_aggregates_alike(
 
 
 @pytest.mark.parametrize("interval", ["PT1H", "PT10M", "P1D"])
-async def test_what_single_observations_are_gone_of_is_answered_alike(
+async def test_removed_observations_are_answered_equally_from_aggregates(
     connection: Connection, interval: str
 ) -> None:
     ids = await store_history(connection, random.Random(3), LEVEL)
@@ -64,7 +64,7 @@ async def test_what_single_observations_are_gone_of_is_answered_alike(
 
 
 @pytest.mark.parametrize("interval", ["PT30M", "PT1H", "P1D"])
-async def test_the_increase_of_registers_is_the_same_from_aggregates(
+async def test_the_increase_of_counters_is_the_same_from_aggregates(
     connection: Connection, interval: str
 ) -> None:
     ids = await store_history(connection, random.Random(4), REGISTER)
@@ -75,7 +75,7 @@ async def test_the_increase_of_registers_is_the_same_from_aggregates(
     assert_equal(await history_buckets(connection, ids, interval, span, REGISTER), exact)
 
 
-async def test_what_is_not_kept_finely_enough_is_refused_with_what_to_ask(connection: Connection) -> None:
+async def test_a_too_short_interval_is_refused_with_the_possible_one(connection: Connection) -> None:
     ids = await store_datastreams(connection)
     raw_from, minute_from = BEGIN + 9 * DAY, BEGIN + 5 * DAY
     await set_retention(connection, ids, raw_from=raw_from, minute_from=minute_from)

@@ -1,4 +1,4 @@
-"""Repair and recompute: what came too late, or is known otherwise now, is made again from raw."""
+"""Hours with late observations or changed corrections are recomputed from raw observations."""
 
 from __future__ import annotations
 
@@ -86,7 +86,9 @@ def measured(datastream: int, seed: int, count: int) -> list[Observation]:
 
 
 @pytest.mark.parametrize("seed", range(5))
-async def test_an_hour_made_again_is_as_if_nothing_had_been_late(connection: Connection, seed: int) -> None:
+async def test_a_repaired_hour_equals_one_without_late_observations(
+    connection: Connection, seed: int
+) -> None:
     id = await water(connection)
     observations = measured(id, seed, 300)
     await store_observations(connection, observations)
@@ -112,7 +114,7 @@ async def test_an_hour_made_again_is_as_if_nothing_had_been_late(connection: Con
     }
 
 
-async def test_a_late_observation_changes_what_is_behind_it_too(connection: Connection) -> None:
+async def test_a_late_observation_changes_later_assessments_too(connection: Connection) -> None:
     id = await water(connection)
     # A step that looked like an outlier as long as the values before it were not there.
     calm = [Observation(id, NOON + n * STEP, NOON + n * STEP, float(n % 2)) for n in range(40)]
@@ -149,14 +151,14 @@ async def test_a_repair_waits_until_its_observations_are_stored(connection: Conn
     assert await repair_hours(connection, PROPERTIES) == 1
 
 
-async def test_a_repair_of_an_older_log_waits_for_nothing(connection: Connection) -> None:
+async def test_a_repair_of_an_older_log_is_ready(connection: Connection) -> None:
     id = await water(connection)
     await write(connection, "log", 5)
     await ask(connection, id, NOON, 100, log="older")
     assert await repair_hours(connection, PROPERTIES) == 1
 
 
-async def test_a_revision_always_rises(connection: Connection) -> None:
+async def test_revisions_only_rise(connection: Connection) -> None:
     id = await water(connection)
     await store_observations(connection, [Observation(id, NOON, NOON, 1.0)])
     for wanted in (7, 8, 9):
@@ -165,7 +167,7 @@ async def test_a_revision_always_rises(connection: Connection) -> None:
         assert await rows(connection, "SELECT revision FROM aggregate_hour") == [(wanted,)]
 
 
-async def test_an_hour_that_is_partly_gone_keeps_its_aggregate(connection: Connection) -> None:
+async def test_a_partly_removed_hour_keeps_its_aggregate(connection: Connection) -> None:
     id = await water(connection)
     observations = measured(id, 1, 50)
     await store_observations(connection, observations)
@@ -191,7 +193,7 @@ async def test_an_hour_that_is_partly_gone_keeps_its_aggregate(connection: Conne
     assert after[NOON - DAY] == (1, 0, 1.0)
 
 
-async def test_a_changed_calibration_is_worked_off_piece_by_piece(connection: Connection) -> None:
+async def test_a_changed_calibration_is_recomputed_in_parts(connection: Connection) -> None:
     id = await water(connection)
     observations = [
         Observation(id, NOON + day * 40 * DAY + n * STEP, NOON, 2.0) for day in (0, 1, 2) for n in range(6)
@@ -218,7 +220,7 @@ async def test_a_changed_calibration_is_worked_off_piece_by_piece(connection: Co
     }
 
 
-async def test_maintenance_takes_values_out(connection: Connection) -> None:
+async def test_values_during_maintenance_are_excluded(connection: Connection) -> None:
     id = await water(connection)
     await store_observations(connection, [Observation(id, NOON + n * STEP, NOON, float(n)) for n in range(6)])
     async with connection.transaction():
@@ -231,7 +233,9 @@ async def test_maintenance_takes_values_out(connection: Connection) -> None:
     assert set((await judgements(connection)).values()) == {int(QualityFlag.MAINTENANCE)}
 
 
-async def test_the_task_works_off_what_comes_while_it_runs(database: str, connection: Connection) -> None:
+async def test_the_task_processes_requests_that_arrive_while_it_runs(
+    database: str, connection: Connection
+) -> None:
     id = await water(connection)
     model: CityModel = await load_model(connection, "alkmaar")
     await connection.commit()

@@ -1,4 +1,4 @@
-"""Retention: what is old goes, by property; what is coarser is there before; the ledger still balances."""
+"""Retention removes old rows by property, after coarser ones exist; the ledger still balances."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ async def oldest(connection: Connection, id: int) -> Instant:
     return from_datetime(found)
 
 
-async def test_single_values_that_are_gone_are_not_told_as_if_there_had_been_none(
+async def test_removed_single_values_are_refused_and_not_shown_as_absent(
     connection: Connection,
 ) -> None:
     model, ids = await city(connection, water_level=Retention(raw=10 * DAY))
@@ -87,7 +87,7 @@ async def test_single_values_that_are_gone_are_not_told_as_if_there_had_been_non
     assert len(await read_observations(connection, [ids["water_level"]], kept_from, NOW, 10)) == 10
 
 
-async def test_each_property_is_kept_as_long_as_it_says(connection: Connection) -> None:
+async def test_each_property_is_kept_as_long_as_configured(connection: Connection) -> None:
     model, ids = await city(connection, water_level=Retention(raw=10 * DAY), depth=Retention(raw=30 * DAY))
     level, depth, power = ids["water_level"], ids["depth"], ids["power_import"]
     for id in (level, depth, power):
@@ -107,7 +107,7 @@ async def test_each_property_is_kept_as_long_as_it_says(connection: Connection) 
     assert await apply_retention(connection, model, SETTINGS, NOW) == RemovedRows()
 
 
-async def test_chunks_that_all_have_passed_are_dropped_and_counted(connection: Connection) -> None:
+async def test_chunks_older_than_all_limits_are_dropped_and_counted(connection: Connection) -> None:
     model, ids = await city(connection, water_level=Retention(raw=10 * DAY), depth=Retention(raw=10 * DAY))
     for id in ids.values():
         await store_observations(connection, each(id))
@@ -121,7 +121,7 @@ async def test_chunks_that_all_have_passed_are_dropped_and_counted(connection: C
     assert await value(connection, "SELECT observations FROM ledger_removed") == before - after > 0
 
 
-async def test_history_is_the_same_before_and_after(connection: Connection) -> None:
+async def test_history_is_the_same_before_and_after_retention(connection: Connection) -> None:
     model, ids = await city(connection, water_level=Retention(raw=10 * DAY))
     level = ids["water_level"]
     await store_observations(connection, each(level))
@@ -147,7 +147,7 @@ async def test_history_is_the_same_before_and_after(connection: Connection) -> N
         assert found.values == pytest.approx(wanted.values)
 
 
-async def test_days_are_made_of_hours_by_the_citys_midnight(connection: Connection) -> None:
+async def test_days_are_computed_from_hours_between_midnights_of_the_city(connection: Connection) -> None:
     kept = Retention(raw=DAY, minute=DAY, hour=2 * DAY)
     model, ids = await city(connection, water_level=kept)
     level = ids["water_level"]
@@ -191,7 +191,7 @@ async def test_days_are_made_of_hours_by_the_citys_midnight(connection: Connecti
     assert await value(connection, "SELECT count(*) FROM aggregate_day") == 38
 
 
-async def test_what_waits_for_a_repair_stays(connection: Connection) -> None:
+async def test_rows_that_wait_for_a_repair_stay(connection: Connection) -> None:
     model, ids = await city(connection, water_level=Retention(raw=10 * DAY))
     level = ids["water_level"]
     await store_observations(connection, each(level))
@@ -204,7 +204,7 @@ async def test_what_waits_for_a_repair_stays(connection: Connection) -> None:
     assert await oldest(connection, level) == BEGIN + DAY
 
 
-async def test_payloads_go_before_headers_and_quarantine_goes_unless_it_is_asked_for(
+async def test_payloads_are_removed_before_headers_and_quarantine_without_open_requests(
     connection: Connection,
 ) -> None:
     model, _ = await city(connection)
@@ -230,7 +230,7 @@ async def test_payloads_go_before_headers_and_quarantine_goes_unless_it_is_asked
     assert await value(connection, "SELECT array_agg(id ORDER BY id) FROM quarantine") == ["asked", "new"]
 
 
-async def test_one_process_at_a_time_removes(connection: Connection, database: str) -> None:
+async def test_one_process_at_a_time_applies_retention(connection: Connection, database: str) -> None:
     model, _ = await city(connection)
     async with await connect(database, role="other") as other:
         await other.execute(query("maintenance/retention/lock_retention"))
@@ -247,7 +247,7 @@ async def test_one_process_at_a_time_removes(connection: Connection, database: s
     assert removed[-1] == RemovedRows()
 
 
-async def test_minutes_go_after_their_time_and_those_of_households_after_seven_days(
+async def test_minutes_are_removed_after_their_time_and_those_of_households_after_seven_days(
     connection: Connection,
 ) -> None:
     model, ids = await city(connection, water_level=Retention(raw=DAY, minute=20 * DAY))
@@ -269,7 +269,7 @@ async def test_minutes_go_after_their_time_and_those_of_households_after_seven_d
     assert from_datetime(await value(connection, since, ids["power_import"])) == NOW - NOW % HOUR - 7 * DAY
 
 
-async def test_the_task_removes_as_soon_as_it_starts(connection: Connection, database: str) -> None:
+async def test_the_task_applies_retention_when_it_starts(connection: Connection, database: str) -> None:
     model, ids = await city(connection, water_level=Retention(raw=10 * DAY))
     await store_observations(connection, each(ids["water_level"]))
     settings = HistorianSettings(database=SecretStr(database))
@@ -285,7 +285,7 @@ async def test_the_task_removes_as_soon_as_it_starts(connection: Connection, dat
         await asyncio.gather(task, return_exceptions=True)
 
 
-def test_what_is_coarser_is_kept_at_least_as_long_and_households_shorter() -> None:
+def test_coarser_aggregates_are_kept_longer_and_household_values_shorter() -> None:
     long = replace(
         BUILT_IN_PROPERTIES["water_level"], retention=Retention(raw=100 * DAY, minute=DAY, hour=DAY)
     )

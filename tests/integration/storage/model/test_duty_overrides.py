@@ -1,4 +1,4 @@
-"""The duty plan and its overrides: stored once, audited, and in the model of every role."""
+"""The duty plan and its overrides are stored once, audited, and part of the model."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ async def test_a_plan_is_loaded_as_it_was_applied(database: str) -> None:
     assert await duty_of_model(database) == DUTY
 
 
-async def test_a_city_without_a_plan_has_none(database: str) -> None:
+async def test_a_city_without_a_duty_plan_has_none(database: str) -> None:
     await applied(database, canal_plan())
     assert await duty_of_model(database) == NO_DUTY_PLAN
 
 
-async def test_the_same_plan_again_changes_nothing_whatever_overrides_there_are(database: str) -> None:
+async def test_applying_the_same_plan_again_keeps_its_overrides(database: str) -> None:
     await applied(database, replace(canal_plan(), duty=DUTY))
     await made(database)
     outcome = await applied(database, replace(canal_plan(), duty=DUTY))
@@ -73,7 +73,7 @@ async def test_the_same_plan_again_changes_nothing_whatever_overrides_there_are(
     assert len((await duty_of_model(database)).overrides) == 1
 
 
-async def test_another_plan_retires_the_one_before_and_none_retires_the_last(database: str) -> None:
+async def test_a_new_plan_or_no_plan_retires_the_previous_one(database: str) -> None:
     await applied(database, replace(canal_plan(), duty=DUTY))
     other = msgspec.structs.replace(DUTY, watchdog=None)
     outcome = await applied(database, replace(canal_plan(), duty=other))
@@ -103,7 +103,7 @@ async def test_an_override_is_in_the_model_with_a_higher_version_and_audited(dat
     ) == [(2, one.override.id, "create", [None, "lead"], [None, "shift desk"])]
 
 
-async def test_a_withdrawn_override_no_longer_counts_and_stays_on_record(database: str) -> None:
+async def test_a_withdrawn_override_is_not_in_force_and_stays_stored(database: str) -> None:
     await applied(database, replace(canal_plan(), duty=DUTY))
     one = await made(database)
     async with await connect(database, role="test") as connection:
@@ -117,13 +117,13 @@ async def test_a_withdrawn_override_no_longer_counts_and_stays_on_record(databas
     assert (model.version, model.duty.overrides) == (3, ())
 
 
-async def test_overrides_keep_the_order_in_which_they_were_made(database: str) -> None:
+async def test_overrides_keep_the_order_of_their_creation(database: str) -> None:
     await applied(database, replace(canal_plan(), duty=DUTY))
     ids = [(await made(database)).override.id for _ in range(5)]
     assert [one.id for one in (await duty_of_model(database)).overrides] == ids
 
 
-async def test_what_is_long_over_is_not_in_the_model(database: str) -> None:
+async def test_overrides_that_ended_long_ago_are_not_in_the_model(database: str) -> None:
     await applied(database, replace(canal_plan(), duty=DUTY))
     await made(database, duty_override("lead", "2020-01-01T00:00:00Z", "2020-01-02T00:00:00Z"))
     assert (await duty_of_model(database)).overrides == ()
@@ -139,7 +139,7 @@ async def test_overrides_are_bounded(database: str) -> None:
             await create_override(connection, "alkmaar", HOLIDAY, "shift desk", overrides_max=1)
 
 
-async def test_a_role_follows_an_override_and_its_copy_has_the_plan(database: str, tmp_path: Path) -> None:
+async def test_a_role_loads_a_new_override_and_its_copy_has_the_plan(database: str, tmp_path: Path) -> None:
     await applied(database, replace(canal_plan(), duty=DUTY))
     source = ModelSource(database, "alkmaar", tmp_path)
     await source.load()

@@ -1,4 +1,4 @@
-"""Calibrations, maintenance and rules in the model: known from when until when, and what they ask for."""
+"""Calibrations, maintenance and rules in the model: their history, and what changes request."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ async def test_rules_and_retention_of_properties_are_loaded_as_they_were_planned
     ]
 
 
-async def test_alkmaar_comes_out_of_the_database_as_it_went_in(
+async def test_the_model_of_alkmaar_is_loaded_as_it_was_applied(
     connection: Connection, tmp_path: Path
 ) -> None:
     wanted = read_city(default_city())
@@ -122,7 +122,7 @@ async def test_alkmaar_comes_out_of_the_database_as_it_went_in(
     assert not (await apply_plan(connection, read_city(tmp_path))).changed
 
 
-async def test_a_changed_calibration_is_a_new_version_and_the_old_one_stays_as_it_was_known(
+async def test_a_changed_calibration_is_a_new_row_and_the_old_one_stays(
     connection: Connection,
 ) -> None:
     await apply_plan(connection, canal_plan(calibrations=(LEVEL,)))
@@ -144,7 +144,7 @@ async def test_a_changed_calibration_is_a_new_version_and_the_old_one_stays_as_i
     assert (await load_model(connection, "alkmaar")).calibrations == ()
 
 
-async def test_what_a_correction_touches_is_asked_to_be_computed_again(connection: Connection) -> None:
+async def test_a_correction_requests_the_recomputation_of_its_time_range(connection: Connection) -> None:
     start, end = to_datetime(LEVEL.start), to_datetime(LEVEL.end)
     await apply_plan(connection, canal_plan(calibrations=(LEVEL,), maintenance=(OPEN,)))
     assert await requests(connection) == [("s1", "water_level", start, end), ("s2", None, start, None)]
@@ -165,7 +165,7 @@ async def test_what_a_correction_touches_is_asked_to_be_computed_again(connectio
     assert await requests(connection) == []
 
 
-async def test_corrections_of_a_sensor_that_is_gone_stay_because_its_history_does(
+async def test_corrections_of_a_removed_sensor_stay_with_its_history(
     connection: Connection,
 ) -> None:
     await apply_plan(connection, canal_plan(maintenance=(OPEN, CLEANED)))
@@ -181,7 +181,7 @@ async def test_corrections_of_a_sensor_that_is_gone_stay_because_its_history_doe
     assert [sensor for sensor, *_ in await requests(connection)] == ["s2"]
 
 
-async def test_the_history_of_both_places_of_a_moved_sensor_stays_right(connection: Connection) -> None:
+async def test_the_history_of_both_entities_of_a_moved_sensor_stays_correct(connection: Connection) -> None:
     noon = parse_instant("2026-11-23T12:00:00Z")
     places = []
     for number, place in enumerate(("canal", "street", "canal")):
@@ -229,7 +229,7 @@ async def asked_for(connection: Connection) -> list[str]:
 
 
 @pytest.mark.parametrize("written", ["eui-0A", "EUI-0A", "eui-0a"])
-async def test_what_a_device_sent_before_its_sensor_was_known_is_tried_again(
+async def test_messages_from_before_a_sensor_existed_are_replayed(
     connection: Connection, written: str
 ) -> None:
     await apply_plan(connection, canal_plan())
@@ -248,7 +248,7 @@ async def test_what_a_device_sent_before_its_sensor_was_known_is_tried_again(
     assert await asked_for(connection) == ["c"]
 
 
-async def test_what_a_device_sent_in_a_field_that_nobody_observed_is_tried_again(
+async def test_messages_with_a_field_that_was_not_observed_are_replayed(
     connection: Connection,
 ) -> None:
     await apply_plan(connection, with_new_device("ttn", "eui-0a"))

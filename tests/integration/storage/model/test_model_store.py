@@ -1,4 +1,4 @@
-"""The city model: applied once, audited, loaded as it was planned, followed when it changes."""
+"""The city model is applied once, audited, loaded as planned, and reloaded when it changes."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ async def test_applying_the_same_plan_again_changes_nothing(database: str) -> No
     assert await fetch(database, "SELECT count(*) FROM model_change") == before
 
 
-async def test_two_applies_at_once_are_one(database: str) -> None:
+async def test_two_simultaneous_applies_act_as_one(database: str) -> None:
     outcomes = await asyncio.gather(applied(database, canal_plan()), applied(database, canal_plan()))
     assert sorted(one.changed for one in outcomes) == [False, True]
     assert {one.version for one in outcomes} == {1}
@@ -86,7 +86,7 @@ async def test_a_change_is_audited_with_before_and_after(database: str) -> None:
     ) == [("entity", "canal", "update", {"name": ["Canal", "Noordhollandsch Kanaal"]})]
 
 
-async def test_what_is_gone_is_retired_and_comes_back_with_its_id(database: str) -> None:
+async def test_a_removed_row_is_retired_and_revived_with_its_id(database: str) -> None:
     await applied(database, canal_plan())
     first = await loaded(database)
     outcome = await applied(database, canal_plan(with_second=False))
@@ -125,7 +125,7 @@ async def test_without_an_apply_there_is_no_model(database: str, tmp_path: Path)
         await ModelSource(database, "alkmaar", tmp_path).load()
 
 
-async def test_a_role_starts_from_the_copy_while_the_database_is_away(
+async def test_a_role_starts_from_the_copy_while_the_database_is_unavailable(
     database: str, tmp_path: Path, free_port: int
 ) -> None:
     await applied(database, canal_plan())
@@ -137,9 +137,7 @@ async def test_a_role_starts_from_the_copy_while_the_database_is_away(
         await ModelSource(away, "alkmaar", tmp_path / "empty").load()
 
 
-async def test_a_database_without_a_model_is_not_covered_up_by_an_old_copy(
-    database: str, tmp_path: Path
-) -> None:
+async def test_an_old_copy_does_not_replace_a_database_without_a_model(database: str, tmp_path: Path) -> None:
     await applied(database, canal_plan())
     await ModelSource(database, "alkmaar", tmp_path).load()
     await fetch_nothing(database, "TRUNCATE city")
@@ -150,13 +148,13 @@ async def test_a_database_without_a_model_is_not_covered_up_by_an_old_copy(
         await ModelSource(database, "alkmaar", tmp_path).load()
 
 
-async def test_a_damaged_copy_is_no_copy(tmp_path: Path, free_port: int) -> None:
+async def test_a_damaged_copy_is_ignored(tmp_path: Path, free_port: int) -> None:
     (tmp_path / "model-alkmaar.json").write_text('{"layout": 1, "vers')
     with pytest.raises(ServiceError, match="no copy"):
         await ModelSource(f"postgresql://x@127.0.0.1:{free_port}/x", "alkmaar", tmp_path).load()
 
 
-async def test_a_newer_model_is_noticed(database: str, tmp_path: Path) -> None:
+async def test_a_newer_model_is_loaded(database: str, tmp_path: Path) -> None:
     await applied(database, canal_plan())
     source = ModelSource(database, "alkmaar", tmp_path)
     await source.load()

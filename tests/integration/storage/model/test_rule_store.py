@@ -1,4 +1,4 @@
-"""Rules in the database: each version kept, what the folder says and what people change told apart."""
+"""Rules in the database: every version is kept, from the folder and from the API."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ async def test_a_version_rises_only_when_the_content_changes(database: str) -> N
         ]
 
 
-async def test_what_people_changed_stays_while_the_folder_says_the_same(database: str) -> None:
+async def test_a_change_by_the_api_stays_while_the_folder_is_unchanged(database: str) -> None:
     async with await connect(database, role="test") as connection:
         await apply_rules(connection, rule())
         await put_rule(connection, CITY, rule(on_delay=MINUTE), "desk")
@@ -83,7 +83,7 @@ async def test_what_people_changed_stays_while_the_folder_says_the_same(database
         assert await read_active_rules(connection) == {}
 
 
-async def test_what_the_folder_says_anew_goes_before_what_people_changed(database: str) -> None:
+async def test_a_change_in_the_folder_replaces_a_change_by_the_api(database: str) -> None:
     async with await connect(database, role="test") as connection:
         await apply_rules(connection, rule())
         await put_rule(connection, CITY, rule(on_delay=MINUTE), "desk")
@@ -109,7 +109,7 @@ async def test_what_the_folder_says_anew_goes_before_what_people_changed(databas
     ]
 
 
-async def test_a_folder_that_takes_over_what_people_changed_changes_nothing(database: str) -> None:
+async def test_a_folder_with_the_change_of_the_api_changes_nothing(database: str) -> None:
     async with await connect(database, role="test") as connection:
         await apply_rules(connection, rule())
         await put_rule(connection, CITY, rule(on_delay=MINUTE), "desk")
@@ -119,7 +119,7 @@ async def test_a_folder_that_takes_over_what_people_changed_changes_nothing(data
         assert (await read_active_rules(connection))["high-water"].on_delay == 0
 
 
-async def test_a_rule_that_the_folder_never_had_is_none_of_its_business(database: str) -> None:
+async def test_a_rule_that_the_folder_never_had_stays(database: str) -> None:
     async with await connect(database, role="test") as connection:
         await apply_rules(connection)
         await put_rule(connection, CITY, rule(id="mine"), "desk")
@@ -128,14 +128,14 @@ async def test_a_rule_that_the_folder_never_had_is_none_of_its_business(database
         assert set(await read_active_rules(connection)) == {"mine"}
 
 
-async def test_a_plan_that_was_made_from_the_model_says_nothing_of_rules(database: str) -> None:
+async def test_a_plan_derived_from_the_model_does_not_change_rules(database: str) -> None:
     async with await connect(database, role="test") as connection:
         version = await apply_rules(connection, rule())
         await apply_plan(connection, canal_plan(entity_name="Other canal"), based_on=version)
         assert set(await read_active_rules(connection)) == {"high-water"}
 
 
-async def test_whoever_did_not_know_the_newest_version_is_told(database: str) -> None:
+async def test_a_change_of_an_outdated_version_is_refused(database: str) -> None:
     async with await connect(database, role="test") as connection:
         await apply_rules(connection)
         await put_rule(connection, CITY, rule(), "desk", expected=0)
@@ -149,7 +149,7 @@ async def test_whoever_did_not_know_the_newest_version_is_told(database: str) ->
         assert await delete_rule(connection, CITY, "nothing", "desk") is None
 
 
-async def test_a_rule_that_is_put_as_it_is_makes_no_version(database: str) -> None:
+async def test_an_unchanged_rule_gets_no_new_version(database: str) -> None:
     async with await connect(database, role="test") as connection:
         await apply_rules(connection, rule())
         change = await put_rule(connection, CITY, rule(), "desk")
@@ -165,7 +165,7 @@ async def test_the_rules_are_in_the_copy_of_the_model(database: str, tmp_path: P
     assert (await away.load()).rules == model.rules == {"high-water": high_water_rule(version=1)}
 
 
-async def test_a_changed_rule_comes_to_whoever_follows_the_model(database: str, tmp_path: Path) -> None:
+async def test_a_changed_rule_is_in_the_next_model(database: str, tmp_path: Path) -> None:
     async with await connect(database, role="test") as connection:
         await apply_rules(connection, rule())
         source = ModelSource(database, CITY, tmp_path)
@@ -175,7 +175,7 @@ async def test_a_changed_rule_comes_to_whoever_follows_the_model(database: str, 
     assert model.rules["high-water"] == msgspec.structs.replace(rule(on_delay=MINUTE), version=2)
 
 
-async def test_sensors_keep_what_carries_them(database: str) -> None:
+async def test_sensors_keep_their_shared_dependencies(database: str) -> None:
     wanted = canal_plan()
     carried = tuple(replace(one, gateway="street", power="canal") for one in wanted.sensors)
     async with await connect(database, role="test") as connection:
@@ -186,7 +186,7 @@ async def test_sensors_keep_what_carries_them(database: str) -> None:
     assert tuple(model.sensors.values()) == carried
 
 
-async def test_a_rule_that_no_reader_knows_stops_the_role_and_is_named(database: str) -> None:
+async def test_an_unreadable_rule_stops_the_role_and_is_named(database: str) -> None:
     async with await connect(database, role="test") as connection:
         await apply_rules(connection, rule())
     async with await psycopg.AsyncConnection.connect(database) as raw:

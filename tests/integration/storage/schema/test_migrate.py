@@ -1,4 +1,4 @@
-"""Migrations are applied once, can be run twice, and refuse what does not fit."""
+"""Migrations are applied once, can run twice, and refuse a schema that does not match."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def test_every_migration_runs_twice(database: str) -> None:
             await connection.execute(migration.statements)
 
 
-async def test_what_was_stored_before_there_was_a_ledger_is_in_the_balance(
+async def test_observations_older_than_the_ledger_are_in_the_balance(
     postgres: PostgresServer,
 ) -> None:
     await postgres.create_database("without_ledger")
@@ -47,7 +47,7 @@ async def test_what_was_stored_before_there_was_a_ledger_is_in_the_balance(
     assert found.balances
 
 
-async def test_a_file_that_changed_after_it_was_applied_is_an_error(database: str) -> None:
+async def test_a_changed_applied_file_is_an_error(database: str) -> None:
     async with await psycopg.AsyncConnection.connect(database) as connection:
         await connection.execute("UPDATE schema_migration SET checksum = 'another' WHERE name LIKE '0003%'")
     with pytest.raises(MigrationError, match=r"0003_create_observation\.sql has changed"):
@@ -61,14 +61,14 @@ async def test_a_database_from_a_newer_program_is_an_error(database: str) -> Non
         await migrate(database)
 
 
-async def test_a_gap_in_what_was_applied_is_an_error(database: str) -> None:
+async def test_a_gap_in_the_applied_migrations_is_an_error(database: str) -> None:
     async with await psycopg.AsyncConnection.connect(database) as connection:
         await connection.execute("DELETE FROM schema_migration WHERE name LIKE '0003%'")
     with pytest.raises(MigrationError, match="only go forward"):
         await migrate(database)
 
 
-async def test_an_unreachable_database_is_told_without_its_password(free_port: int) -> None:
+async def test_an_unreachable_database_is_reported_without_its_password(free_port: int) -> None:
     with pytest.raises(ServiceError, match=f"q at 127.0.0.1:{free_port} cannot be reached") as raised:
         await migrate(f"postgresql://user:secret@127.0.0.1:{free_port}/q")
     assert "secret" not in str(raised.value)

@@ -1,4 +1,4 @@
-"""Editions: Apache does without, and Community gets columnstores; the same history either way.
+"""The Community edition gets columnstores, the Apache edition does not; history is the same with both.
 
 The Community edition is TimescaleDB in WebAssembly (tests/pglite): one connection, and no COPY.
 """
@@ -65,7 +65,7 @@ async def run(connection: Connection, statement: str, *parameters: object) -> No
         await connection.execute(statement, parameters)
 
 
-async def test_the_apache_edition_is_found_out_and_left_alone(database: str) -> None:
+async def test_the_apache_edition_is_detected_and_not_changed(database: str) -> None:
     async with await connect(database, role="test") as connection:
         assert await read_edition(connection) == "apache"
         assert await add_edition_features(connection) == []
@@ -96,7 +96,7 @@ async def test_the_community_edition_gets_columnstores_with_policies_once(connec
     assert len(await rows(connection, policies)) == len(COLUMNSTORE_QUERIES)
 
 
-async def test_what_is_kept_by_column_can_be_asked_corrected_and_removed(connection: Connection) -> None:
+async def test_columnar_chunks_can_be_read_corrected_and_removed(connection: Connection) -> None:
     await run(
         connection,
         "INSERT INTO observation SELECT time, time, extract(minute FROM time), id, 0 "

@@ -1,4 +1,4 @@
-"""A database of the first release with history becomes one of today, and keeps all that it held."""
+"""A database of the first release is upgraded to the present schema and keeps all rows."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ async def first_release(postgres: EmbeddedPostgres) -> str:
     return database
 
 
-async def test_a_database_of_the_first_release_keeps_all_it_holds(first_release: str, tmp_path: Path) -> None:
+async def test_a_database_of_the_first_release_keeps_all_rows(first_release: str, tmp_path: Path) -> None:
     async with await psycopg.AsyncConnection.connect(first_release) as connection:
         columns: dict[str, list[str]] = dict(await (await connection.execute(COLUMNS)).fetchall())
         before = await rows_of(connection, columns)
@@ -112,7 +112,7 @@ async def test_a_database_of_the_first_release_keeps_all_it_holds(first_release:
         assert await read_positions(connection, "log") == {("observations", 0): HOURS}
 
 
-async def test_history_of_the_first_release_goes_on(first_release: str) -> None:
+async def test_history_of_the_first_release_continues(first_release: str) -> None:
     await migrate(first_release)
     known = Observation(1, START, START + 1_000_000, 0.0)
     new = Observation(1, START + HOURS * HOUR, START + HOURS * HOUR, 8.0)

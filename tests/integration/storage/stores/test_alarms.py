@@ -1,4 +1,4 @@
-"""Alarms, incidents and messages to people in the database: once each, the newest of each, how long."""
+"""Events of alarms, incidents and notifications: stored once, the newest of each, and removed."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ async def write(
     await connection.commit()
 
 
-async def test_what_is_told_of_alarms_ends_in_its_tables_and_once(kafka: str, database: str) -> None:
+async def test_events_of_alarms_are_stored_once_in_their_tables(kafka: str, database: str) -> None:
     opened, closed = incident_event(RAISED), incident_event(OVER, revision=2)
     shelved = alarm_event("silent", sensor="level-1", shelved_until=NOON + HOUR, operands=())
     records = [
@@ -109,7 +109,7 @@ async def test_what_is_told_of_alarms_ends_in_its_tables_and_once(kafka: str, da
     assert await fetch_rows(database, "SELECT topic FROM quarantine") == [("log:alarms/3",)]
 
 
-async def test_any_order_of_writing_ends_in_the_same_rows(connection: Connection) -> None:
+async def test_any_order_of_writing_yields_the_same_rows(connection: Connection) -> None:
     events = [RAISED, KNOWN, OVER]
     for seed in range(6):
         random.Random(seed).shuffle(events)
@@ -118,7 +118,7 @@ async def test_any_order_of_writing_ends_in_the_same_rows(connection: Connection
         assert await read_newest_alarms(connection) == [OVER]
 
 
-async def test_the_last_incident_of_each_cause_and_area_is_known_and_every_open_one(
+async def test_open_incidents_and_the_last_of_each_cause_and_area_are_read(
     connection: Connection,
 ) -> None:
     told = [incident_event(OVER, number=number) for number in (1, 2, 9, 10)]
@@ -129,7 +129,7 @@ async def test_the_last_incident_of_each_cause_and_area_is_known_and_every_open_
     assert found == {"high-water~city~10", "high-water~city~3", "high-water~city.east~4"}
 
 
-async def test_incidents_come_in_pages_and_by_what_they_are(connection: Connection) -> None:
+async def test_incidents_are_read_in_pages_and_filtered(connection: Connection) -> None:
     told = [
         incident_event(replace(RAISED, raised_time=NOON + n * MINUTE), number=n, open=n % 2 == 0)
         for n in range(1, 6)
@@ -149,7 +149,7 @@ async def test_incidents_come_in_pages_and_by_what_they_are(connection: Connecti
     assert await find_incident(connection, "none") is None
 
 
-async def test_messages_come_by_incident_contact_and_outcome(connection: Connection) -> None:
+async def test_notifications_are_filtered_by_incident_contact_and_outcome(connection: Connection) -> None:
     told = [
         notification_event(n, outcome="failed" if n == 2 else "sent", contact=f"officer-{n % 2}")
         for n in range(1, 5)
@@ -166,7 +166,7 @@ async def test_messages_come_by_incident_contact_and_outcome(connection: Connect
     assert await read_stored_notifications(connection, before=place, limit=1) == [told[1]]
 
 
-async def test_transitions_leave_out_what_was_told_to_nobody(connection: Connection) -> None:
+async def test_transitions_exclude_alarms_that_were_not_notified(connection: Connection) -> None:
     aside = alarm_event("aside", state="shelved")
     await write(connection, [RAISED, KNOWN, replace(OVER, kind="commented"), aside])
     found = await read_alarm_transitions(connection, NOON, NOON + HOUR)
@@ -177,7 +177,7 @@ async def test_transitions_leave_out_what_was_told_to_nobody(connection: Connect
     assert await read_alarm_transitions(connection, NOON + HOUR, NOON + 2 * HOUR) == []
 
 
-async def test_what_is_old_goes_and_what_goes_on_from_it_stays(connection: Connection) -> None:
+async def test_old_events_are_removed_and_the_newest_stay(connection: Connection) -> None:
     later = replace(OVER, revision=9, told_time=NOON + 40 * DAY)
     told = [
         incident_event(OVER, number=1),
@@ -253,7 +253,7 @@ async def fill(connection: Connection) -> None:
         ),
     ],
 )
-async def test_questions_about_alarms_are_read_in_the_order_of_their_index(
+async def test_alarm_queries_read_in_the_order_of_their_index(
     connection: Connection, name: str, parameters: dict[str, object], index: str
 ) -> None:
     await fill(connection)

@@ -1,4 +1,4 @@
-"""The list of quarantined messages: newest first, page by page, narrowed by feed and reason."""
+"""Quarantined messages are listed newest first, in pages, filtered by feed and reason."""
 
 from __future__ import annotations
 
@@ -67,13 +67,13 @@ async def test_pages_are_newest_first_without_loss_or_repetition(connection: Con
     )
 
 
-async def test_feed_and_reason_narrow_the_list(connection: Connection) -> None:
+async def test_feed_and_reason_filter_the_list(connection: Connection) -> None:
     assert [one.id for one in await all_pages(connection, feed="")] == ["id11", "id08", "id05", "id02"]
     both = await all_pages(connection, feed="dsmr", reason="malformed")
     assert [one.id for one in both] == ["id10", "id04"]
 
 
-async def test_what_a_replay_resolved_can_be_left_out(connection: Connection) -> None:
+async def test_resolved_messages_can_be_excluded(connection: Connection) -> None:
     resolve = "UPDATE quarantine SET resolved_at = received_time WHERE device = 'd3' AND feed = ''"
     await connection.execute(resolve)
     (row,) = await all_pages(connection, resolved=True)
@@ -82,6 +82,6 @@ async def test_what_a_replay_resolved_can_be_left_out(connection: Connection) ->
     assert [one.id for one in await all_pages(connection, device="d3", resolved=False)] == ["id07", "id03"]
 
 
-async def test_a_limit_beyond_reason_is_cut(connection: Connection) -> None:
+async def test_a_too_large_limit_is_reduced(connection: Connection) -> None:
     assert len(await read_quarantined(connection, before=None, limit=10**9)) == 12
     assert await read_quarantined(connection, before=None, limit=0) == []

@@ -29,7 +29,7 @@ async def test_a_key_is_found_by_its_hash_until_it_is_revoked(database: str) -> 
         assert await find_token_role(connection, token_digest(key)) is None
 
 
-async def test_the_key_itself_is_nowhere_in_the_database(database: str) -> None:
+async def test_the_key_itself_is_not_in_the_database(database: str) -> None:
     async with await connect(database, role="test") as connection:
         key = await create_token(connection, "dashboard", "viewer")
         cursor = await connection.execute("SELECT api_token::text, token_sha256 FROM api_token")
@@ -39,7 +39,7 @@ async def test_the_key_itself_is_nowhere_in_the_database(database: str) -> None:
     assert stored == token_digest(key)
 
 
-async def test_a_name_has_one_live_key_and_is_free_again_after(database: str) -> None:
+async def test_a_name_has_one_valid_key_and_is_free_after_revocation(database: str) -> None:
     async with await connect(database, role="test") as connection:
         first = await create_token(connection, "dashboard", "viewer")
         with pytest.raises(TokenError, match="livetwin token revoke 'dashboard'"):
@@ -54,7 +54,7 @@ async def test_a_name_has_one_live_key_and_is_free_again_after(database: str) ->
     ]
 
 
-async def test_a_name_without_a_live_key_cannot_be_revoked(database: str) -> None:
+async def test_a_name_without_a_valid_key_cannot_be_revoked(database: str) -> None:
     async with await connect(database, role="test") as connection:
         with pytest.raises(TokenError, match="no live key named 'nobody'"):
             await revoke_token(connection, "nobody")
@@ -71,7 +71,7 @@ async def test_a_name_without_a_live_key_cannot_be_revoked(database: str) -> Non
         ("guest", "root"),
     ],
 )
-async def test_an_unfit_name_or_role_is_refused(database: str, name: str, role: Any) -> None:
+async def test_an_invalid_name_or_role_is_refused(database: str, name: str, role: Any) -> None:
     async with await connect(database, role="test") as connection:
         with pytest.raises(TokenError, match="expected"):
             await create_token(connection, name, role)
