@@ -33,7 +33,7 @@ async def connection(database: str) -> AsyncIterator[Connection]:
 
 
 async def fill_observations(connection: Connection) -> None:
-    # Enough in each day that reading an index is cheaper than reading the chunk.
+    # So many in each day that reading the index is cheaper than reading the chunk.
     await store_observations(
         connection,
         (
@@ -62,7 +62,7 @@ async def fill_quarantine(connection: Connection) -> None:
 async def plan_of(
     connection: Connection, name: str, parameters: dict[str, object], **parts: str
 ) -> list[dict[str, Any]]:
-    """Return the nodes of a plan, all levels in one list."""
+    """Return the nodes of a query plan, of all levels in one list."""
     cursor = await connection.execute(b"EXPLAIN (FORMAT JSON) " + query(name, **parts), parameters)
     row = await cursor.fetchone()
     assert row is not None
@@ -84,7 +84,7 @@ def indexes(nodes: list[dict[str, Any]]) -> set[str]:
 
 
 def span(start: Instant, end: Instant) -> dict[str, object]:
-    """Return what every question about the observations of a range has: here of one datastream."""
+    """Return the parameters that all queries of observations share, for one datastream."""
     begin, stop = to_datetime(start), to_datetime(end)
     return {
         "datastreams": [3],

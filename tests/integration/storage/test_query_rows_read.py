@@ -1,4 +1,4 @@
-"""The rows that a query reads are in proportion to its answer; a busy machine does not change their number."""
+"""The rows that a query reads are in proportion to its answer, on an idle or a busy machine."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ SCHEMA = (
 
 @pytest_asyncio.fixture
 async def connection(database: str) -> AsyncIterator[Connection]:
-    """A database with weeks of a small city in it."""
+    """Return a connection to a database with weeks of history of a small city."""
     asked = {
         "begin": to_datetime(BEGIN),
         "end": to_datetime(BEGIN + DAYS * DAY - 1),
@@ -65,7 +65,7 @@ async def connection(database: str) -> AsyncIterator[Connection]:
 
 
 class Read(NamedTuple):
-    """What a statement read."""
+    """The rows and indexes that a statement read."""
 
     answer: int  #: rows
     rows: int  #: that were read from tables and indexes, those that a filter threw away too
@@ -86,9 +86,9 @@ async def read(connection: Connection, name: str, parameters: dict[str, Any], **
         node = waiting.pop()
         waiting += node.get("Plans", [])
         if node["Actual Loops"] and "Index Name" in node:
-            # The index of a chunk is named for the chunk and the index of the hypertable.
+            # The name of a chunk's index consists of the names of the chunk and of the hypertable's index.
             indexes.add(node["Index Name"].rpartition("_chunk_")[2])
-        # A scan of a whole hypertable only passes on what its chunks gave.
+        # A scan of a hypertable only forwards the rows of its chunks.
         if node["Actual Loops"] and "Relation Name" in node and node["Node Type"] != "Custom Scan":
             scans.append(node)
     dropped = ("Rows Removed by Filter", "Rows Removed by Index Recheck")
@@ -106,7 +106,7 @@ async def read(connection: Connection, name: str, parameters: dict[str, Any], **
 
 
 def span(start: Instant, end: Instant, *datastreams: int) -> dict[str, Any]:
-    """Return the parameters that all questions about observations share."""
+    """Return the parameters that all queries of observations share."""
     count = len(datastreams)
     return {
         "datastreams": list(datastreams),
@@ -153,7 +153,7 @@ async def test_buckets_read_the_observations_of_their_range(connection: Connecti
 async def test_a_page_reads_little_more_than_a_page(connection: Connection, rows: str) -> None:
     start = BEGIN + 2 * DAY
     place = {"after_time": to_datetime(start), "after_datastream": -1, "limit": 100}
-    # Of the versions as they were known all are looked at: two days here.
+    # All versions known at the time are read: two days here.
     days = 15 if rows == "history/page_now" else 2
     asked = {**span(start, start + days * DAY, 7), **place}
     if rows == "history/page_now":
@@ -181,7 +181,7 @@ async def test_published_values_are_read_by_their_series(connection: Connection)
 async def test_only_the_newest_of_each_datastream_are_read(connection: Connection) -> None:
     found = await read(connection, "stores/state/list_newest_observations", {"limit": 3})
     assert found.answer == 3 * DATASTREAMS
-    # The datastreams themselves are a table of one page.
+    # The table of datastreams is a single page.
     assert found.rows <= found.answer + DATASTREAMS, found.plan
     assert found.indexes == {"observation_key"}, found.plan
 

@@ -67,7 +67,7 @@ def derived(
 
 
 def test_of_updates_the_newest_revision_and_state_are_kept() -> None:
-    # A state that is judged again has the times that it had.
+    # A state that is assessed again keeps its times.
     before, after = Observation(7, 20, 21, 2.0, 16), Observation(7, 20, 21, 2.0, 0)
     batch = batch_of(
         topics.UPDATES, updates(update(3, after)), updates(update(1, before), update(4, None, "no2"))

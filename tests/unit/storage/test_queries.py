@@ -27,7 +27,7 @@ def test_every_name_in_use_is_a_file() -> None:
 
 
 def test_every_file_is_in_use() -> None:
-    # Some are named where they are chosen, and read elsewhere.
+    # Some names are chosen in one place and read in another.
     quoted = {name for text in SOURCES for name in re.findall(r"\"([\w/]+)\"", text)}
     assert NAMES - quoted == set()
 

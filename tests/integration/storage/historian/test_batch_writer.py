@@ -55,7 +55,7 @@ def told(*updates: Update) -> LogBatch:
 
 
 def winners(observations: list[Observation]) -> list[Observation]:
-    """Return what the law keeps: of each key the greatest by (received time, value, flags)."""
+    """Return what the conflict rule keeps: for each key the greatest (received time, value, flags)."""
     kept: dict[tuple[int, ...], Observation] = {}
     for one in observations:
         kept[one[:2]] = max(kept.get(one[:2], one), one)
@@ -63,7 +63,7 @@ def winners(observations: list[Observation]) -> list[Observation]:
 
 
 def known_at(observations: list[Observation], time: int) -> dict[int, tuple[float, int]]:
-    """Return what the law would have kept of what was received up to a time."""
+    """Return what the conflict rule keeps of the observations received up to a time."""
     received = winners([one for one in observations if one.received_time <= time])
     return {one.phenomenon_time: (one.value, one.flags) for one in received}
 
@@ -83,7 +83,7 @@ WHERE superseded_time > received_time
 
 
 def stored_at(versions: list[tuple[Any, ...]], time: int) -> dict[int, tuple[float, int]]:
-    """Return what a question about a time finds: of the versions that held then, that received last."""
+    """Return what a query of an earlier time finds: of the versions in force then, the last received."""
     held = [one for one in versions if one[2] <= time and (one[5] is None or time < one[5])]
     return {one[1]: one[3:5] for one in sorted(held, key=lambda one: one[2])}
 
@@ -95,9 +95,9 @@ def stored_at(versions: list[tuple[Any, ...]], time: int) -> dict[int, tuple[flo
 async def test_tables_do_not_depend_on_order_nor_the_ledger_on_batches(
     database: str, batches: list[list[Observation]], data: st.DataObject
 ) -> None:
-    """One datastream gets the observations in batches, one alone, and one in another order.
+    """Three datastreams get the same observations: in batches, all at once, and in another order.
 
-    Two writers of a partition each take turns: neither knows what the other has stored.
+    Two writers alternate; neither knows what the other has stored.
     """
     everything = [one for batch in batches for one in batch]
     shuffled = data.draw(st.permutations(everything))
@@ -154,7 +154,7 @@ async def test_outcomes_of_observations_are_counted(database: str) -> None:
 
 async def test_an_older_revision_changes_nothing(database: str) -> None:
     archive = BatchWriter(database, HistorianMetrics())
-    # The judgement of a state changes without its times, and may find less than before.
+    # The flags of a state change without its times, and may be fewer than before.
     states = {flags: Observation(1, START, START, 4.0, flags) for flags in (0, 16, 32)}
     try:
         for revision, value, flags in ((5, 1.0, 16), (4, 2.0, 32), (5, 3.0, 32), (6, 0.5, 0)):

@@ -42,7 +42,7 @@ TABLES = ("observation", "property_state", "datastream_state", "quarantine")
 
 @pytest_asyncio.fixture
 async def broker(service_folder: Path) -> AsyncIterator[EmbeddedKafka]:
-    """A log that the test may restart."""
+    """Return a log that the test may restart."""
     broker = EmbeddedKafka(service_folder)
     await broker.start()
     yield broker
@@ -64,7 +64,7 @@ def update(entity: str, revision: int, observation: Observation) -> Update:
 
 
 def updates_of(observations: list[Observation]) -> list[bytes]:
-    """One update an observation; each datastream is an entity of its own."""
+    """Return one update for each observation; each datastream is an entity."""
     revisions: dict[int, int] = {}
     records = []
     for one in observations:
@@ -125,8 +125,8 @@ async def test_crashes_at_any_moment_neither_lose_nor_duplicate_rows(
     observations = make_observations(8_000)
     await write_records(kafka, topics.OBSERVATIONS, observation_records(observations, 5))
     await write_records(kafka, topics.UPDATES, updates_of(observations[:300]))
-    # Small batches and pauses, so that a crash falls between transactions and inside of them.
-    # States that are held are written when nothing comes any more, and are read again after a crash.
+    # Small batches and pauses, so that crashes occur between and within transactions.
+    # Held states are written when no record arrives any more, and are read again after a crash.
     options = historian_settings(
         kafka, database, historian_rows_max=50, historian_pause_ms=40, historian_hold_ms=hold_ms
     )
@@ -138,7 +138,7 @@ async def test_crashes_at_any_moment_neither_lose_nor_duplicate_rows(
     for _ in range(4):
         async with running_historian(options, held_rows_min=1) as task:
             await until_true(has_progressed)
-            # Not a wait for something: the moment of the crash is the input.
+            # This does not wait for a condition: the moment of the crash is the input.
             await asyncio.wait([task], timeout=dice.uniform(0, 0.08))
             assert not task.done()
         stored = len(await stored_observations(database))
@@ -250,7 +250,7 @@ async def test_a_new_log_is_read_from_its_beginning(broker: EmbeddedKafka, datab
         await until_stored(broker.bootstrap, database)
         await broker.stop()
         await broker.start()
-        # Fewer records than before: a consumer that kept its offsets would wait for ever.
+        # Fewer records than before: a consumer with its old offsets would wait forever.
         await topics.create_topics(broker.bootstrap, topics.partition_counts(4))
         await write_records(broker.bootstrap, topics.OBSERVATIONS, observation_records(observations[100:]))
         await until_stored(broker.bootstrap, database)

@@ -137,7 +137,7 @@ async def test_removing_rows_without_counting_them_does_not_balance(
 
 @asynccontextmanager
 async def deaf_to_a_commit(database: str) -> AsyncIterator[tuple[str, list[bytes]]]:
-    """A way to the database that breaks once, after a commit was done and before its answer arrives."""
+    """A connection that breaks once, after a commit and before its confirmation arrives."""
     place = conninfo_to_dict(database)
     broken: list[bytes] = []
 
@@ -155,7 +155,7 @@ async def deaf_to_a_commit(database: str) -> AsyncIterator[tuple[str, list[bytes
         committing = asyncio.Event()
         answers = asyncio.create_task(back())
         while data := await client.read(65_536):
-            # A batch ends with its positions. The commits before it made the staging tables.
+            # A batch moves its positions. Earlier commits created the staging tables.
             if b"log_position" in data:
                 batch_is_written.set()
             if b"COMMIT" in data and batch_is_written.is_set():
@@ -189,7 +189,7 @@ async def test_a_crash_of_the_historian_changes_no_count(kafka: str, database: s
     await write_records(
         kafka, topics.QUARANTINE, [QUARANTINE.encode(quarantined_message(6_000 + n)) for n in range(20)]
     )
-    # Small batches and pauses, so that a crash falls between transactions and inside of them.
+    # Small batches and pauses, so that crashes occur between and within transactions.
     options = historian_settings(kafka, database, historian_rows_max=50, historian_pause_ms=40)
     stored = 0
 

@@ -24,7 +24,7 @@ from twin.instant import HOUR, MINUTE, from_datetime
 TABLES = {MINUTE: "aggregate_minute", 10 * MINUTE: "aggregate_ten_minutes", HOUR: "aggregate_hour"}
 
 
-# Seed 11 has replays after crashes that tell of much earlier observations.
+# Seed 11 has replays after crashes that repeat much earlier observations.
 @pytest.mark.parametrize("seed", [0, 11])
 async def test_the_same_log_yields_the_same_tables_and_repairs(database: str, seed: int) -> None:
     scenario = Scenario(seed=seed, new_model=False, log_loss=False)
@@ -59,7 +59,7 @@ async def test_the_same_log_yields_the_same_tables_and_repairs(database: str, se
 
 
 async def store(database: str, log: SimulatedLog, archive: BatchWriter, modelled: ModelDatabase) -> None:
-    """Store the log in both, each partition in transactions of its own."""
+    """Store the log in both databases, each partition in its own transactions."""
     for topic, partition in log.partitions():
         if topic not in STORED_TOPICS:
             continue
@@ -69,12 +69,12 @@ async def store(database: str, log: SimulatedLog, archive: BatchWriter, modelled
                 batch.add(LogRecord(topic, partition, offset, 0, log.read(topic, partition, offset)))
             await archive.store(batch)
             modelled.store_records(log, topic, partition, 7)
-            # A replay tells of earlier observations again: what the stored windows reach does not go back.
+            # A replay repeats earlier observations: the position that stored windows reach does not go back.
             assert await reached(database) == modelled.derived_to
 
 
 async def reached(database: str) -> dict[tuple[str, int], int]:
-    """Return how far in `observations` the stored windows reach, by log and partition."""
+    """Return the position in `observations` that stored windows reach, by log and partition."""
     async with await connect(database, role="test") as connection:
         rows = await connection.execute(
             "SELECT log_id, partition, next_offset - 1 FROM log_position WHERE topic = %s",
@@ -84,7 +84,7 @@ async def reached(database: str) -> dict[tuple[str, int], int]:
 
 
 async def same_tables(database: str, modelled: ModelDatabase) -> None:
-    """Compare every table that the model has."""
+    """Compare every table of the in-memory database."""
     assert await stored_observations(database) == sorted(modelled.observations.values())
     for size, table in TABLES.items():
         rows = await fetch_rows(

@@ -36,7 +36,7 @@ async def test_the_newest_of_each_datastream_is_looked_up_once(connection: Conne
     last = START + 3 * DAY
     keys = (1, START - 1), (1, last), (1, last + 1), (2, START), (2, START + 1), (5_000, START)
     assert await newer(times, connection, *keys) == [False, False, True, False, True, True]
-    # Stored by somebody else: it is not seen until everything is forgotten.
+    # Stored by another process: unknown here until a reset.
     await store_observations(connection, [Observation(2, START + DAY, START, 1.0)])
     assert await newer(times, connection, (2, START + 1)) == [True]
     times.reset()

@@ -130,7 +130,7 @@ async def test_an_answer_resolves_the_message_or_gives_the_reason(
         ("id2", "malformed", "torn", "dsmr", 1, 0, False, None),
     ]
     assert await fetch_rows(database, f"SELECT {columns} FROM quarantine ORDER BY id") == rows
-    # An answer that comes twice, or to what nobody asked, changes nothing.
+    # A repeated answer, or one without a request, changes nothing.
     await store(database, good, bad)
     assert await fetch_rows(database, f"SELECT {columns} FROM quarantine ORDER BY id") == rows
     assert await request_replays(connection, ids=["id1", "id2"]) == 1
@@ -157,7 +157,7 @@ async def test_a_sent_request_is_sent_again_only_when_repeated_or_unanswered(
 async def test_the_historian_sends_requests_to_ingest_and_stores_the_answers(
     kafka: str, database: str, connection: Connection
 ) -> None:
-    """Ingest is played by the test; its replay tests are its own."""
+    """The test replaces ingest, whose replay has tests of its own."""
     await write_records(kafka, topics.QUARANTINE, [QUARANTINE.encode(at(n, 10 - n)) for n in range(3)])
     async with running_historian(historian_settings(kafka, database)):
         await until_stored(kafka, database)

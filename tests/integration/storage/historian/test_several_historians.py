@@ -62,7 +62,7 @@ async def test_of_two_historians_with_the_same_records_one_stores_them(database:
             await first.store(observed(3))
         for one in archives:
             await one.read_positions("log")
-        # Of two that do it at one time the later one may find that all of it is there.
+        # Of two simultaneous writers, the later one may find everything stored.
         done = await asyncio.gather(*(one.store(observed(6)) for one in archives), return_exceptions=True)
         assert set(map(type, done)) <= {type(None), PositionConflictError}
     finally:
@@ -111,7 +111,7 @@ async def test_each_historian_of_a_city_has_its_own_assignment(database: str) ->
 
 
 async def test_an_idle_session_loses_its_assignment(database: str) -> None:
-    """It hangs, or its host has vanished: its session stays, until the database ends it."""
+    """A historian hangs, or its host is lost: its session stays until the database ends it."""
     async with await connect(database, role="test") as silent:
         async with silent.transaction():
             await silent.execute(query("historian/register_historian"), ("1s", "alkmaar"))
@@ -129,7 +129,7 @@ async def test_an_idle_session_loses_its_assignment(database: str) -> None:
 
 
 async def swap(server: PostgresServer, one: str, other: str) -> None:
-    """Give each of two databases the other's name, while whoever uses them is thrown out and kept out."""
+    """Swap the names of two databases, while their users are disconnected and locked out."""
     first, second = (conninfo_to_dict(dsn)["dbname"] for dsn in (one, other))
     names = [str(first), str(second)]
     async with await server.connect_as_administrator() as connection:
@@ -172,14 +172,14 @@ async def test_storing_continues_from_the_positions_of_a_lagging_standby(
 async def test_starting_and_ending_historians_neither_lose_nor_duplicate_rows(
     kafka: str, database: str
 ) -> None:
-    """One, two, three, two others, one; each goes as a crash would. More than partitions does no harm."""
+    """One, two, three, two others, one historian; each ends as in a crash. Too many are harmless."""
     observations = make_observations(COUNT)
     records = [record_with_headers(observations[n : n + RECORD], "run", n) for n in range(0, COUNT, RECORD)]
     await write_records(kafka, topics.OBSERVATIONS, records)
     await write_records(
         kafka, topics.QUARANTINE, [QUARANTINE.encode(quarantined_message(COUNT + n)) for n in range(20)]
     )
-    # Small batches and pauses, so that historians come and go between transactions and inside of them.
+    # Small batches and pauses, so that historians start and end between and within transactions.
     options = historian_settings(kafka, database, historian_rows_max=50, historian_pause_ms=30)
     stored = 0
 

@@ -135,7 +135,7 @@ SEVERAL = [
 
 
 def crowded() -> CityModel:
-    """Return the town with a second gauge on the canal, calibrated on the way, and with air in an area."""
+    """Return the town with a second gauge on the canal, calibrated in between, and with air in an area."""
     model = alarm_city(SEVERAL)
     sensors, datastreams = dict(model.sensors), dict(model.datastreams)
     for id, entity, property in ((3, "canal", "water_level"), (4, "canal", "pm2_5"), (5, "polder", "pm2_5")):
@@ -152,7 +152,7 @@ def crowded() -> CityModel:
 
 
 def measured(model: CityModel) -> Iterator[list[Observation]]:
-    """Yield what sensors that wander tell each minute: some late, some bad, one silent for a while."""
+    """Yield observations of drifting sensors each minute: some late, some bad, one absent for a while."""
     dice = random.Random(7)
     rest = {id: REST[id] for id in model.datastreams}
     levels = rest.copy()
@@ -173,7 +173,7 @@ def measured(model: CityModel) -> Iterator[list[Observation]]:
 
 
 def lived(model: CityModel) -> StagePipeline:
-    """Return the live run: every minute comes, and where it matters the clock ticks without a pause."""
+    """Return the live run: every minute in order, with clock ticks without a pause where it matters."""
     run = StagePipeline(model)
     for minute, found in enumerate(measured(model)):
         now = START + minute * MINUTE + 5 * SECOND
@@ -185,7 +185,7 @@ def lived(model: CityModel) -> StagePipeline:
 
 
 async def stored(run: StagePipeline, database: str) -> None:
-    """Store all that a run has told."""
+    """Store everything that a run has emitted."""
     batch = LogBatch("log-1")
     for topic in (topics.OBSERVATIONS, topics.UPDATES, topics.AGGREGATES, topics.ALARMS):
         for number in range(run.partitions):
@@ -203,7 +203,7 @@ def told(firings: list[Firing]) -> list[tuple[str, Instant, Instant | None, str]
 
 
 async def found_is_told(model: CityModel, database: str) -> None:
-    """Fail unless a back-test of every rule finds what the live run told."""
+    """Fail unless a back-test of every rule finds the alarms of the live run."""
     run = lived(model)
     await stored(run, database)
     rules = list(model.rules.values())
@@ -253,7 +253,7 @@ async def test_baselines_are_learned_from_the_weeks_before(database: str) -> Non
         assert told(list(findings.firings)) == [
             ("odd~canal", START + 20 * MINUTE, START + 30 * MINUTE, "minor")
         ]
-        # Of a time before which too few weeks are known, nothing is odd.
+        # With too few weeks before, nothing is unusual.
         await connection.execute(
             "DELETE FROM aggregate_hour WHERE start < %s", (to_datetime(START - 15 * DAY),)
         )

@@ -36,12 +36,12 @@ CANAL = OperandSeries("canal", "water_level", "instant", "value")
 
 
 def mean_of(hour: Instant) -> float:
-    """Return a mean that tells the week and the hour."""
+    """Return a mean that identifies the week and the hour."""
     return (hour - START) // (7 * DAY) + (hour % DAY // HOUR) / 100
 
 
 async def stored(database: str) -> None:
-    """Store the hours of both gauges in the weeks before."""
+    """Store the hours of both gauges in the preceding weeks."""
     aggregates = tuple(
         Aggregate(
             id,
@@ -73,7 +73,7 @@ async def stored(database: str) -> None:
 
 async def test_baselines_cover_the_last_six_weeks(database: str) -> None:
     await stored(database)
-    # A device whose clock is a year ahead does not say how far time has come.
+    # The clock of a device may be a year ahead.
     newest = [
         Observation(1, START - MINUTE, START - MINUTE, -0.5, 0),
         Observation(2, START + 365 * DAY, START - MINUTE, -0.5, 0),
@@ -85,7 +85,7 @@ async def test_baselines_cover_the_last_six_weeks(database: str) -> None:
         assert expected is not None
         assert expected.value == pytest.approx(-3.5 + 0.13)  # of weeks -6 to -1
         assert found[CANAL].learned_hour == START // HOUR - 1
-        # What is learned from the log goes on behind that.
+        # Learning from the log continues after these weeks.
         found[CANAL].add(START - MINUTE, 99.0, "Europe/Amsterdam")
         assert found[CANAL].count == 0
         assert await read_baselines(connection, alarm_city([high_water_rule()]), newest) == {}

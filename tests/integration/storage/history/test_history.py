@@ -179,7 +179,7 @@ async def test_empty_buckets_are_listed_on_request(connection: Connection) -> No
 async def test_coverage_is_the_share_of_expected_observations(connection: Connection) -> None:
     await apply_plan(connection, canal_plan())
     model = await load_model(connection, "alkmaar")
-    # Every 10 minutes are expected; the datastream was known from the start.
+    # An observation is expected every 10 minutes; the datastream existed from the start.
     water = next(one.id for one in model.datastreams.values() if one.property == "water_level")
     async with connection.transaction():
         await connection.execute("UPDATE datastream SET created_at = '2026-01-01Z'")
@@ -188,7 +188,7 @@ async def test_coverage_is_the_share_of_expected_observations(connection: Connec
     await store_observations(connection, each(MINUTE, AUTUMN + 3 * HOUR, AUTUMN + 4 * HOUR, water))
     hours = await ask(connection, "PT1H", AUTUMN, AUTUMN + 4 * HOUR, "mean", ids=[water], fill="null")
     assert [one.coverage for one in hours] == [1.0, 0.5, 0.0, 1.0]
-    # Only the asked part of a bucket counts.
+    # Only the requested part of a bucket counts.
     (part,) = await ask(connection, "PT1H", AUTUMN, AUTUMN + 30 * MINUTE, "count", ids=[water])
     assert (part.count, part.coverage) == (3, 1.0)
 

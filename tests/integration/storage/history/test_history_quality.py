@@ -55,7 +55,7 @@ SPIKE, STUCK = int(QualityFlag.SPIKE), int(QualityFlag.STUCK)
 
 
 async def water(connection: Connection) -> int:
-    """Apply the little city, whose water level is known from the start of 2026; return its datastream."""
+    """Apply the canal city, whose water level exists from the start of 2026; return its datastream."""
     await apply_plan(connection, canal_plan())
     model = await load_model(connection, "alkmaar")
     async with connection.transaction():
@@ -196,7 +196,7 @@ async def test_a_retired_calibration_was_known_until_its_retirement(connection: 
         assert one.value == value
 
 
-# --- registers ---
+# --- counters ---
 
 
 async def test_the_sum_of_a_counter_is_its_increase_over_resets_and_wraps(connection: Connection) -> None:
@@ -227,7 +227,7 @@ async def test_the_sum_of_a_counter_is_its_increase_over_resets_and_wraps(connec
         combination="sum",
         observed_property=register,
     )
-    # 990 → 995 → wrap to 4 → 9; 12, then a spike that does not count, 13; then it starts again.
+    # 990 → 995 → wrap to 4 → 9; 12, then a spike that is ignored, 13; then a reset.
     assert [one.values["sum"] for one in found] == [5.0 + 9.0 + 5.0, 3.0 + 1.0, 1.0]
     assert [(one.values["first"], one.values["last"]) for one in found] == [
         (995.0, 9.0),

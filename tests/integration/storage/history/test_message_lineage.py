@@ -45,7 +45,7 @@ def received(second: int, datastream: int) -> Observation:
 async def test_the_message_of_an_observation_is_found_among_many(
     database: str, connection: Connection
 ) -> None:
-    # Several are received at one time; they differ in their datastreams.
+    # Several are received at the same time; they differ in their datastreams.
     records = [[received(10 * record + n // 2, n + 1) for n in range(20)] for record in range(3)]
     await store(database, *(record_with_headers(one, "run", 20 * n) for n, one in enumerate(records)))
     for number, record in enumerate(records):

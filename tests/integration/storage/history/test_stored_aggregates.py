@@ -55,7 +55,7 @@ async def test_removed_observations_are_answered_equally_from_aggregates(
     connection: Connection, interval: str
 ) -> None:
     ids = await store_history(connection, random.Random(3), LEVEL)
-    # From a whole aggregate on: within one nothing can be told apart any more.
+    # From the start of an aggregate: within one, observations cannot be separated any more.
     span = BEGIN - BEGIN % HOUR, BEGIN + DAYS * DAY
     exact = await history_buckets(connection, ids, interval, span, LEVEL)
     raw_from = BEGIN - BEGIN % HOUR + 9 * DAY

@@ -116,7 +116,7 @@ async def test_a_repaired_hour_equals_one_without_late_observations(
 
 async def test_a_late_observation_changes_later_assessments_too(connection: Connection) -> None:
     id = await water(connection)
-    # A step that looked like an outlier as long as the values before it were not there.
+    # A step that looked like an outlier while the values before it were missing.
     calm = [Observation(id, NOON + n * STEP, NOON + n * STEP, float(n % 2)) for n in range(40)]
     step = [one._replace(value=100.0 + one.value) for one in calm[30:]]
     await store_observations(connection, calm[:29] + step)
@@ -183,7 +183,7 @@ async def test_a_partly_removed_hour_keeps_its_aggregate(connection: Connection)
             (id, to_datetime(NOON + HOUR)),
         )
     await store_observations(connection, [Observation(id, NOON + MINUTE, NOON + DAY, 1.0)])
-    # An hour that nobody ever saw can be made all the same.
+    # An hour that the stream never received can be computed as well.
     await store_observations(connection, [Observation(id, NOON - DAY, NOON + DAY, 1.0)])
     for start in (NOON, NOON - DAY):
         async with connection.transaction():

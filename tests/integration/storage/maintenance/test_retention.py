@@ -46,7 +46,7 @@ async def connection(database: str) -> AsyncIterator[Connection]:
 
 
 async def city(connection: Connection, **kept: Retention) -> tuple[CityModel, dict[str, int]]:
-    """Apply the little city with other retentions, without rules; return it and its datastreams."""
+    """Apply the canal city with other retentions, without rules; return it and its datastreams."""
     await apply_plan(connection, canal_plan())
     model = await load_model(connection, "alkmaar")
     await connection.commit()
@@ -242,7 +242,7 @@ async def test_one_process_at_a_time_applies_retention(connection: Connection, d
         removed.append(await apply_retention(connection, model, SETTINGS, NOW))
         return removed[-1] is not None
 
-    # The server lets go of the lock once it has seen that the other is gone.
+    # The server releases the lock after it has noticed the lost connection.
     await until_true(alone)
     assert removed[-1] == RemovedRows()
 

@@ -54,7 +54,7 @@ async def rows(connection: Connection, statement: str) -> list[tuple[Any, ...]]:
 
 
 async def requests(connection: Connection) -> list[tuple[Any, ...]]:
-    """Return the requests to compute again that are open, and mark them done."""
+    """Return the open recompute requests, and mark them as finished."""
     found = await rows(
         connection,
         'SELECT sensor_id, property, start, "end" FROM recompute_request WHERE done_at IS NULL ORDER BY id',
@@ -151,7 +151,7 @@ async def test_a_correction_requests_the_recomputation_of_its_time_range(connect
     longer = replace(LEVEL, end=LEVEL.end + DAY)
     await apply_plan(connection, canal_plan(calibrations=(longer,), maintenance=(OPEN,)))
     assert await requests(connection) == [("s1", "water_level", start, to_datetime(longer.end))]
-    # The day that it no longer holds for has to be computed again, too.
+    # The day in which it no longer applies must be recomputed, too.
     await apply_plan(
         connection, canal_plan(calibrations=(LEVEL,), maintenance=(replace(OPEN, end=MARCH + DAY),))
     )
@@ -176,7 +176,7 @@ async def test_corrections_of_a_removed_sensor_stay_with_its_history(
         ("s1", None),
         ("s2", None),
     ]
-    # It is back, and the folder no longer has its maintenance.
+    # The sensor is back, and the folder no longer has its maintenance.
     await apply_plan(connection, canal_plan(maintenance=(CLEANED,)))
     assert [sensor for sensor, *_ in await requests(connection)] == ["s2"]
 

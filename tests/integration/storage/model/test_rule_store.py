@@ -40,7 +40,7 @@ async def apply_rules(connection: Connection, *rules: Rule) -> int:
 
 
 async def history(connection: Connection, id: str = "high-water") -> list[tuple[int, str, bool, int]]:
-    """Return version, origin, whether it is deleted and the on-delay of each version, oldest first."""
+    """Return version number, origin, deletion and on-delay of each version, oldest first."""
     found = await read_versions_of(connection, id, before=1_000_000, limit=100)
     return [(one.rule.version, one.origin, one.deleted, one.rule.on_delay) for one in reversed(found)]
 
@@ -114,7 +114,7 @@ async def test_a_folder_with_the_change_of_the_api_changes_nothing(database: str
         await apply_rules(connection, rule())
         await put_rule(connection, CITY, rule(on_delay=MINUTE), "desk")
         assert await apply_rules(connection, rule(on_delay=MINUTE)) == 2
-        # From now on the folder's word is the present one: when it takes it back, that is news.
+        # The folder now has this content: returning to the former one is a change.
         assert await apply_rules(connection, rule()) == 3
         assert (await read_active_rules(connection))["high-water"].on_delay == 0
 

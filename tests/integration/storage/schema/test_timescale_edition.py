@@ -29,7 +29,7 @@ BEGIN = parse_instant("2026-10-24T22:00:00Z")
 
 @pytest.fixture
 def community() -> Iterator[str]:
-    """The connection URI of an empty database of the Community edition."""
+    """Return the connection URI of an empty database of the Community edition."""
     assert (PGLITE / "node_modules").exists(), "run deploy/setup.sh --tests"
     server = subprocess.Popen(
         ["node", "server.mjs"], cwd=PGLITE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -47,10 +47,10 @@ def community() -> Iterator[str]:
 
 @pytest_asyncio.fixture
 async def connection(community: str) -> AsyncIterator[Connection]:
-    """A connection to a migrated database of the Community edition."""
+    """Return a connection to a migrated database of the Community edition."""
     assert await migrate(community) == [one.name for one in known_migrations()]
     async with await connect(community, role="test") as connection:
-        # All connections share one session, and so the names of statements that were prepared.
+        # All connections share one session, and therefore the names of prepared statements.
         connection.prepare_threshold = None
         yield connection
 
@@ -88,7 +88,7 @@ async def test_the_community_edition_gets_columnstores_with_policies_once(connec
         "WHERE hypertable = 'observation'::regclass"
     )
     assert await rows(connection, settings) == [("datastream_id", "phenomenon_time")]
-    # The migrations' run has added them; what is there stays, and what is not is added again.
+    # The migrations have added them; existing ones stay, and missing ones are added again.
     assert await add_edition_features(connection) == []
     await run(connection, "CALL remove_columnstore_policy('aggregate_hour')")
     await run(connection, "ALTER TABLE aggregate_hour SET (timescaledb.enable_columnstore = false)")
@@ -130,7 +130,7 @@ async def test_columnar_chunks_can_be_read_corrected_and_removed(connection: Con
     )
     assert after_bytes < before_bytes / 4, (before_bytes, after_bytes)
     assert await hourly() == before
-    # A correction that comes late, and retention row by row.
+    # A late correction, and retention row by row.
     await run(
         connection,
         "INSERT INTO observation VALUES (%s, %s, 500, 2, 0) ON CONFLICT (datastream_id, phenomenon_time) "

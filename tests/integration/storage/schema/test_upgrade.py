@@ -67,7 +67,7 @@ Rows = dict[str, list[Any]]
 
 
 async def rows_of(connection: Any, columns: dict[str, list[str]]) -> Rows:
-    """Return what is in some columns of tables, in a fixed order."""
+    """Return the values of some columns of tables, in a fixed order."""
     found: Rows = {}
     for table, names in columns.items():
         statement = sql.SQL("SELECT {} FROM {} AS one ORDER BY (one.{})::text, one::text").format(
@@ -79,7 +79,7 @@ async def rows_of(connection: Any, columns: dict[str, list[str]]) -> Rows:
 
 @pytest.fixture
 async def first_release(postgres: EmbeddedPostgres) -> str:
-    """A database as the first release left it, with history in every table."""
+    """Return a database of the first release, with history in every table."""
     name = f"first_release_{secrets.token_hex(4)}"
     await postgres.create_database(name)
     database = postgres.dsn(name)

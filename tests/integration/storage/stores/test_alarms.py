@@ -87,7 +87,7 @@ async def test_events_of_alarms_are_stored_once_in_their_tables(kafka: str, data
     await write_records(kafka, topics.NOTIFICATIONS, [NOTIFICATIONS.encode(one) for one in (sending, sent)])
     async with running_historian(historian_settings(kafka, database)):
         await until_stored(kafka, database)
-    # All of it once more, as a stage that was killed tells it; then nobody hears of the first commit.
+    # All events again, as a killed stage emits them; then with an unconfirmed first commit.
     await write_records(kafka, topics.ALARMS, [*records[:1], alarm_record(KNOWN, incidents=(opened,))])
     async with running_historian(historian_settings(kafka, database)):
         await until_stored(kafka, database)

@@ -21,7 +21,7 @@ REASONS = (QuarantineReason.MALFORMED, QuarantineReason.CHECKSUM)
 @pytest_asyncio.fixture
 async def connection(database: str) -> AsyncIterator[Connection]:
     messages = [
-        # Two messages share each time: the id then decides.
+        # Two messages have each time: their ids decide the order.
         QuarantinedMessage(
             LAYOUT_VERSION,
             f"id{n:02}",
