@@ -66,16 +66,17 @@ class BacktestResult:
 class Backtest:
     """One rule over history, chunk after chunk."""
 
-    def __init__(self, rule: Rule, model: CityModel) -> None:
+    def __init__(self, rule: Rule, model: CityModel, firings_max: int = FIRINGS_MAX) -> None:
         self.rule = rule
+        self._firings_max = firings_max
         self._model = model
-        bindings = RuleIndex(replace(model, rules={rule.id: rule}))
-        bound = [one for id in sorted(model.entities) for one in bindings.rules_of(id).rules.values()]
+        rule_index = RuleIndex(replace(model, rules={rule.id: rule}))
+        bound = [one for id in sorted(model.entities) for one in rule_index.rules_of(id).rules.values()]
         self._replays: list[ConditionReplay] = []
         self._silences: list[SilenceReplay] = []
         if isinstance(rule.condition, SilenceCondition | OutageCondition):
-            supplies = SharedDependencies(model)
-            self._silences = [SilenceReplay(one, model, supplies) for one in bound]
+            dependencies = SharedDependencies(model)
+            self._silences = [SilenceReplay(one, model, dependencies) for one in bound]
         else:
             self._replays = [ConditionReplay.initial(one, model) for one in bound]
 
@@ -107,9 +108,9 @@ class Backtest:
         for silences in self._silences:
             silences.on_readings(chunk.readings)
         fired = sum(replay.alarm.occurrence for replay in self._replays)
-        if fired > FIRINGS_MAX:
+        if fired > self._firings_max:
             raise TooManyFiringsError(
-                f"rule {self.rule.id} fires more than {FIRINGS_MAX:,} times; raise its delays or the "
+                f"rule {self.rule.id} fires more than {self._firings_max:,} times; raise its delays or the "
                 "distance between its thresholds, or ask for a shorter time"
             )
 

@@ -1,4 +1,4 @@
-"""The law of a replay: it is the course of its points, however history is cut and whatever is passed over."""
+"""Laws of replays: the result is that of the live state, however history is cut and whatever is skipped."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def points_of(history: list[tuple[int, float, int, int]]) -> list[Point]:
 
 
 def walk(seed: int, minutes: int, step: int = 1) -> list[Point]:
-    """Return what a gauge with a resolution tells: with a daily course, gaps, bad values and short lives."""
+    """Return the points of a gauge with a resolution: a daily course, gaps, bad values and short validity."""
     dice = random.Random(seed)
     found: list[Point] = []
     away, time = 0.0, START
@@ -135,8 +135,8 @@ def walk(seed: int, minutes: int, step: int = 1) -> list[Point]:
     return found
 
 
-def by_course(rule: BoundRule, points: list[Point], end: Instant) -> list[tuple[Instant, Instant]]:
-    """Return when something was wrong, as the evaluator of the live log has it."""
+def by_live_state(rule: BoundRule, points: list[Point], end: Instant) -> list[tuple[Instant, Instant]]:
+    """Return the time spans in which the condition held, by the evaluator of the live log."""
     course = ConditionState.initial(rule)
     shifts: list[SeverityChange] = []
     for one in points:
@@ -162,31 +162,31 @@ def by_replay(
 @pytest.mark.parametrize("name", RULES)
 @given(history=histories, data=st.data())
 @settings(max_examples=60)
-def test_a_replay_is_the_course_of_the_same_points(
+def test_a_replay_agrees_with_the_live_state_of_the_same_points(
     name: str, history: list[tuple[int, float, int, int]], data: st.DataObject
 ) -> None:
     points = points_of(history)
     cuts = data.draw(st.lists(st.integers(0, len(points)), max_size=3))
     end = (points[-1].time if points else START) + HOUR
     rule = bound_rule(RULES[name])
-    assert by_replay(rule, points, end, cuts) == by_course(rule, points, end)
+    assert by_replay(rule, points, end, cuts) == by_live_state(rule, points, end)
 
 
 @pytest.mark.parametrize("name", RULES)
 @pytest.mark.parametrize("seed", range(3))
-def test_so_it_is_over_a_long_time(name: str, seed: int) -> None:
+def test_replays_over_a_long_time_agree_with_the_live_state(name: str, seed: int) -> None:
     points = walk(seed, 2 * 1440)
     end = points[-1].time + HOUR
     rule = bound_rule(RULES[name])
     found = by_replay(rule, points, end, [7, 300, 301, 1500])
     assert found or RULES[name].end < end or RULES[name].schedule is not None
-    assert found == by_course(rule, points, end)
+    assert found == by_live_state(rule, points, end)
     assert found == by_replay(rule, points, end, [1000], prefiltered=False)
 
 
 @pytest.mark.parametrize("measure", ["absolute", "percent", "spread"])
 @pytest.mark.parametrize("seed", range(2))
-def test_so_are_deviations_whatever_is_passed_over(
+def test_deviations_agree_with_the_live_state_whatever_is_skipped(
     seed: int, measure: Literal["absolute", "percent", "spread"]
 ) -> None:
     raised = {"absolute": 0.1, "percent": 25.0, "spread": 3.0}[measure]
@@ -206,11 +206,11 @@ def test_so_are_deviations_whatever_is_passed_over(
     end = points[-1].time + HOUR
     found = by_replay(rule, points, end, [10, 25, 700, 1500, 1501])
     assert found
-    assert found == by_course(rule, points, end)
+    assert found == by_live_state(rule, points, end)
     assert found == by_replay(rule, points, end, [], prefiltered=False)
 
 
-def test_an_hour_is_learned_once_no_point_of_it_may_change() -> None:
+def test_an_hour_is_learned_when_all_its_points_are_settled() -> None:
     rule = bound_rule(
         high_water_rule(
             condition=over(Level(Severity.MINOR, 0.15, 0.12), relative_to="", transform=Deviation("absolute"))
@@ -234,13 +234,13 @@ def test_an_hour_is_learned_once_no_point_of_it_may_change() -> None:
     course.baseline = usual
     shifts: list[SeverityChange] = []
     for one in points:
-        _go_on(shifts, course.on_points(0, [one], rule, one.time))
+        _extend(shifts, course.on_points(0, [one], rule, one.time))
     assert [(one.start, one.end) for one in episodes(0, shifts)] == [(first, over_at)]
 
 
 @pytest.mark.parametrize("name", EXPRESSIONS)
 @pytest.mark.parametrize("seed", range(3))
-def test_expressions_are_the_course_of_the_same_points(name: str, seed: int) -> None:
+def test_expressions_agree_with_the_live_state_of_the_same_points(name: str, seed: int) -> None:
     rule = bound_rule(EXPRESSIONS[name], "polder")
     operands = [walk(10 * seed + number, 1440, 1 + 4 * number) for number in range(len(rule.series))]
     # One falls silent for hours; the values of the other do not count then.
@@ -263,18 +263,18 @@ def test_expressions_are_the_course_of_the_same_points(name: str, seed: int) -> 
     shifts: list[SeverityChange] = []
     together = sorted((one.time, number, one) for number, each in enumerate(operands) for one in each)
     for time, number, one in together:
-        _go_on(shifts, course.on_points(number, [one], rule, time))
-    _go_on(shifts, course.advance(rule, end))
+        _extend(shifts, course.on_points(number, [one], rule, time))
+    _extend(shifts, course.advance(rule, end))
     assert found[0][0] == [(one.start, one.end) for one in episodes(0, shifts)]
 
 
-def _go_on(shifts: list[SeverityChange], change: ConditionChange | None) -> None:
+def _extend(shifts: list[SeverityChange], change: ConditionChange | None) -> None:
     if change is not None:
         del shifts[len(shifts) - len(change.before) :]
         shifts += change.after
 
 
-def test_what_is_usual_is_learned_as_on_the_live_log() -> None:
+def test_baselines_are_learned_as_on_the_live_log() -> None:
     rule = bound_rule(
         high_water_rule(
             condition=over(Level(Severity.MINOR, 0.15, 0.1), relative_to="", transform=Deviation("absolute"))
@@ -288,10 +288,10 @@ def test_what_is_usual_is_learned_as_on_the_live_log() -> None:
     end = START + 43 * DAY
     found = by_replay(rule, points, end, [100, 700])
     assert found
-    assert found == by_course(rule, points, end)
+    assert found == by_live_state(rule, points, end)
 
 
-def test_a_replay_makes_few_points_where_little_happens() -> None:
+def test_a_replay_creates_few_points_if_little_happens() -> None:
     made: list[int] = []
     points = [point(START + minute * MINUTE, -0.5 + (minute == 700)) for minute in range(1440)]
     column = PointColumn.from_points(points)
@@ -306,7 +306,7 @@ def test_a_replay_makes_few_points_where_little_happens() -> None:
     assert [one.peak for one in replay.firings()] == [0.5]
 
 
-def test_the_peak_of_a_firing_is_found_across_stretches() -> None:
+def test_the_peak_of_a_firing_is_found_across_chunks() -> None:
     values = [-0.5, -0.38, -0.35, -0.31, -0.36, -0.5, -0.39, -0.5]
     points = [point(START + place * INTERVAL, value) for place, value in enumerate(values)]
     for cut in range(len(points) + 1):

@@ -1,4 +1,4 @@
-"""The law of a course: any order of arrival of the same points ends in the same course and the same alarm."""
+"""Laws of condition states: any order of arrival of the same points ends in the same state and alarm."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ points_of_a_day = st.lists(
 ).map(lambda found: [point(*one) for one in sorted(found)])
 
 
-def course_of(rule: BoundRule, points: list[Point], now: int = 0) -> ConditionState:
+def state_of(rule: BoundRule, points: list[Point], now: int = 0) -> ConditionState:
     course = ConditionState.initial(rule)
     for one in points:
         course.on_points(0, [one], rule, now)
@@ -42,30 +42,30 @@ def course_of(rule: BoundRule, points: list[Point], now: int = 0) -> ConditionSt
 
 
 @given(st.sampled_from(RULES), points_of_a_day, st.randoms(use_true_random=False))
-def test_any_order_of_arrival_ends_in_the_same_course(
+def test_any_order_of_arrival_ends_in_the_same_state(
     rule: BoundRule, points: list[Point], dice: object
 ) -> None:
     shuffled = points.copy()
     dice.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert severity_timeline(course_of(rule, shuffled).changes) == severity_timeline(
-        course_of(rule, points).changes
+    assert severity_timeline(state_of(rule, shuffled).changes) == severity_timeline(
+        state_of(rule, points).changes
     )
 
 
 @given(st.sampled_from(RULES), points_of_a_day, st.data())
-def test_a_correction_ends_in_the_course_of_what_is_right(
+def test_a_correction_ends_in_the_state_of_the_corrected_points(
     rule: BoundRule, points: list[Point], data: st.DataObject
 ) -> None:
     wrong = [one._replace(value=data.draw(st.sampled_from([-0.5, -0.3]))) for one in points]
-    course = course_of(rule, wrong)
+    course = state_of(rule, wrong)
     for one in data.draw(st.permutations(points)):
         course.on_points(0, [one], rule, 0)
-    assert severity_timeline(course.changes) == severity_timeline(course_of(rule, points).changes)
+    assert severity_timeline(course.changes) == severity_timeline(state_of(rule, points).changes)
 
 
 @given(st.sampled_from(RULES), points_of_a_day, st.randoms(use_true_random=False), st.booleans())
 @settings(max_examples=300)
-def test_an_alarm_ends_where_its_course_does_in_any_order(
+def test_an_alarm_follows_its_condition_in_any_order_of_arrival(
     rule: BoundRule, points: list[Point], dice: object, in_order: bool
 ) -> None:
     arriving = points.copy()
@@ -85,7 +85,7 @@ def test_an_alarm_ends_where_its_course_does_in_any_order(
 
 
 @given(st.sampled_from(RULES), points_of_a_day, st.lists(st.integers(0, 5), max_size=10))
-def test_time_that_passes_between_points_makes_no_difference_in_the_end(
+def test_clock_ticks_between_points_do_not_change_the_final_state(
     rule: BoundRule, points: list[Point], waits: list[int]
 ) -> None:
     course, now = ConditionState.initial(rule), 0
@@ -96,13 +96,13 @@ def test_time_that_passes_between_points_makes_no_difference_in_the_end(
             now += waits[number] * MINUTE
             course.advance(rule, now)
     course.advance(rule, now + 60 * MINUTE)
-    other = course_of(rule, points)
+    other = state_of(rule, points)
     other.advance(rule, 60 * MINUTE)
     assert severity_timeline(course.changes) == severity_timeline(other.changes)
 
 
 @given(st.sampled_from(RULES), st.lists(points_of_a_day, min_size=1, max_size=6))
-def test_what_is_kept_no_more_is_not_forgotten(rule: BoundRule, days: list[list[Point]]) -> None:
+def test_settled_points_keep_their_effect(rule: BoundRule, days: list[list[Point]]) -> None:
     course, found = ConditionState.initial(rule), []
     later = 0
     for points in days:
@@ -118,7 +118,7 @@ def test_what_is_kept_no_more_is_not_forgotten(rule: BoundRule, days: list[list[
 
 
 @given(st.sampled_from(RULES), points_of_a_day)
-def test_values_that_change_nothing_may_be_passed_over(rule: BoundRule, points: list[Point]) -> None:
+def test_values_in_the_inert_range_may_be_skipped(rule: BoundRule, points: list[Point]) -> None:
     course, passed = ConditionState.initial(rule), ConditionState.initial(rule)
     for one in points:
         course.on_points(0, [one], rule, 0)

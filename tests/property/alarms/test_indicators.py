@@ -25,7 +25,7 @@ coverages = st.sampled_from([1.0, 1.0, 1.0, 0.9, 0.75, 0.74, 0.0])
 
 @st.composite
 def hours_with_gaps(draw: st.DrawFn) -> list[TimeMean]:
-    """Draw the hours of a day and a half, some missing, some amended, in any order."""
+    """Draw the hours of a day and a half, some missing, some corrected, in any order."""
     numbers = draw(st.lists(st.integers(0, 36), max_size=6))
     found = [
         TimeMean(number * HOUR, draw(concentrations), draw(coverages))
@@ -65,9 +65,7 @@ def test_the_lki_is_the_worst_class_or_one_more(means: dict[str, float]) -> None
 
 
 @given(hours, st.integers(0, 40), st.sampled_from([8 * HOUR, DAY]))
-def test_a_running_mean_lies_between_the_hours_it_is_of(
-    means: list[TimeMean], last: int, length: int
-) -> None:
+def test_a_running_mean_lies_between_its_hours(means: list[TimeMean], last: int, length: int) -> None:
     found = running_mean(means, last * HOUR, length)
     if found is not None:
         inside = [one.mean for one in means if found.start <= one.start <= last * HOUR]
@@ -76,7 +74,9 @@ def test_a_running_mean_lies_between_the_hours_it_is_of(
 
 
 @given(points, st.floats(-2, 2))
-def test_the_rate_of_rise_knows_no_datum_and_no_order(pairs: list[tuple[int, float]], datum: float) -> None:
+def test_the_rate_of_rise_does_not_depend_on_datum_or_order(
+    pairs: list[tuple[int, float]], datum: float
+) -> None:
     rate = rate_of_rise(pairs)
     moved = rate_of_rise([(time + DAY, level + datum) for time, level in reversed(pairs)])
     assert (rate is None) == (moved is None)
@@ -94,8 +94,8 @@ def test_power_has_the_same_load_in_both_directions(
 
 
 @given(st.sampled_from([one for several in SCORE_SCALES.values() for one in several]), st.floats(-1e6, 1e6))
-def test_a_score_is_0_to_100(yardstick: ScoreScale, value: float) -> None:
-    assert 0 <= yardstick.score(value) <= 100
+def test_a_score_is_0_to_100(scale: ScoreScale, value: float) -> None:
+    assert 0 <= scale.score(value) <= 100
 
 
 @given(series, series, methods, st.integers(0, 4))
@@ -125,7 +125,7 @@ def test_correlation_is_symmetric_bounded_and_inside_its_interval(
         max_size=60,
     ),
 )
-def test_no_suspect_value_ever_shows_in_an_indicator(name: str, values: list[InputValue]) -> None:
+def test_suspect_values_never_change_an_indicator(name: str, values: list[InputValue]) -> None:
     attributes = {
         "freeFlowSpeed": 50,
         "capacity": 1000,

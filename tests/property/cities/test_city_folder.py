@@ -1,4 +1,4 @@
-"""Laws of the city folder: whatever is written reads back, and no text makes the reader fail unprepared."""
+"""Laws of city folders: everything written reads back, and no text makes the reader crash."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ times = st.lists(st.integers(0, INSTANT_MAX), unique=True, max_size=5).map(sorte
 
 @st.composite
 def corrections(draw: st.DrawFn) -> tuple[tuple[Calibration, ...], tuple[Maintenance, ...]]:
-    """Draw calibrations, each behind the one before, and maintenance, which may overlap."""
+    """Draw calibrations in sequence, and maintenance, which may overlap."""
     calibrated, worked_on = draw(times), draw(times)
     return (
         tuple(
@@ -185,7 +185,7 @@ fragments = st.lists(
 
 @settings(max_examples=150)
 @given(fragments)
-def test_any_text_is_a_city_or_a_city_error(text: str) -> None:
+def test_any_text_is_read_or_raises_a_city_error(text: str) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "city.yaml").write_text("city: {id: c, name: C, timezone: UTC}\n")
@@ -257,7 +257,7 @@ ROSTER_START = parse_instant("2025-12-20T00:00:00Z")
 
 @settings(max_examples=200)
 @given(event_lines | st.lists(roster_lines, max_size=12), st.sampled_from(["\n", "\r\n"]))
-def test_any_calendar_has_faults_or_tells_who_is_named(lines: list[str], end: str) -> None:
+def test_any_calendar_has_faults_or_shifts(lines: list[str], end: str) -> None:
     text = end.join(lines)
     if not calendar_faults(text, [Contact(id="water", name="Water")]):
         assert all(

@@ -1,4 +1,4 @@
-"""The laws of rosters: shifts cover a time exactly, and each says what holds at every instant in it."""
+"""Laws of rosters: shifts cover a time exactly, and each has the person on call at every instant in it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _event(number: int, one: Series) -> tuple[str, ...]:
 
 
 def _expected(some: list[Series], made: list[DutyOverride], instant: Instant) -> str | None:
-    """Return who is on call, worked out one occurrence at a time."""
+    """Return the person on call, computed one occurrence at a time."""
     for override in reversed(made):
         if override.start <= instant < override.end:
             return override.contact
@@ -78,7 +78,7 @@ def _expected(some: list[Series], made: list[DutyOverride], instant: Instant) ->
     st.lists(overrides, max_size=3),
     st.lists(st.integers(0, 28 * 24)),
 )
-def test_shifts_cover_a_time_exactly_and_agree_with_who_is_on_call(
+def test_shifts_cover_a_time_exactly_and_agree_with_the_person_on_call(
     some: list[Series], made: list[DutyOverride], hours: list[int]
 ) -> None:
     plan = plan_with_calendar(calendar_text(*(_event(number, one) for number, one in enumerate(some))), *made)
@@ -94,7 +94,7 @@ def test_shifts_cover_a_time_exactly_and_agree_with_who_is_on_call(
 
 
 @given(st.lists(series, min_size=1, max_size=3), st.integers(1, 27))
-def test_two_halves_tell_what_the_whole_tells(some: list[Series], day: int) -> None:
+def test_shifts_of_two_halves_are_those_of_the_whole(some: list[Series], day: int) -> None:
     plan = plan_with_calendar(calendar_text(*(_event(number, one) for number, one in enumerate(some))))
     middle = START + day * DAY
     whole = duty_shifts(plan, "operations", START, END)

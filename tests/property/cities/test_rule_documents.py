@@ -1,4 +1,4 @@
-"""A rule that is written reads back as it was, as a document and as a line in a city folder."""
+"""A written rule reads back as it was, as a document and as an entry of a city folder."""
 
 from __future__ import annotations
 
@@ -163,8 +163,8 @@ rules = st.builds(
 
 @given(rules)
 def test_a_written_rule_reads_back_as_it_was(rule: Rule) -> None:
-    told = json.loads(json.dumps(rule_document(rule, TOWN)))
-    assert read_rule(told, TOWN) == rule
+    written = json.loads(json.dumps(rule_document(rule, TOWN)))
+    assert read_rule(written, TOWN) == rule
 
 
 @given(rules)
@@ -183,14 +183,14 @@ anything = st.recursive(
 
 @given(rules, st.lists(st.tuples(st.integers(0, 30), anything), min_size=1, max_size=3))
 def test_no_document_breaks_the_reader(rule: Rule, changes: list[tuple[int, Any]]) -> None:
-    told = rule_document(rule, TOWN)
+    written = rule_document(rule, TOWN)
     for place, value in changes:
-        parts = [told, told["when"], told["select"]]
+        parts = [written, written["when"], written["select"]]
         part = parts[place % 3]
         keys = sorted(part)
         if keys and isinstance(part, dict):
             part[keys[place % len(keys)]] = value
-        if not isinstance(told.get("when"), dict) or not isinstance(told.get("select"), dict):
+        if not isinstance(written.get("when"), dict) or not isinstance(written.get("select"), dict):
             break
-    found = read_rule(told, TOWN)
+    found = read_rule(written, TOWN)
     assert isinstance(found, Rule) or all(one.message for one in found)

@@ -1,4 +1,4 @@
-"""The city that comes with LiveTwin: whole, rooted, drawn without crossing lines, on many feeds."""
+"""The city that LiveTwin contains: complete, rooted, drawn without crossing lines, on many feeds."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_the_examples_of_the_contract_exist(alkmaar: CityPlan) -> None:
     assert (sensor.feed, sensor.device, sensor.interval) == ("ttn", "eui-a81758fffe0512ab", 10 * MINUTE)
 
 
-def test_each_transformer_area_but_one_has_households_enough_for_a_sum_that_tells_of_none(
+def test_each_transformer_area_but_one_has_enough_households_for_a_sum(
     alkmaar: CityPlan,
 ) -> None:
     areas = {one.id: one for one in alkmaar.entities if one.type == "TransformerArea"}
@@ -73,7 +73,7 @@ def test_the_power_and_the_voltages_of_each_transformer_are_observed_and_not_per
             assert [sensors[one.sensor].personal for one in observed] == [False], (area, name)
 
 
-def test_the_city_sends_some_messages_a_second_and_not_many(alkmaar: CityPlan) -> None:
+def test_the_city_sends_a_moderate_rate_of_messages(alkmaar: CityPlan) -> None:
     assert 3 < sum(SECOND / one.interval for one in alkmaar.sensors) < 7
 
 
@@ -104,7 +104,7 @@ def test_neighbourhoods_do_not_overlap(alkmaar: CityPlan) -> None:
             assert point in right_ring or not inside(point, right_ring), (left, right)
 
 
-def test_waters_roads_and_neighbourhoods_carry_what_rules_and_simulators_need(alkmaar: CityPlan) -> None:
+def test_entities_have_the_attributes_that_rules_and_simulators_need(alkmaar: CityPlan) -> None:
     needed = {
         "Waterway": {"targetLevel", "alertLevel", "dangerLevel", "freeboardMin"},
         "Polder": {"targetLevel", "alertLevel", "dangerLevel", "freeboardMin"},
@@ -116,13 +116,13 @@ def test_waters_roads_and_neighbourhoods_carry_what_rules_and_simulators_need(al
         assert needed.get(entity.type, set()) <= entity.attributes.keys(), entity.id
 
 
-def test_each_lorawan_device_is_heard_by_a_gateway_of_the_city(alkmaar: CityPlan) -> None:
+def test_each_lorawan_device_has_a_gateway_of_the_city(alkmaar: CityPlan) -> None:
     gateways = Counter(one.gateway for one in alkmaar.sensors if one.feed in ("ttn", "chirpstack"))
     assert gateways.keys() == {one.id for one in alkmaar.entities if one.type == "Gateway"}
     assert min(gateways.values()) >= 10
 
 
-def test_every_rule_can_be_evaluated_wherever_it_holds_and_says_what_to_do(alkmaar: CityPlan) -> None:
+def test_every_rule_can_be_evaluated_and_has_guidance(alkmaar: CityPlan) -> None:
     model = alkmaar.model(1)
     bindings = RuleIndex(model)
     bound = [one for id in model.entities for one in bindings.rules_of(id).rules.values()]
@@ -145,7 +145,7 @@ def test_the_rules_are_of_every_theme_and_kind(alkmaar: CityPlan) -> None:
     }
 
 
-def test_the_old_air_directive_gives_way_to_the_new_one_at_a_local_midnight(alkmaar: CityPlan) -> None:
+def test_the_new_air_directive_replaces_the_old_one_at_a_local_midnight(alkmaar: CityPlan) -> None:
     old = [one for one in alkmaar.rules if one.id.endswith("-2008")]
     new = [one for one in alkmaar.rules if one.id.endswith("-2024")]
     assert (len(old), len(new)) == (3, 6)

@@ -1,4 +1,4 @@
-"""Faults in rules of properties, calibrations and maintenance are told with file, line and subject."""
+"""Faults in properties, calibrations and maintenance have file, line and subject."""
 
 from __future__ import annotations
 
@@ -109,10 +109,10 @@ CASES: list[FaultCase] = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case[4][:50] for case in CASES])
-def test_a_fault_is_told_with_its_file_and_line(tmp_path: Path, case: FaultCase) -> None:
+def test_a_fault_has_its_file_and_line(tmp_path: Path, case: FaultCase) -> None:
     assert_fault(tmp_path, case)
 
 
-def test_without_sensors_corrections_of_them_are_not_judged(tmp_path: Path) -> None:
+def test_without_sensors_corrections_are_not_checked(tmp_path: Path) -> None:
     folder = write_city_folder(tmp_path, sensors=None)
     assert [str(fault) for fault in faults_of(folder)] == [f"{folder / 'sensors.yaml'}:1: file is missing"]

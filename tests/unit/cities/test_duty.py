@@ -66,14 +66,14 @@ def test_a_plan_is_written_as_it_was_read(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "roster-operations.ics").read_bytes() == ROSTER.encode()
 
 
-def test_writing_a_city_takes_away_rosters_that_it_no_longer_has(tmp_path: Path) -> None:
+def test_writing_a_city_removes_its_former_rosters(tmp_path: Path) -> None:
     model = read_city(write_city_folder(tmp_path / "in")).model(1)
     write_duty_folder(tmp_path / "out")
     write_city(model, tmp_path / "out")
     assert not list((tmp_path / "out").glob("ro*"))
 
 
-def test_the_duty_officers_of_alkmaar_take_turns_by_the_week() -> None:
+def test_the_duty_officers_of_alkmaar_alternate_weekly() -> None:
     plan = read_city(default_city()).duty
     before, after = at("2026-10-26T07:59:59+01:00"), at("2026-10-26T08:00:00+01:00")
     assert [on_call(plan, "water", time) for time in (before, after)] == ["water-second", "water"]
@@ -81,7 +81,7 @@ def test_the_duty_officers_of_alkmaar_take_turns_by_the_week() -> None:
     assert on_call(plan, "roads", at("2026-12-25T12:00:00+01:00")) == "roads"
 
 
-def test_nothing_of_the_example_leaves_the_machine() -> None:
+def test_the_example_sends_nothing_outside_the_machine() -> None:
     assert {one.url for one in read_city(default_city()).duty.channels} == {"livetwin://log"}
 
 

@@ -1,4 +1,4 @@
-"""Faults in routes.yaml and in rosters are told all at once, each where it stands."""
+"""Faults in routes.yaml and in rosters are reported at once, each with its place."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=[one[3][:50] for one in CASES])
-def test_a_fault_is_told_where_it_stands(tmp_path: Path, case: tuple[str, str, int, str]) -> None:
+def test_a_fault_has_its_place(tmp_path: Path, case: tuple[str, str, int, str]) -> None:
     old, new, line, text = case
     assert old in ROUTES
     folder = write_duty_folder(tmp_path, ROUTES.replace(old, new, 1))
-    told = [fault for fault in faults_of(folder) if text in str(fault)]
-    assert len(told) == 1, "\n".join(map(str, faults_of(folder)))
-    assert (told[0].file, told[0].line) == (str(folder / "routes.yaml"), line)
+    matching = [fault for fault in faults_of(folder) if text in str(fault)]
+    assert len(matching) == 1, "\n".join(map(str, faults_of(folder)))
+    assert (matching[0].file, matching[0].line) == (str(folder / "routes.yaml"), line)
 
 
 def test_a_secret_that_is_refused_is_not_repeated(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_a_secret_that_is_refused_is_not_repeated(tmp_path: Path) -> None:
         assert "hunter2" not in "\n".join(map(str, faults_of(folder)))
 
 
-def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
     routes = (
         ROUTES.replace("log, url", "log, urls")
         .replace("team: leads", "team: x")
@@ -91,7 +91,7 @@ GOOD = ("UID:1", START, END, "SUMMARY:water")
 
 
 def event(**changed: str) -> str:
-    """Return a calendar of one event in which lines are others; line 5 begins the event."""
+    """Return a calendar of one event with changed lines; line 5 begins the event."""
     lines = {"uid": GOOD[0], "start": GOOD[1], "end": GOOD[2], "who": GOOD[3], **changed}
     return calendar_text(tuple(line for line in lines.values() if line))
 
@@ -135,17 +135,15 @@ ROSTER_CASES = [
 @pytest.mark.parametrize(
     "case", ROSTER_CASES, ids=[f"{one[2][:40]}-{n}" for n, one in enumerate(ROSTER_CASES)]
 )
-def test_a_fault_in_a_roster_is_told_where_its_event_begins(
-    tmp_path: Path, case: tuple[str, int, str]
-) -> None:
+def test_a_fault_in_a_roster_has_the_line_of_its_event(tmp_path: Path, case: tuple[str, int, str]) -> None:
     text, line, message = case
     folder = write_duty_folder(tmp_path, roster=text)
-    told = [fault for fault in faults_of(folder) if message in str(fault)]
-    assert len(told) == 1, "\n".join(map(str, faults_of(folder)))
-    assert (told[0].file, told[0].line) == (str(folder / "roster-operations.ics"), line)
+    matching = [fault for fault in faults_of(folder) if message in str(fault)]
+    assert len(matching) == 1, "\n".join(map(str, faults_of(folder)))
+    assert (matching[0].file, matching[0].line) == (str(folder / "roster-operations.ics"), line)
 
 
-def test_a_roster_that_is_missing_is_told_at_the_team(tmp_path: Path) -> None:
+def test_a_missing_roster_is_a_fault_of_the_team(tmp_path: Path) -> None:
     folder = write_duty_folder(tmp_path, roster=None)
     (fault,) = faults_of(folder)
     assert (fault.line, fault.message) == (
@@ -153,13 +151,13 @@ def test_a_roster_that_is_missing_is_told_at_the_team(tmp_path: Path) -> None:
     )  # fmt: skip
 
 
-def test_a_roster_of_no_team_is_told(tmp_path: Path) -> None:
+def test_a_roster_without_a_team_is_a_fault(tmp_path: Path) -> None:
     folder = write_duty_folder(tmp_path)
     (folder / "roster-old.ics").write_text("")
     assert [fault.message for fault in faults_of(folder)] == ["no team of routes.yaml has this roster"]
 
 
-def test_a_plan_that_is_no_mapping_is_told(tmp_path: Path) -> None:
+def test_a_plan_that_is_no_mapping_is_a_fault(tmp_path: Path) -> None:
     folder = write_city_folder(tmp_path)
     (folder / "routes.yaml").write_text("- 1\n")
     assert "found a list of 1, expected a mapping with the keys channels, contacts" in str(

@@ -1,4 +1,4 @@
-"""A city that gets one sensor more."""
+"""Adding one sensor to a city."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def test_a_sensor_is_added_by_the_rules_of_the_folder(model: CityModel) -> None:
     assert (added.property, added.entity, added.scale) == ("pm2_5", "town.street-0", 1000.0)
 
 
-def test_every_fault_of_the_sensor_is_told_at_once(model: CityModel) -> None:
+def test_every_fault_of_the_sensor_is_reported_at_once(model: CityModel) -> None:
     wrong = {**ITEM, "id": "town-noise-1", "entity": "town.nowhere", "interval": "soon"}
     with pytest.raises(CityError) as caught:
         with_sensor(model, wrong)
-    told = "\n".join(f"{one.subject}: {one.message}" for one in caught.value.faults)
-    assert "town.nowhere" in told
-    assert "soon" in told
+    text = "\n".join(f"{one.subject}: {one.message}" for one in caught.value.faults)
+    assert "town.nowhere" in text
+    assert "soon" in text
     assert {one.file for one in caught.value.faults} == {"sensors.yaml"}

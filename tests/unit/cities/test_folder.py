@@ -1,4 +1,4 @@
-"""What a faultless city folder becomes."""
+"""The plan of a valid city folder."""
 
 from __future__ import annotations
 
@@ -75,19 +75,18 @@ def test_a_native_sensor_is_known_by_its_id(plan: CityPlan) -> None:
 @pytest.mark.parametrize(
     ("feed", "personal"), [("dsmr", True), ("homewizard", True), ("ttn", False), ("meters", True)]
 )
-def test_meters_of_households_are_personal_unless_told_otherwise(
-    tmp_path: Path, feed: str, personal: bool
-) -> None:
+def test_meters_of_households_are_personal_by_default(tmp_path: Path, feed: str, personal: bool) -> None:
     feeds = "feeds: [{id: meters, filter: meters/+, decoder: dsmr}]\n"
     text = SENSORS.replace("feed: ttn", f"feed: {feed}")
     assert read_city(write_city_folder(tmp_path, sensors=text, feeds=feeds)).sensors[0].personal is personal
-    told = text.replace("PT10M", f"PT10M\n    personal: {str(not personal).lower()}")
+    changed = text.replace("PT10M", f"PT10M\n    personal: {str(not personal).lower()}")
     assert (
-        read_city(write_city_folder(tmp_path, sensors=told, feeds=feeds)).sensors[0].personal is not personal
+        read_city(write_city_folder(tmp_path, sensors=changed, feeds=feeds)).sensors[0].personal
+        is not personal
     )
 
 
-def test_a_city_may_observe_what_no_unit_table_knows(tmp_path: Path) -> None:
+def test_a_city_may_use_an_unknown_unit(tmp_path: Path) -> None:
     text = SENSORS.replace(
         "property: pm2_5, field: pm2_5, unit: ug/m3", "property: turbidity, field: t, unit: NTU"
     )
@@ -95,7 +94,7 @@ def test_a_city_may_observe_what_no_unit_table_knows(tmp_path: Path) -> None:
     assert read_city(folder).datastreams[0].scale == 1
 
 
-def test_a_city_without_sensors_is_one(tmp_path: Path) -> None:
+def test_a_city_may_have_no_sensors(tmp_path: Path) -> None:
     folder = write_city_folder(
         tmp_path, sensors="sensors: []\n", calibrations=None, maintenance=None, rules=None
     )
@@ -103,14 +102,14 @@ def test_a_city_without_sensors_is_one(tmp_path: Path) -> None:
     assert (plan.sensors, plan.calibrations, plan.maintenance) == ((), (), ())
 
 
-def test_a_property_of_the_city_is_judged_by_its_own_rules(plan: CityPlan) -> None:
+def test_a_property_of_the_city_has_its_own_quality_rules(plan: CityPlan) -> None:
     turbidity = plan.properties[0]
     stuck = StuckRule(count=12, duration_min=6 * HOUR, except_values=(0.0,))
     assert turbidity.quality == QualityRules(maximum=1500, rate_max=0.5, stuck=stuck)
     assert turbidity.retention == Retention()
 
 
-def test_what_a_city_does_not_say_of_a_built_in_property_stays(plan: CityPlan) -> None:
+def test_a_built_in_property_keeps_what_the_city_does_not_change(plan: CityPlan) -> None:
     built_in = BUILT_IN_PROPERTIES["water_level"]
     assert built_in.quality.spike is not None
     assert plan.properties[1] == replace(
@@ -120,7 +119,7 @@ def test_what_a_city_does_not_say_of_a_built_in_property_stays(plan: CityPlan) -
     )
 
 
-def test_a_counter_of_the_city_may_start_again_at_0(tmp_path: Path) -> None:
+def test_a_counter_of_the_city_may_wrap_to_0(tmp_path: Path) -> None:
     text = """\
 properties:
   - {name: cars, unit: "1", theme: mobility, minimum: 0, maximum: 65535, aggregation: counter, wrapsAt: 65536}
@@ -131,7 +130,7 @@ properties:
     assert replace(gas, wraps_at=None) == BUILT_IN_PROPERTIES["gas_volume"]
 
 
-def test_calibrations_and_maintenance_hold_from_and_until_a_time(plan: CityPlan) -> None:
+def test_calibrations_and_maintenance_have_a_start_and_an_end(plan: CityPlan) -> None:
     march, june = parse_instant("2026-03-01T07:00:00Z"), parse_instant("2026-06-01T00:00:00Z")
     assert plan.calibrations == (
         Calibration(sensor="level-1", property="water_level", start=march, end=june, gain=1.1),
@@ -149,7 +148,7 @@ def test_calibrations_and_maintenance_hold_from_and_until_a_time(plan: CityPlan)
     )
 
 
-def test_the_examples_of_the_configuration_page_are_right(tmp_path: Path) -> None:
+def test_the_examples_of_the_configuration_page_are_valid(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "reference" / "configuration.md").read_text(encoding="utf-8")
     folder = tmp_path / "alkmaar"
     shutil.copytree(default_city(), folder)
@@ -181,7 +180,7 @@ def test_weeks_are_seven_days() -> None:
 @pytest.mark.parametrize(
     "text", ["", "P", "PT", "P1", "10M", "PT1.5M", "-PT1M", "P1M", "P1Y", "PT1S2M", "pt1m"]
 )
-def test_what_is_no_exact_duration_is_refused(text: str) -> None:
+def test_an_inexact_duration_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="expected"):
         parse_duration(text)
 
@@ -196,7 +195,7 @@ def test_what_is_no_exact_duration_is_refused(text: str) -> None:
         {"type": "GeometryCollection", "geometries": [{"type": "Point", "coordinates": [0, 0]}]},
     ],
 )
-def test_geometries_of_every_type_are_taken(geometry: dict[str, object]) -> None:
+def test_geometries_of_every_type_are_accepted(geometry: dict[str, object]) -> None:
     assert list(geometry_faults(geometry)) == []
 
 
@@ -214,5 +213,5 @@ def test_geometries_of_every_type_are_taken(geometry: dict[str, object]) -> None
         {"type": "GeometryCollection", "geometries": [{"type": "Dot"}]},
     ],
 )
-def test_what_is_no_geometry_is_told(geometry: object) -> None:
+def test_an_invalid_geometry_is_a_fault(geometry: object) -> None:
     assert len(list(geometry_faults(geometry))) == 1

@@ -1,4 +1,4 @@
-"""Every kind of fault in a city folder is told with file, line and subject, and all of them at once."""
+"""Every kind of fault in a city folder has file, line and subject, and all are reported at once."""
 
 from __future__ import annotations
 
@@ -185,11 +185,11 @@ CASES: list[FaultCase] = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case[4][:50] for case in CASES])
-def test_a_fault_is_told_with_its_file_and_line(tmp_path: Path, case: FaultCase) -> None:
+def test_a_fault_has_its_file_and_line(tmp_path: Path, case: FaultCase) -> None:
     assert_fault(tmp_path, case)
 
 
-def test_all_faults_of_all_files_are_told_at_once_in_order(tmp_path: Path) -> None:
+def test_all_faults_of_all_files_are_reported_at_once_in_order(tmp_path: Path) -> None:
     folder = write_city_folder(
         tmp_path,
         city="city: {id: delta, name: Delta, timezone: Mars}\n",
@@ -213,25 +213,25 @@ def test_a_faulty_item_can_still_be_referred_to(tmp_path: Path) -> None:
     assert [fault.line for fault in faults_of(folder)] == [13]
 
 
-def test_without_entities_references_to_them_are_not_judged(tmp_path: Path) -> None:
+def test_without_entities_references_to_them_are_not_checked(tmp_path: Path) -> None:
     folder = write_city_folder(tmp_path, entities=None)
     assert [str(fault) for fault in faults_of(folder)] == [f"{folder / 'entities.yaml'}:1: file is missing"]
 
 
 @pytest.mark.parametrize("name", ["city", "entities", "sensors"])
-def test_a_required_file_is_missed(tmp_path: Path, name: str) -> None:
+def test_a_missing_required_file_is_a_fault(tmp_path: Path, name: str) -> None:
     folder = write_city_folder(tmp_path, **{name: None})
     assert CityFault(str(folder / f"{name}.yaml"), 1, "", "file is missing") in faults_of(folder)
 
 
-def test_an_empty_file_is_told(tmp_path: Path) -> None:
+def test_an_empty_file_is_a_fault(tmp_path: Path) -> None:
     folder = write_city_folder(tmp_path, sensors="# nothing yet\n")
     assert [fault.message for fault in faults_of(folder)] == [
         "found nothing, expected a mapping with the key 'sensors'"
     ]
 
 
-def test_a_misspelt_file_name_is_told_and_files_of_the_alarms_are_left_alone(tmp_path: Path) -> None:
+def test_a_misspelt_file_name_is_a_fault_and_other_files_are_ignored(tmp_path: Path) -> None:
     folder = write_city_folder(tmp_path)
     for name in ("roster.ics", "README.md"):
         (folder / name).write_text("][")
@@ -240,11 +240,11 @@ def test_a_misspelt_file_name_is_told_and_files_of_the_alarms_are_left_alone(tmp
     assert ["unknown file (did you mean sensors.yaml?)" in str(one) for one in faults_of(folder)] == [True]
 
 
-def test_a_path_that_is_no_folder_is_told(tmp_path: Path) -> None:
+def test_a_path_that_is_no_folder_is_a_fault(tmp_path: Path) -> None:
     assert "not a folder" in str(faults_of(tmp_path / "nowhere")[0])
 
 
-def test_bytes_that_are_not_utf8_are_told_with_their_line(tmp_path: Path) -> None:
+def test_bytes_that_are_not_utf8_have_their_line(tmp_path: Path) -> None:
     folder = write_city_folder(tmp_path)
     (folder / "city.yaml").write_bytes(b"city:\n  id: delta\n  name: D\xe9lta\n")
     assert [(fault.line, fault.message) for fault in faults_of(folder)] == [
@@ -282,7 +282,7 @@ def test_a_fault_prints_as_file_line_subject_and_message() -> None:
     assert str(fault) == "x/entities.yaml:7: entities[3] alkmaar.x: name: key is missing"
 
 
-def test_what_yaml_refuses_is_told_once(tmp_path: Path) -> None:
+def test_what_yaml_refuses_is_reported_once(tmp_path: Path) -> None:
     folder = write_city_folder(tmp_path, entities=ENTITIES.replace("name: Canal", "name: !!set {}"))
     assert [fault.line for fault in faults_of(folder)] == [14]
 

@@ -1,4 +1,4 @@
-"""A property of an entity is measured of households, or it is not: a city folder that mixes both is told."""
+"""A city folder must not mix personal and other sensors of one property on an entity."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from cities.folder_reader import read_city
 from tests.support.cities.city_folders import SENSORS, assert_fault, faults_of, write_city_folder
 
 
-def test_a_personal_sensor_beside_another_is_told_with_what_to_do(tmp_path: Path) -> None:
+def test_a_personal_sensor_beside_another_is_a_fault_with_advice(tmp_path: Path) -> None:
     start = "    entity: delta.canal\n    interval: PT1M\n    observes:\n"
     personal = (
         "    entity: delta.quay\n    interval: PT1M\n    personal: true\n    observes:\n"
@@ -21,7 +21,7 @@ def test_a_personal_sensor_beside_another_is_told_with_what_to_do(tmp_path: Path
     assert_fault(tmp_path, ("sensors", start, personal, 16, message))
 
 
-def test_what_is_measured_of_households_and_otherwise_is_told_once_for_each_property(tmp_path: Path) -> None:
+def test_a_mix_of_personal_and_other_sensors_is_one_fault_per_property(tmp_path: Path) -> None:
     observes = "    observes: [{property: power_import, field: power, unit: kW}]\n"
     meters = "".join(
         f"  - {{id: m-{number}, feed: dsmr, device: m-{number}, entity: delta.quay, interval: PT1M, "

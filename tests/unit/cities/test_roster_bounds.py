@@ -1,4 +1,4 @@
-"""Rosters that would be a thousand duties a day, or never end: refused, or soon over."""
+"""Rosters with thousands of shifts a day, or without an end, are refused or evaluated quickly."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def messages(*events: tuple[str, ...]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("rule", "told"),
+    ("rule", "message"),
     [
         ("FREQ=SECONDLY", "found FREQ=SECONDLY"),
         ("FREQ=MINUTELY;INTERVAL=5", "found FREQ=MINUTELY"),
@@ -24,11 +24,11 @@ def messages(*events: tuple[str, ...]) -> list[str]:
         ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", "found no repetition"),
     ],
 )
-def test_a_rule_is_refused_that_repeats_too_often_or_never(rule: str, told: str) -> None:
-    assert told in messages(("UID:a", *DAY, f"RRULE:{rule}"))[0]
+def test_a_rule_that_repeats_too_often_or_never_is_refused(rule: str, message: str) -> None:
+    assert message in messages(("UID:a", *DAY, f"RRULE:{rule}"))[0]
 
 
-def test_a_rule_without_an_end_is_taken() -> None:
+def test_a_rule_without_an_end_is_accepted() -> None:
     assert messages(("UID:a", *DAY, "RRULE:FREQ=DAILY")) == []
     assert messages(("UID:a", *DAY, "RRULE:FREQ=DAILY;COUNT=1000000000")) == []
 

@@ -1,4 +1,4 @@
-"""Every kind of fault in a rule is told with its place, all of them at once, in a file as in a request."""
+"""Every kind of fault in a rule has its place, and all are reported at once, in files and in requests."""
 
 from __future__ import annotations
 
@@ -141,11 +141,11 @@ CASES: list[FaultCase] = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case[4][:40])
-def test_a_fault_is_told_where_it_stands(case: FaultCase, tmp_path: Path) -> None:
+def test_a_fault_has_its_place(case: FaultCase, tmp_path: Path) -> None:
     assert_fault(tmp_path, case)
 
 
-def test_all_faults_of_all_rules_are_told_at_once(tmp_path: Path) -> None:
+def test_all_faults_of_all_rules_are_reported_at_once(tmp_path: Path) -> None:
     text = (
         RULES.replace("unit: cm", "unit: kW")
         .replace("minor: 10", "mnior: 10")
@@ -157,12 +157,12 @@ def test_all_faults_of_all_rules_are_told_at_once(tmp_path: Path) -> None:
     assert lines == [2, 4, 8, 9, 18, 23]
 
 
-def test_what_other_files_lack_is_not_told_of_the_rules(tmp_path: Path) -> None:
+def test_faults_of_other_files_are_not_reported_for_rules(tmp_path: Path) -> None:
     folder = write_city_folder(tmp_path, sensors="sensors: [\n")
     assert {Path(fault.file).name for fault in faults_of(folder)} == {"sensors.yaml"}
 
 
-def test_a_city_has_not_more_rules_than_can_be_looked_for(tmp_path: Path) -> None:
+def test_the_number_of_rules_is_bounded(tmp_path: Path) -> None:
     one = "  - {id: r%d, title: {en: a, nl: b}, theme: water, select: {types: [Waterway]}, when: {%s}}\n"
     when = "value: water_level, above: 1, severity: minor"
     text = "rules:\n" + "".join(one % (number, when) for number in range(RULES_MAX + 1))
@@ -172,7 +172,7 @@ def test_a_city_has_not_more_rules_than_can_be_looked_for(tmp_path: Path) -> Non
 
 
 def document(**changes: Any) -> dict[str, Any]:
-    """Return a rule of the town, as a request brings it."""
+    """Return a rule of the town as a request has it."""
     return {
         "id": "flood",
         "title": {"en": "Flood", "nl": "Overstroming"},
@@ -184,7 +184,7 @@ def document(**changes: Any) -> dict[str, Any]:
 
 
 def circular_town() -> CityModel:
-    """Return a town in which a ditch and a brook drain into each other, and the polder into the ditch."""
+    """Return a town with a ditch and a brook that drain into each other, and a polder above them."""
 
     def waterway(id: str, downstream: str) -> Entity:
         return Entity(id=id, type="Waterway", name=id, relations=(Relation("drainsTo", downstream),))
@@ -222,7 +222,7 @@ def test_an_expression_that_might_not_end_or_grows_is_refused(source: str) -> No
     assert {one.pointer for one in found} == {"/when/expression"}
 
 
-def test_faults_of_a_request_are_told_with_json_pointers_all_at_once() -> None:
+def test_faults_of_a_request_have_json_pointers_and_are_reported_at_once() -> None:
     found = read_rule(
         document(
             title={"en": "Flood"},
@@ -241,7 +241,7 @@ def test_faults_of_a_request_are_told_with_json_pointers_all_at_once() -> None:
 
 
 @pytest.mark.parametrize("document", [None, [], "rule", 3, {}])
-def test_what_is_no_rule_at_all_is_refused(document: Any) -> None:
+def test_a_document_that_is_no_rule_is_refused(document: Any) -> None:
     assert not isinstance(read_rule(document, alarm_city()), Rule)
 
 

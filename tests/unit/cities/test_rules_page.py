@@ -1,4 +1,4 @@
-"""The page for authors of rules says what is so: its examples are rules, its tables have every key."""
+"""The page for authors of rules is correct: its examples are rules, its tables have every key."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_the_first_example_is_the_rule_of_alkmaar(alkmaar: CityModel) -> None:
 
 
 @pytest.mark.parametrize("block", BLOCKS[1:], ids=lambda block: next(iter(block["when"])))
-def test_each_condition_is_one(block: dict[str, Any], alkmaar: CityModel) -> None:
+def test_each_example_of_a_condition_is_valid(block: dict[str, Any], alkmaar: CityModel) -> None:
     outage = block["when"].get("outage")
     selected = {"types": ["Gateway"]} if outage else {"within": ["alkmaar"]}
     rule = {
@@ -49,10 +49,10 @@ def test_each_condition_is_one(block: dict[str, Any], alkmaar: CityModel) -> Non
 
 
 def test_the_tables_have_every_key() -> None:
-    told = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (.*?) \|", PAGE, re.MULTILINE))))
+    documented = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (.*?) \|", PAGE, re.MULTILINE))))
     for kind in (RuleItem, ValueItem):
         keys = {one.alias or name for name, one in kind.model_fields.items()}
-        assert keys - told - {"value", "severity"} == set()
+        assert keys - documented - {"value", "severity"} == set()
 
 
 def test_a_folder_without_rules_has_none(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def test_alkmaar_reads_back_as_it_was(tmp_path: Path) -> None:
     assert in_order(read_city(tmp_path)) == in_order(plan)
 
 
-def test_everything_that_a_folder_may_hold_reads_back_as_it_was(tmp_path: Path) -> None:
+def test_everything_in_a_folder_reads_back_as_it_was(tmp_path: Path) -> None:
     folder = write_city_folder(tmp_path / "in", sensors=SENSORS.replace("PT10M", "PT10M\n    personal: true"))
     plan = read_city(folder)
     written = write_city(plan.model(1), tmp_path / "out")
@@ -90,7 +90,7 @@ def test_rules_of_every_kind_read_back_as_they_were(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["yes", "12", "1e3", "2026-01-01", "~", '\'t Zand: "oost" # 1', "Café\u2028✓"]
 )
-def test_names_that_yaml_could_take_for_something_else_stay_text(tmp_path: Path, name: str) -> None:
+def test_names_that_look_like_other_yaml_values_stay_text(tmp_path: Path, name: str) -> None:
     model = read_city(write_city_folder(tmp_path / "in")).model(1)
     named = replace(model, city=replace(model.city, name=name))
     write_city(named, tmp_path / "out")
@@ -109,7 +109,7 @@ def test_the_same_model_in_another_order_gives_the_same_bytes(tmp_path: Path) ->
     assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]
 
 
-def test_a_file_that_the_model_no_longer_needs_goes_and_others_stay(tmp_path: Path) -> None:
+def test_files_without_content_are_removed_and_others_stay(tmp_path: Path) -> None:
     folder = write_city_folder(tmp_path)
     (folder / "README.md").write_text("Delta\n")
     model = read_city(folder).model(1)

@@ -13,7 +13,7 @@ ASIDE = {AlarmState.SHELVED, AlarmState.SUPPRESSED, AlarmState.OUT_OF_SERVICE}
 
 
 def is_legal(standing: AlarmStatus) -> bool:
-    """Whether a state and what the process does go together."""
+    """Whether a state and an active condition go together."""
     return standing.state in ASIDE or (standing.state in ACTIVE) == standing.active
 
 
@@ -35,7 +35,7 @@ def test_no_sequence_of_triggers_leads_to_an_illegal_state(triggers: list[Trigge
 @pytest.mark.parametrize("active", [True, False])
 @pytest.mark.parametrize("trigger", Trigger)
 @pytest.mark.parametrize("latching", [True, False])
-def test_every_trigger_is_answered_in_every_legal_state(
+def test_every_trigger_is_applied_or_refused_in_every_legal_state(
     state: AlarmState, active: bool, trigger: Trigger, latching: bool
 ) -> None:
     standing = AlarmStatus(state, active)
@@ -45,7 +45,7 @@ def test_every_trigger_is_answered_in_every_legal_state(
 
 
 @given(st.lists(st.sampled_from(Trigger), max_size=30))
-def test_only_what_returned_unacknowledged_or_latched_waits_for_a_person(triggers: list[Trigger]) -> None:
+def test_only_returned_unacknowledged_or_latched_alarms_wait_for_a_person(triggers: list[Trigger]) -> None:
     for standing in walked(triggers):
         if standing.state is AlarmState.RETURNED_UNACKNOWLEDGED:
             assert next_status(standing, Trigger.ACKNOWLEDGE) == NORMAL
@@ -70,7 +70,7 @@ def test_only_what_returned_unacknowledged_or_latched_waits_for_a_person(trigger
         ("raise return retract", "normal"),
     ],
 )
-def test_an_alarm_goes_through_the_states_of_the_standard(triggers: str, state: str) -> None:
+def test_an_alarm_follows_the_states_of_the_standard(triggers: str, state: str) -> None:
     assert walked([Trigger(one) for one in triggers.split()])[-1].state == state
 
 
@@ -81,7 +81,7 @@ def test_a_latching_alarm_stays_until_it_is_reset() -> None:
 
 
 @pytest.mark.parametrize("trigger", [Trigger.ACKNOWLEDGE, Trigger.SHELVE, Trigger.RESET, Trigger.UNSHELVE])
-def test_what_people_cannot_do_to_a_normal_alarm_is_refused_in_words(trigger: Trigger) -> None:
+def test_a_normal_alarm_refuses_triggers_with_a_reason(trigger: Trigger) -> None:
     found = next_status(NORMAL, trigger)
     assert isinstance(found, TransitionRefused)
     assert found.reason == f"{trigger} is not possible while the alarm is normal"

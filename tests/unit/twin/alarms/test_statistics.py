@@ -1,4 +1,4 @@
-"""The health of the alarm system: rates, floods, what chatters, what is fleeting, who acts badly."""
+"""The health of the alarm system: rates, floods, chattering and fleeting alarms, bad actors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ START: Instant = 1_795_435_200_000_000
 END = START + 2 * HOUR
 
 
-def told(
+def transition(
     after: int,
     alarm: str = "a~e",
     kind: str = "raised",
@@ -28,10 +28,10 @@ def told(
 
 
 def burst(count: int, begin: int, apart: int) -> list[Transition]:
-    return [told(begin + n * apart, f"a{n}~e") for n in range(count)]
+    return [transition(begin + n * apart, f"a{n}~e") for n in range(count)]
 
 
-def test_nothing_told_is_nothing_counted() -> None:
+def test_without_alarms_all_counts_are_0() -> None:
     found = statistics([], START, END)
     assert (found.annunciated, found.average, found.peak, found.floods) == (0, 0.0, 0, ())
     assert found.acknowledge_p50 is None
@@ -47,7 +47,7 @@ def test_rates_are_those_of_one_operator_in_ten_minutes(operators: int, average:
 
 def test_a_flood_begins_with_ten_in_ten_minutes_and_ends_when_fewer_than_five_are_left() -> None:
     # Ten within 9 s, then one each two minutes: five in any ten minutes, the flood goes on; then silence.
-    events = [*burst(10, 0, SECOND), *(told(n * 2 * MINUTE, f"b{n}~e") for n in range(1, 11))]
+    events = [*burst(10, 0, SECOND), *(transition(n * 2 * MINUTE, f"b{n}~e") for n in range(1, 11))]
     (flood,) = statistics(events, START, END).floods
     assert (flood.start, flood.count, flood.peak) == (START, 20, 14)
     # The fifth youngest came at 12 min: ten minutes later fewer than five are left.
@@ -60,7 +60,7 @@ def test_nine_in_ten_minutes_are_no_flood_and_two_operators_need_twenty() -> Non
     assert len(statistics(burst(20, 0, SECOND), START, END, 2).floods) == 1
 
 
-def test_two_floods_are_told_apart() -> None:
+def test_two_floods_are_separate() -> None:
     found = statistics([*burst(12, 0, SECOND), *burst(11, HOUR, SECOND)], START, END)
     assert [one.count for one in found.floods] == [12, 11]
     assert found.flooded_share == pytest.approx((2 * 10 * MINUTE + 13 * SECOND) / (2 * HOUR), rel=0.01)
@@ -69,17 +69,23 @@ def test_two_floods_are_told_apart() -> None:
 def test_three_times_in_a_minute_is_chattering_and_less_than_a_minute_is_fleeting() -> None:
     events = []
     for n in range(3):
-        events += [told(n * 20 * SECOND, occurrence=n), told(n * 20 * SECOND + SECOND, "a~e", "returned", n)]
+        events += [
+            transition(n * 20 * SECOND, occurrence=n),
+            transition(n * 20 * SECOND + SECOND, "a~e", "returned", n),
+        ]
     for n in range(3):
         begin = HOUR + n * 40 * SECOND
-        events += [told(begin, "b~e", occurrence=n), told(begin + 2 * MINUTE, "b~e", "returned", n)]
+        events += [
+            transition(begin, "b~e", occurrence=n),
+            transition(begin + 2 * MINUTE, "b~e", "returned", n),
+        ]
     found = statistics(sorted(events, key=lambda one: one.told_time), START, END)
     assert [(one.alarm, one.count) for one in found.chattering] == [("a~e", 3)]
     assert [(one.alarm, one.count) for one in found.fleeting] == [("a~e", 3)]
 
 
-def test_the_ten_that_told_most_are_named_with_their_share() -> None:
-    events = [told(n * MINUTE, f"r{k:02}~e") for k in range(12) for n in range(k + 1)]
+def test_the_ten_worst_actors_have_their_share() -> None:
+    events = [transition(n * MINUTE, f"r{k:02}~e") for k in range(12) for n in range(k + 1)]
     events.sort(key=lambda one: one.told_time)
     found = statistics(events, START, END)
     assert len(found.bad_actors) == 10
@@ -92,9 +98,9 @@ def test_the_ten_that_told_most_are_named_with_their_share() -> None:
     }
 
 
-def test_the_wait_for_an_acknowledgement_counts_from_when_it_was_told() -> None:
-    events = [told(n * MINUTE, f"a{n}~e") for n in range(20)]
-    events += [told(n * MINUTE + (n + 1) * SECOND, f"a{n}~e", "acknowledged") for n in range(20)]
+def test_the_wait_for_an_acknowledgement_starts_at_the_publication() -> None:
+    events = [transition(n * MINUTE, f"a{n}~e") for n in range(20)]
+    events += [transition(n * MINUTE + (n + 1) * SECOND, f"a{n}~e", "acknowledged") for n in range(20)]
     found = statistics(sorted(events, key=lambda one: one.told_time), START, END)
     assert (found.acknowledged, found.acknowledge_p50, found.acknowledge_p95) == (
         20,
@@ -107,7 +113,7 @@ def test_the_wait_for_an_acknowledgement_counts_from_when_it_was_told() -> None:
 def test_floods_lie_apart_and_every_ten_minutes_with_that_many_lie_in_one(
     seconds: list[int], operators: int
 ) -> None:
-    events = [told(second * SECOND, f"a{n}~e") for n, second in enumerate(sorted(seconds))]
+    events = [transition(second * SECOND, f"a{n}~e") for n, second in enumerate(sorted(seconds))]
     found = statistics(events, START, END, operators)
     for one, following in pairwise(found.floods):
         assert one.end <= following.start

@@ -33,7 +33,7 @@ def test_pearson_agrees_with_the_standard_library() -> None:
 
 
 def test_spearman_agrees_with_the_published_example_of_its_interval() -> None:
-    """As ci.spear of the R package statpsych has it; pairs ten hours apart have no memory here."""
+    """As ci.spear of the R package statpsych computes it; ten hours apart, pairs are not autocorrelated."""
     y = [21, 4, 9, 12, 35, 18, 10, 22, 24, 1, 6, 8, 13, 16, 19]
     x = [67, 28, 30, 28, 52, 40, 25, 37, 44, 10, 14, 20, 28, 40, 51]
     first = {number * 10 * HOUR: float(one) for number, one in enumerate(x)}
@@ -84,7 +84,7 @@ def test_only_hours_that_both_have_count() -> None:
     assert best.pairs == 58
 
 
-def test_hours_with_a_memory_count_for_less() -> None:
+def test_autocorrelated_hours_count_for_less() -> None:
     x, y = noise(6, 1000, memory=0.9), noise(7, 1000, memory=0.9)
     best = correlate(hourly(x), hourly(y)).best
     assert best is not None
@@ -92,8 +92,8 @@ def test_hours_with_a_memory_count_for_less() -> None:
     assert 50 < best.effective_pairs < 250
 
 
-def test_unrelated_series_with_a_memory_are_seldom_called_related() -> None:
-    """As if the hours were independent, more than half of these would be."""
+def test_unrelated_autocorrelated_series_are_seldom_significant() -> None:
+    """If hours counted as independent, more than half of these would be significant."""
     found = sum(
         correlate(
             hourly(noise(seed, 300, memory=0.9)), hourly(noise(1000 + seed, 300, memory=0.9))
@@ -127,7 +127,7 @@ def test_too_few_pairs_or_a_constant_have_no_coefficient() -> None:
     assert correlate({}, {}).best is None
 
 
-def test_what_it_cannot_take_is_refused_with_the_reason() -> None:
+def test_invalid_series_are_refused_with_the_reason() -> None:
     one = {0: 1.0}
     with pytest.raises(ValueError, match="lag_max is 169 hours, expected 0 to 168"):
         correlate(one, one, lag_max=LAG_MAX + 1)

@@ -1,4 +1,4 @@
-"""Grid formulas and voltage quality."""
+"""Grid formulas."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_load_is_of_the_apparent_power_in_either_direction() -> None:
 
 
 @pytest.mark.parametrize(("rated", "factor"), [(0, 1), (-400, 1), (400, 0), (400, 1.1)])
-def test_a_rating_that_cannot_be_has_no_load(rated: float, factor: float) -> None:
+def test_an_impossible_rating_has_no_load(rated: float, factor: float) -> None:
     assert transformer_load(100, rated, factor) is None
 
 

@@ -1,4 +1,4 @@
-"""How any indicator takes its inputs."""
+"""The handling of inputs by any indicator."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ def test_the_value_has_the_newest_time_and_all_flags_of_its_inputs() -> None:
 @pytest.mark.parametrize(
     "flag", [QualityFlag.SPIKE, QualityFlag.STUCK, QualityFlag.OUT_OF_RANGE, QualityFlag.MAINTENANCE]
 )
-def test_a_value_that_is_not_good_never_counts(flag: QualityFlag) -> None:
+def test_an_unusable_value_never_counts(flag: QualityFlag) -> None:
     assert an_indicator(A).evaluate({"a": InputValue(1, 0, flag)}, {}) is None
 
 
-def test_a_required_input_must_be_there() -> None:
+def test_a_required_input_must_be_present() -> None:
     assert an_indicator(A, B).evaluate({"a": InputValue(1, 0)}, {}) is None
     assert an_indicator(A, B).evaluate({"a": InputValue(1, 0), "b": SPIKE}, {}) is None
     assert an_indicator(A).evaluate({}, {}) is None

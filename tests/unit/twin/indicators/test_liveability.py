@@ -56,9 +56,7 @@ def test_a_good_neighbourhood_scores_100_and_a_bad_one_0() -> None:
         ("climate", {"air_temperature": 30}, 50),
     ],
 )
-def test_a_score_lies_straight_between_good_and_bad(
-    domain: str, values: dict[str, float], score: float
-) -> None:
+def test_a_score_is_linear_between_good_and_bad(domain: str, values: dict[str, float], score: float) -> None:
     assert scores(**values)[domain] == pytest.approx(score)
 
 
@@ -67,18 +65,18 @@ def test_a_suspect_value_gives_no_score() -> None:
     assert liveability_card({"lki": suspect})[0].score is None
 
 
-def test_a_line_tells_what_it_was_measured_by() -> None:
+def test_a_line_has_its_value_and_scale() -> None:
     line = liveability_card(of(eaqi=2))[0]
     assert line.value is not None
     assert line.scale.indicator == "eaqi"
     assert line.scale.source.startswith("European Environment Agency")
 
 
-def test_every_yardstick_is_an_indicator_or_an_observed_property_in_its_unit() -> None:
+def test_every_scale_is_of_an_indicator_or_an_observed_property_in_its_unit() -> None:
     units = {name: one.unit for name, one in REGISTRY.items()}
     units |= {name: one.unit for name, one in BUILT_IN_PROPERTIES.items()}
-    for yardsticks in SCORE_SCALES.values():
-        for one in yardsticks:
+    for scales in SCORE_SCALES.values():
+        for one in scales:
             assert units[one.indicator] == one.unit
             assert one.source
             assert one.explanation.nl != one.explanation.en

@@ -35,7 +35,7 @@ def test_the_index_of_known_hours(means: dict[str, float], value: float, publish
 def test_it_agrees_with_the_published_examples_of_con2lki(
     no2: float, o3: float, pm10: float, pm2_5: float, published: int
 ) -> None:
-    """All but the one whose concentrations lie on an edge, which con2lki counts to the higher class."""
+    """All but the example with concentrations on an edge, which con2lki assigns to the higher class."""
     assert lki.lki({"no2": no2, "o3": o3, "pm10": pm10, "pm2_5": pm2_5}).published == published
 
 

@@ -1,4 +1,4 @@
-"""The indicators that there are."""
+"""The declared indicators."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def row(one: Indicator) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-def test_those_that_the_city_needs_are_there() -> None:
+def test_the_indicators_of_the_contract_exist() -> None:
     assert set(REGISTRY) >= {
         *("lki", "eaqi", "pm2_5_24h", "pm10_24h", "o3_8h"),
         *("traffic_intensity", "speed_ratio", "level_of_service"),
@@ -51,7 +51,7 @@ def test_those_that_the_city_needs_are_there() -> None:
 
 
 @pytest.mark.parametrize("one", REGISTRY.values(), ids=REGISTRY)
-def test_each_says_all_of_itself(one: Indicator) -> None:
+def test_each_indicator_is_complete(one: Indicator) -> None:
     assert REGISTRY[one.name] is one
     assert one.name not in BUILT_IN_PROPERTIES
     assert one.unit in known_units() | {"m/h"}
@@ -63,21 +63,21 @@ def test_each_says_all_of_itself(one: Indicator) -> None:
 
 
 @pytest.mark.parametrize("one", REGISTRY.values(), ids=REGISTRY)
-def test_the_page_tells_each_as_it_is(one: Indicator) -> None:
+def test_the_page_has_each_indicator(one: Indicator) -> None:
     assert row(one) in PAGE.read_text().splitlines(), (
         f"docs/reference/indicators.md lacks the row\n{row(one)}"
     )
 
 
 @pytest.mark.parametrize("one", REGISTRY.values(), ids=REGISTRY)
-def test_none_has_a_value_from_nothing_or_from_suspect_inputs(one: Indicator) -> None:
+def test_missing_or_suspect_inputs_give_no_value(one: Indicator) -> None:
     attributes = {**ROAD, **POLDER, **TRANSFORMER}
     suspect = {given.property: InputValue(1, HOUR, QualityFlag.STUCK) for given in one.inputs}
     assert one.evaluate({}, attributes) is None
     assert one.evaluate(suspect, attributes) is None
 
 
-def test_the_lki_is_of_one_hour_and_names_what_it_comes_from() -> None:
+def test_the_lki_is_of_one_hour_and_names_its_inputs() -> None:
     inputs = now(o3=124, pm10=18, no2=6, pm2_5=7)
     assert evaluate("lki", inputs) == IndicatorValue(7, HOUR, 0, ("pm2_5", "pm10", "no2", "o3"))
     inputs["pm2_5"] = InputValue(12, 2 * HOUR)
@@ -103,7 +103,7 @@ def test_ozone_is_averaged_over_eight_hours() -> None:
     assert value("o3_8h", {"o3": hours}) == 100
 
 
-def test_intensity_comes_from_rates_and_else_from_counts() -> None:
+def test_intensity_is_from_rates_or_else_from_counts() -> None:
     count = InputValue(150, HOUR, coverage=0.8)
     assert value("traffic_intensity", {"vehicle_count": count}) == pytest.approx(1125)
     both = {"vehicle_count": count, "traffic_flow": InputValue(900, HOUR)}
@@ -119,19 +119,19 @@ def test_an_empty_road_has_no_speed() -> None:
     assert value("level_of_service", now(vehicle_speed=0, traffic_flow=600), ROAD) == 3
 
 
-def test_the_flow_of_another_minute_says_nothing_of_a_speed_of_zero() -> None:
+def test_the_flow_of_another_minute_does_not_explain_a_speed_of_zero() -> None:
     inputs = {"vehicle_speed": InputValue(0, HOUR), "traffic_flow": InputValue(600, HOUR - 2 * MINUTE)}
     assert value("speed_ratio", inputs, ROAD) is None
 
 
 @pytest.mark.parametrize(("speed", "ratio", "level"), [(80, 1.0, 1), (48, 0.6, 2), (20, 0.25, 3)])
-def test_traffic_is_judged_by_the_free_speed_of_its_road(speed: float, ratio: float, level: int) -> None:
+def test_traffic_is_relative_to_the_free_speed_of_its_road(speed: float, ratio: float, level: int) -> None:
     assert value("speed_ratio", now(vehicle_speed=speed), ROAD) == ratio
     assert value("level_of_service", now(vehicle_speed=speed), ROAD) == level
     assert value("speed_ratio", now(vehicle_speed=speed), {}) is None
 
 
-def test_water_is_judged_by_the_levels_of_its_polder() -> None:
+def test_water_is_relative_to_the_levels_of_its_polder() -> None:
     inputs = now(water_level=-0.35)
     assert value("freeboard", inputs, POLDER) == pytest.approx(0.15)
     assert value("freeboard_share", inputs, POLDER) == pytest.approx(50)
@@ -140,7 +140,7 @@ def test_water_is_judged_by_the_levels_of_its_polder() -> None:
     assert value("freeboard", inputs, {"targetLevel": -0.5}) is None
 
 
-def test_the_rate_of_rise_takes_the_last_hour() -> None:
+def test_the_rate_of_rise_uses_the_last_hour() -> None:
     levels = [InputValue(0.01 * number, number * 10 * MINUTE) for number in range(20)]
     assert value("rate_of_rise", {"water_level": levels}) == pytest.approx(0.06)
     assert value("rate_of_rise", {"water_level": levels[-1]}) is None
@@ -156,7 +156,7 @@ def test_load_counts_reverse_flow_and_needs_the_rating() -> None:
     assert value("transformer_load", silent, TRANSFORMER) is None
 
 
-def test_the_power_of_the_transformer_itself_goes_before_that_of_some_meters_below_it() -> None:
+def test_the_power_of_the_transformer_precedes_that_of_its_meters() -> None:
     inputs = now(transformer_power=-190.0, power_import=3.0, power_export=1.0)
     assert evaluate("transformer_load", inputs, TRANSFORMER) == IndicatorValue(
         50, HOUR, 0, ("transformer_power",)
@@ -178,7 +178,7 @@ def test_power_is_netted_within_one_window() -> None:
     assert value("net_power", inputs | {"power_import": InputValue(30, 2 * HOUR)}) is None
 
 
-def test_the_voltage_of_the_worst_phase_is_told_with_its_sign() -> None:
+def test_the_voltage_deviation_is_that_of_the_worst_phase_with_its_sign() -> None:
     inputs = now(voltage_l1=232.3, voltage_l2=207.0, voltage_l3=241.5)
     assert value("voltage_deviation", inputs) == pytest.approx(-10)
     assert value("voltage_deviation", now(voltage_l1=241.5)) == pytest.approx(5)

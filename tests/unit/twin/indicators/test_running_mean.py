@@ -12,7 +12,7 @@ def hours(*numbers: int, mean: float = 10.0) -> list[TimeMean]:
     return [TimeMean(number * HOUR, mean) for number in numbers]
 
 
-def test_it_is_the_mean_of_the_hours_up_to_and_with_the_last() -> None:
+def test_a_running_mean_includes_the_last_hour() -> None:
     series = [TimeMean(number * HOUR, float(number)) for number in range(30)]
     assert running_mean(series, 29 * HOUR) == TimeMean(6 * HOUR, sum(range(6, 30)) / 24, 1.0)
     assert running_mean(series, 29 * HOUR, EIGHT_HOURS) == TimeMean(22 * HOUR, 25.5, 1.0)
@@ -35,7 +35,7 @@ def test_an_hour_of_less_than_forty_five_minutes_does_not_count() -> None:
     assert running_mean([*full, TimeMean(17 * HOUR, 10.0, 0.75)], 17 * HOUR) is not None
 
 
-def test_an_amended_hour_replaces_the_one_before_it() -> None:
+def test_a_corrected_hour_replaces_the_earlier_one() -> None:
     series = [*hours(*range(24), mean=10.0), TimeMean(5 * HOUR, 34.0)]
     assert running_mean(series, 23 * HOUR) == TimeMean(0, 11.0, 1.0)
 

@@ -37,7 +37,7 @@ def test_a_steady_rise_has_its_slope_in_any_order() -> None:
     assert rate_of_rise(points[::-1]) == rate_of_rise(points)
 
 
-def test_one_false_zero_does_not_move_it() -> None:
+def test_one_false_zero_does_not_change_the_slope() -> None:
     points = [(quarter * 15 * MINUTE, -1.4 + 0.02 * quarter) for quarter in range(5)]
     points[3] = (points[3][0], 0.0)
     assert rate_of_rise(points) == pytest.approx(0.08, abs=1e-9)
@@ -49,7 +49,7 @@ def test_only_the_hour_before_the_newest_point_counts() -> None:
     assert rate_of_rise([*fell, *still]) == 0
 
 
-def test_two_points_or_a_few_seconds_tell_nothing() -> None:
+def test_two_points_or_a_few_seconds_have_no_slope() -> None:
     assert rate_of_rise([]) is None
     assert rate_of_rise([(0, 1.0), (HOUR // 2, 1.1)]) is None
     assert rate_of_rise([(0, 1.0), (0, 1.1), (HOUR // 2, 1.2)]) is None

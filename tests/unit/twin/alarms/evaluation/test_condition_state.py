@@ -1,4 +1,4 @@
-"""The course of a rule: levels, delays, gaps, n of m, rates, quality, schedules, and what is usual."""
+"""Condition states: levels, delays, gaps, n of m, rates, quality, schedules and baselines."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MONDAY = 1_767_567_600_000_000  # 5 January 2026, 00:00 in Alkmaar
 
 
 def run(rule: BoundRule, values: list[float], start: Instant = 0) -> list[tuple[float, int]]:
-    """Return when, in minutes, it became how bad, by values a minute apart."""
+    """Return the (minute, severity) changes for values a minute apart."""
     course = ConditionState.initial(rule)
     shifts: list[Any] = []
     for number, value in enumerate(values):
@@ -40,7 +40,7 @@ def run(rule: BoundRule, values: list[float], start: Instant = 0) -> list[tuple[
     return [((one.time - start) / MINUTE, one.severity) for one in shifts]
 
 
-def test_each_severity_has_its_threshold_and_a_clear_value_of_its_own() -> None:
+def test_each_severity_has_its_own_threshold_and_clear_value() -> None:
     levels = [-0.5, -0.41, -0.40, -0.41, -0.29, -0.31, -0.33, -0.41, -0.43]
     assert run(bound_rule(high_water_rule()), levels) == [(2, MINOR), (4, MAJOR), (6, MINOR), (8, 0)]
 
@@ -49,22 +49,22 @@ def test_a_value_between_clear_and_raised_does_not_chatter() -> None:
     assert run(bound_rule(high_water_rule()), [-0.395, -0.405] * 10) == [(0, MINOR)]
 
 
-def test_an_alarm_is_raised_when_it_was_wrong_throughout_the_delay() -> None:
+def test_a_level_is_raised_when_it_was_passed_throughout_the_delay() -> None:
     rule = bound_rule(high_water_rule(on_delay=5 * MINUTE))
     assert run(rule, [-0.3] * 4 + [-0.5] + [-0.3] * 10) == [(10, MAJOR)]
 
 
-def test_the_delay_ends_between_two_values_at_its_own_time() -> None:
+def test_a_delay_may_end_between_two_values() -> None:
     rule = bound_rule(high_water_rule(on_delay=90 * SECOND))
     assert run(rule, [-0.39, -0.39, -0.39]) == [(1.5, MINOR)]
 
 
-def test_an_alarm_returns_when_it_was_right_throughout_the_delay() -> None:
+def test_a_level_returns_when_it_was_clear_throughout_the_delay() -> None:
     rule = bound_rule(high_water_rule(off_delay=3 * MINUTE))
     assert run(rule, [-0.39, -0.5, -0.5, -0.39, -0.5, -0.5, -0.5, -0.5]) == [(0, MINOR), (7, 0)]
 
 
-def test_what_is_not_known_interrupts_a_delay_and_ends_nothing() -> None:
+def test_a_gap_interrupts_a_delay_and_clears_nothing() -> None:
     rule = bound_rule(high_water_rule(on_delay=5 * MINUTE))
     course = ConditionState.initial(rule)
     for minutes in (0, 1, 10, 11, 12):  # nothing holds for nine minutes
@@ -77,7 +77,7 @@ def test_what_is_not_known_interrupts_a_delay_and_ends_nothing() -> None:
     assert course.severity(rule) == MAJOR
 
 
-def test_the_clock_moves_a_course_on_by_as_much_as_has_passed_and_not_to_the_present() -> None:
+def test_the_clock_advances_a_state_by_the_elapsed_time_only() -> None:
     rule = bound_rule(high_water_rule(on_delay=2 * MINUTE))
     course, now = ConditionState.initial(rule), 365 * DAY  # a recording of last year
     course.on_points(0, [point(0, -0.3)], rule, now)
@@ -97,7 +97,7 @@ def test_suspect_values_neither_raise_nor_clear() -> None:
     assert course.severity(rule) == MAJOR
 
 
-def test_a_rule_may_take_every_value() -> None:
+def test_a_rule_may_use_values_of_any_quality() -> None:
     rule = bound_rule(high_water_rule(quality="any"))
     assert ConditionState.initial(rule).on_points(0, [point(0, 9.0, QualityFlag.SPIKE)], rule, 0) is not None
 
@@ -132,7 +132,7 @@ def test_a_rate_is_the_median_slope_over_its_span() -> None:
     assert run(rule, [0.0] * 10 + [9.0] + [0.0] * 10) == [], "one wild value is no slope"
 
 
-def test_quality_can_be_what_a_rule_is_about() -> None:
+def test_a_rule_may_compare_the_quality() -> None:
     worth = threshold(transform=QualityRank(), levels=(Level(Severity.WARNING, 3.0, 2.0),))
     rule = bound_rule(high_water_rule(condition=worth, on_delay=2 * MINUTE))
     course = ConditionState.initial(rule)
@@ -149,7 +149,7 @@ def test_a_rule_counts_in_its_hours_and_while_it_is_in_force() -> None:
     assert run(dated, [-0.3] * 15, MONDAY) == [(5, MAJOR), (9, 0)]
 
 
-def test_what_is_usual_at_an_hour_of_the_week_is_learned_from_the_weeks_before() -> None:
+def test_the_baseline_of_an_hour_is_learned_from_the_weeks_before() -> None:
     condition = threshold(transform=Deviation("absolute"), levels=(Level(Severity.MINOR, 0.5, 0.4),))
     rule = bound_rule(high_water_rule(condition=condition))
     course = ConditionState.initial(rule)
@@ -164,7 +164,7 @@ def test_what_is_usual_at_an_hour_of_the_week_is_learned_from_the_weeks_before()
     assert [(one.time - MONDAY) // HOUR for one in shifts] == [4 * 7 * 24 + 15, 4 * 7 * 24 + 16]
 
 
-def test_an_expression_needs_all_its_operands_to_speak_for_the_present() -> None:
+def test_an_expression_needs_valid_values_of_all_its_operands() -> None:
     operands = (Operand("water_level", whose="drainsTo"), Operand("water_level"))
     source = "water_level > -1.9 && drainsTo.water_level > -0.4"
     rule = bound_rule(
@@ -185,7 +185,7 @@ def test_an_expression_needs_all_its_operands_to_speak_for_the_present() -> None
     assert course.severity(rule) == 0
 
 
-def test_an_expression_that_fails_says_so_and_changes_nothing() -> None:
+def test_a_failing_expression_has_an_error_and_changes_nothing() -> None:
     operands = (Operand("water_level"),)
     source = "1.0 / water_level > 2.0"
     rule = bound_rule(
@@ -200,13 +200,13 @@ def test_an_expression_that_fails_says_so_and_changes_nothing() -> None:
     assert course.error == ""
 
 
-def test_a_missing_attribute_is_a_fault_of_the_binding() -> None:
+def test_a_missing_attribute_is_a_fault_of_the_bound_rule() -> None:
     rule = bound_rule(high_water_rule(condition=threshold(relative_to="capacity")))
     assert rule.fault == "attribute capacity of canal is None, expected a number"
 
 
 @pytest.mark.parametrize("count", [1, 40, 200])
-def test_a_rule_that_changed_judges_what_is_kept_again(count: int) -> None:
+def test_a_changed_rule_reevaluates_the_buffered_points(count: int) -> None:
     rule = bound_rule(high_water_rule())
     course = ConditionState.initial(rule)
     for number in range(count):
