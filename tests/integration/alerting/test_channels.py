@@ -46,9 +46,9 @@ def hook() -> Iterator[NotificationWebhook]:
 
 @pytest.fixture
 def channels() -> Iterator[ChannelSender]:
-    found = ChannelSender(ChannelSecrets({"TOKEN": "s3cret/t0ken", "OPERATIONS": "operations@town.example"}))
-    yield found
-    found.close()
+    sender = ChannelSender(ChannelSecrets({"TOKEN": "s3cret/t0ken", "OPERATIONS": "operations@town.example"}))
+    yield sender
+    sender.close()
 
 
 def message() -> OutgoingMessage:
@@ -94,14 +94,14 @@ def plan_over(**urls: str) -> DutyPlan:
 
 
 async def deliver(
-    channels: ChannelSender, plan: DutyPlan, found: list[OutgoingMessage]
+    channels: ChannelSender, plan: DutyPlan, sent: list[OutgoingMessage]
 ) -> list[AttemptResult]:
     ended: asyncio.Queue[AttemptResult] = asyncio.Queue()
     options = DeliveryOptions(base_url="https://twin.example/", link_key=KEY, attempt_timeout_s=DEADLINE_S)
-    post = DeliveryPool(channels, options, ended.put_nowait)
-    for message in found:
-        post.start_attempt(message, plan, NOON)
-    return [await asyncio.wait_for(ended.get(), DEADLINE_S) for _ in found]
+    pool = DeliveryPool(channels, options, ended.put_nowait)
+    for message in sent:
+        pool.start_attempt(message, plan, NOON)
+    return [await asyncio.wait_for(ended.get(), DEADLINE_S) for _ in sent]
 
 
 async def test_a_mail_names_alarm_place_and_time_and_has_an_acknowledge_link(
@@ -118,13 +118,13 @@ async def test_a_mail_names_alarm_place_and_time_and_has_an_acknowledge_link(
         for part in mail.content.walk()
         if part.get_content_type() == "text/plain"
     ]
-    for words in (
+    for expected in (
         "High water, Canal",
         "since 23-11-2026 13:00",
         "-0.25 m, at or above -0.3 m",
         "East",
     ):
-        assert words in texts[0]
+        assert expected in texts[0]
     token = texts[0].split(f"https://twin.example{LINK_PATH}")[1].split()[0]
     assert verify_link(KEY, token, NOON) == AcknowledgeLink(INCIDENT, "first", NOON + 72 * 60 * MINUTE)
 
@@ -134,8 +134,8 @@ async def test_a_webhook_that_hangs_delays_no_other_channel(
 ) -> None:
     hook.behaviour = lambda _: "hang"
     plan = plan_over(mail=mails.url, sms=hook.url + "?rto=30")
-    found = messages(plan)
-    over_hook = next(one for one in found if one.request.channel == "sms")
+    sent = messages(plan)
+    over_hook = next(one for one in sent if one.request.channel == "sms")
     ended: list[AttemptResult] = []
     arrived = asyncio.Event()
 
@@ -143,19 +143,19 @@ async def test_a_webhook_that_hangs_delays_no_other_channel(
         ended.append(result)
         arrived.set()
 
-    post = DeliveryPool(
+    pool = DeliveryPool(
         channels, DeliveryOptions(base_url="", link_key=KEY, attempt_timeout_s=DEADLINE_S), end
     )
     for number in range(CHANNEL_THREADS_MAX):
         request = over_hook.request._replace(notification=f"{over_hook.id}-{number}")
-        post.start_attempt(replace(over_hook, request=request), plan, NOON)
-    post.start_attempt(next(one for one in found if one.request.channel == "mail"), plan, NOON)
+        pool.start_attempt(replace(over_hook, request=request), plan, NOON)
+    pool.start_attempt(next(one for one in sent if one.request.channel == "mail"), plan, NOON)
     await asyncio.wait_for(arrived.wait(), DEADLINE_S)
     assert [one.sent for one in ended] == [True]
-    assert post.free_slots("sms") == 0
-    assert post.free_slots("mail") == CHANNEL_THREADS_MAX
+    assert pool.free_slots("sms") == 0
+    assert pool.free_slots("mail") == CHANNEL_THREADS_MAX
     hook.stop()  # ends the requests that hang
-    await post.close()
+    await pool.close()
     assert [one.sent for one in ended] == [True] + [False] * CHANNEL_THREADS_MAX
 
 

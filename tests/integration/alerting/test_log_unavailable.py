@@ -57,23 +57,23 @@ FLOOD, FIRE, STORM, FROST = (duty_alarm("canal", rule=rule) for rule in ("flood"
 @pytest_asyncio.fixture
 async def broker(service_folder: Path) -> AsyncIterator[EmbeddedKafka]:
     """A Kafka broker that tests stop and start again."""
-    found = EmbeddedKafka(service_folder)
-    await found.start()
+    kafka = EmbeddedKafka(service_folder)
+    await kafka.start()
     try:
-        await create_topics(found.bootstrap, partition_counts(PARTITIONS))
-        yield found
+        await create_topics(kafka.bootstrap, partition_counts(PARTITIONS))
+        yield kafka
     finally:
-        for pid in found.pids:
+        for pid in kafka.pids:
             os.kill(pid, signal.SIGCONT)
-        await found.stop()
+        await kafka.stop()
 
 
 @pytest.fixture
 def hook() -> Iterator[NotificationWebhook]:
-    found = NotificationWebhook()
-    found.start()
-    yield found
-    found.stop()
+    webhook = NotificationWebhook()
+    webhook.start()
+    yield webhook
+    webhook.stop()
 
 
 def role_of(
@@ -217,8 +217,8 @@ async def test_an_unavailable_database_is_asked_again_for_the_replaced_log(
     *,
     restarted: bool,
 ) -> None:
-    way = make_conninfo(database, host="127.0.0.1", port=free_port, sslmode="disable")
-    role = role_of(broker, tmp_path, hook, ONCE, DATABASE=way)
+    dsn = make_conninfo(database, host="127.0.0.1", port=free_port, sslmode="disable")
+    role = role_of(broker, tmp_path, hook, ONCE, DATABASE=dsn)
     await role.start()
     try:
         await publish_alarms(broker.bootstrap, FLOOD)

@@ -40,7 +40,7 @@ happenings = st.lists(
 
 
 fates = st.lists(st.sampled_from((True, None)), max_size=20)
-"""Of messages: sent, or handed over by a process that dies of it."""
+"""The result of an attempt: sent, or doubtful since the process died."""
 
 
 class Story:
@@ -125,10 +125,10 @@ def test_no_step_notifies_twice_and_no_open_incident_is_lost(story: list[StoryEv
     assert not counted or max(counted.values()) == 1
     tries = Counter((one.notification, one.attempt) for one in run.events if one.outcome == "sending")
     assert not tries or max(tries.values()) == 1
-    case = run.memory.incidents.get(INCIDENT)
-    if case is None:
+    state = run.memory.incidents.get(INCIDENT)
+    if state is None:
         return
-    if case.phase is IncidentPhase.ESCALATING:
+    if state.phase is IncidentPhase.ESCALATING:
         assert run.manager.next_due() is not None, (
             "an open incident that nobody acknowledged has no next step"
         )

@@ -27,14 +27,14 @@ RAISED = NOON + HOUR
 """When the alarms of the tests are raised: 13:00 in the town."""
 
 
-def case_of(*alarms: AlarmEvent) -> IncidentState:
-    case = open_incident(duty_incident(*alarms), DutyContext(duty_city(), NOON))
-    assert case is not None
-    return case
+def state_of(*alarms: AlarmEvent) -> IncidentState:
+    state = open_incident(duty_incident(*alarms), DutyContext(duty_city(), NOON))
+    assert state is not None
+    return state
 
 
 def text_of(
-    case: IncidentState,
+    state: IncidentState,
     kind: MessageKind,
     *alarms: AlarmEvent,
     before: IncidentState | None = None,
@@ -42,8 +42,8 @@ def text_of(
 ) -> MessageText:
     return compose_message(
         kind,
-        case,
-        before if before is not None else case,
+        state,
+        before if before is not None else state,
         language=language,
         alarms={alarm.alarm: alarm for alarm in alarms},
         model=duty_city(),
@@ -54,7 +54,7 @@ def notified(*alarms: AlarmEvent, severity: Severity = Severity.MAJOR) -> Incide
     """Return an incident whose alarms a message has contained; another step is next."""
     known = tuple(one.alarm for one in alarms)
     return changed(
-        case_of(*alarms), reported_alarms=known, notified_severity=severity, step=1, last_notified=RAISED
+        state_of(*alarms), reported_alarms=known, notified_severity=severity, step=1, last_notified=RAISED
     )
 
 
@@ -77,11 +77,11 @@ class Title(NamedTuple):
 
 TITLES = {
     "the first message": Title(
-        "alarm", case_of(CANAL), (CANAL,), "MAJOR · High water, Canal", "GROOT · Hoog water, Canal"
+        "alarm", state_of(CANAL), (CANAL,), "MAJOR · High water, Canal", "GROOT · Hoog water, Canal"
     ),
     "the first message of three": Title(
         "alarm",
-        case_of(CANAL, POLDER, TOWN),
+        state_of(CANAL, POLDER, TOWN),
         (CANAL, POLDER, TOWN),
         "MAJOR · High water, Canal and 2 more",
         "GROOT · Hoog water, Canal en nog 2",
@@ -107,14 +107,14 @@ TITLES = {
         "CRITICAL · Worse (major → critical): High water, Polder",
         "KRITIEK · Erger (groot → kritiek): Hoog water, Polder",
     ),
-    "one that speaks again while the other is acknowledged": Title(
+    "an alarm that returns while the other is acknowledged": Title(
         "change",
         changed(notified(CANAL, POLDER), step=0),
         (acknowledged_event(CANAL), AGAIN),
         "MAJOR · Again: High water, Polder",
         "GROOT · Opnieuw: Hoog water, Polder",
     ),
-    "what had been told to be over": Title(
+    "an incident that returns after its recovery": Title(
         "change",
         notified(CANAL, severity=Severity.CLEARED),
         (CANAL,),
@@ -145,7 +145,7 @@ TITLES = {
         "CLEARED · High water, Canal",
         "HERSTELD · Hoog water, Canal",
     ),
-    "over, perhaps told before": Title(
+    "over, perhaps sent before": Title(
         "recovery",
         changed(notified(CANAL), recovery_repeats=1),
         (returned_event(CANAL),),
@@ -165,21 +165,21 @@ TITLES = {
 @pytest.mark.parametrize("what", TITLES)
 def test_the_title_describes_the_change(what: str) -> None:
     one = TITLES[what]
-    case = changed(one.before, incident=duty_incident(*one.now, revision=2))
+    state = changed(one.before, incident=duty_incident(*one.now, revision=2))
     titles: tuple[tuple[Language, str], ...] = (("en", one.english), ("nl", one.dutch))
     for language, title in titles:
-        text = text_of(case, one.kind, *one.now, before=one.before, language=language)
+        text = text_of(state, one.kind, *one.now, before=one.before, language=language)
         assert text.title == title
 
 
 def test_the_body_has_value_threshold_unit_and_local_time() -> None:
-    english = text_of(case_of(CANAL), "alarm", CANAL)
+    english = text_of(state_of(CANAL), "alarm", CANAL)
     assert english.body.splitlines() == [
         "since 23-11-2026 13:00",
         "– MAJOR · High water, Canal: water level -0.25 m, at or above -0.3 m, since 23-11-2026 13:00",
         "Area: East",
     ]
-    dutch = text_of(case_of(CANAL), "alarm", CANAL, language="nl")
+    dutch = text_of(state_of(CANAL), "alarm", CANAL, language="nl")
     assert dutch.body.splitlines() == [
         "sinds 23-11-2026 13:00",
         "– GROOT · Hoog water, Canal: waterstand -0,25 m, op of boven -0,3 m, sinds 23-11-2026 13:00",
@@ -190,10 +190,10 @@ def test_the_body_has_value_threshold_unit_and_local_time() -> None:
 
 def test_new_alarms_precede_the_rest() -> None:
     before = notified(CANAL)
-    case = changed(
+    state = changed(
         before, incident=duty_incident(CANAL, POLDER, revision=2), last_notified=RAISED + 65 * MINUTE
     )
-    text = text_of(case, "change", CANAL, POLDER, before=before, language="nl")
+    text = text_of(state, "change", CANAL, POLDER, before=before, language="nl")
     assert text.body.splitlines() == [
         "sinds 23-11-2026 13:00 (1 u 5 min), 2 alarmen",
         "Nieuw:",
@@ -207,7 +207,7 @@ def test_new_alarms_precede_the_rest() -> None:
 @pytest.mark.parametrize(("count", "last"), [(6, "en nog 1 alarm"), (8, "en nog 3 alarmen")])
 def test_five_alarms_are_listed_and_the_rest_is_counted(count: int, last: str) -> None:
     alarms = [duty_alarm("canal", rule=f"rule-{number}", cause="flood") for number in range(count)]
-    text = text_of(case_of(*alarms), "alarm", *alarms, language="nl")
+    text = text_of(state_of(*alarms), "alarm", *alarms, language="nl")
     assert text.body.count("– ") == 5
     assert text.body.splitlines()[-2] == last
 
@@ -215,36 +215,36 @@ def test_five_alarms_are_listed_and_the_rest_is_counted(count: int, last: str) -
 def test_an_alarm_without_a_single_threshold_has_its_own_sentence() -> None:
     sentence = "Silent, Canal: nothing new from gauge-1 since 12:30 on 23 November 2026."
     silent = duty_alarm("canal", rule="silent", operands=(), sentence_en=sentence)
-    text = text_of(case_of(silent), "alarm", silent)
+    text = text_of(state_of(silent), "alarm", silent)
     assert f"– MAJOR · {sentence[:-1]}, since 23-11-2026 13:00" in text.body
 
 
 def test_a_recovery_has_the_duration_and_nothing_to_acknowledge() -> None:
     over = changed(returned_event(CANAL), time=RAISED + 130 * MINUTE)
-    case = changed(notified(CANAL), incident=duty_incident(over, revision=2))
-    assert text_of(case, "recovery", over).body.startswith("over since 23-11-2026 15:10, after 2 h 10 min")
-    dutch = text_of(case, "recovery", over, language="nl")
+    state = changed(notified(CANAL), incident=duty_incident(over, revision=2))
+    assert text_of(state, "recovery", over).body.startswith("over since 23-11-2026 15:10, after 2 h 10 min")
+    dutch = text_of(state, "recovery", over, language="nl")
     assert dutch.short == "HERSTELD - Hoog water, Canal, voorbij sinds 23-11-2026 15:10, na 2 u 10 min"
     assert dutch.answer_label == ""
 
 
 def test_a_silenced_incident_is_not_called_over() -> None:
     shelved = changed(CANAL, state="shelved")
-    case = changed(
+    state = changed(
         notified(CANAL), incident=duty_incident(shelved, revision=2, open=False, closed_time=RAISED + HOUR)
     )
-    text = text_of(case, "recovery", shelved)
+    text = text_of(state, "recovery", shelved)
     assert text.body.startswith("set aside since 23-11-2026 14:00, after 1 h")
     assert "(shelved)" in text.body
 
 
 def test_a_reminder_of_an_acknowledged_incident_has_no_link() -> None:
     known = acknowledged_event(CANAL)
-    assert text_of(case_of(known), "reminder", known).answer_label == ""
+    assert text_of(state_of(known), "reminder", known).answer_label == ""
 
 
 def test_without_a_known_alarm_the_text_names_cause_and_area() -> None:
-    assert text_of(case_of(CANAL), "alarm").title == "MAJOR · high-water, East"
+    assert text_of(state_of(CANAL), "alarm").title == "MAJOR · high-water, East"
 
 
 @pytest.mark.parametrize("personal", [True, False])
@@ -253,18 +253,18 @@ def test_the_value_of_a_household_is_not_disclosed(personal: bool) -> None:
     sensors = {**model.sensors, "gauge-canal": replace(model.sensors["gauge-canal"], personal=personal)}
     model = replace(model, sensors=sensors)
     one = duty_alarm(operands=(operand_value("canal", sources=(ObservationRef(1, NOON),)),))
-    case = case_of(one)
-    text = compose_message("alarm", case, case, language="en", alarms={one.alarm: one}, model=model)
+    state = state_of(one)
+    text = compose_message("alarm", state, state, language="en", alarms={one.alarm: one}, model=model)
     assert ("0.25" in text.body) is not personal
     assert ("0.25" in text.short) is not personal
 
 
 def test_the_short_text_fits_into_a_text_message() -> None:
-    assert text_of(case_of(CANAL), "alarm", CANAL, language="nl").short == (
+    assert text_of(state_of(CANAL), "alarm", CANAL, language="nl").short == (
         "GROOT - Hoog water, Canal, -0,25 m, sinds 23-11-2026 13:00"
     )
     for alarm in (duty_alarm(operands=(operand_value("canal", unit="m" * 90),)), duty_alarm("x" * 300)):
-        text = text_of(case_of(alarm), "alarm", alarm, language="nl")
+        text = text_of(state_of(alarm), "alarm", alarm, language="nl")
         assert len(text.short) <= SHORT_CHARACTERS_MAX
         assert len(text.title) <= TITLE_CHARACTERS_MAX
         assert text.short.startswith("GROOT - Hoog water")

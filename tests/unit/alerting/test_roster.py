@@ -60,8 +60,8 @@ def test_an_excepted_occurrence_is_a_gap() -> None:
     plan = plan_with_calendar(calendar_text(water, WEEKS[1]))
     start, end = at("2026-01-19T08:00:00+01:00"), at("2026-01-26T08:00:00+01:00")
     assert on_call(plan, TEAM, start) is None
-    found = duty_shifts(plan, TEAM, start - HOUR, end + HOUR)
-    assert [(one.contact, one.start, one.end) for one in found] == [
+    shifts = duty_shifts(plan, TEAM, start - HOUR, end + HOUR)
+    assert [(one.contact, one.start, one.end) for one in shifts] == [
         ("roads", start - HOUR, start),
         (None, start, end),
         ("roads", end, end + HOUR),
@@ -85,9 +85,9 @@ def test_the_last_begun_of_overlapping_events_counts() -> None:
         "SUMMARY:Team lead operations",
     )  # fmt: skip
     plan = plan_with_calendar(calendar_text(evening, *WEEKS))
-    found = duty_shifts(plan, TEAM, at("2026-01-07T00:00:00+01:00"), at("2026-01-09T00:00:00+01:00"))
-    assert [one.contact for one in found] == ["water", "lead", "water"]
-    assert format_instant(found[1].start) == "2026-01-07T17:00:00Z"
+    shifts = duty_shifts(plan, TEAM, at("2026-01-07T00:00:00+01:00"), at("2026-01-09T00:00:00+01:00"))
+    assert [one.contact for one in shifts] == ["water", "lead", "water"]
+    assert format_instant(shifts[1].start) == "2026-01-07T17:00:00Z"
 
 
 def test_cancelled_events_do_not_count() -> None:
@@ -98,8 +98,8 @@ def test_cancelled_events_do_not_count() -> None:
 def test_days_without_a_time_are_those_of_the_calendars_zone() -> None:
     day = ("UID:day", "DTSTART;VALUE=DATE:20260701", "RRULE:FREQ=DAILY;COUNT=2", "SUMMARY:WATER")
     plan = plan_with_calendar(calendar_text(day, head=("X-WR-TIMEZONE:Europe/Amsterdam",)))
-    found = duty_shifts(plan, TEAM, at("2026-06-30T00:00:00Z"), at("2026-07-04T00:00:00Z"))
-    assert [(one.contact, format_instant(one.start)) for one in found] == [
+    shifts = duty_shifts(plan, TEAM, at("2026-06-30T00:00:00Z"), at("2026-07-04T00:00:00Z"))
+    assert [(one.contact, format_instant(one.start)) for one in shifts] == [
         (None, "2026-06-30T00:00:00Z"),
         ("water", "2026-06-30T22:00:00Z"),
         (None, "2026-07-02T22:00:00Z"),
@@ -117,8 +117,8 @@ def test_days_without_a_time_are_those_of_the_calendars_zone() -> None:
 def test_no_day_of_many_months_is_lost(lines: tuple[str, ...]) -> None:
     event = ("UID:day", *lines, "RRULE:FREQ=DAILY;COUNT=200", "SUMMARY:water")
     plan = plan_with_calendar(calendar_text(event, head=("X-WR-TIMEZONE:Pacific/Kiritimati",)))
-    found = duty_shifts(plan, TEAM, at("2025-12-30T00:00:00Z"), at("2026-08-01T00:00:00Z"))
-    on_duty = [one for one in found if one.contact is not None]
+    shifts = duty_shifts(plan, TEAM, at("2025-12-30T00:00:00Z"), at("2026-08-01T00:00:00Z"))
+    on_duty = [one for one in shifts if one.contact is not None]
     length = 24 if "DATE" in lines[0] else 1
     assert sum(one.end - one.start for one in on_duty) == 200 * length * HOUR
     for shift in on_duty:
@@ -132,8 +132,8 @@ def test_an_override_precedes_the_calendar_and_a_later_one_precedes_an_earlier()
         duty_override("lead", "2026-01-06T00:00:00Z", "2026-01-08T00:00:00Z"),
         duty_override("roads", "2026-01-07T00:00:00Z", "2026-01-09T00:00:00Z", "2"),
     )
-    found = duty_shifts(plan, TEAM, at("2026-01-05T12:00:00Z"), at("2026-01-10T00:00:00Z"))
-    assert [(one.contact, one.source) for one in found] == [
+    shifts = duty_shifts(plan, TEAM, at("2026-01-05T12:00:00Z"), at("2026-01-10T00:00:00Z"))
+    assert [(one.contact, one.source) for one in shifts] == [
         ("water", "calendar"),
         ("lead", "override"),
         ("roads", "override"),
@@ -160,9 +160,9 @@ def test_an_override_concerns_one_team_only() -> None:
 
 def test_shifts_have_no_gaps_between_them() -> None:
     start, end = at("2025-12-01T00:00:00Z"), at("2026-12-01T00:00:00Z")
-    found = duty_shifts(plan_with_calendar(calendar_text(*WEEKS)), TEAM, start, end)
-    assert (found[0].start, found[-1].end) == (start, end)
-    assert all(one.end == other.start for one, other in pairwise(found))
+    shifts = duty_shifts(plan_with_calendar(calendar_text(*WEEKS)), TEAM, start, end)
+    assert (shifts[0].start, shifts[-1].end) == (start, end)
+    assert all(one.end == other.start for one, other in pairwise(shifts))
     assert duty_shifts(plan_with_calendar(calendar_text(*WEEKS)), TEAM, end, end) == ()
 
 

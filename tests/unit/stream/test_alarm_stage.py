@@ -101,12 +101,12 @@ def test_an_impossible_command_is_refused_with_its_reason() -> None:
     run.send_command(command(run, "explode"))
     run.send_command(command(run, "shelve"))
     run.send_command(command(run, "reset"))
-    found = [one.refusal for one in run.answers]
-    assert found[0] == f"there is no alarm {ALARM}, or it was never raised"
-    assert found[1] == "the command is for occurrence 7, the present one is 1"
-    assert found[2].startswith("found action 'explode', expected one of acknowledge")
-    assert found[3] == "shelving needs a time in the future until which it lasts"
-    assert found[4] == "reset is not possible while the alarm is unacknowledged"
+    refusals = [one.refusal for one in run.answers]
+    assert refusals[0] == f"there is no alarm {ALARM}, or it was never raised"
+    assert refusals[1] == "the command is for occurrence 7, the present one is 1"
+    assert refusals[2].startswith("found action 'explode', expected one of acknowledge")
+    assert refusals[3] == "shelving needs a time in the future until which it lasts"
+    assert refusals[4] == "reset is not possible while the alarm is unacknowledged"
 
 
 def test_a_repeated_command_is_applied_once() -> None:

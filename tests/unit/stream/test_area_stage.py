@@ -70,11 +70,11 @@ def test_a_mean_goes_up_the_tree_weighted_by_the_sensors_behind_it() -> None:
             area_input("town.east.yard", "town.east.yard", "pm2_5", 20.0),
         ],
     )
-    found = last(updates)
-    assert found["town.east.quay", "area_pm2_5"].value == 10.0
-    assert found["town.east", "area_pm2_5"].value == 12.5
-    assert found["town", "area_pm2_5"].value == 12.5
-    assert found["town", "area_pm2_5"].count == 4
+    newest = last(updates)
+    assert newest["town.east.quay", "area_pm2_5"].value == 10.0
+    assert newest["town.east", "area_pm2_5"].value == 12.5
+    assert newest["town", "area_pm2_5"].value == 12.5
+    assert newest["town", "area_pm2_5"].count == 4
 
 
 def test_indicators_roll_up_by_their_own_rule() -> None:
@@ -87,9 +87,9 @@ def test_indicators_roll_up_by_their_own_rule() -> None:
             area_input("town", "town.canal", "water_level", -0.5),
         ],
     )
-    found = last(updates)
-    assert found["town.east", "area_lki"].value == 5.0
-    assert ("town", "area_water_level") not in found
+    newest = last(updates)
+    assert newest["town.east", "area_lki"].value == 5.0
+    assert ("town", "area_water_level") not in newest
 
 
 def test_withdrawn_and_expired_values_do_not_count() -> None:

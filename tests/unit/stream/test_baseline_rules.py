@@ -26,10 +26,10 @@ BEFORE = START // HOUR  # hours since the epoch
 
 def baseline(*means: float) -> Baseline:
     """Return a baseline of the last weeks for the hour that begins with the test."""
-    found = Baseline()
+    learned = Baseline()
     for weeks, mean in zip(range(len(means), 0, -1), means, strict=True):
-        found.restore_hour(BEFORE - weeks * 7 * 24, mean, "Europe/Amsterdam")
-    return found
+        learned.restore_hour(BEFORE - weeks * 7 * 24, mean, "Europe/Amsterdam")
+    return learned
 
 
 def test_a_new_log_begins_with_the_baselines() -> None:
