@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Removes what set-up and runs have made in this folder, the data of `livetwin up` among it.
+# Remove all files that set-up and runs created in this folder, including the data of `livetwin up`.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 if [ -f .livetwin/lock ] && ! flock --nonblock .livetwin/lock true; then
-  echo "clean: error: livetwin up is running here (pid $(cat .livetwin/lock)): end it first" >&2
+  echo "clean: error: livetwin up is running here (pid $(cat .livetwin/lock)): stop it first" >&2
   exit 1
 fi
-# Where a service could not reach this folder, its data lies elsewhere, behind a link.
+# If a service cannot enter this folder, its data is elsewhere, behind a link.
 for service in postgres mosquitto kafka; do
   if [ -L ".livetwin/$service" ]; then
     target="$(readlink -f ".livetwin/$service")"

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Makes the secrets of the compose file: those that are missing, and only them.
+# Create the missing secrets of the compose file; existing ones do not change.
 #
 #   deploy/make-secrets.sh [FOLDER]     deploy/secrets by default
 #
-# The folder admits its owner alone. Containers read the files in it as other users: LiveTwin's as the group of its
-# image, those of other images as everybody.
+# Only its owner can enter the folder. Containers read the files in it as other users: those of LiveTwin by the group of
+# its image, those of other images by the permissions of others.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 folder="${1:-deploy/secrets}"
@@ -13,15 +13,15 @@ GROUP=10001 # deploy/image/Dockerfile
 mkdir -p "$folder"
 chmod 700 "$folder"
 
-# 32 letters and digits: 190 bits, and nothing that an URL or a shell reads otherwise.
+# 32 letters and digits: 190 bits, without characters that are special in a URL or a shell.
 random() { head -c 1024 /dev/urandom | LC_ALL=C tr -dc 'A-Za-z0-9' | head -c 32; }
 
-# secret READER NAME VALUE: what is there stays.
+# secret READER NAME VALUE: create a secret unless it exists.
 secret() {
   local reader="$1" name="$2" value="$3"
   [ -s "$folder/$name" ] && return
   printf '%s\n' "$value" >"$folder/$name.new"
-  # Only root may give a file to that group.
+  # Only root can assign a file to that group.
   if [ "$reader" = ours ] && chgrp "$GROUP" "$folder/$name.new" 2>/dev/null; then
     chmod 440 "$folder/$name.new"
   else
@@ -39,7 +39,7 @@ for name in database_password grafana_password; do
 done
 secret ours database_url "postgresql://livetwin:$(cat "$folder/database_password")@timescaledb:5432/livetwin"
 
-# Where `docker compose run --rm credentials` writes, which runs as LiveTwin's user.
+# Folders for `docker compose run --rm credentials`, which runs as the user of the image.
 for place in accounts mqtt; do
   mkdir -p "$folder/$place"
   chown "$GROUP:$GROUP" "$folder/$place" 2>/dev/null && chmod 750 "$folder/$place" || chmod 777 "$folder/$place"

@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# Installs what is missing, and only that: Debian packages, the Python environment .venv, the page.
+# Install what is missing: Debian packages, the Python environment .venv, the page.
 #
 #   deploy/setup.sh          what `make demo` and `make check` need
-#   deploy/setup.sh --tests  and what only the tests need: a browser, Prometheus' promtool,
+#   deploy/setup.sh --tests  also the needs of the tests: a browser, Prometheus' promtool,
 #                            TimescaleDB's Community edition
-#   deploy/setup.sh --docker and what only the tests with containers need: a Docker engine
+#   deploy/setup.sh --docker also the needs of the tests with containers: a Docker engine
 #
-# Quick when nothing is missing. Root or sudo is needed only while a Debian package is missing.
-# PYTHON names the interpreter for .venv (3.11 or later; by default /usr/bin/python3, else python3).
+# It is quick if nothing is missing, and needs root or sudo only to install Debian packages.
+# PYTHON is the interpreter for .venv (3.11 or later; by default /usr/bin/python3, else python3).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# Some build services start us without a home; pip and npm want one for their caches.
+# Some build services set no home folder, which pip and npm need for their caches.
 if [ -z "${HOME:-}" ] || [ ! -w "${HOME}" ]; then
   HOME="$(mktemp -d)"
   export HOME
@@ -36,7 +36,7 @@ as_root() {
   if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-# Hundreds of lines a newcomer need not read, unless it fails.
+# Hide hundreds of lines of output unless the command fails.
 quietly() {
   "$@" >"$apt_log" 2>&1 && return
   tail -n 40 "$apt_log" >&2
@@ -45,9 +45,8 @@ quietly() {
 
 # --- Debian packages ----------------------------------------------------------------------------------------
 
-# Debian builds its interpreter with profile-guided optimisation. Others on the PATH often are not, and then
-# everything that we do takes a sixth longer. Where it cannot make environments and nobody may install what that
-# takes, another one is better than none.
+# Debian builds its interpreter with profile-guided optimisation; others on the PATH are often a sixth slower. Use
+# another one only if Debian's cannot create environments, and the packages for that cannot be installed.
 default_python() {
   if /usr/bin/python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null &&
     { /usr/bin/python3 -c 'import ensurepip, venv' || [ "$(id -u)" -eq 0 ] || command -v sudo; } >/dev/null 2>&1
@@ -59,7 +58,7 @@ default_python() {
 }
 PYTHON="${PYTHON:-$(default_python)}"
 
-# A program that is there counts, wherever it came from.
+# An installed program counts, whatever its source.
 missing_packages() {
   local path="$PATH:/usr/sbin:/usr/local/sbin"
   "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null || [ -x .venv/bin/python ] || echo python3-venv
@@ -84,8 +83,8 @@ missing_packages() {
   fi
 }
 
-# Debian starts a service when it installs it, on the very port that ours wants. Ours are started by
-# `livetwin up`; those that come with the packages stay off. What was installed before is not touched.
+# Debian starts a service when it installs it, on the port that `livetwin up` needs for its own. So the services of new
+# packages are disabled. Services that were installed before do not change.
 install_packages() {
   command -v apt-get >/dev/null || fail "apt-get is missing: this needs Debian 13, or install by hand: $*"
   if [ "$(id -u)" -ne 0 ] && ! command -v sudo >/dev/null; then
@@ -98,7 +97,7 @@ install_packages() {
     as_root chmod 755 "$made_policy"
   fi
   quietly as_root apt-get update -q || fail "apt-get update failed: is the Debian registry reachable?"
-  # A fresh machine may be at its own upgrades: wait for those.
+  # A new machine may be installing its own upgrades: wait for them.
   quietly as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
     -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 "$@" ||
     fail "apt-get could not install $*: see its message above"
@@ -127,7 +126,7 @@ if ! .venv/bin/python -c 'import pip' 2>/dev/null; then
   rm -rf .venv
   "$PYTHON" -m venv .venv || fail "no environment: apt-get install python3-venv"
 fi
-# Where the checkout lies is part of it: an environment that was moved does not work.
+# The path of the checkout counts, too: a moved environment does not work.
 wanted="$(cat pyproject.toml constraints.txt <(pwd) | sha256sum)"
 if [ "$(cat .venv/livetwin-setup 2>/dev/null)" != "$wanted" ]; then
   say "installing the Python packages"
@@ -150,7 +149,7 @@ if [ -f web/package.json ]; then
     -prune -o -type f -newer api/static/index.html -print -quit)" ]; then
     say "building the page"
     (cd web && npm run --silent build -- --logLevel warn) || fail "the page could not be built: see the message above"
-    # Even if the build copied a file with its time.
+    # The build may keep the times of copied files.
     touch api/static/index.html
   fi
 fi
@@ -161,7 +160,7 @@ pglite=tests/pglite
 if [ "${1:-}" = --tests ] && { [ ! -f "$pglite/node_modules/.livetwin-setup" ] ||
   [ "$pglite/package.json" -nt "$pglite/node_modules/.livetwin-setup" ]; }; then
   say "installing TimescaleDB's Community edition for the tests"
-  # Without peers: the socket would bring another PostgreSQL along, of 27 MB.
+  # Without peer dependencies, since the socket would install another PostgreSQL of 27 MB.
   (cd "$pglite" && npm install --legacy-peer-deps --no-audit --no-fund --no-package-lock --no-progress --loglevel=error) ||
     fail "npm could not install $pglite: see its message above; is the npm registry reachable?"
   touch "$pglite/node_modules/.livetwin-setup"

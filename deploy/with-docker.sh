@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Runs a command with a Docker engine: the one that answers, else one that is started for it and ended after it.
+# Run a command with a Docker engine: a running one, else one that is started for the command and stopped after it.
 #
 #   deploy/with-docker.sh COMMAND…
 #
-# An engine needs a bridge, a firewall and a file system in layers, and not every machine has all three: what it starts
-# with is tried out, and said. Images stay for the next time. `deploy/setup.sh --docker` installs one.
+# An engine needs a network bridge, a firewall and a layered file system, which some machines lack: the script tries
+# several options and prints them. Images are kept for the next run. `deploy/setup.sh --docker` installs an engine.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -18,13 +18,13 @@ fail() {
   exit 1
 }
 
-# A socket may be there behind which nobody answers.
+# A socket may exist without a running engine.
 answers() { timeout "$ANSWER_TIMEOUT_S" docker info >/dev/null 2>&1; }
 
 engine=""
 runtime=""
 
-# Whether a process has ended within a time.
+# ended_within PID SECONDS: wait for the end of a process; false after the time.
 ended_within() {
   local waited=0
   while kill -0 "$1" 2>/dev/null; do
@@ -34,12 +34,12 @@ ended_within() {
   done
 }
 
-# Ends what we started, by its process id, and nothing else.
+# Stop the engine that this script has started, by its process id.
 end_engine() {
   if [ -n "$engine" ] && kill "$engine" 2>/dev/null && ! ended_within "$engine" "$STOP_TIMEOUT_S"; then
-    say "the engine (pid $engine) does not end by itself: it is killed, and what keeps its containers"
+    say "the engine (pid $engine) does not stop: killing it and its containerd"
     kill -KILL "$engine" "$(cat "$runtime/exec/containerd/containerd.pid" 2>/dev/null)" 2>/dev/null || true
-    ended_within "$engine" "$STOP_TIMEOUT_S" || say "the engine (pid $engine) does not end at all"
+    ended_within "$engine" "$STOP_TIMEOUT_S" || say "the engine (pid $engine) is still running"
   fi
   engine=""
 }
@@ -48,7 +48,7 @@ clean_up() {
   [ -z "$runtime" ] || rm -rf "$runtime"
 }
 
-# Starts an engine with options; false when it ends or does not answer in time.
+# Start an engine with options; false if it ends or gives no answer in time.
 start_engine() {
   dockerd --pidfile="$runtime/dockerd.pid" --exec-root="$runtime/exec" "$@" >"$runtime/dockerd.log" 2>&1 &
   engine=$!
@@ -70,7 +70,7 @@ start_some_engine() {
     "--iptables=false --ip6tables=false" \
     "--storage-driver=vfs" \
     "--iptables=false --ip6tables=false --storage-driver=vfs"; do
-    # shellcheck disable=SC2086 # words of their own
+    # shellcheck disable=SC2086 # several options
     if start_engine $options; then
       say "started an engine${options:+ with $options}: $(docker info --format \
         '{{.ServerVersion}}, {{.Driver}}, cgroup v{{.CgroupVersion}} by {{.CgroupDriver}}')"
@@ -79,18 +79,18 @@ start_some_engine() {
     say "an engine does not start${options:+ with $options}: $(grep -iE 'fail|error' "$runtime/dockerd.log" | tail -n 1)"
   done
   tail -n 30 "$runtime/dockerd.log" >&2
-  fail "no engine can be had on this machine: the last one's messages are above. The tests with containers need one"
+  fail "no engine can be started on this machine, but tests with containers need one: see the messages above"
 }
 
 if answers; then
-  say "using the engine that runs: $(docker info --format '{{.ServerVersion}}, {{.Driver}}')"
+  say "using the running engine: $(docker info --format '{{.ServerVersion}}, {{.Driver}}')"
 else
-  command -v dockerd >/dev/null || fail "no engine answers, and none is installed: deploy/setup.sh --docker"
-  [ "$(id -u)" -eq 0 ] || fail "no engine answers, and only root can start one: start it, or run this as root"
+  command -v dockerd >/dev/null || fail "no engine is running or installed: run deploy/setup.sh --docker"
+  [ "$(id -u)" -eq 0 ] || fail "no engine is running, and only root can start one: start it, or run this as root"
   runtime="$(mktemp -d)"
   trap clean_up EXIT
   start_some_engine
-  # Nobody else is on it: the command may remove what an earlier run left behind.
+  # Nothing else uses this engine, so the command may remove leftovers of an earlier run.
   export STARTED_ENGINE=yes
 fi
 "$@"

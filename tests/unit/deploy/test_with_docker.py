@@ -61,7 +61,7 @@ def test_a_running_engine_is_used_and_not_stopped(run: Run, tmp_path: Path) -> N
     done = run("sh", "-c", "echo started: $STARTED_ENGINE; exit 3")
     assert done.returncode == 3
     assert done.stdout == "started:\n"
-    assert "using the engine that runs: 26.1" in done.stderr
+    assert "using the running engine: 26.1" in done.stderr
     assert not (tmp_path / "tried").exists()
 
 
@@ -81,4 +81,4 @@ def test_the_error_without_an_engine_lists_the_attempts(run: Run, tmp_path: Path
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr.count("does not start") == 4
-    assert "error: no engine can be had on this machine" in done.stderr
+    assert "error: no engine can be started on this machine" in done.stderr
