@@ -9,7 +9,8 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from runtime.kafka.access import Kafka, client_options
+from runtime.kafka.access import Kafka
+from runtime.kafka.admin import open_admin_client
 from runtime.kafka.consumer import end_offsets
 from runtime.kafka.topics import ALARM_INPUTS, AREA_INPUTS, OBSERVATIONS, partition_counts
 from storage.database import Connection, connect
@@ -58,15 +59,9 @@ class LogDrain:
         return [TopicPartition(topic, number) for topic in topics for number in range(self._counts[topic])]
 
     async def _wait_committed(self, ends: Mapping[TopicPartition, int]) -> None:
-        admin = AIOKafkaAdminClient(**client_options(self._kafka))
-        try:
-            await admin.start()
-            while True:
-                if _reached(ends, await committed_offsets(admin, ends)):
-                    return
+        async with open_admin_client(self._kafka) as admin:
+            while not _reached(ends, await committed_offsets(admin, ends)):  # noqa: ASYNC110 - offsets have no event
                 await asyncio.sleep(_POLL_INTERVAL_S)
-        finally:
-            await admin.close()
 
     async def _wait_stored(self, log_id: str, ends: Mapping[TopicPartition, int]) -> None:
         async with await connect(self._dsn, role="up") as connection:

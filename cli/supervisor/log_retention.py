@@ -25,7 +25,8 @@ from cli.embedded.kafka import EmbeddedKafka
 from cli.supervisor.log_drain import STREAM_INPUT_TOPICS, LogDrain, committed_offsets, stored_offsets
 from cli.supervisor.role_supervisor import RoleSupervisor
 from runtime.clock import Clock
-from runtime.kafka.access import Kafka, client_options
+from runtime.kafka.access import Kafka
+from runtime.kafka.admin import open_admin_client
 from runtime.kafka.topics import ALARMS, NOTIFICATIONS, create_topics, partition_counts
 from storage.database import DATABASE_UNAVAILABLE, connect
 from storage.historian.log_reader import STORED_TOPICS
@@ -207,16 +208,12 @@ class LogTrimmer:
         if log_id != self._log_id:
             self._log_id = log_id
             self._history.clear()
-        admin = AIOKafkaAdminClient(**client_options(self._kafka))
         try:
-            async with asyncio.timeout(TRIM_TIMEOUT_S):
-                await admin.start()
+            async with asyncio.timeout(TRIM_TIMEOUT_S), open_admin_client(self._kafka) as admin:
                 await self._record_offsets(admin)
                 await self._delete_records(admin, min_age)
         except (KafkaError, OSError, *DATABASE_UNAVAILABLE) as error:
             raise ServiceError(f"the log cannot be trimmed: {error!r}") from error
-        finally:
-            await admin.close()
 
     async def _record_offsets(self, admin: AIOKafkaAdminClient) -> None:
         now = self._clock()

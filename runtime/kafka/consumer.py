@@ -16,10 +16,10 @@ from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
 
 from runtime.cancellation import raise_if_cancelled
 from runtime.kafka.access import Kafka, client_options
+from runtime.kafka.admin import administer
 from twin.errors import ServiceError
 
 FETCH_MAX_WAIT_MS = 20
@@ -43,7 +43,6 @@ _FETCH_AT_ONCE = FetchPolicy(20)  # also without records: to read end offsets
 
 CONNECT_TIMEOUT_S = 30.0
 HIGHWATER_TIMEOUT_S = 5.0
-_PAUSE_S = 0.1
 
 
 async def log_identity(kafka: Kafka, timeout_s: float = CONNECT_TIMEOUT_S) -> str:
@@ -51,24 +50,11 @@ async def log_identity(kafka: Kafka, timeout_s: float = CONNECT_TIMEOUT_S) -> st
 
     Raises ServiceError when it does not answer within `timeout_s`.
     """
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + timeout_s
-    while True:
-        admin = AIOKafkaAdminClient(**client_options(kafka))
-        try:
-            await admin.start()
-            cluster = await admin.describe_cluster()
-            return str(cluster["cluster_id"])
-        except (KafkaError, OSError) as error:
-            if loop.time() > deadline:
-                raise ServiceError(
-                    f"Kafka at {kafka} did not answer within {timeout_s:.0f} s ({error!r}); "
-                    "is it running and reachable?"
-                ) from error
-            await asyncio.sleep(_PAUSE_S)
-        finally:
-            await admin.close()
-            raise_if_cancelled()
+
+    async def read_cluster_id(client: AIOKafkaAdminClient) -> str:
+        return str((await client.describe_cluster())["cluster_id"])
+
+    return await administer(kafka, read_cluster_id, purpose="answer", timeout_s=timeout_s)
 
 
 def new_consumer(

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError
 
-from runtime.cancellation import raise_if_cancelled
-from runtime.kafka.access import Kafka, client_options
+from runtime.kafka.access import Kafka
+from runtime.kafka.admin import administer
 from twin.errors import ServiceError
 
 OBSERVATIONS = "observations"
@@ -24,7 +21,6 @@ REPLAYS = "replays"  #: requests to replay quarantined messages; one partition
 STORED = "stored"  #: positions up to which the historian stored the log; one partition
 
 CREATE_TIMEOUT_S = 30.0
-_PAUSE_S = 0.1
 
 
 def partition_counts(partitions: int) -> dict[str, int]:
@@ -52,34 +48,21 @@ async def create_topics(kafka: Kafka, topics: dict[str, int]) -> None:
     Raises ServiceError when one exists with another number of partitions, or Kafka does not answer in time.
     """
     replicas = 1 if isinstance(kafka, str) else kafka.replicas
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + CREATE_TIMEOUT_S
-    while True:
-        admin = AIOKafkaAdminClient(**client_options(kafka))
-        try:
-            await admin.start()
-            existing = {one["topic"]: len(one["partitions"]) for one in await admin.describe_topics()}
-            _check_counts(kafka, topics, existing)
-            missing = [
-                NewTopic(name=name, num_partitions=count, replication_factor=replicas)
-                for name, count in topics.items()
-                if name not in existing
-            ]
-            if missing:
-                await admin.create_topics(missing)
-            return
-        except (KafkaError, OSError) as error:
-            # Another process may have created a topic meanwhile: check all of them again.
-            if loop.time() > deadline:
-                raise ServiceError(
-                    f"Kafka at {kafka} did not create the topics {', '.join(topics)} within "
-                    f"{CREATE_TIMEOUT_S:.0f} s ({error!r}); is it running and reachable?"
-                ) from error
-            if not isinstance(error, TopicAlreadyExistsError):
-                await asyncio.sleep(_PAUSE_S)
-        finally:
-            await admin.close()
-            raise_if_cancelled()
+
+    async def create_missing(client: AIOKafkaAdminClient) -> None:
+        # Another process may create a topic at the same time: the next attempt checks all of them again.
+        existing = {topic["topic"]: len(topic["partitions"]) for topic in await client.describe_topics()}
+        _check_counts(kafka, topics, existing)
+        missing = [
+            NewTopic(name=name, num_partitions=count, replication_factor=replicas)
+            for name, count in topics.items()
+            if name not in existing
+        ]
+        if missing:
+            await client.create_topics(missing)
+
+    purpose = f"create the topics {', '.join(topics)}"
+    await administer(kafka, create_missing, purpose=purpose, timeout_s=CREATE_TIMEOUT_S)
 
 
 def _check_counts(kafka: Kafka, wanted: dict[str, int], existing: dict[str, int]) -> None:
