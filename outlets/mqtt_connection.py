@@ -77,8 +77,6 @@ class MqttConnection(asyncio.Protocol):
         self._packet = 0  # the last packet id that was used
         self._unconfirmed: dict[int, str] = {}  #: topic of each packet
         self._refused: set[str] = set()
-        self._all_confirmed = asyncio.Event()
-        self._all_confirmed.set()
         self._retained: dict[str, bytes] = {}
         self._marker = b""
         self._marker_seen = asyncio.Event()
@@ -139,14 +137,9 @@ class MqttConnection(asyncio.Protocol):
             )
         packet = self._next_packet()
         self._unconfirmed[packet] = topic
-        self._all_confirmed.clear()
         self._write(
             mqtt5.PublishPacket(topic, payload, qos=mqtt5.QoS.AT_LEAST_ONCE, retain=retain, packet_id=packet)
         )
-
-    async def wait_confirmed(self) -> None:
-        """Wait until every message is confirmed. Raises MqttConnectionLostError."""
-        await self._wait_unless_lost(self._loop.create_task(self._all_confirmed.wait()))
 
     async def retained_digests(self, filters: Iterable[str], marker_topic: str) -> dict[str, bytes]:
         """Return the digest of each message that the broker retains under the filters, by topic.
@@ -290,8 +283,6 @@ class MqttConnection(asyncio.Protocol):
                 extra={"event": "mqtt-out.refused", "topic": topic},
             )
         self._in_flight.release()
-        if not self._unconfirmed:
-            self._all_confirmed.set()
 
 
 def _reason_text(
