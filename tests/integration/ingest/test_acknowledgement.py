@@ -58,15 +58,15 @@ async def storing(mqtt: tuple[str, int], kafka: str) -> AsyncIterator[Callable[[
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def tell(kafka: str) -> None:
+async def publish_stored_positions(kafka: str) -> None:
     """Say what the historian would when it has stored everything."""
     found = await end_offsets(kafka, [TopicPartition("observations", number) for number in range(4)])
-    places = tuple((*place, end) for place, end in found.items())
-    word = StoredPositions(LAYOUT_VERSION, await log_identity(kafka), places)
+    positions = tuple((*partition, end) for partition, end in found.items())
+    message = StoredPositions(LAYOUT_VERSION, await log_identity(kafka), positions)
     producer = AIOKafkaProducer(bootstrap_servers=kafka)
     await producer.start()
     try:
-        await producer.send_and_wait(STORED, STORED_POSITIONS.encode(word), partition=0)
+        await producer.send_and_wait(STORED, STORED_POSITIONS.encode(message), partition=0)
     finally:
         await producer.stop()
 
@@ -93,7 +93,7 @@ async def test_only_messages_that_are_not_stored_are_sent_again(mqtt: tuple[str,
         assert sorted(kept for _, kept in second) == sorted(2 * sent)
         assert {session for session, _ in second} > {session for session, _ in first}
         assert acknowledged() == 0
-        await tell(kafka)
+        await publish_stored_positions(kafka)
         async with asyncio.timeout(DEADLINE_S):
             while acknowledged() < COUNT:  # noqa: ASYNC110 - the broker and the log make it true
                 await asyncio.sleep(LOOK_S)

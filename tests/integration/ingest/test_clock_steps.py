@@ -31,13 +31,13 @@ LOOK_S = 0.01
 SEED = 20261126
 START: Instant = 1_795_000_000 * SECOND
 
-# A step back of 30 days puts what devices say far into the future: it is quarantined, and can be replayed.
+# After a step back of 30 days, device times are far in the future: quarantined, and replayable.
 STEPS: tuple[Duration, ...] = (0, HOUR, -HOUR, 200 * SECOND, -SECOND, 30 * DAY, -30 * DAY)
 COUNT = 2 * len(STEPS) * EACH
 
 
 class SteppedClock:
-    """The clock of the machine, and what somebody does to it."""
+    """A clock that a test sets."""
 
     step: Duration = 0
 
@@ -46,8 +46,8 @@ class SteppedClock:
 
 
 def payload(number: int) -> bytes:
-    told = {"time": format_instant(START + number * SECOND), "values": {"noise_level": 40 + number % 50}}
-    return json.dumps(told).encode()
+    document = {"time": format_instant(START + number * SECOND), "values": {"noise_level": 40 + number % 50}}
+    return json.dumps(document).encode()
 
 
 async def until_received(registry: CollectorRegistry, count: int) -> None:

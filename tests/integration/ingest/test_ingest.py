@@ -132,10 +132,10 @@ async def test_every_observation_names_its_message_and_messages_are_numbered_wit
         await asyncio.to_thread(publish, mqtt, sent)
         times = {at_us(number) for number in range(200) if number != 50}
 
-        def told(records: list[ConsumerRecord]) -> bool:
+        def complete(records: list[ConsumerRecord]) -> bool:
             return times <= {one.phenomenon_time for one in all_observations(records)}
 
-        records = await read_until(kafka, "observations", 4, told)
+        records = await read_until(kafka, "observations", 4, complete)
         quarantine = await read_until(kafka, "quarantine", 1, lambda found: len(found) >= 2)
     messages = all_messages(records)
     (refused, partly) = (QUARANTINE.decode(record.value) for record in quarantine)
@@ -155,10 +155,10 @@ async def test_every_observation_names_its_message_and_messages_are_numbered_wit
 async def test_an_idle_city_gets_ticks_in_every_partition(mqtt: tuple[str, int], kafka: str) -> None:
     async with running_ingest(mqtt, kafka, tick_interval_s=0.05):
 
-        def told(records: list[ConsumerRecord]) -> bool:
+        def complete(records: list[ConsumerRecord]) -> bool:
             return all(sum(one.partition == number for one in records) >= 3 for number in range(4))
 
-        records = await read_until(kafka, "observations", 4, told)
+        records = await read_until(kafka, "observations", 4, complete)
     assert all_observations(records) == []
 
 
@@ -181,5 +181,5 @@ async def test_a_cancelled_start_leaves_nothing_open(mqtt: tuple[str, int], kafk
     async with running_ingest(mqtt, kafka):
         for _ in range(turns):
             await asyncio.sleep(0)
-    # A producer, a connection or a session that was not closed says so when it goes: that fails a test.
+    # A producer, connection or session that is not closed warns when it is freed: that fails a test.
     gc.collect()

@@ -94,9 +94,9 @@ async def test_messages_of_a_sensor_that_was_added_later_are_replayed_in_order_o
         # Asked for just before ingest knows of the sensor, as who adds it and replays at once does.
         await ask(kafka, [QUARANTINE.encode(one) for one in originals])
         model.publish_model(with_noise_9())
-        told = await answers(kafka, 20)
+        received = await answers(kafka, 20)
         records = await read_until(kafka, "observations", 4, lambda found: len(all_observations(found)) >= 20)
-    assert {(one.replay_of, one.reason, one.observations) for one in told} == {
+    assert {(one.replay_of, one.reason, one.observations) for one in received} == {
         (one.id, "", 1) for one in originals
     }
     times = [one.phenomenon_time for one in all_observations(records)]
@@ -113,11 +113,11 @@ async def test_a_second_replay_creates_only_duplicates(mqtt: tuple[str, int], ka
     model.publish_model(with_noise_9())
     async with running_ingest(mqtt, kafka, model):
         await ask(kafka, [QUARANTINE.encode(original)] * 2)
-        told = await answers(kafka, 2)
+        received = await answers(kafka, 2)
         records = await read_until(kafka, "observations", 4, lambda found: len(all_observations(found)) >= 2)
     assert len(set(all_observations(records))) == 1
-    assert {one.replay_of for one in told} == {original.id}
-    assert len({one.id for one in told}) == 2
+    assert {one.replay_of for one in received} == {original.id}
+    assert len({one.id for one in received}) == 2
 
 
 async def test_answered_requests_are_not_repeated_after_a_restart(mqtt: tuple[str, int], kafka: str) -> None:
@@ -126,9 +126,9 @@ async def test_answered_requests_are_not_repeated_after_a_restart(mqtt: tuple[st
         async with running_ingest(mqtt, kafka):
             await ask(kafka, [QUARANTINE.encode(original)])
             count = 1 if original is first else 2
-            told = await answers(kafka, count)
+            received = await answers(kafka, count)
             await until_committed(kafka, count)
-    assert [(one.replay_of, one.reason) for one in told] == [
+    assert [(one.replay_of, one.reason) for one in received] == [
         (first.id, "unknown-sensor"),
         (second.id, "unknown-sensor"),
     ]
@@ -143,8 +143,8 @@ async def test_an_unreadable_request_does_not_block_the_next(
     model.publish_model(with_noise_9())
     async with running_ingest(mqtt, kafka, model):
         await ask(kafka, [unreadable, QUARANTINE.encode(original)])
-        (told,) = await answers(kafka, 1)
-    assert (told.replay_of, told.reason) == (original.id, "")
+        (received,) = await answers(kafka, 1)
+    assert (received.replay_of, received.reason) == (original.id, "")
 
 
 async def test_messages_do_not_wait_for_a_replay_that_waits_for_the_model(

@@ -120,7 +120,7 @@ async def test_a_message_of_qos_2_is_received_once() -> None:
         await done.wait()
 
 
-# The codec panics over such a topic, which shows as an exception that nobody can catch.
+# The codec panics on such a topic; the panic is a BaseException.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_a_topic_that_is_not_utf_8_is_received_with_escapes() -> None:
     bad = b"\x32\x08\x00\x02a\xff\x00\x01\x005"

@@ -47,7 +47,7 @@ def start_outlets(model: CityModel) -> StartOutlets:
                 "mqtt_host": mqtt[0],
                 "mqtt_port": mqtt[1],
                 "outlet_period_s": 0.1,
-                # Port 9 is nobody's: a database that is away.
+                # Nothing listens on port 9: an unavailable database.
                 "database": "postgresql://nobody@127.0.0.1:9/none",
                 **options,
             }
@@ -57,7 +57,7 @@ def start_outlets(model: CityModel) -> StartOutlets:
         try:
             yield registry
         finally:
-            # One that failed by itself fails the test.
+            # A role that failed by itself fails the test.
             if not serving.done():
                 serving.cancel()
             with suppress(asyncio.CancelledError):

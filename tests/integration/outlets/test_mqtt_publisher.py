@@ -28,19 +28,19 @@ def topic_of(entity: str) -> str:
 
 
 async def until(watcher: TopicSubscriber, holds: Callable[[], bool]) -> None:
-    """Wait until what came is as it should be; fail with what came instead."""
+    """Wait until the received messages satisfy a condition; fail with the last ones."""
     try:
         async with asyncio.timeout(WAIT_S):
-            while not holds():  # noqa: ASYNC110 - paho tells in a thread of its own
+            while not holds():  # noqa: ASYNC110 - paho has its own thread
                 await asyncio.sleep(0.02)
     except TimeoutError:
         raise AssertionError(watcher.messages[-20:]) from None
 
 
 def revision(watcher: TopicSubscriber, entity: str) -> int:
-    """Return the revision that was told last; 0 before the first."""
-    told = watcher.on_topic(topic_of(entity))
-    return int(told[-1].content["revision"]) if told else 0
+    """Return the last published revision; 0 before the first."""
+    published = watcher.on_topic(topic_of(entity))
+    return int(published[-1].content["revision"]) if published else 0
 
 
 async def test_the_retained_state_equals_the_answer_of_the_api(
@@ -56,10 +56,10 @@ async def test_the_retained_state_equals_the_answer_of_the_api(
         with follow_topics(mqtt, *RETAINED) as watcher:
             await until(watcher, lambda: len(watcher.messages) >= 2)
         for entity in ("city.1", "city.2"):
-            (told,) = watcher.on_topic(topic_of(entity))
+            (published,) = watcher.on_topic(topic_of(entity))
             answer = await api.client.get(f"/v1/entities/{entity}/state")
-            assert told.retained
-            assert told.content == answer.json()
+            assert published.retained
+            assert published.content == answer.json()
 
 
 async def test_readings_of_a_household_are_not_published(
@@ -69,8 +69,8 @@ async def test_readings_of_a_household_are_not_published(
         with follow_topics(mqtt, *RETAINED) as watcher:
             await log.tell("city.7", "city.1")
             await until(watcher, lambda: revision(watcher, "city.1") == 1)
-            told = [one.content for one in watcher.on_topic(topic_of("city.7"))]
-    assert all(one["properties"] == {} and one["datastreams"] == [] for one in told), told
+            published = [one.content for one in watcher.on_topic(topic_of("city.7"))]
+    assert all(one["properties"] == {} and one["datastreams"] == [] for one in published), published
 
 
 async def test_an_entity_is_published_at_most_once_a_period_with_its_newest_state(
@@ -117,7 +117,7 @@ async def test_an_alarm_is_retained_until_it_is_normal(
             await tell(kafka, acknowledged_event(RAISED), OVER)
             await until(watcher, lambda: watcher.on_topic(ALARM)[-1].content is None)
             assert watcher.on_topic(ALARM)[-2].content["state"] == "normal", (
-                "who listens is told how it ended"
+                "subscribers get the end of the alarm"
             )
         with follow_topics(mqtt, *RETAINED) as watcher:
             await tell(kafka, other := alarm_event("other", entity="city.2", operands=()))
@@ -140,7 +140,7 @@ async def test_outdated_messages_are_cleared_after_a_restart(
             await until(watcher, lambda: watcher.on_topic(ALARM)[-1].content is None)
             await log.tell("city.2")
             await until(watcher, lambda: revision(watcher, "city.2") == 1)
-    assert len(watcher.on_topic(topic_of("city.1"))) == 1, "what the broker has is not sent again"
+    assert len(watcher.on_topic(topic_of("city.1"))) == 1, "a retained message is not sent again"
 
 
 async def test_a_broker_gets_the_newest_states_after_an_outage(
@@ -149,10 +149,10 @@ async def test_a_broker_gets_the_newest_states_after_an_outage(
     (service_folder / "again").mkdir(mode=0o755)
     broker = EmbeddedMosquitto(service_folder / "again")
     await broker.start()
-    place = "127.0.0.1", broker.port
+    address = "127.0.0.1", broker.port
     try:
-        async with start_outlets(kafka, place):
-            with follow_topics(place, *RETAINED) as watcher:
+        async with start_outlets(kafka, address):
+            with follow_topics(address, *RETAINED) as watcher:
                 await log.tell("city.1", "city.2")
                 await tell(kafka, RAISED)
                 await until(
@@ -162,7 +162,7 @@ async def test_a_broker_gets_the_newest_states_after_an_outage(
             await log.tell("city.1", "city.1")
             await tell(kafka, acknowledged_event(RAISED), OVER)
             await broker.start()
-            with follow_topics(place, *RETAINED) as watcher:
+            with follow_topics(address, *RETAINED) as watcher:
                 await until(watcher, lambda: revision(watcher, "city.1") == 3)
                 await until(
                     watcher,

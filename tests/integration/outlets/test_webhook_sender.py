@@ -17,7 +17,7 @@ SECRET = b"0" * 32
 
 
 @pytest.mark.parametrize(
-    ("status", "result", "said"),
+    ("status", "result", "detail"),
     [
         (200, "delivered", ""),
         (299, "delivered", ""),
@@ -27,11 +27,11 @@ SECRET = b"0" * 32
         (NO_ANSWER, "failed", "no answer within 0.2 s"),
     ],
 )
-async def test_the_answer_of_the_receiver_gives_the_result(status: int, result: str, said: str) -> None:
+async def test_the_answer_of_the_receiver_gives_the_result(status: int, result: str, detail: str) -> None:
     async with webhook_receiver(status) as receiver, WebhookSender(HERE, system_clock, 0.2) as sender:
         receiver.headers = {"Location": receiver.url}
         outcome = await sender.send(receiver.url, SECRET, MESSAGE)
-        assert (outcome.result, outcome.detail) == (result, said)
+        assert (outcome.result, outcome.detail) == (result, detail)
         assert len(receiver.requests) == 1, "a redirect is not followed"
 
 
@@ -50,7 +50,7 @@ async def test_an_unreachable_receiver_is_a_failure() -> None:
 
 
 async def test_a_name_is_refused_for_its_resolved_address() -> None:
-    name = "0x7f000001"  # The C library takes it for a name of 127.0.0.1, and asks nobody.
+    name = "0x7f000001"  # The C library resolves it to 127.0.0.1 without a DNS query.
     PUBLIC.check_url(f"https://{name}/")
     async with webhook_receiver() as receiver, WebhookSender(PUBLIC, system_clock, 5) as sender:
         url = receiver.url.replace("http://127.0.0.1", f"https://{name}")

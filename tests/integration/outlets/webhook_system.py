@@ -51,7 +51,7 @@ class WebhookSystem:
         assert answer.status_code == 200, answer.text
 
     async def until(self, id: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """Wait until a subscription is shown as it should be."""
+        """Wait until the shown subscription satisfies a condition."""
         found: dict[str, Any] = {}
         try:
             async with asyncio.timeout(DEADLINE_S):
@@ -69,7 +69,7 @@ class WebhookSystem:
 
 
 async def until_received(receiver: WebhookReceiver, holds: Callable[[WebhookReceiver], bool]) -> None:
-    """Wait until a receiver has what it should have."""
+    """Wait until a receiver satisfies a condition."""
     try:
         async with asyncio.timeout(DEADLINE_S), receiver.changed:
             await receiver.changed.wait_for(lambda: holds(receiver))

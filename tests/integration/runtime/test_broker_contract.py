@@ -38,12 +38,12 @@ async def producing(kafka: str) -> AsyncIterator[AIOKafkaProducer]:
 
 
 @asynccontextmanager
-async def reading(kafka: str, place: TopicPartition, offset: int) -> AsyncIterator[AIOKafkaConsumer]:
+async def reading(kafka: str, partition: TopicPartition, offset: int) -> AsyncIterator[AIOKafkaConsumer]:
     consumer = new_consumer(kafka)
     await consumer.start()
     try:
-        consumer.assign([place])
-        consumer.seek(place, offset)
+        consumer.assign([partition])
+        consumer.seek(partition, offset)
         yield consumer
     finally:
         await consumer.stop()
@@ -60,7 +60,7 @@ async def read(consumer: AIOKafkaConsumer, count: int) -> list[tuple[int, bytes]
 
 async def test_confirmed_records_are_read_in_order_from_any_offset(kafka: str, topic: str) -> None:
     await create_topics(kafka, {topic: 1})
-    place = TopicPartition(topic, 0)
+    partition = TopicPartition(topic, 0)
     values = [f"{number}".encode() * (1 + number % 50) for number in range(300)]
     async with producing(kafka) as producer:
         for begin in range(0, len(values), 7):  # batches of several records
@@ -68,7 +68,7 @@ async def test_confirmed_records_are_read_in_order_from_any_offset(kafka: str, t
             confirmed = await asyncio.gather(*sent)
             assert [one.offset for one in confirmed] == list(range(begin, min(begin + 7, len(values))))
     for offset in (0, 3, 150, 299):
-        async with reading(kafka, place, offset) as consumer:
+        async with reading(kafka, partition, offset) as consumer:
             assert await read(consumer, len(values) - offset) == list(enumerate(values))[offset:]
 
 
@@ -83,24 +83,26 @@ async def test_a_waiting_reader_gets_new_records(kafka: str, topic: str) -> None
 
 async def test_partitions_are_independent(kafka: str, topic: str) -> None:
     await create_topics(kafka, {topic: PARTITIONS})
-    places = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+    partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
     async with producing(kafka) as producer:
         for number in range(PARTITIONS):
             for _ in range(number):
                 await producer.send_and_wait(topic, b"%d" % number, partition=number)
         assert await producer.partitions_for(topic) == set(range(PARTITIONS))
-    assert await end_offsets(kafka, places) == {place: place.partition for place in places}
-    async with reading(kafka, places[3], 0) as consumer:
-        assert await first_offsets(consumer, places) == dict.fromkeys(places, 0)
+    assert await end_offsets(kafka, partitions) == {
+        partition: partition.partition for partition in partitions
+    }
+    async with reading(kafka, partitions[3], 0) as consumer:
+        assert await first_offsets(consumer, partitions) == dict.fromkeys(partitions, 0)
         assert await read(consumer, 3) == [(0, b"3"), (1, b"3"), (2, b"3")]
 
 
 async def test_reading_at_a_missing_offset_is_an_error(kafka: str, topic: str) -> None:
     await create_topics(kafka, {topic: 1})
-    place = TopicPartition(topic, 0)
+    partition = TopicPartition(topic, 0)
     async with producing(kafka) as producer:
         await producer.send_and_wait(topic, b"only", partition=0)
-    async with reading(kafka, place, 1_000) as consumer:
+    async with reading(kafka, partition, 1_000) as consumer:
         with pytest.raises(OffsetOutOfRangeError):
             async with asyncio.timeout(DEADLINE_S):
                 await consumer.getone()
@@ -139,16 +141,16 @@ async def test_a_group_shares_partitions_and_the_survivor_takes_all(kafka: str, 
 
 async def test_a_group_resumes_at_its_committed_offset(kafka: str, topic: str) -> None:
     await create_topics(kafka, {topic: 1})
-    place = TopicPartition(topic, 0)
+    partition = TopicPartition(topic, 0)
     async with producing(kafka) as producer:
         for number in range(5):
             await producer.send_and_wait(topic, b"%d" % number, partition=0)
     async with member(kafka, topic) as consumer:
         assert await read(consumer, 2) == [(0, b"0"), (1, b"1")]
-        await consumer.commit({place: OffsetAndMetadata(2, "")})
+        await consumer.commit({partition: OffsetAndMetadata(2, "")})
     async with member(kafka, topic) as consumer:
         assert await read(consumer, 3) == [(2, b"2"), (3, b"3"), (4, b"4")]
-        assert await consumer.committed(place) == 2
+        assert await consumer.committed(partition) == 2
 
 
 @asynccontextmanager

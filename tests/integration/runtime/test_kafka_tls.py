@@ -55,7 +55,7 @@ async def write_and_read(kafka: KafkaAccess) -> None:
 
 
 async def refused(kafka: KafkaAccess) -> str:
-    """Return what is told about a Kafka that cannot be used."""
+    """Return the error of a Kafka that cannot be used."""
     with pytest.raises(ServiceError) as caught:
         await log_identity(kafka, timeout_s=0)
     return str(caught.value)
@@ -114,7 +114,7 @@ async def test_the_right_password_is_accepted_and_a_wrong_one_refused(
         assert set(kafka.authenticated) == {"livetwin-ingest"}
         count = len(kafka.authenticated)
         wrong = {**account, "kafka_password": "wr0ng"}
-        told = await refused(access(kafka.bootstrap, authority, "SASL_SSL", **wrong))
+        error_text = await refused(access(kafka.bootstrap, authority, "SASL_SSL", **wrong))
         await refused(access(kafka.bootstrap, authority))
         assert len(kafka.authenticated) == count
-        assert "wr0ng" not in told + caplog.text
+        assert "wr0ng" not in error_text + caplog.text

@@ -30,7 +30,7 @@ DECODERS = sorted(registry())
 PSEUDONYMISE = Pseudonymiser(b"a key of enough bytes")
 VALID = [payload for _, payload in TOPICS_AND_PAYLOADS.values()] + [DSMR_V2, DSMR_V4_UNPADDED, HOMEWIZARD_V2]
 
-# What a broken gateway or a hostile sender puts into the place of a value.
+# What a broken gateway or a hostile sender sends instead of a value.
 ODD = [
     b"null", b"true", b"NaN", b"1e999", b"-0", b'""', b'"nan"', b'"1_0"', b"[]", b"{}", b"9" * 400,
     b"[" * 3000, b'"\\ud800"', b'"\\u0000"', b"\xff", b"\r\n", b"(", b")", b"*", b"!", b"/",

@@ -142,5 +142,5 @@ def test_time_rises_strictly_in_each_partition_whatever_the_clock_does(
             time = OBSERVATIONS.decode(record.value).time
             assert time >= now
             times[record.partition].append(time)
-    for told in times.values():
-        assert told == sorted(set(told))
+    for partition_times in times.values():
+        assert partition_times == sorted(set(partition_times))

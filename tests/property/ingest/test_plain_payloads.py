@@ -76,7 +76,7 @@ LABELS = st.one_of(
 
 def records(labels: st.SearchStrategy[tuple[str, str]]) -> st.SearchStrategy[str]:
     usual = st.tuples(st.tuples(st.just('"n"'), VALID_NAMES), st.tuples(st.just('"v"'), numbers))
-    return st.tuples(usual, st.lists(labels, max_size=3)).map(lambda told: members([*told[0], *told[1]]))
+    return st.tuples(usual, st.lists(labels, max_size=3)).map(lambda drawn: members([*drawn[0], *drawn[1]]))
 
 
 valid = st.lists(records(VALID_LABELS), max_size=4)

@@ -18,9 +18,9 @@ from twin.wire.stored_positions import StoredPositions
 FIRST, SECOND, REFUSED = ("observations", 0), ("observations", 1), ("quarantine", 0)
 
 
-def word(positions: dict[tuple[str, int], int], log: str = "log-1") -> StoredPositions:
+def stored_positions(positions: dict[tuple[str, int], int], log: str = "log-1") -> StoredPositions:
     return StoredPositions(
-        LAYOUT_VERSION, log, tuple((*place, offset) for place, offset in positions.items())
+        LAYOUT_VERSION, log, tuple((*partition, offset) for partition, offset in positions.items())
     )
 
 
@@ -38,9 +38,9 @@ def test_a_batch_waits_until_each_of_its_records_is_stored() -> None:
     done: list[str] = []
     unstored = UnstoredBatches("log-1")
     unstored.begin_batch(noting(done, "a")).on_logged({FIRST: 7, REFUSED: 2})
-    unstored.on_stored(word({FIRST: 7, REFUSED: 1}))
+    unstored.on_stored(stored_positions({FIRST: 7, REFUSED: 1}))
     assert done == []
-    unstored.on_stored(word({REFUSED: 2}))
+    unstored.on_stored(stored_positions({REFUSED: 2}))
     assert done == ["a"]
 
 
@@ -50,9 +50,9 @@ def test_a_batch_waits_for_those_before_it() -> None:
     unstored.begin_batch(noting(done, "a")).on_logged({FIRST: 7})
     unstored.begin_batch(noting(done, "b")).on_logged({SECOND: 3})
     unstored.begin_batch(noting(done, "nothing on the log")).on_logged({})
-    unstored.on_stored(word({SECOND: 9}))
+    unstored.on_stored(stored_positions({SECOND: 9}))
     assert done == []
-    unstored.on_stored(word({FIRST: 7}))
+    unstored.on_stored(stored_positions({FIRST: 7}))
     assert done == ["a", "b", "nothing on the log"]
     assert len(unstored) == 0
 
@@ -61,7 +61,7 @@ def test_the_historian_may_be_faster_than_the_confirmation() -> None:
     done: list[str] = []
     unstored = UnstoredBatches("log-1")
     batch = unstored.begin_batch(noting(done, "a"))
-    unstored.on_stored(word({FIRST: 7}))
+    unstored.on_stored(stored_positions({FIRST: 7}))
     batch.on_logged({FIRST: 7})
     assert done == ["a"]
 
@@ -70,14 +70,14 @@ def test_stored_positions_of_another_log_are_ignored() -> None:
     done: list[str] = []
     unstored = UnstoredBatches("log-1")
     unstored.begin_batch(noting(done, "a")).on_logged({FIRST: 7})
-    unstored.on_stored(word({FIRST: 99}, log="log-2"))
+    unstored.on_stored(stored_positions({FIRST: 99}, log="log-2"))
     assert done == []
 
 
 def test_an_offset_below_what_was_stored_before_is_of_another_log() -> None:
     done: list[str] = []
     unstored = UnstoredBatches("log-1")
-    unstored.on_stored(word({FIRST: 1_000}))
+    unstored.on_stored(stored_positions({FIRST: 1_000}))
     batch = unstored.begin_batch(noting(done, "a"))
     with pytest.raises(LogReplacedError, match="sends them again"):
         batch.on_logged({FIRST: 4})
@@ -88,20 +88,20 @@ def test_an_offset_below_what_was_stored_before_is_of_another_log() -> None:
 def test_acknowledged_batches_are_stored_and_the_first_that_were_logged(
     steps: list[tuple[tuple[str, int], bool]],
 ) -> None:
-    """Each step logs a record, or tells that everything that is logged in a place is stored."""
+    """Each step logs a record, or reports that everything logged in a partition is stored."""
     unstored = UnstoredBatches("log-1")
     done: list[str] = []
     logged: list[tuple[tuple[str, int], int]] = []
     ends = dict.fromkeys([FIRST, SECOND, REFUSED], 0)
     stored = dict(ends)
-    for place, telling in steps:
-        if telling:
-            stored[place] = ends[place]
-            unstored.on_stored(word(stored))
+    for partition, reports in steps:
+        if reports:
+            stored[partition] = ends[partition]
+            unstored.on_stored(stored_positions(stored))
         else:
-            ends[place] += 1
-            logged.append((place, ends[place]))
-            unstored.begin_batch(noting(done, str(len(logged) - 1))).on_logged({place: ends[place]})
+            ends[partition] += 1
+            logged.append((partition, ends[partition]))
+            unstored.begin_batch(noting(done, str(len(logged) - 1))).on_logged({partition: ends[partition]})
         assert done == [str(number) for number in range(len(done))]
         assert all(stored[where] >= end for where, end in logged[: len(done)])
         following = logged[len(done) :]

@@ -63,7 +63,7 @@ def test_a_message_that_is_not_wholly_usable_has_one_number_in_both_places() -> 
     [
         (NOISE_TOPIC, b"{", "malformed", "", "native"),
         ("livetwin/town/Nobody-9/observations", noise_payload(1), "unknown-sensor", "Nobody-9", "native"),
-        ("nobody/listens", b"", "unknown-topic", "", ""),
+        ("no/feed", b"", "unknown-topic", "", ""),
         (NOISE_TOPIC, b'{"values":{"other":1}}', "no-observation", "noise-1", "native"),
         (NOISE_TOPIC, noise_payload("loud"), "not-a-number", "noise-1", "native"),
     ],

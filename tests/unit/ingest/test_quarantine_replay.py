@@ -91,9 +91,9 @@ def test_observations_are_sorted_by_event_time() -> None:
     times = ["2026-11-23T11:59:58Z", "2026-11-23T11:00:00Z", "2026-11-23T11:30:00Z"]
     payload = b"[" + b",".join(noise_payload(60.0, time) for time in times) + b"]"
     original = quarantined(make_intake().process(make_message(payload, NEW), 0))
-    told = [one.phenomenon_time for one in again(original, with_noise_9()).observations]
-    assert told == sorted(told)
-    assert len(told) == 3
+    observed = [one.phenomenon_time for one in again(original, with_noise_9()).observations]
+    assert observed == sorted(observed)
+    assert len(observed) == 3
 
 
 def test_a_payload_that_was_cut_off_cannot_be_replayed_and_the_answer_says_so() -> None:

@@ -13,12 +13,12 @@ NOW = parse_instant("2026-11-24T12:00:00Z")
 
 
 def test_a_replayed_message_has_the_time_of_reception_of_its_recording() -> None:
-    told = [("other", "x"), (REPLAY_TIME_PROPERTY, "2017-10-29T01:45:00Z")]
-    assert replay_time(told, NOW) == parse_instant("2017-10-29T01:45:00Z")
+    properties = [("other", "x"), (REPLAY_TIME_PROPERTY, "2017-10-29T01:45:00Z")]
+    assert replay_time(properties, NOW) == parse_instant("2017-10-29T01:45:00Z")
 
 
 @pytest.mark.parametrize(
-    "told",
+    "properties",
     [
         [],
         [("other", "2017-10-29T01:45:00Z")],
@@ -27,8 +27,8 @@ def test_a_replayed_message_has_the_time_of_reception_of_its_recording() -> None
         [(REPLAY_TIME_PROPERTY, format_instant(NOW + HOUR))],
     ],
 )
-def test_a_message_without_a_valid_time_is_received_now(told: list[tuple[str, str]]) -> None:
-    assert replay_time(told, NOW) == NOW
+def test_a_message_without_a_valid_time_is_received_now(properties: list[tuple[str, str]]) -> None:
+    assert replay_time(properties, NOW) == NOW
 
 
 def test_replay_and_ingest_use_the_same_property() -> None:

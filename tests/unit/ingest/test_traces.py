@@ -16,7 +16,7 @@ from twin.instant import SECOND
 def published(
     ratio: float, payloads: list[bytes], first: int = 0
 ) -> tuple[list[OutgoingRecord], InMemorySpanExporter]:
-    """Return the records of a batch and the spans that were told of it."""
+    """Return the records of a batch and its exported spans."""
     exporter = InMemorySpanExporter()
     traces = IngestTraces(
         OtelTracer("ingest", SimpleSpanProcessor(exporter)), SESSION, ratio, lambda: NOON + SECOND

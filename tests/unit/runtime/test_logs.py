@@ -104,8 +104,8 @@ def test_no_line_holds_a_secret(style: str) -> None:
 def test_secrets_are_redacted_in_every_encoding(text: str) -> None:
     redact = Redaction(["s3cr3t-key", 'a/b c"d\\e'])
     record = logging.makeLogRecord({"msg": "%s", "args": (text,), "detail": text, "levelname": "INFO"})
-    told = json.loads(JsonFormatter("api", redact).format(record))
-    for shown in (told["message"], told["detail"], HumanFormatter("api", redact).format(record)):
+    line = json.loads(JsonFormatter("api", redact).format(record))
+    for shown in (line["message"], line["detail"], HumanFormatter("api", redact).format(record)):
         assert "***" in shown
         for secret in ("s3cr3t", "a/b", "a%2Fb", "anything", "abcdef"):
             assert secret not in shown

@@ -92,12 +92,12 @@ def test_all_missing_files_are_reported_together(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("LIVETWIN_OPERATOR_KEY_FILE", str(tmp_path))
     with pytest.raises(ConfigurationError) as caught:
         read_settings(ApiSettings)
-    told = error_lines(caught.value)
-    assert sorted(line.split(":")[1].strip() for line in told) == [
+    lines = error_lines(caught.value)
+    assert sorted(line.split(":")[1].strip() for line in lines) == [
         "LIVETWIN_LINK_KEY_FILE",
         "LIVETWIN_OPERATOR_KEY_FILE",
     ]
-    assert any("No such file" in line for line in told)
+    assert any("No such file" in line for line in lines)
 
 
 def test_a_secret_that_is_given_twice_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,7 +134,7 @@ def test_variables_that_a_duty_plan_names_may_have_files(tmp_path: Path) -> None
     path = secret_file(tmp_path, "a/b\n")
     secrets = ChannelSecrets(SecretEnvironment({"PLAIN": "x", "HOOK_FILE": str(path)}))
     assert secrets.fill("mailto://${PLAIN}:${HOOK}@host") == "mailto://x:a%2Fb@host"
-    path.unlink()  # what was handed out is still known, so that it can be taken out of what is told
+    path.unlink()  # the value stays known, so that it can be redacted
     assert secrets.redact("no a/b here", "json://${HOOK}") == "no ${HOOK} here"
 
 

@@ -30,7 +30,7 @@ def test_other_networks_must_be_allowed_by_name(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "expected"),
     [
         ("http://example.org/", "expected https"),
         ("http://10.1.2.3/", "expected https"),
@@ -51,8 +51,8 @@ def test_other_networks_must_be_allowed_by_name(url: str) -> None:
         ("https://[fd00::1]/", "LIVETWIN_SINK_NETWORKS"),
     ],
 )
-def test_any_other_url_is_refused_with_the_reason(url: str, said: str) -> None:
-    with pytest.raises(SinkError, match=said):
+def test_any_other_url_is_refused_with_the_reason(url: str, expected: str) -> None:
+    with pytest.raises(SinkError, match=expected):
         HERE.check_url(url)
 
 

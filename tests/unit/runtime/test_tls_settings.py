@@ -21,7 +21,7 @@ NAMES = ("THE_CA", "THE_CERT", "THE_KEY")
 
 
 @pytest.mark.parametrize(
-    ("variables", "told"),
+    ("variables", "expected"),
     [
         ({"MQTT_TLS_CA": "ca.pem"}, "LIVETWIN_MQTT_TLS_CA is set, and LIVETWIN_MQTT_TLS is not"),
         (
@@ -42,14 +42,14 @@ NAMES = ("THE_CA", "THE_CERT", "THE_KEY")
     ],
 )
 def test_contradictory_settings_are_an_error(
-    variables: dict[str, str], told: str, monkeypatch: pytest.MonkeyPatch
+    variables: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(f"LIVETWIN_{name}", value)
     with pytest.raises(ConfigurationError) as caught:
         read_settings(IngestSettings)
     [line] = error_lines(caught.value)
-    assert told in line
+    assert expected in line
 
 
 def test_tls_is_off_by_default() -> None:

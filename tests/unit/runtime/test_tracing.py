@@ -26,12 +26,12 @@ def test_the_same_messages_are_sampled_however_they_are_batched(
     ratio: float, session: str, first: int, sizes: list[int]
 ) -> None:
     sampler = Sampler(session, ratio)
-    found, place = [], first
+    found, start = [], first
     for size in sizes:
-        found += sampler.sampled(place, place + size)
-        place += size
-    assert found == Sampler(session, ratio).sampled(first, place)
-    assert all(first <= one < place for one in found)
+        found += sampler.sampled(start, start + size)
+        start += size
+    assert found == Sampler(session, ratio).sampled(first, start)
+    assert all(first <= one < start for one in found)
     assert found == sorted(set(found))
 
 
