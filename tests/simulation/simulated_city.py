@@ -153,9 +153,9 @@ class SimulatedCity:
         while run_repairs(self.database, self.model):
             pass
 
-    def violations(self) -> Iterator[str]:
-        """Yield what does not hold, in words."""
-        ending = FinalState(
+    def final_state(self) -> FinalState:
+        """Return how the run ended, for invariants to check."""
+        return FinalState(
             self.model,
             self.database,
             self._ingest.logged,
@@ -163,6 +163,10 @@ class SimulatedCity:
             self._sent(),
             self._ingest.now,
         )
+
+    def violations(self) -> Iterator[str]:
+        """Yield every violated invariant as text."""
+        ending = self.final_state()
         judged = ending.checked()
         checked = ALWAYS if len(self.logs) > 1 else (*ALWAYS, *WITH_WHOLE_LOG)
         for invariant in checked:
