@@ -18,7 +18,7 @@ _BUILT_PAGE = Path(__file__).parent / "static"
 
 
 class ApiSettings(RoleSettings):
-    """What the api needs, from environment variables `LIVETWIN_*`."""
+    """The settings of the api, from environment variables `LIVETWIN_*`."""
 
     host: str = Field(default="127.0.0.1", description="Address that the HTTP server listens on.")
     port: int = Field(
@@ -26,8 +26,8 @@ class ApiSettings(RoleSettings):
     )
     tls_cert: Path | None = Field(
         default=None,
-        description="File of the server's certificate (PEM) with its chain: HTTPS (TLS 1.2 and later) is "
-        "served then, and nothing else; a renewed one is read at the next start.",
+        description="File of the server's certificate (PEM) with its chain: the server then accepts HTTPS "
+        "(TLS 1.2 and later) only; a renewed certificate is read at the next start.",
     )
     tls_key: Path | None = Field(
         default=None, description="File of the key of the certificate (PEM), not encrypted."
@@ -39,19 +39,19 @@ class ApiSettings(RoleSettings):
     )
     link_key: SecretStr | None = Field(
         default=None,
-        description="Secret by which links that acknowledge are signed, the same as alerting's; "
-        "without one no link is good.",
+        description="Secret that signs acknowledgement links, the same as in alerting; without it no link is "
+        "valid.",
     )
     cap_status: CapStatus = Field(
         default="Exercise",
-        description="Status of CAP alerts: `Actual` once the public shall act on them, else "
-        "`Exercise` or `Test`.",
+        description="Status of CAP alerts: `Actual` when the public is to act on them, else `Exercise` or "
+        "`Test`.",
     )
     cap_sender: str | None = Field(
         default=None,
         pattern=r"^[^\s,<&]+$",
-        description="Sender of CAP alerts, unique in the world, such as a domain of the city; "
-        "livetwin.CITY by default.",
+        description="Globally unique sender of CAP alerts, such as a domain of the city; livetwin.CITY by "
+        "default.",
     )
     static_dir: Path = Field(default=_BUILT_PAGE, description="Folder of the built page.")
     tiles: str | None = Field(
@@ -61,16 +61,18 @@ class ApiSettings(RoleSettings):
     connections_max: int = Field(
         default=5_000, ge=1, description="HTTP connections at one time; a further one is closed."
     )
-    # About 100 bytes an event: 150,000 are 15 MB and, at 25,000 events a second, reach 6 s back.
+    # At 100 bytes an event, 150,000 take 15 MB; at 25,000 events a second they reach 6 s back.
     ring_events_max: int = Field(
         default=150_000, ge=1, description="Events kept in memory for subscribers that resume."
     )
     ring_bytes_max: int = Field(
-        default=RING_BYTES_MAX, ge=1, description="Bytes of the log kept in memory for them."
+        default=RING_BYTES_MAX,
+        ge=1,
+        description="Bytes of the log kept in memory for subscribers that resume.",
     )
-    # A state event is about 300 bytes: a subscriber may lag 13,000 events before it is resynchronised.
+    # A state event has about 300 bytes: a subscriber may lag 13,000 events before it gets a gap.
     subscriber_queue_bytes_max: int = Field(
-        default=4_000_000, ge=1, description="Bytes that wait for one live subscriber before it gets a gap."
+        default=4_000_000, ge=1, description="Queued bytes of one live subscriber before it gets a gap."
     )
     subscribers_max: int = Field(default=1_000, ge=1, description="Live subscribers at one time.")
     client_subscribers_max: int = Field(
@@ -79,13 +81,13 @@ class ApiSettings(RoleSettings):
     client_requests_per_s: float = Field(
         default=500,
         ge=0,
-        description="Requests a second that one client may make in the long run; 0: as many as it likes.",
+        description="Sustained requests a second of one client; 0 for no limit.",
     )
     client_requests_burst: int = Field(
-        default=5_000, ge=1, description="Requests that one client may make at once."
+        default=5_000, ge=1, description="Requests of one client that are granted at once."
     )
     replays_max: int = Field(
-        default=4, ge=1, description="Subscribers that re-read the log at one time; others get a gap."
+        default=4, ge=1, description="Subscribers that may re-read the log at one time; others get a gap."
     )
     database_connections_max: int = Field(
         default=4, ge=1, description="Database connections of this process."
@@ -99,7 +101,7 @@ class ApiSettings(RoleSettings):
         return self
 
     def tls(self) -> ssl.SSLContext | None:
-        """Return what HTTPS is served with, None for HTTP. Raises TlsError when files cannot be used."""
+        """Return the TLS context of HTTPS, None for HTTP. Raises TlsError when a file cannot be used."""
         if self.tls_cert is None:
             return None
         return server_context(self.tls_cert, self.tls_key, ("LIVETWIN_TLS_CERT", "LIVETWIN_TLS_KEY"))

@@ -1,4 +1,4 @@
-"""An api on a real log, reached over real HTTP; its database is away unless a test gives one."""
+"""A running api on a real log, used over real HTTP; without a database unless a test provides one."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def model() -> CityModel:
 
 
 class UpdateLog:
-    """Writes updates as the stream does: each entity in its partition, revisions rising by one."""
+    """Writes updates like the stream: each entity to its partition, with revisions rising by one."""
 
     def __init__(self, producer: AIOKafkaProducer, model: CityModel) -> None:
         self._producer = producer
@@ -115,7 +115,7 @@ class RunningApi:
         self.client = client
 
     async def shows(self, values: int) -> None:
-        """Wait until the live view holds so many values."""
+        """Wait until the live view has this number of values."""
         async with asyncio.timeout(DEADLINE_S):
             while len(self.context.hub.view) < values:  # noqa: ASYNC110 - the view has no event for it
                 await asyncio.sleep(0.01)
@@ -148,7 +148,7 @@ def start_api(model: CityModel, free_port: int) -> StartApi:
                 "kafka": bootstrap,
                 "port": free_port,
                 "partitions": PARTITIONS,
-                # Port 9 is nobody's: a database that is away.
+                # No server listens on port 9: the database is unavailable.
                 "database": "postgresql://nobody@127.0.0.1:9/none",
                 "operator_key": "sesame",
                 **options,

@@ -1,4 +1,4 @@
-"""A database that holds the city of these tests, and what is put into it."""
+"""A database with the city of these tests, and functions that fill it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from twin.wire.messages import Update, UpdateKind
 
 
 class StoredCity(NamedTuple):
-    """A database that holds the city."""
+    """A database with the city."""
 
     dsn: str
     model: CityModel
@@ -27,7 +27,7 @@ class StoredCity(NamedTuple):
         return self.model.datastreams_of(entity, property)[0].id
 
     async def remember(self, log_id: str, offsets: dict[int, int], *updates: Update) -> None:
-        """Store updates as the historian does."""
+        """Store updates like the historian."""
         async with self.connection.transaction():
             await update_writer.create_state_staging(self.connection)
             await update_writer.write_property_states(self.connection, updates)
@@ -42,12 +42,12 @@ class StoredCity(NamedTuple):
 def published_update(
     entity: str, name: str, revision: int, time: Instant, value: float, *, count: int = 12
 ) -> Update:
-    """Return the update that tells a derived value."""
+    """Return the update of a derived value."""
     return Update(entity, name, revision, value, time, time, 0, (), None, UpdateKind.INDICATOR, count=count)
 
 
 async def store_records(stored: StoredCity, *records: tuple[str, int, bytes]) -> None:
-    """Store records of the log, each (topic, partition, value), as the historian does."""
+    """Store records of the log, each (topic, partition, value), like the historian."""
     batch = LogBatch("log")
     for offset, (topic, partition, value) in enumerate(records):
         batch.add(LogRecord(topic, partition, offset, 0, value))

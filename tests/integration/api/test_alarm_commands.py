@@ -1,4 +1,4 @@
-"""Commands of operators: over HTTP onto the log, through the stage of alarms, and back."""
+"""Operator commands: from HTTP to the log, through the alarm stage, and back."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def model(model: CityModel) -> CityModel:
 
 @pytest.fixture
 def start_stage(kafka: str, model: CityModel) -> StartStage:
-    """Start the stage of alarms of every partition on the log, with two alarms that it knows."""
+    """Start the alarm stage of every partition of the log, with two known alarms."""
 
     @asynccontextmanager
     async def start() -> AsyncIterator[None]:
@@ -113,7 +113,7 @@ async def tell(kafka: str, *alarms: AlarmEvent) -> None:
 
 
 async def shown(client: httpx.AsyncClient, path: str, holds: Callable[[Any], bool]) -> Any:
-    """Return what a path shows as soon as it holds."""
+    """Return the document at a path once the condition holds."""
     async with asyncio.timeout(DEADLINE_S):
         while True:
             response = await client.get(path, headers=KEY)
@@ -122,7 +122,7 @@ async def shown(client: httpx.AsyncClient, path: str, holds: Callable[[Any], boo
             await asyncio.sleep(0.02)
 
 
-async def test_what_operators_do_goes_over_the_log_and_back(
+async def test_operator_commands_pass_through_the_log_and_back(
     api: Any, kafka: str, start_stage: StartStage
 ) -> None:
     client = api.client
@@ -159,7 +159,9 @@ async def test_what_operators_do_goes_over_the_log_and_back(
         assert wrong.status_code == 409
 
 
-async def test_the_same_key_does_it_once(api: Any, kafka: str, start_stage: StartStage) -> None:
+async def test_a_command_with_the_same_key_is_done_once(
+    api: Any, kafka: str, start_stage: StartStage
+) -> None:
     await tell(kafka, RAISED)
     await shown(api.client, "/v1/alarms", lambda found: len(found["items"]) == 1)
     headers = {**KEY, "Idempotency-Key": "once"}
@@ -172,7 +174,7 @@ async def test_the_same_key_does_it_once(api: Any, kafka: str, start_stage: Star
     assert {one.json()["revision"] for one in (*answers, later)} == {later.json()["revision"]}
 
 
-async def test_without_the_stage_a_command_is_accepted_and_done_when_it_is_back(
+async def test_a_command_is_accepted_without_the_stage_and_done_once_it_runs(
     api: Any, kafka: str, start_stage: StartStage
 ) -> None:
     await tell(kafka, RAISED)
@@ -209,7 +211,7 @@ async def test_events_come_from_the_database_and_the_newest_from_memory(
         assert page["_links"]["next"]["href"]
 
 
-async def test_what_another_process_had_done_is_known_from_what_is_stored(
+async def test_a_command_done_by_another_process_is_found_in_the_stored_events(
     start_api: Any, kafka: str, stored: StoredCity
 ) -> None:
     done = command_id("operator", RAISED.alarm, "comment", "k")
@@ -223,7 +225,7 @@ async def test_what_another_process_had_done_is_known_from_what_is_stored(
             assert response.status_code == status, response.text
 
 
-async def test_a_link_acknowledges_by_its_button_alone(
+async def test_a_link_acknowledges_only_by_its_button(
     start_api: Any, kafka: str, start_stage: StartStage
 ) -> None:
     async with start_api(kafka, link_key="links") as api, start_stage():

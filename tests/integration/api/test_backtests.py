@@ -1,4 +1,4 @@
-"""Back-tests over the API and by the command, over what the historian stored."""
+"""Back-tests by the API and by the command, over history that the historian stored."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def asked(tested: object, **changes: Any) -> dict[str, Any]:
 
 @pytest.fixture
 async def past(stored: StoredCity, kafka: str, start_api: StartApi) -> AsyncIterator[RunningApi]:
-    """A city with two hours of history, of a household, too, and a rule in force."""
+    """A city with two hours of history, including a household, and a rule in force."""
     found = tuple(
         Observation(id, START + place * 10 * MINUTE, START + place * 10 * MINUTE + SECOND, float(value))
         for place, value in enumerate(VALUES)
@@ -71,7 +71,7 @@ async def test_a_rule_is_tested_against_history_and_the_rule_in_force(past: Runn
     found = answer.json()
     assert found["rule"] == {"id": "bad-air", "version": None}
     assert found["entities"] == len(ENTITIES)
-    # Not one firing is of the household: its readings are nobody's business.
+    # No firing is of the household: its readings are personal data.
     told = [
         (one["entityId"], one["raisedTime"], one["returnedTime"], one["severity"], one["peak"])
         for one in found["firings"]
@@ -108,7 +108,7 @@ async def test_a_rule_in_force_is_compared_with_an_earlier_version(past: Running
     assert [one["id"] for one in (await past.client.get("/v1/rules")).json()["items"]] == ["bad-air"]
 
 
-async def test_what_cannot_be_tested_is_told_and_only_to_operators(
+async def test_an_invalid_back_test_is_a_problem_and_only_operators_run_one(
     past: RunningApi, stored: StoredCity
 ) -> None:
     for body, said in (
@@ -129,7 +129,7 @@ async def test_what_cannot_be_tested_is_told_and_only_to_operators(
     assert (await past.client.post(PATH, json=asked("bad-air"), headers=headers)).status_code == 403
 
 
-async def test_the_command_says_what_the_api_says(
+async def test_the_command_prints_the_document_of_the_api(
     past: RunningApi, stored: StoredCity, tmp_path: Path
 ) -> None:
     file = tmp_path / "rules.yaml"

@@ -1,4 +1,4 @@
-"""What makes a value trustworthy, out of a real database: provenance, ledger, replays, the past as known."""
+"""Lineage, ledger, replays and earlier knowledge, from a real database."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OPERATOR = {"Authorization": "Bearer sesame"}
 
 
 def measured(stored: StoredCity, entity: str, property: str, values: list[float]) -> list[Observation]:
-    """Observations ten minutes apart, each received a second later."""
+    """Observations every ten minutes, each received a second later."""
     id = stored.datastream(entity, property)
     times = [START + number * 10 * MINUTE for number in range(len(values))]
     return [Observation(id, time, time + SECOND, value) for time, value in zip(times, values, strict=True)]
@@ -33,7 +33,7 @@ def measured(stored: StoredCity, entity: str, property: str, values: list[float]
 
 @pytest_asyncio.fixture
 async def air(stored: StoredCity) -> list[Observation]:
-    """An hour of one sensor, in the log and the database, the fifth value a spike; and its calibration."""
+    """An hour of one sensor in log and database, with its calibration; the fifth value is a spike."""
     found = measured(stored, "city.0", "pm2_5", [10.0, 11.0, 12.0, 11.0, 900.0, 11.0])
     partition = partition_of("city.0", 4)
     spike = Assessment(found[4].datastream, found[4].phenomenon_time, int(QualityFlag.SPIKE), START)
@@ -53,7 +53,7 @@ async def air(stored: StoredCity) -> list[Observation]:
     return found
 
 
-async def test_a_value_leads_back_to_its_observation_calibration_decoder_topic_and_payload(
+async def test_a_value_is_traced_to_its_observation_calibration_decoder_topic_and_payload(
     start_api: Any, kafka: str, stored: StoredCity, air: list[Observation]
 ) -> None:
     at = format_instant(START + 51 * MINUTE)
@@ -89,7 +89,7 @@ async def test_a_value_leads_back_to_its_observation_calibration_decoder_topic_a
     }
 
 
-async def test_a_bucket_leads_back_to_all_of_its_observations_the_suspect_ones_too(
+async def test_a_bucket_is_traced_to_all_its_observations_including_suspect_ones(
     start_api: Any, kafka: str, stored: StoredCity, air: list[Observation]
 ) -> None:
     span = f"start={format_instant(START)}&end={format_instant(START + HOUR)}"
@@ -106,7 +106,7 @@ async def test_a_bucket_leads_back_to_all_of_its_observations_the_suspect_ones_t
     assert not document["truncated"]
 
 
-async def test_history_is_told_as_it_was_known(
+async def test_history_is_answered_as_of_an_earlier_time(
     start_api: Any, kafka: str, stored: StoredCity, air: list[Observation]
 ) -> None:
     span = f"start={format_instant(START)}&end={format_instant(START + HOUR)}"
@@ -120,7 +120,7 @@ async def test_history_is_told_as_it_was_known(
     assert bucket["count"] == 3
 
 
-async def test_an_indicator_leads_to_its_inputs_and_a_roll_up_to_its_entities(
+async def test_an_indicator_is_traced_to_its_inputs_and_a_roll_up_to_its_entities(
     start_api: Any, kafka: str, stored: StoredCity, log: Any, air: list[Observation]
 ) -> None:
     end = START + HOUR
@@ -161,7 +161,7 @@ async def test_an_indicator_leads_to_its_inputs_and_a_roll_up_to_its_entities(
     ]
 
 
-async def test_the_payloads_and_readings_of_a_household_are_for_metering_alone(
+async def test_the_payloads_and_readings_of_a_household_are_for_metering_only(
     start_api: Any, kafka: str, stored: StoredCity
 ) -> None:
     found = measured(stored, "city.7", "pm2_5", [1.0])
@@ -186,7 +186,7 @@ async def test_the_payloads_and_readings_of_a_household_are_for_metering_alone(
     assert base64.b64decode(origin["message"]["payload"]) == payload_of(found[0])
 
 
-async def test_the_ledger_shows_its_equations_and_that_they_balance(
+async def test_the_ledger_shows_its_equations_and_its_balance(
     start_api: Any, kafka: str, stored: StoredCity, air: list[Observation]
 ) -> None:
     path = f"/v1/ledger?start={format_instant(START)}&end={format_instant(START + HOUR)}"
@@ -211,7 +211,7 @@ async def test_the_ledger_shows_its_equations_and_that_they_balance(
     assert one_feed["totals"]["quarantined"] == one_feed["totals"]["received"] == 1
 
 
-async def test_a_ledger_that_lacks_a_row_does_not_balance(
+async def test_a_ledger_with_a_missing_row_does_not_balance(
     start_api: Any, kafka: str, stored: StoredCity, air: list[Observation]
 ) -> None:
     await stored.connection.execute(
@@ -224,9 +224,7 @@ async def test_a_ledger_that_lacks_a_row_does_not_balance(
     assert "new 6 = stored 5 + removed 0" in document["balance"]["equations"]
 
 
-async def test_a_replay_is_asked_for_once_however_often_one_asks(
-    start_api: Any, kafka: str, stored: StoredCity
-) -> None:
+async def test_repeated_replay_requests_count_once(start_api: Any, kafka: str, stored: StoredCity) -> None:
     messages = [
         quarantined_message(number, reason=reason, device=f"d{number}", received_time=START + number)
         for number, reason in enumerate(("malformed", "malformed", "checksum"))

@@ -1,4 +1,4 @@
-"""Overrides over HTTP, in a real database: made, seen by every role, withdrawn, and on record afterwards."""
+"""Overrides over HTTP in a real database: created, visible to roles, withdrawn, and on record afterwards."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DEADLINE_S = 20.0
 
 
 class Fixture:
-    """A running api that follows its database, and keys."""
+    """A running api that watches its database, and API keys."""
 
     def __init__(self, client: httpx.AsyncClient, keys: dict[Role, str]) -> None:
         self.client = client
@@ -70,7 +70,7 @@ def body(contact: str = "lead", **more: str) -> dict[str, str]:
     }
 
 
-async def test_an_override_counts_until_it_is_withdrawn_and_stays_on_record(duty: Fixture) -> None:
+async def test_an_override_applies_until_it_is_withdrawn_and_stays_on_record(duty: Fixture) -> None:
     assert await duty.on_call() == {"contact": "water", "source": "default"}
     made = await duty.ask("POST", "/v1/duty/overrides", "duty", json=body(note="Swapped."))
     assert made.status_code == 201
@@ -91,19 +91,19 @@ async def test_an_override_counts_until_it_is_withdrawn_and_stays_on_record(duty
     assert record["withdrawnTime"] >= record["madeTime"]
 
 
-async def test_why_and_by_whom_is_for_those_who_have_duty(duty: Fixture) -> None:
+async def test_note_and_author_of_an_override_are_for_the_role_duty(duty: Fixture) -> None:
     made = await duty.ask("POST", "/v1/duty/overrides", "duty", json=body(note="Ill."))
     seen = (await duty.ask("GET", made.headers["location"], "viewer")).json()
     assert (seen["note"], seen["madeBy"], seen["contactId"]) == (None, None, "lead")
 
 
-async def test_the_last_override_that_was_made_counts(duty: Fixture) -> None:
+async def test_the_last_created_override_applies(duty: Fixture) -> None:
     for contact in ("lead", "roads"):
         await duty.ask("POST", "/v1/duty/overrides", "duty", json=body(contact))
     await duty.wait_for("roads", "override")
 
 
-async def test_an_override_that_there_is_not_is_told(duty: Fixture) -> None:
+async def test_an_unknown_override_is_a_problem(duty: Fixture) -> None:
     for method in ("GET", "DELETE"):
         response = await duty.ask(method, "/v1/duty/overrides/nothing", "duty")
         assert (response.status_code, response.headers["content-type"]) == (404, "application/problem+json")

@@ -1,4 +1,4 @@
-"""Incidents, messages to people and statistics, with the real log and a database."""
+"""Incidents, notifications and statistics, with a real log and a database."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ CLOSED = incident_event(OVER, number=1, revision=2)
 OPEN = incident_event(AGAIN, number=2)
 
 
-async def test_closed_incidents_are_stored_and_open_ones_are_told(
+async def test_closed_incidents_come_from_the_database_and_open_ones_from_memory(
     start_api: Any, kafka: str, stored: StoredCity, model: CityModel
 ) -> None:
     events = alarm_record(RAISED, KNOWN, OVER, AGAIN, incidents=(incident_event(RAISED), CLOSED))

@@ -1,4 +1,4 @@
-"""Unknown devices and correlations, out of a real database."""
+"""Unknown devices and correlations, from a real database."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ START: Instant = parse_instant("2026-11-23T12:00:00Z")
 OPERATOR = {"Authorization": "Bearer sesame"}
 
 
-async def test_an_unknown_device_shows_up_with_the_sensor_that_it_would_be(
+async def test_an_unknown_device_is_listed_with_its_sensor_template(
     start_api: Any, kafka: str, stored: StoredCity
 ) -> None:
     payload = b'{"time": "2026-11-23T12:00:00Z", "values": {"pm2_5": 11.2, "mystery": 3}}'
@@ -52,9 +52,7 @@ async def test_an_unknown_device_shows_up_with_the_sensor_that_it_would_be(
     )
 
 
-async def test_a_value_that_follows_another_by_two_hours_is_found_to(
-    start_api: Any, kafka: str, stored: StoredCity
-) -> None:
+async def test_a_correlation_finds_a_lag_of_two_hours(start_api: Any, kafka: str, stored: StoredCity) -> None:
     def wave(hour: int) -> float:
         return 20 + math.sin(hour) * 5 + math.sin(hour * 0.37) * 3
 

@@ -1,4 +1,4 @@
-"""API keys out of a real database: made, used, revoked, and what each role sees."""
+"""API keys from a real database: created, used, revoked, and what each role may see."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def bearer(key: str) -> dict[str, str]:
 
 @pytest.fixture
 async def city(database: str, model: CityModel) -> CityModel:
-    """The city, in the database; `city.7` is a household."""
+    """The city in the database; `city.7` is a household."""
     async with await connect(database, role="test") as connection:
         await apply_plan(connection, plan_of(model))
         return await load_model(connection, "city")
@@ -50,13 +50,13 @@ async def client(
 
 
 async def answered(ask: Callable[[], Awaitable[httpx.Response]], status: int) -> None:
-    """Return once the answer has this status."""
+    """Return once the response has this status."""
     async with asyncio.timeout(DEADLINE_S):
         while (await ask()).status_code != status:  # noqa: ASYNC110 - there is no event for it
             await asyncio.sleep(0.02)
 
 
-async def test_readings_of_a_household_are_for_the_role_metering_alone(
+async def test_readings_of_a_household_are_for_the_role_metering_only(
     client: httpx.AsyncClient, city: CityModel, keys: dict[Role, str]
 ) -> None:
     (id,) = (one.id for one in city.datastreams_of("city.7", "pm2_5"))
@@ -83,14 +83,14 @@ async def test_a_revoked_key_is_refused_within_two_seconds(
     assert (await client.get("/v1/entities", headers=bearer(keys["duty"]))).status_code == 200
 
 
-async def test_a_key_that_nobody_made_is_refused(client: httpx.AsyncClient) -> None:
+async def test_a_key_that_was_never_issued_is_refused(client: httpx.AsyncClient) -> None:
     for path in ("/v1/entities", "/v1/live", "/v1/quarantine"):
         response = await client.get(path, headers=bearer(f"{TOKEN_PREFIX}unknown"))
         assert response.status_code == 401
         assert response.headers["www-authenticate"] == "Bearer"
 
 
-async def test_a_key_in_use_outlives_the_database_and_comes_back_under_its_control(
+async def test_a_key_in_use_stays_valid_without_the_database_until_it_returns(
     client: httpx.AsyncClient, postgres: PostgresServer, database: str, keys: dict[Role, str]
 ) -> None:
     async def ask() -> httpx.Response:
@@ -104,7 +104,7 @@ async def test_a_key_in_use_outlives_the_database_and_comes_back_under_its_contr
         await connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,)
         )
-    # A key that was not used yet cannot be told from a wrong one.
+    # An uncached key cannot be distinguished from an unknown one.
     await answered(lambda: client.get("/v1/entities", headers=bearer(keys["viewer"])), 503)
     assert (await ask()).status_code == 200
     async with await postgres.connect_as_administrator() as connection:

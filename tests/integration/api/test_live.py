@@ -27,7 +27,7 @@ def _revisions(events: list[tuple[str, str, dict[str, Any]]]) -> dict[str, list[
     return dict(found)
 
 
-async def test_an_empty_match_is_one_complete_snapshot_event(api: Any) -> None:
+async def test_a_filter_without_matches_gets_one_complete_snapshot_event(api: Any) -> None:
     async with api.follow(entity="nowhere") as events:
         _, name, data = await events.next()
     assert (name, data) == ("snapshot", {"complete": True})
@@ -57,7 +57,7 @@ async def test_nothing_is_missed_between_snapshot_and_changes(api: Any, log: Any
         await writing
 
 
-async def test_a_cursor_resumes_in_the_ring_at_any_event(api: Any, log: Any) -> None:
+async def test_a_cursor_resumes_from_the_buffer_at_any_event(api: Any, log: Any) -> None:
     same_partition = log.update("city.1"), log.update("city.1"), log.update("city.1")
     async with api.follow() as events:
         await events.snapshot()
@@ -71,7 +71,7 @@ async def test_a_cursor_resumes_in_the_ring_at_any_event(api: Any, log: Any) -> 
         assert {name for _, name, _ in missed} == {"state"}
 
 
-async def test_a_cursor_resumes_from_the_log_when_the_ring_is_short(
+async def test_a_cursor_resumes_from_the_log_when_the_buffer_is_short(
     start_api: Any, kafka: str, log: Any
 ) -> None:
     async with start_api(kafka, ring_events_max=2) as api:
@@ -90,7 +90,7 @@ async def test_a_cursor_resumes_from_the_log_when_the_ring_is_short(
 
 
 @pytest.mark.parametrize("ring_events_max", [1, 1_000])
-async def test_roll_ups_count_their_revisions_apart_and_households_are_never_told(
+async def test_roll_ups_have_separate_revisions_and_households_are_never_sent(
     start_api: Any, kafka: str, log: Any, ring_events_max: int
 ) -> None:
     def roll_up(revision: int) -> Update:
@@ -118,7 +118,7 @@ async def test_roll_ups_count_their_revisions_apart_and_households_are_never_tol
     assert [one["value"] for one in missed if one["entityId"] == "city.7"] == [41.5]
 
 
-async def test_a_cursor_outlives_a_restart_of_the_api(start_api: Any, kafka: str, log: Any) -> None:
+async def test_a_cursor_survives_a_restart_of_the_api(start_api: Any, kafka: str, log: Any) -> None:
     async with start_api(kafka) as api, api.follow() as events:
         await events.snapshot()
         await log.tell("city.1", "city.2")
@@ -129,7 +129,7 @@ async def test_a_cursor_outlives_a_restart_of_the_api(start_api: Any, kafka: str
     assert _revisions([first, *missed]) == {"city.1": [1, 2, 3], "city.2": [1]}
 
 
-async def test_updates_that_the_stream_told_again_after_a_crash_are_told_once(
+async def test_updates_that_the_stream_repeats_after_a_crash_are_sent_once(
     start_api: Any, kafka: str, log: Any
 ) -> None:
     async with start_api(kafka, ring_events_max=1) as api:
@@ -191,7 +191,7 @@ async def test_a_slow_subscriber_gets_a_gap_and_a_snapshot_and_others_do_not(
             assert (await slow.next())[2]["revision"] == total + 1
 
 
-async def test_what_is_fetched_at_once_is_not_too_much_for_a_quick_subscriber(
+async def test_a_large_fetch_does_not_overflow_a_fast_subscriber(
     start_api: Any, kafka: str, log: Any
 ) -> None:
     async with (
@@ -227,7 +227,7 @@ async def test_too_many_subscribers_are_refused(start_api: Any, kafka: str) -> N
 @pytest.mark.parametrize(
     ("positions", "reason"), [(((9_999, 0),) * 8, "cursor-ahead"), (((0, 0),) * 4, "log-changed")]
 )
-async def test_a_cursor_that_points_nowhere_is_a_gap(
+async def test_a_cursor_outside_the_log_is_a_gap(
     api: Any, positions: tuple[tuple[int, int], ...], reason: str
 ) -> None:
     api.context.event_streams.catch_up_s = 0.1
@@ -257,7 +257,7 @@ async def test_events_can_be_chosen(api: Any, log: Any) -> None:
         assert (await events.next())[1] == "state"
 
 
-async def test_a_silent_stream_is_kept_alive(api: Any) -> None:
+async def test_an_idle_stream_gets_keepalives(api: Any) -> None:
     api.context.event_streams.keepalive_s = 0.05
     async with api.client.stream("GET", "/v1/live?entity=nowhere") as response:
         async with asyncio.timeout(HOLD_S):

@@ -1,4 +1,4 @@
-"""Alarms on the live stream of a running api: snapshot, changes, resume from memory and from the log."""
+"""Alarms in the event stream of a running api: snapshot, changes, resuming from memory and from the log."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OVER = returned_event(KNOWN)
 
 
 async def tell(kafka: str, *alarms: AlarmEvent, together: bool = False) -> None:
-    """Write alarms as their stage does, a record each or all in one."""
+    """Write alarms like their stage, in one record each or all in one."""
     producer = AIOKafkaProducer(bootstrap_servers=kafka)
     await producer.start()
     try:
@@ -40,7 +40,7 @@ async def tell(kafka: str, *alarms: AlarmEvent, together: bool = False) -> None:
         await producer.stop()
 
 
-async def test_alarms_that_stand_are_in_the_snapshot_and_every_change_is_told(
+async def test_standing_alarms_are_in_the_snapshot_and_every_change_is_sent(
     api: Any, kafka: str, log: Any
 ) -> None:
     await log.tell("city.1")
@@ -104,7 +104,7 @@ async def test_events_of_one_kind_can_be_chosen(api: Any, kafka: str, log: Any) 
         assert {"alarmId" in one for _, _, one in await states.snapshot()} == {False}
 
 
-async def test_the_alarm_of_a_household_s_meter_is_told_to_nobody(api: Any, kafka: str) -> None:
+async def test_the_alarm_of_a_household_s_meter_is_sent_to_no_subscriber(api: Any, kafka: str) -> None:
     async with api.follow() as events:
         await events.snapshot()
         await tell(kafka, alarm_event("silent", entity="city.7", sensor="s-city.7", operands=()))
@@ -116,7 +116,7 @@ async def test_the_alarm_of_a_household_s_meter_is_told_to_nobody(api: Any, kafk
     assert data["sentence"] == {"en": "voltage", "nl": "voltage"}
 
 
-async def test_alarms_outlive_a_lost_log_in_the_database(start_api: Any, kafka: str, stored: Any) -> None:
+async def test_alarms_survive_a_lost_log_in_the_database(start_api: Any, kafka: str, stored: Any) -> None:
     record = alarm_record(RAISED, KNOWN, incidents=(incident_event(KNOWN),))
     await store_records(stored, (topics.ALARMS, 0, record))
     async with start_api(kafka, stored.model, database=stored.dsn) as api:

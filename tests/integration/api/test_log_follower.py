@@ -1,4 +1,4 @@
-"""The feed without HTTP around it."""
+"""The log follower without HTTP around it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def _stop(task: asyncio.Task[None]) -> None:
         await task
 
 
-async def test_a_feed_that_comes_back_to_the_same_log_goes_on_unnoticed(
+async def test_a_follower_that_reconnects_to_the_same_log_continues_without_a_gap(
     kafka: str, model: CityModel, log: Any
 ) -> None:
     settings = ApiSettings(city="city", kafka=kafka, database="postgresql://nobody@127.0.0.1:9/none")

@@ -1,4 +1,4 @@
-"""A database that was backed up and restored holds the same, and the api answers the same from it."""
+"""A restored backup has the same contents, and the api gives the same responses from it."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ Livetwin = Callable[..., Awaitable[tuple[int, str]]]
 
 @pytest.fixture
 def livetwin(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Livetwin:
-    """Runs a command on a database; returns the exit code, and what it said of a failure."""
+    """Run a command on a database; return the exit code and the error output."""
 
     async def command(database: str, *words: str, state: str = "state") -> tuple[int, str]:
         monkeypatch.setenv("LIVETWIN_DATABASE", database)
@@ -91,7 +91,7 @@ def livetwin(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 
 @pytest.fixture
 async def restored(filled: StoredCity, empty_database: str, file: Path, livetwin: Livetwin) -> str:
-    """The database, once more."""
+    """The restored database."""
     assert await livetwin(filled.dsn, "backup", str(file)) == (0, "")
     assert await livetwin(empty_database, "restore", str(file)) == (0, "")
     return empty_database
@@ -142,7 +142,7 @@ async def test_a_journal_is_backed_up_while_the_duty_loop_writes(
     copy.close()
 
 
-async def test_nothing_is_restored_over_what_is_there(
+async def test_a_restore_refuses_a_database_with_data(
     filled: StoredCity, file: Path, livetwin: Livetwin
 ) -> None:
     assert await livetwin(filled.dsn, "backup", str(file)) == (0, "")

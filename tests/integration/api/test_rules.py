@@ -1,4 +1,4 @@
-"""Rules over the API: read, changed by operators, every version kept, every fault told at once."""
+"""Rules over the API: read, changed by operators, with all versions kept and all faults listed together."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def ruled(stored: StoredCity, kafka: str, start_api: StartApi) -> AsyncIte
         yield api
 
 
-async def test_a_rule_is_made_read_changed_and_taken_away(ruled: RunningApi) -> None:
+async def test_a_rule_is_created_read_changed_and_deleted(ruled: RunningApi) -> None:
     client = ruled.client
     assert (await client.get("/v1/rules")).json()["items"] == []
     made = await client.put(PATH, json=rule(), headers=OPERATOR)
@@ -66,7 +66,7 @@ async def test_a_rule_is_made_read_changed_and_taken_away(ruled: RunningApi) -> 
     ]
 
 
-async def test_every_fault_of_a_rule_is_told_at_once(ruled: RunningApi) -> None:
+async def test_all_faults_of_a_rule_are_listed_together(ruled: RunningApi) -> None:
     wrong = rule(
         thme="water",
         select={"entities": ["city.99"]},
@@ -100,7 +100,7 @@ async def test_only_operators_change_rules(ruled: RunningApi, stored: StoredCity
     assert (await ruled.client.get(PATH, headers=viewer)).json()["changedBy"] == "operator"
 
 
-async def test_whoever_has_an_old_version_is_told(ruled: RunningApi) -> None:
+async def test_a_change_of_an_old_version_is_refused(ruled: RunningApi) -> None:
     client = ruled.client
     await client.put(PATH, json=rule(), headers=OPERATOR)
     for condition in ({"If-Match": '"7"'}, {"If-None-Match": "*"}):
@@ -147,7 +147,7 @@ async def test_without_the_database_the_rules_are_those_of_the_model(
         assert (await api.client.put(PATH, json=rule(), headers=OPERATOR)).status_code == 503
 
 
-async def test_a_changed_rule_comes_to_every_role_with_the_model(
+async def test_a_changed_rule_reaches_every_role_with_the_model(
     ruled: RunningApi, stored: StoredCity, tmp_path: Path
 ) -> None:
     source = ModelSource(stored.dsn, "city", tmp_path)

@@ -1,4 +1,4 @@
-"""The role as the command line runs it."""
+"""The api role as the command line runs it."""
 
 from __future__ import annotations
 
@@ -54,9 +54,7 @@ async def test_cancelling_the_role_ends_its_streams_at_once(
         assert loop.time() - began < 3
 
 
-async def test_a_taken_port_is_an_error_that_says_what_to_do(
-    kafka: str, model: CityModel, free_port: int
-) -> None:
+async def test_a_port_in_use_is_an_error_with_a_remedy(kafka: str, model: CityModel, free_port: int) -> None:
     server = await asyncio.start_server(lambda *_: None, "127.0.0.1", free_port)
     async with server:
         with pytest.raises(ServiceError, match="LIVETWIN_PORT"):
@@ -65,7 +63,7 @@ async def test_a_taken_port_is_an_error_that_says_what_to_do(
             )
 
 
-async def test_a_view_that_started_without_the_database_takes_it_in_when_it_is_back(
+async def test_a_view_started_without_the_database_merges_the_stored_state_later(
     kafka: str, model: CityModel, free_port: int, open_log: Any
 ) -> None:
     async with open_log(kafka) as log:
@@ -94,7 +92,7 @@ async def test_a_view_that_started_without_the_database_takes_it_in_when_it_is_b
             await serving
 
 
-async def test_a_record_that_cannot_be_read_is_counted_and_passed(api: Any, kafka: str, log: Any) -> None:
+async def test_an_unreadable_record_is_counted_and_skipped(api: Any, kafka: str, log: Any) -> None:
     producer = AIOKafkaProducer(bootstrap_servers=kafka)
     await producer.start()
     await producer.send_and_wait("updates", b"\xc1 garbage", partition=0)

@@ -1,4 +1,4 @@
-"""HTTPS of the api itself: by certificate, told to browsers as the only way, and never by old versions."""
+"""HTTPS of the api: by certificate, with strict transport security, and without old versions of TLS."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ async def _ready(client: httpx.AsyncClient, port: int) -> bool:
     return False
 
 
-async def test_https_is_served_and_told_to_browsers_as_the_only_way(
+async def test_https_is_served_with_strict_transport_security(
     served: int, authority: CertificateAuthority
 ) -> None:
     trusted = ssl.create_default_context(cafile=authority.certificate_file)
@@ -74,13 +74,13 @@ async def test_https_is_served_and_told_to_browsers_as_the_only_way(
     assert response.headers["strict-transport-security"] == "max-age=31536000"
 
 
-async def test_who_does_not_know_the_authority_does_not_get_through(served: int) -> None:
+async def test_a_client_without_the_authority_does_not_connect(served: int) -> None:
     async with httpx.AsyncClient() as client:
         with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
             await client.get(f"https://localhost:{served}{PATH}")
 
 
-async def test_http_is_not_answered(served: int) -> None:
+async def test_plain_http_is_not_answered(served: int) -> None:
     async with httpx.AsyncClient() as client:
         with pytest.raises(httpx.RemoteProtocolError):
             await client.get(f"http://localhost:{served}{PATH}")

@@ -1,4 +1,4 @@
-"""An unknown device becomes a sensor over the API."""
+"""An unknown device is assigned to a sensor over the API."""
 
 from __future__ import annotations
 
@@ -18,9 +18,7 @@ ITEM = {
 }
 
 
-async def test_an_admin_assigns_a_device_and_nobody_else_does(
-    stored: StoredCity, kafka: str, start_api: Any
-) -> None:
+async def test_only_an_admin_assigns_a_device(stored: StoredCity, kafka: str, start_api: Any) -> None:
     keys = {role: await create_token(stored.connection, role, role) for role in ("admin", "operator")}
     await stored.connection.commit()
     async with start_api(kafka, model=stored.model, database=stored.dsn) as api:

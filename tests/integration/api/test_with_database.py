@@ -1,4 +1,4 @@
-"""What the api answers out of a real database, and what it does when database and log come and go."""
+"""Responses from a real database, and behaviour during outages of database and log."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ START = parse_instant("2026-10-24T00:00:00+02:00")
 
 @pytest.fixture
 async def readings(stored: StoredCity) -> list[Observation]:
-    """Two days of readings, ten minutes apart, over the night in which clocks go back."""
+    """Two days of readings every ten minutes, over the night in which clocks go back."""
     id, personal = stored.datastream("city.0"), stored.datastream("city.7")
     times = range(START, START + 2 * DAY, 10 * MINUTE)
     found = [
@@ -38,7 +38,7 @@ async def readings(stored: StoredCity) -> list[Observation]:
     return [one for one in found if one.datastream == id]
 
 
-async def test_raw_history_comes_in_pages_oldest_first(
+async def test_readings_are_paged_oldest_first(
     start_api: Any, kafka: str, stored: StoredCity, readings: list[Observation]
 ) -> None:
     async with start_api(kafka, model=stored.model, database=stored.dsn) as api:
@@ -171,7 +171,7 @@ async def test_quarantined_messages_are_listed_newest_first(
     assert first["items"][1] == MALFORMED
 
 
-async def test_the_view_is_seeded_from_the_database_and_goes_on_from_its_positions(
+async def test_the_view_is_seeded_from_the_database_and_continues_from_its_positions(
     start_api: Any, kafka: str, stored: StoredCity, log: Any
 ) -> None:
     await log.tell("city.1", "city.1", "city.1")
@@ -186,7 +186,7 @@ async def test_the_view_is_seeded_from_the_database_and_goes_on_from_its_positio
             assert [data["revision"] for _, _, data in await events.snapshot()] == [3]
 
 
-async def test_a_log_that_is_replaced_is_noticed_and_the_view_comes_back_from_the_database(
+async def test_a_replaced_log_is_detected_and_the_view_is_seeded_anew(
     start_api: Any, stored: StoredCity, service_folder: Path, open_log: Any
 ) -> None:
     broker = EmbeddedKafka(service_folder)

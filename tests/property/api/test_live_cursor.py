@@ -1,4 +1,4 @@
-"""The law of the cursor: whoever resumes at any event is told exactly what came after it, of both topics."""
+"""The law of the cursor: a client that resumes at any event gets exactly the later events of both topics."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ PLACES = [(1, "town.street"), (4, "town.canal")]
 
 
 class Record(NamedTuple):
-    """A record of one lane: of updates, or of alarms."""
+    """A record of one partition: of updates, or of alarms."""
 
     lane: int
     things: list[tuple[int, int]]  #: which entity or alarm, which revision
 
 
-# Revisions repeat and go back, as they do when a stage tells again what it told before a crash.
+# Revisions repeat and go back, as when a stage repeats its updates after a crash.
 RECORDS = st.lists(
     st.builds(
         Record,
@@ -102,7 +102,7 @@ def data_of(one: Update | AlarmEvent) -> dict[str, Any]:
 
 
 @given(RECORDS, RECORDS, FILTERS)
-def test_resuming_at_any_event_tells_the_rest_and_a_snapshot_what_is(
+def test_resuming_at_any_event_sends_the_rest_and_a_snapshot_the_present_state(
     before: list[Record], after: list[Record], wanted: EntityFilter
 ) -> None:
     hub = Hub(
@@ -144,7 +144,7 @@ STEPS = st.lists(
 
 
 class Wanderer:
-    """A client of two replicas that leaves each when it likes, in the middle of what it missed, too."""
+    """A client that switches between two replicas at any time, even while it receives missed events."""
 
     def __init__(self, now: Instant) -> None:
         self.now = now
@@ -165,7 +165,7 @@ class Wanderer:
         self.told: dict[str, list[tuple[int, int]]] = {}  #: by entity, revision and age
 
     async def visit(self, which: int, events_max: int) -> None:
-        """Take so many events more where it is, then so many of those that were missed at a replica; stay."""
+        """Receive some more events here, then some of the missed events of a replica, and stay there."""
         if self._seat is not None:
             self._take(await self._seat[1].next_chunk(0) or b"", events_max)
             self._seat[0].leave(self._seat[1])
@@ -179,7 +179,7 @@ class Wanderer:
         self._seat = (hub, subscriber) if whole else None
 
     def _take(self, chunk: bytes, events_max: int) -> bool:
-        """Take so many events; return whether these were all."""
+        """Receive this many events; return whether these were all."""
         events = chunk.decode().split("\n\n")[:-1]
         for event in events[:events_max]:
             fields = dict(line.split(": ", 1) for line in event.split("\n"))
@@ -192,7 +192,7 @@ class Wanderer:
 
 @given(STEPS)
 @example([("measured", 1, 0), ("visit", 0, 1), ("measured", 1, 0), ("pass", 182, None), ("sweep", 0, None)])
-def test_a_client_of_two_replicas_is_told_every_value_once_at_each_age(
+def test_a_client_of_two_replicas_gets_every_value_once_at_each_age(
     steps: list[tuple[str, int, int | None]],
 ) -> None:
     client, offset, revisions, newest = Wanderer(NOON), 0, [0, 0], [NOON - HOUR, NOON - HOUR]

@@ -1,4 +1,4 @@
-"""A small city to ask about."""
+"""A small city, and an api without services around it."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def model() -> CityModel:
 
 @pytest.fixture
 def slower_model() -> CityModel:
-    """The same city, whose sensors report each hour."""
+    """The same city with sensors that report every hour."""
     return make_model(version=2, interval=60 * MINUTE)
 
 
@@ -120,7 +120,7 @@ def make_derived() -> UpdateMaker:
 
 @pytest.fixture
 def hub(model: CityModel, clock: FixedClock) -> Hub:
-    """A hub that follows the log `log-1` from its beginning; two partitions, a ring of eight events."""
+    """A hub that follows the log `log-1` from its beginning; two partitions, a buffer of eight events."""
     made = Hub(model, clock, ApiMetrics(CollectorRegistry()), partitions=2, ring_events_max=8)
     made.reset("log-1", ViewSeed(), [0] * 4)
     return made

@@ -1,4 +1,4 @@
-"""The API without its services: what is answered from memory, and how faults are told."""
+"""The API without its services: responses from memory, and problems."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from twin.state.freshness import live_duration
 NOW = parse_instant("2026-11-23T12:00:00Z")
 
 
-async def test_every_answer_names_the_version_and_is_secured(client: httpx.AsyncClient) -> None:
+async def test_every_response_has_the_version_and_security_headers(client: httpx.AsyncClient) -> None:
     for path in ("/v1/entities", "/v1/nowhere", "/", "/v1/health/live", "/metrics"):
         headers = (await client.get(path)).headers
         assert headers["api-version"] == "1.0.0"
@@ -28,7 +28,7 @@ async def test_every_answer_names_the_version_and_is_secured(client: httpx.Async
         assert "strict-transport-security" not in headers
 
 
-async def test_all_faults_of_a_request_are_told_at_once(client: httpx.AsyncClient) -> None:
+async def test_all_faults_of_a_request_are_listed_together(client: httpx.AsyncClient) -> None:
     response = await client.get("/v1/entities?tpye=Road&limit=0&bbox=1,2&theme=fun&near=x&knownAt=1")
     assert response.status_code == 400
     assert response.headers["content-type"] == "application/problem+json"
@@ -87,7 +87,7 @@ async def test_all_faults_of_a_request_are_told_at_once(client: httpx.AsyncClien
         ),
     ],
 )
-async def test_a_wrong_request_is_a_problem(client: httpx.AsyncClient, path: str, status: int) -> None:
+async def test_an_invalid_request_is_a_problem(client: httpx.AsyncClient, path: str, status: int) -> None:
     response = await client.get(path)
     assert response.status_code == status
     assert response.headers["content-type"] == "application/problem+json"
@@ -95,7 +95,7 @@ async def test_a_wrong_request_is_a_problem(client: httpx.AsyncClient, path: str
     assert response.json()["detail"]
 
 
-async def test_what_may_only_be_read_says_so(client: httpx.AsyncClient) -> None:
+async def test_an_unsupported_method_is_refused(client: httpx.AsyncClient) -> None:
     response = await client.post("/v1/entities")
     assert response.status_code == 405
     assert response.headers["content-type"] == "application/problem+json"
@@ -147,7 +147,7 @@ async def test_entities_are_geojson_on_request(client: httpx.AsyncClient) -> Non
     assert feature["properties"]["type"] == "Waterway"
 
 
-async def test_an_entity_tells_what_it_is(client: httpx.AsyncClient) -> None:
+async def test_an_entity_has_its_attributes_and_links(client: httpx.AsyncClient) -> None:
     entity = (await client.get("/v1/entities/city.east.hill")).json()
     assert entity["themes"] == ["environment"]
     assert entity["properties"] == ["no2", "pm2_5"]
@@ -156,7 +156,7 @@ async def test_an_entity_tells_what_it_is(client: httpx.AsyncClient) -> None:
     assert entity["parent"] == "city.east"
 
 
-async def test_state_ages_while_nobody_measures(client: httpx.AsyncClient, clock: Any) -> None:
+async def test_state_ages_without_new_measurements(client: httpx.AsyncClient, clock: Any) -> None:
     state = (await client.get("/v1/entities/city.east.hill/state")).json()
     assert state["properties"]["pm2_5"] == {
         "value": 11.2,
@@ -178,7 +178,7 @@ async def test_state_ages_while_nobody_measures(client: httpx.AsyncClient, clock
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer sesame"}])
-async def test_a_household_is_shown_neither_to_anybody_nor_to_operators(
+async def test_a_household_is_hidden_from_anonymous_clients_and_operators(
     client: httpx.AsyncClient, headers: dict[str, str]
 ) -> None:
     state = (await client.get("/v1/entities/city.house/state", headers=headers)).json()
@@ -200,7 +200,7 @@ async def test_a_household_is_shown_to_the_role_metering(parts: ApiContext, cloc
     assert [(one["id"], one["value"]) for one in state["datastreams"]] == [(5, 0.4)]
 
 
-async def test_a_key_that_only_the_database_can_tell_is_asked_to_come_back(client: httpx.AsyncClient) -> None:
+async def test_an_uncached_key_gets_a_retry_after_without_the_database(client: httpx.AsyncClient) -> None:
     response = await client.get("/v1/entities", headers={"Authorization": f"Bearer {TOKEN_PREFIX}unknown"})
     assert response.status_code == 503
     assert int(response.headers["retry-after"]) > 0
@@ -208,7 +208,7 @@ async def test_a_key_that_only_the_database_can_tell_is_asked_to_come_back(clien
 
 
 @pytest.mark.parametrize("value", ["Bearer wrong", "Basic sesame", "Bearer"])
-async def test_a_wrong_key_is_refused(client: httpx.AsyncClient, value: str) -> None:
+async def test_an_unknown_key_is_refused(client: httpx.AsyncClient, value: str) -> None:
     for path in ("/v1/entities", "/v1/live", "/v1/datastreams"):
         response = await client.get(path, headers={"Authorization": value})
         assert response.status_code == 401
@@ -222,7 +222,9 @@ async def test_relations_go_both_ways(client: httpx.AsyncClient) -> None:
     assert canal["incoming"] == [{"type": "drainsTo", "entityId": "city.east.hill", "name": "Hill"}]
 
 
-async def test_a_view_that_is_not_fed_is_not_ready(client: httpx.AsyncClient, parts: ApiContext) -> None:
+async def test_a_view_that_has_not_caught_up_is_not_ready(
+    client: httpx.AsyncClient, parts: ApiContext
+) -> None:
     response = await client.get("/v1/health/ready")
     assert response.status_code == 503
     parts.log_follower.ready.set()
@@ -232,7 +234,7 @@ async def test_a_view_that_is_not_fed_is_not_ready(client: httpx.AsyncClient, pa
     assert response.json()["parts"]["database"]["status"] == "down"
 
 
-async def test_the_page_is_told_its_city_or_how_to_build_it(client: httpx.AsyncClient) -> None:
+async def test_the_page_gets_its_settings_or_a_note_how_to_build_it(client: httpx.AsyncClient) -> None:
     page = (await client.get("/page.json")).json()
     assert page["city"]["bbox"] == [4.71, 52.62, 4.78, 52.64]
     assert page["tiles"].startswith("https://tiles.example")
@@ -278,7 +280,7 @@ async def test_metrics_count_requests_by_route(client: httpx.AsyncClient) -> Non
     assert 'livetwin_api_requests_total{route="/v1/entities/{id}",status="200"} 1.0' in text
 
 
-async def test_live_state_outlives_the_database_and_history_asks_to_come_back(
+async def test_live_state_works_without_the_database_and_history_gets_a_retry_after(
     client: httpx.AsyncClient,
 ) -> None:
     response = await client.get("/v1/entities/city.canal/history?property=water_level")

@@ -1,4 +1,4 @@
-"""What the API says of how good a value is, without its services: state, indicators, the card, replays."""
+"""Data quality in the API, without its services: state, indicators, liveability card, replays."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from twin.state.freshness import stale_duration
 NOW = parse_instant("2026-11-23T12:00:00Z")
 
 
-async def test_state_says_what_is_suspect_and_who_deviates(
+async def test_state_marks_suspect_values_and_deviating_sensors(
     client: httpx.AsyncClient, parts: ApiContext, make_update: Any
 ) -> None:
     suspect = structs.replace(
@@ -33,7 +33,7 @@ async def test_state_says_what_is_suspect_and_who_deviates(
     assert {one["id"]: one["quality"] for one in hill["datastreams"]} == {1: "good", 2: "good", 3: "suspect"}
 
 
-async def test_indicators_and_roll_ups_stand_beside_properties(
+async def test_state_has_indicators_and_roll_ups_next_to_properties(
     client: httpx.AsyncClient, parts: ApiContext, make_derived: Any
 ) -> None:
     parts.hub.on_updates(
@@ -59,7 +59,7 @@ async def test_indicators_and_roll_ups_stand_beside_properties(
     }
 
 
-async def test_who_is_outvoted_by_neighbours_is_suspect_and_named_by_the_area(
+async def test_a_sensor_that_disagrees_with_its_neighbours_is_suspect_and_named_by_the_area(
     client: httpx.AsyncClient, parts: ApiContext, make_update: Any, make_derived: Any
 ) -> None:
     outvoted = structs.replace(
@@ -81,7 +81,7 @@ async def test_who_is_outvoted_by_neighbours_is_suspect_and_named_by_the_area(
     assert (east["quality"], east["deviatingEntityIds"]) == ("good", ["city.east.hill"])
 
 
-async def test_the_liveability_card_has_a_line_for_each_domain_and_no_total(
+async def test_the_liveability_card_has_each_domain_and_no_total(
     client: httpx.AsyncClient, parts: ApiContext, make_derived: Any, clock: Any
 ) -> None:
     parts.hub.on_updates(0, 1, [make_derived("city.east.hill", "area_lki", 1, 3.0)])
@@ -112,7 +112,7 @@ async def test_a_replay_is_for_operators_and_never_of_everything(
     assert "a feed, a reason or a device" in response.json()["errors"][0]["detail"]
 
 
-async def test_what_needs_the_database_asks_to_come_back(
+async def test_requests_that_need_the_database_get_a_retry_after(
     client: httpx.AsyncClient, parts: ApiContext
 ) -> None:
     assert not await parts.database.is_available()

@@ -1,4 +1,4 @@
-"""Duty from memory: who is on call, rosters as JSON and iCalendar, who sees what, and every fault at once."""
+"""Duty from memory: contacts on call, rosters as JSON and iCalendar, visibility by role, and faults."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def bearer(role: str) -> dict[str, str]:
 
 @pytest.fixture
 def model(model: CityModel) -> CityModel:
-    """The city, with two teams; somebody has taken over in the first days of 2027."""
+    """The city with two teams and an override in the first days of 2027."""
     operations = DutyTeam(
         id="operations", name="Operations", members=("water", "roads", "lead"), calendar=calendar_text(*WEEKS)
     )
@@ -40,7 +40,7 @@ def model(model: CityModel) -> CityModel:
 
 @pytest.fixture(autouse=True)
 def keys(parts: ApiContext, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A key of each role, as if the database had been asked."""
+    """A key of each role, without a database."""
     known = {token_digest(key): role for key, role in KEYS.items()}
 
     async def look(hashed: bytes) -> Role | None:
@@ -49,7 +49,7 @@ def keys(parts: ApiContext, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parts.api_keys, "_lookup", look)
 
 
-async def test_who_is_on_call_is_told_for_each_team(client: httpx.AsyncClient) -> None:
+async def test_on_call_lists_each_team(client: httpx.AsyncClient) -> None:
     response = await client.get("/v1/duty/on-call", headers=bearer("viewer"))
     assert response.status_code == 200
     document = response.json()
@@ -72,7 +72,7 @@ async def test_who_is_on_call_is_told_for_each_team(client: httpx.AsyncClient) -
         ("2027-01-03T00:00:00Z", "roads", "calendar"),
     ],
 )
-async def test_who_is_on_call_can_be_asked_for_any_time(
+async def test_on_call_accepts_any_time(
     client: httpx.AsyncClient, at: str, contact: str, source: str
 ) -> None:
     response = await client.get(f"/v1/duty/on-call?at={at}&team=operations", headers=bearer("viewer"))
@@ -80,13 +80,15 @@ async def test_who_is_on_call_can_be_asked_for_any_time(
     assert (item["contact"]["id"], item["source"]) == (contact, source)
 
 
-async def test_before_the_roster_nobody_is_on_call_and_the_first_is_next(client: httpx.AsyncClient) -> None:
+async def test_before_the_roster_no_contact_is_on_call_and_the_first_is_next(
+    client: httpx.AsyncClient,
+) -> None:
     response = await client.get("/v1/duty/on-call?at=2020-01-01T00:00:00Z", headers=bearer("viewer"))
     item = response.json()["items"][0]
     assert (item["contact"], item["next"]["id"]) == (None, "water")
 
 
-async def test_the_roster_lists_shifts_without_holes(client: httpx.AsyncClient) -> None:
+async def test_the_roster_lists_consecutive_shifts(client: httpx.AsyncClient) -> None:
     path = "/v1/duty/roster?start=2026-12-28T00:00:00Z&end=2027-01-05T00:00:00Z&team=operations"
     items = (await client.get(path, headers=bearer("viewer"))).json()["items"]
     assert [(one["contact"]["id"], one["start"], one["source"]) for one in items] == [
@@ -99,7 +101,7 @@ async def test_the_roster_lists_shifts_without_holes(client: httpx.AsyncClient) 
     assert [one["end"] for one in items[:-1]] == [one["start"] for one in items[1:]]
 
 
-async def test_the_roster_is_given_as_a_calendar_that_says_the_same(client: httpx.AsyncClient) -> None:
+async def test_the_roster_as_a_calendar_has_the_same_shifts(client: httpx.AsyncClient) -> None:
     path = "/v1/duty/roster?start=2026-12-28T00:00:00Z&end=2027-01-05T00:00:00Z"
     items = (await client.get(path, headers=bearer("viewer"))).json()["items"]
     response = await client.get(path, headers={**bearer("duty"), "Accept": "text/calendar"})
@@ -121,7 +123,7 @@ async def test_the_roster_is_given_as_a_calendar_that_says_the_same(client: http
     assert len({str(one["UID"]) for one in events}) == len(events)
 
 
-async def test_a_gap_is_a_shift_of_nobody_and_no_event(
+async def test_a_gap_is_a_shift_without_contact_and_without_calendar_event(
     client: httpx.AsyncClient, parts: ApiContext, model: CityModel
 ) -> None:
     team = DutyTeam(id="operations", name="Operations", members=("water",), calendar=GAP)
@@ -138,7 +140,7 @@ async def test_a_gap_is_a_shift_of_nobody_and_no_event(
     ("role", "seen"), [("viewer", False), ("operator", False), ("duty", True), ("admin", True)]
 )
 @pytest.mark.parametrize("path", ["/v1/duty/on-call", "/v1/duty/roster"])
-async def test_addresses_are_for_those_who_have_duty(
+async def test_addresses_are_for_the_role_duty(
     client: httpx.AsyncClient, path: str, role: str, seen: bool
 ) -> None:
     response = await client.get(path, headers=bearer(role))
@@ -161,7 +163,7 @@ async def test_addresses_are_for_those_who_have_duty(
         ("DELETE", "/v1/duty/overrides/1", "duty", 503),
     ],
 )
-async def test_who_may_not_is_told_and_so_is_a_database_that_is_away(
+async def test_insufficient_roles_and_an_unavailable_database_are_problems(
     client: httpx.AsyncClient, method: str, path: str, role: str | None, status: int
 ) -> None:
     response = await client.request(method, path, headers=bearer(role) if role else {})
@@ -174,7 +176,7 @@ async def faults_of(client: httpx.AsyncClient, response: httpx.Response) -> dict
     return {one["name"]: one["detail"] for one in response.json()["errors"]}
 
 
-async def test_all_faults_of_a_question_are_told_at_once(client: httpx.AsyncClient) -> None:
+async def test_all_faults_of_a_query_are_listed_together(client: httpx.AsyncClient) -> None:
     path = "/v1/duty/roster?start=2026-12-08T00:00:00Z&end=2026-12-08T00:00:00Z&team=operation&teams=x"
     told = await faults_of(client, await client.get(path, headers=bearer("viewer")))
     assert "did you mean 'team'?" in told["teams"]
@@ -200,7 +202,7 @@ async def test_all_faults_of_a_question_are_told_at_once(client: httpx.AsyncClie
         ({"teamID": "x"}, "teamID", "teamId"),
     ],
 )
-async def test_an_override_that_is_wrong_is_refused(
+async def test_an_invalid_override_is_refused(
     client: httpx.AsyncClient, changed: dict[str, Any], name: str, text: str
 ) -> None:
     body = {"teamId": "operations", "contactId": "lead", "end": "2026-11-24T07:00:00Z", **changed}
@@ -208,7 +210,7 @@ async def test_an_override_that_is_wrong_is_refused(
     assert text in (await faults_of(client, response))[name]
 
 
-async def test_all_faults_of_an_override_are_told_at_once(client: httpx.AsyncClient) -> None:
+async def test_all_faults_of_an_override_are_listed_together(client: httpx.AsyncClient) -> None:
     body = {"teamId": "x", "contactId": "y", "end": "2020-01-01T00:00:00Z"}
     response = await client.post("/v1/duty/overrides", json=body, headers=bearer("duty"))
     assert set(await faults_of(client, response)) == {"teamId", "contactId", "end"}

@@ -1,4 +1,4 @@
-"""What the names of values stand for."""
+"""What the names of values denote."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def test_what_is_not_rolled_up_has_no_roll_up(model: CityModel, name: str) -> No
     assert resolve_name(name, model) is None
 
 
-def test_every_name_is_told_once_and_found_again(model: CityModel) -> None:
+def test_every_name_is_listed_once_and_resolves(model: CityModel) -> None:
     found = list(all_value_names(model))
     assert len({one.name for one in found}) == len(found)
     assert all(resolve_name(one.name, model) == one for one in found)
     assert {*model.properties, *REGISTRY} <= {one.name for one in found}
 
 
-def test_a_value_is_made_as_often_as_its_sensors_report_or_its_window_closes(model: CityModel) -> None:
+def test_the_interval_of_a_value_is_that_of_its_sensors_or_of_its_window(model: CityModel) -> None:
     for entity, name, expected in (
         ("city.east.hill", "pm2_5", 10 * MINUTE),
         ("city.east.hill", "lki", HOUR),

@@ -1,4 +1,4 @@
-"""Links that acknowledge: what they show, and what they refuse."""
+"""Acknowledgement links: what they show, and when they are refused."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def incident(parts: ApiContext) -> None:
     parts.hub.set_model(dataclasses.replace(parts.model, version=2, duty=plan))
 
 
-async def test_the_page_says_what_is_the_matter_and_has_one_button(client: httpx.AsyncClient) -> None:
+async def test_the_page_lists_the_alarms_and_has_one_button(client: httpx.AsyncClient) -> None:
     response = await client.get(f"{LINK_PATH}{TOKEN}")
     assert response.status_code == 200
     assert response.headers["content-type"].startswith("text/html")
@@ -44,7 +44,9 @@ async def test_the_page_says_what_is_the_matter_and_has_one_button(client: httpx
     assert "since 2026-11-23 13:00" in page, "times are those of the city"
 
 
-async def test_when_nothing_waits_there_is_no_button(client: httpx.AsyncClient, parts: ApiContext) -> None:
+async def test_without_waiting_alarms_there_is_no_button(
+    client: httpx.AsyncClient, parts: ApiContext
+) -> None:
     known = acknowledged_event(RAISED, "anna")
     parts.hub.on_alarms(2, 1, AlarmBatch(LAYOUT_VERSION, NOW, (known,)))
     page = (await client.get(f"{LINK_PATH}{TOKEN}")).text
@@ -53,7 +55,7 @@ async def test_when_nothing_waits_there_is_no_button(client: httpx.AsyncClient, 
     assert "<button>" not in page
 
 
-async def test_a_link_is_good_once_for_an_occurrence(client: httpx.AsyncClient, parts: ApiContext) -> None:
+async def test_a_link_works_once_per_occurrence(client: httpx.AsyncClient, parts: ApiContext) -> None:
     id = command_id("Duty officer water", f"{RAISED.alarm}~1", "acknowledge", TOKEN)
     parts.command_gateway.on_alarms(
         AlarmBatch(LAYOUT_VERSION, NOW, (), (), (CommandReply(id, "", RAISED.alarm),))
@@ -80,7 +82,7 @@ async def test_a_link_is_good_once_for_an_occurrence(client: httpx.AsyncClient, 
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_a_link_that_is_no_good_says_why_to_people_and_to_programs(
+async def test_an_invalid_link_gives_its_reason_as_a_page_or_a_problem(
     client: httpx.AsyncClient, method: str, token: str, status: int, said: str
 ) -> None:
     path = f"{LINK_PATH}{token}"

@@ -1,4 +1,4 @@
-"""Alarms over HTTP, answered from memory: who sees what, and what a command may say."""
+"""Alarms over HTTP, served from memory: visibility by role, and invalid commands."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ async def test_alarms_come_in_pages(client: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.usefixtures("alarms")
-async def test_an_alarm_explains_itself(client: httpx.AsyncClient) -> None:
+async def test_an_alarm_has_an_explanation(client: httpx.AsyncClient) -> None:
     alarm = (await client.get(f"/v1/alarms/{WATER.alarm}")).json()
     assert (alarm["state"], alarm["severity"], alarm["active"]) == ("unacknowledged", "major", True)
     assert (alarm["rule"], alarm["ruleVersion"], alarm["incidentId"]) == (
@@ -121,7 +121,7 @@ async def test_an_alarm_explains_itself(client: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.usefixtures("alarms")
-async def test_a_window_is_told_with_its_bounds(client: httpx.AsyncClient) -> None:
+async def test_a_window_has_its_bounds(client: httpx.AsyncClient) -> None:
     [one] = (await client.get(f"/v1/alarms/{AIR.alarm}")).json()["explanation"]["operands"]
     assert one["window"] == {
         "start": "2026-11-23T11:00:00Z",
@@ -132,7 +132,7 @@ async def test_a_window_is_told_with_its_bounds(client: httpx.AsyncClient) -> No
 
 
 @pytest.mark.usefixtures("alarms")
-async def test_who_did_it_is_for_those_with_a_key(client: httpx.AsyncClient) -> None:
+async def test_names_of_actors_are_for_clients_with_a_key(client: httpx.AsyncClient) -> None:
     path = f"/v1/alarms/{AIR.alarm}"
     public, internal = (await client.get(path)).json(), (await client.get(path, headers=KEY)).json()
     assert public["acknowledged"]
@@ -141,7 +141,7 @@ async def test_who_did_it_is_for_those_with_a_key(client: httpx.AsyncClient) -> 
 
 
 @pytest.mark.usefixtures("alarms")
-async def test_the_alarm_of_a_household_is_for_operators_and_its_value_for_nobody(
+async def test_the_alarm_of_a_household_is_for_operators_without_its_value(
     client: httpx.AsyncClient,
 ) -> None:
     silent, power = f"/v1/alarms/{SILENT.alarm}", f"/v1/alarms/{POWER.alarm}"
@@ -170,13 +170,13 @@ async def test_the_alarm_of_a_household_is_for_operators_and_its_value_for_nobod
         (f"/v1/alarms/{WATER.alarm}/events", 503),
     ],
 )
-async def test_a_wrong_question_is_a_problem(client: httpx.AsyncClient, path: str, status: int) -> None:
+async def test_an_invalid_query_is_a_problem(client: httpx.AsyncClient, path: str, status: int) -> None:
     response = await client.get(path)
     assert response.status_code == status
     assert response.headers["content-type"] == "application/problem+json"
 
 
-async def test_a_command_that_is_done_returns_the_alarm_as_it_is_then(
+async def test_a_done_command_returns_the_alarm_after_it(
     client: httpx.AsyncClient, alarms: ApiContext
 ) -> None:
     after = acknowledged_event(WATER, "operator")
@@ -192,7 +192,7 @@ async def test_a_command_that_is_done_returns_the_alarm_as_it_is_then(
         assert response.json()["acknowledgedBy"] == "operator"
 
 
-async def test_a_command_that_is_refused_says_why(client: httpx.AsyncClient, alarms: ApiContext) -> None:
+async def test_a_refused_command_has_a_reason(client: httpx.AsyncClient, alarms: ApiContext) -> None:
     refused = CommandReply(
         command_id("operator", OVER.alarm, "acknowledge", "k"),
         "acknowledge is not possible while the alarm is normal",
@@ -207,7 +207,7 @@ async def test_a_command_that_is_refused_says_why(client: httpx.AsyncClient, ala
 
 
 @pytest.mark.usefixtures("alarms")
-async def test_a_command_that_the_log_does_not_confirm_may_be_sent_again(client: httpx.AsyncClient) -> None:
+async def test_an_unconfirmed_command_may_be_sent_again(client: httpx.AsyncClient) -> None:
     response = await client.post(f"/v1/alarms/{WATER.alarm}/_acknowledge", headers=KEY)
     assert response.status_code == 503
     assert response.headers["retry-after"]
@@ -231,7 +231,7 @@ async def test_a_command_that_the_log_does_not_confirm_may_be_sent_again(client:
         ("_dance", {}, 404, "no resource at"),
     ],
 )
-async def test_what_a_command_may_not_say(
+async def test_an_invalid_command_is_refused(
     client: httpx.AsyncClient, action: str, body: dict[str, Any], status: int, said: str
 ) -> None:
     response = await client.post(f"/v1/alarms/{WATER.alarm}/{action}", json=body, headers=KEY)
@@ -250,7 +250,7 @@ async def test_commands_are_for_operators(client: httpx.AsyncClient) -> None:
     assert response.status_code == 400
 
 
-async def test_the_alarm_of_a_sensor_that_the_model_does_not_know_is_for_operators(
+async def test_the_alarm_of_an_unknown_sensor_is_for_operators(
     client: httpx.AsyncClient, alarms: ApiContext
 ) -> None:
     gone = replace(

@@ -1,4 +1,4 @@
-"""CAP 1.2: every message keeps the rules, says what happened, and holds nothing of a household."""
+"""CAP 1.2: every message follows the schema, describes the alarm, and contains nothing of a household."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def placed(geometry: dict[str, Any] | None) -> CityModel:
     return dataclasses.replace(model, entities={**model.entities, "city.canal": canal}, rules=rules)
 
 
-def test_an_alarm_is_told_in_both_languages_with_what_anybody_needs() -> None:
+def test_an_alert_has_both_languages_and_the_required_elements() -> None:
     alert = read_cap(
         alarm_alert(CapMessage(WATER), placed({"type": "Polygon", "coordinates": SQUARE}), ORIGIN)
     )
@@ -75,14 +75,14 @@ def test_an_alarm_is_told_in_both_languages_with_what_anybody_needs() -> None:
         (None, 0, ["52.63,4.75 0.1"]),  # that of the city, which it belongs to
     ],
 )
-def test_an_area_is_where_the_entity_is(geometry: Any, polygons: int, circles: list[str]) -> None:
+def test_the_area_of_an_alert_is_that_of_its_entity(geometry: Any, polygons: int, circles: list[str]) -> None:
     alert = read_cap(alarm_alert(CapMessage(WATER), placed(geometry), ORIGIN))
     [info, _] = alert.findall("{*}info")
     assert len(element_texts(info, "area/polygon")) == polygons
     assert element_texts(info, "area/circle") == circles
 
 
-def test_what_follows_upon_a_message_refers_to_it() -> None:
+def test_a_later_message_refers_to_the_earlier_ones() -> None:
     worse = replace(WATER, revision=2, kind="worsened", severity=Severity.CRITICAL)
     known = acknowledged_event(worse)
     over = returned_event(known)
@@ -118,7 +118,7 @@ def test_what_follows_upon_a_message_refers_to_it() -> None:
     status=st.sampled_from(["Actual", "Exercise", "Test"]),
     time=st.integers(NOW - 1000 * HOUR, NOW),
 )
-def test_every_message_keeps_the_rules(
+def test_every_message_follows_the_schema(
     *,
     theme: str,
     severity: Severity,
@@ -167,7 +167,7 @@ async def test_all_alarms_in_force_are_one_alert(client: httpx.AsyncClient, part
     assert len((await cap(client, "?parent=city.east")).findall("{*}info")) == 2
 
 
-async def test_nothing_of_a_household_is_told_whoever_asks(
+async def test_alerts_contain_nothing_of_a_household_for_any_role(
     client: httpx.AsyncClient, parts: ApiContext
 ) -> None:
     parts.hub.on_alarms(2, 0, AlarmBatch(LAYOUT_VERSION, NOW, (SILENT, POWER)))
@@ -179,7 +179,9 @@ async def test_nothing_of_a_household_is_told_whoever_asks(
         assert (await client.get(f"/v1/alarms/{SILENT.alarm}/cap", headers=headers)).status_code == 404
 
 
-async def test_a_feed_leads_to_the_alert_of_each_alarm(client: httpx.AsyncClient, parts: ApiContext) -> None:
+async def test_the_feed_links_to_the_alert_of_each_alarm(
+    client: httpx.AsyncClient, parts: ApiContext
+) -> None:
     parts.hub.on_alarms(2, 0, AlarmBatch(LAYOUT_VERSION, NOW, (WATER, AIR)))
     response = await client.get("/v1/alarms/cap", headers={"Accept": "application/atom+xml"})
     assert response.headers["content-type"].startswith("application/atom+xml")

@@ -1,4 +1,4 @@
-"""Incidents over HTTP, answered from memory where they are open."""
+"""Incidents over HTTP; open ones are served from memory."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def test_open_incidents_come_in_pages(client: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.usefixtures("incidents")
-async def test_an_incident_shows_its_alarms_to_whoever_may_know_of_them(client: httpx.AsyncClient) -> None:
+async def test_an_incident_shows_the_alarms_that_the_role_may_see(client: httpx.AsyncClient) -> None:
     incident = (await client.get(PATH)).json()
     assert (incident["open"], incident["severity"], incident["areaName"]) == (True, "major", "City")
     assert [one["id"] for one in incident["alarms"]] == [FIRST.alarm, SECOND.alarm]
@@ -70,7 +70,7 @@ async def test_an_incident_shows_its_alarms_to_whoever_may_know_of_them(client: 
     assert [one["id"] for one in listed] == [WATER.incident]
 
 
-async def test_acknowledging_an_incident_acknowledges_what_waits_for_it(
+async def test_acknowledging_an_incident_acknowledges_its_waiting_alarms(
     client: httpx.AsyncClient, incidents: ApiContext
 ) -> None:
     known = acknowledged_event(FIRST, "anna")
@@ -100,7 +100,7 @@ async def test_acknowledging_an_incident_acknowledges_what_waits_for_it(
         ("POST", f"{PATH}/_comment", {"text": "hello"}, 503, "Idempotency-Key"),
     ],
 )
-async def test_what_is_wrong_is_said(
+async def test_faults_are_listed(
     client: httpx.AsyncClient, method: str, path: str, body: Any, status: int, *, said: str
 ) -> None:
     response = await client.request(method, path, json=body, headers=KEY)
@@ -117,7 +117,7 @@ async def test_what_is_wrong_is_said(
         *(("POST", f"{PATH}/_{one}") for one in ("acknowledge", "snooze", "assign", "comment")),
     ],
 )
-async def test_what_is_for_operators_is_not_for_anybody(
+async def test_operator_routes_refuse_anonymous_clients(
     client: httpx.AsyncClient, method: str, path: str
 ) -> None:
     assert (await client.request(method, path)).status_code == 401

@@ -1,4 +1,4 @@
-"""Of the published sum of households nobody but the role metering sees which sensors are behind it."""
+"""Only the role metering sees which sensors are behind the published sum of households."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OTHERS: tuple[Role, ...] = tuple(one for one in get_args(Role) if one != "meteri
 
 
 def published(revision: int) -> Update:
-    """Return the sum of a window, which carries the connections that it is over."""
+    """Return the sum of a window, with its connections."""
     return Update(
         "city.house",
         "power_import",
@@ -40,13 +40,13 @@ def published(revision: int) -> Update:
 
 
 def text_of(document: object) -> str:
-    """Return everything that a document says."""
+    """Return all texts of a document."""
     return msgspec.json.encode(document).decode()
 
 
 @pytest.fixture
 def view(model: CityModel, make_update: Any) -> LiveView:
-    """A view in which a household's reading and the sum that it is in are known."""
+    """A view with a household's reading and the sum that includes it."""
     view = LiveView(model)
     view.apply(msgspec.structs.replace(make_update(METER, 1, 0.3), kind=UpdateKind.PERSONAL), NOW)
     view.apply(published(2), NOW)

@@ -41,7 +41,7 @@ def test_a_theme_selects_its_properties(model: CityModel) -> None:
     assert not selection.matches("city.east.hill", "pm2_5")
 
 
-def test_what_nobody_knows_is_never_selected(model: CityModel) -> None:
+def test_unknown_names_are_never_selected(model: CityModel) -> None:
     everything = resolve_filter(EntityFilter(), model)
     assert not everything.matches("nowhere", "pm2_5")
     assert not everything.matches("city", "happiness")
@@ -51,7 +51,7 @@ SQUARE = [[4.0, 52.0], [4.1, 52.0], [4.1, 52.1], [4.0, 52.1], [4.0, 52.0]]
 HOLE = [[4.04, 52.04], [4.06, 52.04], [4.06, 52.06], [4.04, 52.06], [4.04, 52.04]]
 
 
-def test_distance_is_nought_in_a_polygon_and_not_in_its_hole() -> None:
+def test_distance_is_zero_inside_a_polygon_but_not_in_its_hole() -> None:
     polygon = {"type": "Polygon", "coordinates": [SQUARE, HOLE]}
     assert distance_m(polygon, (4.02, 52.02)) == 0
     assert distance_m(polygon, (4.05, 52.05)) == pytest.approx(684, abs=10)

@@ -1,4 +1,4 @@
-"""Which role may do what, and what is said to one that may not."""
+"""The permissions of each role, and the refusal of others."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def request_of(role: Role) -> Request:
     return Request({"type": "http", "headers": [], "state": {"role": role}})
 
 
-def test_each_role_may_do_what_those_below_it_may() -> None:
+def test_each_role_includes_the_roles_below_it() -> None:
     for number, role in enumerate(ROLES_ASCENDING):
         assert [one for one in ROLES_ASCENDING if role_includes(role, one)] == list(
             ROLES_ASCENDING[: number + 1]
         )
 
 
-def test_metering_is_a_viewer_and_nobody_else_is_metering() -> None:
+def test_metering_includes_viewer_and_no_role_includes_metering() -> None:
     assert [one for one in get_args(Role) if role_includes("metering", one)] == [
         "anonymous",
         "viewer",
@@ -36,13 +36,13 @@ def test_metering_is_a_viewer_and_nobody_else_is_metering() -> None:
 
 
 @pytest.mark.parametrize("role", get_args(Role))
-def test_readings_of_a_household_are_for_metering_alone(role: Role, model: CityModel) -> None:
+def test_readings_of_a_household_are_for_metering_only(role: Role, model: CityModel) -> None:
     public, personal = model.datastreams[1], model.datastreams[5]
     assert may_see_datastream(role, public, model)
     assert may_see_datastream(role, personal, model) == (role == "metering")
 
 
-def test_a_role_that_suffices_is_let_through() -> None:
+def test_a_sufficient_role_is_accepted() -> None:
     assert require_role(request_of("admin"), "operator") == "admin"
 
 
@@ -56,7 +56,7 @@ def test_anonymous_is_asked_for_a_key() -> None:
 @pytest.mark.parametrize(
     ("role", "needed"), [("viewer", "operator"), ("metering", "duty"), ("admin", "metering")]
 )
-def test_a_role_that_does_not_suffice_is_told_so(role: Role, needed: Role) -> None:
+def test_an_insufficient_role_is_refused(role: Role, needed: Role) -> None:
     with pytest.raises(ProblemError, match=f"this key has the role {role}") as caught:
         require_role(request_of(role), needed)
     assert caught.value.status is HTTPStatus.FORBIDDEN

@@ -1,4 +1,4 @@
-"""API keys: how long one is remembered, and what holds while the database is away."""
+"""API keys: how long they are cached, and which are valid without the database."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KEY = f"{TOKEN_PREFIX}abc"
 
 
 class Stored:
-    """Keys in a database that can go away, and hang."""
+    """Keys in a database that can be unavailable, and hang."""
 
     def __init__(self) -> None:
         self.roles: dict[bytes, Role] = {}
@@ -76,7 +76,7 @@ async def test_the_key_of_the_settings_is_an_operator_without_a_database(
     assert stored.asked == 0
 
 
-async def test_who_acts_has_the_name_of_the_key_or_the_begin_of_its_hash(
+async def test_an_actor_has_the_name_of_the_key_or_the_start_of_its_hash(
     keys: ApiKeys, stored: Stored
 ) -> None:
     stored.names[token_digest(KEY)] = "duty desk"
@@ -85,15 +85,13 @@ async def test_who_acts_has_the_name_of_the_key_or_the_begin_of_its_hash(
     assert await keys.name_of(KEY) == f"key {token_digest(KEY).hex()[:8]}"
 
 
-async def test_a_key_that_cannot_be_ours_is_refused_without_a_database(keys: ApiKeys, stored: Stored) -> None:
+async def test_a_key_without_our_prefix_is_refused_without_a_lookup(keys: ApiKeys, stored: Stored) -> None:
     stored.away = True
     assert await keys.role_of("open sesame") is None
     assert stored.asked == 0
 
 
-async def test_a_key_is_looked_up_again_after_a_moment(
-    keys: ApiKeys, stored: Stored, seconds: Seconds
-) -> None:
+async def test_a_cached_key_is_looked_up_again_later(keys: ApiKeys, stored: Stored, seconds: Seconds) -> None:
     stored.add(KEY, "duty")
     assert await keys.role_of(KEY) == "duty"
     assert await keys.role_of(KEY) == "duty"
@@ -104,7 +102,7 @@ async def test_a_key_is_looked_up_again_after_a_moment(
     assert stored.asked == 2
 
 
-async def test_a_known_key_goes_on_to_be_good_while_the_database_is_away_and_others_get_503(
+async def test_a_cached_key_stays_valid_without_the_database_and_others_get_503(
     keys: ApiKeys, stored: Stored, seconds: Seconds
 ) -> None:
     stored.add(KEY)
@@ -120,7 +118,7 @@ async def test_a_known_key_goes_on_to_be_good_while_the_database_is_away_and_oth
     assert await keys.role_of(KEY) is None
 
 
-async def test_while_the_database_hangs_a_known_key_waits_once_and_not_again(
+async def test_while_the_database_hangs_only_the_first_request_of_a_key_waits(
     keys: ApiKeys, stored: Stored, seconds: Seconds
 ) -> None:
     stored.add(KEY)
@@ -139,13 +137,13 @@ async def test_while_the_database_hangs_a_known_key_waits_once_and_not_again(
             await asyncio.sleep(0)
 
 
-async def test_many_requests_with_one_key_ask_once(keys: ApiKeys, stored: Stored) -> None:
+async def test_concurrent_requests_with_one_key_share_a_lookup(keys: ApiKeys, stored: Stored) -> None:
     stored.add(KEY)
     assert await asyncio.gather(*(keys.role_of(KEY) for _ in range(20))) == ["viewer"] * 20
     assert stored.asked == 1
 
 
-async def test_wrong_keys_drive_no_good_one_out_and_good_ones_are_bounded(
+async def test_unknown_keys_evict_no_valid_key_and_the_cache_is_bounded(
     keys: ApiKeys, stored: Stored
 ) -> None:
     stored.add(KEY)

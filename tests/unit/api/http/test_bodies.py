@@ -1,4 +1,4 @@
-"""What no body and no list of names may be: too long, too deep, no text."""
+"""Bodies and lists of names that are refused: too long, too deep, or not text."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def post(client: httpx.AsyncClient, content: bytes, path: str = "/v1/subsc
     return response
 
 
-async def test_a_body_has_a_bound(client: httpx.AsyncClient) -> None:
+async def test_a_body_beyond_the_limit_is_refused(client: httpx.AsyncClient) -> None:
     response = await post(client, b'{"url":"' + b"a" * BODY_BYTES_MAX + b'"}')
     assert response.status_code == 413
     assert str(BODY_BYTES_MAX) in response.json()["detail"]
@@ -39,7 +39,7 @@ async def test_a_body_has_a_bound(client: httpx.AsyncClient) -> None:
         (b"[]", "malformed", "expected"),
     ],
 )
-async def test_a_body_that_is_no_document_is_told_why(
+async def test_a_body_that_is_not_a_json_object_is_refused_with_the_reason(
     client: httpx.AsyncClient, content: bytes, code: str, told: str
 ) -> None:
     response = await post(client, content)
@@ -49,7 +49,7 @@ async def test_a_body_that_is_no_document_is_told_why(
     assert told in fault["detail"]
 
 
-async def test_names_of_a_filter_are_bounded_in_number(client: httpx.AsyncClient) -> None:
+async def test_a_filter_accepts_a_limited_number_of_names(client: httpx.AsyncClient) -> None:
     names = ",".join(["a"] * (NAMES_MAX + 1))
     for path in (f"/v1/entities?type={names}", f"/v1/live?entity={names}", f"/v1/alarms?rule={names}"):
         response = await client.get(path)
@@ -57,7 +57,7 @@ async def test_names_of_a_filter_are_bounded_in_number(client: httpx.AsyncClient
         assert str(NAMES_MAX) in response.json()["errors"][0]["detail"]
 
 
-async def test_a_problem_lists_so_many_faults_and_tells_how_many_there_are(client: httpx.AsyncClient) -> None:
+async def test_a_problem_lists_a_limited_number_of_faults_and_their_total(client: httpx.AsyncClient) -> None:
     query = "&".join(f"wrong{number}=1" for number in range(FAULTS_MAX + 50))
     problem: dict[str, Any] = (await client.get(f"/v1/entities?{query}")).json()
     assert len(problem["errors"]) == FAULTS_MAX
@@ -65,7 +65,7 @@ async def test_a_problem_lists_so_many_faults_and_tells_how_many_there_are(clien
     assert f"the first {FAULTS_MAX}" in problem["detail"]
 
 
-async def test_a_time_that_its_offset_carries_beyond_the_calendar_is_a_fault(
+async def test_a_time_whose_offset_leaves_the_calendar_is_a_fault(
     client: httpx.AsyncClient,
 ) -> None:
     for time in ("9999-12-31T23:00:00-23:00", "0001-01-01T00:00:00%2B23:00"):

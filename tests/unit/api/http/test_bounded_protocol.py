@@ -1,4 +1,4 @@
-"""The bounds of connections, over real sockets: what is too long or too slow is told so, and closed."""
+"""Limits of connections, over real sockets: long or slow requests get a problem and are closed."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def served(connections: int = 10, head_timeout_s: float = HEAD_TIMEOUT_S) 
 
 
 async def answer(reader: asyncio.StreamReader) -> tuple[int, str]:
-    """Return status and body of an answer that ends with its connection."""
+    """Return status and body of a response that ends with its connection."""
     data = await asyncio.wait_for(reader.read(), DEADLINE_S)
     head, _, body = data.partition(b"\r\n\r\n")
     return int(head.split()[1]), body.decode()
@@ -74,20 +74,20 @@ async def asked(port: int, request: bytes) -> tuple[int, str]:
         return await answer(reader)
 
 
-async def test_a_request_is_answered_as_ever() -> None:
+async def test_a_normal_request_is_answered() -> None:
     async with served() as port:
         request = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello"
         assert await asked(port, request) == (200, "5 bytes")
 
 
-async def test_a_head_without_end_is_refused() -> None:
+async def test_an_endless_head_is_refused() -> None:
     async with served() as port:
         status, body = await asked(port, GET + b"X-Long: " + b"a" * (HEAD_BYTES_MAX + 1))
         assert status == 431
         assert json.loads(body)["status"] == 431
 
 
-async def test_many_requests_on_one_connection_are_no_long_head() -> None:
+async def test_heads_of_several_requests_do_not_add_up() -> None:
     async with served() as port:
         padded = GET + b"X-Long: " + b"a" * 60_000 + b"\r\n\r\n"
         async with connected(port) as (reader, writer):
@@ -98,14 +98,14 @@ async def test_many_requests_on_one_connection_are_no_long_head() -> None:
                 await asyncio.wait_for(reader.readexactly(len(b"0 bytes")), DEADLINE_S)
 
 
-async def test_whoever_sends_nothing_is_asked_to_leave() -> None:
+async def test_a_silent_connection_is_closed() -> None:
     async with served(head_timeout_s=0.2) as port:
         status, body = await asked(port, b"")
         assert status == 408
         assert json.loads(body)["title"] == "Request Timeout"
 
 
-async def test_a_head_that_never_ends_is_not_waited_for() -> None:
+async def test_an_incomplete_head_times_out() -> None:
     async with served(head_timeout_s=0.2) as port:
         assert (await asked(port, GET + b"X-Slow: "))[0] == 408
 
@@ -118,7 +118,7 @@ async def test_line_breaks_between_requests_keep_no_connection_open() -> None:
         assert (await answer(reader))[0] == 408
 
 
-async def test_what_is_no_http_is_told_as_a_problem() -> None:
+async def test_data_that_is_not_http_gets_a_problem() -> None:
     async with served() as port:
         status, body = await asked(port, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n")
         assert status == 400

@@ -1,4 +1,4 @@
-"""The gate: what no request may be, and how often one client may ask."""
+"""Limits of request size and of requests per client."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def limited(parts: ApiContext) -> ApiContext:
 @pytest.mark.parametrize(
     "path", ["/v1/entities/a%00b", "/v1/entities?q=%00", "/v1/ledger?feed=%00&start=%00"]
 )
-async def test_a_nul_is_refused_wherever_it_stands(parts: ApiContext, path: str) -> None:
+async def test_a_nul_is_refused_in_path_and_query(parts: ApiContext, path: str) -> None:
     async with client(parts) as asking:
         response = await asking.get(path)
     assert response.status_code == 400
@@ -49,7 +49,7 @@ async def test_a_nul_is_refused_wherever_it_stands(parts: ApiContext, path: str)
 
 
 @pytest.mark.parametrize("part", ["path", "query_string"])
-def test_a_target_beyond_its_bound_is_refused(part: str) -> None:
+def test_a_target_beyond_the_limit_is_refused(part: str) -> None:
     scope = {"path": "/", "query_string": b"", "headers": []}
     scope[part] = ("/" if part == "path" else b"q") * (TARGET_BYTES_MAX + 1)
     problem = malformed_request_problem(scope)
@@ -58,7 +58,7 @@ def test_a_target_beyond_its_bound_is_refused(part: str) -> None:
     assert str(TARGET_BYTES_MAX) in problem.detail
 
 
-def test_a_target_as_long_as_a_cursor_and_five_hundred_names_is_taken() -> None:
+def test_a_target_with_a_cursor_and_five_hundred_names_is_accepted() -> None:
     query = f"cursor={'a' * CURSOR_CHARACTERS_MAX}&entity={','.join(['b' * 100] * NAMES_MAX)}"
     headers = [(b"last-event-id", b"a" * CURSOR_CHARACTERS_MAX)]
     assert (
@@ -67,14 +67,14 @@ def test_a_target_as_long_as_a_cursor_and_five_hundred_names_is_taken() -> None:
     )
 
 
-async def test_headers_beyond_their_bound_are_refused(parts: ApiContext) -> None:
+async def test_headers_beyond_the_limit_are_refused(parts: ApiContext) -> None:
     async with client(parts) as asking:
         response = await asking.get("/v1/entities", headers={"X-Long": "a" * HEADERS_BYTES_MAX})
     assert response.status_code == 431
     assert str(HEADERS_BYTES_MAX) in response.json()["detail"]
 
 
-async def test_a_client_that_asks_too_often_is_told_when_to_come_back(parts: ApiContext) -> None:
+async def test_a_client_beyond_its_rate_gets_a_retry_after(parts: ApiContext) -> None:
     context = limited(parts)
     async with client(context) as asking:
         answers = [await asking.get("/v1/entities") for _ in range(FEW + 1)]
@@ -90,7 +90,7 @@ async def test_a_client_that_asks_too_often_is_told_when_to_come_back(parts: Api
         assert 'livetwin_api_limited_total{limit="requests"} 1.0' in (await asking.get("/metrics")).text
 
 
-async def test_one_client_does_not_use_up_what_others_have(parts: ApiContext) -> None:
+async def test_clients_have_separate_limits(parts: ApiContext) -> None:
     context = limited(parts)
     app = create_app(context)
     one, other = (
@@ -105,12 +105,12 @@ async def test_one_client_does_not_use_up_what_others_have(parts: ApiContext) ->
         # A key has a bucket of its own, wherever it is used from.
         keyed = await one.get("/v1/entities", headers={"Authorization": "Bearer sesame"})
         assert keyed.status_code == 200
-        # One that nobody knows has none: else everybody could have as many as they like.
+        # An unknown key has no quota of its own: else a client could invent any number of them.
         unknown = await one.get("/v1/entities", headers={"Authorization": "Bearer livetwin_guess"})
         assert unknown.status_code == 429
 
 
-async def test_nobody_is_limited_where_the_settings_say_so(parts: ApiContext) -> None:
+async def test_the_settings_can_switch_off_the_rate_limit(parts: ApiContext) -> None:
     changed = parts.settings.model_copy(update={"client_requests_per_s": 0, "client_requests_burst": 1})
     async with client(replace(parts, settings=changed)) as asking:
         answers = [await asking.get("/v1/entities") for _ in range(3)]
@@ -118,7 +118,7 @@ async def test_nobody_is_limited_where_the_settings_say_so(parts: ApiContext) ->
     assert "ratelimit" not in answers[0].headers
 
 
-async def test_addresses_of_one_household_are_one_client(parts: ApiContext) -> None:
+async def test_ipv6_addresses_of_one_network_are_one_client(parts: ApiContext) -> None:
     def who(host: str | None) -> str:
         scope: dict[str, Any] = {"headers": [], "client": (host, 1) if host is not None else None}
         return client_identity(scope, ApiKeys(None, parts.database.role_of_key, parts.database.name_of_key))
@@ -130,7 +130,7 @@ async def test_addresses_of_one_household_are_one_client(parts: ApiContext) -> N
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, 5)), max_size=60))
-def test_no_client_gets_more_than_its_burst_and_its_rate(steps: list[tuple[str, float]]) -> None:
+def test_no_client_exceeds_its_burst_and_its_rate(steps: list[tuple[str, float]]) -> None:
     allowances = RateLimiter(per_s=2.0, burst=4)
     now, granted = 0.0, dict.fromkeys("abc", 0)
     for one, pause in steps:
@@ -145,7 +145,7 @@ def test_no_client_gets_more_than_its_burst_and_its_rate(steps: list[tuple[str, 
             granted[one] += 1
 
 
-def test_the_buckets_are_bounded_in_number() -> None:
+def test_the_number_of_buckets_is_bounded() -> None:
     limiter = RateLimiter(per_s=1.0, burst=1, clients_max=10)
     for number in range(1_000):
         limiter.take(str(number), 0.0)

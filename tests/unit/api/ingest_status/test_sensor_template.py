@@ -1,4 +1,4 @@
-"""The piece of sensors.yaml that would make a sensor of an unknown device."""
+"""The item of sensors.yaml that would assign an unknown device to a sensor."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_fields_and_units_are_those_of_the_newest_payload(model: CityModel) -> N
 
 
 @pytest.mark.parametrize(("feed", "payload"), [("senml", b"{"), ("senml", b"\xff"), ("nobody", SENML)])
-def test_what_cannot_be_decoded_leaves_the_fields_open(model: CityModel, feed: str, payload: bytes) -> None:
+def test_undecodable_payloads_leave_the_fields_open(model: CityModel, feed: str, payload: bytes) -> None:
     (sensor,) = yaml.safe_load(sensor_yaml(device(feed, payload), model))
     assert sensor["observes"] == [
         {"property": "<observed property>", "field": "<name in the payload>", "unit": "<UCUM>"}
@@ -36,6 +36,8 @@ def test_what_cannot_be_decoded_leaves_the_fields_open(model: CityModel, feed: s
 @pytest.mark.parametrize(
     ("usual", "expected"), [(9 * SECOND, "PT10S"), (62 * SECOND, "PT1M"), (700 * MINUTE, "PT1H")]
 )
-def test_the_interval_is_how_often_it_was_heard(model: CityModel, usual: Duration, expected: str) -> None:
+def test_the_interval_is_that_of_the_received_messages(
+    model: CityModel, usual: Duration, expected: str
+) -> None:
     (sensor,) = yaml.safe_load(sensor_yaml(device("senml", SENML, 10 * usual, 11), model))
     assert sensor["interval"] == expected

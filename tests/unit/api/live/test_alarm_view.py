@@ -1,4 +1,4 @@
-"""The view of alarms: the newest of each, whatever the order, and which incident an alarm belongs to."""
+"""The view of alarms: the newest event of each in any order, and the incident of an alarm."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OVER = returned_event(KNOWN)
 
 
 @given(st.permutations([RAISED, KNOWN, OVER, RAISED, KNOWN]))
-def test_any_order_ends_in_the_newest_and_nothing_is_news_twice(events: list[object]) -> None:
+def test_any_order_ends_in_the_newest_event_and_none_is_new_twice(events: list[object]) -> None:
     view = AlarmView()
     news = [one.revision for one in events if view.apply(one)]  # type: ignore[arg-type,attr-defined]
     assert news == sorted(set(news))
@@ -31,7 +31,7 @@ def test_any_order_ends_in_the_newest_and_nothing_is_news_twice(events: list[obj
     assert list(view.alarms()) == [OVER]
 
 
-def test_what_the_database_knows_is_merged_and_only_news_is_told() -> None:
+def test_merging_stored_state_returns_only_new_alarms() -> None:
     view = AlarmView()
     view.apply(KNOWN)
     other = alarm_event("low-water")
@@ -43,7 +43,7 @@ def test_what_the_database_knows_is_merged_and_only_news_is_told() -> None:
     assert view.incident_of(RAISED.alarm) is None
 
 
-def test_an_alarm_belongs_to_the_incident_that_opened_last() -> None:
+def test_an_alarm_belongs_to_its_latest_incident() -> None:
     view = AlarmView()
     later = replace(RAISED, raised_time=RAISED.time + 60 * MINUTE)
     first, second = incident_event(OVER, number=1), incident_event(later, number=2)
@@ -57,7 +57,7 @@ def test_an_alarm_belongs_to_the_incident_that_opened_last() -> None:
         assert view.incident(first.incident) == first
 
 
-def test_of_closed_incidents_a_bounded_number_stays() -> None:
+def test_the_number_of_closed_incidents_is_bounded() -> None:
     view = AlarmView()
     bound = alarm_view.CLOSED_INCIDENTS_MAX
     for number in range(bound + 3):

@@ -1,4 +1,4 @@
-"""Cursors: back as they were, and nonsense refused."""
+"""Cursors survive encoding, and other texts are refused."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ cursors = st.builds(
 
 
 @given(cursors)
-def test_a_cursor_comes_back_as_it_was(cursor: Cursor) -> None:
+def test_a_cursor_survives_encoding(cursor: Cursor) -> None:
     assert decode_cursor(encode_cursor(cursor)) == cursor
 
 
@@ -33,13 +33,13 @@ def test_a_cursor_fits_a_url_and_a_header(cursor: Cursor) -> None:
 
 
 @given(st.text(max_size=60))
-def test_any_other_text_is_refused_as_such(text: str) -> None:
+def test_any_other_text_is_refused(text: str) -> None:
     with contextlib.suppress(CursorError):
         decode_cursor(text)
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "AAAA", "é", "x" * 30_000, "lKFh"])
-def test_nonsense_is_no_cursor(text: str) -> None:
+def test_random_text_is_not_a_cursor(text: str) -> None:
     with pytest.raises(CursorError):
         decode_cursor(text)
 

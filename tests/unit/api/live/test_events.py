@@ -1,4 +1,4 @@
-"""State events are written in parts, and are what they are when they are written whole."""
+"""The fast encoder of state events writes the same bytes as the general one."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ FRESHNESS: list[Freshness] = ["live", "stale", "silent"]
     freshness=st.sampled_from(FRESHNESS),
     last_good=st.none() | st.builds(LastGoodValue, st.floats(), INSTANTS),
 )
-def test_an_event_in_parts_is_the_event_as_a_whole(  # noqa: PLR0917 - drawn, not called
+def test_the_fast_encoder_writes_the_same_event(  # noqa: PLR0917 - drawn, not called
     value: float,
     times: tuple[int, int],
     flags: int,
@@ -65,7 +65,7 @@ def test_an_event_in_parts_is_the_event_as_a_whole(  # noqa: PLR0917 - drawn, no
     )
 
 
-def test_what_means_nothing_has_no_event() -> None:
+def test_an_unknown_name_has_no_event() -> None:
     assert constant_parts(Update("city", "nonsense", 1, 0.0, NOW, NOW, 0, (), None), MODEL) is None
 
 
@@ -76,7 +76,7 @@ def test_what_means_nothing_has_no_event() -> None:
     place=st.tuples(st.integers(0, 4), st.integers(0, 2**63)),
     count=st.integers(1, 300) | st.just(70_000),
 )
-def test_the_events_of_a_record_have_the_cursors_behind_each(
+def test_the_events_of_a_record_have_the_cursor_after_each_update(
     log: str, positions: list[tuple[int, int]], aged: int, place: tuple[int, int], count: int
 ) -> None:
     lane, offset = place[0] % len(positions), place[1]

@@ -1,4 +1,4 @@
-"""The hub: who is told what, and resuming from memory."""
+"""The hub: which subscriber gets which event, and resuming from the replay buffer."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def subscriber(wanted: EntityFilter = EVERYTHING, queue_bytes_max: int = 100_000
 
 
 async def events(one: Subscriber) -> list[tuple[str, dict[str, Any]]]:
-    """What waits for a subscriber: cursor and data of each event."""
+    """Return the queued events of a subscriber: cursor and data of each."""
     chunk = await one.next_chunk(0.001) or b""
     found = []
     for text in chunk.decode().split("\n\n")[:-1]:
@@ -40,9 +40,7 @@ async def events(one: Subscriber) -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
-async def test_what_is_in_the_snapshot_is_not_told_again_and_what_follows_is(
-    hub: Hub, make_update: Any
-) -> None:
+async def test_changes_after_the_snapshot_are_sent_once(hub: Hub, make_update: Any) -> None:
     hub.on_updates(0, 0, [make_update(1, 1)])
     one = subscriber()
     assert [shown.update.revision for shown in hub.join(one).values] == [1]
@@ -50,7 +48,7 @@ async def test_what_is_in_the_snapshot_is_not_told_again_and_what_follows_is(
     assert [data["revision"] for _, data in await events(one)] == [2, 3]
 
 
-async def test_a_subscriber_is_told_only_what_it_asked_for(hub: Hub, make_update: Any) -> None:
+async def test_a_subscriber_gets_only_the_events_of_its_filter(hub: Hub, make_update: Any) -> None:
     one = subscriber(WATER)
     hub.join(one)
     hub.on_updates(0, 0, [make_update(1, 1), make_update(4, 1, -0.47)])
@@ -70,7 +68,7 @@ async def test_a_subscriber_is_told_only_what_it_asked_for(hub: Hub, make_update
     }
 
 
-async def test_what_is_suspect_is_told_with_the_last_good_value(hub: Hub, make_update: Any) -> None:
+async def test_a_suspect_value_is_sent_with_the_last_good_one(hub: Hub, make_update: Any) -> None:
     one = subscriber()
     hub.join(one)
     suspect = structs.replace(
@@ -82,7 +80,7 @@ async def test_what_is_suspect_is_told_with_the_last_good_value(hub: Hub, make_u
     assert data["lastGood"] == {"value": 11.0, "phenomenonTime": "2026-11-23T11:50:00Z"}
 
 
-async def test_indicators_and_roll_ups_are_told_with_their_unit_and_selected_by_theme(
+async def test_indicators_and_roll_ups_are_sent_with_their_unit_and_selected_by_theme(
     hub: Hub, make_derived: Any, make_update: Any
 ) -> None:
     environment, lki = (
@@ -109,7 +107,7 @@ async def test_indicators_and_roll_ups_are_told_with_their_unit_and_selected_by_
     assert [data["property"] for _, data in await events(lki)] == ["lki"]
 
 
-async def test_a_household_is_told_to_nobody_and_keeps_the_place_in_the_log(
+async def test_an_update_of_a_household_is_sent_to_no_subscriber_and_advances_the_position(
     hub: Hub, make_update: Any
 ) -> None:
     one = subscriber()
@@ -123,7 +121,7 @@ async def test_a_household_is_told_to_nobody_and_keeps_the_place_in_the_log(
     assert not hub.join(subscriber(EntityFilter(entities=frozenset({"city.house"})))).values
 
 
-async def test_resuming_at_any_event_tells_exactly_the_rest(hub: Hub, make_update: Any) -> None:
+async def test_resuming_at_any_event_returns_exactly_the_rest(hub: Hub, make_update: Any) -> None:
     one = subscriber()
     hub.join(one)
     hub.on_updates(0, 0, [make_update(1, 1), make_update(2, 2), make_update(3, 3)])
@@ -139,7 +137,7 @@ async def test_resuming_at_any_event_tells_exactly_the_rest(hub: Hub, make_updat
         ]
 
 
-async def test_the_hub_does_not_resume_beyond_its_ring(hub: Hub, make_update: Any) -> None:
+async def test_the_hub_does_not_resume_beyond_its_buffer(hub: Hub, make_update: Any) -> None:
     start = hub.cursor()
     for offset in range(9):
         hub.on_updates(0, offset, [make_update(1, offset + 1)])
@@ -171,7 +169,7 @@ async def test_a_new_log_loses_every_subscriber(hub: Hub, make_update: Any) -> N
     assert [shown.update.revision for shown in snapshot.values] == [1]
 
 
-async def test_ageing_is_told_with_the_same_revision(hub: Hub, clock: Any, make_update: Any) -> None:
+async def test_ageing_is_sent_with_the_same_revision(hub: Hub, clock: Any, make_update: Any) -> None:
     one = subscriber()
     hub.join(one)
     hub.on_updates(0, 0, [make_update(1, 1)])
@@ -188,7 +186,7 @@ async def test_ageing_is_told_with_the_same_revision(hub: Hub, clock: Any, make_
     assert not missed.aged
 
 
-async def test_a_model_that_learns_an_entity_shows_its_values(
+async def test_a_new_model_with_an_entity_shows_its_values(
     hub: Hub, model: CityModel, make_update: Any
 ) -> None:
     without = model.entities["city.canal"]
@@ -208,6 +206,6 @@ async def test_a_model_that_learns_an_entity_shows_its_values(
     assert [data["entityId"] for _, data in await events(one)] == ["city.canal"]
 
 
-async def test_a_process_that_is_behind_a_cursor_says_so(hub: Hub) -> None:
+async def test_a_hub_behind_a_cursor_has_not_reached_it(hub: Hub) -> None:
     assert not hub.has_reached(Cursor("log-1", ((3, 0), *((0, 0),) * 3), 0))
     assert hub.has_reached(Cursor("log-1", ((0, 0),) * 4, 0))

@@ -21,7 +21,7 @@ NOW = 1_795_435_200_000_000
 LIVE, STALE = live_duration(10 * MINUTE), stale_duration(10 * MINUTE)
 
 
-def test_a_revision_that_is_known_is_dropped(model: CityModel, make_update: Any) -> None:
+def test_a_known_revision_is_dropped(model: CityModel, make_update: Any) -> None:
     view = LiveView(model)
     assert view.apply(make_update(1, 1, 10.0), NOW) is not None
     assert view.apply(make_update(2, 2, 20.0), NOW) is not None
@@ -46,7 +46,7 @@ def test_replays_change_nothing(model: CityModel, make_update: Any, cuts: list[i
     assert [one.update for one in again.values()] == [one.update for one in once.values()]
 
 
-def test_a_seeded_view_drops_what_the_seed_holds(model: CityModel, make_update: Any) -> None:
+def test_a_seeded_view_drops_updates_of_the_seed(model: CityModel, make_update: Any) -> None:
     view = LiveView(model)
     view.reset(ViewSeed(updates=(make_update(1, 7), make_update(2, 9))), NOW)
     assert view.apply(make_update(2, 9), NOW) is None
@@ -54,7 +54,7 @@ def test_a_seeded_view_drops_what_the_seed_holds(model: CityModel, make_update: 
     assert view.apply(make_update(2, 10), NOW) is not None
 
 
-def test_merging_takes_what_is_newer_and_loses_no_update_to_come(model: CityModel, make_update: Any) -> None:
+def test_merging_takes_newer_values_and_later_updates_still_apply(model: CityModel, make_update: Any) -> None:
     view = LiveView(model)
     view.apply(make_update(1, 5, 5.0), NOW)
     changed = view.merge(ViewSeed(updates=(make_update(1, 4, 4.0), make_update(2, 8, 8.0))), NOW)
@@ -63,7 +63,7 @@ def test_merging_takes_what_is_newer_and_loses_no_update_to_come(model: CityMode
     assert view.apply(make_update(2, 7, 7.0), NOW) is None
 
 
-def test_what_is_observed_on_an_area_and_what_is_rolled_up_over_it_count_apart(
+def test_observed_values_and_roll_ups_of_an_area_have_separate_revisions(
     model: CityModel, make_update: Any, make_derived: Any
 ) -> None:
     view = LiveView(model)
@@ -77,7 +77,7 @@ def test_what_is_observed_on_an_area_and_what_is_rolled_up_over_it_count_apart(
     assert known.datastreams.keys() == {1, 2}
 
 
-def test_a_household_changes_the_state_of_its_datastream_and_nothing_else(
+def test_an_update_of_a_household_changes_only_its_datastream(
     model: CityModel, make_update: Any, make_derived: Any
 ) -> None:
     view = LiveView(model)
@@ -92,18 +92,18 @@ def test_a_household_changes_the_state_of_its_datastream_and_nothing_else(
     assert len(view) == 1
 
 
-def test_a_value_that_was_combined_from_households_is_not_shown(model: CityModel, make_update: Any) -> None:
+def test_a_value_combined_from_households_is_hidden(model: CityModel, make_update: Any) -> None:
     view = LiveView(model)
     value = view.apply(make_update(5, 1, 0.4), NOW)
     assert value is not None
     assert value.freshness is None
 
 
-def test_an_indicator_is_as_fresh_as_it_is_made_often(model: CityModel, make_derived: Any) -> None:
+def test_the_freshness_of_an_indicator_follows_its_interval(model: CityModel, make_derived: Any) -> None:
     view = LiveView(model)
     told = make_derived("city.east.hill", "pm2_5_24h", 1)
     assert view.expected_interval(structs.replace(told, interval=2 * HOUR)) == 2 * HOUR
-    # What the database knows of it does not say: a mean of hours is made each hour.
+    # The stored update has no interval: an hourly mean is made every hour.
     assert view.expected_interval(told) == HOUR
     assert view.expected_interval(make_derived("city.east.hill", "pm9_24h", 1)) is None
     assert view.expected_interval(make_derived("city", "area_pm2_5", 1)) == 10 * MINUTE
@@ -125,7 +125,7 @@ def test_a_value_ages_from_live_to_stale_to_silent(model: CityModel, make_update
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(age=st.integers(-HOUR, STALE + HOUR) | st.sampled_from([LIVE, LIVE + 1, STALE, STALE + 1]))
-def test_a_state_is_as_fresh_as_its_age_says(model: CityModel, make_update: Any, age: int) -> None:
+def test_freshness_follows_the_age_of_a_value(model: CityModel, make_update: Any, age: int) -> None:
     view = LiveView(model)
     view.apply(make_update(1, 1), NOW)
     # Between two sweeps too: the view has not noticed yet.
@@ -133,7 +133,7 @@ def test_a_state_is_as_fresh_as_its_age_says(model: CityModel, make_update: Any,
     assert state["properties"]["pm2_5"]["freshness"] == freshness(NOW, 10 * MINUTE, NOW + age)
 
 
-def test_a_name_stands_for_what_the_model_of_now_says(model: CityModel) -> None:
+def test_a_name_resolves_by_the_present_model(model: CityModel) -> None:
     view = LiveView(model)
     known = view.resolve_name("pm2_5")
     assert known is not None
@@ -142,7 +142,7 @@ def test_a_name_stands_for_what_the_model_of_now_says(model: CityModel) -> None:
     assert view.resolve_name("pm2_5") is None
 
 
-def test_a_value_that_is_renewed_ages_later(model: CityModel, make_update: Any) -> None:
+def test_a_renewed_value_ages_later(model: CityModel, make_update: Any) -> None:
     view = LiveView(model)
     view.apply(make_update(1, 1), NOW)
     value = view.apply(make_update(1, 2, measured=NOW + 10 * MINUTE), NOW + 10 * MINUTE)
@@ -159,7 +159,7 @@ def test_the_heap_of_transitions_stays_as_small_as_the_view(model: CityModel, ma
     assert len(view._due) == 1
 
 
-def test_another_interval_makes_another_freshness(
+def test_another_interval_changes_the_freshness(
     model: CityModel, slower_model: CityModel, make_update: Any
 ) -> None:
     view = LiveView(model)

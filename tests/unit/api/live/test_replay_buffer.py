@@ -1,4 +1,4 @@
-"""The ring: what it gives back, and how far it reaches."""
+"""The replay buffer: its changes, and how far it reaches back."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def kept(lane: int, offset: int, updates: Sequence[Update], numbers: Sequence[in
     return BufferedRecord(lane, offset, record, numbers or range(len(updates)), of_alarms=False)
 
 
-def test_what_was_told_since_a_position_comes_back_in_order(make_update: Any) -> None:
+def test_changes_since_a_position_are_returned_in_order(make_update: Any) -> None:
     ring = ReplayBuffer(10, NO_BOUND)
     ring.reset([(0, 0), (0, 0)])
     updates = [make_update(1, revision) for revision in range(1, 6)]
@@ -39,7 +39,7 @@ def test_what_was_told_since_a_position_comes_back_in_order(make_update: Any) ->
     assert ring.since([(2, 0), (1, 0)]) == []
 
 
-def test_a_full_ring_drops_the_oldest_and_says_that_it_no_longer_reaches_back(make_update: Any) -> None:
+def test_a_full_buffer_drops_the_oldest_records_and_reaches_back_less_far(make_update: Any) -> None:
     records = [kept(0, offset, [make_update(1, offset + 1)]) for offset in range(3)]
     for ring in (ReplayBuffer(2, NO_BOUND), ReplayBuffer(10, 2 * len(records[0].record))):
         ring.reset([(0, 0), (0, 0)])
@@ -52,7 +52,7 @@ def test_a_full_ring_drops_the_oldest_and_says_that_it_no_longer_reaches_back(ma
         assert [one.offset for one in reached] == [1, 2]
 
 
-def test_a_record_beyond_the_bound_is_not_kept(make_update: Any) -> None:
+def test_a_record_beyond_the_limit_is_not_buffered(make_update: Any) -> None:
     ring = ReplayBuffer(2, NO_BOUND)
     ring.reset([(0, 0)])
     ring.append(kept(0, 7, [make_update(1, revision) for revision in (1, 2, 3)]))
@@ -61,7 +61,7 @@ def test_a_record_beyond_the_bound_is_not_kept(make_update: Any) -> None:
     assert ring.since([(8, 0)]) == []
 
 
-def test_a_ring_reaches_back_to_where_it_was_begun() -> None:
+def test_a_buffer_reaches_back_to_its_floor() -> None:
     ring = ReplayBuffer(2, NO_BOUND)
     ring.reset([(5, 0)])
     assert ring.since([(5, 0)]) == []

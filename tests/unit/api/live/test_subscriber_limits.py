@@ -1,4 +1,4 @@
-"""How many live subscribers one client may have."""
+"""The limit of live subscribers of one client."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def streams(parts: ApiContext, total: int = 10, of_one: int | None = 2) -> Event
     )
 
 
-async def test_one_client_has_so_many_and_others_have_theirs(parts: ApiContext) -> None:
+async def test_the_limit_of_subscribers_is_per_client(parts: ApiContext) -> None:
     made = streams(parts)
     with (
         made.open_subscriber(EntityFilter(), "a"),
@@ -39,7 +39,7 @@ async def test_one_client_has_so_many_and_others_have_theirs(parts: ApiContext) 
         pass
 
 
-async def test_who_has_no_name_is_bounded_by_the_total_alone(parts: ApiContext) -> None:
+async def test_clients_without_identity_share_the_total_limit(parts: ApiContext) -> None:
     made = streams(parts, total=3)
     with (
         made.open_subscriber(EntityFilter()),

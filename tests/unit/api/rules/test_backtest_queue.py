@@ -10,7 +10,7 @@ from api.http.problems import ProblemError
 from api.rules.backtest_queue import WAITING_MAX, BacktestQueue
 
 
-async def test_one_runs_at_a_time_and_few_wait() -> None:
+async def test_one_back_test_runs_at_a_time_and_few_wait() -> None:
     queue, running, most, ended = BacktestQueue(), 0, 0, asyncio.Event()
 
     async def test() -> None:
