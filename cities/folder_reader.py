@@ -113,7 +113,9 @@ class _Reading:
                 entities=tuple(to_entity(one.item) for one in entities.placed),
                 sensors=tuple(to_sensor(one.item, own_feeds) for one in sensors.placed),
                 datastreams=tuple(
-                    stream for one in sensors.placed for stream in to_datastreams(one.item, known)
+                    datastream
+                    for sensor in sensors.placed
+                    for datastream in to_datastreams(sensor.item, known)
                 ),
                 properties=own_properties,
                 feeds=tuple(own_feeds.values()),

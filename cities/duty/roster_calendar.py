@@ -140,7 +140,9 @@ def _repeats(event: Event) -> bool:
 def roster_shifts(text: str, start: Instant, end: Instant) -> tuple[RosterShift, ...]:
     """Return the shifts that overlap a time span, by start; for a calendar without faults."""
     found = {
-        one for span in range(start // _SPAN, (end - 1) // _SPAN + 1) for one in _duties_of_span(text, span)
+        shift
+        for span in range(start // _SPAN, (end - 1) // _SPAN + 1)
+        for shift in _shifts_of_span(text, span)
     }
     return tuple(sorted(one for one in found if one.start < end and one.end > start))
 
@@ -160,14 +162,16 @@ def _calendar(text: str) -> tuple[Any, tzinfo]:
 
 
 @lru_cache(maxsize=_SPANS_MAX)
-def _duties_of_span(text: str, span: int) -> tuple[RosterShift, ...]:
+def _shifts_of_span(text: str, span: int) -> tuple[RosterShift, ...]:
     query, zone = _calendar(text)
     # A day more on both sides: dates without a time are local, not UTC.
     occurrences = query.between(to_datetime(span * _SPAN - DAY), to_datetime((span + 1) * _SPAN + DAY))
     return tuple(
-        RosterShift(_instant(one["DTSTART"].dt, zone), _instant(one["DTEND"].dt, zone), contact_labels(one))
-        for one in occurrences
-        if str(one.get("STATUS", "")).upper() != "CANCELLED"
+        RosterShift(
+            _instant(event["DTSTART"].dt, zone), _instant(event["DTEND"].dt, zone), contact_labels(event)
+        )
+        for event in occurrences
+        if str(event.get("STATUS", "")).upper() != "CANCELLED"
     )
 
 

@@ -48,9 +48,8 @@ def read_duty(
     faults: list[CityFault] = []
     contacts = tuple(contact.item.read() for contact in sections.contacts.placed)
     # Contacts with a fault are known, too: their name in a roster is no second fault.
-    named = contacts + tuple(
-        Contact(id=one, name=one) for one in sections.contacts.ids - {each.id for each in contacts}
-    )
+    faulty = sections.contacts.ids - {contact.id for contact in contacts}
+    named = contacts + tuple(Contact(id=id, name=id) for id in faulty)
     rosters = read_rosters(folder, sections.teams, named, faults)
     watchdog = sections.watchdog
     plan = DutyPlan(
@@ -153,9 +152,9 @@ def check_references(sections: DutySections, areas: frozenset[str] | None) -> No
         steps = entry.get("steps")
         for number, step in enumerate(steps if isinstance(steps, list) else ()):
             if isinstance(step, dict):
-                place = (*location, "steps", number)
-                _refer_all(sections.policies, (*place, "channels"), step.get("channels"), channels)
-                _refer(sections.policies, (*place, "contact"), step.get("contact"), contacts)
+                step_location = (*location, "steps", number)
+                _refer_all(sections.policies, (*step_location, "channels"), step.get("channels"), channels)
+                _refer(sections.policies, (*step_location, "contact"), step.get("contact"), contacts)
     for entry, location in sections.routes.entries:
         _refer(sections.routes, (*location, "team"), entry.get("team"), teams)
         _refer(sections.routes, (*location, "policy"), entry.get("policy"), policies)
@@ -208,7 +207,9 @@ def _check_reach(sections: DutySections) -> None:
             notified = {step.contact} if step.notify == "contact" else members
             for index, channel in enumerate(step.channels):
                 without = sorted(
-                    one for one in notified if one in contacts and channel not in contacts[one].addresses
+                    contact
+                    for contact in notified
+                    if contact in contacts and channel not in contacts[contact].addresses
                 )
                 if channel in with_address and without:
                     sections.policies.add_fault(

@@ -121,8 +121,8 @@ def _check_depth(text: str) -> None:
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > DEPTH_MAX:
-                place = event.start_mark
-                mark = yaml.Mark("", place.index, place.line, place.column, None, 0) if place else None
+                start = event.start_mark
+                mark = yaml.Mark("", start.index, start.line, start.column, None, 0) if start else None
                 raise yaml.MarkedYAMLError(problem=_TOO_DEEP, problem_mark=mark)
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1

@@ -94,8 +94,8 @@ def _collection_faults(geometries: Any, home: BoundingBox | None) -> Iterator[Ge
             ("geometries",), f"found {describe_value(geometries)}, expected a list of geometries"
         )
         return
-    for index, one in enumerate(geometries):
-        for fault in geometry_faults(one, home):
+    for index, geometry in enumerate(geometries):
+        for fault in geometry_faults(geometry, home):
             yield GeometryFault(("geometries", index, *fault.location), fault.message)
 
 
@@ -111,8 +111,8 @@ def _nested_faults(
         yield GeometryFault(location, f"found {describe_value(value)}, expected a list that is not empty")
         return
     if depth > 1:
-        for index, one in enumerate(value):
-            yield from _nested_faults(kind, one, depth - 1, (*location, index), home)
+        for index, nested in enumerate(value):
+            yield from _nested_faults(kind, nested, depth - 1, (*location, index), home)
         return
     if len(value) > POSITIONS_MAX:
         yield GeometryFault(location, f"found {len(value)} positions, expected at most {POSITIONS_MAX}")

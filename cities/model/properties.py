@@ -33,8 +33,8 @@ def check_properties(items: Items[PropertyItem]) -> None:
                     items.add_fault((*location, key), "key is missing")
     for item, location in items.placed:
         if _is_complete(item):
-            for place, message in _faults(item, _planned(item)):
-                items.add_fault((*location, *place), message)
+            for steps, message in _faults(item, _planned(item)):
+                items.add_fault((*location, *steps), message)
 
 
 def _is_complete(item: PropertyItem) -> bool:
@@ -47,10 +47,10 @@ def _faults(item: PropertyItem, planned: ObservedProperty) -> Iterator[tuple[tup
     low, high = planned.quality.minimum, planned.quality.maximum
     if low is not None and high is not None and low >= high:
         yield ("quality", "maximum"), f"found {high:g}, expected more than {low:g}"
-    kept = planned.retention
+    retention = planned.retention
     for coarser, longer, finer, shorter in (
-        ("minute", kept.minute, "raw", kept.raw),
-        ("hour", kept.hour, "minute", kept.minute),
+        ("minute", retention.minute, "raw", retention.raw),
+        ("hour", retention.hour, "minute", retention.minute),
     ):
         if longer < shorter:
             yield ("retention", coarser), f"{coarser} is kept for less time than {finer}, which is finer"

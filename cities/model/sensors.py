@@ -77,8 +77,8 @@ def check_sensors(
             id = entry.get(key)
             if references is not None and isinstance(id, str) and (message := references.fault(id)):
                 items.add_fault((*location, key), message)
-        for place, message in _observe_faults(entry.get("observes"), properties):
-            items.add_fault((*location, "observes", *place), message)
+        for steps, message in _observe_faults(entry.get("observes"), properties):
+            items.add_fault((*location, "observes", *steps), message)
     for index, message in items.duplicates("device of this feed", _key):
         items.add_fault(("sensors", index, "device"), message)
 
@@ -116,8 +116,8 @@ def _observe_faults(
     observes: object, properties: Mapping[str, ObservedProperty]
 ) -> Iterator[tuple[tuple[str | int, ...], str]]:
     seen: set[str] = set()
-    for index, one in enumerate(observes if isinstance(observes, list) else ()):
-        name = one.get("property") if isinstance(one, dict) else None
+    for index, observed_item in enumerate(observes if isinstance(observes, list) else ()):
+        name = observed_item.get("property") if isinstance(observed_item, dict) else None
         if not isinstance(name, str):
             continue
         if name in seen:
@@ -129,7 +129,7 @@ def _observe_faults(
             expected += suggestion(name, properties)
             yield (index, "property"), f"found {name!r}, {expected}"
             continue
-        unit, scale = one.get("unit"), one.get("scale")
+        unit, scale = observed_item.get("unit"), observed_item.get("scale")
         if scale == 0 and not isinstance(scale, bool):
             yield (index, "scale"), "found 0, expected a factor: a scale of 0 makes every value the same"
         elif scale is None and isinstance(unit, str):

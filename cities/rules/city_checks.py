@@ -75,12 +75,12 @@ class _Watching:
         """Return the cycle that a relation leads into from an entity, or None."""
         chain = [start]
         while (entity := self._model.entities.get(chain[-1])) is not None:
-            following = next((one.target for one in entity.relations if one.type == relation), None)
-            if following is None:
+            target = next((one.target for one in entity.relations if one.type == relation), None)
+            if target is None:
                 return None
-            if following in chain:
-                return " > ".join([*chain[chain.index(following) :], following])
-            chain.append(following)
+            if target in chain:
+                return " > ".join([*chain[chain.index(target) :], target])
+            chain.append(target)
         return None
 
     def faults(self, rule: Rule) -> Iterator[RuleFault]:
@@ -93,9 +93,9 @@ class _Watching:
         if rule.id in self._cycles:
             yield RuleFault(("when",), f"circular relation: {self._cycles[rule.id]}")
         if rule.enabled and rule.id not in self._watches:
-            yield self._idle(rule)
+            yield self._watches_nothing(rule)
 
-    def _idle(self, rule: Rule) -> RuleFault:
+    def _watches_nothing(self, rule: Rule) -> RuleFault:
         selected = [one for one in self._model.entities.values() if self._bindings.selects(rule.select, one)]
         if not selected:
             return RuleFault(("select",), "no entity of this city is all of this: the rule watches nothing")

@@ -193,9 +193,9 @@ class OperandItem(ConditionItem):
         )
         if known is None or self.statistic is None:
             return known
-        place = (*WHEN, "statistic")
+        statistic_location = (*WHEN, "statistic")
         if self.over == "instant":
-            faults.add_fault(place, "a single value has no statistic: say over which windows")
+            faults.add_fault(statistic_location, "a single value has no statistic: say over which windows")
         elif self.statistic in _STATISTICS:
             operand = known.operand
             return known._replace(
@@ -204,7 +204,7 @@ class OperandItem(ConditionItem):
         elif self.statistic != known.named.aggregation:
             aggregation = known.named.aggregation
             faults.add_fault(
-                place,
+                statistic_location,
                 f"found {self.statistic!r}, expected min, max or {aggregation}: "
                 f"{last} aggregates by {aggregation}",
             )
@@ -291,24 +291,24 @@ class ThresholdItem(OperandItem):
         return tuple(levels)
 
     def _clear(self, raised: Mapping[Severity, float], faults: RuleFaults) -> Mapping[Severity, float]:
-        place = (*WHEN, "clear")
+        location = (*WHEN, "clear")
         if self.clear is None:
             return {}
         if not isinstance(self.clear, dict):
             if not _is_number(self.clear):
                 faults.add_fault(
-                    place,
+                    location,
                     f"found {describe_value(self.clear)}, expected a number, or numbers by severity",
                 )
             elif len(raised) > 1:
                 faults.add_fault(
-                    place, "found one number for several levels, expected one by severity, or deadband"
+                    location, "found one number for several levels, expected one by severity, or deadband"
                 )
             return dict.fromkeys(raised, float(self.clear)) if _is_number(self.clear) else {}
-        clear = _numbers(self.clear, place, faults)
+        clear = _numbers(self.clear, location, faults)
         for severity in clear.keys() ^ raised.keys():
             faults.add_fault(
-                (*place, severity.word),
+                (*location, severity.word),
                 f"{severity.word} is raised, but not cleared: expected a number here"
                 if severity in raised
                 else f"{severity.word} is cleared, but never raised: leave it out",
@@ -571,15 +571,15 @@ class ExpressionItem(ConditionItem):
 
     def read(self, context: RuleContext, faults: RuleFaults) -> Condition | None:
         """Return the condition; None, and faults, if it is wrong in its city."""
-        place = (*WHEN, "expression")
+        location = (*WHEN, "expression")
         try:
             names = identifiers_of(self.expression)
             windows = self._windows([str(name) for name in names], faults)
             for name in names:
-                known_operand(name, windows.get(str(name), "instant"), place, context, faults)
+                known_operand(name, windows.get(str(name), "instant"), location, context, faults)
             operands = CompiledExpression(self.expression, windows).operands
         except ExpressionError as error:
-            faults.add_fault(place, str(error))
+            faults.add_fault(location, str(error))
             return None
         return ExpressionCondition(
             source=self.expression, operands=operands, severity=severity_of(self.severity)
@@ -587,15 +587,17 @@ class ExpressionItem(ConditionItem):
 
     def _windows(self, names: list[str], faults: RuleFaults) -> dict[str, WindowName]:
         """Return the windows of the names, which are written for each of them, or once for all."""
-        place = (*WHEN, "over")
+        location = (*WHEN, "over")
         if self.over is None:
             return {}
         if not isinstance(self.over, dict):
-            window = validate_value(faults, place, self.over, _WINDOW)
+            window = validate_value(faults, location, self.over, _WINDOW)
             return dict.fromkeys(names, window or "instant")
-        windows = validate_value(faults, place, self.over, _WINDOWS) or {}
+        windows = validate_value(faults, location, self.over, _WINDOWS) or {}
         for name in self.over.keys() - set(names):
-            faults.add_fault((*place, name), f"the expression does not name {name}{suggestion(name, names)}")
+            faults.add_fault(
+                (*location, name), f"the expression does not name {name}{suggestion(name, names)}"
+            )
         return {name: window for name, window in windows.items() if name in names}
 
     @classmethod

@@ -86,8 +86,8 @@ class ConditionReplay:
     def firings(self) -> list[Firing]:
         """Return the firings, oldest first."""
         found = firings_of(self.events)
-        for number, one in enumerate(found, 1):
-            one.peak = self._peaks.get(number)
+        for number, firing in enumerate(found, 1):
+            firing.peak = self._peaks.get(number)
         return found
 
     def _next(self, prefilter: Prefilter, index: int) -> int:

@@ -54,11 +54,11 @@ class SeriesHistory:
     def __init__(self, series: Iterable[OperandSeries], model: CityModel) -> None:
         self._model = model
         self._series = frozenset(series)
-        self._behind = {each: datastreams_of_series(each, model) for each in self._series}
+        self._datastreams = {each: datastreams_of_series(each, model) for each in self._series}
         self._observed = {
-            each: ObservedSeries(model.properties[each.name], datastreams)
-            for each, datastreams in self._behind.items()
-            if datastreams and each.over == "instant"
+            series: ObservedSeries(model.properties[series.name], datastreams)
+            for series, datastreams in self._datastreams.items()
+            if datastreams and series.over == "instant"
         }
 
     @property
@@ -67,12 +67,12 @@ class SeriesHistory:
         return HistoryNeeds(
             frozenset(each.id for one in self._observed.values() for each in one.datastreams),
             frozenset(
-                (one.over, each.id)
-                for one, behind in self._behind.items()
-                for each in behind
-                if one.over != "instant"
+                (series.over, datastream.id)
+                for series, datastreams in self._datastreams.items()
+                for datastream in datastreams
+                if series.over != "instant"
             ),
-            frozenset((one.entity, one.name) for one, behind in self._behind.items() if not behind),
+            frozenset((one.entity, one.name) for one, found in self._datastreams.items() if not found),
         )
 
     def columns(self, chunk: HistoryChunk) -> dict[OperandSeries, PointColumn]:
@@ -80,7 +80,7 @@ class SeriesHistory:
         return {one: self._column(one, chunk) for one in self._series}
 
     def _column(self, series: OperandSeries, chunk: HistoryChunk) -> PointColumn:
-        datastreams = self._behind[series]
+        datastreams = self._datastreams[series]
         if not datastreams:
             rows = chunk.derived.get((series.entity, series.name), ())
             interval = _derived_interval(series, self._model)
@@ -89,7 +89,9 @@ class SeriesHistory:
             )
         if series.over == "instant":
             readings = {
-                one.id: found for one in datastreams if (found := chunk.readings.get(one.id)) is not None
+                datastream.id: found
+                for datastream in datastreams
+                if (found := chunk.readings.get(datastream.id)) is not None
             }
             return self._observed[series].column(readings) if readings else EMPTY
         return self._windows(series, datastreams, chunk)
@@ -100,8 +102,8 @@ class SeriesHistory:
         aggregates = sorted(
             (
                 aggregate
-                for each in datastreams
-                for aggregate in chunk.windows.get((series.over, each.id), ())
+                for datastream in datastreams
+                for aggregate in chunk.windows.get((series.over, datastream.id), ())
             ),
             key=lambda aggregate: (aggregate.start, aggregate.datastream),
         )
@@ -120,9 +122,9 @@ class SeriesHistory:
 def datastreams_of_series(series: OperandSeries, model: CityModel) -> tuple[Datastream, ...]:
     """Return the datastreams of a series; none for derived values."""
     return tuple(
-        one
-        for one in model.datastreams_of(series.entity, series.name)
-        if one.property in model.properties and not model.policy_of(one).personal
+        datastream
+        for datastream in model.datastreams_of(series.entity, series.name)
+        if datastream.property in model.properties and not model.policy_of(datastream).personal
     )
 
 
@@ -132,6 +134,8 @@ def _derived_interval(series: OperandSeries, model: CityModel) -> Duration:
         return derived_interval(series.name) or model.interval_of(series.entity)
     name = series.name.removeprefix(AREA_PREFIX)
     intervals = [
-        one.interval for entity in model.within(series.entity) for one in model.datastreams_of(entity, name)
+        datastream.interval
+        for entity in model.within(series.entity)
+        for datastream in model.datastreams_of(entity, name)
     ]
     return max(intervals, default=derived_interval(name))

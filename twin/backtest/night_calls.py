@@ -34,16 +34,18 @@ def night_calls(
     zone = ZoneInfo(timezone)
     counts = Counter(
         evening
-        for one in transitions
-        if one.kind in ("raised", "worsened") and one.severity >= least and start <= one.told_time < end
-        if (evening := _evening(one.told_time, zone)) is not None
+        for transition in transitions
+        if transition.kind in ("raised", "worsened")
+        and transition.severity >= least
+        and start <= transition.told_time < end
+        if (evening := _evening(transition.told_time, zone)) is not None
     )
     first = to_datetime(start).astimezone(zone)
     last = to_datetime(end - 1).astimezone(zone)
     day = first.date() - timedelta(days=first.hour < NIGHT_ENDS)
     final = last.date() - timedelta(days=last.hour < NIGHT_STARTS)
     evenings = (day + timedelta(days=number) for number in range((final - day).days + 1))
-    return [NightCalls(one, counts[one]) for one in evenings]
+    return [NightCalls(evening, counts[evening]) for evening in evenings]
 
 
 def _evening(time: Instant, zone: ZoneInfo) -> date | None:

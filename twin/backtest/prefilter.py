@@ -57,8 +57,8 @@ class Prefilter(ABC):
             relevant = self._relevant_by_range[inert, any_active] = np.flatnonzero(
                 self._relevant(inert, any_active)
             )
-        following = int(relevant.searchsorted(index))
-        return int(relevant[following]) if following < len(relevant) else len(self.times)
+        position = int(relevant.searchsorted(index))
+        return int(relevant[position]) if position < len(relevant) else len(self.times)
 
     def _relevant(self, inert: tuple[float, float], any_active: bool) -> Mask:
         beyond = self.beyond(*inert)
@@ -281,17 +281,17 @@ class DeviationPrefilter(ValuePrefilter):
         baseline, means = self._baseline, iter([*self._means, None])
         values = np.empty(len(edges))
         units = np.empty(len(edges))
-        following = next(means)
+        next_mean = next(means)
         for number, edge in enumerate(edges):
-            while following is not None and following[0] <= edge:
-                baseline.add_hourly_mean(*following[1:], timezone)
-                following = next(means)
+            while next_mean is not None and next_mean[0] <= edge:
+                baseline.add_hourly_mean(*next_mean[1:], timezone)
+                next_mean = next(means)
             expected = baseline.value_at(int(column.times[edge]), timezone)
             values[number] = expected.value if expected is not None else 0.0
             units[number] = deviation_unit(measure, expected) if expected is not None else 0.0
-        while following is not None:
-            baseline.add_hourly_mean(*following[1:], timezone)
-            following = next(means)
+        while next_mean is not None:
+            baseline.add_hourly_mean(*next_mean[1:], timezone)
+            next_mean = next(means)
         lengths = np.diff([*edges, len(column)])
         values, units = np.repeat(values, lengths), np.repeat(units, lengths)
         has_baseline = units > 0

@@ -75,13 +75,13 @@ class ObservedSeries:
         by_id = {one.id: one for one in self.datastreams}
         rows = sorted(
             Observation(id, *row)
-            for id, one in readings.items()
+            for id, stored in readings.items()
             if id in by_id
             for row in zip(
-                one.times.tolist(),
-                one.received.tolist(),
-                one.values.tolist(),
-                one.flags.tolist(),
+                stored.times.tolist(),
+                stored.received.tolist(),
+                stored.values.tolist(),
+                stored.flags.tolist(),
                 strict=True,
             )
         )

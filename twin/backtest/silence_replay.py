@@ -35,7 +35,7 @@ class SilenceReplay:
 
     bound: BoundRule
     model: CityModel
-    supplies: SharedDependencies
+    dependencies: SharedDependencies
     error: str = ""
     _readings: defaultdict[int, list[tuple[Instants, Instants]]] = field(
         default_factory=lambda: defaultdict(list)
@@ -53,8 +53,8 @@ class SilenceReplay:
             found = monitored_sensors(self.bound.entity, condition, self.model)
             return [one for one in found if not one.personal]
         if isinstance(condition, OutageCondition):
-            names = self.supplies.of_entity(self.bound.entity, condition)
-            return [one for name in names for one in self.supplies.dependent_sensors(name).values()]
+            names = self.dependencies.of_entity(self.bound.entity, condition)
+            return [one for name in names for one in self.dependencies.dependent_sensors(name).values()]
         return []
 
     def on_readings(self, readings: Mapping[int, DatastreamReadings]) -> None:
@@ -67,11 +67,11 @@ class SilenceReplay:
         condition = self.bound.rule.condition
         if isinstance(condition, SilenceCondition):
             for sensor in self._sensors():
-                heard = self._report_times(sensor, self.bound.entity)
-                self._firings += self._silences(condition, sensor, heard, end)
+                reports = self._report_times(sensor, self.bound.entity)
+                self._firings += self._silences(condition, sensor, reports, end)
         elif isinstance(condition, OutageCondition):
-            for supply in self.supplies.of_entity(self.bound.entity, condition):
-                self._firings += self._outages(condition, supply, end)
+            for dependency in self.dependencies.of_entity(self.bound.entity, condition):
+                self._firings += self._outages(condition, dependency, end)
 
     def firings(self) -> list[Firing]:
         """Return the firings, oldest first for each sensor or dependency."""
@@ -81,9 +81,9 @@ class SilenceReplay:
         """Return when new data of a sensor were received, as reported to the alarm stage."""
         pairs = [
             pair
-            for one in self.model.datastreams.values()
-            if one.sensor == sensor.id and entity in (None, one.entity)
-            for pair in self._readings.get(one.id, ())
+            for datastream in self.model.datastreams.values()
+            if datastream.sensor == sensor.id and entity in (None, datastream.entity)
+            for pair in self._readings.get(datastream.id, ())
         ]
         if not pairs:
             return _NONE
@@ -100,9 +100,9 @@ class SilenceReplay:
     ) -> Iterable[Firing]:
         if not len(reports):
             return
-        following = np.append(reports[1:], end)
+        next_reports = np.append(reports[1:], end)
         limit = silent_from(silence, sensor, SensorActivity(received_time=0), INSTANT_MIN)
-        for index in np.flatnonzero(following - reports > limit).tolist():
+        for index in np.flatnonzero(next_reports - reports > limit).tolist():
             last = int(reports[index])
             sentences = silence_sentence(
                 self.bound.rule.title, self._name(), sensor.id, (last, self.bound.timezone), returned=False
@@ -110,35 +110,35 @@ class SilenceReplay:
             yield self._firing(
                 sensor.id,
                 silent_from(silence, sensor, SensorActivity(last, last), INSTANT_MIN),
-                int(following[index]) if index + 1 < len(reports) else None,
+                int(next_reports[index]) if index + 1 < len(reports) else None,
                 sentences,
             )
 
-    def _outages(self, outage: OutageCondition, supply: str, end: Instant) -> Iterable[Firing]:
-        carried = self.supplies.dependent_sensors(supply)
-        reports = {id: self._report_times(one) for id, one in carried.items()}
+    def _outages(self, outage: OutageCondition, dependency_id: str, end: Instant) -> Iterable[Firing]:
+        sensors = self.dependencies.dependent_sensors(dependency_id)
+        reports = {id: self._report_times(one) for id, one in sensors.items()}
         reports = {id: times for id, times in reports.items() if len(times)}
         if not reports:
             return
         all_reports = np.unique(np.concatenate(list(reports.values())))
-        following = np.append(all_reports[1:], end)
+        next_reports = np.append(all_reports[1:], end)
         # No report is missed earlier than half of the shortest interval, and the grace, after a reception.
-        shortest_gap = min(carried[id].interval for id in reports) // 2 + TRANSMISSION_GRACE
-        for index in np.flatnonzero(following - all_reports > shortest_gap).tolist():
-            last, until = int(all_reports[index]), int(following[index])
-            life = DependencyActivity(_last_reports(reports, last))
-            due = life.outage_from(outage, carried, INSTANT_MIN)
+        shortest_gap = min(sensors[id].interval for id in reports) // 2 + TRANSMISSION_GRACE
+        for index in np.flatnonzero(next_reports - all_reports > shortest_gap).tolist():
+            last, until = int(all_reports[index]), int(next_reports[index])
+            activity = DependencyActivity(_last_reports(reports, last))
+            due = activity.outage_from(outage, sensors, INSTANT_MIN)
             if due is not None and due < until:
-                dependency = supply, len(carried)
+                name_and_count = dependency_id, len(sensors)
                 sentences = outage_sentence(
                     self.bound.rule.title,
                     self._name(),
-                    dependency,
+                    name_and_count,
                     (last, self.bound.timezone),
                     returned=False,
                 )
                 returned = until if index + 1 < len(all_reports) else None
-                yield self._firing(alarm_suffix(outage, supply), due, returned, sentences)
+                yield self._firing(alarm_suffix(outage, dependency_id), due, returned, sentences)
 
     def _firing(
         self, sensor: str, raised: Instant, returned: Instant | None, sentences: tuple[str, str]
@@ -163,16 +163,16 @@ class SilenceReplay:
 def _last_reports(reports: Mapping[str, Instants], until: Instant) -> dict[str, Instant]:
     """Return the last report of each sensor up to an instant; sensors without one are left out."""
     counts = {id: int(times.searchsorted(until, "right")) for id, times in reports.items()}
-    return {id: int(reports[id][place - 1]) for id, place in counts.items() if place}
+    return {id: int(reports[id][count - 1]) for id, count in counts.items() if count}
 
 
 def _spaced(times: Instants, every: int) -> Instants:
     """Return the times without those that follow too soon after a kept one."""
     if len(times) < 2 or int(np.diff(times).min()) >= every:
         return times
-    kept: list[int] = []
+    spaced: list[int] = []
     index = 0
     while index < len(times):
-        kept.append(int(times[index]))
+        spaced.append(int(times[index]))
         index = int(times.searchsorted(times[index] + every))
-    return np.array(kept, np.int64)
+    return np.array(spaced, np.int64)

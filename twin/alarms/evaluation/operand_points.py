@@ -41,9 +41,9 @@ def property_points(state: EntityState, property: str, since: Instant, model: Ci
         return _single_datastream_points(*parts[0], since)
     times = sorted(
         {
-            one.phenomenon_time
+            observation.phenomenon_time
             for _, datastream_state in parts
-            for one in _observed_since(datastream_state, since)
+            for observation in _observed_since(datastream_state, since)
         }
     )
     points = []
@@ -66,13 +66,13 @@ def _single_datastream_points(datastream: Datastream, state: DatastreamState, si
     live_for = live_duration(datastream.interval)
     return [
         Point(
-            one.phenomenon_time,
-            one.value,
-            one.flags,
-            one.phenomenon_time + live_for,
-            (ObservationRef(one.datastream, one.phenomenon_time),),
+            observation.phenomenon_time,
+            observation.value,
+            observation.flags,
+            observation.phenomenon_time + live_for,
+            (ObservationRef(observation.datastream, observation.phenomenon_time),),
         )
-        for one in _observed_since(state, since)
+        for observation in _observed_since(state, since)
     ]
 
 

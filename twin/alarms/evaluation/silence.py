@@ -50,8 +50,8 @@ def silent_from(
 def monitored_sensors(entity: str, condition: SilenceCondition, model: CityModel) -> Iterator[Sensor]:
     """Yield the sensors of an entity that a rule monitors, by id."""
     ids = {
-        one.sensor
-        for one in model.datastreams_of(entity)
-        if not condition.properties or one.property in condition.properties
+        datastream.sensor
+        for datastream in model.datastreams_of(entity)
+        if not condition.properties or datastream.property in condition.properties
     }
     yield from (model.sensors[id] for id in sorted(ids) if id in model.sensors)

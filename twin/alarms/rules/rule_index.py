@@ -162,8 +162,8 @@ class RuleIndex:
         keys = [("all", ""), ("entity", entity.id), ("type", entity.type)]
         keys += [("relation", f"{one.type} {one.target}") for one in entity.relations]
         keys += [("within", area) for area in self.ancestors(entity)]
-        found = {rule.id: rule for key in keys for rule in self._candidates.get(key, ())}
-        return [found[id] for id in sorted(found) if self.selects(found[id].select, entity)]
+        rules = {rule.id: rule for key in keys for rule in self._candidates.get(key, ())}
+        return [rules[id] for id in sorted(rules) if self.selects(rules[id].select, entity)]
 
     def selects(self, select: EntitySelection, entity: Entity) -> bool:
         """Return whether a selection matches an entity."""
@@ -297,6 +297,6 @@ def _resolved_levels(condition: ThresholdCondition, entity: Entity) -> tuple[tup
         else:
             factor = float(value)
     return tuple(
-        ResolvedLevel(int(one.severity), summand + factor * one.raised, summand + factor * one.clear)
-        for one in condition.levels
+        ResolvedLevel(int(level.severity), summand + factor * level.raised, summand + factor * level.clear)
+        for level in condition.levels
     ), fault
