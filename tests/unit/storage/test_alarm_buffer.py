@@ -66,14 +66,14 @@ def test_an_event_outside_the_column_limits_is_quarantined_and_the_others_stay(
 
 
 def test_an_unreadable_record_is_quarantined_and_skipped() -> None:
-    told = notification_event()
+    event = notification_event()
     batch = batch_of(
         (topics.ALARMS, b"\xc1"),
         (topics.NOTIFICATIONS, b"\xc1"),
-        (topics.NOTIFICATIONS, NOTIFICATIONS.encode(replace(told, attempt=2**31))),
-        (topics.NOTIFICATIONS, NOTIFICATIONS.encode(told)),
+        (topics.NOTIFICATIONS, NOTIFICATIONS.encode(replace(event, attempt=2**31))),
+        (topics.NOTIFICATIONS, NOTIFICATIONS.encode(event)),
     )
-    assert list(batch.alarm_buffer.notifications.values()) == [told]
+    assert list(batch.alarm_buffer.notifications.values()) == [event]
     assert len(batch.quarantined) == batch.unreadable_count == 3
 
 

@@ -46,8 +46,8 @@ def states_of(batch: LogBatch) -> dict[int, tuple[int, Observation | None]]:
     return {id: (one.revision, one.observation) for id, one in batch.update_buffer.states.items()}
 
 
-def updates(*told: Update) -> bytes:
-    return messages.UPDATES.encode(UpdateBatch(LAYOUT_VERSION, told))
+def updates(*items: Update) -> bytes:
+    return messages.UPDATES.encode(UpdateBatch(LAYOUT_VERSION, items))
 
 
 def aggregate(revision: int, size: int = MINUTE) -> Aggregate:

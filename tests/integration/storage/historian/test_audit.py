@@ -35,11 +35,11 @@ def value(metrics: HistorianMetrics, name: str) -> float:
 async def test_the_audit_reports_whether_the_ledger_balances(database: str) -> None:
     metrics = HistorianMetrics()
     assert math.isnan(value(metrics, "ledger_balances"))
-    archive = BatchWriter(database, metrics)
+    writer = BatchWriter(database, metrics)
     batch = LogBatch("log")
     batch.add(LogRecord(topics.OBSERVATIONS, 0, 0, 0, record_with_headers(make_observations(4), "run")))
-    await archive.store(batch)
-    await archive.close()
+    await writer.store(batch)
+    await writer.close()
     async with await connect(database, role="test") as connection:
         await audit_ledger(connection, metrics, lambda: START)
         assert value(metrics, "ledger_balances") == 1

@@ -47,7 +47,7 @@ def observed(observations: list[Observation], partition: int = 0) -> LogBatch:
     return batch
 
 
-def told(*updates: Update) -> LogBatch:
+def update_batch(*updates: Update) -> LogBatch:
     batch = LogBatch("log")
     record = UpdateBatch(LAYOUT_VERSION, updates)
     batch.add(LogRecord(topics.UPDATES, 0, 0, 0, messages.UPDATES.encode(record)))
@@ -102,19 +102,19 @@ async def test_tables_do_not_depend_on_order_nor_the_ledger_on_batches(
     everything = [one for batch in batches for one in batch]
     shuffled = data.draw(st.permutations(everything))
     counted = []
-    for divided in (batches, [everything], [shuffled]):
+    for batches_written in (batches, [everything], [shuffled]):
         datastream = next(FRESH)
         metrics = HistorianMetrics()
-        archives = BatchWriter(database, metrics), BatchWriter(database, metrics)
-        for archive in archives:
-            await archive.read_positions("log")
+        writers = BatchWriter(database, metrics), BatchWriter(database, metrics)
+        for writer in writers:
+            await writer.read_positions("log")
         try:
-            for number, observations in enumerate(divided):
-                told_here = [one._replace(datastream=datastream) for one in observations]
-                await archives[number % 2].store(observed(told_here, number % 2))
+            for number, observations in enumerate(batches_written):
+                of_datastream = [one._replace(datastream=datastream) for one in observations]
+                await writers[number % 2].store(observed(of_datastream, number % 2))
         finally:
-            for archive in archives:
-                await archive.close()
+            for writer in writers:
+                await writer.close()
         counted.append([outcome_count(metrics, outcome) for outcome in OBSERVATION_OUTCOMES])
         stored = [one for one in await stored_observations(database) if one.datastream == datastream]
         assert stored == winners([one._replace(datastream=datastream) for one in everything])
@@ -134,7 +134,7 @@ def outcome_count(metrics: HistorianMetrics, outcome: str) -> float:
 
 async def test_outcomes_of_observations_are_counted(database: str) -> None:
     metrics = HistorianMetrics()
-    archive = BatchWriter(database, metrics)
+    writer = BatchWriter(database, metrics)
     first = Observation(1, START, START + 5, 1.0)
     later = first._replace(received_time=START + 6, value=2.0)
 
@@ -142,27 +142,27 @@ async def test_outcomes_of_observations_are_counted(database: str) -> None:
         return [outcome_count(metrics, outcome) for outcome in OBSERVATION_OUTCOMES]
 
     try:
-        await archive.store(observed([first, first, first._replace(phenomenon_time=START + 1)]))
+        await writer.store(observed([first, first, first._replace(phenomenon_time=START + 1)]))
         assert counted() == [2, 0, 0, 1]
-        await archive.store(observed([later, first, Observation(2, START, START, 0.0)]))
+        await writer.store(observed([later, first, Observation(2, START, START, 0.0)]))
         assert counted() == [3, 1, 1, 1]
-        await archive.store(observed([later]))
+        await writer.store(observed([later]))
         assert counted() == [3, 1, 1, 2]
     finally:
-        await archive.close()
+        await writer.close()
 
 
 async def test_an_older_revision_changes_nothing(database: str) -> None:
-    archive = BatchWriter(database, HistorianMetrics())
+    writer = BatchWriter(database, HistorianMetrics())
     # The flags of a state change without its times, and may be fewer than before.
     states = {flags: Observation(1, START, START, 4.0, flags) for flags in (0, 16, 32)}
     try:
         for revision, value, flags in ((5, 1.0, 16), (4, 2.0, 32), (5, 3.0, 32), (6, 0.5, 0)):
-            await archive.store(
-                told(Update("e", "p", revision, value, START, START, 0, (1, 2), states[flags]))
+            await writer.store(
+                update_batch(Update("e", "p", revision, value, START, START, 0, (1, 2), states[flags]))
             )
     finally:
-        await archive.close()
+        await writer.close()
     assert await fetch_rows(database, "SELECT revision, value, datastream_ids FROM property_state") == [
         (6, 0.5, [1, 2])
     ]
@@ -170,7 +170,7 @@ async def test_an_older_revision_changes_nothing(database: str) -> None:
 
 
 async def test_derived_values_become_a_series_and_a_household_is_only_a_state(database: str) -> None:
-    archive = BatchWriter(database, HistorianMetrics())
+    writer = BatchWriter(database, HistorianMetrics())
 
     def indicator(revision: int, time: int, value: float) -> Update:
         return Update(
@@ -179,13 +179,15 @@ async def test_derived_values_become_a_series_and_a_household_is_only_a_state(da
 
     personal = Observation(9, START, START, 230.0)
     try:
-        await archive.store(told(indicator(1, START, 1.0), indicator(2, START + 5, 2.0)))
-        await archive.store(told(indicator(4, START, 3.0), indicator(1, START + 5, 9.0)))
-        await archive.store(
-            told(Update("home", "p", 1, float("nan"), START, START, 0, (9,), personal, UpdateKind.PERSONAL))
+        await writer.store(update_batch(indicator(1, START, 1.0), indicator(2, START + 5, 2.0)))
+        await writer.store(update_batch(indicator(4, START, 3.0), indicator(1, START + 5, 9.0)))
+        await writer.store(
+            update_batch(
+                Update("home", "p", 1, float("nan"), START, START, 0, (9,), personal, UpdateKind.PERSONAL)
+            )
         )
     finally:
-        await archive.close()
+        await writer.close()
     columns = "entity_id, name, value, flags, count, revision"
     assert await fetch_rows(database, f"SELECT {columns} FROM entity_value ORDER BY phenomenon_time") == [
         ("e", "eaqi", 3.0, 2, 12, 4),
@@ -213,7 +215,7 @@ def window(size: int, revision: int, mean: float | None) -> Aggregate:
 
 
 async def test_derived_rows_are_stored_where_their_revision_is_greater(database: str) -> None:
-    archive = BatchWriter(database, HistorianMetrics())
+    writer = BatchWriter(database, HistorianMetrics())
 
     async def derive(
         revision: int, windows: tuple[Aggregate, ...], flags: int, repairs: tuple[WindowRepair, ...] = ()
@@ -223,7 +225,7 @@ async def test_derived_rows_are_stored_where_their_revision_is_greater(database:
         record = AggregateBatch(LAYOUT_VERSION, revision, revision * 10, windows, found, repairs)
         value = messages.AGGREGATES.encode(record)
         batch.add(LogRecord(topics.AGGREGATES, 2, revision, 0, value))
-        await archive.store(batch)
+        await writer.store(batch)
 
     hour = START // HOUR * HOUR
     try:
@@ -232,7 +234,7 @@ async def test_derived_rows_are_stored_where_their_revision_is_greater(database:
         await derive(4, (window(MINUTE, 4, 9.0),), 32, (WindowRepair(7, START), WindowRepair(8, START)))
         await derive(6, (window(HOUR, 6, None),), 0)
     finally:
-        await archive.close()
+        await writer.close()
     columns = "revision, count, suspect, expected, flags, minimum, maximum, mean, sum, first, last, sketch"
     kept = (5, 3, 1, 6.0, 16, 1.0, 4.0, 2.0, None, 1.0, 4.0, b"\x01")
     assert await fetch_rows(database, f"SELECT {columns} FROM aggregate_minute") == [kept]

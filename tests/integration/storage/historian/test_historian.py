@@ -69,8 +69,8 @@ def updates_of(observations: list[Observation]) -> list[bytes]:
     records = []
     for one in observations:
         revisions[one.datastream] = revisions.get(one.datastream, 0) + 1
-        told = update(f"e{one.datastream}", revisions[one.datastream], one)
-        records.append(messages.UPDATES.encode(UpdateBatch(LAYOUT_VERSION, (told,))))
+        record = update(f"e{one.datastream}", revisions[one.datastream], one)
+        records.append(messages.UPDATES.encode(UpdateBatch(LAYOUT_VERSION, (record,))))
     return records
 
 
@@ -96,8 +96,8 @@ async def test_every_topic_is_stored_in_its_table(kafka: str, database: str) -> 
         count=3,
     )
     indicator = Update("e", "eaqi", 4, 2.0, START, START, 0, (1, 2), None, UpdateKind.INDICATOR, count=12)
-    told = messages.UPDATES.encode(UpdateBatch(LAYOUT_VERSION, (last, indicator)))
-    await write_records(kafka, topics.UPDATES, [told])
+    record = messages.UPDATES.encode(UpdateBatch(LAYOUT_VERSION, (last, indicator)))
+    await write_records(kafka, topics.UPDATES, [record])
     await write_records(kafka, topics.QUARANTINE, [refused(1), refused(2)])
     async with running_historian(historian_settings(kafka, database)):
         await until_stored(kafka, database)

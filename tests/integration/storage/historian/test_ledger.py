@@ -37,10 +37,10 @@ FIRST_MINUTE = START // MINUTE * MINUTE
 
 
 @pytest_asyncio.fixture
-async def archive(database: str) -> AsyncIterator[BatchWriter]:
-    archive = BatchWriter(database, HistorianMetrics())
-    yield archive
-    await archive.close()
+async def writer(database: str) -> AsyncIterator[BatchWriter]:
+    writer = BatchWriter(database, HistorianMetrics())
+    yield writer
+    await writer.close()
 
 
 def observed(*records: bytes, offset: int = 0) -> LogBatch:
@@ -62,12 +62,12 @@ async def balance_of(database: str) -> LedgerBalance:
         return await read_balance(connection)
 
 
-async def test_rows_are_by_feed_and_minute_of_reception(archive: BatchWriter, database: str) -> None:
+async def test_rows_are_by_feed_and_minute_of_reception(writer: BatchWriter, database: str) -> None:
     observations = [
         Observation(1, n, START + n * MINUTE // 2, float(n)) for n in range(4)
     ]  # two in each minute, or one in the first and the last
-    await archive.store(observed(record_with_headers(observations, "run", feed="ttn")))
-    await archive.store(refused(quarantined_message(4, feed="dsmr", received_time=START)))
+    await writer.store(observed(record_with_headers(observations, "run", feed="ttn")))
+    await writer.store(refused(quarantined_message(4, feed="dsmr", received_time=START)))
     async with await connect(database, role="test") as connection:
         rows = await read_ledger(connection, FIRST_MINUTE, FIRST_MINUTE + 3 * MINUTE)
         of_one = await read_ledger(connection, FIRST_MINUTE, FIRST_MINUTE + MINUTE, "dsmr")
@@ -76,11 +76,11 @@ async def test_rows_are_by_feed_and_minute_of_reception(archive: BatchWriter, da
     assert of_one == [("dsmr", FIRST_MINUTE, OutcomeCounts(received=1, quarantined=1))]
 
 
-async def test_a_message_that_is_written_twice_counts_once(archive: BatchWriter, database: str) -> None:
+async def test_a_message_that_is_written_twice_counts_once(writer: BatchWriter, database: str) -> None:
     record = record_with_headers(make_observations(20), "run")
     rest = record_with_headers(make_observations(30)[20:], "run", 20)
-    await archive.store(observed(record, record))
-    await archive.store(observed(record, rest, offset=2))
+    await writer.store(observed(record, record))
+    await writer.store(observed(record, rest, offset=2))
     found = await balance_of(database)
     assert found.counts == OutcomeCounts(received=30, accepted=30, observations=70, new=30, duplicate=40)
     assert found.balances
@@ -91,18 +91,18 @@ async def test_a_message_that_is_written_twice_counts_once(archive: BatchWriter,
     assert session.holes == ()
 
 
-async def test_a_partly_usable_message_counts_by_its_header(archive: BatchWriter, database: str) -> None:
-    await archive.store(refused(quarantined_message(0, observations=1), quarantined_message(1)))
-    await archive.store(observed(record_with_headers(make_observations(1), "run", 0)))
+async def test_a_partly_usable_message_counts_by_its_header(writer: BatchWriter, database: str) -> None:
+    await writer.store(refused(quarantined_message(0, observations=1), quarantined_message(1)))
+    await writer.store(observed(record_with_headers(make_observations(1), "run", 0)))
     found = await balance_of(database)
     assert found.counts == OutcomeCounts(received=2, accepted=1, quarantined=1, observations=1, new=1)
     assert found.missing == 0
 
 
-async def test_missing_message_numbers_are_reported(archive: BatchWriter, database: str) -> None:
+async def test_missing_message_numbers_are_reported(writer: BatchWriter, database: str) -> None:
     count = UNCONFIRMED_MAX + 100
-    await archive.store(observed(record_with_headers(make_observations(3), "run", 10)))
-    await archive.store(observed(record_with_headers(make_observations(5)[3:], "run", count - 2)))
+    await writer.store(observed(record_with_headers(make_observations(3), "run", 10)))
+    await writer.store(observed(record_with_headers(make_observations(5)[3:], "run", count - 2)))
     found = await balance_of(database)
     assert found.missing == count - 5
     assert found.lost == 97
@@ -113,18 +113,18 @@ async def test_missing_message_numbers_are_reported(archive: BatchWriter, databa
     assert (session.missing, session.lost) == (count - 5, 97)
 
 
-async def test_the_end_of_a_session_that_was_killed_is_not_lost(archive: BatchWriter, database: str) -> None:
-    await archive.store(observed(record_with_headers(make_observations(3), "run", 0)))
-    await archive.store(observed(record_with_headers(make_observations(5)[3:], "run", 7)))
+async def test_the_end_of_a_session_that_was_killed_is_not_lost(writer: BatchWriter, database: str) -> None:
+    await writer.store(observed(record_with_headers(make_observations(3), "run", 0)))
+    await writer.store(observed(record_with_headers(make_observations(5)[3:], "run", 7)))
     found = await balance_of(database)
     assert (found.missing, found.lost) == (4, 0)
     assert found.balances
 
 
 async def test_removing_rows_without_counting_them_does_not_balance(
-    archive: BatchWriter, database: str
+    writer: BatchWriter, database: str
 ) -> None:
-    await archive.store(observed(record_with_headers(make_observations(10), "run")))
+    await writer.store(observed(record_with_headers(make_observations(10), "run")))
     async with await psycopg.AsyncConnection.connect(database) as connection:
         await connection.execute("DELETE FROM observation WHERE datastream_id = 1")
     assert not (await balance_of(database)).balances
@@ -136,7 +136,7 @@ async def test_removing_rows_without_counting_them_does_not_balance(
 
 
 @asynccontextmanager
-async def deaf_to_a_commit(database: str) -> AsyncIterator[tuple[str, list[bytes]]]:
+async def losing_a_confirmation(database: str) -> AsyncIterator[tuple[str, list[bytes]]]:
     """A connection that breaks once, after a commit and before its confirmation arrives."""
     place = conninfo_to_dict(database)
     broken: list[bytes] = []
@@ -171,12 +171,12 @@ async def deaf_to_a_commit(database: str) -> AsyncIterator[tuple[str, list[bytes
 
 
 async def test_an_unconfirmed_commit_is_not_counted_again(database: str) -> None:
-    async with deaf_to_a_commit(database) as (way, broken):
-        archive = BatchWriter(way, HistorianMetrics())
+    async with losing_a_confirmation(database) as (dsn, broken):
+        writer = BatchWriter(dsn, HistorianMetrics())
         try:
-            await archive.store(observed(record_with_headers(make_observations(10), "run")))
+            await writer.store(observed(record_with_headers(make_observations(10), "run")))
         finally:
-            await archive.close()
+            await writer.close()
     assert broken
     found = await balance_of(database)
     assert found.counts == OutcomeCounts(received=10, accepted=10, observations=10, new=10)

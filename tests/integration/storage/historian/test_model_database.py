@@ -37,11 +37,11 @@ async def test_the_same_log_yields_the_same_tables_and_repairs(database: str, se
         assert numbers == renumbered
         city.run()
         modelled = ModelDatabase()
-        archive = BatchWriter(database, HistorianMetrics())
+        writer = BatchWriter(database, HistorianMetrics())
         try:
-            await store(database, city.logs[-1], archive, modelled)
+            await store(database, city.logs[-1], writer, modelled)
         finally:
-            await archive.close()
+            await writer.close()
         await same_tables(database, modelled)
         await prepare_repairs(connection)
         while await repair_hours(connection, stored.properties):
@@ -58,7 +58,7 @@ async def test_the_same_log_yields_the_same_tables_and_repairs(database: str, se
     assert ledger.values[3:7] == modelled.ledger.values[3:7]
 
 
-async def store(database: str, log: SimulatedLog, archive: BatchWriter, modelled: ModelDatabase) -> None:
+async def store(database: str, log: SimulatedLog, writer: BatchWriter, modelled: ModelDatabase) -> None:
     """Store the log in both databases, each partition in its own transactions."""
     for topic, partition in log.partitions():
         if topic not in STORED_TOPICS:
@@ -67,7 +67,7 @@ async def store(database: str, log: SimulatedLog, archive: BatchWriter, modelled
             batch = LogBatch(log.identity)
             for offset in range(begin, min(begin + 7, log.end(topic, partition))):
                 batch.add(LogRecord(topic, partition, offset, 0, log.read(topic, partition, offset)))
-            await archive.store(batch)
+            await writer.store(batch)
             modelled.store_records(log, topic, partition, 7)
             # A replay repeats earlier observations: the position that stored windows reach does not go back.
             assert await reached(database) == modelled.derived_to

@@ -30,7 +30,7 @@ async def test_stored_positions_are_published_and_published_again_after_a_restar
     wanted = {("observations", number): 10 for number in range(4)} | {("quarantine", 0): 1}
     log_id = await log_identity(kafka)
 
-    def told(found: list[ConsumerRecord], times: int) -> bool:
+    def were_published(found: list[ConsumerRecord], times: int) -> bool:
         words = [STORED_POSITIONS.decode(record.value) for record in found]
         assert {word.log for word in words} <= {log_id}
         whole = [{(topic, one): end for topic, one, end in word.positions} == wanted for word in words]
@@ -38,5 +38,5 @@ async def test_stored_positions_are_published_and_published_again_after_a_restar
 
     for times in (1, 2):
         async with running_historian(historian_settings(kafka, database)):
-            await read_until(kafka, topics.STORED, 1, partial(told, times=times))
+            await read_until(kafka, topics.STORED, 1, partial(were_published, times=times))
             assert len(await stored_observations(database)) == 400

@@ -46,15 +46,15 @@ async def connection(database: str) -> AsyncIterator[Connection]:
 
 
 async def store(database: str, *messages: QuarantinedMessage) -> None:
-    archive = BatchWriter(database, HistorianMetrics())
+    writer = BatchWriter(database, HistorianMetrics())
     batch = LogBatch("log")
     for offset, one in enumerate(messages):
         batch.add(LogRecord(topics.QUARANTINE, 0, offset, 0, QUARANTINE.encode(one)))
     try:
-        await archive.read_positions(batch.log_id)
-        await archive.store(batch)
+        await writer.read_positions(batch.log_id)
+        await writer.store(batch)
     finally:
-        await archive.close()
+        await writer.close()
 
 
 def at(number: int, second: int, **others: str) -> QuarantinedMessage:

@@ -48,11 +48,11 @@ def observed(first: int, partition: int = 0) -> LogBatch:
 
 
 async def test_of_two_historians_with_the_same_records_one_stores_them(database: str) -> None:
-    archives = [BatchWriter(database, HistorianMetrics()) for _ in range(2)]
+    writers = [BatchWriter(database, HistorianMetrics()) for _ in range(2)]
     try:
-        for one in archives:
+        for one in writers:
             await one.read_positions("log")
-        first, second = archives
+        first, second = writers
         await first.store(observed(0))
         with pytest.raises(PositionConflictError):
             await second.store(observed(0))
@@ -60,13 +60,13 @@ async def test_of_two_historians_with_the_same_records_one_stores_them(database:
         await second.store(observed(3))
         with pytest.raises(PositionConflictError):
             await first.store(observed(3))
-        for one in archives:
+        for one in writers:
             await one.read_positions("log")
         # Of two simultaneous writers, the later one may find everything stored.
-        done = await asyncio.gather(*(one.store(observed(6)) for one in archives), return_exceptions=True)
+        done = await asyncio.gather(*(one.store(observed(6)) for one in writers), return_exceptions=True)
         assert set(map(type, done)) <= {type(None), PositionConflictError}
     finally:
-        for one in archives:
+        for one in writers:
             await one.close()
     assert len(await stored_observations(database)) == 9
     async with await connect(database, role="test") as connection:
@@ -75,11 +75,11 @@ async def test_of_two_historians_with_the_same_records_one_stores_them(database:
 
 
 @asynccontextmanager
-async def taking_part(database: str, city: str = "alkmaar") -> AsyncIterator[AssignmentTracker]:
-    shares = AssignmentTracker(database, city)
-    task = asyncio.create_task(shares.run())
+async def registered(database: str, city: str = "alkmaar") -> AsyncIterator[AssignmentTracker]:
+    tracker = AssignmentTracker(database, city)
+    task = asyncio.create_task(tracker.run())
     try:
-        yield shares
+        yield tracker
     finally:
         task.cancel()
         with suppress(asyncio.CancelledError):
@@ -88,8 +88,8 @@ async def taking_part(database: str, city: str = "alkmaar") -> AsyncIterator[Ass
 
 async def test_each_historian_of_a_city_has_its_own_assignment(database: str) -> None:
     async with AsyncExitStack() as stack:
-        others = await stack.enter_async_context(taking_part(database, "another"))
-        three = [await stack.enter_async_context(taking_part(database)) for _ in range(3)]
+        others = await stack.enter_async_context(registered(database, "another"))
+        three = [await stack.enter_async_context(registered(database)) for _ in range(3)]
 
         async def divided() -> bool:
             return {await one.current() for one in three} == {
@@ -97,7 +97,7 @@ async def test_each_historian_of_a_city_has_its_own_assignment(database: str) ->
             }
 
         await until_true(divided)
-        async with taking_part(database) as late:
+        async with registered(database) as late:
             four = [*three, late]
 
             async def divided_again() -> bool:
@@ -115,7 +115,7 @@ async def test_an_idle_session_loses_its_assignment(database: str) -> None:
     async with await connect(database, role="test") as silent:
         async with silent.transaction():
             await silent.execute(query("historian/register_historian"), ("1s", "alkmaar"))
-        async with taking_part(database) as other:
+        async with registered(database) as other:
             seen = []
 
             async def is_alone() -> bool:

@@ -191,14 +191,14 @@ async def stored(run: StagePipeline, database: str) -> None:
         for number in range(run.partitions):
             for offset, value in enumerate(run.records[topic, number]):
                 batch.add(LogRecord(topic, number, offset, 0, value))
-    archive = BatchWriter(database, HistorianMetrics())
+    writer = BatchWriter(database, HistorianMetrics())
     try:
-        await archive.store(batch)
+        await writer.store(batch)
     finally:
-        await archive.close()
+        await writer.close()
 
 
-def told(firings: list[Firing]) -> list[tuple[str, Instant, Instant | None, str]]:
+def firing_facts(firings: list[Firing]) -> list[tuple[str, Instant, Instant | None, str]]:
     return sorted((one.alarm, one.raised, one.returned, one.severity.word) for one in firings)
 
 
@@ -213,7 +213,7 @@ async def found_is_told(model: CityModel, database: str) -> None:
     for rule, findings in zip(rules, found, strict=True):
         mine = [one for one in live if one.alarm.startswith(f"{rule.id}~")]
         assert mine, f"{rule.id} tells nothing: the data are no test of it"
-        assert told(list(findings.firings)) == told(mine), rule.id
+        assert firing_facts(list(findings.firings)) == firing_facts(mine), rule.id
         assert not findings.errors
 
 
@@ -245,12 +245,12 @@ async def test_baselines_are_learned_from_the_weeks_before(database: str) -> Non
     batch.add(LogRecord(topics.AGGREGATES, 0, 0, 0, AGGREGATES.encode(told_before)))
     observed = ObservationBatch(LAYOUT_VERSION, found, START)
     batch.add(LogRecord(topics.OBSERVATIONS, 0, 0, 0, OBSERVATIONS.encode(observed)))
-    archive = BatchWriter(database, HistorianMetrics())
-    await archive.store(batch)
-    await archive.close()
+    writer = BatchWriter(database, HistorianMetrics())
+    await writer.store(batch)
+    await writer.close()
     async with await connect(database, role="test") as connection:
         (findings,) = await backtest_rules(connection, [rule], model, (START, START + HOUR), Severity.WARNING)
-        assert told(list(findings.firings)) == [
+        assert firing_facts(list(findings.firings)) == [
             ("odd~canal", START + 20 * MINUTE, START + 30 * MINUTE, "minor")
         ]
         # With too few weeks before, nothing is unusual.

@@ -64,11 +64,11 @@ async def stored(database: str) -> None:
         for hour in range(START - WEEKS * 7 * DAY, START, HOUR)
     )
     batch = LogBatch("log-1")
-    told = AggregateBatch(LAYOUT_VERSION, START, 0, aggregates, (), ())
-    batch.add(LogRecord(topics.AGGREGATES, 0, 0, 0, AGGREGATES.encode(told)))
-    archive = BatchWriter(database, HistorianMetrics())
-    await archive.store(batch)
-    await archive.close()
+    batch_of_hours = AggregateBatch(LAYOUT_VERSION, START, 0, aggregates, (), ())
+    batch.add(LogRecord(topics.AGGREGATES, 0, 0, 0, AGGREGATES.encode(batch_of_hours)))
+    writer = BatchWriter(database, HistorianMetrics())
+    await writer.store(batch)
+    await writer.close()
 
 
 async def test_baselines_cover_the_last_six_weeks(database: str) -> None:

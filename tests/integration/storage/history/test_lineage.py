@@ -65,7 +65,7 @@ async def test_raw_observations_have_the_flags_of_their_assessment(connection: C
 
 
 async def test_published_values_are_found_by_time(connection: Connection) -> None:
-    told = [
+    published = [
         Update(
             *("e", "lki", n + 1, float(n), BEGIN + n * HOUR, BEGIN, 0, (), None),
             UpdateKind.INDICATOR,
@@ -74,7 +74,7 @@ async def test_published_values_are_found_by_time(connection: Connection) -> Non
         for n in range(5)
     ]
     async with connection.transaction():
-        await write_entity_values(connection, told)
+        await write_entity_values(connection, published)
     found = await read_published_value(connection, "e", "lki", BEGIN + 90 * MINUTE)
     assert found is not None
     assert (found.value, found.count, found.revision) == (1.0, 1, 2)

@@ -27,15 +27,15 @@ async def connection(database: str) -> AsyncIterator[Connection]:
 
 
 async def store(database: str, *records: bytes) -> None:
-    archive = BatchWriter(database, HistorianMetrics())
+    writer = BatchWriter(database, HistorianMetrics())
     batch = LogBatch("log")
     for offset, value in enumerate(records):
         batch.add(LogRecord(topics.OBSERVATIONS, PARTITION, offset, 0, value))
     try:
-        await archive.read_positions(batch.log_id)
-        await archive.store(batch)
+        await writer.read_positions(batch.log_id)
+        await writer.store(batch)
     finally:
-        await archive.close()
+        await writer.close()
 
 
 def received(second: int, datastream: int) -> Observation:

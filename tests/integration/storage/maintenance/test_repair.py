@@ -61,7 +61,7 @@ async def hours(connection: Connection) -> dict[Instant, tuple[int, int, float |
     return {from_datetime(start): (count, suspect, mean) for start, count, suspect, mean in found}
 
 
-async def judgements(connection: Connection) -> dict[Instant, int]:
+async def stored_flags(connection: Connection) -> dict[Instant, int]:
     found = await rows(connection, "SELECT phenomenon_time, flags FROM assessment WHERE flags <> 0")
     return {from_datetime(time): flags for time, flags in found}
 
@@ -103,12 +103,12 @@ async def test_a_repaired_hour_equals_one_without_late_observations(
         count, suspect, mean = (await hours(connection))[hour]
         assert (count, suspect) == (content.count, content.suspect)
         assert mean == pytest.approx(content.mean("mean"))
-    told = {time: flags for time, flags in wanted.flags_by_time.items() if flags}
-    assert (await judgements(connection)).items() <= told.items()
+    expected_flags = {time: flags for time, flags in wanted.flags_by_time.items() if flags}
+    assert (await stored_flags(connection)).items() <= expected_flags.items()
     for hour in sorted(by_hour):
         async with connection.transaction():
             await recompute_hours(connection, PROPERTIES, id, (hour, hour + HOUR), 1)
-    assert await judgements(connection) == told
+    assert await stored_flags(connection) == expected_flags
     assert {start: one[:2] for start, one in (await hours(connection)).items()} == {
         start: (content.count, content.suspect) for start, content in by_hour.items()
     }
@@ -129,7 +129,7 @@ async def test_a_late_observation_changes_later_assessments_too(connection: Conn
     expected = recompute_observations(
         [*calm[:29], calm[29]._replace(value=50.0), *step], DatastreamPolicy.of(LEVEL, STEP)
     ).flags_by_time
-    assert await judgements(connection) == {
+    assert await stored_flags(connection) == {
         time: flags for time, flags in expected.items() if flags and time >= NOON + 4 * HOUR
     }
     revisions = await rows(connection, "SELECT DISTINCT revision FROM aggregate_hour")
@@ -230,7 +230,7 @@ async def test_values_during_maintenance_are_excluded(connection: Connection) ->
         )
         await recompute_hours(connection, PROPERTIES, id, (NOON, NOON + HOUR), 1)
     assert (await hours(connection))[NOON] == (4, 2, 3.0)
-    assert set((await judgements(connection)).values()) == {int(QualityFlag.MAINTENANCE)}
+    assert set((await stored_flags(connection)).values()) == {int(QualityFlag.MAINTENANCE)}
 
 
 async def test_the_task_processes_requests_that_arrive_while_it_runs(

@@ -118,10 +118,10 @@ async def test_history_of_the_first_release_continues(first_release: str) -> Non
     new = Observation(1, START + HOURS * HOUR, START + HOURS * HOUR, 8.0)
     batch = LogBatch("log")
     batch.add(LogRecord(topics.OBSERVATIONS, 0, HOURS, 0, record_with_headers([known, new], "run")))
-    archive = BatchWriter(first_release, HistorianMetrics())
-    await archive.read_positions("log")
-    await archive.store(batch)
-    await archive.close()
+    writer = BatchWriter(first_release, HistorianMetrics())
+    await writer.read_positions("log")
+    await writer.store(batch)
+    await writer.close()
     async with await connect(first_release, role="test") as connection:
         found = await read_balance(connection)
         assert await read_positions(connection, "log") == {("observations", 0): HOURS + 1}

@@ -60,12 +60,12 @@ async def connection(database: str) -> AsyncIterator[Connection]:
 async def write(
     connection: Connection,
     alarms: list[AlarmEvent] | None = None,
-    told: list[IncidentEvent] | None = None,
+    incidents: list[IncidentEvent] | None = None,
     messages: list[NotificationEvent] | None = None,
 ) -> None:
     batch = AlarmBuffer()
     batch.alarms = {(one.alarm, one.revision): one for one in alarms or []}
-    batch.incidents = {(one.incident, one.revision): one for one in told or []}
+    batch.incidents = {(one.incident, one.revision): one for one in incidents or []}
     batch.notifications = {(one.notification, one.revision): one for one in messages or []}
     async with connection.transaction():
         await write_alarms(connection, batch)
@@ -121,49 +121,51 @@ async def test_any_order_of_writing_yields_the_same_rows(connection: Connection)
 async def test_open_incidents_and_the_last_of_each_cause_and_area_are_read(
     connection: Connection,
 ) -> None:
-    told = [incident_event(OVER, number=number) for number in (1, 2, 9, 10)]
+    incidents = [incident_event(OVER, number=number) for number in (1, 2, 9, 10)]
     reopened = incident_event(RAISED, number=3)
     elsewhere = incident_event(replace(OVER, area="city.east"), number=4)
-    await write(connection, told=[*told, reopened, elsewhere])
+    await write(connection, incidents=[*incidents, reopened, elsewhere])
     found = {one.incident for one in await read_last_incidents(connection)}
     assert found == {"high-water~city~10", "high-water~city~3", "high-water~city.east~4"}
 
 
 async def test_incidents_are_read_in_pages_and_filtered(connection: Connection) -> None:
-    told = [
+    incidents = [
         incident_event(replace(RAISED, raised_time=NOON + n * MINUTE), number=n, open=n % 2 == 0)
         for n in range(1, 6)
     ]
-    await write(connection, told=told)
+    await write(connection, incidents=incidents)
     first = await read_stored_incidents(connection, before=None, limit=2)
     rest = await read_stored_incidents(
         connection, before=ListPosition(first[-1].opened_time, first[-1].incident), limit=9, themes=["water"]
     )
-    assert [*first, *rest] == told[::-1]
+    assert [*first, *rest] == incidents[::-1]
     assert await read_stored_incidents(connection, before=None, limit=9, open=True, areas=["city"]) == [
-        told[3],
-        told[1],
+        incidents[3],
+        incidents[1],
     ]
     assert await read_stored_incidents(connection, before=None, limit=9, causes=["fire"]) == []
-    assert await find_incident(connection, told[0].incident) == told[0]
+    assert await find_incident(connection, incidents[0].incident) == incidents[0]
     assert await find_incident(connection, "none") is None
 
 
 async def test_notifications_are_filtered_by_incident_contact_and_outcome(connection: Connection) -> None:
-    told = [
+    notifications = [
         notification_event(n, outcome="failed" if n == 2 else "sent", contact=f"officer-{n % 2}")
         for n in range(1, 5)
     ]
-    await write(connection, messages=told)
+    await write(connection, messages=notifications)
     found = await read_stored_notifications(connection, before=None, limit=9, incident="high-water~city~1")
-    assert found == told[::-1]
-    assert await read_stored_notifications(connection, before=None, limit=9, outcomes=["failed"]) == [told[1]]
-    assert await read_stored_notifications(connection, before=None, limit=9, contact="officer-1") == [
-        told[2],
-        told[0],
+    assert found == notifications[::-1]
+    assert await read_stored_notifications(connection, before=None, limit=9, outcomes=["failed"]) == [
+        notifications[1]
     ]
-    place = ListPosition(told[2].due_time, told[2].notification)
-    assert await read_stored_notifications(connection, before=place, limit=1) == [told[1]]
+    assert await read_stored_notifications(connection, before=None, limit=9, contact="officer-1") == [
+        notifications[2],
+        notifications[0],
+    ]
+    place = ListPosition(notifications[2].due_time, notifications[2].notification)
+    assert await read_stored_notifications(connection, before=place, limit=1) == [notifications[1]]
 
 
 async def test_transitions_exclude_alarms_that_were_not_notified(connection: Connection) -> None:
@@ -179,19 +181,21 @@ async def test_transitions_exclude_alarms_that_were_not_notified(connection: Con
 
 async def test_old_events_are_removed_and_the_newest_stay(connection: Connection) -> None:
     later = replace(OVER, revision=9, told_time=NOON + 40 * DAY)
-    told = [
+    incidents = [
         incident_event(OVER, number=1),
         incident_event(OVER, number=2),
         incident_event(RAISED, number=3, area="other"),
     ]
-    await write(connection, [RAISED, KNOWN, OVER, later], told, [notification_event(n) for n in (1, 2, 3)])
+    await write(
+        connection, [RAISED, KNOWN, OVER, later], incidents, [notification_event(n) for n in (1, 2, 3)]
+    )
     removed = await remove_alarms(connection, NOON + DAY, 2)
     assert removed == 3 + 3 + 3 + 3 + 1
     assert await read_newest_alarms(connection) == [later]
     assert await read_stored_alarm_events(connection, RAISED.alarm, before=None, limit=9) == [later]
     assert {one.incident for one in await read_last_incidents(connection)} == {
-        told[1].incident,
-        told[2].incident,
+        incidents[1].incident,
+        incidents[2].incident,
     }
     assert await read_stored_notifications(connection, before=None, limit=9) == []
     assert await remove_alarms(connection, NOON + DAY, 2) == 0
@@ -202,12 +206,12 @@ async def fill(connection: Connection) -> None:
         alarm_event(f"rule-{n % 200}", revision=1 + n // 200, told_time=NOON + n * MINUTE)
         for n in range(6_000)
     ]
-    told = [
+    incidents = [
         incident_event(replace(OVER, raised_time=NOON + n * MINUTE, cause=f"c{n % 20}"), number=n)
         for n in range(4_000)
     ]
     messages = [notification_event(n, incident=f"i{n % 100}") for n in range(4_000)]
-    await write(connection, alarms, told, messages)
+    await write(connection, alarms, incidents, messages)
     await connection.execute("ANALYZE")
 
 
