@@ -61,7 +61,7 @@ class IngestMetrics:
     def count_batch(self, batch: Sequence[ProcessedMessage]) -> None:
         """Count a confirmed batch."""
         self.batch.observe(len(batch))
-        self.observations.inc(sum(len(taken.observations) for taken in batch))
-        for taken in batch:
-            if taken.quarantined is not None:
-                self.quarantined.labels(taken.quarantined.reason).inc()
+        self.observations.inc(sum(len(result.observations) for result in batch))
+        for result in batch:
+            if result.quarantined is not None:
+                self.quarantined.labels(result.quarantined.reason).inc()

@@ -119,11 +119,11 @@ class IngestService:
         loop = asyncio.get_running_loop()
         while True:
             messages = await session.next_batch(self._settings.batch_messages_max)
-            taken = loop.time()
+            started = loop.time()
             await _finish_despite_cancellation(self._process_batch(messages, publisher, acknowledger))
             least, most = self._settings.batch_interval_ms, self._settings.batch_interval_max_ms
             interval = batch_interval_s(len(messages), least / 1000, most / 1000)
-            await asyncio.sleep(interval - (loop.time() - taken))
+            await asyncio.sleep(interval - (loop.time() - started))
 
     async def _publish_ticks(self, publisher: LogPublisher) -> None:
         while True:

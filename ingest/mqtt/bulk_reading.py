@@ -29,7 +29,7 @@ READ_BYTES_MAX = 256 * 1024
 UNREQUESTED_S_MAX = 0.2
 """How long the client waits for a request of the next batch before it reads anyway.
 
-Waiting lets more messages arrive for the batch. But other packets may have arrived, such as a SUBACK.
+While it waits, more messages arrive for the batch; but other packets may have arrived, such as a SUBACK.
 """
 
 OnBatch: TypeAlias = Callable[[list[mqtt5.PublishPacket]], None]

@@ -108,7 +108,7 @@ class LogPublisher:
         try:
             await self._send([self._record_builder.tick_record(partition) for partition in sorted(idle)])
         except (KafkaError, OSError) as error:
-            log.debug("a tick was not confirmed: %r", error)
+            log.debug("a tick was not confirmed: %r", error, extra={"event": "ingest.tick-unconfirmed"})
             return 0
         return len(idle)
 

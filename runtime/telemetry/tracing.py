@@ -1,10 +1,9 @@
-"""Traces: which messages are followed, and how what is known of them travels with the records of the log.
+"""Traces: which messages are sampled, and how their trace context travels with the records of the log.
 
-Nothing here imports OpenTelemetry: `runtime.telemetry.otel` does, and is loaded only where traces are asked
-for.
+Ingest samples messages. A record that carries a sampled message has the header `traceparent` (W3C Trace
+Context), and every later role continues the trace from it.
 
-Ingest decides which messages are followed. Every later role goes by the header `traceparent` (W3C Trace
-Context) of a record: a record that has it carries a message that is followed.
+`runtime.telemetry.otel` imports OpenTelemetry, and is loaded only when traces are enabled.
 """
 
 from __future__ import annotations
