@@ -84,10 +84,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code; every error of a command is reported."""
     group = CommandGroup()
     click.version_option(importlib.metadata.version("livetwin"), prog_name="livetwin")(group)
-    words = sys.argv[1:] if arguments is None else list(arguments)
-    debug = "--debug" in words
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    debug = "--debug" in given
     try:
-        result: Any = group.main(args=words, prog_name="livetwin", standalone_mode=False)
+        result: Any = group.main(args=given, prog_name="livetwin", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return EXIT_USAGE

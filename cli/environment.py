@@ -51,7 +51,7 @@ COMPOSE_VARIABLES = frozenset(
         "SECRETS",
     )
 )
-"""What docker-compose.yml reads beside settings; whoever exports `.env` has them in the environment."""
+"""Variables of docker-compose.yml that are no settings; a user who exports `.env` has them, too."""
 
 # The tests and the benchmarks have variables of their own.
 _DEVELOPMENT = re.compile(rf"{PREFIX}(TEST_\w+|JOURNAL|SIMULATION_RUNS)")

@@ -42,14 +42,14 @@ def password_hash(password: str) -> str:
 
 def read_passwords(path: Path) -> dict[str, str]:
     """Return the hash of each account; none if the file is missing. Raises PasswordFileError."""
-    found: dict[str, str] = {}
+    hashes: dict[str, str] = {}
     with suppress(FileNotFoundError):
         for number, line in enumerate(path.read_text().splitlines(), 1):
             name, colon, digest = line.partition(":")
             if not colon or not digest.startswith("$"):
                 raise PasswordFileError(f"{path}:{number}: expected NAME:$7$…, as mosquitto_passwd writes it")
-            found[name] = digest
-    return found
+            hashes[name] = digest
+    return hashes
 
 
 def password_file_content(hashes: Mapping[str, str]) -> str:

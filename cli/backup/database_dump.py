@@ -68,10 +68,10 @@ def _program(name: str) -> str:
     try:
         return str(find_postgres_program(name))
     except ServiceError as error:
-        found = shutil.which(name)
-        if found is None:
+        path = shutil.which(name)
+        if path is None:
             raise BackupError(f"{name} is missing: apt-get install postgresql-client-17") from error
-        return found
+        return path
 
 
 def _connection(dsn: str) -> tuple[str, dict[str, str]]:

@@ -43,12 +43,12 @@ def decode_manifest(data: bytes) -> BackupManifest:
         layout = msgspec.json.decode(data, type=dict)["layout"]
         if layout != LAYOUT:
             raise BackupError(f"the backup has layout {layout}, this program reads {LAYOUT}: upgrade it")
-        found = msgspec.json.decode(data, type=BackupManifest)
+        manifest = msgspec.json.decode(data, type=BackupManifest)
     except (JsonNestingError, KeyError, *DECODE_ERRORS) as error:
         raise BackupError(f"the manifest of the backup cannot be read: {error}") from error
-    if found.migration not in {one.name for one in known_migrations()}:
+    if manifest.migration not in {one.name for one in known_migrations()}:
         raise BackupError(
-            f"the backup has migration {found.migration!r} of livetwin {found.version}, which this program "
-            "does not know: restore it with that version or a later one"
+            f"the backup has migration {manifest.migration!r} of livetwin {manifest.version}, which this "
+            "program does not know: restore it with that version or a later one"
         )
-    return found
+    return manifest

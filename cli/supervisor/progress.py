@@ -29,9 +29,9 @@ class TerminalProgress:
             sys.stdout.flush()
 
     @contextmanager
-    def step(self, what: str) -> Iterator[None]:
+    def step(self, name: str) -> Iterator[None]:
         """Report that a step is done, and its duration."""
         started = self._loop.time()
         yield
         duration = click.style(f"{self._loop.time() - started:.1f} s", dim=True)
-        self.write_line(f"  {click.style('✓', fg='green')} {what} {duration}")
+        self.write_line(f"  {click.style('✓', fg='green')} {name} {duration}")

@@ -109,10 +109,10 @@ def expected_values(readings: list[MeasuredValue], time: Instant | None) -> tupl
 def nested_values(readings: list[MeasuredValue]) -> dict[str, Any]:
     """Return the wire values by field; dotted field names become nested objects."""
     tree: dict[str, Any] = {}
-    for one in readings:
-        *path, name = one.datastream.field.split(".")
+    for reading in readings:
+        *path, name = reading.datastream.field.split(".")
         branch = tree
         for step in path:
             branch = branch.setdefault(step, {})
-        branch[name] = one.wire
+        branch[name] = reading.wire
     return tree

@@ -265,10 +265,10 @@ class CsvTable:
         names: Sequence[str],
         requested: str | None,
         keys: Sequence[str],
-        known: Sequence[str],
+        known_names: Sequence[str],
     ) -> int | None:
         if requested is None:
-            return _first(keys, known)
+            return _first(keys, known_names)
         if requested not in names:
             raise line_error(
                 self.path,

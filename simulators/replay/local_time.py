@@ -36,10 +36,10 @@ def parse_recorded_time(text: str) -> Instant | datetime:
     if compact := _COMPACT.fullmatch(text):
         year, month, day, hour, minute, second = compact.groups("00")
         rest = f":{minute}:{second}"
-    elif found := _YEAR_FIRST.fullmatch(text):
-        year, month, day, hour, rest = found.groups("")
-    elif found := _DAY_FIRST.fullmatch(text):
-        day, month, year, hour, rest = found.groups("")
+    elif match := _YEAR_FIRST.fullmatch(text):
+        year, month, day, hour, rest = match.groups("")
+    elif match := _DAY_FIRST.fullmatch(text):
+        day, month, year, hour, rest = match.groups("")
     else:
         raise ValueError(f"found {text!r}, expected a date")
     ends_day = hour == "24"

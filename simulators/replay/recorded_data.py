@@ -28,9 +28,9 @@ def line_error(path: Path, line: int, text: str) -> RecordingError:
     return RecordingError(f"{path}, line {line}: {_truncated(text, _TEXT_MAX)}")
 
 
-def shortened_repr(found: object) -> str:
+def shortened_repr(value: object) -> str:
     """Return the representation of a value for an error message: short, and on one line."""
-    return _truncated(repr(found), _VALUE_MAX)
+    return _truncated(repr(value), _VALUE_MAX)
 
 
 def joined_names(names: Iterable[str]) -> str:

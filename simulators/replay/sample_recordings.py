@@ -104,10 +104,10 @@ def _pi_lines(entries: Sequence[SampleEntry]) -> Iterator[str]:
     yield "      <missVal>NaN</missVal>"
     yield "      <units>mNAP</units>"
     yield "    </header>"
-    for one in entries:
-        local = to_datetime(one.time + HOUR)
-        value = "NaN" if one.value is None else f"{one.value:.2f}"
-        flag = {"missing": 9, "unreliable": 6}.get(one.defect, 0)
+    for entry in entries:
+        local = to_datetime(entry.time + HOUR)
+        value = "NaN" if entry.value is None else f"{entry.value:.2f}"
+        flag = {"missing": 9, "unreliable": 6}.get(entry.defect, 0)
         yield f'    <event date="{local:%Y-%m-%d}" time="{local:%H:%M:%S}" value="{value}" flag="{flag}"/>'
     yield "  </series>"
     yield "</TimeSeries>"
@@ -165,9 +165,9 @@ def transformer_load(seed: int, *, start: str = "2023-10-15", days: int = 30) ->
             SampleEntry(time, value) if dice.random() >= 0.005 else SampleEntry(time, None, "missing")
         )
     lines = [f"tijd;meter;{TRANSFORMER_FIELD}"]
-    for one in entries:
-        local = to_datetime(one.time + utc_offset(AMSTERDAM, one.time))
-        text = "" if one.value is None else f"{one.value:.1f}".replace(".", ",")
+    for entry in entries:
+        local = to_datetime(entry.time + utc_offset(AMSTERDAM, entry.time))
+        text = "" if entry.value is None else f"{entry.value:.1f}".replace(".", ",")
         lines.append(f"{local:%Y-%m-%d %H:%M};{TRANSFORMER};{text}")
     return SampleRecording("\n".join(lines) + "\n", entries)
 

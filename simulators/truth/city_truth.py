@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
+from functools import partial
 from math import exp
-from typing import Any
+from typing import Any, TypeAlias
 
 from simulators.truth.air_quality import AirQuality
 from simulators.truth.household import Household, OutdoorConditions
@@ -38,9 +39,9 @@ class CityTruth:
         self._counters = Counter((one.entity, one.property) for one in plan.datastreams)
         # A sensor with a gas datastream needs a gas meter.
         self._with_gas = {one.sensor for one in plan.datastreams if one.property == "gas_volume"}
-        self.place = _place(plan)
+        self.place = _position(plan)
         self.weather = Weather(seed, self.place, events)
-        self._sky = OutdoorConditions(self.weather, self.timezone)
+        self._outdoor = OutdoorConditions(self.weather, self.timezone)
         self._traffic: dict[str, RoadTraffic] = {}
         self._air: dict[str, AirQuality] = {}
         self._water: dict[str, Water] = {}
@@ -64,35 +65,35 @@ class CityTruth:
 
     def traffic(self, entity: str) -> RoadTraffic:
         """Return the traffic on an entity."""
-        found = self._traffic.get(entity)
-        if found is None:
+        traffic = self._traffic.get(entity)
+        if traffic is None:
             attributes = self._attributes(entity)
-            found = RoadTraffic(self.seed, entity, attributes, self.weather, self.timezone)
-            self._traffic[entity] = found
-        return found
+            traffic = RoadTraffic(self.seed, entity, attributes, self.weather, self.timezone)
+            self._traffic[entity] = traffic
+        return traffic
 
     def air(self, entity: str) -> AirQuality:
         """Return the air around an entity."""
-        found = self._air.get(entity)
-        if found is None:
-            found = self._air[entity] = AirQuality(self.seed, entity, self.weather, self.traffic(entity))
-        return found
+        air = self._air.get(entity)
+        if air is None:
+            air = self._air[entity] = AirQuality(self.seed, entity, self.weather, self.traffic(entity))
+        return air
 
     def water(self, entity: str) -> Water:
         """Return the water at an entity."""
-        found = self._water.get(entity)
-        if found is None:
-            found = self._water[entity] = Water(self.seed, entity, self._attributes(entity), self.weather)
-        return found
+        water = self._water.get(entity)
+        if water is None:
+            water = self._water[entity] = Water(self.seed, entity, self._attributes(entity), self.weather)
+        return water
 
     def household(self, sensor: str) -> Household:
         """Return the household of an energy sensor, or all connections of a transformer."""
-        found = self._households.get(sensor)
-        if found is None:
+        household = self._households.get(sensor)
+        if household is None:
             size = self._connections(self._sensors[sensor])
-            found = Household(self.seed, sensor, self._sky, size, gas=sensor in self._with_gas)
-            self._households[sensor] = found
-        return found
+            household = Household(self.seed, sensor, self._outdoor, size, gas=sensor in self._with_gas)
+            self._households[sensor] = household
+        return household
 
     def _connections(self, sensor: Sensor) -> float:
         if sensor.personal or sensor.feed in ("dsmr", "homewizard"):
@@ -101,105 +102,130 @@ class CityTruth:
         return float(connections) if isinstance(connections, int | float) else _CONNECTIONS
 
     def _attributes(self, entity: str) -> dict[str, Any]:
-        found = self._entities.get(entity)
-        return dict(found.attributes) if found is not None else {}
+        known_entity = self._entities.get(entity)
+        return dict(known_entity.attributes) if known_entity is not None else {}
 
 
-_Compute = Callable[[CityTruth, Datastream, Instant], float]
+_Compute: TypeAlias = Callable[[CityTruth, Datastream, Instant], float]
 
 
-def _at_entity() -> Iterator[tuple[str, _Compute]]:
-    yield "pm1", lambda city, one, now: city.air(one.entity).pm1(now)
-    yield "pm2_5", lambda city, one, now: city.air(one.entity).pm2_5(now)
-    yield "pm10", lambda city, one, now: city.air(one.entity).pm10(now)
-    yield "no2", lambda city, one, now: city.air(one.entity).no2(now)
-    yield "o3", lambda city, one, now: city.air(one.entity).o3(now)
-    yield "so2", lambda city, one, now: city.air(one.entity).so2(now)
-    yield "co2", lambda city, one, now: city.air(one.entity).co2(now)
-    yield "noise_level", lambda city, one, now: city.air(one.entity).noise(now)
-    yield "traffic_flow", lambda city, one, now: city.traffic(one.entity).flow(now) * city.share(one)
-    yield "vehicle_speed", lambda city, one, now: city.traffic(one.entity).speed(now)
-    yield "vehicle_count", lambda city, one, now: _passed(city, one, now, city.traffic(one.entity).flow)
-    yield "bicycle_count", lambda city, one, now: _passed(city, one, now, city.traffic(one.entity).bicycles)
-    yield (
-        "pedestrian_count",
-        lambda city, one, now: _passed(city, one, now, city.traffic(one.entity).pedestrians),
-    )
-    yield "water_level", lambda city, one, now: city.water(one.entity).level(now)
-    yield "water_flow", lambda city, one, now: city.water(one.entity).flow(now)
-    yield "water_temperature", lambda city, one, now: city.water(one.entity).temperature(now)
-    yield "pump_state", lambda city, one, now: city.water(one.entity).pump_state(now)
+def _air(value: Callable[[AirQuality, Instant], float]) -> _Compute:
+    return lambda city, datastream, now: value(city.air(datastream.entity), now)
 
 
-def _passed(city: CityTruth, one: Datastream, now: Instant, rate: Callable[[Instant], float]) -> int:
-    source = noise_stream(city.seed, one.sensor, one.property, one.field)
-    return passage_count(rate, now, one.interval, source, city.share(one))
+def _traffic(value: Callable[[RoadTraffic, Instant], float]) -> _Compute:
+    return lambda city, datastream, now: value(city.traffic(datastream.entity), now)
 
 
-def _weather() -> Iterator[tuple[str, _Compute]]:
-    yield (
-        "air_temperature",
-        lambda city, one, now: city.weather.temperature(now) + _local(city, one, now, 0.6),
-    )
-    yield "relative_humidity", lambda city, one, now: city.weather.humidity(now)
-    yield "air_pressure", lambda city, one, now: city.weather.pressure(now)
-    yield "wind_speed", lambda city, one, now: city.weather.wind_speed(now)
-    yield "wind_direction", lambda city, one, now: city.weather.wind_direction(now)
-    yield "rainfall", lambda city, one, now: city.weather.rain.fallen(now - one.interval, now)
+def _passages(rate: Callable[[RoadTraffic, Instant], float]) -> _Compute:
+    """Count the passages in the interval of a datastream, which observes a share of the traffic."""
+
+    def count(city: CityTruth, datastream: Datastream, now: Instant) -> float:
+        source = noise_stream(city.seed, datastream.sensor, datastream.property, datastream.field)
+        traffic = city.traffic(datastream.entity)
+        share = city.share(datastream)
+        return passage_count(partial(rate, traffic), now, datastream.interval, source, share)
+
+    return count
 
 
-def _energy() -> Iterator[tuple[str, _Compute]]:
-    yield "power_import", lambda city, one, now: max(0.0, city.household(one.sensor).net_power(now))
-    yield "power_export", lambda city, one, now: max(0.0, -city.household(one.sensor).net_power(now))
-    # The power of a transformer keeps its sign; behind its sensor are all connections of the area.
-    yield "transformer_power", lambda city, one, now: city.household(one.sensor).net_power(now)
-    yield "energy_import_t1", lambda city, one, now: city.household(one.sensor).energy(now).in_low
-    yield "energy_import_t2", lambda city, one, now: city.household(one.sensor).energy(now).in_normal
-    yield "energy_export_t1", lambda city, one, now: city.household(one.sensor).energy(now).out_low
-    yield "energy_export_t2", lambda city, one, now: city.household(one.sensor).energy(now).out_normal
-    yield "energy_import", lambda city, one, now: sum(city.household(one.sensor).energy(now)[:2])
-    yield "energy_export", lambda city, one, now: sum(city.household(one.sensor).energy(now)[2:])
-    yield "gas_volume", lambda city, one, now: city.household(one.sensor).gas(now)
-    yield "voltage_l1", lambda city, one, now: city.household(one.sensor).voltage(now, 1)
-    yield "voltage_l2", lambda city, one, now: city.household(one.sensor).voltage(now, 2)
-    yield "voltage_l3", lambda city, one, now: city.household(one.sensor).voltage(now, 3)
-    yield "current_l1", lambda city, one, now: city.household(one.sensor).current(now, 1)
-    yield "current_l2", lambda city, one, now: city.household(one.sensor).current(now, 2)
-    yield "current_l3", lambda city, one, now: city.household(one.sensor).current(now, 3)
+def _water(value: Callable[[Water, Instant], float]) -> _Compute:
+    return lambda city, datastream, now: value(city.water(datastream.entity), now)
 
 
-def _device() -> Iterator[tuple[str, _Compute]]:
-    yield "water_volume", _tap
-    yield "battery_level", _battery
-    yield "signal_strength", lambda city, one, now: -96.0 + _local(city, one, now, 14.0)
+def _weather(value: Callable[[Weather, Instant], float]) -> _Compute:
+    return lambda city, datastream, now: value(city.weather, now)
 
 
-def _local(city: CityTruth, one: Datastream, now: Instant, width: float) -> float:
+def _household(value: Callable[[Household, Instant], float]) -> _Compute:
+    return lambda city, datastream, now: value(city.household(datastream.sensor), now)
+
+
+def _traffic_flow(city: CityTruth, datastream: Datastream, now: Instant) -> float:
+    return city.traffic(datastream.entity).flow(now) * city.share(datastream)
+
+
+def _air_temperature(city: CityTruth, datastream: Datastream, now: Instant) -> float:
+    return city.weather.temperature(now) + _local_difference(city, datastream, now, 0.6)
+
+
+def _rainfall(city: CityTruth, datastream: Datastream, now: Instant) -> float:
+    return city.weather.rain.fallen(now - datastream.interval, now)
+
+
+def _signal_strength(city: CityTruth, datastream: Datastream, now: Instant) -> float:
+    return -96.0 + _local_difference(city, datastream, now, 14.0)
+
+
+def _local_difference(city: CityTruth, datastream: Datastream, now: Instant, width: float) -> float:
     """Return the slowly changing difference between one place and the city."""
-    return width * smooth_noise(noise_stream(city.seed, one.sensor, one.property), now / (50 * MINUTE))
+    source = noise_stream(city.seed, datastream.sensor, datastream.property)
+    return width * smooth_noise(source, now / (50 * MINUTE))
 
 
-def _tap(city: CityTruth, one: Datastream, now: Instant) -> float:
-    source = noise_stream(city.seed, one.sensor, "tap")
+def _water_volume(city: CityTruth, datastream: Datastream, now: Instant) -> float:
+    source = noise_stream(city.seed, datastream.sensor, "tap")
     return uniform_between(source, -1, 200.0, 2000.0) + _TAP_M3_H * (now - EPOCH_DAY * DAY) / HOUR
 
 
-def _battery(city: CityTruth, one: Datastream, now: Instant) -> float:
+def _battery_level(city: CityTruth, datastream: Datastream, now: Instant) -> float:
     """Return the charge of a battery, which falls from 99 to 30 percent in three years and is replaced."""
     life = 3 * 365 * DAY
-    used = (
-        (now + int(life * uniform_between(noise_stream(city.seed, one.sensor, "battery"), -1, 0.0, 1.0)))
-        % life
-    ) / life
+    source = noise_stream(city.seed, datastream.sensor, "battery")
+    used = ((now + int(life * uniform_between(source, -1, 0.0, 1.0))) % life) / life
     return 99.0 - 69.0 * (1.0 - exp(-2.0 * used)) / (1.0 - exp(-2.0))
 
 
-_PROPERTIES: dict[str, _Compute] = dict([*_at_entity(), *_weather(), *_energy(), *_device()])
+_PROPERTIES: Mapping[str, _Compute] = {
+    "pm1": _air(AirQuality.pm1),
+    "pm2_5": _air(AirQuality.pm2_5),
+    "pm10": _air(AirQuality.pm10),
+    "no2": _air(AirQuality.no2),
+    "o3": _air(AirQuality.o3),
+    "so2": _air(AirQuality.so2),
+    "co2": _air(AirQuality.co2),
+    "noise_level": _air(AirQuality.noise),
+    "traffic_flow": _traffic_flow,
+    "vehicle_speed": _traffic(RoadTraffic.speed),
+    "vehicle_count": _passages(RoadTraffic.flow),
+    "bicycle_count": _passages(RoadTraffic.bicycles),
+    "pedestrian_count": _passages(RoadTraffic.pedestrians),
+    "water_level": _water(Water.level),
+    "water_flow": _water(Water.flow),
+    "water_temperature": _water(Water.temperature),
+    "pump_state": _water(Water.pump_state),
+    "air_temperature": _air_temperature,
+    "relative_humidity": _weather(Weather.humidity),
+    "air_pressure": _weather(Weather.pressure),
+    "wind_speed": _weather(Weather.wind_speed),
+    "wind_direction": _weather(Weather.wind_direction),
+    "rainfall": _rainfall,
+    "power_import": _household(lambda home, now: max(0.0, home.net_power(now))),
+    "power_export": _household(lambda home, now: max(0.0, -home.net_power(now))),
+    # The power of a transformer keeps its sign; its sensor measures all connections of the area.
+    "transformer_power": _household(Household.net_power),
+    "energy_import_t1": _household(lambda home, now: home.energy(now).in_low),
+    "energy_import_t2": _household(lambda home, now: home.energy(now).in_normal),
+    "energy_export_t1": _household(lambda home, now: home.energy(now).out_low),
+    "energy_export_t2": _household(lambda home, now: home.energy(now).out_normal),
+    "energy_import": _household(lambda home, now: sum(home.energy(now)[:2])),
+    "energy_export": _household(lambda home, now: sum(home.energy(now)[2:])),
+    "gas_volume": _household(Household.gas),
+    "voltage_l1": _household(lambda home, now: home.voltage(now, 1)),
+    "voltage_l2": _household(lambda home, now: home.voltage(now, 2)),
+    "voltage_l3": _household(lambda home, now: home.voltage(now, 3)),
+    "current_l1": _household(lambda home, now: home.current(now, 1)),
+    "current_l2": _household(lambda home, now: home.current(now, 2)),
+    "current_l3": _household(lambda home, now: home.current(now, 3)),
+    "water_volume": _water_volume,
+    "battery_level": _battery_level,
+    "signal_strength": _signal_strength,
+}
 SIMULATED = frozenset(_PROPERTIES)
 """The observed properties that the city simulates."""
 
 
-def _place(plan: CityPlan) -> GeoPoint:
+def _position(plan: CityPlan) -> GeoPoint:
     """Return the first point of the first entity with a geometry, as the position of the whole city."""
     for entity in plan.entities:
         point = _first_point(entity)
@@ -209,7 +235,7 @@ def _place(plan: CityPlan) -> GeoPoint:
 
 
 def _first_point(entity: Entity) -> GeoPoint | None:
-    found: Any = entity.geometry.get("coordinates") if entity.geometry else None
-    while isinstance(found, list | tuple) and found and isinstance(found[0], list | tuple):
-        found = found[0]
-    return GeoPoint(float(found[0]), float(found[1])) if found else None
+    coordinates: Any = entity.geometry.get("coordinates") if entity.geometry else None
+    while isinstance(coordinates, list | tuple) and coordinates and isinstance(coordinates[0], list | tuple):
+        coordinates = coordinates[0]
+    return GeoPoint(float(coordinates[0]), float(coordinates[1])) if coordinates else None

@@ -30,7 +30,7 @@ _FRIDAY_EVENING_H, _MONDAY_MORNING_H = 4 * 24 + 23, 7
 # Above this outside temperature a house needs no heating.
 _HEATING_LIMIT_CEL = 16.0
 # Cached quarter-hours of outdoor conditions, more than a year, which all households share.
-_SKY_KEPT_MAX = 40_000
+_CACHED_QUARTERS_MAX = 40_000
 _NOMINAL_V = 230.0
 _APPLIANCES_MEAN_KW = 0.063
 
@@ -60,7 +60,7 @@ class OutdoorConditions:
     """Outdoor conditions at quarter-hours, computed once for all households."""
 
     def __init__(self, weather: Weather, zone: str) -> None:
-        @lru_cache(maxsize=_SKY_KEPT_MAX)
+        @lru_cache(maxsize=_CACHED_QUARTERS_MAX)
         def at(knot: int) -> tuple[float, float, float]:
             instant = knot * KNOT
             return weather.sunshine(instant), weather.temperature(instant), hour_of_week(zone, instant)
@@ -93,10 +93,10 @@ class Household:
     """One household and its meters, or `size` equal connections of a transformer."""
 
     def __init__(
-        self, seed: int, name: str, sky: OutdoorConditions, size: float = 1.0, *, gas: bool = False
+        self, seed: int, name: str, outdoor: OutdoorConditions, size: float = 1.0, *, gas: bool = False
     ) -> None:
         self._source = source = noise_stream(seed, "household", name)
-        self._sky = sky
+        self._outdoor = outdoor
         self.size = size
         self.equipment = mean_equipment(source) if size > 1.0 else draw_equipment(source, gas)
         self._second = uniform_between(source, -8, 0.1, 0.35) if self.equipment.three_phases else 0.0
@@ -107,13 +107,13 @@ class Household:
         )
         if not self.equipment.solar_kw:
             start = RegisterReadings(start.in_low, start.in_normal)
-        self._power = MeterRegisters(self._net_kw, sky.low_tariff, start)
+        self._power = MeterRegisters(self._net_kw, outdoor.low_tariff, start)
         self._gas = MeterRegisters(
             self._gas_m3_h, _never_low, RegisterReadings(in_normal=uniform_between(source, -30, 500, 9000))
         )
 
     def _net_kw(self, knot: int) -> float:
-        sunshine, temperature, week_hour = self._sky.at(knot)
+        sunshine, temperature, week_hour = self._outdoor.at(knot)
         own = self.equipment
         hour = week_hour % 24.0
         sway = 0.25 if self.size <= 1.0 else 0.04
@@ -130,14 +130,14 @@ class Household:
             load += 1.8 * (appliance - 0.93) / 0.07
         if own.heat_pump_kw_per_cel:
             warmth = own.heat_pump_kw_per_cel * max(0.0, _HEATING_LIMIT_CEL - temperature)
-            load += warmth * (1.0 + self._sky.heating.at(knot * KNOT))
+            load += warmth * (1.0 + self._outdoor.heating.at(knot * KNOT))
         return self.size * (load - 0.86 * own.solar_kw * sunshine)
 
     def _gas_m3_h(self, knot: int) -> float:
         own = self.equipment
         if not own.gas_m3_h_per_cel:
             return 0.0
-        _, temperature, week_hour = self._sky.at(knot)
+        _, temperature, week_hour = self._outdoor.at(knot)
         hour = week_hour % 24.0
         heat = (
             own.gas_m3_h_per_cel
@@ -165,7 +165,7 @@ class Household:
 
     def low_tariff(self, instant: Instant) -> bool:
         """Return whether the low tariff (1) applies."""
-        return self._sky.low_tariff(instant // KNOT)
+        return self._outdoor.low_tariff(instant // KNOT)
 
     def phase_power(self, instant: Instant) -> tuple[float, float, float]:
         """Return the net power of the three phases in kW."""

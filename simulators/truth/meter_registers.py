@@ -22,9 +22,9 @@ The first call for a distant day takes about half a millisecond per day and mete
 """
 
 # Cached tables: of today, of yesterday (gas is read late), and spare ones.
-_DAYS_KEPT_MAX = 4
+_CACHED_DAYS_MAX = 4
 # Cached sums at the start of days: more than a year; then the oldest is dropped.
-_SUMS_KEPT_MAX = 400
+_CACHED_SUMS_MAX = 400
 
 
 class RegisterReadings(NamedTuple):
@@ -106,12 +106,12 @@ class MeterRegisters:
         )
 
     def _day(self, day: int) -> tuple[list[float], list[RegisterReadings]]:
-        found = self._days.get(day)
-        if found is None:
-            while len(self._days) >= _DAYS_KEPT_MAX:
+        table = self._days.get(day)
+        if table is None:
+            while len(self._days) >= _CACHED_DAYS_MAX:
                 del self._days[next(iter(self._days))]
-            found = self._days[day] = self._table(day)
-        return found
+            table = self._days[day] = self._table(day)
+        return table
 
     def _table(self, day: int) -> tuple[list[float], list[RegisterReadings]]:
         first = day * KNOTS_IN_DAY
@@ -128,19 +128,19 @@ class MeterRegisters:
         return rates, sums
 
     def _sum(self, day: int) -> RegisterReadings:
-        found = self._sums.get(day)
-        if found is not None:
-            return found
+        cached = self._sums.get(day)
+        if cached is not None:
+            return cached
         step = 1 if day > EPOCH_DAY else -1
         # Start from the nearest cached day in between, else from the epoch; the additions are the same.
-        known = max((one for one in self._sums if 0 <= (one - EPOCH_DAY) * step <= abs(day - EPOCH_DAY)),
-                    key=lambda one: abs(one - EPOCH_DAY), default=EPOCH_DAY)  # fmt: skip
-        total = self._sums.get(known, self._start)
-        while known != day:
-            whole = self._day(known if step > 0 else known - 1)[1][-1]
+        nearest = max((at for at in self._sums if 0 <= (at - EPOCH_DAY) * step <= abs(day - EPOCH_DAY)),
+                    key=lambda at: abs(at - EPOCH_DAY), default=EPOCH_DAY)  # fmt: skip
+        total = self._sums.get(nearest, self._start)
+        while nearest != day:
+            whole = self._day(nearest if step > 0 else nearest - 1)[1][-1]
             total = total.plus(whole) if step > 0 else total.minus(whole)
-            known += step
-            while len(self._sums) >= _SUMS_KEPT_MAX:
+            nearest += step
+            while len(self._sums) >= _CACHED_SUMS_MAX:
                 del self._sums[next(iter(self._sums))]
-            self._sums[known] = total
+            self._sums[nearest] = total
         return total

@@ -60,9 +60,9 @@ class Rain:
 
     def showers(self, first: int, last: int) -> list[Shower]:
         """Return the showers that start in the slots `first` to `last`, both inclusive."""
-        found = (self._shower(slot) for slot in range(first, last + 1))
+        random = (self._shower(slot) for slot in range(first, last + 1))
         added = (shower for shower in self._added if first <= shower.start // _SLOT <= last)
-        return [*(shower for shower in found if shower is not None), *added]
+        return [*(shower for shower in random if shower is not None), *added]
 
     def rate(self, instant: Instant) -> float:
         """Return the rain rate in mm/h."""

@@ -208,8 +208,8 @@ class ConsumerGroup:
         if self._leader not in self._members:
             self._leader = next(iter(self._members))
         others = [{name for name, _ in one.protocols} for one in self._members.values()]
-        mine = [name for name, _ in self._members[self._leader].protocols]
-        self._protocol = next(name for name in mine if all(name in names for names in others))
+        of_leader = [name for name, _ in self._members[self._leader].protocols]
+        self._protocol = next(name for name in of_leader if all(name in names for names in others))
         self._assignments = {}
         self.phase = GroupPhase.COMPLETING_REBALANCE
         for member in self._members.values():

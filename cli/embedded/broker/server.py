@@ -109,18 +109,18 @@ async def handle_request(handlers: RequestHandlers, data: bytes) -> tuple[bytes,
     Raises ProtocolError when the request cannot be read, or its kind or version is not supported.
     """
     key, version, correlation, name_length = _HEADER.unpack_from(data)
-    known = handlers.handlers.get(key)
+    supported = handlers.handlers.get(key)
     # A client sends ApiVersions in any version before it knows ours; the relevant ones have empty bodies.
-    if known is None or (version != known[0].API_VERSION and key != API_VERSIONS):
+    if supported is None or (version != supported[0].API_VERSION and key != API_VERSIONS):
         raise ProtocolError(f"request {key} in version {version} is not supported")
-    kind, answer = known
+    request_type, handle = supported
     body = _HEADER.size + max(0, name_length)
     try:
         client = data[_HEADER.size : body].decode()
-        request = kind.decode(BytesIO(data[body:]))
+        request = request_type.decode(BytesIO(data[body:]))
     except (ValueError, TypeError) as error:
         raise ProtocolError(f"request {key} of {len(data)} bytes cannot be read: {error}") from error
-    response = await answer(request, client)
+    response = await handle(request, client)
     if response is None:
         return None
     content: bytes = response.encode()
