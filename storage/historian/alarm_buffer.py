@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Protocol, TypeVar
 
 from storage.column_limits import COUNT_MAX, FLAGS_MAX, INTEGER_MAX
 from twin.alarms.messages import ALARMS, AlarmEvent, IncidentEvent
@@ -66,24 +65,6 @@ class AlarmBuffer:
             raise MessageError("NotificationEvent has values outside the column limits")
         self.notifications.setdefault((event.notification, event.revision), event)
         return []
-
-
-class _Revised(Protocol):
-    @property
-    def revision(self) -> int: ...
-
-
-R = TypeVar("R", bound=_Revised)
-
-
-def newest_revisions(events: Iterable[tuple[tuple[str, int], R]]) -> list[R]:
-    """Return the event with the greatest revision of each id."""
-    newest: dict[str, R] = {}
-    for (id, revision), event in events:
-        known = newest.get(id)
-        if known is None or revision > known.revision:
-            newest[id] = event
-    return list(newest.values())
 
 
 def _alarm_fits(event: AlarmEvent) -> bool:

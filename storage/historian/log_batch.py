@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple
 
 from runtime.kafka import topics
 from runtime.telemetry.tracing import TraceContext
 from storage.column_limits import COUNT_MAX, DATASTREAM_ID_MAX, FLAGS_MAX, INTEGER_MAX
 from storage.historian.alarm_buffer import AlarmBuffer
 from storage.historian.observation_buffer import ObservationBuffer
+from storage.historian.revisions import keep_newest
 from storage.historian.update_buffer import UpdateBuffer
 from storage.stores.log_positions import AGGREGATE_PROGRESS
 from twin.errors import MessageError
@@ -126,14 +127,14 @@ class LogBatch:
         refused = 0
         for aggregate in batch.aggregates:
             if _aggregate_fits(aggregate):
-                _keep_newest(
+                keep_newest(
                     self.aggregates, (aggregate.size, aggregate.datastream, aggregate.start), aggregate
                 )
             else:
                 refused += 1
         for assessment in batch.assessments:
             if _assessment_fits(assessment):
-                _keep_newest(self.assessments, assessment[:2], assessment)
+                keep_newest(self.assessments, assessment[:2], assessment)
             else:
                 refused += 1
         for datastream, time in batch.repairs:
@@ -193,21 +194,6 @@ class LogBatch:
             sequence=0,
             observations=0,
         )
-
-
-class _Revised(Protocol):
-    @property
-    def revision(self) -> int: ...
-
-
-K = TypeVar("K")
-R = TypeVar("R", bound=_Revised)
-
-
-def _keep_newest(known: dict[K, R], key: K, revised: R) -> None:
-    newest = known.get(key)
-    if newest is None or revised.revision > newest.revision:
-        known[key] = revised
 
 
 def _aggregate_fits(aggregate: Aggregate) -> bool:

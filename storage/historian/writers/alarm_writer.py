@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from storage.database import Connection
-from storage.historian.alarm_buffer import AlarmBuffer, newest_revisions
+from storage.historian.alarm_buffer import AlarmBuffer
+from storage.historian.revisions import newest_revisions
 from storage.queries import query
 from storage.stores.alarm_rows import alarm_columns, encode_rows, incident_columns, notification_columns
 

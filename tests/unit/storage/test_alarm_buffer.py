@@ -8,8 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from runtime.kafka import topics
-from storage.historian.alarm_buffer import newest_revisions
 from storage.historian.log_batch import LogBatch, LogRecord
+from storage.historian.revisions import newest_revisions
 from storage.stores.alarm_rows import alarm_columns, alarm_from_row
 from tests.support.payloads.alarm_events import (
     acknowledged_event,
