@@ -174,12 +174,12 @@ class IngestService:
         self._received += len(received)
         self._metrics.messages.inc(len(received))
         trace = self._traces.begin_batch(received, first) if self._traces is not None else None
-        batch = acknowledger.begin_batch(acknowledge)
+        on_logged = acknowledger.begin_batch(acknowledge)
         ends = await publisher.publish(processed, trace)
         if trace is not None:
             trace.on_confirmed()
         await publisher.publish_probes(probes)
-        batch.on_logged(ends)
+        on_logged(ends)
         self._metrics.count_batch(processed)
 
 

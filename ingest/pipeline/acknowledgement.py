@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Protocol, TypeAlias
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -37,17 +38,14 @@ EndOffsets: TypeAlias = Mapping[tuple[str, int], int]
 """(topic, partition) → offset after the last record."""
 
 
-class AcknowledgementBatch(Protocol):
-    """Messages that are being written to the log."""
-
-    def on_logged(self, ends: EndOffsets) -> None:
-        """Kafka has confirmed all records of the batch; `ends` are the offsets after them."""
+OnLogged: TypeAlias = Callable[[EndOffsets], None]
+"""To be called when Kafka has confirmed all records of a batch, with the offsets after them."""
 
 
 class Acknowledger(Protocol):
     """Decides when a batch is acknowledged."""
 
-    def begin_batch(self, acknowledge: Callable[[], None]) -> AcknowledgementBatch:
+    def begin_batch(self, acknowledge: Callable[[], None]) -> OnLogged:
         """Begin a batch before it is written; `acknowledge` is called once, when it is due."""
 
     async def run(self) -> None:
@@ -57,20 +55,12 @@ class Acknowledger(Protocol):
 class LoggedAcknowledger:
     """Acknowledges a batch once Kafka has confirmed its records."""
 
-    def begin_batch(self, acknowledge: Callable[[], None]) -> AcknowledgementBatch:
+    def begin_batch(self, acknowledge: Callable[[], None]) -> OnLogged:
         """Begin a batch that is acknowledged when it is logged."""
-        return _LoggedBatch(acknowledge)
+        return lambda _ends: acknowledge()
 
     async def run(self) -> None:
         """Return at once: there is no other work."""
-
-
-class _LoggedBatch:
-    def __init__(self, acknowledge: Callable[[], None]) -> None:
-        self._acknowledge = acknowledge
-
-    def on_logged(self, ends: EndOffsets) -> None:
-        self._acknowledge()
 
 
 class LogReplacedError(ServiceError):
@@ -98,15 +88,15 @@ class UnstoredBatches:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def begin_batch(self, acknowledge: Callable[[], None]) -> AcknowledgementBatch:
-        """Begin a batch that is acknowledged when it, and every batch logged before it, is stored."""
-        return _UnstoredBatch(self, acknowledge, dict(self._stored))
+    def begin_batch(self, acknowledge: Callable[[], None]) -> OnLogged:
+        """Begin a batch that is acknowledged when it, and every batch logged before it, is stored.
 
-    def add(self, acknowledge: Callable[[], None], ends: EndOffsets, stored_before: EndOffsets) -> None:
-        """Let a logged batch wait until it is stored. `stored_before` holds the positions before its records.
-
-        Raises LogReplacedError when the batch lies below them: its offsets belong to another log.
+        The returned function raises LogReplacedError when the batch lies below the positions that are stored
+        now: its offsets belong to another log.
         """
+        return partial(self._add, acknowledge, dict(self._stored))
+
+    def _add(self, acknowledge: Callable[[], None], stored_before: EndOffsets, ends: EndOffsets) -> None:
         for partition, end in ends.items():
             if end <= stored_before.get(partition, 0):
                 raise LogReplacedError(self._log_id, "one that is shorter")
@@ -131,16 +121,6 @@ class UnstoredBatches:
             acknowledge()
 
 
-class _UnstoredBatch:
-    def __init__(self, waiting: UnstoredBatches, acknowledge: Callable[[], None], floor: EndOffsets) -> None:
-        self._waiting = waiting
-        self._acknowledge = acknowledge
-        self._floor = floor
-
-    def on_logged(self, ends: EndOffsets) -> None:
-        self._waiting.add(self._acknowledge, ends, self._floor)
-
-
 class StoredAcknowledger:
     """Acknowledges a batch once the historian has committed its records.
 
@@ -152,7 +132,7 @@ class StoredAcknowledger:
         self._log_id = log_id
         self._unstored = UnstoredBatches(log_id)
 
-    def begin_batch(self, acknowledge: Callable[[], None]) -> AcknowledgementBatch:
+    def begin_batch(self, acknowledge: Callable[[], None]) -> OnLogged:
         """Begin a batch that is acknowledged when it is stored."""
         return self._unstored.begin_batch(acknowledge)
 

@@ -30,14 +30,14 @@ def noting(done: list[str], name: str) -> Callable[[], None]:
 
 def test_what_is_logged_is_acknowledged_at_once() -> None:
     done: list[str] = []
-    LoggedAcknowledger().begin_batch(noting(done, "a")).on_logged({FIRST: 7})
+    LoggedAcknowledger().begin_batch(noting(done, "a"))({FIRST: 7})
     assert done == ["a"]
 
 
 def test_a_batch_waits_until_each_of_its_records_is_stored() -> None:
     done: list[str] = []
     unstored = UnstoredBatches("log-1")
-    unstored.begin_batch(noting(done, "a")).on_logged({FIRST: 7, REFUSED: 2})
+    unstored.begin_batch(noting(done, "a"))({FIRST: 7, REFUSED: 2})
     unstored.on_stored(stored_positions({FIRST: 7, REFUSED: 1}))
     assert done == []
     unstored.on_stored(stored_positions({REFUSED: 2}))
@@ -47,9 +47,9 @@ def test_a_batch_waits_until_each_of_its_records_is_stored() -> None:
 def test_a_batch_waits_for_those_before_it() -> None:
     done: list[str] = []
     unstored = UnstoredBatches("log-1")
-    unstored.begin_batch(noting(done, "a")).on_logged({FIRST: 7})
-    unstored.begin_batch(noting(done, "b")).on_logged({SECOND: 3})
-    unstored.begin_batch(noting(done, "nothing on the log")).on_logged({})
+    unstored.begin_batch(noting(done, "a"))({FIRST: 7})
+    unstored.begin_batch(noting(done, "b"))({SECOND: 3})
+    unstored.begin_batch(noting(done, "nothing on the log"))({})
     unstored.on_stored(stored_positions({SECOND: 9}))
     assert done == []
     unstored.on_stored(stored_positions({FIRST: 7}))
@@ -60,16 +60,16 @@ def test_a_batch_waits_for_those_before_it() -> None:
 def test_the_historian_may_be_faster_than_the_confirmation() -> None:
     done: list[str] = []
     unstored = UnstoredBatches("log-1")
-    batch = unstored.begin_batch(noting(done, "a"))
+    on_logged = unstored.begin_batch(noting(done, "a"))
     unstored.on_stored(stored_positions({FIRST: 7}))
-    batch.on_logged({FIRST: 7})
+    on_logged({FIRST: 7})
     assert done == ["a"]
 
 
 def test_stored_positions_of_another_log_are_ignored() -> None:
     done: list[str] = []
     unstored = UnstoredBatches("log-1")
-    unstored.begin_batch(noting(done, "a")).on_logged({FIRST: 7})
+    unstored.begin_batch(noting(done, "a"))({FIRST: 7})
     unstored.on_stored(stored_positions({FIRST: 99}, log="log-2"))
     assert done == []
 
@@ -78,9 +78,9 @@ def test_an_offset_below_what_was_stored_before_is_of_another_log() -> None:
     done: list[str] = []
     unstored = UnstoredBatches("log-1")
     unstored.on_stored(stored_positions({FIRST: 1_000}))
-    batch = unstored.begin_batch(noting(done, "a"))
+    on_logged = unstored.begin_batch(noting(done, "a"))
     with pytest.raises(LogReplacedError, match="sends them again"):
-        batch.on_logged({FIRST: 4})
+        on_logged({FIRST: 4})
     assert done == []
 
 
@@ -101,7 +101,7 @@ def test_acknowledged_batches_are_stored_and_the_first_that_were_logged(
         else:
             ends[partition] += 1
             logged.append((partition, ends[partition]))
-            unstored.begin_batch(noting(done, str(len(logged) - 1))).on_logged({partition: ends[partition]})
+            unstored.begin_batch(noting(done, str(len(logged) - 1)))({partition: ends[partition]})
         assert done == [str(number) for number in range(len(done))]
         assert all(stored[where] >= end for where, end in logged[: len(done)])
         following = logged[len(done) :]
