@@ -19,7 +19,7 @@ from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError
 from ingest.mqtt.message import MqttMessage
 from ingest.pipeline.mapping import DeviceMap, MappedDevice
 from ingest.pipeline.pseudonym import Pseudonymiser
-from ingest.pipeline.routes import TOPIC_CACHED_CHARACTERS_MAX, TOPICS_CACHED_MAX, TopicRoutes
+from ingest.pipeline.routes import TopicRoutes
 from twin.errors import UnitError
 from twin.model.observation import Observation
 from twin.quality.plausibility import PlausibilityBounds, QuarantineReason, Rejection, check_plausibility
@@ -41,8 +41,13 @@ MESSAGE_OBSERVATIONS_MAX = 10_000
 # EUIs, chip ids and sensor ids have up to 64 characters; an unknown sender may put any text there.
 DEVICE_CHARACTERS_MAX = 256
 
-# MQTT allows 65,535 bytes; topics are cached, and written beside every value.
+# MQTT allows 65,535 bytes; the topic is written beside every value.
 TOPIC_CHARACTERS_MAX = 512
+
+# A city has some ten thousand devices with one or two topics each.
+TOPICS_CACHED_MAX = 65_536
+# Longer topics are not cached: invented ones must not fill four gigabytes.
+TOPIC_CACHED_CHARACTERS_MAX = 256
 
 REPLAYED_SEQUENCE = -1
 """The sequence of a replayed message: it was received and counted before."""

@@ -8,16 +8,10 @@ one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from typing import NamedTuple
 
 from ingest.decoding import Decoder, RegistrationError
 from twin.model.city_model import CityFeed
-
-# A city has some ten thousand devices with one or two topics each.
-TOPICS_CACHED_MAX = 65_536
-# MQTT allows 65,535 bytes; invented topics must not fill four gigabytes of cache.
-TOPIC_CACHED_CHARACTERS_MAX = 256
 
 
 class TopicRoute(NamedTuple):
@@ -52,22 +46,14 @@ class TopicRoutes:
         compiled = [(_levels(filter), route) for filter, route in routes.items()]
         self._routes = sorted(compiled, key=lambda route: [_rank(level) for level in route[0]])
         self.filters: tuple[str, ...] = tuple(sorted(routes))
-        self._cached_route = lru_cache(maxsize=TOPICS_CACHED_MAX)(self._find_route)
 
     def route(self, topic: str) -> TopicRoute | None:
         """Return the route of a topic; None when no filter matches it, or its device level is missing."""
-        return (
-            self._cached_route(topic)
-            if len(topic) <= TOPIC_CACHED_CHARACTERS_MAX
-            else self._find_route(topic)
-        )
-
-    def _find_route(self, topic: str) -> TopicRoute | None:
         levels = topic.split("/")
         for pattern, route in self._routes:
             if _matches(pattern, levels):
-                lacks = route.device_level is not None and route.device_level >= len(levels)
-                return None if lacks else route
+                missing = route.device_level is not None and route.device_level >= len(levels)
+                return None if missing else route
         return None
 
 

@@ -9,9 +9,8 @@ import pytest
 from ingest.decoders import registry
 from ingest.decoders.senml import _known_last_part
 from ingest.mqtt.message import MESSAGE_OVERHEAD_BYTES, MqttMessage, memory_bytes
-from ingest.pipeline.intake import TOPIC_CHARACTERS_MAX
+from ingest.pipeline.intake import TOPIC_CACHED_CHARACTERS_MAX, TOPIC_CHARACTERS_MAX
 from ingest.pipeline.mapping import DeviceMap
-from ingest.pipeline.routes import TOPIC_CACHED_CHARACTERS_MAX, TopicRoutes
 from tests.support.cities.small_cities import meter_city, small_city
 from tests.support.payloads.device_payloads import DSMR_V5
 from tests.support.pipelines.intake import NOISE_TOPIC, NOON, make_intake, make_message, noise_payload
@@ -31,17 +30,6 @@ def test_a_payload_on_a_topic_that_is_too_long_is_still_redacted() -> None:
     taken = make_intake(meter_city()).process(make_message(DSMR_V5, topic), 0)
     assert taken.quarantined is not None
     assert b"4530303632" not in taken.quarantined.payload
-
-
-def test_long_topics_are_routed_and_not_cached() -> None:
-    routes = TopicRoutes(registry())
-    long = f"livetwin/town/{'a' * TOPIC_CACHED_CHARACTERS_MAX}/observations"
-    found = routes.route(long)
-    assert found is not None
-    assert found.feed == "native"
-    assert routes._cached_route.cache_info().currsize == 0
-    routes.route(NOISE_TOPIC)
-    assert routes._cached_route.cache_info().currsize == 1
 
 
 def test_long_topics_are_processed_and_not_cached() -> None:
