@@ -77,7 +77,7 @@ class HistoryQuery(NamedTuple):
 class HistoryTimings(NamedTuple):
     """The response times of one query."""
 
-    question: HistoryQuery
+    query: HistoryQuery
     observations: int  #: in all buckets
     buckets: int
     p50_ms: float
@@ -103,7 +103,7 @@ def queries_by_span(end: Instant) -> Iterator[HistoryQuery]:
             yield HistoryQuery(SITES[0], start, end, interval, aggregate)
 
 
-def time_query(system: BenchSystem, question: HistoryQuery, rounds: int) -> HistoryTimings:
+def time_query(system: BenchSystem, query: HistoryQuery, rounds: int) -> HistoryTimings:
     """Send a query repeatedly. Raises BenchmarkError when a response is no success."""
     connection = HTTPConnection(HOST, system.ports["http"], timeout=TIMEOUT_S)
     meter = UsageMeter({name: system.pids[name] for name in ("api", "postgres")})
@@ -113,19 +113,19 @@ def time_query(system: BenchSystem, question: HistoryQuery, rounds: int) -> Hist
             if number == WARM_UP:
                 meter.start()
             began = time.perf_counter()
-            connection.request("GET", question.path)
+            connection.request("GET", query.path)
             response = connection.getresponse()
             body = response.read()
             durations.append(time.perf_counter() - began)
             if response.status != 200:
-                raise BenchmarkError(f"{question.path} returned status {response.status}: {body[:300]!r}")
+                raise BenchmarkError(f"{query.path} returned status {response.status}: {body[:300]!r}")
     finally:
         connection.close()
     usage, _ = meter.stop()
     buckets = json.loads(body)["buckets"]
     ordered = sorted(one * 1000 for one in durations[WARM_UP:])
     return HistoryTimings(
-        question,
+        query,
         sum(one["count"] + one["suspect"] for one in buckets),
         len(buckets),
         round(_percentile(ordered, 0.5), 1),
@@ -145,12 +145,12 @@ def lines(found: Sequence[HistoryTimings]) -> Iterator[str]:
         f"{'milliseconds':<34}{'aggregate':<10}{'observations':>13}{'buckets':>9}"
         f"{'p50':>8}{'p95':>8}{'max':>8}{'CPU':>8}"
     )
-    for one in found:
-        site = one.question.site
-        span = f"{site.sensors} × {site.days} days of {site.interval // MINUTE} min, {one.question.interval}"
+    for times in found:
+        site, query = times.query.site, times.query
+        span = f"{site.sensors} × {site.days} days of {site.interval // MINUTE} min, {query.interval}"
         yield (
-            f"{span:<34}{one.question.aggregate:<10}{one.observations:>13}{one.buckets:>9}"
-            f"{one.p50_ms:>8}{one.p95_ms:>8}{one.max_ms:>8}{one.cpu_ms:>8}"
+            f"{span:<34}{query.aggregate:<10}{times.observations:>13}{times.buckets:>9}"
+            f"{times.p50_ms:>8}{times.p95_ms:>8}{times.max_ms:>8}{times.cpu_ms:>8}"
         )
 
 
@@ -161,11 +161,11 @@ def document(found: Sequence[HistoryTimings], machine: dict[str, Any]) -> dict[s
         "machine": machine,
         "history": [
             {
-                "datastreams": one.question.site.sensors,
-                "intervalS": one.question.site.interval // 1_000_000,
-                "days": one.question.site.days,
-                "bucket": one.question.interval,
-                "aggregate": one.question.aggregate,
+                "datastreams": one.query.site.sensors,
+                "intervalS": one.query.site.interval // 1_000_000,
+                "days": one.query.site.days,
+                "bucket": one.query.interval,
+                "aggregate": one.query.aggregate,
                 "observations": one.observations,
                 "buckets": one.buckets,
                 "p50Ms": one.p50_ms,
@@ -184,7 +184,7 @@ async def _fill(dsn: str, end: Instant) -> None:
 
 
 def measure_history(
-    rounds: int, *, keeps: bool, asks: Callable[[Instant], Iterator[HistoryQuery]] = all_queries
+    rounds: int, *, keeps: bool, queries: Callable[[Instant], Iterator[HistoryQuery]] = all_queries
 ) -> tuple[list[HistoryTimings], dict[str, Any]]:
     """Start a system, fill its history, send queries. Raises BenchmarkError when a measurement fails."""
     with tempfile.TemporaryDirectory(prefix="livetwin-past-") as folder:
@@ -194,7 +194,7 @@ def measure_history(
             machine = describe_machine(system.data_dir)
             end = system_clock() // HOUR * HOUR
             asyncio.run(_fill(str(system.ports["database"]), end))
-            return [time_query(system, one, rounds) for one in asks(end)], machine
+            return [time_query(system, one, rounds) for one in queries(end)], machine
 
 
 @click.command()
@@ -291,9 +291,9 @@ async def _write(connection: Connection, observations: list[Observation], interv
         columns = "(datastream_id, phenomenon_time, received_time, value, flags)"
         async with cursor.copy(f"COPY observation {columns} FROM STDIN (FORMAT BINARY)") as copy:
             copy.set_types(("int4", "timestamptz", "timestamptz", "float8", "int2"))
-            for one in observations:
-                times = to_datetime(one.phenomenon_time), to_datetime(one.received_time)
-                await copy.write_row((one.datastream, *times, one.value, one.flags))
+            for observation in observations:
+                times = to_datetime(observation.phenomenon_time), to_datetime(observation.received_time)
+                await copy.write_row((observation.datastream, *times, observation.value, observation.flags))
         await cursor.executemany(
             "INSERT INTO assessment (datastream_id, phenomenon_time, flags, revision) VALUES (%s, %s, %s, 1)",
             [(id, to_datetime(time), flags) for time, flags in made.flags_by_time.items()],

@@ -121,7 +121,7 @@ class _Bench:
         with self._part("with rules"):
             with_rules = self._with_rules()
         with self._part("history"), self._collect_problems():
-            history, _ = history_case.measure_history(self._rounds, keeps=False, asks=queries_by_span)
+            history, _ = history_case.measure_history(self._rounds, keeps=False, queries=queries_by_span)
         measured = MaxRateMeasurements(
             generator=generator,
             subscriber=subscriber,
@@ -214,11 +214,11 @@ def max_rate_figures(measured: MaxRateMeasurements) -> Iterator[Figure]:
     yield from _costs(measured.reach.highest)
     yield from _memory(list(measured.reach.runs))
     yield from _disk(measured.reach.highest)
-    for one in measured.history:
-        days = (one.question.end - one.question.start) // 86_400_000_000
-        name = f"history of {days} d in {one.question.interval}, {one.question.aggregate}"
-        yield Figure(f"{name}: p50", one.p50_ms, "ms", "less")
-        yield Figure(f"{name}: p95", one.p95_ms, "ms", "less")
+    for times in measured.history:
+        days = (times.query.end - times.query.start) // 86_400_000_000
+        name = f"history of {days} d in {times.query.interval}, {times.query.aggregate}"
+        yield Figure(f"{name}: p50", times.p50_ms, "ms", "less")
+        yield Figure(f"{name}: p95", times.p95_ms, "ms", "less")
     for name, seconds in measured.starts_s.items():
         yield Figure(f"start on {name}", seconds, "s", "less")
     for name, recovery in measured.recoveries.items():

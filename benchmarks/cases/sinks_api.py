@@ -67,8 +67,8 @@ async def measure_api(load: LogLoad, count: int, subscribers: int) -> dict[str, 
     )
     followers = [_Follower(streams) for _ in range(subscribers)]
     reading = [asyncio.create_task(one.follow(EntityFilter())) for one in followers]
-    for one in followers:
-        await asyncio.wait_for(one.joined.wait(), _DEADLINE_S)
+    for follower in followers:
+        await asyncio.wait_for(follower.joined.wait(), _DEADLINE_S)
     tune_gc()
     try:
         records = [one.updates for one in done]
@@ -86,11 +86,11 @@ async def _process(
     for follower in followers:
         follower.events = follower.bytes = 0
     own = time.process_time_ns()
-    for one in records:
+    for record in records:
         with stages.stage("decode"):
-            batch = UPDATES.decode(one.value)
+            batch = UPDATES.decode(record.value)
         with stages.stage("view, encoding, offer"):
-            hub.on_updates(one.partition, one.offset, batch.updates, one.value)
+            hub.on_updates(record.partition, record.offset, batch.updates, record.value)
         with stages.stage("send"):
             await asyncio.sleep(0)
     async with asyncio.timeout(_DEADLINE_S):

@@ -44,8 +44,8 @@ def memory_of(pids: Mapping[str, Sequence[int]]) -> dict[str, int]:
         for pid in members:
             try:
                 process = psutil.Process(pid)
-                for one in [process, *process.children(recursive=True)]:
-                    total += one.memory_full_info().pss
+                for relative in [process, *process.children(recursive=True)]:
+                    total += relative.memory_full_info().pss
             except psutil.Error:
                 continue  # it has ended
         found[name] = total

@@ -34,13 +34,13 @@ def comparison_lines(now: Iterable[Figure], then: Iterable[Figure]) -> Iterator[
     """Yield a line for each figure: its value now, its last value, and the change."""
     before = {one.name: one for one in then}
     yield f"{'':<58}{'now':>12}{'last':>12}  change"
-    for one in now:
-        last = before.pop(one.name, None)
+    for figure in now:
+        last = before.pop(figure.name, None)
         was = format_value(last.value) if last else "-"
-        name = f"{one.name}, {one.unit}"
-        yield f"{name:<58}{format_value(one.value):>12}{was:>12}  {_change(one, last)}".rstrip()
-    for one in before.values():
-        yield f"{one.name + ', ' + one.unit:<58}{'-':>12}{format_value(one.value):>12}"
+        name = f"{figure.name}, {figure.unit}"
+        yield f"{name:<58}{format_value(figure.value):>12}{was:>12}  {_change(figure, last)}".rstrip()
+    for figure in before.values():
+        yield f"{figure.name + ', ' + figure.unit:<58}{'-':>12}{format_value(figure.value):>12}"
 
 
 def format_value(value: float) -> str:

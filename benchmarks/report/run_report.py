@@ -36,7 +36,7 @@ def lines(run: EndToEndRun) -> Iterator[str]:
     )
     yield ""
     yield from _rows(
-        ("rate asked", f"{run.options.rate or 'flat out'}/s for {run.options.seconds} s"),
+        ("rate requested", f"{run.options.rate or 'flat out'}/s for {run.options.seconds} s"),
         ("rate achieved", f"{run.rate}/s"),
         ("messages sent", balance.sent),
         ("acknowledged (PUBACK)", balance.acknowledged),

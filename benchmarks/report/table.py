@@ -67,9 +67,11 @@ def short_table(document: Mapping[str, Any]) -> Iterator[str]:
     yield "| | |"
     yield "|---|---|"
     groups: dict[str, list[Figure]] = {}
-    for one in from_json(document["figures"]):
-        if one.name.startswith(README_FIGURES):
-            groups.setdefault(one.name.split(": ")[0] if one.unit == "ms" else one.name, []).append(one)
+    for figure in from_json(document["figures"]):
+        if figure.name.startswith(README_FIGURES):
+            groups.setdefault(figure.name.split(": ")[0] if figure.unit == "ms" else figure.name, []).append(
+                figure
+            )
     killed = [one for name in list(groups) if name.startswith("works again") for one in groups.pop(name)]
     for name, figures in groups.items():
         values = ", ".join(f"{_rank(one)}{format_value(one.value)}" for one in figures)
@@ -85,8 +87,8 @@ def long_table(document: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield "| figure | value | unit |"
     yield "|---|---:|---|"
-    for one in from_json(document["figures"]):
-        yield f"| {one.name} | {format_value(one.value)} | {one.unit} |"
+    for figure in from_json(document["figures"]):
+        yield f"| {figure.name} | {format_value(figure.value)} | {figure.unit} |"
 
 
 def machine_of(document: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""A cohort over months of joins and silences: an attacker knows who is in each sum, and subtracts."""
+"""A cohort over months of changes: the attacker knows the members of each sum, and subtracts sums."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from twin.quality.quality_flags import QualityFlag
 
 CONNECTIONS = 26
 
-# Windows follow each other, mostly; then an outage, a day, or more than carrying and break together.
+# Windows are mostly consecutive; at times an outage, a day, or more than the carrying time and the break.
 gaps = st.sampled_from([1, 1, 1, 1, 6, 40, 143, 144, 145, 300])
-# Who starts or stops to speak: one of them, a few, or as many as it takes to form a cohort anew.
+# Connections that start or stop to report: one, a few, or enough for a new cohort.
 changes = st.one_of(
     st.just(frozenset[int]()),
     st.frozensets(st.integers(0, CONNECTIONS - 1), min_size=1, max_size=2),
     st.frozensets(st.integers(0, CONNECTIONS - 1), min_size=8, max_size=14),
-    # Nearly the same ones again: a cohort that would come nearly back to an earlier one.
+    # Nearly the same ones again: a cohort that would nearly equal an earlier one.
     st.sampled_from([frozenset(range(10)), frozenset(range(1, 11)), frozenset(range(2, 12))]),
 )
 histories = st.lists(st.tuples(gaps, changes), min_size=1, max_size=25)
@@ -40,22 +40,22 @@ first_speakers = st.frozensets(st.integers(0, CONNECTIONS - 1), max_size=CONNECT
 
 
 def value_of(connection: int, window: Instant) -> float:
-    """A load that nobody else has at any time, to a watt."""
+    """Return a load that is unique among connections and windows, to a watt."""
     return ((connection + 1) * 7919 + window // HOUSEHOLD_WINDOW * 104_729) % 9_973 / 1000
 
 
-class Told(NamedTuple):
-    """What was published, and what the attacker must not find out: whose it is."""
+class PublishedTerms(NamedTuple):
+    """A published sum, with the values behind it, which the attacker must not find out."""
 
     published: PublishedSum
     members: frozenset[int]
-    terms: frozenset[tuple[int, Instant]]  #: connection, and the window that its value is of
+    terms: frozenset[tuple[int, Instant]]  #: connection, and the window of its value
 
 
 def windows(
     speakers: frozenset[int], history: list[tuple[int, frozenset[int]]]
 ) -> Iterator[tuple[Instant, frozenset[int]]]:
-    """Yield each window with who speaks in it."""
+    """Yield each window with the connections that report in it."""
     window = 0
     for gap, change in history:
         window += gap * HOUSEHOLD_WINDOW
@@ -65,17 +65,17 @@ def windows(
 
 def run(
     speakers: frozenset[int], history: list[tuple[int, frozenset[int]]], registered: int
-) -> Iterator[tuple[Cohort | None, Told | None, dict[int, float]]]:
+) -> Iterator[tuple[Cohort | None, PublishedTerms | None, dict[int, float]]]:
     cohort: Cohort | None = None
     for window, speaking in windows(speakers, history):
         present = {one: value_of(one, window) for one in speaking}
         cohort, published = advance_cohort(cohort, present, window, registered)
-        told = None
+        sums = None
         if published is not None:
             assert cohort is not None
             terms = frozenset((one, cohort.member_values[one].window) for one in cohort.members())
-            told = Told(published, cohort.members(), terms)
-        yield cohort, told, present
+            sums = PublishedTerms(published, cohort.members(), terms)
+        yield cohort, sums, present
 
 
 registered_counts = st.sampled_from([0, CONNECTIONS])
@@ -86,10 +86,10 @@ registered_counts = st.sampled_from([0, CONNECTIONS])
 def test_sums_within_a_break_are_over_the_same_connections_or_differ_in_enough(
     speakers: frozenset[int], history: list[tuple[int, frozenset[int]]], registered: int
 ) -> None:
-    told = [one for _, one, _ in run(speakers, history, registered) if one is not None]
-    for one in told:
+    sums = [one for _, one, _ in run(speakers, history, registered) if one is not None]
+    for one in sums:
         assert one.published.count == len(one.members) >= CONNECTIONS_MIN
-    for earlier, later in combinations(told, 2):
+    for earlier, later in combinations(sums, 2):
         if later.published.window - earlier.published.window < COHORT_BREAK:
             difference = len(earlier.members ^ later.members)
             assert difference == 0 or difference >= CONNECTIONS_MIN
@@ -100,8 +100,8 @@ def test_sums_within_a_break_are_over_the_same_connections_or_differ_in_enough(
 def test_no_difference_of_two_sums_is_over_few_connections_even_when_many_were_silent(
     speakers: frozenset[int], history: list[tuple[int, frozenset[int]]], registered: int
 ) -> None:
-    told = [one for _, one, _ in run(speakers, history, registered) if one is not None]
-    for earlier, later in combinations(told, 2):
+    sums = [one for _, one, _ in run(speakers, history, registered) if one is not None]
+    for earlier, later in combinations(sums, 2):
         assert len({connection for connection, _ in earlier.terms ^ later.terms}) >= CONNECTIONS_MIN
 
 
@@ -110,13 +110,13 @@ def test_no_difference_of_two_sums_is_over_few_connections_even_when_many_were_s
 def test_a_sum_is_that_of_its_members_each_with_a_value_of_at_most_a_day_ago(
     speakers: frozenset[int], history: list[tuple[int, frozenset[int]]]
 ) -> None:
-    for _, told, present in run(speakers, history, 0):
-        if told is None:
+    for _, sums, present in run(speakers, history, 0):
+        if sums is None:
             continue
-        published = told.published
-        assert all(0 <= published.window - window <= CARRIED_MAX for _, window in told.terms)
-        assert math.isclose(published.value, math.fsum(value_of(*one) for one in told.terms), abs_tol=5e-4)
-        assert bool(published.flags & QualityFlag.ESTIMATED) == (not told.members <= present.keys())
+        published = sums.published
+        assert all(0 <= published.window - window <= CARRIED_MAX for _, window in sums.terms)
+        assert math.isclose(published.value, math.fsum(value_of(*one) for one in sums.terms), abs_tol=5e-4)
+        assert bool(published.flags & QualityFlag.ESTIMATED) == (not sums.members <= present.keys())
 
 
 @settings(max_examples=100)
@@ -124,10 +124,10 @@ def test_a_sum_is_that_of_its_members_each_with_a_value_of_at_most_a_day_ago(
 def test_a_window_is_published_once_and_a_checkpoint_changes_nothing(
     speakers: frozenset[int], history: list[tuple[int, frozenset[int]]], back: int
 ) -> None:
-    for cohort, told, present in run(speakers, history, 0):
+    for cohort, sums, present in run(speakers, history, 0):
         restored = msgspec.msgpack.decode(msgspec.msgpack.encode(cohort), type=Cohort | None)
         assert restored == cohort
-        if told is not None:
+        if sums is not None:
             corrected = {one: value + 1 for one, value in present.items()}
-            again = advance_cohort(cohort, corrected, told.published.window - back * HOUSEHOLD_WINDOW)
+            again = advance_cohort(cohort, corrected, sums.published.window - back * HOUSEHOLD_WINDOW)
             assert again == (cohort, None)

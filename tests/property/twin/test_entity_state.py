@@ -24,7 +24,7 @@ NOISE = MODEL.properties["noise_level"]
 
 
 def final_states(arrivals: list[Observation]) -> dict[str, Any]:
-    """Return what is known of each entity after the observations arrived in this order."""
+    """Return the state of each entity after the observations arrived in this order."""
     entities: dict[str, EntityState] = {}
     for observation in arrivals:
         entity = MODEL.datastreams[observation.datastream].entity
@@ -49,7 +49,7 @@ def test_any_order_of_arrival_ends_in_the_same_state(
 
 
 @given(st.lists(observations, max_size=30), st.data())
-def test_arriving_twice_changes_nothing(arrivals: list[Observation], data: st.DataObject) -> None:
+def test_a_repeated_observation_changes_nothing(arrivals: list[Observation], data: st.DataObject) -> None:
     again = data.draw(st.lists(st.sampled_from(arrivals), max_size=10)) if arrivals else []
     assert final_states([*arrivals, *again]) == final_states(arrivals)
 
@@ -70,7 +70,7 @@ def test_the_state_is_the_greatest_plausible_observation(arrivals: list[Observat
 
 
 @given(st.lists(observations, max_size=40))
-def test_each_observation_has_one_outcome_and_each_change_one_revision(arrivals: list[Observation]) -> None:
+def test_each_observation_has_one_outcome_and_each_update_one_revision(arrivals: list[Observation]) -> None:
     entities: dict[str, EntityState] = {}
     outcomes: Counter[ObservationOutcome] = Counter()
     revisions: dict[str, list[int]] = {}
@@ -86,8 +86,8 @@ def test_each_observation_has_one_outcome_and_each_change_one_revision(arrivals:
         if update is not None:
             revisions.setdefault(update.entity, []).append(update.revision)
     assert outcomes.total() == len(arrivals)
-    for told in revisions.values():
-        assert told == list(range(1, len(told) + 1))
+    for numbers in revisions.values():
+        assert numbers == list(range(1, len(numbers) + 1))
 
 
 @given(st.lists(observations, min_size=1, max_size=12))
@@ -103,11 +103,11 @@ def test_a_combination_is_within_its_parts_and_independent_of_their_order(
 
 
 @given(st.lists(observations, min_size=1, max_size=12))
-def test_a_suspect_value_speaks_only_where_no_good_one_does(arrivals: list[Observation]) -> None:
+def test_a_suspect_value_is_used_only_without_a_good_one(arrivals: list[Observation]) -> None:
     newest = {o.datastream: o for o in arrivals}
     state = combine(NOISE, [CombinationInput(o, None, MINUTE) for o in newest.values()])
-    speaking = [newest[one] for one in state.datastreams]
+    used = [newest[one] for one in state.datastreams]
     if is_usable(state.flags):
-        assert all(is_usable(one.flags) for one in speaking)
+        assert all(is_usable(one.flags) for one in used)
     else:
-        assert len(speaking) == 1
+        assert len(used) == 1

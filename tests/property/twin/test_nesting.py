@@ -1,4 +1,4 @@
-"""How deep JSON is nested is told from its text as a decoder would find it."""
+"""The nesting levels of JSON text equal those that a decoder finds."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ fragments = st.lists(
 
 
 def slowly(text: bytes) -> int:
-    """Return the levels, looking at one byte after the other."""
+    """Return the levels, byte by byte."""
     deepest = level = 0
     in_string = escaped = False
     for byte in text:
@@ -63,12 +63,12 @@ def test_a_document_has_as_many_levels_as_its_text(document: Any, ascii_only: bo
 @given(fragments)
 @example(b'"\\')
 @example(b"]]][")
-def test_any_bytes_have_the_levels_that_are_found_one_by_one(text: bytes) -> None:
+def test_any_bytes_have_the_levels_found_byte_by_byte(text: bytes) -> None:
     assert json_levels(text) == slowly(text)
 
 
 @given(st.binary(max_size=200) | fragments, st.integers(0, JSON_LEVELS_MAX + 5), texts)
-def test_what_can_be_read_is_refused_beyond_the_bound_only(tail: bytes, depth: int, key: str) -> None:
+def test_valid_json_is_refused_only_beyond_the_limit(tail: bytes, depth: int, key: str) -> None:
     text = b"".join([b'{"a":' + json.dumps([key]).encode() + b',"b":['] * depth) + tail
     try:
         document = msgspec.json.decode(text + b"]}" * depth)

@@ -1,4 +1,4 @@
-"""The laws of judgement: it depends on what was measured before, and on nothing else."""
+"""The laws of the quality check: it depends on earlier measurements only."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ series = st.lists(st.tuples(st.integers(1, 6), levels), min_size=1, max_size=60)
 )
 
 
-def judged(observations: list[tuple[int, float]], rules: QualityRules = RULES) -> list[int]:
-    """Return the flags of each observation, judged from those before it and received at once."""
+def flags_of(observations: list[tuple[int, float]], rules: QualityRules = RULES) -> list[int]:
+    """Return the flags of each observation, by those before it; received without delay."""
     run, found = None, []
     for n, (time, value) in enumerate(observations):
         run = extend_run(run, time, value)
@@ -41,14 +41,16 @@ def judged(observations: list[tuple[int, float]], rules: QualityRules = RULES) -
 
 
 @given(series, st.integers(0, 60))
-def test_what_comes_later_changes_no_judgement(observations: list[tuple[int, float]], cut: int) -> None:
-    assert judged(observations[:cut]) == judged(observations)[:cut]
+def test_later_observations_do_not_change_earlier_flags(
+    observations: list[tuple[int, float]], cut: int
+) -> None:
+    assert flags_of(observations[:cut]) == flags_of(observations)[:cut]
 
 
 @given(series, st.integers(-(10**9), 10**9))
 def test_the_date_does_not_matter(observations: list[tuple[int, float]], shift: int) -> None:
     moved = [(time + shift * MINUTE, value) for time, value in observations]
-    assert judged(moved) == judged(observations)
+    assert flags_of(moved) == flags_of(observations)
 
 
 @given(series, st.floats(-1e3, 1e3))
@@ -59,7 +61,7 @@ def test_spikes_and_rates_do_not_depend_on_the_datum(
     # Whole numbers of 1/64, so that the shift rounds nothing.
     shift = round(datum * 64) / 64
     moved = [(time, value + shift) for time, value in observations]
-    assert judged(moved, rules) == judged(observations, rules)
+    assert flags_of(moved, rules) == flags_of(observations, rules)
 
 
 @given(series)
@@ -74,8 +76,8 @@ def test_a_run_counts_the_equal_values_that_end_it(observations: list[tuple[int,
 
 
 @given(series)
-def test_what_is_called_a_spike_is_one_for_hampel_too(observations: list[tuple[int, float]]) -> None:
-    """The quick way through agrees with the definition; the second condition only spares values."""
+def test_each_spike_is_one_by_the_hampel_identifier(observations: list[tuple[int, float]]) -> None:
+    """The fast check agrees with the definition; the second condition only exempts values."""
     spike = SpikeRule(deviation_min=5.0)
     for n, (time, value) in enumerate(observations):
         recent = [
@@ -98,7 +100,7 @@ def test_what_is_called_a_spike_is_one_for_hampel_too(observations: list[tuple[i
 @given(
     st.sampled_from(sorted(DEFAULT_QUALITY_RULES)), st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=40)
 )
-def test_a_judge_adds_only_flags_of_its_own(name: str, values: list[float]) -> None:
+def test_the_check_adds_only_its_own_flags(name: str, values: list[float]) -> None:
     own = (
         QualityFlag.OUT_OF_RANGE
         | QualityFlag.RATE_OF_CHANGE
@@ -107,6 +109,8 @@ def test_a_judge_adds_only_flags_of_its_own(name: str, values: list[float]) -> N
         | QualityFlag.LATE
         | QualityFlag.CLOCK_SKEW
     )
-    for flags in judged([(n * MINUTE, value) for n, value in enumerate(values)], DEFAULT_QUALITY_RULES[name]):
+    for flags in flags_of(
+        [(n * MINUTE, value) for n, value in enumerate(values)], DEFAULT_QUALITY_RULES[name]
+    ):
         assert flags & ~own == 0
         assert type(flags) is int

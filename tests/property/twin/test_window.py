@@ -1,4 +1,4 @@
-"""The laws of windows: parts merge into what the whole would be, and sketches tell percentiles."""
+"""The laws of windows: parts merge into the whole, and sketches give percentiles."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ copies = st.sampled_from([1, 5, COPIES_MAX])
 
 
 def copied(some: list[Reading], times: int) -> list[Reading]:
-    """Return each reading again and again, a little later and a little higher."""
+    """Repeat each reading, a little later and a little higher."""
     return [
         (time + n, value + n / 2, flags, increase)
         for time, value, flags, increase in some
@@ -46,7 +46,7 @@ def copied(some: list[Reading], times: int) -> list[Reading]:
     ]
 
 
-# One reading for each time, as a datastream has; up to hundreds, so that values come to be counted in bins.
+# One reading for each time, as in a datastream; up to hundreds, so that values are counted in bins.
 readings = st.builds(copied, st.lists(reading, max_size=12, unique_by=lambda one: one[0]), copies)
 # Within the range that the bins cover for each sign: beyond it the values next to zero share a bin.
 measured = st.floats(1e-3, 1e5)
@@ -64,8 +64,8 @@ def accumulated(some: list[Reading], kind: Aggregation) -> WindowAccumulator:
     return accumulator
 
 
-def told(accumulator: WindowAccumulator, kind: Aggregation) -> tuple[object, ...]:
-    """Return all that is told of an accumulator and does not depend on rounding."""
+def exact_parts(accumulator: WindowAccumulator, kind: Aggregation) -> tuple[object, ...]:
+    """Return the parts of the aggregate that do not depend on rounding."""
     one = aggregate_of(accumulator, datastream=1, size=HOUR, start=0, revision=1, interval=MINUTE, kind=kind)
     return (one.count, one.suspect, one.flags, one.minimum, one.maximum, one.first, one.last, one.sketch)
 
@@ -92,7 +92,7 @@ def test_parts_merge_in_any_order_into_the_whole(
     for place in order:
         merged.merge(accumulated([one for n, one in enumerate(some) if places[n % 7] == place], kind))
     whole = accumulated(some, kind)
-    assert told(merged, kind) == told(whole, kind)
+    assert exact_parts(merged, kind) == exact_parts(whole, kind)
     for name in ("total", "sine", "cosine", "increase"):
         assert getattr(merged, name) == pytest.approx(getattr(whole, name), rel=1e-9, abs=1e-6)
 
@@ -101,7 +101,7 @@ def test_parts_merge_in_any_order_into_the_whole(
 def test_merging_is_associative(
     a: list[Reading], b: list[Reading], c: list[Reading], kind: Aggregation
 ) -> None:
-    # Hours apart, so that no two hold one time.
+    # Hours apart, so that no two have the same time.
     first, second, third = (
         accumulated([(one[0] + 2 * n * HOUR, *one[1:]) for one in part], kind)
         for n, part in enumerate((a, b, c))
@@ -113,11 +113,11 @@ def test_merging_is_associative(
     tail.merge(third)
     right = first.copy()
     right.merge(tail)
-    assert told(left, kind) == told(right, kind)
+    assert exact_parts(left, kind) == exact_parts(right, kind)
 
 
 @given(readings, readings)
-def test_merging_leaves_the_other_as_it_is(a: list[Reading], b: list[Reading]) -> None:
+def test_merging_does_not_change_the_other_accumulator(a: list[Reading], b: list[Reading]) -> None:
     one, other = accumulated(a, "mean"), accumulated(b, "mean")
     before = other.copy()
     one.merge(other)
@@ -146,7 +146,7 @@ def test_sketches_merge_in_any_order_into_the_same_bytes(
 
 
 @given(values)
-def test_a_sketch_is_what_its_bytes_say(some: list[float]) -> None:
+def test_a_decoded_sketch_equals_the_encoded_one(some: list[float]) -> None:
     sketch = Sketch(some)
     again = Sketch.decode(sketch.encode())
     assert again.encode() == sketch.encode()

@@ -1,4 +1,4 @@
-"""The balance counts each kind of fault, and nothing when there is none."""
+"""Completeness counts each kind of fault, and none without faults."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def rows() -> dict[str, Any]:
     }
 
 
-def struck(sent: LoadResult, rows: dict[str, Any]) -> Completeness:
+def completeness_of(sent: LoadResult, rows: dict[str, Any]) -> Completeness:
     stored = StoredObservations(**rows, quarantined={})
     events = LiveEvents(
         arrived=rows["times"] + 1000,
@@ -51,48 +51,54 @@ def struck(sent: LoadResult, rows: dict[str, Any]) -> Completeness:
     return check_completeness(SentReadings(CITY.traffic, sent), sent, stored, events)
 
 
-def test_a_whole_run_has_no_faults() -> None:
-    balance = struck(load(), rows())
+def test_a_complete_run_has_no_faults() -> None:
+    balance = completeness_of(load(), rows())
     assert balance.faults == []
     assert (balance.acknowledged, balance.readings, balance.told.count) == (12, 120, 120)
 
 
-def test_what_is_missing_is_lost() -> None:
+def test_a_missing_reading_is_lost() -> None:
     kept = {name: column[3:] for name, column in rows().items()}
-    assert struck(load(), kept).faults == ["3 acknowledged but not stored", "3 acknowledged but not told"]
+    assert completeness_of(load(), kept).faults == [
+        "3 acknowledged but not stored",
+        "3 acknowledged but not told",
+    ]
 
 
-def test_what_was_not_acknowledged_is_not_lost() -> None:
+def test_a_reading_without_acknowledgement_is_not_lost() -> None:
     sent = load()
     sent.acknowledged[0] = False
     kept = {name: column[CITY.pack :] for name, column in rows().items()}
-    assert struck(sent, kept).faults == ["1 sent but not acknowledged"]
+    assert completeness_of(sent, kept).faults == ["1 sent but not acknowledged"]
 
 
-def test_what_was_not_sent_is_no_reading() -> None:
+def test_a_message_that_was_not_sent_has_no_reading() -> None:
     sent = replace(load(), published=np.append(load().published, 0))
     sent = replace(sent, acknowledged=np.append(sent.acknowledged, False))
-    assert struck(sent, rows()).faults == []
+    assert completeness_of(sent, rows()).faults == []
 
 
-def test_what_is_there_twice_is_a_duplicate() -> None:
+def test_a_repeated_reading_is_a_duplicate() -> None:
     twice = {name: np.concatenate([column, column[:2]]) for name, column in rows().items()}
-    assert struck(load(), twice).faults == ["2 stored more than once", "2 told more than once"]
+    assert completeness_of(load(), twice).faults == ["2 stored more than once", "2 told more than once"]
 
 
-def test_another_value_is_altered() -> None:
+def test_a_reading_with_another_value_is_altered() -> None:
     changed = rows()
     changed["values"][5] += 0.1
-    assert struck(load(), changed).faults == ["1 stored with another value", "1 told with another value"]
+    assert completeness_of(load(), changed).faults == [
+        "1 stored with another value",
+        "1 told with another value",
+    ]
 
 
 @pytest.mark.parametrize(
     ("datastream", "time"),
     [(UNKNOWN_DATASTREAM, START), (0, START - 1), (0, START + 1_000_000), (39, START + 5)],
 )
-def test_what_was_never_sent_is_unexpected(datastream: int, time: int) -> None:
+def test_a_reading_that_was_never_sent_is_unexpected(datastream: int, time: int) -> None:
     more = {
         name: np.append(column, value)
         for (name, column), value in zip(rows().items(), (datastream, time, 20.0), strict=True)
     }
-    assert struck(load(), more).faults == ["1 stored but never sent", "1 told but never sent"]
+    assert completeness_of(load(), more).faults == ["1 stored but never sent", "1 told but never sent"]

@@ -1,4 +1,4 @@
-"""Acknowledgements are read however the broker writes and cuts them."""
+"""Acknowledgements are read in any form and in any pieces."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ def packet(puback: Puback) -> bytes:
     st.lists(st.tuples(st.integers(1, 65_535), st.sampled_from([None, 0, NO_SUBSCRIBER]))),
     st.lists(st.integers(0, 200)),
 )
-def test_any_mixture_in_any_pieces_is_read(pubacks: list[Puback], cuts: list[int]) -> None:
+def test_any_mixture_of_acknowledgements_in_any_pieces_is_read(
+    pubacks: list[Puback], cuts: list[int]
+) -> None:
     data = b"".join(map(packet, pubacks))
     ends = [*sorted(one for one in cuts if one < len(data)), len(data)]
     begin, rest = 0, b""
@@ -39,6 +41,6 @@ def test_any_mixture_in_any_pieces_is_read(pubacks: list[Puback], cuts: list[int
     assert not rest
 
 
-def test_anything_else_is_refused() -> None:
+def test_other_packets_are_refused() -> None:
     with pytest.raises(ConnectionError, match="0xe0"):
         parse_pubacks(packet((1, None)) + b"\xe0\x00")

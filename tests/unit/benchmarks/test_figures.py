@@ -1,4 +1,4 @@
-"""Figures are kept, compared and shown as they are."""
+"""Figures are stored, compared and shown."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def test_figures_survive_json() -> None:
         (DELAY._replace(value=0.0), DELAY, "better"),
     ],
 )
-def test_a_change_says_how_much_and_whether_it_is_for_the_better(now: Figure, then: Figure, end: str) -> None:
+def test_a_change_shows_its_size_and_direction(now: Figure, then: Figure, end: str) -> None:
     [line] = lines([now], [then])
     assert line.endswith(end)
 
 
-def test_what_is_new_and_what_is_gone_is_told() -> None:
+def test_new_and_removed_figures_are_shown() -> None:
     new, gone = lines([RATE], [DELAY])
     assert new.startswith("sustained, messages/s")
     assert new.endswith("new")
@@ -48,7 +48,9 @@ def test_what_is_new_and_what_is_gone_is_told() -> None:
     assert "40" in gone
 
 
-def test_the_last_run_is_found_by_the_machine_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_reference_run_depends_on_the_machine_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(results, "RESULTS", tmp_path)
     monkeypatch.setattr(results, "CHECKOUT", tmp_path)
     machine = {"cpu": "Intel(R) Xeon(R) CPU @ 2.20GHz", "cores": 2}
@@ -65,5 +67,5 @@ def test_the_pages_show_the_last_committed_run() -> None:
         assert replace_table(page, table) == page, "run `python -m benchmarks table --write`"
 
 
-def test_a_table_replaces_the_one_before() -> None:
+def test_a_table_replaces_the_earlier_one() -> None:
     assert replace_table(f"a\n{BEGIN}\nold\n{END}\nb\n", "new") == f"a\n{BEGIN}\nnew\n{END}\nb\n"

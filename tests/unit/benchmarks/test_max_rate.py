@@ -1,4 +1,4 @@
-"""The search for the highest rate ends, and near what the system takes."""
+"""The search for the highest rate ends near the capacity of the system."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def side(lost: int = 0) -> SinkCompleteness:
 
 
 def run(rate: float, capacity: float, lost: int = 0) -> EndToEndRun:
-    """Return a run of a system that tells so many messages a second, and no more."""
+    """Return a run of a system with this capacity, in messages a second."""
     told = min(rate, capacity)
     return EndToEndRun(
         options=RunOptions(rate=round(rate), seconds=20, connections=4, city=CITY, keep=False),
@@ -56,30 +56,30 @@ def run(rate: float, capacity: float, lost: int = 0) -> EndToEndRun:
     )
 
 
-def quiet(_: str) -> None:
+def ignore(_: str) -> None:
     return
 
 
 @pytest.mark.parametrize("start", [7_000, 9_500, 10_000, 10_700, 13_000])
-def test_the_rate_that_is_found_is_near_what_the_system_takes(start: float) -> None:
-    tried, highest = search_max_rate(lambda rate: run(rate, 10_000), start, quiet)
+def test_the_highest_rate_is_near_the_capacity_of_the_system(start: float) -> None:
+    tried, highest = search_max_rate(lambda rate: run(rate, 10_000), start, ignore)
     assert len(tried) <= TRIES_MAX
     assert keeps_up(highest)
     assert 9_500 <= highest.options.rate <= 10_400
 
 
-def test_no_rate_is_tried_twice() -> None:
-    tried, highest = search_max_rate(lambda rate: run(rate, 1_750), 1_800, quiet)
+def test_no_rate_is_tried_again() -> None:
+    tried, highest = search_max_rate(lambda rate: run(rate, 1_750), 1_800, ignore)
     rates = [one.options.rate for one in tried]
     assert len(set(rates)) == len(rates)
     assert highest.options.rate == 1_800
 
 
-def test_it_does_not_count_a_rate_at_which_something_was_lost() -> None:
-    _, highest = search_max_rate(lambda rate: run(rate, 20_000, lost=int(rate > 9_000)), 10_000, quiet)
+def test_a_rate_with_lost_readings_does_not_count() -> None:
+    _, highest = search_max_rate(lambda rate: run(rate, 20_000, lost=int(rate > 9_000)), 10_000, ignore)
     assert highest.options.rate <= 9_000
 
 
-def test_a_system_that_keeps_up_with_nothing_has_no_rate() -> None:
+def test_a_system_that_sustains_no_rate_is_an_error() -> None:
     with pytest.raises(BenchmarkError, match="keeps up with none of 10000"):
-        search_max_rate(lambda rate: run(rate, rate / 2), 10_000, quiet)
+        search_max_rate(lambda rate: run(rate, rate / 2), 10_000, ignore)

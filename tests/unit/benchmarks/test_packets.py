@@ -1,4 +1,4 @@
-"""What the load generator sends is read by the decoders as what the traffic says."""
+"""Decoders read the packets of the load generator as the traffic describes them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ START = 1_764_547_200 * SECOND  # 2025-12-01T00:00:00Z
     ],
     ids=["four properties", "one property", "packs", "ten properties"],
 )
-def test_a_message_says_topic_packet_id_instant_and_values(city: BenchCity) -> None:
+def test_a_message_has_topic_packet_id_instant_and_values(city: BenchCity) -> None:
     traffic = city.traffic
     numbers = np.array([0, 1, 5, traffic.sensors + 1, 7 * traffic.sensors + 3])
     ids = np.array([1, 255, 256, 65_535, 300])

@@ -1,4 +1,4 @@
-"""Instants are written as the standard library writes them."""
+"""The text of an instant equals that of the standard library."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from twin.instant import INSTANT_MAX, INSTANT_MIN, format_instant, to_datetime
 
 
 @given(st.integers(INSTANT_MIN, INSTANT_MAX))
-def test_the_text_of_an_instant_is_that_of_its_datetime(instant: int) -> None:
+def test_the_text_of_an_instant_equals_that_of_its_datetime(instant: int) -> None:
     assert format_instant(instant) == to_datetime(instant).replace(tzinfo=None).isoformat() + "Z"

@@ -1,4 +1,4 @@
-"""When a window of households is complete, and what is told of it."""
+"""When a window of households is complete, and which sum is published."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def add(sums: HouseholdSum, connections: Iterable[int], start: Instant, now: Ins
         sums.add(window_of(one, start), now)
 
 
-def test_a_window_is_told_when_all_who_are_registered_have_closed_it() -> None:
+def test_a_window_is_published_when_all_registered_connections_have_closed_it() -> None:
     sums = HouseholdSum()
     add(sums, range(11), 0, HOUSEHOLD_WINDOW)
     assert sums.publish(HOUSEHOLD_WINDOW, 12, INTERVAL) == []
@@ -52,7 +52,7 @@ def test_a_window_waits_for_the_next_reading_of_the_slowest_connection() -> None
         assert (told.window, told.count) == (start, 12)
 
 
-def test_what_comes_for_a_window_that_was_told_changes_nothing() -> None:
+def test_a_reading_for_a_published_window_changes_nothing() -> None:
     sums = HouseholdSum()
     add(sums, range(12), 0, HOUSEHOLD_WINDOW)
     assert len(sums.publish(HOUSEHOLD_WINDOW, 12, INTERVAL)) == 1
@@ -60,7 +60,7 @@ def test_what_comes_for_a_window_that_was_told_changes_nothing() -> None:
     assert sums.pending == {}
 
 
-def test_a_first_cohort_waits_for_all_who_are_registered_beyond_the_wait_of_a_window() -> None:
+def test_a_first_cohort_waits_for_registered_connections_longer_than_a_window_does() -> None:
     sums = HouseholdSum()
     counts = []
     for number in range(8):
@@ -71,7 +71,7 @@ def test_a_first_cohort_waits_for_all_who_are_registered_beyond_the_wait_of_a_wi
     assert counts == [[]] * 6 + [[11]] * 2
 
 
-def test_no_more_windows_wait_than_so_many() -> None:
+def test_the_number_of_pending_windows_is_limited() -> None:
     sums = HouseholdSum()
     for number in range(PENDING_WINDOWS_MAX + 1):
         add(sums, range(10), number * HOUSEHOLD_WINDOW, 0)
@@ -79,8 +79,8 @@ def test_no_more_windows_wait_than_so_many() -> None:
     assert len(sums.pending) == PENDING_WINDOWS_MAX
 
 
-def test_each_window_that_is_told_at_once_names_its_own_members() -> None:
-    """A log that is lost leaves the members of the last one that was stored."""
+def test_windows_published_together_have_their_own_members() -> None:
+    """After the loss of a log, only the members of the last stored sum are known."""
     sums = HouseholdSum()
     add(sums, range(10), 0, 2 * HOUSEHOLD_WINDOW)
     add(sums, range(25), HOUSEHOLD_WINDOW, 2 * HOUSEHOLD_WINDOW)

@@ -1,4 +1,4 @@
-"""What overlapping areas would give away: the attacker that the property tests of privacy reckon with."""
+"""What overlapping areas would reveal: the attacker of the property tests of privacy."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def test_disjoint_areas_of_enough_and_their_sum_are_no_risk() -> None:
     assert differencing_risks({"east": east, "west": west, "city": east | west}) == []
 
 
-def test_an_area_of_few_is_a_risk() -> None:
+def test_an_area_of_few_connections_is_a_risk() -> None:
     assert differencing_risks({"lane": group(0, 9)}) == [DifferencingRisk(("lane",), group(0, 9))]
 
 
-def test_areas_that_overlap_nearly_wholly_are_a_risk() -> None:
+def test_areas_that_overlap_almost_completely_are_a_risk() -> None:
     (risk,) = differencing_risks({"grid": group(0, 30), "quarter": group(4, 30)})
     assert risk == DifferencingRisk(("grid", "quarter"), group(0, 4) | group(30, 4))
 
@@ -35,7 +35,7 @@ def test_a_rest_that_only_several_areas_together_leave_is_a_risk() -> None:
     assert differencing_risks(areas) == [DifferencingRisk(("a", "b", "c", "city"), group(60, 3))]
 
 
-def test_two_ways_to_cut_a_city_are_a_risk_where_their_unions_nearly_meet() -> None:
+def test_two_divisions_of_a_city_are_a_risk_where_their_unions_are_nearly_equal() -> None:
     areas = {
         "left": group(0, 40),
         "right": group(40, 41),

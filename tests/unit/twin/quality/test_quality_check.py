@@ -1,4 +1,4 @@
-"""Judgement of single observations: what the rules find, and what they leave alone."""
+"""The quality check of single observations: suspect ones and good ones."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LEVEL = DEFAULT_QUALITY_RULES["water_level"]
 START = from_datetime(datetime(2017, 10, 28, tzinfo=UTC))
 
 
-def judged(
+def flags_of(
     series: Iterable[tuple[Instant, float]], rules: QualityRules, interval: Duration
 ) -> list[QualityFlag]:
     """Return the flags of each observation of a series, received at once."""
@@ -70,108 +70,111 @@ def test_a_value_outside_the_normal_range_is_out_of_range(value: float) -> None:
         (-30 * SECOND - 1, QualityFlag.CLOCK_SKEW),
     ],
 )
-def test_late_and_ahead_go_by_the_two_times(received: Duration, expected: QualityFlag) -> None:
+def test_late_and_clock_skew_follow_from_the_two_times(received: Duration, expected: QualityFlag) -> None:
     assert alone(1.0, TIME_RULES_ONLY, received) == expected
     assert check_times(0, received, TIME_RULES_ONLY, MINUTE) == expected
 
 
-def test_an_hour_that_is_told_by_its_start_is_not_late_at_its_end() -> None:
+def test_an_hour_dated_to_its_start_is_not_late_at_its_end() -> None:
     assert check_times(0, 90 * MINUTE, TIME_RULES_ONLY, HOUR) == 0
     assert check_times(0, 90 * MINUTE, TIME_RULES_ONLY, 10 * MINUTE) == QualityFlag.LATE
 
 
-def test_the_repeated_hour_of_the_october_night_told_as_zero_is_suspect_and_nothing_else_is() -> None:
+def test_the_repeated_hour_of_the_october_night_reported_as_zero_is_suspect_and_nothing_else_is() -> None:
     levels = [-1.40, -1.41, -1.41, -1.40] * 24
     # 01:00 to 01:45 at +01:00, the hour whose name occurs twice.
     for n in range(4):
         levels[95 - 4 + n] = 0.0
-    found = judged(quarters([*levels, *([-1.41] * 40)]), LEVEL, QUARTER)
+    found = flags_of(quarters([*levels, *([-1.41] * 40)]), LEVEL, QUARTER)
     assert [n for n, flags in enumerate(found) if not is_usable(flags)] == [91, 92, 93, 94]
     assert all(flags & QualityFlag.SPIKE for flags in found[91:95])
     assert found[91] == QualityFlag.SPIKE | QualityFlag.RATE_OF_CHANGE
 
 
-def test_a_change_faster_than_the_property_can_is_flagged_where_it_happens() -> None:
-    found = judged(quarters([0.0, 0.0, 0.74, 0.74, 1.5, 1.5]), QualityRules(rate_max=3.0 / 3600), QUARTER)
+def test_a_change_faster_than_possible_is_flagged_where_it_happens() -> None:
+    found = flags_of(quarters([0.0, 0.0, 0.74, 0.74, 1.5, 1.5]), QualityRules(rate_max=3.0 / 3600), QUARTER)
     assert [n for n, flags in enumerate(found) if flags] == [4]
     assert found[4] == QualityFlag.RATE_OF_CHANGE
 
 
-def test_the_way_back_from_an_outlier_is_not_a_change_of_the_world() -> None:
-    found = judged(quarters([0.0] * 6 + [5.0] + [0.0] * 6), QualityRules(rate_max=3.0 / 3600), QUARTER)
+def test_the_return_from_an_outlier_is_not_flagged() -> None:
+    found = flags_of(quarters([0.0] * 6 + [5.0] + [0.0] * 6), QualityRules(rate_max=3.0 / 3600), QUARTER)
     assert [n for n, flags in enumerate(found) if flags] == [6]
 
 
-def test_no_rate_is_judged_across_a_gap() -> None:
+def test_no_rate_is_checked_across_a_gap() -> None:
     rules = QualityRules(rate_max=3.0 / 3600)
     for gap, expected in ((4 * QUARTER, QualityFlag.RATE_OF_CHANGE), (4 * QUARTER + 1, QualityFlag.NONE)):
         series = [(0, 0.0), (gap, 3.1)]
-        assert judged(series, rules, QUARTER)[1] == expected
+        assert flags_of(series, rules, QUARTER)[1] == expected
 
 
 def test_values_before_a_gap_of_weeks_excuse_no_fast_change() -> None:
     later = START + 38 * DAY
     series = [*quarters([0.0] * 13), *quarters([3.0, 0.0], start=later)]
-    assert judged(series, QualityRules(rate_max=3.0 / 3600), QUARTER)[-2:] == [0, QualityFlag.RATE_OF_CHANGE]
+    assert flags_of(series, QualityRules(rate_max=3.0 / 3600), QUARTER)[-2:] == [
+        0,
+        QualityFlag.RATE_OF_CHANGE,
+    ]
 
 
-def test_the_last_digit_of_close_readings_is_no_rate() -> None:
+def test_a_change_of_the_last_digit_between_close_readings_is_not_flagged() -> None:
     series = [(n * 10 * SECOND, 0.01 * (n % 2)) for n in range(50)]
-    assert not any(judged(series, LEVEL, 10 * SECOND))
+    assert not any(flags_of(series, LEVEL, 10 * SECOND))
 
 
-def test_equal_values_are_stuck_when_they_are_many_and_long() -> None:
+def test_equal_values_are_stuck_when_they_are_many_over_a_long_time() -> None:
     rules = QualityRules(stuck=StuckRule(count=5, duration_min=HOUR))
-    quick = judged([(n * MINUTE, 1.0) for n in range(62)], rules, MINUTE)
+    quick = flags_of([(n * MINUTE, 1.0) for n in range(62)], rules, MINUTE)
     assert [n for n, flags in enumerate(quick) if flags & QualityFlag.STUCK] == [60, 61]
-    slow = judged([(n * HOUR, 1.0) for n in range(6)], rules, HOUR)
+    slow = flags_of([(n * HOUR, 1.0) for n in range(6)], rules, HOUR)
     assert [n for n, flags in enumerate(slow) if flags & QualityFlag.STUCK] == [4, 5]
 
 
 def test_another_value_ends_the_run() -> None:
     rules = QualityRules(stuck=StuckRule(count=3, duration_min=0))
-    assert [bool(flags) for flags in judged(quarters([1, 1, 1, 2, 2, 1, 1, 1]), rules, QUARTER)] == [
+    assert [bool(flags) for flags in flags_of(quarters([1, 1, 1, 2, 2, 1, 1, 1]), rules, QUARTER)] == [
         False, False, True, False, False, False, False, True,
     ]  # fmt: skip
 
 
-def test_values_that_may_repeat_do() -> None:
+def test_excepted_values_may_repeat() -> None:
     rules = QualityRules(stuck=StuckRule(count=2, duration_min=0, except_values=(0.0,)))
-    assert not any(judged(quarters([0.0] * 9), rules, QUARTER))
+    assert not any(flags_of(quarters([0.0] * 9), rules, QUARTER))
 
 
-def test_a_flat_polder_is_not_stuck_for_a_day_and_then_is() -> None:
-    found = judged(quarters([-3.52] * 100), LEVEL, QUARTER)
+def test_a_flat_polder_level_is_stuck_after_a_day() -> None:
+    found = flags_of(quarters([-3.52] * 100), LEVEL, QUARTER)
     assert [n for n, flags in enumerate(found) if flags] == [96, 97, 98, 99]
 
 
-def test_a_blind_counter_is_stuck_after_a_day_of_nothing() -> None:
+def test_a_blind_counter_is_stuck_after_a_day_of_zeros() -> None:
     series = [(n * HOUR, 0.0) for n in range(26)]
-    found = judged(series, DEFAULT_QUALITY_RULES["vehicle_count"], HOUR)
+    found = flags_of(series, DEFAULT_QUALITY_RULES["vehicle_count"], HOUR)
     assert [n for n, flags in enumerate(found) if flags] == [24, 25]
-    assert not any(judged(series, DEFAULT_QUALITY_RULES["rainfall"], HOUR))
+    assert not any(flags_of(series, DEFAULT_QUALITY_RULES["rainfall"], HOUR))
 
 
 def test_fireworks_and_negative_values_of_clean_air_are_good() -> None:
     hours = [-3.1, -15.8, 0.0, 4.0, 6.5, 7.0, 5.2, 4.9, 5.0, 5.1, 6.0, 148.0, 611.0, 240.0, 60.0, 20.0]
     series = [(n * HOUR, value) for n, value in enumerate(hours)]
     for name in ("pm2_5", "pm10"):
-        assert not any(judged(series, DEFAULT_QUALITY_RULES[name], HOUR))
+        assert not any(flags_of(series, DEFAULT_QUALITY_RULES[name], HOUR))
 
 
 def test_a_cloudburst_over_the_polder_is_good() -> None:
     burst = [-1.40] * 60 + [-1.40 + 0.12 * n for n in range(8)] + [-0.56 - 0.01 * n for n in range(40)]
-    assert not any(judged(quarters(burst), LEVEL, QUARTER))
+    assert not any(flags_of(quarters(burst), LEVEL, QUARTER))
 
 
 def test_a_tide_is_good() -> None:
     tide = [round(0.9 * sin(2 * pi * n * 10 / 745) + 0.2 * sin(4 * pi * n * 10 / 745), 2) for n in range(600)]
-    assert not any(judged([(n * 10 * MINUTE, level) for n, level in enumerate(tide)], LEVEL, 10 * MINUTE))
+    assert not any(flags_of([(n * 10 * MINUTE, level) for n, level in enumerate(tide)], LEVEL, 10 * MINUTE))
 
 
 @pytest.mark.parametrize("interval", [MINUTE, 10 * MINUTE, HOUR])
 def test_the_simulated_city_is_hardly_ever_suspect(interval: Duration) -> None:
-    """Truth as sensors tell it, in coarse digits: less than a thousandth of it may be called suspect."""
+    """True values with the resolution of sensors: less than a thousandth may be found suspect."""
     coarse = {"water_level": 2, "air_pressure": 0, "relative_humidity": 0, "water_temperature": 1, "no2": 0}
     plan = sensor_city("native", *(datastream_spec(name) for name in sorted(BUILT_IN_PROPERTIES)))
     truth = CityTruth(11, plan)
@@ -180,6 +183,6 @@ def test_the_simulated_city_is_hardly_ever_suspect(interval: Duration) -> None:
         name = datastream.property
         times = range(start, start + 400 * interval, interval)
         series = [(time, round(truth.value(datastream, time), coarse.get(name, 1))) for time in times]
-        found = judged(series, DEFAULT_QUALITY_RULES[name], interval)
+        found = flags_of(series, DEFAULT_QUALITY_RULES[name], interval)
         suspect = [n for n, flags in enumerate(found) if not is_usable(flags)]
         assert len(suspect) < len(found) / 1000, (name, [(series[n], found[n]) for n in suspect])

@@ -1,4 +1,4 @@
-"""The default rules: complete, consistent with what may enter at all, and lenient where the city is."""
+"""The default rules: complete, consistent with the plausible range, and tolerant of real events."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_rules_are_positive_and_fit_the_context(name: str) -> None:
         assert rules.stuck.duration_min >= HOUR
 
 
-def test_good_says_nothing_about_the_value() -> None:
+def test_time_rules_only_do_not_check_the_value() -> None:
     assert QualityRules() == TIME_RULES_ONLY
     assert (
         TIME_RULES_ONLY.minimum,
@@ -49,18 +49,18 @@ def test_good_says_nothing_about_the_value() -> None:
     ) == (None,) * 5
 
 
-def test_registers_power_and_switches_are_believed_as_they_are() -> None:
+def test_registers_power_and_switches_have_no_rule_for_the_value() -> None:
     for name in ("energy_import", "energy_export_t2", "power_import", "water_volume", "pump_state"):
         assert DEFAULT_QUALITY_RULES[name] == TIME_RULES_ONLY, name
 
 
-def test_dust_has_no_rule_against_a_step() -> None:
+def test_particulates_have_no_rule_for_steps() -> None:
     for name in ("pm1", "pm2_5", "pm10"):
         assert DEFAULT_QUALITY_RULES[name].spike is None
         assert DEFAULT_QUALITY_RULES[name].rate_max is None
 
 
-def test_zero_may_fall_as_rain_for_ever_but_not_pass_as_traffic_for_a_day() -> None:
+def test_zero_rain_may_last_but_zero_traffic_not_for_a_day() -> None:
     rain, cars = DEFAULT_QUALITY_RULES["rainfall"].stuck, DEFAULT_QUALITY_RULES["vehicle_count"].stuck
     assert rain is not None
     assert 0.0 in rain.except_values

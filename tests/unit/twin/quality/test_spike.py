@@ -1,4 +1,4 @@
-"""Spikes: what jumped far from the values before it; not what moved there, and not what is new for good."""
+"""Spikes: values reached by a far jump; neither movements nor lasting steps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def series(values: list[float]) -> list[tuple[int, float]]:
 
 
 def spikes(values: list[float], spike: SpikeRule = LEVEL) -> list[int]:
-    """Return the positions of the values that are spikes, each judged from those before it."""
+    """Return the positions of spikes; each value is compared with those before it."""
     observed = series(values)
     return [
         n
@@ -26,7 +26,7 @@ def spikes(values: list[float], spike: SpikeRule = LEVEL) -> list[int]:
     ]
 
 
-def test_one_value_far_off_is_a_spike_and_the_next_is_not() -> None:
+def test_a_single_distant_value_is_a_spike_and_the_next_is_not() -> None:
     assert spikes([-1.4] * 13 + [0.0] + [-1.4] * 13) == [13]
 
 
@@ -34,7 +34,7 @@ def test_four_false_zeros_in_a_row_are_all_spikes() -> None:
     assert spikes([-1.41, -1.42] * 10 + [0.0] * 4 + [-1.41] * 20) == [20, 21, 22, 23]
 
 
-def test_a_true_step_is_believed_after_half_a_window() -> None:
+def test_a_real_step_is_accepted_after_half_a_window() -> None:
     found = spikes([-1.4] * 20 + [-0.9] * 20)
     assert found == list(range(20, 27))
 
@@ -44,14 +44,14 @@ def test_a_flood_that_rises_by_twenty_centimetres_a_quarter_is_no_spike() -> Non
     assert spikes([-1.4] * 20 + rise + [rise[-1]] * 20) == []
 
 
-def test_a_jump_on_the_way_of_a_flood_is_still_a_spike() -> None:
+def test_a_jump_during_a_flood_is_still_a_spike() -> None:
     rise = [-1.4 + 0.05 * n for n in range(6)]
     assert spikes([-1.4] * 20 + rise + [5.0] + [rise[-1]] * 5) == [26]
 
 
-def test_in_noise_the_deviation_of_the_noise_counts() -> None:
+def test_in_noise_the_limit_follows_its_deviation() -> None:
     noisy = [0.0, 3.0, -3.0, 2.0, -2.0, 1.0, -1.0, 3.0, -3.0, 2.0, -2.0, 1.0, -1.0]
-    # The median is 0 and its median absolute deviation 2: the bound is 6 · 1.4826 · 2 = 17.79.
+    # The median is 0 and its median absolute deviation 2: the limit is 6 · 1.4826 · 2 = 17.79.
     assert spikes([*noisy, 17.7]) == []
     assert spikes([*noisy, 17.9]) == [13]
 
@@ -73,7 +73,7 @@ def test_values_before_a_gap_of_weeks_make_no_context(gap: int, expected: bool) 
     assert is_spike(before, before[-1][0] + gap, 9.0, LEVEL, QUARTER) is expected
 
 
-def test_only_the_window_is_looked_at() -> None:
+def test_only_values_in_the_window_count() -> None:
     narrow = SpikeRule(window=5, deviation_min=0.25)
     assert is_spike(series([9.0] * 20 + [0.0] * 5), 25 * QUARTER, 9.0, narrow, QUARTER)
     assert not is_spike(

@@ -1,4 +1,4 @@
-"""Several sensors of one property on one entity."""
+"""The combination of several sensors of one property on one entity."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def part(
     return CombinationInput(Observation(id, minute * MINUTE, minute * MINUTE, value, flags), good, MINUTE)
 
 
-def test_a_sensor_that_disagrees_with_two_others_is_named_and_takes_no_part() -> None:
+def test_a_sensor_that_disagrees_with_two_others_is_named_and_left_out() -> None:
     state = combine(LEVEL, [part(1, -0.50), part(2, -0.48), part(3, 0.9)])
     assert state.deviating == (3,)
     assert state.datastreams == (1, 2)
@@ -34,7 +34,7 @@ def test_of_a_split_vote_none_is_outvoted() -> None:
     assert state.deviating == ()
 
 
-def test_a_suspect_value_stands_beside_the_last_good_one() -> None:
+def test_a_suspect_value_comes_with_the_last_good_one() -> None:
     good = LastGoodValue(-0.5, 9 * MINUTE)
     older = LastGoodValue(-0.6, 3 * MINUTE)
     spike = int(QualityFlag.SPIKE)
@@ -45,6 +45,6 @@ def test_a_suspect_value_stands_beside_the_last_good_one() -> None:
     assert state.last_good == good
 
 
-def test_a_good_sensor_speaks_for_one_that_is_suspect() -> None:
+def test_a_good_sensor_replaces_a_suspect_one() -> None:
     state = combine(LEVEL, [part(1, 7.0, flags=int(QualityFlag.SPIKE)), part(2, -0.5)])
     assert (state.value, state.flags, state.last_good) == (-0.5, 0, None)

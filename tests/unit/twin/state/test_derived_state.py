@@ -1,4 +1,4 @@
-"""Derived values: what becomes of an indicator when its inputs fail, and when they are good again."""
+"""Derived values: indicators whose inputs fail and recover."""
 
 from __future__ import annotations
 
@@ -40,52 +40,52 @@ def hour(datastream: int, value: float, start: Instant, flags: int = 0) -> Aggre
     )
 
 
-def told(state: DerivedState, entity: str, wanted: RequiredInputs) -> dict[str, DerivedValue]:
+def derived_values(state: DerivedState, entity: str, wanted: RequiredInputs) -> dict[str, DerivedValue]:
     return {one.name: one for one in state.derive(MODEL, entity, wanted, 0)}
 
 
-def test_an_indicator_is_told_again_when_its_input_fails_and_comes_back_with_it() -> None:
+def test_an_indicator_is_emitted_again_when_its_input_fails_and_recovers() -> None:
     state = DerivedState()
     state.on_update(level(-0.5, 1), LEVEL)
-    before = told(state, "canal", LEVEL)["freeboard"]
+    before = derived_values(state, "canal", LEVEL)["freeboard"]
     state.on_update(level(7.0, 2, SPIKE), LEVEL)
-    failed = told(state, "canal", LEVEL)["freeboard"]
+    failed = derived_values(state, "canal", LEVEL)["freeboard"]
     assert failed == before._replace(flags=SPIKE, last_good=LastGoodValue(before.value, MINUTE))
     state.on_update(level(7.0, 3, SPIKE), LEVEL)
-    assert told(state, "canal", LEVEL) == {}, "nothing new"
+    assert derived_values(state, "canal", LEVEL) == {}, "nothing new"
     state.on_update(level(-0.5, 4), LEVEL)
-    assert told(state, "canal", LEVEL)["freeboard"] == before._replace(phenomenon_time=4 * MINUTE)
+    assert derived_values(state, "canal", LEVEL)["freeboard"] == before._replace(phenomenon_time=4 * MINUTE)
 
 
-def test_a_value_that_is_judged_again_takes_its_indicator_along() -> None:
+def test_a_new_quality_of_a_value_changes_its_indicator() -> None:
     state = DerivedState()
     state.on_update(level(-0.5, 1), LEVEL)
-    before = told(state, "canal", LEVEL)["freeboard"]
+    before = derived_values(state, "canal", LEVEL)["freeboard"]
     state.on_update(level(-0.5, 1, SPIKE), LEVEL)
-    failed = told(state, "canal", LEVEL)["freeboard"]
+    failed = derived_values(state, "canal", LEVEL)["freeboard"]
     assert failed == before._replace(flags=SPIKE), "it was never good, so nothing good is beside it"
     state.on_update(level(-0.5, 1), LEVEL)
-    assert told(state, "canal", LEVEL)["freeboard"] == before
+    assert derived_values(state, "canal", LEVEL)["freeboard"] == before
 
 
-def test_an_indicator_that_never_had_a_value_has_none_by_a_failed_input() -> None:
+def test_a_failed_input_gives_no_value_to_an_indicator_without_one() -> None:
     state = DerivedState()
     state.on_update(level(7.0, 1, SPIKE), LEVEL)
-    assert told(state, "canal", LEVEL) == {}
+    assert derived_values(state, "canal", LEVEL) == {}
 
 
-def test_an_index_stands_while_one_pollutant_is_left_and_fails_with_the_last() -> None:
+def test_an_index_is_valid_while_one_pollutant_is_valid() -> None:
     state = DerivedState()
     for one in (hour(1, 20.0, 0), hour(2, 30.0, 0)):
         state.on_window("pm10" if one.datastream == 1 else "no2", one, AIR)
-    index = told(state, "air", AIR)["lki"]
+    index = derived_values(state, "air", AIR)["lki"]
     state.on_window("pm10", hour(1, 20.0, HOUR, STUCK), AIR)
-    assert "lki" not in told(state, "air", AIR), "the other one may still close its window"
+    assert "lki" not in derived_values(state, "air", AIR), "the other one may still close its window"
     state.on_window("no2", hour(2, 30.0, HOUR, SPIKE), AIR)
-    failed = told(state, "air", AIR)["lki"]
+    failed = derived_values(state, "air", AIR)["lki"]
     assert failed == index._replace(flags=SPIKE | STUCK, last_good=LastGoodValue(index.value, HOUR))
     state.on_window("no2", hour(2, 30.0, 2 * HOUR), AIR)
-    again = told(state, "air", AIR)["lki"]
+    again = derived_values(state, "air", AIR)["lki"]
     assert (again.flags, again.phenomenon_time, again.last_good) == (0, 3 * HOUR, None)
 
 
@@ -93,28 +93,28 @@ def test_a_running_mean_fails_with_its_newest_hour() -> None:
     state = DerivedState()
     for number in range(20):
         state.on_window("pm10", hour(1, 20.0, number * HOUR), AIR)
-    assert told(state, "air", AIR)["pm10_24h"].flags == 0
+    assert derived_values(state, "air", AIR)["pm10_24h"].flags == 0
     state.on_window("pm10", hour(1, 20.0, 20 * HOUR, STUCK), AIR)
-    failed = told(state, "air", AIR)["pm10_24h"]
+    failed = derived_values(state, "air", AIR)["pm10_24h"]
     assert (failed.value, failed.flags, failed.phenomenon_time) == (20.0, STUCK, 20 * HOUR)
 
 
 @pytest.mark.parametrize("order", [(1, 2), (2, 1)])
-def test_a_sensor_that_has_not_failed_speaks_for_the_others(order: tuple[int, ...]) -> None:
+def test_a_sensor_that_has_not_failed_is_enough(order: tuple[int, ...]) -> None:
     state = DerivedState()
     for id in (1, 2):
         state.on_window("pm10", hour(id, 20.0, 0), AIR)
-    before = told(state, "air", AIR)["lki"]
+    before = derived_values(state, "air", AIR)["lki"]
     for id in order:
         state.on_window("pm10", hour(id, 20.0, HOUR, STUCK if id == 2 else 0), AIR)
-        assert all(one.flags == 0 for one in told(state, "air", AIR).values())
+        assert all(one.flags == 0 for one in derived_values(state, "air", AIR).values())
     assert state.emitted["lki"].time == before.phenomenon_time
 
 
-def test_a_restart_changes_nothing_about_what_failed() -> None:
+def test_a_restart_keeps_the_failed_inputs() -> None:
     state = DerivedState()
     state.on_window("pm10", hour(1, 20.0, 0), AIR)
-    told(state, "air", AIR)
+    derived_values(state, "air", AIR)
     state.on_window("pm10", hour(1, 20.0, HOUR, STUCK), AIR)
     state = msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=DerivedState)
-    assert told(state, "air", AIR)["lki"].flags == STUCK
+    assert derived_values(state, "air", AIR)["lki"].flags == STUCK

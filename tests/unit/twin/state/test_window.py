@@ -1,4 +1,4 @@
-"""Windows: their limits, what they come to, and what is told of them."""
+"""Windows: their limits, their content and their aggregates."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def filled(*readings: Reading | float, kind: Aggregation = "mean") -> WindowAccu
     return accumulator
 
 
-def told(
+def aggregated(
     accumulator: WindowAccumulator, kind: Aggregation = "mean", interval: Duration = 10 * SECOND
 ) -> Aggregate:
     return aggregate_of(
@@ -68,47 +68,47 @@ def test_a_window_is_not_shorter_than_the_interval_but_an_hour_is_kept_of_all(
     assert window_sizes_for(interval) == sizes
 
 
-def test_a_mean_property_tells_its_mean_and_no_sum() -> None:
-    aggregate = told(filled(2.0, 4.0, 9.0))
+def test_a_mean_property_has_a_mean_and_no_sum() -> None:
+    aggregate = aggregated(filled(2.0, 4.0, 9.0))
     assert (aggregate.count, aggregate.suspect, aggregate.flags) == (3, 0, 0)
     assert (aggregate.minimum, aggregate.maximum, aggregate.mean) == (2.0, 9.0, 5.0)
     assert (aggregate.first, aggregate.last, aggregate.total) == (2.0, 9.0, None)
     assert (aggregate.datastream, aggregate.size, aggregate.start, aggregate.revision) == (7, MINUTE, 0, 99)
 
 
-def test_a_property_that_adds_up_tells_its_sum() -> None:
-    assert told(filled(3.0, 0.0, 4.0, kind="sum"), kind="sum").total == 7.0
+def test_a_property_that_adds_up_has_a_sum() -> None:
+    assert aggregated(filled(3.0, 0.0, 4.0, kind="sum"), kind="sum").total == 7.0
 
 
-def test_a_counter_tells_what_it_counted_and_no_mean() -> None:
+def test_a_counter_has_its_increase_and_no_mean() -> None:
     readings = (Reading(100.0, increase=2.0), Reading(103.0, increase=3.0), Reading(1.0, increase=1.0))
-    aggregate = told(filled(*readings, kind="counter"), kind="counter")
+    aggregate = aggregated(filled(*readings, kind="counter"), kind="counter")
     assert aggregate.total == 6.0
     assert aggregate.mean is None
     assert (aggregate.first, aggregate.last) == (100.0, 1.0)
     assert aggregate.sketch == b""
 
 
-def test_directions_have_a_mean_on_the_circle_and_no_least_or_greatest() -> None:
-    aggregate = told(filled(350.0, 20.0, kind="circular_mean"), kind="circular_mean")
+def test_directions_have_a_circular_mean_and_no_minimum_or_maximum() -> None:
+    aggregate = aggregated(filled(350.0, 20.0, kind="circular_mean"), kind="circular_mean")
     assert aggregate.mean == pytest.approx(5.0)
     assert (aggregate.minimum, aggregate.maximum, aggregate.total) == (None, None, None)
     assert aggregate.sketch == b""
 
 
 def test_directions_that_cancel_out_have_no_mean() -> None:
-    assert told(filled(10.0, 190.0, kind="circular_mean"), kind="circular_mean").mean is None
+    assert aggregated(filled(10.0, 190.0, kind="circular_mean"), kind="circular_mean").mean is None
 
 
-def test_suspect_values_are_counted_beside_and_show_in_the_flags() -> None:
-    aggregate = told(filled(2.0, Reading(900.0, QualityFlag.SPIKE), Reading(4.0, QualityFlag.LATE)))
+def test_suspect_values_are_counted_separately_and_set_the_flags() -> None:
+    aggregate = aggregated(filled(2.0, Reading(900.0, QualityFlag.SPIKE), Reading(4.0, QualityFlag.LATE)))
     assert (aggregate.count, aggregate.suspect) == (2, 1)
     assert aggregate.flags == QualityFlag.SPIKE | QualityFlag.LATE
     assert (aggregate.maximum, aggregate.mean) == (4.0, 3.0)
 
 
-def test_a_window_of_suspect_values_only_tells_so_and_no_value() -> None:
-    aggregate = told(filled(Reading(5.0, QualityFlag.STUCK), Reading(5.0, QualityFlag.MAINTENANCE)))
+def test_a_window_of_suspect_values_only_has_flags_and_no_value() -> None:
+    aggregate = aggregated(filled(Reading(5.0, QualityFlag.STUCK), Reading(5.0, QualityFlag.MAINTENANCE)))
     assert (aggregate.count, aggregate.suspect) == (0, 2)
     assert aggregate.flags == QualityFlag.STUCK | QualityFlag.MAINTENANCE
     assert (aggregate.minimum, aggregate.maximum, aggregate.mean, aggregate.total) == (None,) * 4
@@ -117,14 +117,14 @@ def test_a_window_of_suspect_values_only_tells_so_and_no_value() -> None:
 
 
 @pytest.mark.parametrize("flag", list(QualityFlag))
-def test_what_takes_part_is_what_the_quality_says(flag: QualityFlag) -> None:
+def test_usable_values_are_those_of_usable_quality(flag: QualityFlag) -> None:
     harmless = {
         QualityFlag.TIME_OF_RECEPTION, QualityFlag.ESTIMATED, QualityFlag.LATE, QualityFlag.CLOCK_SKEW,
     }  # fmt: skip
     assert filled(Reading(1.0, flag)).count == (1 if flag in harmless else 0)
 
 
-def test_first_and_last_go_by_event_time() -> None:
+def test_first_and_last_follow_event_time() -> None:
     accumulator = WindowAccumulator()
     for time, value in ((30, 3.0), (10, 1.0), (50, 5.0), (20, 2.0)):
         accumulator.add(time, value, 0, "mean")
@@ -132,7 +132,7 @@ def test_first_and_last_go_by_event_time() -> None:
 
 
 @pytest.mark.parametrize("time", [INSTANT_MIN, INSTANT_MAX])
-def test_the_first_and_the_last_instant_of_all_count_too(time: int) -> None:
+def test_the_least_and_the_greatest_instant_are_counted(time: int) -> None:
     accumulator = WindowAccumulator()
     accumulator.add(time, 4.0, 0, "mean")
     assert (accumulator.first, accumulator.last) == (4.0, 4.0)
@@ -148,26 +148,26 @@ def test_the_first_and_the_last_instant_of_all_count_too(time: int) -> None:
         (1, 0, 0.0, None),
     ],
 )
-def test_coverage_is_the_usable_share_of_what_was_expected(
+def test_coverage_is_the_usable_share_of_the_expected_observations(
     values: int, interval: Duration, expected: float, coverage: float | None
 ) -> None:
-    aggregate = told(filled(*([1.0] * values)), interval=interval)
+    aggregate = aggregated(filled(*([1.0] * values)), interval=interval)
     assert aggregate.expected == expected
     assert aggregate.coverage == coverage
 
 
 def test_percentiles_are_those_of_the_usable_values() -> None:
     accumulator = filled(*(float(n) for n in range(20)), Reading(1e6, QualityFlag.SPIKE))
-    assert quantile(Sketch.decode(told(accumulator).sketch), 0.95) == 18.0
+    assert quantile(Sketch.decode(aggregated(accumulator).sketch), 0.95) == 18.0
 
 
-def test_the_values_that_wait_are_bounded() -> None:
+def test_the_number_of_single_values_is_limited() -> None:
     accumulator = filled(*(float(n % 50) for n in range(5 * VALUES_MAX)))
     assert len(accumulator.values) <= VALUES_MAX
     assert value_count(accumulator.sketch()) == accumulator.count == 5 * VALUES_MAX
 
 
-def test_a_copy_changes_by_itself() -> None:
+def test_a_copy_is_independent() -> None:
     original = filled(1.0, 2.0)
     copied = original.copy()
     copied.add(99, 50.0, 0, "mean")
@@ -182,5 +182,5 @@ def test_an_accumulator_survives_a_checkpoint(values: int) -> None:
 
 
 def test_an_aggregate_survives_the_log() -> None:
-    aggregate = told(filled(1.0, 2.0))
+    aggregate = aggregated(filled(1.0, 2.0))
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(aggregate), type=Aggregate) == aggregate

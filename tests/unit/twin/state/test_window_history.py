@@ -1,4 +1,4 @@
-"""The trail: which windows of which sensors an indicator looks back at."""
+"""The window history: which windows of which sensors an indicator uses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PM10, VEHICLES = BUILT_IN_PROPERTIES["pm10"], BUILT_IN_PROPERTIES["vehicle_count
 def hour(
     datastream: int, value: float, minutes: int, flags: int = 0, kind: Aggregation = "mean"
 ) -> Aggregate:
-    """An hour of a sensor that reports each minute, of which so many minutes were measured."""
+    """Return an hour of a sensor that reports each minute, with this number of observations."""
     content = WindowAccumulator()
     for minute in range(minutes):
         content.add(minute * MINUTE, value, flags, kind)
@@ -27,7 +27,7 @@ def hour(
     )
 
 
-def test_a_sensor_that_measured_too_little_of_an_hour_does_not_take_it_from_the_others() -> None:
+def test_a_sensor_with_low_coverage_does_not_invalidate_the_hour_of_others() -> None:
     trail = WindowHistory()
     trail.add(hour(1, 20.0, minutes=50))
     alone = trail.values(PM10)
@@ -36,14 +36,14 @@ def test_a_sensor_that_measured_too_little_of_an_hour_does_not_take_it_from_the_
     assert alone[0].value == 20.0
 
 
-def test_a_sensor_that_measured_too_little_does_not_enter_beside_many_that_measured_all() -> None:
+def test_a_sensor_with_low_coverage_is_left_out_beside_others_with_full_coverage() -> None:
     trail = WindowHistory()
     for one in (hour(1, 20.0, 60), hour(2, 22.0, 60), hour(3, 90.0, 20)):
         trail.add(one)
     assert [(one.value, one.coverage) for one in trail.values(PM10)] == [(21.0, 1.0)]
 
 
-def test_an_hour_that_no_sensor_measured_enough_of_has_no_value() -> None:
+def test_an_hour_with_low_coverage_of_all_sensors_has_no_value() -> None:
     trail = WindowHistory()
     trail.add(hour(1, 20.0, minutes=44))
     assert trail.values(PM10) == []
@@ -58,7 +58,7 @@ def test_a_sum_has_all_of_its_parts_and_their_mean_coverage() -> None:
     assert counted.coverage == pytest.approx(5 / 6)
 
 
-def test_the_order_in_which_windows_are_told_does_not_matter() -> None:
+def test_the_order_in_which_windows_arrive_does_not_matter() -> None:
     found = []
     for order in permutations((hour(1, 20.0, 60), hour(2, 22.0, 50), hour(3, 90.0, 20))):
         trail = WindowHistory()
@@ -68,7 +68,7 @@ def test_the_order_in_which_windows_are_told_does_not_matter() -> None:
     assert all(values == found[0] for values in found)
 
 
-def test_a_window_that_has_no_value_any_more_is_forgotten() -> None:
+def test_a_window_that_loses_its_value_is_removed() -> None:
     trail = WindowHistory()
     assert trail.add(hour(1, 20.0, minutes=60))
     assert trail.add(hour(1, 20.0, minutes=60, flags=QualityFlag.MAINTENANCE))

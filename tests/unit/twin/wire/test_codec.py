@@ -1,4 +1,4 @@
-"""What records of another release are to a reader: appended fields do no harm, another version is refused."""
+"""Records of other releases: appended fields are ignored, another layout version is refused."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ encode, decode = msgspec.msgpack.encode, msgspec.msgpack.decode
 
 
 @every_record
-def test_a_record_is_read_as_it_was_written(codec: Codec[Any], record: Any) -> None:
+def test_a_record_is_read_as_written(codec: Codec[Any], record: Any) -> None:
     assert codec.decode(codec.encode(record)) == record
 
 
 @every_record
 @pytest.mark.parametrize("version", [LAYOUT_VERSION - 1, LAYOUT_VERSION + 1])
-def test_another_version_is_refused_and_named(codec: Codec[Any], record: Any, version: int) -> None:
+def test_another_layout_version_is_refused_and_named(codec: Codec[Any], record: Any, version: int) -> None:
     other = encode([version, *decode(codec.encode(record))[1:]])
     with pytest.raises(
         MessageError, match=f"has version {version}, this program reads version {LAYOUT_VERSION}"
@@ -60,20 +60,20 @@ def test_another_version_is_refused_and_named(codec: Codec[Any], record: Any, ve
 
 
 @every_record
-def test_a_field_that_a_later_release_appended_is_passed_over(codec: Codec[Any], record: Any) -> None:
+def test_a_field_appended_by_a_later_release_is_ignored(codec: Codec[Any], record: Any) -> None:
     later = encode([*decode(codec.encode(record)), {"more": [1, 2]}])
     assert codec.decode(later) == record
 
 
-def test_a_field_that_an_earlier_release_did_not_have_takes_its_default() -> None:
+def test_a_field_missing_in_an_earlier_release_has_its_default() -> None:
     earlier = encode(decode(OBSERVATIONS.encode(ObservationBatch(LAYOUT_VERSION, (ONE,), 5)))[:3])
     assert OBSERVATIONS.decode(earlier) == ObservationBatch(LAYOUT_VERSION, (ONE,), 5)
     earlier = encode(decode(QUARANTINE.encode(REFUSED))[:13])
     assert QUARANTINE.decode(earlier) == msgspec.structs.replace(REFUSED, device="")
 
 
-def test_an_item_in_a_record_cannot_grow_without_another_version() -> None:
-    """Observations and the like are tuples of a fixed length: what is many must be read fast."""
+def test_an_item_of_a_record_cannot_gain_a_field_without_another_version() -> None:
+    """Frequent items such as observations are tuples of fixed length, because they must be read fast."""
     version, (one,), *rest = decode(OBSERVATIONS.encode(ObservationBatch(LAYOUT_VERSION, (ONE,), 5)))
     with pytest.raises(MessageError, match="cannot be read"):
         OBSERVATIONS.decode(encode([version, [[*one, "more"]], *rest]))
