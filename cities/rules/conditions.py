@@ -444,11 +444,11 @@ class QualityRankItem(OperandItem):
     def read(self, context: RuleContext, faults: RuleFaults) -> Condition | None:
         """Return the condition; None, and faults, if it is wrong in its city."""
         known = self.operand(self.quality_of, context, faults)
-        place = (*WHEN, "worseThan")
-        words = self._words(place, faults)
+        location = (*WHEN, "worseThan")
+        words = self._words(location, faults)
         ranks = {severity: float(_QUALITIES.index(word)) for severity, word in words.items()}
         if list(ranks.values()) != sorted(set(ranks.values())):
-            faults.add_fault(place, "a worse severity needs a worse quality than the milder ones")
+            faults.add_fault(location, "a worse severity needs a worse quality than the milder ones")
         levels = tuple(Level(severity, rank + 1.0, rank) for severity, rank in ranks.items())
         if known is None or not levels:
             return None
@@ -460,21 +460,21 @@ class QualityRankItem(OperandItem):
             times=self.times,
         )
 
-    def _words(self, place: Location, faults: RuleFaults) -> dict[Severity, str]:
+    def _words(self, location: Location, faults: RuleFaults) -> dict[Severity, str]:
         """Return the quality words by severity, mildest first."""
         if isinstance(self.worse_than, dict):
-            _refuse_severity(self.worse_than, self.severity, place, faults)
-            words = validate_value(faults, place, self.worse_than, _WORDS) or {}
+            _refuse_severity(self.worse_than, self.severity, location, faults)
+            words = validate_value(faults, location, self.worse_than, _WORDS) or {}
             return dict(sorted((severity_of(word), quality) for word, quality in words.items()))
         expected = _QUALITIES[:-1]
         if self.worse_than not in expected:
             faults.add_fault(
-                place,
+                location,
                 f"found {describe_value(self.worse_than)}, expected {', '.join(expected)}"
                 f"{suggestion(str(self.worse_than), expected)}, or those by severity",
             )
         elif self.severity is None:
-            faults.add_fault(place, _SEVERITY_MISSING)
+            faults.add_fault(location, _SEVERITY_MISSING)
         else:
             return {severity_of(self.severity): str(self.worse_than)}
         return {}
