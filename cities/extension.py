@@ -1,4 +1,4 @@
-"""Adding one sensor to a city, with the checks of its folder."""
+"""Adding a sensor to a city, with the checks of its folder."""
 
 from __future__ import annotations
 

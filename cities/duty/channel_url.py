@@ -65,7 +65,7 @@ def _schemes() -> frozenset[str]:
 
 
 def _written_secrets(scheme: str, rest: str) -> set[str]:
-    """Return the private parts of a URL, as apprise knows them, that are written out."""
+    """Return the names of the private parts of a URL, as apprise defines them, that are written out."""
     plugin: Any = N_MGR[scheme]
     private = {name for name, token in plugin.template_tokens.items() if token.get("private")}
     path = rest.partition("?")[0].rstrip("/")

@@ -105,9 +105,6 @@ Unit = Annotated[str, Field(min_length=1, max_length=32)]
 Note = Annotated[str, Field(max_length=1000)]
 
 
-# The IANA time zones that there are.
-
-
 @cache
 def timezones() -> frozenset[str]:
     """Return the names of the IANA time zones; cached, since the library reads 600 files each time."""

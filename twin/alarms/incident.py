@@ -11,7 +11,7 @@ from twin.alarms.state_machine import AlarmState
 from twin.instant import MINUTE, Duration, Instant
 
 REOPEN_WITHIN: Duration = 15 * MINUTE
-"""An incident that comes back within this time is reopened. Our choice: the time of a person's look at it."""
+"""An incident that comes back within this time is reopened. Our choice: the time to go and look."""
 
 MEMBERS_MAX = 1_000
 """Alarms in one incident; beyond that, those that returned first are dropped, then no more are added."""

@@ -1,4 +1,4 @@
-"""Firings: the times through which a rule said that something was wrong, with how bad it got."""
+"""Firings: the time spans in which a rule raises an alarm, and the differences between two rules."""
 
 from __future__ import annotations
 
@@ -56,9 +56,6 @@ def firings_of(events: Iterable[AlarmEvent]) -> list[Firing]:
             firing.raised, firing.returned = event.raised_time, event.returned_time
             firing.severity = max(firing.severity, event.severity)
     return list(found.values())
-
-
-# The difference between what two rules would have raised over the same time.
 
 
 class ChangedFiring(NamedTuple):

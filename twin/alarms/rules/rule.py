@@ -179,10 +179,11 @@ def operands_of(rule: Rule) -> tuple[Operand, ...]:
             return ()
 
 
-# The alarm of a rule that fails: what cannot be evaluated must be seen, never pass for silence.
-
 RULE_ERROR_ID = "rule-error"
-"""The id of the built-in rule: one alarm for each rule that fails on an entity."""
+"""The id of the built-in rule with one alarm for each rule that fails on an entity.
+
+A rule that cannot be evaluated must be visible; it must not look like a rule without alarms.
+"""
 
 
 def rule_error_rule(rule: Rule) -> Rule:
