@@ -113,10 +113,7 @@ def _read_n_of_m(value: object) -> NOfM:
 
 Delay = Annotated[Duration, PlainValidator(_read_delay), PlainSerializer(format_duration)]
 Attribute = Annotated[str, Field(min_length=1, max_length=200)]
-Window = Annotated[WindowName, PlainValidator(_read_window), PlainSerializer(_write_window)]
-Votes = Annotated[
-    NOfM, PlainValidator(_read_n_of_m), PlainSerializer(lambda votes: f"{votes.n} of {votes.of}")
-]
+Window = Annotated[WindowName, PlainValidator(_read_window)]
 OperandName = Annotated[str, Field(min_length=1, max_length=128)]
 StatisticWord = Literal["mean", "sum", "last", "min", "max"]
 QualityWord = Literal["good", "estimated", "late"]
@@ -124,6 +121,8 @@ QualityWord = Literal["good", "estimated", "late"]
 _NUMBERS = TypeAdapter(dict[SeverityWord, Annotated[float, Field(strict=True, allow_inf_nan=False)]])
 _WORDS = TypeAdapter(dict[SeverityWord, QualityWord])
 _WINDOWS = TypeAdapter(dict[str, Window])
+_WINDOW = TypeAdapter(Window)
+_VOTES = TypeAdapter(Annotated[NOfM, PlainValidator(_read_n_of_m)])
 
 
 class ConditionItem(Item):
@@ -150,7 +149,14 @@ def read_condition(when: Any, context: RuleContext, faults: RuleFaults) -> Condi
     written = [key for key in KINDS if key in when]
     if len(written) == 1:
         item = validate_item(faults, WHEN, when, KINDS[written[0]])
-        return item.read(context, faults) if item is not None else None
+        if item is not None:
+            return item.read(context, faults)
+        if isinstance(when.get(ExpressionItem.kind), str):
+            # A wrong severity must not hide the faults of the expression.
+            ExpressionItem.of(expression=when["expression"], severity="minor", over=when.get("over")).read(
+                context, faults
+            )
+        return None
     if written:
         faults.add_fault(WHEN, f"found {' and '.join(written)}, expected one of {kinds}; make several rules")
     else:
@@ -176,10 +182,11 @@ class KnownOperand(NamedTuple):
 class OperandItem(ConditionItem):
     """A condition that compares values of one operand."""
 
-    over: Window = "instant"
+    # What may be written in several ways is read in `read`, so that its faults do not hide others.
+    over: Any = None
     statistic: StatisticWord | None = None
     severity: SeverityWord | None = None
-    times: Votes | None = None
+    times: Any = None
 
     def operand(self, name: str, context: RuleContext, faults: RuleFaults) -> KnownOperand | None:
         """Return the operand of a name; None, and faults, if the name or its statistic is wrong."""
@@ -188,13 +195,14 @@ class OperandItem(ConditionItem):
         if len(whose) > 1:
             faults.add_fault(location, f"found {name!r}, expected a name with at most one dot")
             return None
+        window = self._window(faults)
         known = known_operand(
-            Identifier(whose[0] if whose else "", last), self.over, location, context, faults
+            Identifier(whose[0] if whose else "", last), window or "instant", location, context, faults
         )
         if known is None or self.statistic is None:
             return known
         statistic_location = (*WHEN, "statistic")
-        if self.over == "instant":
+        if window == "instant":
             faults.add_fault(statistic_location, "a single value has no statistic: say over which windows")
         elif self.statistic in _STATISTICS:
             operand = known.operand
@@ -210,15 +218,23 @@ class OperandItem(ConditionItem):
             )
         return known
 
+    def _window(self, faults: RuleFaults) -> WindowName | None:
+        """Return the window; None, and faults, if it is wrong."""
+        return "instant" if self.over is None else validate_value(faults, (*WHEN, "over"), self.over, _WINDOW)
+
+    def votes(self, faults: RuleFaults) -> NOfM | None:
+        """Return `times`; None if there is none, and, with faults, if it is wrong."""
+        return None if self.times is None else validate_value(faults, (*WHEN, "times"), self.times, _VOTES)
+
     @staticmethod
     def operand_fields(condition: ThresholdCondition) -> dict[str, Any]:
         """Return the fields that all conditions on one operand have."""
         statistics = {statistic: word for word, statistic in _STATISTICS.items()}
-        operand = condition.operand
+        operand, times = condition.operand, condition.times
         return {
-            "over": operand.over,
+            "over": _write_window(operand.over) if operand.over != "instant" else None,
             "statistic": statistics.get(operand.statistic),
-            "times": condition.times,
+            "times": f"{times.n} of {times.of}" if times is not None else None,
         }
 
 
@@ -239,6 +255,7 @@ class ThresholdItem(OperandItem):
     ) -> ThresholdCondition | None:
         """Return the condition; None, and faults, if its operand or levels are wrong."""
         levels = self._levels(conversion, faults)
+        times = self.votes(faults)
         if known is None or not levels:
             return None
         return ThresholdCondition(
@@ -246,7 +263,7 @@ class ThresholdItem(OperandItem):
             direction="above" if self.above is not None else "below",
             levels=levels,
             transform=transform,
-            times=self.times,
+            times=times,
         )
 
     def _levels(self, conversion: UnitConversion, faults: RuleFaults) -> tuple[Level, ...]:
@@ -450,6 +467,7 @@ class QualityRankItem(OperandItem):
         if list(ranks.values()) != sorted(set(ranks.values())):
             faults.add_fault(location, "a worse severity needs a worse quality than the milder ones")
         levels = tuple(Level(severity, rank + 1.0, rank) for severity, rank in ranks.items())
+        times = self.votes(faults)
         if known is None or not levels:
             return None
         return ThresholdCondition(
@@ -457,7 +475,7 @@ class QualityRankItem(OperandItem):
             direction="above",
             levels=levels,
             transform=QualityRank(),
-            times=self.times,
+            times=times,
         )
 
     def _words(self, location: Location, faults: RuleFaults) -> dict[Severity, str]:
@@ -610,8 +628,6 @@ class ExpressionItem(ConditionItem):
         }
         return cls.of(expression=condition.source, severity=condition.severity.word, over=over or None)
 
-
-_WINDOW = TypeAdapter(Window)
 
 KINDS: Mapping[str, type[ConditionItem]] = MappingProxyType(
     {

@@ -227,7 +227,13 @@ def test_faults_of_a_request_have_json_pointers_and_are_reported_at_once() -> No
         document(
             title={"en": "Flood"},
             select={"entities": ["nowhere"]},
-            when={"value": "water_level", "above": {"minor": 3, "major": 2}, "unit": "kW"},
+            when={
+                "value": "water_level",
+                "above": {"minor": 3, "major": 2},
+                "unit": "kW",
+                "over": "PT15M",
+                "times": "6 of 5",
+            },
         ),
         alarm_city(),
     )
@@ -236,8 +242,18 @@ def test_faults_of_a_request_have_json_pointers_and_are_reported_at_once() -> No
         "/select/entities/0",
         "/title/nl",
         "/when/above/major",
+        "/when/over",
+        "/when/times",
         "/when/unit",
     ]
+
+
+def test_a_wrong_severity_does_not_hide_the_faults_of_an_expression() -> None:
+    found = read_rule(
+        document(when={"expression": "water_lvl > 1", "severity": "bad", "over": "PT15M"}), alarm_city()
+    )
+    assert not isinstance(found, Rule)
+    assert sorted(fault.pointer for fault in found) == ["/when/expression", "/when/over", "/when/severity"]
 
 
 @pytest.mark.parametrize("document", [None, [], "rule", 3, {}])
