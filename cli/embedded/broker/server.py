@@ -99,7 +99,12 @@ class BrokerConnection(asyncio.Protocol):
             self._task = None
 
     def _close(self, error: ProtocolError) -> None:
-        log.warning("closing a connection from %s: %s", self._transport.get_extra_info("peername"), error)
+        log.warning(
+            "closing a connection from %s: %s",
+            self._transport.get_extra_info("peername"),
+            error,
+            extra={"event": "broker.connection_closed"},
+        )
         self._transport.close()
 
 

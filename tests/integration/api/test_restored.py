@@ -149,7 +149,7 @@ async def test_a_restore_refuses_a_database_with_data(
     expected = await contents(filled.dsn)
     code, said = await livetwin(filled.dsn, "restore", str(file))
     assert code == 1
-    assert "restore into a new one" in said
+    assert "restore into a new database" in said
     code, said = await livetwin(filled.dsn, "backup", str(file))
     assert code == 1
     assert "already exists" in said
