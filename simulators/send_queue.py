@@ -9,7 +9,7 @@ from random import Random
 from typing import NamedTuple
 
 from simulators.devices.device import SimulatedMessage, VirtualDevice
-from simulators.faults.fault_chain import FaultChain
+from simulators.faults.fault import FaultChain
 from simulators.faults.fault_plan import PlannedFault, faults_for_sensor
 from simulators.faults.faulty_device import FaultyDevice
 from simulators.truth.noise import noise_stream

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import ClassVar
 
-from simulators.faults.delivery import DeviceReading, ReportDelivery
-from simulators.faults.fault import DeviceFault, FaultLocation, FaultStage
+from simulators.faults.fault import DeviceFault, DeviceReading, FaultLocation, FaultStage, ReportDelivery
 from simulators.truth.local_calendar import utc_offset
 from twin.instant import SECOND, Duration, Instant
 

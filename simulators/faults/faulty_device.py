@@ -7,8 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from simulators.devices.device import SimulatedMessage, VirtualDevice
-from simulators.faults.delivery import DeviceReading, DeviceReport, ReportDelivery
-from simulators.faults.fault_chain import FaultChain
+from simulators.faults.fault import DeviceReading, DeviceReport, FaultChain, ReportDelivery
 from twin.instant import Instant
 
 

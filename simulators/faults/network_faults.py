@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import ClassVar
 
-from simulators.faults.delivery import ReportDelivery
-from simulators.faults.fault import DeviceFault, FaultLocation, FaultStage, FaultWindow
+from simulators.faults.fault import DeviceFault, FaultLocation, FaultStage, FaultWindow, ReportDelivery
 from twin.instant import HOUR, MINUTE, SECOND, Duration
 
 

@@ -10,8 +10,15 @@ from dataclasses import dataclass
 from random import Random
 from typing import ClassVar
 
-from simulators.faults.delivery import DeviceReading, ReportDelivery
-from simulators.faults.fault import DeviceFault, FaultLocation, FaultStage, FaultWindow, with_values
+from simulators.faults.fault import (
+    DeviceFault,
+    DeviceReading,
+    FaultLocation,
+    FaultStage,
+    FaultWindow,
+    ReportDelivery,
+    with_values,
+)
 from twin.instant import HOUR, MINUTE, Duration
 
 
