@@ -262,8 +262,8 @@ def _coverages(
     expected_total = expected.sum(axis=1)
     arrived_total = np.minimum(arrived, expected).sum(axis=1)
     return [
-        extent / total if total else None
-        for extent, total in zip(arrived_total.tolist(), expected_total.tolist(), strict=True)
+        observed / total if total else None
+        for observed, total in zip(arrived_total.tolist(), expected_total.tolist(), strict=True)
     ]
 
 

@@ -53,10 +53,10 @@ async def process_recompute_requests(
         return 0
     id, first, last, requested_at, datastreams = row
     start = from_datetime(first)
-    # Observations dated further ahead than device clocks may be are refused.
+    # No stored observation is dated further ahead: ingest refuses it.
     end = from_datetime(last) if last is not None else now + DAY
     revision = from_datetime(requested_at)
-    for made in range(1, RECOMPUTE_SPANS_MAX + 1):
+    for processed in range(1, RECOMPUTE_SPANS_MAX + 1):
         begin = await first_observation_time(connection, datastreams, start, end)
         if begin is None:
             async with connection.transaction():
@@ -64,7 +64,7 @@ async def process_recompute_requests(
                     query("maintenance/recompute/advance_recompute_request"), {"id": id, "start": None}
                 )
             log.info("recomputed request %d", id, extra={"event": "recompute.finished", "request": id})
-            return made
+            return processed
         begin -= begin % HOUR
         start = min(begin + RECOMPUTE_SPAN, end)
         for datastream in datastreams:
@@ -126,15 +126,15 @@ async def recompute_hours(
     datastream of an unknown property. The connection has the staging table of
     `storage.historian.writers.aggregate_writer`.
     """
-    found = await _read_policy(connection, properties, datastream)
-    if found is None:
+    policy_and_start = await _read_policy(connection, properties, datastream)
+    if policy_and_start is None:
         return RecomputeCounts(0, 0)
-    policy, raw_from = found
+    policy, raw_from = policy_and_start
     start = span[0] - span[0] % HOUR
     end = await _effect_end(connection, datastream, span[1] + -span[1] % HOUR)
     observations = await _observations(connection, datastream, (start, end), policy)
     # A day with a value per second takes seconds: the thread lets other tasks continue.
-    judgements, windows = await asyncio.to_thread(recompute_observations, observations, policy)
+    flags_by_time, windows = await asyncio.to_thread(recompute_observations, observations, policy)
     parameters = {"datastream": datastream, "start": to_datetime(start), "end": to_datetime(end)}
     stored = {
         from_datetime(time): (flags, revision)
@@ -163,7 +163,7 @@ async def recompute_hours(
         Assessment(datastream, observation.phenomenon_time, flags_now, revision)
         for observation in observations
         if observation.phenomenon_time >= start
-        and (flags_now := judgements.get(observation.phenomenon_time, 0))
+        and (flags_now := flags_by_time.get(observation.phenomenon_time, 0))
         != stored.get(observation.phenomenon_time, (0, 0))[0]
     ]
     await _write(connection, aggregates, assessments)
@@ -178,7 +178,7 @@ async def _read_policy(
     if not rows or rows[0][0] not in properties:
         return None
     ((name, interval, raw_from),) = rows
-    known = await _fetch_rows(
+    calibrations = await _fetch_rows(
         connection, "history/list_calibrations_known_at", {"datastreams": [datastream], "known_at": None}
     )
     maintenance = [
@@ -190,7 +190,7 @@ async def _read_policy(
         )
     ]
     policy = DatastreamPolicy.of(
-        properties[name], interval, calibrations_by_datastream(known).get(datastream, ()), maintenance
+        properties[name], interval, calibrations_by_datastream(calibrations).get(datastream, ()), maintenance
     )
     return policy, from_datetime(raw_from) if raw_from is not None else INSTANT_MIN
 
@@ -209,8 +209,8 @@ async def _effect_end(connection: Connection, datastream: int, end: Instant) -> 
     )
     if last is None:
         return end
-    behind = from_datetime(last)
-    return behind - behind % HOUR + HOUR
+    time = from_datetime(last)
+    return time - time % HOUR + HOUR
 
 
 async def _observations(
