@@ -85,7 +85,7 @@ class UpdateLog:
         record = UPDATES.encode(UpdateBatch(LAYOUT_VERSION, tuple(updates)))
         await self._producer.send_and_wait(topics.UPDATES, record, partition=partition)
 
-    async def tell(self, *entities: str) -> None:
+    async def write_updates(self, *entities: str) -> None:
         """Write a record with one update for each entity."""
         for entity in entities:
             await self.write([self.update(entity)])

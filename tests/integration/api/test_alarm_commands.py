@@ -98,7 +98,7 @@ def start_stage(kafka: str, model: CityModel) -> StartStage:
     return start
 
 
-async def tell(kafka: str, *alarms: AlarmEvent) -> None:
+async def write_alarms(kafka: str, *alarms: AlarmEvent) -> None:
     producer = AIOKafkaProducer(bootstrap_servers=kafka)
     await producer.start()
     try:
@@ -126,8 +126,8 @@ async def test_operator_commands_pass_through_the_log_and_back(
     api: Any, kafka: str, start_stage: StartStage
 ) -> None:
     client = api.client
-    await tell(kafka, RAISED, OTHER)
-    await shown(client, "/v1/alarms", lambda found: len(found["items"]) == 2)
+    await write_alarms(kafka, RAISED, OTHER)
+    await shown(client, "/v1/alarms", lambda events: len(events["items"]) == 2)
     async with start_stage():
         done = await client.post(f"{PATH}/_acknowledge", json={"comment": "seen"}, headers=KEY)
         assert done.status_code == 200, done.text
@@ -162,8 +162,8 @@ async def test_operator_commands_pass_through_the_log_and_back(
 async def test_a_command_with_the_same_key_is_done_once(
     api: Any, kafka: str, start_stage: StartStage
 ) -> None:
-    await tell(kafka, RAISED)
-    await shown(api.client, "/v1/alarms", lambda found: len(found["items"]) == 1)
+    await write_alarms(kafka, RAISED)
+    await shown(api.client, "/v1/alarms", lambda events: len(events["items"]) == 1)
     headers = {**KEY, "Idempotency-Key": "once"}
     async with start_stage():
         answers = await asyncio.gather(
@@ -177,14 +177,14 @@ async def test_a_command_with_the_same_key_is_done_once(
 async def test_a_command_is_accepted_without_the_stage_and_done_once_it_runs(
     api: Any, kafka: str, start_stage: StartStage
 ) -> None:
-    await tell(kafka, RAISED)
-    await shown(api.client, PATH, lambda found: found["state"] == "unacknowledged")
+    await write_alarms(kafka, RAISED)
+    await shown(api.client, PATH, lambda events: events["state"] == "unacknowledged")
     api.context.command_gateway.answer_wait_s = 0.1
     response = await api.client.post(f"{PATH}/_acknowledge", headers=KEY)
     assert response.status_code == 202
     assert response.json()["_links"]["alarm"]["href"] == PATH
     async with start_stage():
-        await shown(api.client, PATH, lambda found: found["state"] == "acknowledged")
+        await shown(api.client, PATH, lambda events: events["state"] == "acknowledged")
 
 
 async def test_events_come_from_the_database_and_the_newest_from_memory(
@@ -193,14 +193,14 @@ async def test_events_come_from_the_database_and_the_newest_from_memory(
     await store_records(stored, (topics.ALARMS, 0, alarm_record(RAISED)))
     newer = alarm_event(entity="city.1", revision=2, kind="commented", actor="anna", text="hello")
     async with start_api(kafka, database=stored.dsn) as api:
-        await tell(kafka, newer)
-        await shown(api.client, PATH, lambda found: found["revision"] == 2)
-        found = (await api.client.get(f"{PATH}/events", headers=KEY)).json()["items"]
-        assert [(one["revision"], one["kind"], one["actor"], one["text"]) for one in found] == [
+        await write_alarms(kafka, newer)
+        await shown(api.client, PATH, lambda events: events["revision"] == 2)
+        events = (await api.client.get(f"{PATH}/events", headers=KEY)).json()["items"]
+        assert [(one["revision"], one["kind"], one["actor"], one["text"]) for one in events] == [
             (2, "commented", "anna", "hello"),
             (1, "raised", None, None),
         ]
-        assert found[1]["explanation"]["operands"][0]["value"] == -0.25
+        assert events[1]["explanation"]["operands"][0]["value"] == -0.25
         public = (await api.client.get(f"{PATH}/events")).json()["items"]
         assert (public[0]["actor"], public[0]["text"]) == (None, None)
         alert = read_cap((await api.client.get(f"{PATH}/cap")).content)
@@ -229,8 +229,8 @@ async def test_a_link_acknowledges_only_by_its_button(
     start_api: Any, kafka: str, start_stage: StartStage
 ) -> None:
     async with start_api(kafka, link_key="links") as api, start_stage():
-        await tell(kafka, RAISED, OTHER)
-        await shown(api.client, "/v1/alarms", lambda found: len(found["items"]) == 2)
+        await write_alarms(kafka, RAISED, OTHER)
+        await shown(api.client, "/v1/alarms", lambda events: len(events["items"]) == 2)
         incident = incident_event(RAISED, OTHER).incident
         token = sign_link(b"links", AcknowledgeLink(incident, "duty-officer-water", system_clock() + HOUR))
         path = f"/v1/acknowledge/{token}"

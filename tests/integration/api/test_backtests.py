@@ -44,7 +44,7 @@ def rule(**changes: Any) -> dict[str, Any]:
     }
 
 
-def asked(tested: object, **changes: Any) -> dict[str, Any]:
+def request(tested: object, **changes: Any) -> dict[str, Any]:
     return {"rule": tested, "start": at(0), "end": at(len(VALUES)), **changes}
 
 
@@ -65,18 +65,18 @@ async def past(stored: StoredCity, kafka: str, start_api: StartApi) -> AsyncIter
 
 
 async def test_a_rule_is_tested_against_history_and_the_rule_in_force(past: RunningApi) -> None:
-    body = asked(rule(onDelay="PT10M"), severity="major")
+    body = request(rule(onDelay="PT10M"), severity="major")
     answer = await past.client.post(PATH, json=body, headers=OPERATOR)
     assert answer.status_code == 200, answer.text
     found = answer.json()
     assert found["rule"] == {"id": "bad-air", "version": None}
     assert found["entities"] == len(ENTITIES)
     # No firing is of the household: its readings are personal data.
-    told = [
+    sentences = [
         (one["entityId"], one["raisedTime"], one["returnedTime"], one["severity"], one["peak"])
         for one in found["firings"]
     ]
-    assert told == [(ENTITY, at(2), at(3), "minor", 61.0), (ENTITY, at(6), at(7), "major", 95.0)]
+    assert sentences == [(ENTITY, at(2), at(3), "minor", 61.0), (ENTITY, at(6), at(7), "major", 95.0)]
     assert found["firings"][0]["sentence"]["nl"].startswith("Vuile lucht, ")
     assert found["perEntity"] == [{"entityId": ENTITY, "firings": 2, "active": "PT20M", "longest": "PT10M"}]
     assert found["notificationsPerNight"]["byNight"] == [{"evening": "2026-01-04", "count": 1}]
@@ -95,14 +95,14 @@ async def test_a_rule_is_tested_against_history_and_the_rule_in_force(past: Runn
 async def test_a_rule_in_force_is_compared_with_an_earlier_version(past: RunningApi) -> None:
     strict = rule(when={"value": "pm2_5", "above": {"minor": 65}, "deadband": 5})
     assert (await past.client.put("/v1/rules/bad-air", json=strict, headers=OPERATOR)).status_code == 200
-    answer = await past.client.post(PATH, json=asked("bad-air", compareWith=1, limit=1), headers=OPERATOR)
+    answer = await past.client.post(PATH, json=request("bad-air", compareWith=1, limit=1), headers=OPERATOR)
     found = answer.json()
     assert (found["rule"]["version"], found["firingCount"], len(found["firings"])) == (2, 2, 1)
     assert found["difference"]["comparedWith"]["version"] == 1
     assert found["difference"]["removedCount"] == 1
-    same = (await past.client.post(PATH, json=asked("bad-air"), headers=OPERATOR)).json()["difference"]
+    same = (await past.client.post(PATH, json=request("bad-air"), headers=OPERATOR)).json()["difference"]
     assert (same["unchangedCount"], same["changedCount"], same["comparedWith"]["version"]) == (2, 0, 2)
-    other = (await past.client.post(PATH, json=asked(rule(id="new")), headers=OPERATOR)).json()
+    other = (await past.client.post(PATH, json=request(rule(id="new")), headers=OPERATOR)).json()
     assert other["difference"] is None
     # Nothing of this has made, or changed, a rule.
     assert [one["id"] for one in (await past.client.get("/v1/rules")).json()["items"]] == ["bad-air"]
@@ -111,22 +111,22 @@ async def test_a_rule_in_force_is_compared_with_an_earlier_version(past: Running
 async def test_an_invalid_back_test_is_a_problem_and_only_operators_run_one(
     past: RunningApi, stored: StoredCity
 ) -> None:
-    for body, said in (
-        (asked("none"), "the city has no rule 'none'"),
-        (asked("bad-air", compareWith=7), "has no version 7"),
-        (asked("bad-air", start="2026-01-05"), "RFC 3339"),
-        (asked("bad-air", end=at(0)), "expected an end after its start"),
-        (asked("bad-air", start="2020-01-01T00:00:00Z"), "at most 366 days"),
-        (asked(rule(onDelay="soon", when={"value": "pm99"})), "/rule/onDelay"),
+    for body, text in (
+        (request("none"), "the city has no rule 'none'"),
+        (request("bad-air", compareWith=7), "has no version 7"),
+        (request("bad-air", start="2026-01-05"), "RFC 3339"),
+        (request("bad-air", end=at(0)), "expected an end after its start"),
+        (request("bad-air", start="2020-01-01T00:00:00Z"), "at most 366 days"),
+        (request(rule(onDelay="soon", when={"value": "pm99"})), "/rule/onDelay"),
     ):
         answer = await past.client.post(PATH, json=body, headers=OPERATOR)
         assert (answer.status_code, answer.headers["Content-Type"]) == (400, "application/problem+json")
-        assert said in answer.text
+        assert text in answer.text
     viewer = await create_token(stored.connection, "hall", "viewer")
     await stored.connection.commit()
-    assert (await past.client.post(PATH, json=asked("bad-air"))).status_code == 401
+    assert (await past.client.post(PATH, json=request("bad-air"))).status_code == 401
     headers = {"Authorization": f"Bearer {viewer}"}
-    assert (await past.client.post(PATH, json=asked("bad-air"), headers=headers)).status_code == 403
+    assert (await past.client.post(PATH, json=request("bad-air"), headers=headers)).status_code == 403
 
 
 async def test_the_command_prints_the_document_of_the_api(
@@ -137,7 +137,7 @@ async def test_the_command_prints_the_document_of_the_api(
     span = f"--start={at(0)}", f"--end={at(len(VALUES))}"
     code, out, err = await command(stored.dsn, str(file), "--id=bad-air", *span, "--json")
     assert (code, err) == (0, "")
-    answer = await past.client.post(PATH, json=asked(rule(onDelay="PT10M")), headers=OPERATOR)
+    answer = await past.client.post(PATH, json=request(rule(onDelay="PT10M")), headers=OPERATOR)
     assert json.loads(out) == answer.json()
 
     code, out, err = await command(stored.dsn, "bad-air", *span)

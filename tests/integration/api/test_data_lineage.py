@@ -34,13 +34,13 @@ def measured(stored: StoredCity, entity: str, property: str, values: list[float]
 @pytest_asyncio.fixture
 async def air(stored: StoredCity) -> list[Observation]:
     """An hour of one sensor in log and database, with its calibration; the fifth value is a spike."""
-    found = measured(stored, "city.0", "pm2_5", [10.0, 11.0, 12.0, 11.0, 900.0, 11.0])
+    values = measured(stored, "city.0", "pm2_5", [10.0, 11.0, 12.0, 11.0, 900.0, 11.0])
     partition = partition_of("city.0", 4)
-    spike = Assessment(found[4].datastream, found[4].phenomenon_time, int(QualityFlag.SPIKE), START)
+    spike = Assessment(values[4].datastream, values[4].phenomenon_time, int(QualityFlag.SPIKE), START)
     judged = AGGREGATES.encode(AggregateBatch(LAYOUT_VERSION, START, 0, (), (spike,), ()))
     await store_records(
         stored,
-        (topics.OBSERVATIONS, partition, record_with_headers(found, "run")),
+        (topics.OBSERVATIONS, partition, record_with_headers(values, "run")),
         (topics.AGGREGATES, partition, judged),
         (topics.QUARANTINE, 0, QUARANTINE.encode(quarantined_message(6, received_time=START))),
     )
@@ -50,7 +50,7 @@ async def air(stored: StoredCity) -> list[Observation]:
         (to_datetime(START + 30 * MINUTE), to_datetime(START)),
     )
     await stored.connection.commit()
-    return found
+    return values
 
 
 async def test_a_value_is_traced_to_its_observation_calibration_decoder_topic_and_payload(
@@ -124,12 +124,12 @@ async def test_an_indicator_is_traced_to_its_inputs_and_a_roll_up_to_its_entitie
     start_api: Any, kafka: str, stored: StoredCity, log: Any, air: list[Observation]
 ) -> None:
     end = START + HOUR
-    told = [published_update("city.0", "lki", 1, end, 3.0, count=1)]
+    updates = [published_update("city.0", "lki", 1, end, 3.0, count=1)]
     async with stored.connection.transaction():
-        await update_writer.write_entity_values(stored.connection, told)
+        await update_writer.write_entity_values(stored.connection, updates)
     await stored.connection.commit()
     async with start_api(kafka, model=stored.model, database=stored.dsn) as api:
-        await log.tell("city.0", "city.1")
+        await log.write_updates("city.0", "city.1")
         await log.write([published_update("city", "area_pm2_5", 1, START, 2.0)])
         await log.write([published_update("city.0", "area_pm2_5", 1, START, 2.5)])
         await api.shows(4)
@@ -164,9 +164,9 @@ async def test_an_indicator_is_traced_to_its_inputs_and_a_roll_up_to_its_entitie
 async def test_the_payloads_and_readings_of_a_household_are_for_metering_only(
     start_api: Any, kafka: str, stored: StoredCity
 ) -> None:
-    found = measured(stored, "city.7", "pm2_5", [1.0])
+    values = measured(stored, "city.7", "pm2_5", [1.0])
     await store_records(
-        stored, (topics.OBSERVATIONS, partition_of("city.7", 4), record_with_headers(found, "run"))
+        stored, (topics.OBSERVATIONS, partition_of("city.7", 4), record_with_headers(values, "run"))
     )
     async with stored.connection.transaction():
         sums = [published_update("city.7", "pm2_5", 1, START + 10 * MINUTE, 41.5)]
@@ -183,7 +183,7 @@ async def test_the_payloads_and_readings_of_a_household_are_for_metering_only(
             assert "s-city.7" not in answer.text
         (origin,) = (await api.client.get(path, headers=key)).json()["observations"]
     assert origin["rawValue"] == 1.0
-    assert base64.b64decode(origin["message"]["payload"]) == payload_of(found[0])
+    assert base64.b64decode(origin["message"]["payload"]) == payload_of(values[0])
 
 
 async def test_the_ledger_shows_its_equations_and_its_balance(

@@ -38,9 +38,9 @@ async def test_an_endless_head_is_cut_off(api: Any) -> None:
             sent += len(header)
     except ConnectionError:
         pass
-    found = await answer(reader)
+    response = await answer(reader)
     writer.close()
-    assert found.startswith(b"HTTP/1.1 431 ") or found == b""  # a reset may overtake the response
+    assert response.startswith(b"HTTP/1.1 431 ") or response == b""  # a reset may overtake the response
 
 
 async def test_a_slow_head_is_cut_off(start_api: Any, kafka: str) -> None:

@@ -67,10 +67,10 @@ async def test_closed_incidents_come_from_the_database_and_open_ones_from_memory
         assert [one["id"] for one in (*page["items"], *rest["items"])] == [OPEN.incident, CLOSED.incident]
         assert (await client.get("/v1/incidents?open=false")).json()["items"][0]["id"] == CLOSED.incident
 
-        told = (await client.get("/v1/notifications?limit=2", headers=KEY)).json()
-        more = (await client.get(told["_links"]["next"]["href"], headers=KEY)).json()
-        assert [one["step"] for one in (*told["items"], *more["items"])] == [2, 1, 0]
-        assert told["items"][0]["contactName"] == "Duty officer water"
+        page = (await client.get("/v1/notifications?limit=2", headers=KEY)).json()
+        more = (await client.get(page["_links"]["next"]["href"], headers=KEY)).json()
+        assert [one["step"] for one in (*page["items"], *more["items"])] == [2, 1, 0]
+        assert page["items"][0]["contactName"] == "Duty officer water"
         none = await client.get("/v1/notifications?contact=nobody", headers=KEY)
         assert none.json()["items"] == []
 

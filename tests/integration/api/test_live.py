@@ -21,10 +21,10 @@ HOLD_S = 20.0
 
 
 def _revisions(events: list[tuple[str, str, dict[str, Any]]]) -> dict[str, list[int]]:
-    found: defaultdict[str, list[int]] = defaultdict(list)
+    revisions: defaultdict[str, list[int]] = defaultdict(list)
     for _, _, data in events:
-        found[data["entityId"]].append(data["revision"])
-    return dict(found)
+        revisions[data["entityId"]].append(data["revision"])
+    return dict(revisions)
 
 
 async def test_a_filter_without_matches_gets_one_complete_snapshot_event(api: Any) -> None:
@@ -34,13 +34,13 @@ async def test_a_filter_without_matches_gets_one_complete_snapshot_event(api: An
 
 
 async def test_nothing_is_missed_between_snapshot_and_changes(api: Any, log: Any) -> None:
-    await log.tell("city.1")
+    await log.write_updates("city.1")
     await api.shows(1)
     stop = asyncio.Event()
 
     async def keep_writing() -> None:
         while not stop.is_set():
-            await log.tell("city.1", "city.2", "city.3")
+            await log.write_updates("city.1", "city.2", "city.3")
 
     writing = asyncio.create_task(keep_writing())
     try:
@@ -62,12 +62,12 @@ async def test_a_cursor_resumes_from_the_buffer_at_any_event(api: Any, log: Any)
     async with api.follow() as events:
         await events.snapshot()
         await log.write(same_partition)
-        await log.tell("city.2", "city.3")
-        told = [await events.next() for _ in range(5)]
-    for number, (cursor, _, _) in enumerate(told[:-1]):
+        await log.write_updates("city.2", "city.3")
+        received = [await events.next() for _ in range(5)]
+    for number, (cursor, _, _) in enumerate(received[:-1]):
         async with api.follow(cursor) as events:
             missed = [await events.next() for _ in range(4 - number)]
-        assert [data for _, _, data in missed] == [data for _, _, data in told[number + 1 :]]
+        assert [data for _, _, data in missed] == [data for _, _, data in received[number + 1 :]]
         assert {name for _, name, _ in missed} == {"state"}
 
 
@@ -80,10 +80,10 @@ async def test_a_cursor_resumes_from_the_log_when_the_buffer_is_short(
             await log.write([log.update("city.1"), log.update("city.1")])
             cursor, _, first = await events.next()
         for _ in range(10):
-            await log.tell("city.1", "city.2")
+            await log.write_updates("city.1", "city.2")
         async with api.follow(cursor) as events:
             missed = [await events.next() for _ in range(21)]
-            await log.tell("city.2")
+            await log.write_updates("city.2")
             missed.append(await events.next())
     assert first["revision"] == 1
     assert _revisions(missed) == {"city.1": list(range(2, 13)), "city.2": list(range(1, 12))}
@@ -110,20 +110,20 @@ async def test_roll_ups_have_separate_revisions_and_households_are_never_sent(
         await log.write([personal, published_update("city.7", "pm2_5", 2, system_clock(), 41.5)])
         await log.write(list(again))
         await log.write([roll_up(3)])
-        await log.tell("city.2")
+        await log.write_updates("city.2")
         async with api.follow(cursor) as events:
             missed = [(await events.next())[2] for _ in range(6)]
-    told = [(one["property"], one["revision"]) for one in missed if one["entityId"] == "city.1"]
-    assert told == [("area_pm2_5", 1), ("pm2_5", 22), ("area_pm2_5", 2), ("area_pm2_5", 3)]
+    received = [(one["property"], one["revision"]) for one in missed if one["entityId"] == "city.1"]
+    assert received == [("area_pm2_5", 1), ("pm2_5", 22), ("area_pm2_5", 2), ("area_pm2_5", 3)]
     assert [one["value"] for one in missed if one["entityId"] == "city.7"] == [41.5]
 
 
 async def test_a_cursor_survives_a_restart_of_the_api(start_api: Any, kafka: str, log: Any) -> None:
     async with start_api(kafka) as api, api.follow() as events:
         await events.snapshot()
-        await log.tell("city.1", "city.2")
+        await log.write_updates("city.1", "city.2")
         first = await events.next()
-    await log.tell("city.1", "city.1")
+    await log.write_updates("city.1", "city.1")
     async with start_api(kafka) as api, api.follow(first[0]) as events:
         missed = [await events.next() for _ in range(3)]
     assert _revisions([first, *missed]) == {"city.1": [1, 2, 3], "city.2": [1]}
@@ -138,11 +138,11 @@ async def test_updates_that_the_stream_repeats_after_a_crash_are_sent_once(
             await events.snapshot()
             for update in updates:
                 await log.write([update])
-            told = [await events.next() for _ in updates]
+            received = [await events.next() for _ in updates]
         for update in updates:
             await log.write([update])
-        await log.tell("city.1", "city.1")
-        async with api.follow(told[-1][0]) as events:
+        await log.write_updates("city.1", "city.1")
+        async with api.follow(received[-1][0]) as events:
             missed = [await events.next() for _ in range(2)]
     assert _revisions(missed) == {"city.1": [6, 7]}
 
@@ -151,14 +151,14 @@ async def test_a_new_log_is_a_gap_and_a_snapshot(
     start_api: Any, kafka: str, log: Any, service_folder: Path, open_log: Any
 ) -> None:
     async with start_api(kafka) as api:
-        await log.tell("city.1")
+        await log.write_updates("city.1")
         async with api.follow() as events:
             old, *_ = (await events.snapshot())[-1]
     other = EmbeddedKafka(service_folder / "other")
     await other.start()
     try:
         async with start_api(other.bootstrap) as api, open_log(other.bootstrap) as new_log:
-            await new_log.tell("city.2")
+            await new_log.write_updates("city.2")
             async with api.follow(old) as events:
                 _, name, data = await events.next()
                 assert (name, data["reason"]) == ("gap", "log-changed")
@@ -187,7 +187,7 @@ async def test_a_slow_subscriber_gets_a_gap_and_a_snapshot_and_others_do_not(
                 events.append(await slow.next())
             assert events[-1][2]["reason"] == "too-slow"
             assert (await slow.snapshot())[-1][2]["revision"] == total
-            await log.tell("city.1")
+            await log.write_updates("city.1")
             assert (await slow.next())[2]["revision"] == total + 1
 
 
@@ -239,7 +239,7 @@ async def test_a_cursor_outside_the_log_is_a_gap(
 
 
 async def test_an_interrupted_snapshot_is_sent_again(api: Any, log: Any) -> None:
-    await log.tell("city.1", "city.2")
+    await log.write_updates("city.1", "city.2")
     await api.shows(2)
     async with api.follow() as events:
         first, _, data = await events.next()
@@ -249,11 +249,11 @@ async def test_an_interrupted_snapshot_is_sent_again(api: Any, log: Any) -> None
 
 
 async def test_events_can_be_chosen(api: Any, log: Any) -> None:
-    await log.tell("city.1")
+    await log.write_updates("city.1")
     async with api.follow(events="state") as events:
         while not api.context.hub.fan_out.groups:  # noqa: ASYNC110 - the hub has no event for it
             await asyncio.sleep(0)
-        await log.tell("city.2")
+        await log.write_updates("city.2")
         assert (await events.next())[1] == "state"
 
 

@@ -28,7 +28,7 @@ KNOWN = acknowledged_event(RAISED, "somebody")
 OVER = returned_event(KNOWN)
 
 
-async def tell(kafka: str, *alarms: AlarmEvent, together: bool = False) -> None:
+async def write_alarms(kafka: str, *alarms: AlarmEvent, together: bool = False) -> None:
     """Write alarms like their stage, in one record each or all in one."""
     producer = AIOKafkaProducer(bootstrap_servers=kafka)
     await producer.start()
@@ -43,22 +43,22 @@ async def tell(kafka: str, *alarms: AlarmEvent, together: bool = False) -> None:
 async def test_standing_alarms_are_in_the_snapshot_and_every_change_is_sent(
     api: Any, kafka: str, log: Any
 ) -> None:
-    await log.tell("city.1")
-    await tell(kafka, RAISED, alarm_event("gone", entity="city.1", state="normal", active=False))
+    await log.write_updates("city.1")
+    await write_alarms(kafka, RAISED, alarm_event("gone", entity="city.1", state="normal", active=False))
     async with api.follow() as events:
         await events.snapshot()
     await api.shows(1)
     async with api.follow() as events:
         shown = [data for _, _, data in await events.snapshot()]
         assert [one.get("alarmId") or one["property"] for one in shown] == [RAISED.alarm, "pm2_5"]
-        await tell(kafka, KNOWN, KNOWN, OVER)
-        told = [await events.next() for _ in range(2)]
-    assert [(name, data["state"], data["revision"]) for _, name, data in told] == [
+        await write_alarms(kafka, KNOWN, KNOWN, OVER)
+        received = [await events.next() for _ in range(2)]
+    assert [(name, data["state"], data["revision"]) for _, name, data in received] == [
         ("alarm", "acknowledged", 2),
         ("alarm", "normal", 3),
     ]
-    assert told[0][2]["operands"][0]["value"] == -0.25
-    assert "somebody" not in str(told), "who did it is not for everybody"
+    assert received[0][2]["operands"][0]["value"] == -0.25
+    assert "somebody" not in str(received), "who did it is not for everybody"
 
 
 @pytest.mark.parametrize("ring_events_max", [1, 1_000])
@@ -68,15 +68,15 @@ async def test_a_cursor_covers_alarms_and_states_alike(
     async with start_api(kafka, ring_events_max=ring_events_max) as api:
         async with api.follow() as events:
             await events.snapshot()
-            await tell(kafka, RAISED, KNOWN, together=True)
+            await write_alarms(kafka, RAISED, KNOWN, together=True)
             cursor, name, data = await events.next()
             assert (name, data["revision"]) == ("alarm", 1)
-        await log.tell("city.1", "city.2")
-        await tell(kafka, RAISED, OVER)
-        await log.tell("city.1")
+        await log.write_updates("city.1", "city.2")
+        await write_alarms(kafka, RAISED, OVER)
+        await log.write_updates("city.1")
         async with api.follow(cursor) as events:
             missed = [await events.next() for _ in range(5)]
-            await log.tell("city.3")
+            await log.write_updates("city.3")
             assert (await events.next())[2]["entityId"] == "city.3"
         async with api.follow(cursor, events="alarm") as events:
             alarms = [await events.next() for _ in range(2)]
@@ -94,9 +94,9 @@ async def test_events_of_one_kind_can_be_chosen(api: Any, kafka: str, log: Any) 
     async with api.follow(events="snapshot,alarm") as alarms, api.follow(events="snapshot,state") as states:
         await alarms.snapshot()
         await states.snapshot()
-        await log.tell("city.1")
-        await tell(kafka, RAISED)
-        await log.tell("city.2")
+        await log.write_updates("city.1")
+        await write_alarms(kafka, RAISED)
+        await log.write_updates("city.2")
         assert (await alarms.next())[2]["alarmId"] == RAISED.alarm
         assert {(await states.next())[2]["entityId"] for _ in range(2)} == {"city.1", "city.2"}
     async with api.follow(events="snapshot,alarm") as alarms, api.follow(events="snapshot,state") as states:
@@ -107,9 +107,11 @@ async def test_events_of_one_kind_can_be_chosen(api: Any, kafka: str, log: Any) 
 async def test_the_alarm_of_a_household_s_meter_is_sent_to_no_subscriber(api: Any, kafka: str) -> None:
     async with api.follow() as events:
         await events.snapshot()
-        await tell(kafka, alarm_event("silent", entity="city.7", sensor="s-city.7", operands=()))
+        await write_alarms(kafka, alarm_event("silent", entity="city.7", sensor="s-city.7", operands=()))
         reading = operand_value("city.7", datastream=15, name="voltage_l1", value=253.5)
-        await tell(kafka, alarm_event("voltage", entity="city.7", operands=(reading,), sentence_en="253.5 V"))
+        await write_alarms(
+            kafka, alarm_event("voltage", entity="city.7", operands=(reading,), sentence_en="253.5 V")
+        )
         _, _, data = await events.next()
     assert data["alarmId"] == "voltage~city.7"
     assert data["operands"][0]["value"] is None
@@ -122,7 +124,7 @@ async def test_alarms_survive_a_lost_log_in_the_database(start_api: Any, kafka: 
     async with start_api(kafka, stored.model, database=stored.dsn) as api:
         async with api.follow() as events:
             ((_, _, shown),) = await events.snapshot()
-            await tell(kafka, KNOWN, OVER)
-            _, _, told = await events.next()
+            await write_alarms(kafka, KNOWN, OVER)
+            _, _, received = await events.next()
         assert api.context.hub.alarms.incident_of(RAISED.alarm) == "high-water~city~1"
-    assert (shown["state"], told["state"]) == ("acknowledged", "normal")
+    assert (shown["state"], received["state"]) == ("acknowledged", "normal")

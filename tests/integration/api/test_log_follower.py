@@ -29,21 +29,21 @@ async def test_a_follower_that_reconnects_to_the_same_log_continues_without_a_ga
 ) -> None:
     settings = ApiSettings(city="city", kafka=kafka, database="postgresql://nobody@127.0.0.1:9/none")
     context = create_context(settings, model, system_clock, CollectorRegistry())
-    await log.tell("city.1")
+    await log.write_updates("city.1")
     feeding = asyncio.create_task(context.log_follower.run())
     async with asyncio.timeout(DEADLINE_S):
         await context.log_follower.ready.wait()
     subscriber = Subscriber(EntityFilter(), 100_000)
     assert len(context.hub.join(subscriber).values) == 1
     await _stop(feeding)
-    await log.tell("city.1", "city.1")
+    await log.write_updates("city.1", "city.1")
     feeding = asyncio.create_task(context.log_follower.run())
     try:
-        told = b""
-        while told.count(b"event: state") < 2:
-            told += await subscriber.next_chunk(DEADLINE_S) or b""
+        received = b""
+        while received.count(b"event: state") < 2:
+            received += await subscriber.next_chunk(DEADLINE_S) or b""
             assert subscriber.lost is None
-        assert b'"revision":2,' in told
-        assert b'"revision":3,' in told
+        assert b'"revision":2,' in received
+        assert b'"revision":3,' in received
     finally:
         await _stop(feeding)

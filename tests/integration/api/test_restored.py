@@ -41,12 +41,12 @@ async def contents(dsn: str) -> dict[str, Any]:
     """Return number and hash of the rows of every table, and the number of chunks of every hypertable."""
     async with await psycopg.AsyncConnection.connect(dsn) as connection:
         names = [name for (name,) in await (await connection.execute(TABLES)).fetchall()]
-        found: dict[str, Any] = {}
+        rows: dict[str, Any] = {}
         for name in names:
             statement = sql.SQL(ROWS).format(sql.Identifier(name))
-            found[name] = await (await connection.execute(statement)).fetchone()
-        found["chunks"] = await (await connection.execute(CHUNKS)).fetchall()
-    return found
+            rows[name] = await (await connection.execute(statement)).fetchone()
+        rows["chunks"] = await (await connection.execute(CHUNKS)).fetchall()
+    return rows
 
 
 @pytest.fixture

@@ -58,8 +58,10 @@ async def test_a_rule_is_created_read_changed_and_deleted(ruled: RunningApi) -> 
     assert (await client.get(PATH)).status_code == 404
     assert (await client.delete(PATH, headers=OPERATOR)).status_code == 404
     versions = (await client.get(f"{PATH}/versions", headers=OPERATOR)).json()["items"]
-    told = [(one["version"], one["deleted"], one["rule"]["onDelay"], one["changedBy"]) for one in versions]
-    assert told == [
+    document = [
+        (one["version"], one["deleted"], one["rule"]["onDelay"], one["changedBy"]) for one in versions
+    ]
+    assert document == [
         (3, True, "PT2H", "operator"),
         (2, False, "PT2H", "operator"),
         (1, False, "PT1H", "operator"),
@@ -141,8 +143,8 @@ async def test_without_the_database_the_rules_are_those_of_the_model(
         await api.client.put(PATH, json=rule(), headers=OPERATOR)
     model = await ModelSource(stored.dsn, "city", tmp_path).load()
     async with start_api(kafka, model=model) as api:
-        told = (await api.client.get(PATH)).json()
-        assert (told["version"], told["changedTime"], told["onDelay"]) == (1, None, "PT1H")
+        document = (await api.client.get(PATH)).json()
+        assert (document["version"], document["changedTime"], document["onDelay"]) == (1, None, "PT1H")
         assert len((await api.client.get("/v1/rules")).json()["items"]) == 1
         assert (await api.client.put(PATH, json=rule(), headers=OPERATOR)).status_code == 503
 

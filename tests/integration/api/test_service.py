@@ -68,7 +68,7 @@ async def test_a_view_started_without_the_database_merges_the_stored_state_later
 ) -> None:
     async with open_log(kafka) as log:
         stored = log.update("city.2"), log.update("city.3")
-        await log.tell("city.1")
+        await log.write_updates("city.1")
     back = asyncio.Event()
 
     async def seeds(log_id: str) -> ViewSeed:
@@ -99,7 +99,7 @@ async def test_an_unreadable_record_is_counted_and_skipped(api: Any, kafka: str,
     await producer.stop()
     async with api.follow() as events:
         await events.snapshot()
-        await log.tell("city.0", "city.1", "city.2", "city.3")
+        await log.write_updates("city.0", "city.1", "city.2", "city.3")
         assert {(await events.next())[1] for _ in range(4)} == {"state"}
     text = (await api.client.get("/metrics")).text
     assert "livetwin_api_unreadable_records_total 1.0" in text

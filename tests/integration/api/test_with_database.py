@@ -28,31 +28,31 @@ async def readings(stored: StoredCity) -> list[Observation]:
     """Two days of readings every ten minutes, over the night in which clocks go back."""
     id, personal = stored.datastream("city.0"), stored.datastream("city.7")
     times = range(START, START + 2 * DAY, 10 * MINUTE)
-    found = [
+    rows = [
         Observation(one, time, time, float(number))
         for one in (id, personal)
         for number, time in enumerate(times)
     ]
-    await store_observations(stored.connection, found)
+    await store_observations(stored.connection, rows)
     await stored.connection.commit()
-    return [one for one in found if one.datastream == id]
+    return [one for one in rows if one.datastream == id]
 
 
 async def test_readings_are_paged_oldest_first(
     start_api: Any, kafka: str, stored: StoredCity, readings: list[Observation]
 ) -> None:
     async with start_api(kafka, model=stored.model, database=stored.dsn) as api:
-        found = []
+        rows = []
         path = (
             "/v1/entities/city.0/history?property=pm2_5&limit=100"
             f"&start={format_instant(START)}&end={format_instant(START + 2 * DAY)}"
         )
         while path:
             page = (await api.client.get(path)).json()
-            found += page["observations"]
+            rows += page["observations"]
             path = page["_links"].get("next", {}).get("href")
-        assert [one["value"] for one in found] == [one.value for one in readings]
-        assert found[0] == {
+        assert [one["value"] for one in rows] == [one.value for one in readings]
+        assert rows[0] == {
             "phenomenonTime": "2026-10-23T22:00:00Z",
             "receivedTime": "2026-10-23T22:00:00Z",
             "value": 0.0,
@@ -174,7 +174,7 @@ async def test_quarantined_messages_are_listed_newest_first(
 async def test_the_view_is_seeded_from_the_database_and_continues_from_its_positions(
     start_api: Any, kafka: str, stored: StoredCity, log: Any
 ) -> None:
-    await log.tell("city.1", "city.1", "city.1")
+    await log.write_updates("city.1", "city.1", "city.1")
     partition = partition_of("city.1", 4)
     log.revisions["city.1"] = 1
     second = log.update("city.1")
@@ -209,7 +209,7 @@ async def test_a_replaced_log_is_detected_and_the_view_is_seeded_anew(
                 assert [data["revision"] for _, _, data in await events.snapshot()] == [1]
                 async with open_log(broker.bootstrap) as log:
                     log.revisions = revisions
-                    await log.tell("city.1")
+                    await log.write_updates("city.1")
                 assert (await events.next())[2]["revision"] == 2
     finally:
         await broker.stop()

@@ -9,7 +9,7 @@ from typing import Any
 
 from cli.embedded.mosquitto import EmbeddedMosquitto
 from runtime.mqtt.outlet_topics import OutletTopics
-from tests.integration.api.test_live_alarms import tell
+from tests.integration.api.test_live_alarms import write_alarms
 from tests.support.brokers.mqtt_publisher import publish
 from tests.support.brokers.mqtt_subscriber import TopicSubscriber, follow_topics
 from tests.support.payloads.alarm_events import acknowledged_event, alarm_event, operand_value, returned_event
@@ -46,7 +46,7 @@ def revision(watcher: TopicSubscriber, entity: str) -> int:
 async def test_the_retained_state_equals_the_answer_of_the_api(
     api: Any, kafka: str, mqtt: tuple[str, int], log: Any, start_outlets: Any
 ) -> None:
-    await log.tell("city.1", "city.2", "city.1")
+    await log.write_updates("city.1", "city.2", "city.1")
     async with start_outlets(kafka, mqtt):
         with follow_topics(mqtt, *RETAINED) as watcher:
             await until(
@@ -67,7 +67,7 @@ async def test_readings_of_a_household_are_not_published(
 ) -> None:
     async with start_outlets(kafka, mqtt):
         with follow_topics(mqtt, *RETAINED) as watcher:
-            await log.tell("city.7", "city.1")
+            await log.write_updates("city.7", "city.1")
             await until(watcher, lambda: revision(watcher, "city.1") == 1)
             published = [one.content for one in watcher.on_topic(topic_of("city.7"))]
     assert all(one["properties"] == {} and one["datastreams"] == [] for one in published), published
@@ -76,12 +76,12 @@ async def test_readings_of_a_household_are_not_published(
 async def test_an_entity_is_published_at_most_once_a_period_with_its_newest_state(
     kafka: str, mqtt: tuple[str, int], log: Any, start_outlets: Any
 ) -> None:
-    await log.tell("city.1")
+    await log.write_updates("city.1")
     async with start_outlets(kafka, mqtt, outlet_period_s=3600):
         with follow_topics(mqtt, *RETAINED) as watcher:
             await until(watcher, lambda: revision(watcher, "city.1") == 1)
-            await log.tell(*["city.1"] * 20)
-            await tell(kafka, RAISED)
+            await log.write_updates(*["city.1"] * 20)
+            await write_alarms(kafka, RAISED)
             await until(watcher, lambda: bool(watcher.on_topic(ALARM)))
             assert revision(watcher, "city.1") == 1, "an alarm does not wait, a state does"
     async with start_outlets(kafka, mqtt):
@@ -93,11 +93,11 @@ async def test_an_alarm_does_not_wait_for_waiting_states(
     kafka: str, mqtt: tuple[str, int], log: Any, start_outlets: Any
 ) -> None:
     entities = [f"city.{number}" for number in range(1, 7)]
-    await log.tell(*entities)
+    await log.write_updates(*entities)
     async with start_outlets(kafka, mqtt, outlet_messages_per_s_max=2):
         with follow_topics(mqtt, *RETAINED) as watcher:
             await until(watcher, lambda: bool(watcher.messages))
-            await tell(kafka, RAISED)
+            await write_alarms(kafka, RAISED)
             await until(watcher, lambda: all(revision(watcher, one) for one in entities))
             states = [one.topic for one in watcher.messages if one.topic != ALARM]
             assert sorted(states) == sorted(map(topic_of, entities)), "each once"
@@ -110,17 +110,17 @@ async def test_an_alarm_is_retained_until_it_is_normal(
     async with start_outlets(kafka, mqtt), api.follow() as events:
         await events.snapshot()
         with follow_topics(mqtt, *RETAINED) as watcher:
-            await tell(kafka, RAISED)
+            await write_alarms(kafka, RAISED)
             await until(watcher, lambda: bool(watcher.on_topic(ALARM)))
             _, _, data = await events.next()
             assert watcher.on_topic(ALARM)[0].content == data
-            await tell(kafka, acknowledged_event(RAISED), OVER)
+            await write_alarms(kafka, acknowledged_event(RAISED), OVER)
             await until(watcher, lambda: watcher.on_topic(ALARM)[-1].content is None)
             assert watcher.on_topic(ALARM)[-2].content["state"] == "normal", (
                 "subscribers get the end of the alarm"
             )
         with follow_topics(mqtt, *RETAINED) as watcher:
-            await tell(kafka, other := alarm_event("other", entity="city.2", operands=()))
+            await write_alarms(kafka, other := alarm_event("other", entity="city.2", operands=()))
             await until(watcher, lambda: bool(watcher.messages))
             assert [one.topic for one in watcher.messages] == [f"livetwin/city/alarms/{other.alarm}"]
 
@@ -130,15 +130,15 @@ async def test_outdated_messages_are_cleared_after_a_restart(
 ) -> None:
     async with start_outlets(kafka, mqtt):
         with follow_topics(mqtt, *RETAINED) as watcher:
-            await log.tell("city.1")
-            await tell(kafka, RAISED)
+            await log.write_updates("city.1")
+            await write_alarms(kafka, RAISED)
             await until(watcher, lambda: bool(watcher.on_topic(ALARM)) and revision(watcher, "city.1") == 1)
-    await tell(kafka, acknowledged_event(RAISED), OVER)
+    await write_alarms(kafka, acknowledged_event(RAISED), OVER)
     with follow_topics(mqtt, *RETAINED) as watcher:
         await until(watcher, lambda: bool(watcher.on_topic(ALARM)) and revision(watcher, "city.1") == 1)
         async with start_outlets(kafka, mqtt):
             await until(watcher, lambda: watcher.on_topic(ALARM)[-1].content is None)
-            await log.tell("city.2")
+            await log.write_updates("city.2")
             await until(watcher, lambda: revision(watcher, "city.2") == 1)
     assert len(watcher.on_topic(topic_of("city.1"))) == 1, "a retained message is not sent again"
 
@@ -153,14 +153,14 @@ async def test_a_broker_gets_the_newest_states_after_an_outage(
     try:
         async with start_outlets(kafka, address):
             with follow_topics(address, *RETAINED) as watcher:
-                await log.tell("city.1", "city.2")
-                await tell(kafka, RAISED)
+                await log.write_updates("city.1", "city.2")
+                await write_alarms(kafka, RAISED)
                 await until(
                     watcher, lambda: revision(watcher, "city.2") == 1 and bool(watcher.on_topic(ALARM))
                 )
             await broker.stop()
-            await log.tell("city.1", "city.1")
-            await tell(kafka, acknowledged_event(RAISED), OVER)
+            await log.write_updates("city.1", "city.1")
+            await write_alarms(kafka, acknowledged_event(RAISED), OVER)
             await broker.start()
             with follow_topics(address, *RETAINED) as watcher:
                 await until(watcher, lambda: revision(watcher, "city.1") == 3)
@@ -176,7 +176,7 @@ async def test_unknown_alarms_are_cleared_once_the_view_is_seeded_from_the_datab
     kafka: str, mqtt: tuple[str, int], log: Any, stored: Any, start_outlets: Any
 ) -> None:
     gone = [topic_of("city.99"), "livetwin/city/alarms/gone~city.1"]
-    await log.tell("city.1")
+    await log.write_updates("city.1")
     with follow_topics(mqtt, *RETAINED) as watcher:
         publish(mqtt, [(one, b"{}") for one in gone], retain=True)
         async with start_outlets(kafka, mqtt):

@@ -13,14 +13,14 @@ async def test_a_deleted_webhook_receives_nothing(hooks: WebhookSystem, log: Any
         gone = await hooks.subscribe(deleted.url)
         await hooks.subscribe(receiver.url)
         await hooks.start_outlets()
-        await log.tell("city.1")
+        await log.write_updates("city.1")
         await until_received(deleted, lambda one: len(one.accepted_events) == 1)
         path = f"/v1/subscriptions/{gone['id']}"
         assert (await hooks.client.delete(path, headers=KEY)).status_code == 204
         assert (await hooks.client.delete(path, headers=KEY)).status_code == 404
         assert [one["url"] for one in (await hooks.get(""))["items"]] == [receiver.url]
         await hooks.counts("livetwin_outlets_webhooks", 1)
-        await log.tell("city.1")
+        await log.write_updates("city.1")
         await until_received(receiver, lambda one: len(one.accepted_events) == 2)
     assert len(deleted.requests) == 1
 

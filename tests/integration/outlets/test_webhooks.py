@@ -11,7 +11,7 @@ import pytest
 
 from runtime.clock import system_clock
 from tests.integration.api.conftest import PARTITIONS
-from tests.integration.api.test_live_alarms import tell
+from tests.integration.api.test_live_alarms import write_alarms
 from tests.integration.outlets.webhook_system import LOOPBACK, WebhookSystem, state_event_ids, until_received
 from tests.support.payloads.alarm_events import acknowledged_event, alarm_event
 from tests.support.processes.role_process import RoleProcess
@@ -37,11 +37,11 @@ async def test_events_are_sent_signed_and_in_order(hooks: WebhookSystem, kafka: 
     async with webhook_receiver() as receiver, webhook_receiver() as other:
         made = await hooks.subscribe(receiver.url, entity=["city.1"])
         single = await hooks.subscribe(other.url, "single", events=["alarm"])
-        await log.tell("city.1", "city.2", "city.1")
+        await log.write_updates("city.1", "city.2", "city.1")
         await hooks.start_outlets()
-        await log.tell("city.1")
+        await log.write_updates("city.1")
         raised = alarm_event(entity="city.1", operands=())
-        await tell(kafka, raised, acknowledged_event(raised))
+        await write_alarms(kafka, raised, acknowledged_event(raised))
         await until_received(receiver, lambda one: len(one.accepted_events) == 5)
         await until_received(other, lambda one: len(one.accepted_events) == 2)
         await hooks.until(made["id"], lambda one: one["cursor"] == receiver.accepted_events[-1]["cursor"])
@@ -65,9 +65,9 @@ async def test_a_receiver_that_fails_gets_the_same_message_again(hooks: WebhookS
     async with webhook_receiver(500, 503, 302, NO_ANSWER) as receiver:
         await hooks.subscribe(receiver.url)
         await hooks.start_outlets(webhook_timeout_s=0.3)
-        await log.tell("city.1")
+        await log.write_updates("city.1")
         await until_received(receiver, lambda one: bool(one.accepted_events))
-        await log.tell("city.1")
+        await log.write_updates("city.1")
         await until_received(receiver, lambda one: len(one.accepted_events) == 2)
     assert [one.status for one in receiver.requests] == [500, 503, 302, NO_ANSWER, 204, 204]
     assert len({one.headers["webhook-id"] for one in receiver.requests[:5]}) == 1
@@ -79,9 +79,9 @@ async def test_a_hanging_receiver_delays_no_other(hooks: WebhookSystem, log: Any
         stuck = await hooks.subscribe(hanging.url)
         await hooks.subscribe(receiver.url)
         await hooks.start_outlets(webhook_timeout_s=100)
-        await log.tell("city.1")
+        await log.write_updates("city.1")
         await until_received(hanging, lambda one: bool(one.requests))
-        await log.tell(*["city.1"] * 30)
+        await log.write_updates(*["city.1"] * 30)
         await until_received(receiver, lambda one: len(one.accepted_events) == 31)
         assert len(hanging.requests) == 1
         assert (await hooks.get(f"/{stuck['id']}"))["deliveredTime"] is None
@@ -93,12 +93,12 @@ async def test_a_webhook_with_a_gone_receiver_is_disabled_until_it_is_resumed(
     async with webhook_receiver(204, 410) as receiver:
         made = await hooks.subscribe(receiver.url)
         await hooks.start_outlets()
-        await log.tell("city.1")
+        await log.write_updates("city.1")
         await until_received(receiver, lambda one: len(one.accepted_events) == 1)
-        await log.tell("city.1")
+        await log.write_updates("city.1")
         shown = await hooks.until(made["id"], lambda one: one["state"] == "disabled")
         assert shown["reason"] == "the receiver answered 410 Gone"
-        await log.tell("city.1")
+        await log.write_updates("city.1")
         assert len(receiver.requests) == 2
         await hooks.resume(made["id"])
         await until_received(receiver, lambda one: len(one.accepted_events) == 3)
@@ -109,11 +109,11 @@ async def test_dead_letters_are_kept_and_can_be_sent_again(hooks: WebhookSystem,
     async with webhook_receiver(204, 500, 500) as receiver:
         made = await hooks.subscribe(receiver.url)
         await hooks.start_outlets(webhook_tries_max=2)
-        await log.tell("city.1")
+        await log.write_updates("city.1")
         await until_received(receiver, lambda one: len(one.accepted_events) == 1)
-        await log.tell("city.1")
+        await log.write_updates("city.1")
         await until_received(receiver, lambda one: len(one.requests) == 3)
-        await log.tell("city.1")
+        await log.write_updates("city.1")
         await until_received(receiver, lambda one: len(one.accepted_events) == 2)
         assert receiver.accepted_ids() == state_event_ids("city.1", 1, 3)
         (letter,) = (await hooks.get(f"/{made['id']}/dead-letters"))["items"]
@@ -134,11 +134,11 @@ async def test_a_stopped_role_resumes_at_its_cursor(hooks: WebhookSystem, log: A
         await hooks.subscribe(receiver.url)
         for first in (1, 4):
             await hooks.start_outlets()
-            await log.tell("city.1", "city.1")
+            await log.write_updates("city.1", "city.1")
             newest = state_event_ids("city.1", first + 1)[0]
             await until_received(receiver, partial(has_accepted, newest))
             await hooks.stop_outlets()
-            await log.tell("city.1")
+            await log.write_updates("city.1")
         await hooks.start_outlets()
         await until_received(receiver, lambda one: len(one.accepted_events) >= 6)
     assert receiver.accepted_ids() == state_event_ids("city.1", 1, 2, 3, 4, 5, 6)
@@ -152,12 +152,12 @@ async def test_a_killed_role_loses_nothing(
         async with webhook_receiver(204, NO_ANSWER) as receiver:
             await hooks.subscribe(receiver.url)
             await role.start()
-            await log.tell("city.1")
+            await log.write_updates("city.1")
             await until_received(receiver, lambda one: len(one.accepted_events) == 1)
-            await log.tell(*["city.1"] * 20)
+            await log.write_updates(*["city.1"] * 20)
             await until_received(receiver, lambda one: len(one.requests) == 2)
             await role.stop(signal.SIGKILL)
-            await log.tell(*["city.1"] * 20)
+            await log.write_updates(*["city.1"] * 20)
             await role.start()
             await until_received(receiver, lambda one: state_event_ids("city.1", 41)[0] in one.accepted_ids())
     finally:
@@ -172,14 +172,14 @@ async def test_delivery_continues_while_the_database_is_unavailable(
     async with webhook_receiver() as receiver:
         made = await hooks.subscribe(receiver.url)
         await hooks.start_outlets()
-        await log.tell("city.1")
+        await log.write_updates("city.1")
         await until_received(receiver, lambda one: len(one.accepted_events) == 1)
         for _ in range(3):
             await stored.connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                 "WHERE application_name = 'livetwin-outlets' AND datname = current_database()"
             )
-            await log.tell("city.1")
+            await log.write_updates("city.1")
         await until_received(receiver, lambda one: len(one.accepted_events) == 4)
         await hooks.until(made["id"], lambda one: one["cursor"] == receiver.accepted_events[-1]["cursor"])
     assert receiver.accepted_ids() == state_event_ids("city.1", 1, 2, 3, 4)
@@ -191,14 +191,14 @@ async def test_a_gap_is_delivered_when_the_log_no_longer_reaches_back_and_later_
     async with webhook_receiver() as receiver:
         await hooks.subscribe(receiver.url)
         await hooks.start_outlets()
-        await log.tell("city.1")
+        await log.write_updates("city.1")
         await until_received(receiver, lambda one: len(one.accepted_events) == 1)
         await hooks.stop_outlets()
         receiver.answering.clear()
         async with open_log(second_kafka) as other:
             await hooks.start_outlets(kafka=second_kafka)
             await until_received(receiver, lambda one: len(one.requests) == 2)
-            await other.tell("city.2", "city.2")
+            await other.write_updates("city.2", "city.2")
             # What changes while the receiver takes its time over the gap must reach it all the same.
             await hooks.counts("livetwin_api_updates_total", 2, outcome="taken")
             receiver.answering.set()
@@ -210,11 +210,11 @@ async def test_a_gap_is_delivered_when_the_log_no_longer_reaches_back_and_later_
 
 async def test_with_snapshots_delivery_begins_with_the_whole_view(hooks: WebhookSystem, log: Any) -> None:
     async with webhook_receiver() as receiver:
-        await log.tell("city.1", "city.2")
+        await log.write_updates("city.1", "city.2")
         await hooks.subscribe(receiver.url, events=["snapshot", "state"])
         await hooks.start_outlets()
         await until_received(receiver, lambda one: len(one.accepted_events) == 2)
-        await log.tell("city.1")
+        await log.write_updates("city.1")
         await until_received(receiver, lambda one: len(one.accepted_events) == 3)
     assert {one["type"] for one in receiver.accepted_events[:2]} == {"livetwin.snapshot"}
     assert [one["data"].get("complete", False) for one in receiver.accepted_events] == [False, True, False]

@@ -89,11 +89,11 @@ def make_update(model: CityModel) -> UpdateMaker:
     def make(
         datastream: int, revision: int, value: float = 1.0, measured: Instant = NOW, flags: int = 0
     ) -> Update:
-        known = model.datastreams[datastream]
+        resolved = model.datastreams[datastream]
         observation = Observation(datastream, measured, measured, value, flags)
         return Update(
-            known.entity,
-            known.property,
+            resolved.entity,
+            resolved.property,
             revision,
             value,
             measured,

@@ -41,10 +41,10 @@ def model(model: CityModel) -> CityModel:
 @pytest.fixture(autouse=True)
 def keys(parts: ApiContext, monkeypatch: pytest.MonkeyPatch) -> None:
     """A key of each role, without a database."""
-    known = {token_digest(key): role for key, role in KEYS.items()}
+    roles = {token_digest(key): role for key, role in KEYS.items()}
 
     async def look(hashed: bytes) -> Role | None:
-        return known.get(hashed)
+        return roles.get(hashed)
 
     monkeypatch.setattr(parts.api_keys, "_lookup", look)
 
@@ -178,12 +178,12 @@ async def faults_of(client: httpx.AsyncClient, response: httpx.Response) -> dict
 
 async def test_all_faults_of_a_query_are_listed_together(client: httpx.AsyncClient) -> None:
     path = "/v1/duty/roster?start=2026-12-08T00:00:00Z&end=2026-12-08T00:00:00Z&team=operation&teams=x"
-    told = await faults_of(client, await client.get(path, headers=bearer("viewer")))
-    assert "did you mean 'team'?" in told["teams"]
+    faults = await faults_of(client, await client.get(path, headers=bearer("viewer")))
+    assert "did you mean 'team'?" in faults["teams"]
     path = path.removesuffix("&teams=x")
-    told = await faults_of(client, await client.get(path, headers=bearer("viewer")))
-    assert "did you mean operations?" in told["team"]
-    assert "expected later than start, by at most 366 days" in told["end"]
+    faults = await faults_of(client, await client.get(path, headers=bearer("viewer")))
+    assert "did you mean operations?" in faults["team"]
+    assert "expected later than start, by at most 366 days" in faults["end"]
     for wrong in ("at=9999-12-31T00:00:00Z", "at=1960-01-01T00:00:00Z", "at=now"):
         response = await client.get(f"/v1/duty/on-call?{wrong}", headers=bearer("viewer"))
         assert "at" in await faults_of(client, response)

@@ -16,11 +16,11 @@ def test_a_roll_up_has_the_unit_and_theme_of_what_is_rolled_up(model: CityModel)
         ("area_lki", "lki", "1", "environment"),
         ("area_freeboard", "freeboard", "m", "water"),
     ):
-        found = resolve_name(name, model)
-        assert found is not None
-        assert (found.base, found.unit, found.theme) == (base, unit, theme)
-        assert found.rolled_up
-        assert not found.observed
+        value_name = resolve_name(name, model)
+        assert value_name is not None
+        assert (value_name.base, value_name.unit, value_name.theme) == (base, unit, theme)
+        assert value_name.rolled_up
+        assert not value_name.observed
 
 
 @pytest.mark.parametrize("name", ["joy", "area_joy", "area_area_pm2_5", "area_wind_direction", "area_", ""])
@@ -29,10 +29,10 @@ def test_what_is_not_rolled_up_has_no_roll_up(model: CityModel, name: str) -> No
 
 
 def test_every_name_is_listed_once_and_resolves(model: CityModel) -> None:
-    found = list(all_value_names(model))
-    assert len({one.name for one in found}) == len(found)
-    assert all(resolve_name(one.name, model) == one for one in found)
-    assert {*model.properties, *REGISTRY} <= {one.name for one in found}
+    value_name = list(all_value_names(model))
+    assert len({one.name for one in value_name}) == len(value_name)
+    assert all(resolve_name(one.name, model) == one for one in value_name)
+    assert {*model.properties, *REGISTRY} <= {one.name for one in value_name}
 
 
 def test_the_interval_of_a_value_is_that_of_its_sensors_or_of_its_window(model: CityModel) -> None:

@@ -84,28 +84,28 @@ def test_the_area_of_an_alert_is_that_of_its_entity(geometry: Any, polygons: int
 
 def test_a_later_message_refers_to_the_earlier_ones() -> None:
     worse = replace(WATER, revision=2, kind="worsened", severity=Severity.CRITICAL)
-    known = acknowledged_event(worse)
-    over = returned_event(known)
+    acknowledged = acknowledged_event(worse)
+    over = returned_event(acknowledged)
     model = make_model()
 
-    def told(*events: AlarmEvent) -> Any:
+    def message_of(*events: AlarmEvent) -> Any:
         message = last_message(reversed(events))
         assert message is not None
         return read_cap(alarm_alert(message, model, ORIGIN))
 
-    update = told(WATER, worse, known)
+    update = message_of(WATER, worse, acknowledged)
     assert element_texts(update, "msgType") == ["Update"]
     assert element_texts(update, "identifier") == ["high-water~city.canal.1.2"]
     first = "livetwin.city,high-water~city.canal.1.1,2026-11-23T12:00:01-00:00"
     assert element_texts(update, "references") == [first]
     assert element_texts(update, "info/severity") == ["Extreme", "Extreme"]
-    cancel = told(WATER, worse, known, over)
+    cancel = message_of(WATER, worse, acknowledged, over)
     assert element_texts(cancel, "msgType") == ["Cancel"]
     assert element_texts(cancel, "references")[0].split(" ")[0] == first
     assert len(element_texts(cancel, "references")[0].split(" ")) == 2
     assert set(element_texts(cancel, "info/urgency")) == {"Past"}
     again = replace(WATER, revision=9, occurrence=2)
-    assert element_texts(told(WATER, over, again), "references") == []
+    assert element_texts(message_of(WATER, over, again), "references") == []
 
 
 @given(

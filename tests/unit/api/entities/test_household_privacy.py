@@ -75,8 +75,8 @@ def test_an_entity_names_no_meter(view: LiveView) -> None:
 def test_an_event_holds_no_datastream_and_no_sensor(model: CityModel) -> None:
     data = state_data(published(2), "live", model)
     assert data is not None
-    told = msgspec.json.decode(data)
-    assert told.keys() == {
+    event = msgspec.json.decode(data)
+    assert event.keys() == {
         "entityId",
         "property",
         "value",

@@ -150,11 +150,11 @@ async def test_unknown_keys_evict_no_valid_key_and_the_cache_is_bounded(
     await keys.role_of(KEY)
     for number in range(KEYS_MAX + 1):
         assert await keys.role_of(f"{TOKEN_PREFIX}wrong-{number}") is None
-    asked = stored.asked
+    lookups = stored.asked
     assert await keys.role_of(KEY) == "viewer"
-    assert stored.asked == asked
+    assert stored.asked == lookups
     for number in range(KEYS_MAX):
         stored.add(f"{TOKEN_PREFIX}{number}")
         await keys.role_of(f"{TOKEN_PREFIX}{number}")
     assert await keys.role_of(KEY) == "viewer"
-    assert stored.asked == asked + KEYS_MAX + 1
+    assert stored.asked == lookups + KEYS_MAX + 1

@@ -68,7 +68,7 @@ async def connected(port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyn
             await writer.wait_closed()
 
 
-async def asked(port: int, request: bytes) -> tuple[int, str]:
+async def request_once(port: int, request: bytes) -> tuple[int, str]:
     async with connected(port) as (reader, writer):
         writer.write(request)
         return await answer(reader)
@@ -77,12 +77,12 @@ async def asked(port: int, request: bytes) -> tuple[int, str]:
 async def test_a_normal_request_is_answered() -> None:
     async with served() as port:
         request = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello"
-        assert await asked(port, request) == (200, "5 bytes")
+        assert await request_once(port, request) == (200, "5 bytes")
 
 
 async def test_an_endless_head_is_refused() -> None:
     async with served() as port:
-        status, body = await asked(port, GET + b"X-Long: " + b"a" * (HEAD_BYTES_MAX + 1))
+        status, body = await request_once(port, GET + b"X-Long: " + b"a" * (HEAD_BYTES_MAX + 1))
         assert status == 431
         assert json.loads(body)["status"] == 431
 
@@ -100,14 +100,14 @@ async def test_heads_of_several_requests_do_not_add_up() -> None:
 
 async def test_a_silent_connection_is_closed() -> None:
     async with served(head_timeout_s=0.2) as port:
-        status, body = await asked(port, b"")
+        status, body = await request_once(port, b"")
         assert status == 408
         assert json.loads(body)["title"] == "Request Timeout"
 
 
 async def test_an_incomplete_head_times_out() -> None:
     async with served(head_timeout_s=0.2) as port:
-        assert (await asked(port, GET + b"X-Slow: "))[0] == 408
+        assert (await request_once(port, GET + b"X-Slow: "))[0] == 408
 
 
 async def test_line_breaks_between_requests_keep_no_connection_open() -> None:
@@ -120,6 +120,6 @@ async def test_line_breaks_between_requests_keep_no_connection_open() -> None:
 
 async def test_data_that_is_not_http_gets_a_problem() -> None:
     async with served() as port:
-        status, body = await asked(port, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n")
+        status, body = await request_once(port, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n")
         assert status == 400
         assert json.loads(body)["detail"] == "This is not an HTTP request."

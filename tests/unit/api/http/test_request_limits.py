@@ -93,20 +93,20 @@ async def test_a_client_beyond_its_rate_gets_a_retry_after(parts: ApiContext) ->
 async def test_clients_have_separate_limits(parts: ApiContext) -> None:
     context = limited(parts)
     app = create_app(context)
-    one, other = (
+    first, second = (
         httpx.AsyncClient(transport=httpx.ASGITransport(app, client=address), base_url="http://city.example")
         for address in (("203.0.113.7", 1), OTHER)
     )
-    async with one, other:
+    async with first, second:
         for _ in range(FEW):
-            await one.get("/v1/entities")
-        assert (await one.get("/v1/entities")).status_code == 429
-        assert (await other.get("/v1/entities")).status_code == 200
+            await first.get("/v1/entities")
+        assert (await first.get("/v1/entities")).status_code == 429
+        assert (await second.get("/v1/entities")).status_code == 200
         # A key has a bucket of its own, wherever it is used from.
-        keyed = await one.get("/v1/entities", headers={"Authorization": "Bearer sesame"})
+        keyed = await first.get("/v1/entities", headers={"Authorization": "Bearer sesame"})
         assert keyed.status_code == 200
         # An unknown key has no quota of its own: else a client could invent any number of them.
-        unknown = await one.get("/v1/entities", headers={"Authorization": "Bearer livetwin_guess"})
+        unknown = await first.get("/v1/entities", headers={"Authorization": "Bearer livetwin_guess"})
         assert unknown.status_code == 429
 
 
@@ -131,18 +131,18 @@ async def test_ipv6_addresses_of_one_network_are_one_client(parts: ApiContext) -
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, 5)), max_size=60))
 def test_no_client_exceeds_its_burst_and_its_rate(steps: list[tuple[str, float]]) -> None:
-    allowances = RateLimiter(per_s=2.0, burst=4)
+    limiter = RateLimiter(per_s=2.0, burst=4)
     now, granted = 0.0, dict.fromkeys("abc", 0)
-    for one, pause in steps:
+    for client, pause in steps:
         now += pause
-        taken = allowances.take(one, now)
-        granted[one] += taken.granted
-        assert granted[one] <= 4 + 2.0 * now + 1e-6
-        assert 0 <= taken.remaining <= 4
-        if not taken.granted:
-            assert allowances.take(one, now + taken.wait_s + 1e-6).granted
-            now += taken.wait_s + 1e-6
-            granted[one] += 1
+        decision = limiter.take(client, now)
+        granted[client] += decision.granted
+        assert granted[client] <= 4 + 2.0 * now + 1e-6
+        assert 0 <= decision.remaining <= 4
+        if not decision.granted:
+            assert limiter.take(client, now + decision.wait_s + 1e-6).granted
+            now += decision.wait_s + 1e-6
+            granted[client] += 1
 
 
 def test_the_number_of_buckets_is_bounded() -> None:

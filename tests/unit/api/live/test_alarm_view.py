@@ -24,7 +24,7 @@ OVER = returned_event(KNOWN)
 @given(st.permutations([RAISED, KNOWN, OVER, RAISED, KNOWN]))
 def test_any_order_ends_in_the_newest_event_and_none_is_new_twice(events: list[object]) -> None:
     view = AlarmView()
-    news = [one.revision for one in events if view.apply(one)]  # type: ignore[arg-type,attr-defined]
+    news = [event.revision for event in events if view.apply(event)]  # type: ignore[arg-type,attr-defined]
     assert news == sorted(set(news))
     assert view.alarm(RAISED.alarm) == OVER
     assert list(view.standing()) == []
@@ -61,8 +61,8 @@ def test_the_number_of_closed_incidents_is_bounded() -> None:
     view = AlarmView()
     bound = alarm_view.CLOSED_INCIDENTS_MAX
     for number in range(bound + 3):
-        one = replace(OVER, alarm=f"high-water~e{number}", raised_time=RAISED.time + number)
-        view.apply_incident(incident_event(one, number=number))
+        event = replace(OVER, alarm=f"high-water~e{number}", raised_time=RAISED.time + number)
+        view.apply_incident(incident_event(event, number=number))
     assert view.incident("high-water~city~2") is None
     assert view.incident_of("high-water~e2") is None
     assert view.incident("high-water~city~3") is not None

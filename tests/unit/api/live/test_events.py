@@ -45,11 +45,11 @@ def test_the_fast_encoder_writes_the_same_event(  # noqa: PLR0917 - drawn, not c
     freshness: Freshness,
     last_good: LastGoodValue | None,
 ) -> None:
-    known = Update('city."hill"', "area_pm2_5", 0, 0.0, NOW, NOW, 0, (1,), None)
-    parts = constant_parts(known, MODEL)
+    earlier = Update('city."hill"', "area_pm2_5", 0, 0.0, NOW, NOW, 0, (1,), None)
+    parts = constant_parts(earlier, MODEL)
     assert parts is not None
-    told = structs.replace(
-        known,
+    update = structs.replace(
+        earlier,
         value=value,
         phenomenon_time=times[0],
         received_time=times[1],
@@ -58,9 +58,9 @@ def test_the_fast_encoder_writes_the_same_event(  # noqa: PLR0917 - drawn, not c
         count=count,
         last_good=last_good,
     )
-    whole = state_data(told, freshness, MODEL)
+    whole = state_data(update, freshness, MODEL)
     assert whole is not None
-    assert encode_state_event(event_head("abc"), parts, told, freshness, MODEL) == encode_event(
+    assert encode_state_event(event_head("abc"), parts, update, freshness, MODEL) == encode_event(
         "state", "abc", whole
     )
 

@@ -26,35 +26,35 @@ EVERYTHING = EntityFilter()
 WATER = EntityFilter(themes=frozenset({"water"}))
 
 
-def subscriber(wanted: EntityFilter = EVERYTHING, queue_bytes_max: int = 100_000) -> Subscriber:
-    return Subscriber(wanted, queue_bytes_max)
+def subscriber(filter: EntityFilter = EVERYTHING, queue_bytes_max: int = 100_000) -> Subscriber:
+    return Subscriber(filter, queue_bytes_max)
 
 
-async def events(one: Subscriber) -> list[tuple[str, dict[str, Any]]]:
+async def events(subscriber: Subscriber) -> list[tuple[str, dict[str, Any]]]:
     """Return the queued events of a subscriber: cursor and data of each."""
-    chunk = await one.next_chunk(0.001) or b""
-    found = []
+    chunk = await subscriber.next_chunk(0.001) or b""
+    decoded = []
     for text in chunk.decode().split("\n\n")[:-1]:
         fields = dict(line.split(": ", 1) for line in text.split("\n"))
-        found.append((fields["id"], json.loads(fields["data"])))
-    return found
+        decoded.append((fields["id"], json.loads(fields["data"])))
+    return decoded
 
 
 async def test_changes_after_the_snapshot_are_sent_once(hub: Hub, make_update: Any) -> None:
     hub.on_updates(0, 0, [make_update(1, 1)])
-    one = subscriber()
-    assert [shown.update.revision for shown in hub.join(one).values] == [1]
+    follower = subscriber()
+    assert [shown.update.revision for shown in hub.join(follower).values] == [1]
     hub.on_updates(0, 1, [make_update(1, 2), make_update(2, 3)])
-    assert [data["revision"] for _, data in await events(one)] == [2, 3]
+    assert [data["revision"] for _, data in await events(follower)] == [2, 3]
 
 
 async def test_a_subscriber_gets_only_the_events_of_its_filter(hub: Hub, make_update: Any) -> None:
-    one = subscriber(WATER)
-    hub.join(one)
+    follower = subscriber(WATER)
+    hub.join(follower)
     hub.on_updates(0, 0, [make_update(1, 1), make_update(4, 1, -0.47)])
-    told = await events(one)
-    assert [data["property"] for _, data in told] == ["water_level"]
-    assert told[0][1] == {
+    sent = await events(follower)
+    assert [data["property"] for _, data in sent] == ["water_level"]
+    assert sent[0][1] == {
         "entityId": "city.canal",
         "property": "water_level",
         "value": -0.47,
@@ -69,13 +69,13 @@ async def test_a_subscriber_gets_only_the_events_of_its_filter(hub: Hub, make_up
 
 
 async def test_a_suspect_value_is_sent_with_the_last_good_one(hub: Hub, make_update: Any) -> None:
-    one = subscriber()
-    hub.join(one)
+    follower = subscriber()
+    hub.join(follower)
     suspect = structs.replace(
         make_update(1, 1, 900.0, flags=QualityFlag.SPIKE), last_good=LastGoodValue(11.0, NOW - 10 * MINUTE)
     )
     hub.on_updates(0, 0, [suspect])
-    ((_, data),) = await events(one)
+    ((_, data),) = await events(follower)
     assert (data["quality"], data["value"]) == ("suspect", 900.0)
     assert data["lastGood"] == {"value": 11.0, "phenomenonTime": "2026-11-23T11:50:00Z"}
 
@@ -87,8 +87,8 @@ async def test_indicators_and_roll_ups_are_sent_with_their_unit_and_selected_by_
         subscriber(EntityFilter(themes=frozenset({"environment"}))),
         subscriber(EntityFilter(properties=frozenset({"lki"}))),
     )
-    for one in (environment, lki):
-        hub.join(one)
+    for follower in (environment, lki):
+        hub.join(follower)
     hub.on_updates(
         0,
         0,
@@ -99,8 +99,8 @@ async def test_indicators_and_roll_ups_are_sent_with_their_unit_and_selected_by_
             make_derived("city.canal", "nonsense", 2),
         ],
     )
-    told = [data for _, data in await events(environment)]
-    assert [(one["property"], one["unit"], one["count"]) for one in told] == [
+    sent = [data for _, data in await events(environment)]
+    assert [(follower["property"], follower["unit"], follower["count"]) for follower in sent] == [
         ("lki", "1", 12),
         ("area_pm2_5", "ug/m3", 12),
     ]
@@ -110,30 +110,30 @@ async def test_indicators_and_roll_ups_are_sent_with_their_unit_and_selected_by_
 async def test_an_update_of_a_household_is_sent_to_no_subscriber_and_advances_the_position(
     hub: Hub, make_update: Any
 ) -> None:
-    one = subscriber()
-    hub.join(one)
+    follower = subscriber()
+    hub.join(follower)
     hub.on_updates(
         1, 0, [structs.replace(make_update(5, 1, 0.4), kind=UpdateKind.PERSONAL), make_update(4, 1)]
     )
-    told = await events(one)
-    assert [data["entityId"] for _, data in told] == ["city.canal"]
+    sent = await events(follower)
+    assert [data["entityId"] for _, data in sent] == ["city.canal"]
     assert hub.positions[1] == (1, 0)
     assert not hub.join(subscriber(EntityFilter(entities=frozenset({"city.house"})))).values
 
 
 async def test_resuming_at_any_event_returns_exactly_the_rest(hub: Hub, make_update: Any) -> None:
-    one = subscriber()
-    hub.join(one)
+    follower = subscriber()
+    hub.join(follower)
     hub.on_updates(0, 0, [make_update(1, 1), make_update(2, 2), make_update(3, 3)])
     hub.on_updates(1, 0, [make_update(4, 1), make_update(4, 2)])
     hub.on_updates(0, 1, [make_update(1, 4)])
-    told = await events(one)
-    assert len(told) == 6
-    for number, (cursor, _) in enumerate(told):
+    sent = await events(follower)
+    assert len(sent) == 6
+    for number, (cursor, _) in enumerate(sent):
         missed = hub.resume(subscriber(), decode_cursor(cursor))
         assert missed is not None
         assert [(entry.change.entity, entry.change.revision) for entry in missed.changes] == [
-            (data["entityId"], data["revision"]) for _, data in told[number + 1 :]
+            (data["entityId"], data["revision"]) for _, data in sent[number + 1 :]
         ]
 
 
@@ -159,24 +159,24 @@ async def test_a_slow_subscriber_is_lost_and_others_are_not(hub: Hub, make_updat
 
 
 async def test_a_new_log_loses_every_subscriber(hub: Hub, make_update: Any) -> None:
-    one = subscriber()
-    hub.join(one)
+    follower = subscriber()
+    hub.join(follower)
     hub.on_updates(0, 0, [make_update(1, 1)])
     hub.reset("log-2", ViewSeed(updates=(make_update(1, 1),)), [0] * 4)
-    assert one.lost is GapReason.LOG_CHANGED
-    snapshot = hub.join(one)
+    assert follower.lost is GapReason.LOG_CHANGED
+    snapshot = hub.join(follower)
     assert snapshot.cursor.log == "log-2"
     assert [shown.update.revision for shown in snapshot.values] == [1]
 
 
 async def test_ageing_is_sent_with_the_same_revision(hub: Hub, clock: Any, make_update: Any) -> None:
-    one = subscriber()
-    hub.join(one)
+    follower = subscriber()
+    hub.join(follower)
     hub.on_updates(0, 0, [make_update(1, 1)])
-    (before, _), *_ = await events(one)
+    (before, _), *_ = await events(follower)
     clock.now += live_duration(10 * MINUTE) + 1
     hub.age_values()
-    ((after, data),) = await events(one)
+    ((after, data),) = await events(follower)
     assert (data["revision"], data["freshness"]) == (1, "stale")
     missed = hub.resume(subscriber(), decode_cursor(before))
     assert missed is not None
@@ -193,17 +193,17 @@ async def test_a_new_model_with_an_entity_shows_its_values(
     smaller = type(model)(
         version=0,
         city=model.city,
-        entities={id: one for id, one in model.entities.items() if one is not without},
+        entities={id: follower for id, follower in model.entities.items() if follower is not without},
         sensors=model.sensors,
         datastreams=model.datastreams,
     )
     hub.set_model(smaller)
-    one = subscriber()
-    hub.join(one)
+    follower = subscriber()
+    hub.join(follower)
     hub.on_updates(0, 0, [make_update(4, 1)])
-    assert await events(one) == []
+    assert await events(follower) == []
     hub.set_model(model)
-    assert [data["entityId"] for _, data in await events(one)] == ["city.canal"]
+    assert [data["entityId"] for _, data in await events(follower)] == ["city.canal"]
 
 
 async def test_a_hub_behind_a_cursor_has_not_reached_it(hub: Hub) -> None:

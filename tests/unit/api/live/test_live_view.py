@@ -27,10 +27,10 @@ def test_a_known_revision_is_dropped(model: CityModel, make_update: Any) -> None
     assert view.apply(make_update(2, 2, 20.0), NOW) is not None
     assert view.apply(make_update(1, 1, 11.0), NOW) is None
     assert view.apply(make_update(2, 2, 12.0), NOW) is None
-    known = view.entity("city.east.hill")
-    assert known is not None
-    assert known.values["pm2_5"].update.value == 10.0
-    assert known.revision == 2
+    state = view.entity("city.east.hill")
+    assert state is not None
+    assert state.values["pm2_5"].update.value == 10.0
+    assert state.revision == 2
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -71,10 +71,10 @@ def test_observed_values_and_roll_ups_of_an_area_have_separate_revisions(
     assert view.apply(make_derived("city.east.hill", "area_pm2_5", 1), NOW) is not None
     assert view.apply(make_derived("city.east.hill", "area_pm2_5", 1), NOW) is None
     assert view.apply(make_update(2, 51), NOW) is not None
-    known = view.entity("city.east.hill")
-    assert known is not None
-    assert known.revision == 51
-    assert known.datastreams.keys() == {1, 2}
+    state = view.entity("city.east.hill")
+    assert state is not None
+    assert state.revision == 51
+    assert state.datastreams.keys() == {1, 2}
 
 
 def test_an_update_of_a_household_changes_only_its_datastream(
@@ -85,10 +85,10 @@ def test_an_update_of_a_household_changes_only_its_datastream(
     for revision, value in ((2, 0.4), (3, 0.5), (2, 0.4)):
         personal = structs.replace(make_update(5, revision, value), value=nan, kind=UpdateKind.PERSONAL)
         assert view.apply(personal, NOW) is None
-    known = view.entity("city.house")
-    assert known is not None
-    assert known.datastreams[5].value == 0.5
-    assert known.values["power_import"].update.value == 41.5
+    state = view.entity("city.house")
+    assert state is not None
+    assert state.datastreams[5].value == 0.5
+    assert state.values["power_import"].update.value == 41.5
     assert len(view) == 1
 
 
@@ -101,10 +101,10 @@ def test_a_value_combined_from_households_is_hidden(model: CityModel, make_updat
 
 def test_the_freshness_of_an_indicator_follows_its_interval(model: CityModel, make_derived: Any) -> None:
     view = LiveView(model)
-    told = make_derived("city.east.hill", "pm2_5_24h", 1)
-    assert view.expected_interval(structs.replace(told, interval=2 * HOUR)) == 2 * HOUR
+    update = make_derived("city.east.hill", "pm2_5_24h", 1)
+    assert view.expected_interval(structs.replace(update, interval=2 * HOUR)) == 2 * HOUR
     # The stored update has no interval: an hourly mean is made every hour.
-    assert view.expected_interval(told) == HOUR
+    assert view.expected_interval(update) == HOUR
     assert view.expected_interval(make_derived("city.east.hill", "pm9_24h", 1)) is None
     assert view.expected_interval(make_derived("city", "area_pm2_5", 1)) == 10 * MINUTE
     assert view.expected_interval(make_derived("city.east.hill", "area_wind_direction", 1)) is None
@@ -135,9 +135,9 @@ def test_freshness_follows_the_age_of_a_value(model: CityModel, make_update: Any
 
 def test_a_name_resolves_by_the_present_model(model: CityModel) -> None:
     view = LiveView(model)
-    known = view.resolve_name("pm2_5")
-    assert known is not None
-    assert known.unit == "ug/m3"
+    state = view.resolve_name("pm2_5")
+    assert state is not None
+    assert state.unit == "ug/m3"
     view.set_model(replace(model, properties={}), NOW)
     assert view.resolve_name("pm2_5") is None
 

@@ -12,19 +12,21 @@ from twin.wire.messages import UPDATES, Update, UpdateBatch
 NO_BOUND = 1_000_000
 
 
-def kept(lane: int, offset: int, updates: Sequence[Update], numbers: Sequence[int] = ()) -> BufferedRecord:
+def buffered(
+    partition: int, offset: int, updates: Sequence[Update], indexes: Sequence[int] = ()
+) -> BufferedRecord:
     record = UPDATES.encode(UpdateBatch(LAYOUT_VERSION, tuple(updates)))
-    return BufferedRecord(lane, offset, record, numbers or range(len(updates)), of_alarms=False)
+    return BufferedRecord(partition, offset, record, indexes or range(len(updates)), of_alarms=False)
 
 
 def test_changes_since_a_position_are_returned_in_order(make_update: Any) -> None:
     ring = ReplayBuffer(10, NO_BOUND)
     ring.reset([(0, 0), (0, 0)])
     updates = [make_update(1, revision) for revision in range(1, 6)]
-    ring.append(kept(0, 0, updates[:1]))
-    ring.append(kept(1, 0, updates[1:2]))
+    ring.append(buffered(0, 0, updates[:1]))
+    ring.append(buffered(1, 0, updates[1:2]))
     # The third of its record was known already.
-    ring.append(kept(0, 1, [updates[2], updates[3], updates[0], updates[4]], (0, 1, 3)))
+    ring.append(buffered(0, 1, [updates[2], updates[3], updates[0], updates[4]], (0, 1, 3)))
     entries = [
         BufferedChange(0, 0, 0, updates[0]),
         BufferedChange(1, 0, 0, updates[1]),
@@ -40,7 +42,7 @@ def test_changes_since_a_position_are_returned_in_order(make_update: Any) -> Non
 
 
 def test_a_full_buffer_drops_the_oldest_records_and_reaches_back_less_far(make_update: Any) -> None:
-    records = [kept(0, offset, [make_update(1, offset + 1)]) for offset in range(3)]
+    records = [buffered(0, offset, [make_update(1, offset + 1)]) for offset in range(3)]
     for ring in (ReplayBuffer(2, NO_BOUND), ReplayBuffer(10, 2 * len(records[0].record))):
         ring.reset([(0, 0), (0, 0)])
         for one in records:
@@ -55,7 +57,7 @@ def test_a_full_buffer_drops_the_oldest_records_and_reaches_back_less_far(make_u
 def test_a_record_beyond_the_limit_is_not_buffered(make_update: Any) -> None:
     ring = ReplayBuffer(2, NO_BOUND)
     ring.reset([(0, 0)])
-    ring.append(kept(0, 7, [make_update(1, revision) for revision in (1, 2, 3)]))
+    ring.append(buffered(0, 7, [make_update(1, revision) for revision in (1, 2, 3)]))
     assert len(ring) == 0
     assert ring.since([(7, 2)]) is None
     assert ring.since([(8, 0)]) == []
