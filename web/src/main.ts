@@ -2,20 +2,20 @@
 
 import "maplibre-gl/dist/maplibre-gl.css";
 import "./style.css";
-import type { Alarm } from "./alarm";
-import { AlarmDesk, type DeskListener } from "./alarmDesk";
-import { Detail } from "./detail";
-import { byId } from "./element";
-import { fetchEntities, type Entity } from "./entity";
-import { Finder } from "./finder";
-import { Health } from "./health";
-import { Live, type LiveListener } from "./live";
-import { CityMap, type Appearance, type Padding } from "./map";
-import { Overview } from "./overview";
-import { fetchPageSettings, type PageSettings } from "./page";
-import { sentenceOf } from "./problem";
-import type { Theme } from "./theme";
-import { Twin, type StateEvent, type Value } from "./twin";
+import type { Alarm } from "./alarms/alarm";
+import { AlarmDesk, type DeskListener } from "./alarms/alarmPanel";
+import { Detail } from "./entities/detail";
+import { byId } from "./page/element";
+import { fetchEntities, type Entity } from "./entities/entity";
+import { Finder } from "./entities/finder";
+import { Health } from "./page/dataHealth";
+import { Live, type LiveListener } from "./http/eventStream";
+import { CityMap, type Appearance, type Padding } from "./map/cityMap";
+import { Overview } from "./page/overview";
+import { fetchPageSettings, type PageSettings } from "./page/pageSettings";
+import { sentenceOf } from "./http/problem";
+import type { Theme } from "./map/theme";
+import { Twin, type StateEvent, type Value } from "./entities/liveState";
 
 /** The map and the list are laid out anew at most this often; values show on the next frame. */
 const LAYOUT_EVERY_MS = 500;

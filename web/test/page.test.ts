@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ageText } from "../src/age";
-import { alarmOf, causeName, type Alarm } from "../src/alarm";
-import { Alarms } from "../src/alarms";
-import type { Entity } from "../src/entity";
-import { append, seriesOf, type Series } from "../src/history";
-import { freshest } from "../src/freshness";
-import { kindOf, numberText, propertyName, quantityText, rankOf } from "../src/quantity";
-import { stateEventOf, Twin, type StateEvent } from "../src/twin";
+import { ageText } from "../src/page/age";
+import { alarmOf, causeName, type Alarm } from "../src/alarms/alarm";
+import { Alarms } from "../src/alarms/standingAlarms";
+import type { Entity } from "../src/entities/entity";
+import { append, seriesOf, type Series } from "../src/entities/history";
+import { freshest } from "../src/entities/freshness";
+import { kindOf, numberText, propertyName, quantityText, rankOf } from "../src/entities/quantity";
+import { stateEventOf, Twin, type StateEvent } from "../src/entities/liveState";
 
 const event = (property: string, value: number, revision: number): StateEvent => ({
   entityId: "alkmaar.overdie",

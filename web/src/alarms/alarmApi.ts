@@ -1,8 +1,8 @@
 /** What is asked of the API about one alarm, and what an operator does with it. */
 
 import { alarmOf, timeOf, type Alarm } from "./alarm";
-import { authorization } from "./key";
-import { fetchJson, sendJson } from "./problem";
+import { authorization } from "../http/apiKey";
+import { fetchJson, sendJson } from "../http/problem";
 
 export interface Observation {
   readonly sensorId: string;

@@ -1,7 +1,7 @@
 /** The live connection: `GET /v1/live` as typed calls, reconnecting for as long as the page is open. */
 
-import { alarmOf, type Alarm } from "./alarm";
-import { stateEventOf, type StateEvent } from "./twin";
+import { alarmOf, type Alarm } from "../alarms/alarm";
+import { stateEventOf, type StateEvent } from "../entities/liveState";
 
 export type Connection = "connecting" | "live" | "reconnecting";
 

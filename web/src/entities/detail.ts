@@ -1,16 +1,16 @@
 /** The detail: one entity with each of its values and the last day of one of them. */
 
-import { ageText } from "./age";
+import { ageText } from "../page/age";
 import { Chart } from "./chart";
-import { byId, element, freshnessSign, setText } from "./element";
+import { byId, element, freshnessSign, setText } from "../page/element";
 import { typeName, type Entity } from "./entity";
 import { FRESHNESS_NAMES } from "./freshness";
 import { append, fetchDay, type Series } from "./history";
 import { isArea, LiveabilityCard } from "./liveability";
-import { sentenceOf } from "./problem";
+import { sentenceOf } from "../http/problem";
 import { kindOf, numberText, propertyName, quantityText, type Kind } from "./quantity";
-import type { Theme } from "./theme";
-import type { Value } from "./twin";
+import type { Theme } from "../map/theme";
+import type { Value } from "./liveState";
 
 interface Row {
   readonly row: HTMLTableRowElement;

@@ -4,10 +4,10 @@ import { SEVERITY_NAMES, type Alarm } from "./alarm";
 import { fetchAcknowledgers } from "./alarmApi";
 import { AlarmCard } from "./alarmCard";
 import { AlarmList } from "./alarmList";
-import { Alarms } from "./alarms";
-import { byId, setText } from "./element";
-import { briefly, LANGUAGE } from "./language";
-import { Problem } from "./problem";
+import { Alarms } from "./standingAlarms";
+import { byId, setText } from "../page/element";
+import { briefly, LANGUAGE } from "../page/language";
+import { Problem } from "../http/problem";
 
 /** Who acknowledged what is asked for at most this often. */
 const NAMES_EVERY_MS = 1000;

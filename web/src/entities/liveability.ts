@@ -1,8 +1,8 @@
 /** The liveability card of an area: its domains side by side, each with its score, value, freshness and source. */
 
-import { ageText } from "./age";
-import { element, freshnessSign, setText } from "./element";
-import { fetchJson, sentenceOf } from "./problem";
+import { ageText } from "../page/age";
+import { element, freshnessSign, setText } from "../page/element";
+import { fetchJson, sentenceOf } from "../http/problem";
 import { numberText, propertyName, quantityText } from "./quantity";
 
 interface Domain {

@@ -12,12 +12,12 @@ import {
 } from "maplibre-gl";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
 import type { Feature } from "geojson";
-import { SEVERITIES, SEVERITY_NAMES, waits, type Alarm } from "./alarm";
-import { ALARM_LAYER, ALARM_SOURCE, CHOICE_LAYERS, SOURCE, styleFor } from "./cartography";
-import { anchorOf, boundsOf, centreOf, coreOf, extentOf, type Bounds, type Entity } from "./entity";
-import type { Freshness } from "./freshness";
-import type { Scheme } from "./ground";
-import type { PageSettings } from "./page";
+import { SEVERITIES, SEVERITY_NAMES, waits, type Alarm } from "../alarms/alarm";
+import { ALARM_LAYER, ALARM_SOURCE, CHOICE_LAYERS, SOURCE, styleFor } from "./mapStyle";
+import { anchorOf, boundsOf, centreOf, coreOf, extentOf, type Bounds, type Entity } from "../entities/entity";
+import type { Freshness } from "../entities/freshness";
+import type { Scheme } from "./mapColours";
+import type { PageSettings } from "../page/pageSettings";
 import { THEME_COLOURS, type Theme } from "./theme";
 
 /** How an entity is drawn now. */

@@ -1,6 +1,6 @@
 /** History: the last day of one property, as means of ten minutes. */
 
-import { fetchJson } from "./problem";
+import { fetchJson } from "../http/problem";
 
 /** Times in epoch seconds, as the chart wants them; null where nothing was measured. */
 export interface Series {

@@ -1,6 +1,6 @@
 /** The language of sentences that the city says in two: Dutch for a browser that asks for it, else English. */
 
-import type { Sentence } from "./alarm";
+import type { Sentence } from "../alarms/alarm";
 import { element } from "./element";
 
 export const LANGUAGE: keyof Sentence = /^nl\b/i.test(navigator.language) ? "nl" : "en";

@@ -1,7 +1,7 @@
 /** Data health: whether everything that was received is accounted for, and what waits in quarantine. */
 
 import { byId, element, setText } from "./element";
-import { fetchJson, sentenceOf } from "./problem";
+import { fetchJson, sentenceOf } from "../http/problem";
 
 interface Ledger {
   readonly balanced: boolean;

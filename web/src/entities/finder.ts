@@ -1,12 +1,12 @@
 /** The finder: the searchable list of entities, the way to every entity without a mouse. */
 
-import { byId, element, freshnessSign, setText } from "./element";
+import { byId, element, freshnessSign, setText } from "../page/element";
 import { typeName } from "./entity";
 import { FRESHNESS_NAMES } from "./freshness";
-import type { Appearance } from "./map";
+import type { Appearance } from "../map/cityMap";
 import { propertyName, quantityText } from "./quantity";
-import { THEME_NAMES } from "./theme";
-import type { Value } from "./twin";
+import { THEME_NAMES } from "../map/theme";
+import type { Value } from "./liveState";
 
 /** Rows in the document at most; the search narrows the rest. */
 const ROWS_MAX = 150;

@@ -1,6 +1,6 @@
 /** The page's own settings, from `GET /page.json`: what the city is called and where tiles come from. */
 
-import { fetchJson } from "./problem";
+import { fetchJson } from "../http/problem";
 
 export interface PageSettings {
   readonly city: string | undefined;

@@ -1,8 +1,8 @@
 /** Entities: the things of the city, as `GET /v1/entities` tells them in GeoJSON. */
 
 import type { Geometry, Position } from "geojson";
-import { fetchJson } from "./problem";
-import { themesOf, type Theme } from "./theme";
+import { fetchJson } from "../http/problem";
+import { themesOf, type Theme } from "../map/theme";
 
 export interface Entity {
   readonly id: string;

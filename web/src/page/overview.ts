@@ -2,10 +2,10 @@
 
 import { ageText } from "./age";
 import { byId, element, freshnessSign, setText } from "./element";
-import { FRESHNESSES, FRESHNESS_NAMES } from "./freshness";
-import type { Connection } from "./live";
-import { THEMES, THEME_NAMES, type Theme } from "./theme";
-import type { Counts } from "./twin";
+import { FRESHNESSES, FRESHNESS_NAMES } from "../entities/freshness";
+import type { Connection } from "../http/eventStream";
+import { THEMES, THEME_NAMES, type Theme } from "../map/theme";
+import type { Counts } from "../entities/liveState";
 
 const CONNECTION_NAMES: Readonly<Record<Connection, string>> = {
   connecting: "Connecting",

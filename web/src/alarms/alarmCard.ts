@@ -2,11 +2,11 @@
 
 import { isAside, SEVERITY_NAMES, stateName, waits, type Alarm } from "./alarm";
 import { act, fetchAlarm, fetchEvents, type AlarmDetails, type AlarmEvent, type Operand } from "./alarmApi";
-import { byId, element, setText, severitySign } from "./element";
-import { hasKey, setKey } from "./key";
-import { briefly, LANGUAGE, said } from "./language";
-import { sentenceOf } from "./problem";
-import { propertyName, quantityText } from "./quantity";
+import { byId, element, setText, severitySign } from "../page/element";
+import { hasKey, setKey } from "../http/apiKey";
+import { briefly, LANGUAGE, said } from "../page/language";
+import { sentenceOf } from "../http/problem";
+import { propertyName, quantityText } from "../entities/quantity";
 
 /** For how long an alarm is shelved, in ISO 8601, as people choose it. */
 const SHELVES: readonly (readonly [string, string])[] = [

@@ -1,9 +1,9 @@
 /** The list of alarms that stand, grouped by incident, with their number in the overview. */
 
-import { ageText } from "./age";
+import { ageText } from "../page/age";
 import { causeName, isAside, SEVERITY_NAMES, stateName, waits, type Alarm } from "./alarm";
-import { byId, element, setText, severitySign } from "./element";
-import { briefly, said } from "./language";
+import { byId, element, setText, severitySign } from "../page/element";
+import { briefly, said } from "../page/language";
 
 /** Rows in the document at most: nobody works through more. */
 const ROWS_MAX = 200;

@@ -6,9 +6,9 @@ import type {
   LayerSpecification,
   StyleSpecification,
 } from "maplibre-gl";
-import { SEVERITIES, SEVERITY_COLOURS } from "./alarm";
-import { GROUNDS, type Ground, type Scheme } from "./ground";
-import type { PageSettings } from "./page";
+import { SEVERITIES, SEVERITY_COLOURS } from "../alarms/alarm";
+import { GROUNDS, type Ground, type Scheme } from "./mapColours";
+import type { PageSettings } from "../page/pageSettings";
 
 export const SOURCE = "city";
 
