@@ -16,6 +16,8 @@ from api.http.parameters import NoQuery
 from api.http.responses import Document, json_response
 from cities.model.geometry import BoundingBox
 from twin.model.city_model import CityModel
+from twin.model.localization import display_name, unit_symbol
+from twin.model.names import all_value_names
 
 router = APIRouter(include_in_schema=False)
 unbuilt_router = APIRouter(include_in_schema=False)
@@ -36,9 +38,19 @@ async def page(request: Request, _: NoQuery) -> Response:
             "centre": [(box.west + box.east) / 2, (box.south + box.north) / 2] if box is not None else None,
         },
         "tiles": context.settings.tiles,
+        **_texts(context.model),
         "version": version("livetwin"),
     }
     return json_response(document)
+
+
+def _texts(model: CityModel) -> Document:
+    """Return the English labels of all values except roll-ups, and the symbols of their units."""
+    names = [each for each in all_value_names(model) if not each.rolled_up]
+    return {
+        "names": {each.name: display_name(each.name, "en") for each in names},
+        "unitSymbols": {each.unit: unit_symbol(each.unit) for each in names},
+    }
 
 
 def city_bounds(model: CityModel) -> BoundingBox | None:

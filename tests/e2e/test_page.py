@@ -142,7 +142,7 @@ def test_the_page_says_whether_the_books_balance(running_system: RunningSystem) 
         page.get_by_text("Data health").click()
         health = page.locator("#health")
         expect(health).to_have_attribute("data-balanced", "true", timeout=WAIT_MS)
-        expect(health).to_contain_text("The books balance")
+        expect(health).to_contain_text("The ledger balances")
         expect(health.get_by_label("The ledger's equations")).to_contain_text("lost 0 = 0")
         assert errors == []
 

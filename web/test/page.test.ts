@@ -2,12 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ageText } from "../src/page/age";
 import { alarmOf, causeName, type Alarm } from "../src/alarms/alarm";
-import { Alarms } from "../src/alarms/standingAlarms";
+import { StandingAlarms } from "../src/alarms/standingAlarms";
 import type { Entity } from "../src/entities/entity";
 import { append, seriesOf, type Series } from "../src/entities/history";
 import { freshest } from "../src/entities/freshness";
-import { kindOf, numberText, propertyName, quantityText, rankOf } from "../src/entities/quantity";
-import { stateEventOf, Twin, type StateEvent } from "../src/entities/liveState";
+import { kindOf, numberText, propertyName, quantityText, rankOf, setDisplayTexts } from "../src/entities/quantity";
+import { stateEventOf, LiveState, type StateEvent } from "../src/entities/liveState";
+
+setDisplayTexts({ names: { pm2_5: "PM2.5", no2: "nitrogen dioxide" }, unitSymbols: { "ug/m3": "µg/m³", "1": "" } });
 
 const event = (property: string, value: number, revision: number): StateEvent => ({
   entityId: "alkmaar.overdie",
@@ -23,45 +25,45 @@ const event = (property: string, value: number, revision: number): StateEvent =>
 });
 
 test("an older revision changes nothing, a newer one does", () => {
-  const twin = new Twin();
-  assert.ok(twin.change(event("no2", 20, 5)));
-  assert.ok(!twin.change(event("no2", 10, 4)));
-  assert.ok(!twin.change(event("no2", 20, 5)));
-  assert.ok(twin.change(event("no2", 30, 6)));
-  assert.equal(twin.valuesOf("alkmaar.overdie").get("no2")?.value, 30);
+  const state = new LiveState();
+  assert.ok(state.apply(event("no2", 20, 5)));
+  assert.ok(!state.apply(event("no2", 10, 4)));
+  assert.ok(!state.apply(event("no2", 20, 5)));
+  assert.ok(state.apply(event("no2", 30, 6)));
+  assert.equal(state.valuesOf("alkmaar.overdie").get("no2")?.value, 30);
 });
 
 test("a value that ages keeps its revision and is shown", () => {
-  const twin = new Twin();
-  twin.change(event("no2", 20, 5));
-  assert.ok(twin.change({ ...event("no2", 20, 5), freshness: "stale" }));
-  assert.equal(twin.valuesOf("alkmaar.overdie").get("no2")?.freshness, "stale");
+  const state = new LiveState();
+  state.apply(event("no2", 20, 5));
+  assert.ok(state.apply({ ...event("no2", 20, 5), freshness: "stale" }));
+  assert.equal(state.valuesOf("alkmaar.overdie").get("no2")?.freshness, "stale");
 });
 
-test("a whole snapshot forgets what it does not name, and may lower revisions", () => {
-  const twin = new Twin();
-  twin.change(event("no2", 20, 5));
-  twin.change(event("pm10", 9, 6));
-  twin.tell(event("no2", 21, 1));
-  assert.deepEqual(twin.complete(), ["alkmaar.overdie"]);
-  assert.deepEqual([...twin.valuesOf("alkmaar.overdie").keys()], ["no2"]);
-  assert.equal(twin.valuesOf("alkmaar.overdie").get("no2")?.revision, 1);
+test("a complete snapshot removes missing values, and may lower revisions", () => {
+  const state = new LiveState();
+  state.apply(event("no2", 20, 5));
+  state.apply(event("pm10", 9, 6));
+  state.addFromSnapshot(event("no2", 21, 1));
+  assert.deepEqual(state.endSnapshot(), ["alkmaar.overdie"]);
+  assert.deepEqual([...state.valuesOf("alkmaar.overdie").keys()], ["no2"]);
+  assert.equal(state.valuesOf("alkmaar.overdie").get("no2")?.revision, 1);
 });
 
-test("a message without a value is no state", () => {
+test("a message without a value is not a state event", () => {
   assert.equal(stateEventOf({ complete: true }), undefined);
   assert.equal(stateEventOf({ entityId: "a", property: "no2", value: 1, phenomenonTime: "soon" }), undefined);
 });
 
-test("values of entities that nobody knows stay bounded", () => {
-  const twin = new Twin();
-  for (let index = 0; index < 5000; index += 1) twin.change({ ...event("no2", 1, 1), entityId: `x${index}` });
+test("values of unknown entities stay bounded", () => {
+  const state = new LiveState();
+  for (let index = 0; index < 5000; index += 1) state.apply({ ...event("no2", 1, 1), entityId: `x${index}` });
   let kept = 0;
-  for (let index = 0; index < 5000; index += 1) kept += twin.valuesOf(`x${index}`).size;
+  for (let index = 0; index < 5000; index += 1) kept += state.valuesOf(`x${index}`).size;
   assert.equal(kept, 1000);
 });
 
-test("an entity is as fresh as its freshest value", () => {
+test("the freshness of an entity is that of its freshest value", () => {
   assert.equal(freshest(["silent", "stale", "live"]), "live");
   assert.equal(freshest(["silent", "stale"]), "stale");
   assert.equal(freshest([]), undefined);
@@ -89,17 +91,18 @@ test("live points are appended in order, a day and a bounded number of them", ()
   assert.deepEqual(series.times, [200_000]);
 });
 
-test("quantities read as people write them", () => {
+test("quantities have labels, symbols and rounded numbers", () => {
   assert.equal(quantityText("pm2_5", 11.24, "ug/m3"), "11.2\u202fµg/m³");
   assert.equal(quantityText("water_level", -0.474, "m"), "\u22120.47\u202fm");
   assert.equal(quantityText("pump_state", 1, "1"), "On");
   assert.equal(quantityText("vehicle_count", 1234, "1"), "1,234");
   assert.equal(numberText(-0.0001), "0");
   assert.equal(numberText(NaN), "–");
-  assert.equal(propertyName("energy_import_t1"), "Energy import tariff 1");
+  assert.equal(propertyName("no2"), "Nitrogen dioxide");
+  assert.equal(propertyName("duck_count"), "Duck count");
 });
 
-test("derived values are told apart from measured ones, and come after them", () => {
+test("derived values are distinguished from measured ones, and sorted after them", () => {
   assert.equal(kindOf("pm2_5", ["pm2_5"]), "observed");
   assert.equal(kindOf("lki", ["pm2_5"]), "indicator");
   assert.equal(kindOf("area_pm2_5", ["pm2_5"]), "area");
@@ -108,7 +111,7 @@ test("derived values are told apart from measured ones, and come after them", ()
   assert.deepEqual(ranked, ["pm2_5", "lki", "battery_level", "area_pm2_5", "area_lki"]);
 });
 
-test("a suspect value carries the last good one", () => {
+test("a suspect value has the last good one", () => {
   const data = { entityId: "a", property: "no2", value: 900, phenomenonTime: "2026-11-23T12:00:00Z", quality: "suspect" };
   const good = { value: 31, phenomenonTime: "2026-11-23T11:50:00Z" };
   assert.equal(stateEventOf(data)?.lastGood, undefined);
@@ -118,16 +121,16 @@ test("a suspect value carries the last good one", () => {
   });
 });
 
-test("what is rolled up over an area does not make up for its own silent sensors", () => {
-  const twin = new Twin();
+test("roll-ups over an area do not hide its own silent sensors", () => {
+  const state = new LiveState();
   const area = { id: "alkmaar.overdie", type: "Neighbourhood", name: "", parent: undefined, geometry: undefined, themes: [] };
   const without: Entity = { ...area, properties: [] };
   const withSensors: Entity = { ...area, themes: ["environment"], properties: ["no2"] };
-  assert.equal(twin.freshnessOf(without), undefined);
-  assert.equal(twin.freshnessOf(withSensors), "silent");
-  twin.change(event("area_no2", 20, 1));
-  assert.equal(twin.freshnessOf(without), "live");
-  assert.equal(twin.freshnessOf(withSensors), "silent");
+  assert.equal(state.freshnessOf(without), undefined);
+  assert.equal(state.freshnessOf(withSensors), "silent");
+  state.apply(event("area_no2", 20, 1));
+  assert.equal(state.freshnessOf(without), "live");
+  assert.equal(state.freshnessOf(withSensors), "silent");
 });
 
 test("ages are short", () => {
@@ -152,45 +155,45 @@ const alarm = (id: string, revision: number, changes: Partial<Alarm> = {}): Alar
   ...changes,
 });
 
-test("an alarm is news once, and again when it comes back", () => {
-  const alarms = new Alarms();
-  assert.equal(alarms.change(alarm("a", 1)), "news");
-  assert.equal(alarms.change(alarm("a", 1)), undefined);
-  assert.equal(alarms.change(alarm("a", 2, { state: "acknowledged" })), "changed");
-  assert.equal(alarms.change(alarm("a", 3, { state: "normal", active: false })), "changed");
-  assert.equal(alarms.change(alarm("a", 2, { state: "acknowledged" })), undefined);
+test("an alarm is news once, and again when it returns", () => {
+  const alarms = new StandingAlarms();
+  assert.equal(alarms.apply(alarm("a", 1)), "news");
+  assert.equal(alarms.apply(alarm("a", 1)), undefined);
+  assert.equal(alarms.apply(alarm("a", 2, { state: "acknowledged" })), "changed");
+  assert.equal(alarms.apply(alarm("a", 3, { state: "normal", active: false })), "changed");
+  assert.equal(alarms.apply(alarm("a", 2, { state: "acknowledged" })), undefined);
   assert.deepEqual(alarms.standing(), []);
-  assert.equal(alarms.change(alarm("a", 4)), "news");
-  assert.equal(alarms.change(alarm("a", 5, { severity: "critical" })), "news");
-  assert.equal(alarms.change(alarm("a", 6)), "changed");
+  assert.equal(alarms.apply(alarm("a", 4)), "news");
+  assert.equal(alarms.apply(alarm("a", 5, { severity: "critical" })), "news");
+  assert.equal(alarms.apply(alarm("a", 6)), "changed");
 });
 
-test("what a snapshot does not name stands no more", () => {
-  const alarms = new Alarms();
-  alarms.change(alarm("a", 1));
-  alarms.change(alarm("b", 1));
-  alarms.tell(alarm("b", 2));
-  alarms.complete();
+test("alarms missing in a snapshot are removed", () => {
+  const alarms = new StandingAlarms();
+  alarms.apply(alarm("a", 1));
+  alarms.apply(alarm("b", 1));
+  alarms.addFromSnapshot(alarm("b", 2));
+  alarms.endSnapshot();
   assert.deepEqual(alarms.standing().map((one) => one.id), ["b"]);
-  alarms.complete();
+  alarms.endSnapshot();
   assert.deepEqual(alarms.standing(), []);
 });
 
-test("what waits comes first, then the worst, and what is set aside last", () => {
-  const alarms = new Alarms();
-  alarms.change(alarm("known", 1, { state: "acknowledged", severity: "critical" }));
-  alarms.change(alarm("mild", 1, { severity: "warning" }));
-  alarms.change(alarm("bad", 1, { severity: "critical", entityId: "alkmaar.road" }));
-  alarms.change(alarm("aside", 1, { state: "shelved", severity: "critical", entityId: "alkmaar.shed" }));
+test("waiting alarms come first, then the worst, and shelved ones last", () => {
+  const alarms = new StandingAlarms();
+  alarms.apply(alarm("known", 1, { state: "acknowledged", severity: "critical" }));
+  alarms.apply(alarm("mild", 1, { severity: "warning" }));
+  alarms.apply(alarm("bad", 1, { severity: "critical", entityId: "alkmaar.road" }));
+  alarms.apply(alarm("aside", 1, { state: "shelved", severity: "critical", entityId: "alkmaar.shed" }));
   assert.deepEqual(alarms.standing().map((one) => one.id), ["bad", "mild", "known", "aside"]);
   const worst = [...alarms.worstByEntity()].map(([entity, one]) => [entity, one.id]);
   assert.deepEqual(worst, [["alkmaar.road", "bad"], ["alkmaar.canal", "mild"]]);
 });
 
-test("a message tells an alarm when it has one", () => {
+test("an alarm is read from a message that has one", () => {
   assert.equal(alarmOf({ entityId: "a", property: "no2", value: 1 }), undefined);
-  const told = alarmOf({ alarmId: "a~b", severity: "minor", sentence: { en: "x", nl: "y" }, raisedTime: "2026-01-01T00:00:00Z" });
-  assert.equal(told?.id, "a~b");
-  assert.equal(told?.raisedTime, Date.parse("2026-01-01T00:00:00Z"));
+  const alarm = alarmOf({ alarmId: "a~b", severity: "minor", sentence: { en: "x", nl: "y" }, raisedTime: "2026-01-01T00:00:00Z" });
+  assert.equal(alarm?.id, "a~b");
+  assert.equal(alarm?.raisedTime, Date.parse("2026-01-01T00:00:00Z"));
   assert.equal(causeName("high-water"), "High water");
 });

@@ -1,4 +1,4 @@
-/** An alarm as the live stream and `GET /v1/alarms` tell it. */
+/** An alarm, from an event of the stream or a document of `GET /v1/alarms`. */
 
 /** Worst first. */
 export const SEVERITIES = ["critical", "major", "minor", "warning"] as const;
@@ -12,18 +12,18 @@ export const SEVERITY_NAMES: Readonly<Record<Severity, string>> = {
   warning: "Warning",
 };
 
-/** Colours on a light and on a dark map; a word or a place in the list always says the same. */
+/** Colours on a light and on a dark map; a word or the order in the list always shows the same. */
 export const SEVERITY_COLOURS: Readonly<Record<"light" | "dark", Readonly<Record<Severity, string>>>> = {
   light: { critical: "#8f1239", major: "#c81e1e", minor: "#b45309", warning: "#4d5d69" },
   dark: { critical: "#ff5d8f", major: "#ff8a80", minor: "#fbb040", warning: "#aebcc7" },
 };
 
-/** States after ISA-18.2, in words for people. */
+/** States of ISA-18.2, in plain words. */
 const STATE_NAMES: Readonly<Record<string, string>> = {
   normal: "Normal again",
   unacknowledged: "New",
   acknowledged: "Acknowledged",
-  "returned-unacknowledged": "Over, not acknowledged",
+  "returned-unacknowledged": "Returned to normal, not acknowledged",
   "latched-unacknowledged": "Over, kept until it is reset",
   "latched-acknowledged": "Over, kept until it is reset",
   shelved: "Shelved",
@@ -59,7 +59,7 @@ export interface Alarm {
   readonly sentence: Sentence;
 }
 
-/** Returns the alarm that an event or a document tells, or undefined where it tells none. */
+/** Returns the alarm of an event or a document, or undefined for other data. */
 export function alarmOf(data: Record<string, unknown>): Alarm | undefined {
   const id = data["alarmId"] ?? data["id"];
   const sentence = data["sentence"];
@@ -86,17 +86,17 @@ export function stateName(state: string): string {
   return STATE_NAMES[state] ?? state;
 }
 
-/** Whether it waits for somebody to say that they know. */
+/** Whether it waits for an acknowledgement. */
 export function waits(alarm: Alarm): boolean {
   return WAITING.has(alarm.state);
 }
 
-/** Whether somebody or something has set it aside: it is nobody's present concern. */
+/** Whether it is shelved, suppressed or out of service, and needs no action now. */
 export function isAside(alarm: Alarm): boolean {
   return ASIDE.has(alarm.state);
 }
 
-/** Orders alarms: what waits first, then the worst, then the newest; what is set aside comes last. */
+/** Orders alarms: waiting ones first, then the worst, then the newest; those that need no action last. */
 export function byUrgency(one: Alarm, other: Alarm): number {
   return (
     Number(isAside(one)) - Number(isAside(other)) ||
@@ -107,7 +107,7 @@ export function byUrgency(one: Alarm, other: Alarm): number {
   );
 }
 
-/** Returns a cause as words: "high-water" is "High water". */
+/** Returns a cause in words: "high-water" is "High water". */
 export function causeName(cause: string): string {
   const words = cause.replaceAll("-", " ");
   return words.charAt(0).toUpperCase() + words.slice(1);

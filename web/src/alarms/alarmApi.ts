@@ -1,4 +1,4 @@
-/** What is asked of the API about one alarm, and what an operator does with it. */
+/** Requests to the API about one alarm, and actions of operators on it. */
 
 import { alarmOf, timeOf, type Alarm } from "./alarm";
 import { authorization } from "../http/apiKey";
@@ -10,7 +10,7 @@ export interface Observation {
   readonly provenance: string;
 }
 
-/** A value that an alarm follows from. */
+/** A value that the condition of an alarm uses. */
 export interface Operand {
   readonly name: string;
   readonly entityId: string;
@@ -41,18 +41,18 @@ export interface AlarmEvent {
   readonly text: string | undefined;
 }
 
-/** Events of an alarm that are shown. */
+/** The largest number of shown events of an alarm. */
 const EVENTS_MAX = 20;
 
 type Data = Record<string, unknown>;
 
-/** Fetches an alarm with what it follows from. Raises Problem. */
+/** Fetches an alarm with its explanation. Raises Problem. */
 export async function fetchAlarm(id: string, signal: AbortSignal): Promise<AlarmDetails> {
   const url = `/v1/alarms/${encodeURIComponent(id)}`;
   return detailsOf((await fetchJson("The alarm", url, { signal, headers: authorization() })) as Data);
 }
 
-/** Fetches what happened to an alarm last, newest first. Raises Problem. */
+/** Fetches the last events of an alarm, newest first. Raises Problem. */
 export async function fetchEvents(id: string, signal: AbortSignal): Promise<AlarmEvent[]> {
   const url = `/v1/alarms/${encodeURIComponent(id)}/events?limit=${EVENTS_MAX}`;
   const page = (await fetchJson("What happened", url, { signal, headers: authorization() })) as { items: Data[] };
@@ -64,7 +64,7 @@ export async function fetchEvents(id: string, signal: AbortSignal): Promise<Alar
   }));
 }
 
-/** Fetches who acknowledged what stands, by alarm; nobody may know without a key. Raises Problem. */
+/** Fetches the names of those who acknowledged, by alarm; empty without an API key. Raises Problem. */
 export async function fetchAcknowledgers(): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   if (authorization()["Authorization"] === undefined) return found;
@@ -77,12 +77,12 @@ export async function fetchAcknowledgers(): Promise<Map<string, string>> {
   return found;
 }
 
-/** Does something with an alarm; returns a sentence when that is not certain yet. Raises Problem. */
+/** Sends an action on an alarm; returns a sentence while its outcome is unknown. Raises Problem. */
 export async function act(id: string, action: string, body: Data): Promise<string | undefined> {
   const url = `/v1/alarms/${encodeURIComponent(id)}/_${action}`;
   const headers = { ...authorization(), "Idempotency-Key": randomKey() };
   const status = await sendJson("That", url, body, headers);
-  return status === 202 ? "It is on its way; nobody has said yet that it was done." : undefined;
+  return status === 202 ? "The command was accepted; its outcome is not known yet." : undefined;
 }
 
 function detailsOf(data: Data): AlarmDetails {
@@ -136,7 +136,7 @@ function numberOf(value: unknown): number | undefined {
   return typeof value === "number" ? value : undefined;
 }
 
-/** A key that nobody used; `crypto.randomUUID` is missing where the page comes without TLS. */
+/** Returns a random key; `crypto.randomUUID` is missing on pages without TLS. */
 function randomKey(): string {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((one) => one.toString(16).padStart(2, "0")).join("");
 }

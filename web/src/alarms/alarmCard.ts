@@ -1,4 +1,4 @@
-/** The card of one alarm: why it is, what happened to it, and what an operator can do. */
+/** The card of one alarm: its explanation, its events, and the actions of an operator. */
 
 import { isAside, SEVERITY_NAMES, stateName, waits, type Alarm } from "./alarm";
 import { act, fetchAlarm, fetchEvents, type AlarmDetails, type AlarmEvent, type Operand } from "./alarmApi";
@@ -8,7 +8,7 @@ import { briefly, LANGUAGE, said } from "../page/language";
 import { sentenceOf } from "../http/problem";
 import { propertyName, quantityText } from "../entities/quantity";
 
-/** For how long an alarm is shelved, in ISO 8601, as people choose it. */
+/** The durations of shelving that the user may choose, in ISO 8601. */
 const SHELVES: readonly (readonly [string, string])[] = [
   ["PT30M", "30 minutes"],
   ["PT1H", "1 hour"],
@@ -19,9 +19,9 @@ const SHELVES: readonly (readonly [string, string])[] = [
 
 export interface CardListener {
   close(): void;
-  /** Somebody wants to see the entity. */
+  /** The user wants to see the entity. */
   show(entityId: string): void;
-  /** A key was given, or taken back. */
+  /** The user entered or removed the API key. */
   keyChanged(): void;
 }
 
@@ -52,7 +52,7 @@ export class AlarmCard {
     return this.#alarm?.id;
   }
 
-  /** Opens the card on an alarm, shows it as it is now, or closes the card. */
+  /** Opens the card of an alarm, updates it, or closes it for undefined. */
   show(alarm: Alarm | undefined): void {
     const before = this.#alarm;
     this.#alarm = alarm;
@@ -98,7 +98,7 @@ export class AlarmCard {
     return alarm.shelvedUntil === undefined ? "" : ` until ${this.#clock(alarm.shelvedUntil)}`;
   }
 
-  /** What can be done is renewed only where it is something else: nobody's typing is lost. */
+  /** Renews the actions only when they change, so that text being typed is kept. */
   #showActions(alarm: Alarm): void {
     const look = `${alarm.id} ${alarm.state} ${hasKey()}`;
     if (this.#actions.dataset["look"] === look) return;
@@ -110,11 +110,11 @@ export class AlarmCard {
     const forms: HTMLElement[] = [];
     if (waits(alarm)) forms.push(this.#button("Acknowledge", "acknowledge", { class: "primary" }));
     if (alarm.state.startsWith("latched")) forms.push(this.#button("Reset", "reset"));
-    if (alarm.state === "shelved") forms.push(this.#button("Take up again", "unshelve"));
-    if (alarm.state === "out-of-service") forms.push(this.#button("Back into service", "restore"));
+    if (alarm.state === "shelved") forms.push(this.#button("Unshelve", "unshelve"));
+    if (alarm.state === "out-of-service") forms.push(this.#button("Return to service", "restore"));
     if (!isAside(alarm) && !alarm.state.startsWith("latched")) forms.push(this.#shelveForm());
     forms.push(this.#commentForm());
-    const forget = element("button", { type: "button", class: "link" }, "Forget my key");
+    const forget = element("button", { type: "button", class: "link" }, "Remove my key");
     forget.addEventListener("click", () => this.#useKey(""));
     forms.push(element("p", { class: "key" }, forget));
     return forms;
@@ -159,7 +159,7 @@ export class AlarmCard {
       { class: "wide" },
       element("label", { for: "api-key" }, "API key of an operator, to acknowledge, shelve or comment"),
       input,
-      element("button", {}, "Use it"),
+      element("button", {}, "Use this key"),
     );
     form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -179,7 +179,7 @@ export class AlarmCard {
     this.#listener.keyChanged();
   }
 
-  /** Returns whether it was done, or is on its way. */
+  /** Returns whether the action was done or accepted. */
   async #act(button: HTMLButtonElement, action: string, body: Record<string, unknown>): Promise<boolean> {
     const alarm = this.#alarm;
     if (alarm === undefined) return false;
@@ -244,7 +244,7 @@ export class AlarmCard {
         `${time} · `,
         element("span", { class: `badge badge-${one.quality}` }, one.quality),
         " · ",
-        link(one.provenance, "where it comes from"),
+        link(one.provenance, "lineage"),
       ),
       element(
         "ul",

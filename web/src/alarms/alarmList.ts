@@ -1,11 +1,11 @@
-/** The list of alarms that stand, grouped by incident, with their number in the overview. */
+/** The list of standing alarms, grouped by incident, with their number in the overview. */
 
 import { ageText } from "../page/age";
 import { causeName, isAside, SEVERITY_NAMES, stateName, waits, type Alarm } from "./alarm";
 import { byId, element, setText, severitySign } from "../page/element";
 import { briefly, said } from "../page/language";
 
-/** Rows in the document at most: nobody works through more. */
+/** The largest number of rows in the document: more would not be read. */
 const ROWS_MAX = 200;
 
 interface Row {
@@ -23,7 +23,7 @@ export class AlarmList {
   readonly #rows = new Map<string, Row>();
   #by: ReadonlyMap<string, string> = new Map();
 
-  /** `choose` is called with the alarm that somebody wants to see; `nameOf` names an entity. */
+  /** `choose` is called with the alarm that the user selects; `nameOf` returns the name of an entity. */
   constructor(choose: (id: string) => void, nameOf: (entityId: string) => string) {
     this.#choose = choose;
     this.#nameOf = nameOf;
@@ -37,7 +37,7 @@ export class AlarmList {
     document.body.classList.toggle("with-alarms", unfolded);
   }
 
-  /** Shows what stands, the most urgent first. */
+  /** Shows the standing alarms, the most urgent first. */
   show(alarms: readonly Alarm[]): void {
     this.#count(alarms);
     const focused = (document.activeElement as HTMLElement | null)?.dataset["alarm"];

@@ -1,58 +1,58 @@
-/** The alarms of the page: what stands, its list, the card of one, its marks on the map, and news told aloud. */
+/** The alarms of the page: the list, the card of one, the marks on the map, and announcements for screen readers. */
 
 import { SEVERITY_NAMES, type Alarm } from "./alarm";
 import { fetchAcknowledgers } from "./alarmApi";
 import { AlarmCard } from "./alarmCard";
 import { AlarmList } from "./alarmList";
-import { Alarms } from "./standingAlarms";
+import { StandingAlarms } from "./standingAlarms";
 import { byId, setText } from "../page/element";
 import { briefly, LANGUAGE } from "../page/language";
 import { Problem } from "../http/problem";
 
-/** Who acknowledged what is asked for at most this often. */
+/** Shortest time between two requests for the names of those who acknowledged. */
 const NAMES_EVERY_MS = 1000;
 
-export interface DeskListener {
-  /** Somebody wants to see an entity, or the one that an alarm is of. */
-  show(entityId: string): void;
+export interface AlarmPanelListener {
+  /** The user wants to see an entity. */
+  onShowEntity(entityId: string): void;
   /** The card of an alarm was opened or closed. */
-  opened(alarm: Alarm | undefined): void;
-  /** Draws the most urgent alarm of each entity. */
-  draw(worst: ReadonlyMap<string, Alarm>): void;
+  onAlarmOpened(alarm: Alarm | undefined): void;
+  /** The most urgent alarm of each entity changed. */
+  onWorstAlarms(worst: ReadonlyMap<string, Alarm>): void;
 }
 
-export class AlarmDesk {
-  readonly #alarms = new Alarms();
+export class AlarmPanel {
+  readonly #alarms = new StandingAlarms();
   readonly #list: AlarmList;
   readonly #card: AlarmCard;
-  readonly #listener: DeskListener;
-  /** Alarms that are to be told aloud, as they are when that happens. */
+  readonly #listener: AlarmPanelListener;
+  /** Ids of alarms to announce. */
   readonly #news = new Set<string>();
   #framed = false;
   #namesDue: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(listener: DeskListener, nameOf: (entityId: string) => string, timezone: string | undefined) {
+  constructor(listener: AlarmPanelListener, nameOf: (entityId: string) => string, timezone: string | undefined) {
     this.#listener = listener;
     this.#list = new AlarmList((id) => this.choose(id), nameOf);
     const card = {
       close: () => this.choose(undefined),
-      show: (entityId: string) => listener.show(entityId),
-      keyChanged: () => this.#askNames(),
+      show: (entityId: string) => listener.onShowEntity(entityId),
+      keyChanged: () => this.#scheduleNames(),
     };
     this.#card = new AlarmCard(card, nameOf, timezone);
   }
 
-  told(alarm: Alarm): void {
-    this.#alarms.tell(alarm);
+  addFromSnapshot(alarm: Alarm): void {
+    this.#alarms.addFromSnapshot(alarm);
   }
 
-  complete(): void {
-    this.#alarms.complete();
+  endSnapshot(): void {
+    this.#alarms.endSnapshot();
     this.#frame();
   }
 
-  changed(alarm: Alarm): void {
-    const news = this.#alarms.change(alarm);
+  apply(alarm: Alarm): void {
+    const news = this.#alarms.apply(alarm);
     if (news === undefined) return;
     if (news === "news") this.#news.add(alarm.id);
     if (alarm.id === this.#card.open) this.#card.show(alarm);
@@ -65,7 +65,7 @@ export class AlarmDesk {
     const alarm = id === undefined ? undefined : this.#alarms.get(id);
     this.#card.show(alarm);
     this.#list.mark(alarm?.id);
-    this.#listener.opened(alarm);
+    this.#listener.onAlarmOpened(alarm);
     if (alarm === undefined && before !== undefined) this.#list.focus(before);
   }
 
@@ -80,7 +80,7 @@ export class AlarmDesk {
     this.#list.mark(undefined);
   }
 
-  /** Shows everything anew: the names of entities are others. */
+  /** Shows everything anew, because names of entities changed. */
   refresh(): void {
     this.#frame();
   }
@@ -96,13 +96,13 @@ export class AlarmDesk {
       this.#framed = false;
       this.#list.show(this.#alarms.standing());
       this.#list.mark(this.#card.open);
-      this.#listener.draw(this.#alarms.worstByEntity());
-      this.#tellAloud();
-      this.#askNames();
+      this.#listener.onWorstAlarms(this.#alarms.worstByEntity());
+      this.#announce();
+      this.#scheduleNames();
     });
   }
 
-  #tellAloud(): void {
+  #announce(): void {
     const [first, ...others] = this.#alarms.standing().filter((one) => this.#news.has(one.id));
     this.#news.clear();
     if (first === undefined) return;
@@ -110,7 +110,7 @@ export class AlarmDesk {
     setText(byId("alarm-news"), `${SEVERITY_NAMES[first.severity]} alarm: ${briefly(first.sentence)[LANGUAGE]}${more}`);
   }
 
-  #askNames(): void {
+  #scheduleNames(): void {
     this.#namesDue ??= setTimeout(() => {
       this.#namesDue = undefined;
       void this.#showNames();
@@ -121,7 +121,7 @@ export class AlarmDesk {
     try {
       this.#list.acknowledgers(await fetchAcknowledgers());
     } catch (error) {
-      // The list is of use without names; the card says what is wrong with the key.
+      // The list works without names; the card shows the problem with the key.
       if (!(error instanceof Problem)) throw error;
     }
   }

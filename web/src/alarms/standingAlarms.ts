@@ -1,48 +1,48 @@
-/** The alarms that stand, followed live. Bounded by the alarms that the city can have. */
+/** The standing alarms, kept up to date by events. Bounded by the number of possible alarms. */
 
 import { byUrgency, isAside, SEVERITIES, type Alarm } from "./alarm";
 
-export class Alarms {
+export class StandingAlarms {
   readonly #standing = new Map<string, Alarm>();
-  /** The newest revision of each alarm: what is normal again must not come back by an older event. */
+  /** The newest revision of each alarm: an older event must not restore an alarm that is normal again. */
   readonly #revisions = new Map<string, number>();
-  /** Alarms named while a snapshot is told; undefined while none is. */
+  /** Alarms of the snapshot being received; undefined outside a snapshot. */
   #snapshot: Set<string> | undefined;
 
-  /** Takes in an alarm of a snapshot. What the whole snapshot does not name does not stand any more. */
-  tell(alarm: Alarm): void {
+  /** Adds an alarm of a snapshot. Alarms missing in the whole snapshot are removed at its end. */
+  addFromSnapshot(alarm: Alarm): void {
     this.#snapshot ??= new Set();
     this.#snapshot.add(alarm.id);
     this.#keep(alarm);
   }
 
   /** Ends a snapshot. */
-  complete(): void {
-    const told = this.#snapshot ?? new Set<string>();
+  endSnapshot(): void {
+    const named = this.#snapshot ?? new Set<string>();
     this.#snapshot = undefined;
-    for (const id of this.#standing.keys()) if (!told.has(id)) this.#standing.delete(id);
+    for (const id of this.#standing.keys()) if (!named.has(id)) this.#standing.delete(id);
   }
 
-  /** Takes in a change; returns what it is: "news" for people when it begins to wait for them, or is worse than it was. */
-  change(alarm: Alarm): "news" | "changed" | undefined {
+  /** Applies a change; returns "news" when the alarm newly waits for an acknowledgement or is worse. */
+  apply(alarm: Alarm): "news" | "changed" | undefined {
     if (alarm.revision <= (this.#revisions.get(alarm.id) ?? -1)) return undefined;
-    const stood = this.#standing.get(alarm.id);
+    const before = this.#standing.get(alarm.id);
     this.#keep(alarm);
     if (alarm.state !== "unacknowledged") return "changed";
-    const worse = stood === undefined || SEVERITIES.indexOf(alarm.severity) < SEVERITIES.indexOf(stood.severity);
-    return worse || stood?.state !== "unacknowledged" ? "news" : "changed";
+    const worse = before === undefined || SEVERITIES.indexOf(alarm.severity) < SEVERITIES.indexOf(before.severity);
+    return worse || before?.state !== "unacknowledged" ? "news" : "changed";
   }
 
   get(id: string): Alarm | undefined {
     return this.#standing.get(id);
   }
 
-  /** Returns what stands, the most urgent first. */
+  /** Returns the standing alarms, the most urgent first. */
   standing(): Alarm[] {
     return [...this.#standing.values()].sort(byUrgency);
   }
 
-  /** Returns the most urgent alarm of each entity that nobody has set aside. */
+  /** Returns the most urgent alarm of each entity, without shelved, suppressed and out-of-service ones. */
   worstByEntity(): Map<string, Alarm> {
     const worst = new Map<string, Alarm>();
     for (const alarm of this.standing())

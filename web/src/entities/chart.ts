@@ -13,7 +13,7 @@ export class Chart {
   readonly #plot: uPlot;
   readonly #resized: ResizeObserver;
 
-  /** `point` is given the reading under the pointer in words, or nothing. */
+  /** `point` is called with the text of the reading under the pointer, or "". */
   constructor(
     container: HTMLElement,
     property: string,
@@ -57,7 +57,7 @@ export class Chart {
             fill: `${colour}22`,
             fillTo: (plot) => plot.scales["y"]?.min ?? 0,
             width: 1.75,
-            // Few values make no line: then each is a dot.
+            // A few values make no visible line: each is drawn as a dot.
             points: { show: (_, __, from, to) => to - from < DOTS_MAX, size: 5, fill: colour },
             spanGaps: false,
           },

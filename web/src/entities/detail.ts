@@ -1,4 +1,4 @@
-/** The detail: one entity with each of its values and the last day of one of them. */
+/** The detail panel: one entity with its values, and the last day of one of them. */
 
 import { ageText } from "../page/age";
 import { Chart } from "./chart";
@@ -51,7 +51,7 @@ export class Detail {
     });
   }
 
-  /** Opens the panel on an entity, or closes it. `area` is the name of what it lies in. */
+  /** Opens the panel of an entity, or closes it. `area` is the name of the area that contains it. */
   open(
     entity: Entity | undefined,
     area: string | undefined,
@@ -79,7 +79,7 @@ export class Detail {
     this.#panel.focus({ preventScroll: true });
   }
 
-  /** Shows the values as they are now; the first one that appears is charted. */
+  /** Shows the present values; the first one that appears is charted. */
   update(values: ReadonlyMap<string, Value>, now: number): void {
     if (this.#entity === undefined) return;
     for (const [property, value] of values) this.#show(property, value);
@@ -165,7 +165,7 @@ export class Detail {
     row.age.dateTime = new Date(value.phenomenonTime).toISOString();
     row.age.title = this.#clock(value.phenomenonTime);
     if (!isNew && before.value !== value.value) {
-      // Restarting an animation needs it to be gone for a moment.
+      // An animation restarts only after its class was removed.
       row.row.classList.remove("changed");
       void row.row.offsetWidth;
       row.row.classList.add("changed");
@@ -227,7 +227,7 @@ export class Detail {
     this.#summarise();
   }
 
-  /** Says in words what the chart draws. */
+  /** Describes the chart in words. */
   #summarise(): void {
     const summary = this.#figure.querySelector(".summary");
     const row = this.#property === undefined ? undefined : this.#rows.get(this.#property);
@@ -267,7 +267,7 @@ export class Detail {
   }
 }
 
-/** Whether a value takes part in means, and so belongs into a chart of them. */
+/** Whether a value is used in means, and so belongs in the chart of means. */
 function isUsable(value: Value): boolean {
   return value.quality !== "suspect" && value.quality !== "maintenance";
 }

@@ -1,4 +1,4 @@
-/** Entities: the things of the city, as `GET /v1/entities` tells them in GeoJSON. */
+/** Entities of the city, from the GeoJSON of `GET /v1/entities`. */
 
 import type { Geometry, Position } from "geojson";
 import { fetchJson } from "../http/problem";
@@ -10,18 +10,18 @@ export interface Entity {
   readonly name: string;
   readonly parent: string | undefined;
   readonly geometry: Geometry | undefined;
-  /** Of the properties that are observed on it; empty for a thing without sensors. */
+  /** Themes of its observed properties; empty for an entity without sensors. */
   readonly themes: readonly Theme[];
-  /** Names of the properties that are observed on it: other values are derived. */
+  /** Names of its observed properties; other values are derived. */
   readonly properties: readonly string[];
 }
 
 /** West, south, east, north in degrees. */
 export type Bounds = [number, number, number, number];
 
-/** Entities asked for in one page of answers. */
+/** Entities per requested page. */
 const PAGE_SIZE = 500;
-/** Pages that are followed at most: 100,000 entities are more than a city has. */
+/** The largest number of pages: 100,000 entities are more than a city has. */
 const PAGES_MAX = 200;
 
 interface Page {
@@ -66,17 +66,17 @@ export function centreOf(bounds: Bounds): [number, number] {
   return [(bounds[0] + bounds[2]) / 2, (bounds[1] + bounds[3]) / 2];
 }
 
-/** Returns where a mark of a geometry stands: on a line its middle, else the centre; undefined where there is none. */
+/** Returns the position of a mark: the middle of a line, else the centre; undefined without a geometry. */
 export function anchorOf(geometry: Geometry | undefined): Position | undefined {
   if (geometry?.type === "LineString") return geometry.coordinates[Math.floor(geometry.coordinates.length / 2)];
   const bounds = boundsOf([geometry]);
   return bounds === undefined ? undefined : centreOf(bounds);
 }
 
-/** Of the entities' centres this part may lie outside the first view, on each side. */
+/** The part of the entities' centres that may lie outside the first view, on each side. */
 const OUTSKIRTS = 0.03;
 
-/** Returns the bounds within which nearly all entities have their centre, without the far outskirts. */
+/** Returns the bounds that contain the centres of nearly all entities, without the outskirts. */
 export function coreOf(entities: Iterable<Entity>): Bounds | undefined {
   const centres: [number, number][] = [];
   for (const { geometry } of entities) {
@@ -91,7 +91,7 @@ export function coreOf(entities: Iterable<Entity>): Bounds | undefined {
   return [at(0, OUTSKIRTS), at(1, OUTSKIRTS), at(0, 1 - OUTSKIRTS), at(1, 1 - OUTSKIRTS)];
 }
 
-/** Returns the extent of a geometry in square degrees: of things on one spot, the smallest is meant. */
+/** Returns the extent of a geometry in square degrees; at one point the smallest entity is selected. */
 export function extentOf(geometry: Geometry | undefined): number {
   const bounds = boundsOf([geometry]);
   return bounds === undefined ? 0 : (bounds[2] - bounds[0]) * (bounds[3] - bounds[1]);

@@ -1,4 +1,4 @@
-/** The finder: the searchable list of entities, the way to every entity without a mouse. */
+/** The finder: the searchable list of entities, usable with the keyboard. */
 
 import { byId, element, freshnessSign, setText } from "../page/element";
 import { typeName } from "./entity";
@@ -8,7 +8,7 @@ import { propertyName, quantityText } from "./quantity";
 import { THEME_NAMES } from "../map/theme";
 import type { Value } from "./liveState";
 
-/** Rows in the document at most; the search narrows the rest. */
+/** The largest number of rows in the document; a search narrows the list. */
 const ROWS_MAX = 150;
 
 interface Row {
@@ -35,7 +35,7 @@ export class Finder {
   /** Lists the entities; called when their appearance changed, not for each value. */
   show(appearances: readonly Appearance[]): void {
     this.#appearances = [...appearances].sort(
-      // What measures nothing comes last.
+      // Entities without sensors come last.
       (one, other) =>
         Number(one.freshness === undefined) - Number(other.freshness === undefined) ||
         one.entity.name.localeCompare(other.entity.name),
@@ -74,7 +74,7 @@ export class Finder {
     const ids = new Set(shown.map((one) => one.entity.id));
     for (const id of this.#rows.keys()) if (!ids.has(id)) this.#rows.delete(id);
     const list = byId("entities");
-    // Moving rows that stand where they stood would take the focus from them.
+    // Replacing unchanged rows would remove the focus from them.
     if (items.length !== list.children.length || items.some((item, index) => list.children[index] !== item))
       list.replaceChildren(...items);
     const of = found.length > shown.length ? `, the first ${shown.length} shown` : "";

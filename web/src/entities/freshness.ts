@@ -1,4 +1,4 @@
-/** Freshness: whether a value still speaks for the present. The server decides; the page shows. */
+/** Freshness: whether a value is still current. The server decides it; the page shows it. */
 
 export const FRESHNESSES = ["live", "stale", "silent"] as const;
 
@@ -10,7 +10,7 @@ export const FRESHNESS_NAMES: Readonly<Record<Freshness, string>> = {
   silent: "Silent",
 };
 
-/** Returns the freshest of them, or undefined for none: an entity is silent when nothing of it speaks. */
+/** Returns the freshest of them, or undefined for none. */
 export function freshest(all: Iterable<Freshness>): Freshness | undefined {
   let best: number | undefined;
   for (const one of all) {

@@ -2,7 +2,7 @@
 
 import { fetchJson } from "../http/problem";
 
-/** Times in epoch seconds, as the chart wants them; null where nothing was measured. */
+/** Times in epoch seconds, as the chart needs them; null for a time without a measurement. */
 export interface Series {
   times: number[];
   values: (number | null)[];
@@ -26,12 +26,12 @@ export async function fetchDay(entityId: string, property: string, now: number, 
   });
   const url = `/v1/entities/${encodeURIComponent(entityId)}/history?${query}`;
   const series = seriesOf((await fetchJson("The last 24 hours", url, { signal })) as Answer);
-  // The middle of the bucket that is being filled may lie ahead; live values must still come after it.
+  // The middle of the last bucket may lie in the future; live values must still come after it.
   series.times = series.times.map((time) => Math.min(time, now / 1000));
   return series;
 }
 
-/** Returns the series of the buckets, with a null wherever buckets are missing between two. */
+/** Returns the series of the buckets, with a null where buckets are missing. */
 export function seriesOf(answer: Answer): Series {
   const series: Series = { times: [], values: [] };
   for (const bucket of answer.buckets ?? []) {
@@ -47,7 +47,7 @@ export function seriesOf(answer: Answer): Series {
   return series;
 }
 
-/** Adds a live value where it is newer than what is there, and drops what is older than a day. */
+/** Adds a live value that is newer than the series, and drops values older than a day. */
 export function append(series: Series, time: number, value: number): void {
   const last = series.times.at(-1);
   if (last !== undefined && time < last) return;
@@ -64,7 +64,7 @@ export function append(series: Series, time: number, value: number): void {
   }
 }
 
-/** Live points in a chart at most: a sensor that reports each second must not fill the memory. */
+/** The largest number of points of a chart: a sensor that reports each second must not fill the memory. */
 const POINTS_MAX = 2000;
 
 /** Drops every second point of the newer half once there are too many. */

@@ -1,4 +1,4 @@
-/** The twin: what the page knows of the city now. Bounded by the entities and their properties. */
+/** The present state of the city on the page. Bounded by the entities and their properties. */
 
 import type { Entity } from "./entity";
 import { FRESHNESSES, freshest, type Freshness } from "./freshness";
@@ -16,7 +16,7 @@ export interface Value {
   readonly revision: number;
   /** Sensors or connections behind it. */
   readonly count: number;
-  /** The newest good value, beside one that is suspect. */
+  /** The newest good value, next to a suspect one. */
   readonly lastGood: { readonly value: number; readonly phenomenonTime: number } | undefined;
 }
 
@@ -27,17 +27,17 @@ export interface StateEvent extends Value {
 
 export type Counts = Record<Freshness, number>;
 
-/** Values of entities that the model does not hold (yet) are kept up to this number. */
+/** The largest number of entities with values that the model does not contain (yet). */
 const UNKNOWN_ENTITIES_MAX = 1000;
 
-export class Twin {
+export class LiveState {
   readonly entities = new Map<string, Entity>();
   readonly #values = new Map<string, Map<string, Value>>();
-  /** Properties seen while a snapshot is told; undefined while none is. */
+  /** Values of the snapshot being received; undefined outside a snapshot. */
   #snapshot: Set<string> | undefined;
   #unknown = 0;
 
-  /** Takes the entities of the model in place of the former ones. */
+  /** Replaces the entities by those of the model. */
   load(entities: Iterable<Entity>): void {
     this.entities.clear();
     for (const entity of entities) this.entities.set(entity.id, entity);
@@ -45,29 +45,29 @@ export class Twin {
     for (const id of this.#values.keys()) if (!this.entities.has(id)) this.#values.delete(id);
   }
 
-  /** Takes in one value of a snapshot. What the whole snapshot does not name is forgotten at its end. */
-  tell(event: StateEvent): void {
+  /** Adds one value of a snapshot. Values missing in the whole snapshot are removed at its end. */
+  addFromSnapshot(event: StateEvent): void {
     this.#snapshot ??= new Set();
     this.#snapshot.add(key(event.entityId, event.property));
     this.#keep(event);
   }
 
   /** Ends a snapshot; returns the entities that lost a value. */
-  complete(): string[] {
-    const told = this.#snapshot ?? new Set<string>();
+  endSnapshot(): string[] {
+    const named = this.#snapshot ?? new Set<string>();
     this.#snapshot = undefined;
     const changed: string[] = [];
     for (const [id, values] of this.#values) {
       const before = values.size;
-      for (const property of values.keys()) if (!told.has(key(id, property))) values.delete(property);
+      for (const property of values.keys()) if (!named.has(key(id, property))) values.delete(property);
       if (values.size !== before) changed.push(id);
       if (values.size === 0) this.#values.delete(id);
     }
     return changed;
   }
 
-  /** Takes in a change; returns whether it is one: a repeated or older revision is not. */
-  change(event: StateEvent): boolean {
+  /** Applies a change; returns false for a repeated or older revision. */
+  apply(event: StateEvent): boolean {
     const known = this.#values.get(event.entityId)?.get(event.property);
     if (known !== undefined && event.revision < known.revision) return false;
     if (
@@ -80,21 +80,21 @@ export class Twin {
     return this.#keep(event);
   }
 
-  /** Returns the values of an entity by property, the ones people look for first. */
+  /** Returns the values of an entity by property, the most important ones first. */
   valuesOf(entityId: string): ReadonlyMap<string, Value> {
     return this.#values.get(entityId) ?? NO_VALUES;
   }
 
   /**
-   * Returns how fresh an entity is; "silent" for one with sensors that never spoke, undefined for one that has
-   * neither sensors nor values. What is rolled up over it does not make up for sensors that are silent.
+   * Returns the freshness of an entity; "silent" for one whose sensors never reported, undefined for one that has
+   * neither sensors nor values. Roll-ups do not count for an entity with sensors.
    */
   freshnessOf(entity: Entity): Freshness | undefined {
     const own = entity.properties.length > 0;
-    const speaking: Freshness[] = [];
+    const freshnesses: Freshness[] = [];
     for (const [property, value] of this.valuesOf(entity.id))
-      if (!own || entity.properties.includes(property)) speaking.push(value.freshness);
-    return freshest(speaking) ?? (own ? "silent" : undefined);
+      if (!own || entity.properties.includes(property)) freshnesses.push(value.freshness);
+    return freshest(freshnesses) ?? (own ? "silent" : undefined);
   }
 
   counts(): Counts {
@@ -126,7 +126,7 @@ export class Twin {
   }
 }
 
-/** Returns the event of a message's data, or undefined where it does not carry a value. */
+/** Returns the state event of a message's data, or undefined for data without a value. */
 export function stateEventOf(data: Record<string, unknown>): StateEvent | undefined {
   const { entityId, property, value, unit, phenomenonTime, quality, freshness, revision, count, lastGood } = data;
   if (typeof entityId !== "string" || typeof property !== "string" || typeof value !== "number") return undefined;

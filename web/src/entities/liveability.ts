@@ -1,4 +1,4 @@
-/** The liveability card of an area: its domains side by side, each with its score, value, freshness and source. */
+/** The liveability card of an area: the score, value, freshness and source of each domain. */
 
 import { ageText } from "../page/age";
 import { element, freshnessSign, setText } from "../page/element";
@@ -21,7 +21,7 @@ interface Domain {
 
 const AREA_TYPES = ["Municipality", "District", "Neighbourhood"];
 
-/** The card is asked for again this often while it is open. */
+/** Time between two requests while the card is open. */
 const REFRESH_MS = 60_000;
 
 export function isArea(type: string): boolean {

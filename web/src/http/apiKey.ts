@@ -1,10 +1,10 @@
-/** The API key of whoever uses the page: kept for this tab alone, and sent with what needs it. */
+/** The API key of the user: stored for this tab only, and sent with requests that need it. */
 
 const STORED = "livetwin-key";
 
 let key = stored();
 
-/** Returns the header that shows the key; none without one. */
+/** Returns the header with the key; no header without a key. */
 export function authorization(): Record<string, string> {
   return key === "" ? {} : { Authorization: `Bearer ${key}` };
 }
@@ -13,14 +13,14 @@ export function hasKey(): boolean {
   return key !== "";
 }
 
-/** Takes a key; "" forgets it. */
+/** Stores a key; "" removes it. */
 export function setKey(given: string): void {
   key = given.trim();
   try {
     if (key === "") sessionStorage.removeItem(STORED);
     else sessionStorage.setItem(STORED, key);
   } catch {
-    // A browser that stores nothing asks again after a reload.
+    // In a browser without storage the user enters the key again after a reload.
   }
 }
 

@@ -1,34 +1,34 @@
-/** The live connection: `GET /v1/live` as typed calls, reconnecting for as long as the page is open. */
+/** The event stream `GET /v1/live` as typed calls; it reconnects as long as the page is open. */
 
 import { alarmOf, type Alarm } from "../alarms/alarm";
 import { stateEventOf, type StateEvent } from "../entities/liveState";
 
 export type Connection = "connecting" | "live" | "reconnecting";
 
-export interface LiveListener {
-  connection(state: Connection): void;
+export interface EventStreamListener {
+  onConnection(state: Connection): void;
   /** One value of a snapshot. */
-  told(event: StateEvent): void;
+  onSnapshotState(event: StateEvent): void;
   /** One alarm of a snapshot. */
-  toldAlarm(alarm: Alarm): void;
-  /** The snapshot is whole: what it did not name does not exist. */
-  complete(): void;
-  changed(event: StateEvent): void;
-  changedAlarm(alarm: Alarm): void;
+  onSnapshotAlarm(alarm: Alarm): void;
+  /** The snapshot is complete: values and alarms that it lacks do not exist. */
+  onSnapshotComplete(): void;
+  onState(event: StateEvent): void;
+  onAlarm(alarm: Alarm): void;
   /** Events were missed; a snapshot follows. */
-  gap(): void;
+  onGap(): void;
 }
 
 const WAIT_FIRST_MS = 1000;
 const WAIT_MAX_MS = 15_000;
 
-export class Live {
-  readonly #listener: LiveListener;
+export class EventStream {
+  readonly #listener: EventStreamListener;
   #source: EventSource | undefined;
   #cursor = "";
   #wait = WAIT_FIRST_MS;
 
-  constructor(listener: LiveListener) {
+  constructor(listener: EventStreamListener) {
     this.#listener = listener;
   }
 
@@ -39,26 +39,26 @@ export class Live {
     this.#source = source;
     source.addEventListener("open", () => {
       this.#wait = WAIT_FIRST_MS;
-      // With a cursor there may be nothing to tell: being connected is being live.
-      if (this.#cursor !== "") this.#listener.connection("live");
+      // With a cursor there may be no missed events: the connection alone means live.
+      if (this.#cursor !== "") this.#listener.onConnection("live");
     });
     source.addEventListener("snapshot", (message) => this.#snapshot(message));
     source.addEventListener("state", (message) => {
       const event = stateEventOf(this.#read(message));
-      if (event !== undefined) this.#listener.changed(event);
+      if (event !== undefined) this.#listener.onState(event);
     });
     source.addEventListener("alarm", (message) => {
       const alarm = alarmOf(this.#read(message));
-      if (alarm !== undefined) this.#listener.changedAlarm(alarm);
+      if (alarm !== undefined) this.#listener.onAlarm(alarm);
     });
     source.addEventListener("gap", (message) => {
       this.#read(message);
-      this.#listener.gap();
+      this.#listener.onGap();
     });
     source.addEventListener("error", () => this.#lost(source));
   }
 
-  /** Starts anew without a cursor, so that a whole snapshot comes. */
+  /** Starts anew without a cursor, to get a complete snapshot. */
   restart(): void {
     this.#cursor = "";
     this.open();
@@ -68,11 +68,11 @@ export class Live {
     const data = this.#read(message);
     const alarm = alarmOf(data);
     const event = alarm === undefined ? stateEventOf(data) : undefined;
-    if (alarm !== undefined) this.#listener.toldAlarm(alarm);
-    if (event !== undefined) this.#listener.told(event);
+    if (alarm !== undefined) this.#listener.onSnapshotAlarm(alarm);
+    if (event !== undefined) this.#listener.onSnapshotState(event);
     if (data["complete"] === true) {
-      this.#listener.complete();
-      this.#listener.connection("live");
+      this.#listener.onSnapshotComplete();
+      this.#listener.onConnection("live");
     }
   }
 
@@ -82,7 +82,7 @@ export class Live {
   }
 
   #lost(source: EventSource): void {
-    this.#listener.connection("reconnecting");
+    this.#listener.onConnection("reconnecting");
     // The browser reconnects by itself, except after an answer that is not a stream (503 while starting).
     if (source.readyState !== EventSource.CLOSED || source !== this.#source) return;
     setTimeout(() => {

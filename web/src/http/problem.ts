@@ -1,4 +1,4 @@
-/** Problems: an answer of the API that is not the one asked for, told in one sentence. */
+/** Requests to the API, whose failures become a problem with one sentence for the user. */
 
 interface ProblemDetails {
   title?: string;
@@ -6,16 +6,16 @@ interface ProblemDetails {
 }
 
 const REASONS: Readonly<Record<number, string>> = {
-  401: "it asks for an API key",
-  403: "it is not open to this page",
-  404: "the server does not know it",
-  503: "the service is not available just now",
+  401: "an API key is required",
+  403: "access is denied",
+  404: "the server does not have it",
+  503: "the service is unavailable",
 };
 
-/** Something could not be fetched. The message is a sentence for the person at the screen. */
+/** A failed request. The message is a sentence for the user. */
 export class Problem extends Error {}
 
-/** Fetches JSON; raises Problem with a sentence that names `what` when that fails. */
+/** Fetches JSON; raises Problem with a sentence about `what` when that fails. */
 export async function fetchJson(
   what: string,
   url: string,
@@ -34,7 +34,7 @@ export async function fetchJson(
   return response.json();
 }
 
-/** Sends JSON; returns the status of the answer, and raises Problem with a sentence that names `what` when it fails. */
+/** Sends JSON and returns the status; raises Problem with a sentence about `what` when that fails. */
 export async function sendJson(
   what: string,
   url: string,
@@ -52,7 +52,7 @@ export async function sendJson(
   return response.status;
 }
 
-/** Returns the sentence of a Problem; anything else is a fault of ours and is raised again. */
+/** Returns the sentence of a Problem; any other error is a bug and is raised again. */
 export function sentenceOf(error: unknown): string {
   if (error instanceof Problem) return error.message;
   throw error;
@@ -65,7 +65,7 @@ async function reasonOf(response: Response): Promise<string> {
     const said = details.detail ?? details.title;
     if (said) return `${known ? `${known} (${said.replace(/\.$/, "")})` : said.replace(/\.$/, "")}`;
   } catch {
-    // A proxy in between answers in HTML; the status says enough.
+    // A proxy may answer in HTML; the status is sufficient then.
   }
   return known ?? `the server answered ${response.status}`;
 }

@@ -1,4 +1,4 @@
-/** The map: the entities of the city with theme and freshness, where one can be chosen. */
+/** The map: the entities of the city with theme and freshness; the user can select one. */
 
 import {
   AttributionControl,
@@ -36,14 +36,14 @@ export interface Padding {
   right: number;
 }
 
-/** What lies under the pointer: an entity, or the mark of its alarm. */
+/** The entity under the pointer, or the mark of its alarm. */
 interface Found {
   readonly id: string;
   readonly name: string;
   readonly alarm: boolean;
 }
 
-/** What somebody does on the map. */
+/** Actions of the user on the map. */
 export interface MapListener {
   choose(entityId: string | undefined): void;
   /** The mark of an alarm was pressed, on this entity. */
@@ -53,7 +53,7 @@ export interface MapListener {
 /** A pulse fades in these steps. */
 const PULSE_STEPS = [1, 0.6, 0.2];
 const PULSE_STEP_MS = 200;
-/** Entities that pulse at the same time; with more, everything would. */
+/** The largest number of entities that pulse at the same time. */
 const PULSES_MAX = 150;
 
 export class CityMap {
@@ -96,7 +96,7 @@ export class CityMap {
     dark.addEventListener("change", () => this.#repaint(dark.matches ? "dark" : "light"));
   }
 
-  /** Draws all entities anew; called when what is drawn of them changed, not for each value. */
+  /** Draws all entities anew; called when their appearance changed, not for each value. */
   show(appearances: readonly Appearance[]): void {
     this.#appearances = appearances;
     if (this.#map.getSource(SOURCE) !== undefined) this.#draw();
@@ -108,13 +108,13 @@ export class CityMap {
     this.#drawAlarms();
   }
 
-  /** Shows where the city measures, beside the parts of the page that cover the map. */
+  /** Fits the map to the entities with sensors, next to the parts of the page that cover it. */
   fit(padding: Padding): void {
     const bounds = coreOf(this.#appearances.filter((one) => one.theme !== undefined).map((one) => one.entity));
     if (bounds !== undefined) this.#map.fitBounds(bounds, { padding, maxZoom: 15, animate: false });
   }
 
-  /** Marks the entity as the chosen one and brings it into view where it is not. */
+  /** Marks the entity as chosen, and moves the map when it is not visible. */
   choose(entity: Entity | undefined, padding: Padding): void {
     if (this.#chosen !== undefined) this.#setState(this.#chosen, { chosen: 0 });
     this.#chosen = entity?.id;
@@ -130,7 +130,7 @@ export class CityMap {
     this.#map.easeTo({ center: centre, offset: [(left - right) / 2, (top - bottom) / 2] });
   }
 
-  /** Lets an entity that changed light up for a moment. */
+  /** Highlights a changed entity for a moment. */
   pulse(entityId: string): void {
     if (!this.#pulses.has(entityId) && this.#pulses.size >= PULSES_MAX) return;
     this.#pulses.set(entityId, 0);
@@ -157,7 +157,7 @@ export class CityMap {
     const features = this.#appearances
       .filter((one) => one.entity.geometry !== undefined)
       .map((one) => this.#feature(one))
-      // Small areas lie upon large ones.
+      // Small areas are drawn over large ones.
       .sort((one, other) => extentOf(other.geometry) - extentOf(one.geometry));
     void source.setData({ type: "FeatureCollection", features });
     if (this.#chosen !== undefined) this.#setState(this.#chosen, { chosen: 1 });

@@ -1,8 +1,8 @@
-/** The ground: colours of what lies under the values, on a light and on a dark screen. */
+/** Colours of the map below the values, on a light and on a dark screen. */
 
 export type Scheme = "light" | "dark";
 
-export interface Ground {
+export interface MapColours {
   beyond: string;
   land: string;
   polder: string;
@@ -15,7 +15,7 @@ export interface Ground {
   accent: string;
 }
 
-export const GROUNDS: Readonly<Record<Scheme, Ground>> = {
+export const MAP_COLOURS: Readonly<Record<Scheme, MapColours>> = {
   light: {
     beyond: "#e4eaee",
     land: "#f6f7f4",

@@ -1,4 +1,4 @@
-/** Cartography: the style of the map. No tiles, fonts or sprites are fetched unless the city asks for tiles. */
+/** The style of the map. No tiles, fonts or sprites are fetched, except tiles that the settings name. */
 
 import type {
   ExpressionSpecification,
@@ -7,7 +7,7 @@ import type {
   StyleSpecification,
 } from "maplibre-gl";
 import { SEVERITIES, SEVERITY_COLOURS } from "../alarms/alarm";
-import { GROUNDS, type Ground, type Scheme } from "./mapColours";
+import { MAP_COLOURS, type MapColours, type Scheme } from "./mapColours";
 import type { PageSettings } from "../page/pageSettings";
 
 export const SOURCE = "city";
@@ -34,7 +34,7 @@ const byFreshness = (live: unknown, stale: unknown, silent: unknown): Expression
 
 /** Returns the whole style for a light or a dark screen. */
 export function styleFor(scheme: Scheme, settings: PageSettings): StyleSpecification {
-  const ground = GROUNDS[scheme];
+  const colours = MAP_COLOURS[scheme];
   const style: StyleSpecification = {
     version: 8,
     sources: {
@@ -42,14 +42,14 @@ export function styleFor(scheme: Scheme, settings: PageSettings): StyleSpecifica
       [ALARM_SOURCE]: { type: "geojson", data: { type: "FeatureCollection", features: [] } },
     },
     layers: [
-      { id: "beyond", type: "background", paint: { "background-color": ground.beyond } },
+      { id: "beyond", type: "background", paint: { "background-color": colours.beyond } },
       ...(settings.tiles === undefined ? [] : [tileLayer(scheme)]),
-      ...groundLayers(ground, settings.tiles !== undefined),
-      ...areaLayers(ground),
-      ...lineLayers(ground),
-      ...siteLayers(ground),
-      ...labelLayers(ground),
-      ...alarmLayers(scheme, ground),
+      ...groundLayers(colours, settings.tiles !== undefined),
+      ...areaLayers(colours),
+      ...lineLayers(colours),
+      ...siteLayers(colours),
+      ...labelLayers(colours),
+      ...alarmLayers(scheme, colours),
     ],
   };
   if (settings.tiles !== undefined) {
@@ -70,7 +70,7 @@ function tileLayer(scheme: Scheme): LayerSpecification {
 }
 
 /** The city without its sensors; over tiles only the outlines remain. */
-function groundLayers(ground: Ground, tiled: boolean): LayerSpecification[] {
+function groundLayers(colours: MapColours, tiled: boolean): LayerSpecification[] {
   const fill = (id: string, types: string[], colour: string): LayerSpecification => ({
     id,
     type: "fill",
@@ -91,25 +91,25 @@ function groundLayers(ground: Ground, tiled: boolean): LayerSpecification[] {
     },
   });
   return [
-    fill("land", ["Municipality"], ground.land),
-    fill("polder", ["Polder"], ground.polder),
-    fill("lake", ["Waterway", "Lake", "Water"], ground.water),
-    line("road", ["Road"], ground.road, 3.5),
-    line("canal", ["Waterway"], ground.water, 4.5),
+    fill("land", ["Municipality"], colours.land),
+    fill("polder", ["Polder"], colours.polder),
+    fill("lake", ["Waterway", "Lake", "Water"], colours.water),
+    line("road", ["Road"], colours.road, 3.5),
+    line("canal", ["Waterway"], colours.water, 4.5),
     {
       id: "border",
       type: "line",
       source: SOURCE,
       filter: shape("Polygon"),
       paint: {
-        "line-color": ground.border,
+        "line-color": colours.border,
         "line-width": ["match", ["get", "type"], "Municipality", 2, "District", 1.4, 0.8],
       },
     },
   ];
 }
 
-function areaLayers(ground: Ground): LayerSpecification[] {
+function areaLayers(colours: MapColours): LayerSpecification[] {
   const shown: FilterSpecification = ["all", shape("Polygon"), has("theme")];
   const colour: ExpressionSpecification = ["get", "colour"];
   const opacity: ExpressionSpecification = [
@@ -144,12 +144,12 @@ function areaLayers(ground: Ground): LayerSpecification[] {
       type: "line",
       source: SOURCE,
       filter: shape("Polygon"),
-      paint: { "line-color": ground.accent, "line-width": 3, "line-opacity": state("chosen") },
+      paint: { "line-color": colours.accent, "line-width": 3, "line-opacity": state("chosen") },
     },
   ];
 }
 
-function lineLayers(ground: Ground): LayerSpecification[] {
+function lineLayers(colours: MapColours): LayerSpecification[] {
   const shown: FilterSpecification = ["all", shape("LineString"), has("theme")];
   return [
     {
@@ -159,7 +159,7 @@ function lineLayers(ground: Ground): LayerSpecification[] {
       filter: shape("LineString"),
       layout: { "line-cap": "round", "line-join": "round" },
       paint: {
-        "line-color": ground.accent,
+        "line-color": colours.accent,
         "line-width": 9,
         "line-opacity": ["max", ["*", 0.9, state("chosen")], ["*", 0.35, state("hover")]],
       },
@@ -182,13 +182,13 @@ function lineLayers(ground: Ground): LayerSpecification[] {
       type: "line",
       source: SOURCE,
       filter: shown,
-      paint: { "line-color": ground.ink, "line-width": 16, "line-opacity": 0 },
+      paint: { "line-color": colours.ink, "line-width": 16, "line-opacity": 0 },
     },
   ];
 }
 
 /** A site is a full disc when live, a ring with a dot when stale, an empty ring when silent. */
-function siteLayers(ground: Ground): LayerSpecification[] {
+function siteLayers(colours: MapColours): LayerSpecification[] {
   const shown: FilterSpecification = ["all", shape("Point"), has("theme")];
   const grown = (small: number, large: number): ExpressionSpecification =>
     ["interpolate", ["linear"], ["zoom"], 11, small, 16, large] as unknown as ExpressionSpecification;
@@ -210,10 +210,10 @@ function siteLayers(ground: Ground): LayerSpecification[] {
       source: SOURCE,
       filter: shown,
       paint: {
-        "circle-color": ground.paper,
+        "circle-color": colours.paper,
         "circle-radius": grown(10, 16),
         "circle-opacity": state("chosen"),
-        "circle-stroke-color": ground.accent,
+        "circle-stroke-color": colours.accent,
         "circle-stroke-width": 3,
         "circle-stroke-opacity": state("chosen"),
       },
@@ -225,7 +225,7 @@ function siteLayers(ground: Ground): LayerSpecification[] {
       filter: shown,
       layout: { "circle-sort-key": byFreshness(3, 2, 1) },
       paint: {
-        "circle-color": ground.paper,
+        "circle-color": colours.paper,
         "circle-radius": grown(5.5, 10),
         "circle-stroke-color": ["get", "colour"],
         "circle-stroke-width": byFreshness(2, 2, 1.5),
@@ -244,11 +244,11 @@ function siteLayers(ground: Ground): LayerSpecification[] {
   ];
 }
 
-/** An alarm is a badge with an exclamation mark beside its entity; what waits for somebody has a halo. */
-function alarmLayers(scheme: Scheme, ground: Ground): LayerSpecification[] {
-  const colours = SEVERITY_COLOURS[scheme];
-  const pairs = SEVERITIES.flatMap((one) => [one, colours[one]]);
-  const colour = ["match", ["get", "severity"], ...pairs, colours.warning] as unknown as ExpressionSpecification;
+/** An alarm is a badge with an exclamation mark next to its entity; a waiting one has a halo. */
+function alarmLayers(scheme: Scheme, colours: MapColours): LayerSpecification[] {
+  const severityColours = SEVERITY_COLOURS[scheme];
+  const pairs = SEVERITIES.flatMap((one) => [one, severityColours[one]]);
+  const colour = ["match", ["get", "severity"], ...pairs, severityColours.warning] as unknown as ExpressionSpecification;
   const shift: [number, number] = [0, -13];
   return [
     {
@@ -266,7 +266,7 @@ function alarmLayers(scheme: Scheme, ground: Ground): LayerSpecification[] {
       paint: {
         "circle-color": colour,
         "circle-radius": 10,
-        "circle-stroke-color": ground.paper,
+        "circle-stroke-color": colours.paper,
         "circle-stroke-width": 2,
         "circle-translate": shift,
       },
@@ -283,12 +283,12 @@ function alarmLayers(scheme: Scheme, ground: Ground): LayerSpecification[] {
         "text-ignore-placement": true,
         "symbol-sort-key": ["get", "rank"],
       },
-      paint: { "text-color": ground.paper, "text-translate": shift, "text-halo-color": ground.paper, "text-halo-width": 0.6 },
+      paint: { "text-color": colours.paper, "text-translate": shift, "text-halo-color": colours.paper, "text-halo-width": 0.6 },
     },
   ];
 }
 
-function labelLayers(ground: Ground): LayerSpecification[] {
+function labelLayers(colours: MapColours): LayerSpecification[] {
   const label = (id: string, filter: FilterSpecification, minzoom: number, more: object): LayerSpecification =>
     ({
       id,
@@ -304,7 +304,7 @@ function labelLayers(ground: Ground): LayerSpecification[] {
         "text-padding": 6,
         ...more,
       },
-      paint: { "text-color": ground.ink, "text-halo-color": ground.halo, "text-halo-width": 1.4 },
+      paint: { "text-color": colours.ink, "text-halo-color": colours.halo, "text-halo-width": 1.4 },
     }) as LayerSpecification;
   const areas = (types: string[]): FilterSpecification => [
     "all",

@@ -1,4 +1,4 @@
-/** Themes: the domains that a city puts side by side, in the order in which the page shows them. */
+/** Themes of a city, in the order of the page. */
 
 export const THEMES = ["environment", "mobility", "energy", "water", "climate", "device"] as const;
 
@@ -13,7 +13,7 @@ export const THEME_NAMES: Readonly<Record<Theme, string>> = {
   device: "Devices",
 };
 
-/** Colours on a light and on a dark map, each at least 3:1 against it; freshness never relies on them. */
+/** Colours on a light and on a dark map, with a contrast of at least 3:1; they never show freshness. */
 export const THEME_COLOURS: Readonly<Record<"light" | "dark", Readonly<Record<Theme, string>>>> = {
   light: {
     environment: "#1f7a4d",

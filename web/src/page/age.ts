@@ -1,11 +1,11 @@
-/** Ages: how long ago something was, in words that fit a small place. Times are epoch milliseconds. */
+/** Ages in short words. Times are epoch milliseconds. */
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-/** Returns "now", "42 s", "5 min", "3 h" or "2 d"; a clock that runs a little behind says "now". */
+/** Returns "now", "42 s ago", "5 min ago", "3 h ago" or "2 d ago"; "now" also for a time in the future. */
 export function ageText(then: number, now: number): string {
   const age = now - then;
   if (age < SECOND) return "now";

@@ -1,4 +1,4 @@
-/** Data health: whether everything that was received is accounted for, and what waits in quarantine. */
+/** Data health: whether all received messages are accounted for, and what is in quarantine. */
 
 import { byId, element, setText } from "./element";
 import { fetchJson, sentenceOf } from "../http/problem";
@@ -12,15 +12,15 @@ interface Items {
   readonly items: readonly Record<string, unknown>[];
 }
 
-/** Asked for this often, while the panel is open and the page is seen. */
+/** Time between two requests, while the panel is open and the page is visible. */
 const REFRESH_MS = 30_000;
 
 const FORMAT = new Intl.NumberFormat("en");
 
-export class Health {
+export class DataHealth {
   readonly #panel = byId<HTMLDetailsElement>("health");
-  readonly #books = byId("books");
-  readonly #rest = byId("quarantine");
+  readonly #balance = byId("balance");
+  readonly #waiting = byId("quarantine");
   readonly #equations = byId("equations");
 
   constructor() {
@@ -38,7 +38,7 @@ export class Health {
       ])) as [Ledger, Items, Items];
       this.#show(ledger, waiting, unassigned);
     } catch (error) {
-      setText(this.#books, sentenceOf(error));
+      setText(this.#balance, sentenceOf(error));
       delete this.#panel.dataset["balanced"];
     }
   }
@@ -47,13 +47,13 @@ export class Health {
     this.#panel.dataset["balanced"] = String(ledger.balanced);
     const { received, accepted, quarantined } = ledger.balance;
     const counts = `${count(received)} messages received, ${count(accepted)} used, ${count(quarantined)} quarantined`;
-    setText(this.#books, `${ledger.balanced ? "The books balance" : "The books do not balance"}: ${counts}.`);
+    setText(this.#balance, `${ledger.balanced ? "The ledger balances" : "The ledger does not balance"}: ${counts}.`);
     this.#equations.replaceChildren(...ledger.balance.equations.map((one) => element("li", {}, one)));
     const newest = waiting.items[0];
-    const last = newest === undefined ? "Nothing waits in quarantine" : `Newest in quarantine: ${newest["reason"]}`;
+    const last = newest === undefined ? "The quarantine is empty" : `Newest in quarantine: ${newest["reason"]}`;
     const devices = unassigned.items.length;
     const unknown = devices === 0 ? "no unknown devices" : `${devices} unknown device${devices === 1 ? "" : "s"}`;
-    setText(this.#rest, `${last}; ${unknown}.`);
+    setText(this.#waiting, `${last}; ${unknown}.`);
   }
 }
 

@@ -1,4 +1,4 @@
-/** Elements of the document, made and found without ceremony. Text is always text, never markup. */
+/** Helpers that create and find elements of the document. Text is always text, never markup. */
 
 type Attributes = Readonly<Record<string, string>>;
 
@@ -21,12 +21,12 @@ export function byId<T extends HTMLElement = HTMLElement>(id: string): T {
   return found as T;
 }
 
-/** Sets the text only where it differs: an unchanged node costs no layout. */
+/** Sets a text only if it differs: an unchanged node needs no layout. */
 export function setText(node: Node, text: string): void {
   if (node.textContent !== text) node.textContent = text;
 }
 
-/** Returns the sign of a freshness: a full, a half and an empty disc, in the theme's colour. */
+/** Returns the symbol of a freshness, in the theme's colour: a full disc, a ring with a dot, or a ring. */
 export function freshnessSign(freshness: string): SVGSVGElement {
   const sign = svg("svg", { viewBox: "0 0 16 16", class: `sign sign-${freshness}`, "aria-hidden": "true" });
   sign.append(svg("circle", { cx: "8", cy: "8", r: "6", class: "ring" }));
@@ -35,7 +35,7 @@ export function freshnessSign(freshness: string): SVGSVGElement {
   return sign;
 }
 
-/** Returns the sign of a severity: a triangle, fuller the worse it is, in the severity's colour. */
+/** Returns the symbol of a severity: a triangle in the severity's colour. */
 export function severitySign(severity: string): SVGSVGElement {
   const sign = svg("svg", { viewBox: "0 0 16 16", class: `sign severity-${severity}`, "aria-hidden": "true" });
   sign.append(svg("path", { d: "M8 1.5 15.2 14.5H0.8Z", class: "hull" }));

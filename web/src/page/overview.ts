@@ -10,7 +10,7 @@ import type { Counts } from "../entities/liveState";
 const CONNECTION_NAMES: Readonly<Record<Connection, string>> = {
   connecting: "Connecting",
   live: "Live",
-  reconnecting: "Connection lost, trying again",
+  reconnecting: "Connection lost, reconnecting",
 };
 
 export class Overview {
@@ -44,7 +44,7 @@ export class Overview {
     return !this.#off.has(theme);
   }
 
-  /** Unfolds or folds themes and entities; only a small screen folds them. */
+  /** Expands or collapses themes and entities; only a small screen collapses them. */
   explore(unfolded: boolean): void {
     byId("explore").setAttribute("aria-expanded", String(unfolded));
   }
@@ -59,7 +59,7 @@ export class Overview {
     setText(byId("connection"), CONNECTION_NAMES[state]);
   }
 
-  /** Takes the time at which the newest event came, in epoch milliseconds. */
+  /** Shows the time at which the newest event arrived, in epoch milliseconds. */
   event(now: number): void {
     this.#lastEvent = now;
   }
@@ -80,7 +80,7 @@ export class Overview {
     }
   }
 
-  /** Shows what could not be done, in a sentence; undefined takes it away. */
+  /** Shows a sentence about a failed request; undefined hides it. */
   problem(sentence: string | undefined): void {
     const shown = byId("problem");
     setText(shown, sentence ?? "");

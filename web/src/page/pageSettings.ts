@@ -1,5 +1,6 @@
-/** The page's own settings, from `GET /page.json`: what the city is called and where tiles come from. */
+/** The settings of the page, from `GET /page.json`: the city, map tiles, and names of values and units. */
 
+import type { DisplayTexts } from "../entities/quantity";
 import { fetchJson } from "../http/problem";
 
 export interface PageSettings {
@@ -9,6 +10,7 @@ export interface PageSettings {
   /** Template of raster tiles with {z}, {x} and {y}; none without internet. */
   readonly tiles: string | undefined;
   readonly attribution: string;
+  readonly texts: DisplayTexts;
 }
 
 /** Fetches the settings. Raises Problem. */
@@ -20,9 +22,15 @@ export async function fetchPageSettings(): Promise<PageSettings> {
     timezone: textOf(city["timezone"]),
     tiles: textOf(answer["tiles"]),
     attribution: textOf(answer["attribution"]) ?? "",
+    texts: { names: textsOf(answer["names"]), unitSymbols: textsOf(answer["unitSymbols"]) },
   };
 }
 
 function textOf(value: unknown): string | undefined {
   return typeof value === "string" && value !== "" ? value : undefined;
+}
+
+function textsOf(value: unknown): Record<string, string> {
+  const entries = Object.entries((value ?? {}) as Record<string, unknown>);
+  return Object.fromEntries(entries.map(([name, text]) => [name, String(text)]));
 }
