@@ -140,7 +140,7 @@ class IngestService:
             log.info(
                 "uses version %d of the city model",
                 model.version,
-                extra={"event": "model.changed", "version": model.version},
+                extra={"event": "ingest.model", "version": model.version},
             )
 
     def _use_model(self, model: CityModel) -> None:

@@ -280,7 +280,7 @@ class MqttConnection(asyncio.Protocol):
                 self._options.broker.address,
                 topic,
                 reason,
-                extra={"event": "mqtt-out.refused", "topic": topic},
+                extra={"event": "outlets.mqtt_refused", "topic": topic},
             )
         self._in_flight.release()
 

@@ -96,7 +96,7 @@ class MqttPublisher:
             except MqttConnectionLostError as error:
                 delay_s = backoff.next_s()
                 log.warning(
-                    "%s; retrying in %.1f s", error, delay_s, extra={"event": "mqtt-out.disconnected"}
+                    "%s; retrying in %.1f s", error, delay_s, extra={"event": "outlets.mqtt_disconnected"}
                 )
                 await asyncio.sleep(delay_s)
 
@@ -106,7 +106,7 @@ class MqttPublisher:
                 log.info(
                     "connected to the MQTT broker at %s",
                     self._options.broker.address,
-                    extra={"event": "mqtt-out.connected"},
+                    extra={"event": "outlets.mqtt_connected"},
                 )
                 self._metrics.mqtt_connected.set(1)
                 backoff.reset()
@@ -121,7 +121,7 @@ class MqttPublisher:
         log.info(
             "the MQTT broker retains %d messages of this city",
             len(self._retained),
-            extra={"event": "mqtt-out.compared", "retained": len(self._retained)},
+            extra={"event": "outlets.mqtt_compared", "retained": len(self._retained)},
         )
         self._alarm_queue.clear()
         self._entity_queue.clear()

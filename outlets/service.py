@@ -147,11 +147,11 @@ async def _follow_model(hub: Hub, models: CityModelSource) -> None:
         log.info(
             "the city model has version %d now",
             model.version,
-            extra={"event": "model.changed", "version": model.version},
+            extra={"event": "outlets.model", "version": model.version},
         )
 
 
 async def _notify_when_ready(follower: LogFollower) -> None:
     await follower.ready.wait()
     notify_ready()
-    log.info("ready", extra={"event": "role.ready"})
+    log.info("ready", extra={"event": "outlets.ready"})

@@ -159,7 +159,7 @@ class WebhookDelivery:
                 "webhook %s is disabled: %s",
                 self.webhook.id,
                 result.detail,
-                extra={"event": "webhook.disabled", "webhook": self.webhook.id},
+                extra={"event": "outlets.webhook_disabled", "webhook": self.webhook.id},
             )
             self._update_progress(state="disabled", reason=result.detail)
         elif self.progress.failures == 1:
@@ -167,7 +167,7 @@ class WebhookDelivery:
                 "webhook %s fails: %s",
                 self.webhook.id,
                 result.detail,
-                extra={"event": "webhook.failed", "webhook": self.webhook.id},
+                extra={"event": "outlets.webhook_failed", "webhook": self.webhook.id},
             )
         return False
 
@@ -192,7 +192,11 @@ class WebhookDelivery:
             self.webhook.id,
             len(message.events),
             dead_letter.error,
-            extra={"event": "webhook.dead-letter", "webhook": self.webhook.id, "events": len(message.events)},
+            extra={
+                "event": "outlets.webhook_dead_letter",
+                "webhook": self.webhook.id,
+                "events": len(message.events),
+            },
         )
         self._dependencies.metrics.webhook_messages.labels("dead").inc()
         self._advance(message)

@@ -50,7 +50,7 @@ class WebhookSupervisor:
                 log.warning(
                     "the progress of webhooks is not stored, some events will be delivered again: %r",
                     error,
-                    extra={"event": "webhook.progress-not-stored"},
+                    extra={"event": "outlets.webhook_progress_not_stored"},
                 )
             await self._repository.close()
 
@@ -63,7 +63,7 @@ class WebhookSupervisor:
                 log.warning(
                     "webhooks cannot be read; running deliveries continue: %s",
                     error,
-                    extra={"event": "webhook.database-unavailable"},
+                    extra={"event": "outlets.webhook_database_unavailable"},
                 )
             self._database_up = False
             return
@@ -102,7 +102,7 @@ class WebhookSupervisor:
                 "webhook %s has a filter that this version cannot read: %s",
                 webhook.id,
                 error,
-                extra={"event": "webhook.filter-unreadable", "webhook": webhook.id},
+                extra={"event": "outlets.webhook_filter_unreadable", "webhook": webhook.id},
             )
             return
         task = asyncio.create_task(delivery.run(), name=f"webhook {webhook.id}")
@@ -120,6 +120,6 @@ def _has_failed(running: _RunningDelivery) -> bool:
             "the delivery of webhook %s failed",
             webhook,
             exc_info=error,
-            extra={"event": "webhook.delivery-failed", "webhook": webhook},
+            extra={"event": "outlets.webhook_delivery_failed", "webhook": webhook},
         )
     return error is not None

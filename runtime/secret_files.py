@@ -63,7 +63,7 @@ def read_secret(variable: str, path: Path) -> str:
             "%s: every user of this machine may read %s; run `chmod o-r` on it",
             variable,
             path,
-            extra={"event": "secret-file.world-readable", "variable": variable},
+            extra={"event": "settings.secret_file_readable", "variable": variable},
         )
     return secret
 

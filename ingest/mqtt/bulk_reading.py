@@ -178,7 +178,7 @@ def new_mqtt_client(
     log.warning(
         "this version of paho-mqtt lacks %s: messages are read one by one, at a fraction of the rate",
         ", ".join(missing),
-        extra={"event": "mqtt.no-bulk-reading"},
+        extra={"event": "ingest.mqtt_no_bulk_reading"},
     )
     return client
 

@@ -41,7 +41,7 @@ class DrainingSession(MqttSession):
         log.info(
             "the broker keeps no more messages for %s",
             self._options.client_id,
-            extra={"event": "mqtt.drained", "client_id": self._options.client_id},
+            extra={"event": "ingest.mqtt_drained", "client_id": self._options.client_id},
         )
 
     def _disconnect_properties(self) -> Properties | None:

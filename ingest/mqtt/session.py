@@ -206,14 +206,16 @@ class MqttSession:
         self, client: Client, _userdata: Any, flags: ConnectFlags, reason: ReasonCode, _properties: Any
     ) -> None:
         if reason.is_failure:
-            log.error("the MQTT broker refused the connection: %s", reason, extra={"event": "mqtt.refused"})
+            log.error(
+                "the MQTT broker refused the connection: %s", reason, extra={"event": "ingest.mqtt_refused"}
+            )
             return
         self._connection_number += 1
         log.info(
             "connected to the MQTT broker at %s, session %s",
             self._options.broker.address,
             "continued" if flags.session_present else "new",
-            extra={"event": "mqtt.connected", "session_present": bool(flags.session_present)},
+            extra={"event": "ingest.mqtt_connected", "session_present": bool(flags.session_present)},
         )
         self._subscribe(client)
 
@@ -222,7 +224,7 @@ class MqttSession:
             "no MQTT broker at %s (%s); retrying",
             self._options.broker.address,
             connect_error(),
-            extra={"event": "mqtt.unreachable"},
+            extra={"event": "ingest.mqtt_unreachable"},
         )
 
     def _subscribe(self, client: Client) -> None:
@@ -234,7 +236,7 @@ class MqttSession:
             log.warning(
                 "subscribing failed (%s); it is retried after the next connect",
                 code.name,
-                extra={"event": "mqtt.subscribe-failed"},
+                extra={"event": "ingest.mqtt_subscribe_failed"},
             )
 
     def _on_subscribe(
@@ -247,7 +249,7 @@ class MqttSession:
                 len(refused),
                 len(reasons),
                 refused,
-                extra={"event": "mqtt.subscription-refused"},
+                extra={"event": "ingest.mqtt_subscription_refused"},
             )
             return
         self._loop.call_soon_threadsafe(self._subscribed.set)
@@ -260,7 +262,7 @@ class MqttSession:
             log.warning(
                 "the connection to the MQTT broker ended (%s); reconnecting",
                 reason,
-                extra={"event": "mqtt.disconnected"},
+                extra={"event": "ingest.mqtt_disconnected"},
             )
 
     def _on_message(self, _client: Client, _userdata: Any, received: MQTTMessage) -> None:

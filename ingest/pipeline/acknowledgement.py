@@ -148,7 +148,7 @@ class StoredAcknowledger:
             try:
                 found = await log_identity(self._kafka)
             except ServiceError as error:
-                log.warning("%s", error, extra={"event": "ingest.log-unreachable"})
+                log.warning("%s", error, extra={"event": "ingest.log_unreachable"})
                 continue
             if found != self._log_id:
                 raise LogReplacedError(self._log_id, found)
@@ -164,7 +164,7 @@ class StoredAcknowledger:
                 log.warning(
                     "the stored positions cannot be read, messages wait unacknowledged: %r",
                     error,
-                    extra={"event": "ingest.stored-positions-unreadable"},
+                    extra={"event": "ingest.stored_positions_unreadable"},
                 )
             finally:
                 await consumer.stop()
@@ -185,7 +185,7 @@ class StoredAcknowledger:
                 try:
                     self._unstored.on_stored(STORED_POSITIONS.decode(record.value or b""))
                 except MessageError as error:
-                    log.warning("%s", error, extra={"event": "ingest.stored-positions-malformed"})
+                    log.warning("%s", error, extra={"event": "ingest.stored_positions_malformed"})
 
 
 async def _seek_to_last(consumer: AIOKafkaConsumer, partition: TopicPartition) -> None:

@@ -262,7 +262,7 @@ class Intake:
                 "decoder %s failed on a message of %d bytes",
                 decoder.name,
                 size,
-                extra={"event": "ingest.decoder-failed", "decoder": decoder.name},
+                extra={"event": "ingest.decoder_failed", "decoder": decoder.name},
             )
             raise PayloadError(QuarantineReason.DECODER_FAILED, f"{decoder.name}: {error!r}") from error
 

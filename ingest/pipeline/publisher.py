@@ -81,13 +81,13 @@ class LogPublisher:
                     log.warning(
                         "Kafka does not confirm (%r); no message is acknowledged until it does",
                         error,
-                        extra={"event": "ingest.kafka-unconfirmed"},
+                        extra={"event": "ingest.kafka_unconfirmed"},
                     )
                 self._failing = True
                 await asyncio.sleep(backoff.next_s())
             else:
                 if self._failing:
-                    log.info("Kafka confirms again", extra={"event": "ingest.kafka-confirmed"})
+                    log.info("Kafka confirms again", extra={"event": "ingest.kafka_confirmed"})
                 self._failing = False
                 return ends
         return {}
@@ -108,7 +108,7 @@ class LogPublisher:
         try:
             await self._send([self._record_builder.tick_record(partition) for partition in sorted(idle)])
         except (KafkaError, OSError) as error:
-            log.debug("a tick was not confirmed: %r", error, extra={"event": "ingest.tick-unconfirmed"})
+            log.debug("a tick was not confirmed: %r", error, extra={"event": "ingest.tick_unconfirmed"})
             return 0
         return len(idle)
 

@@ -102,7 +102,7 @@ class QuarantineReplayer:
                 await create_topics(kafka, {REPLAYS: 1})
                 await self._consume(kafka)
             except (KafkaError, OSError, ServiceError) as error:
-                log.warning("replays wait for Kafka: %r", error, extra={"event": "ingest.replays-waiting"})
+                log.warning("replays wait for Kafka: %r", error, extra={"event": "ingest.replays_waiting"})
             await asyncio.sleep(RETRY_DELAY_S)
 
     async def _consume(self, kafka: Kafka) -> None:
@@ -228,7 +228,7 @@ def _parse_request(record: ConsumerRecord) -> ReplayRequest | None:
             "the replay request at offset %d cannot be read: %s",
             record.offset,
             error,
-            extra={"event": "ingest.replay-unreadable", "offset": record.offset},
+            extra={"event": "ingest.replay_unreadable", "offset": record.offset},
         )
         return None
     return ReplayRequest(original, record.timestamp * 1000, record.offset)

@@ -168,7 +168,7 @@ def _log_thread_failure(failed: threading.ExceptHookArgs) -> None:
         "thread %s ended with an error",
         name,
         exc_info=error,
-        extra={"event": "process.thread-failed", "thread_name": name},
+        extra={"event": "process.thread_failed", "thread_name": name},
     )
 
 
