@@ -11,7 +11,7 @@ from typing import Any
 from runtime.clock import system_clock
 from runtime.kafka import topics
 from runtime.kafka.access import Kafka
-from runtime.kafka.consumer import log_identity
+from runtime.kafka.consumer import log_identity, wait_for_another_log
 from runtime.kafka.topics import create_topics, partition_counts
 from runtime.model_source import CityModelSource
 from runtime.readiness import notify_ready
@@ -41,7 +41,6 @@ from twin.state.datastream_state import RECENT_MAX
 log = logging.getLogger(__name__)
 
 CHECKPOINT_CHECK_S = 0.1
-IDENTITY_CHECK_S = 1.0
 DATABASE_RETRY_S = 1.0
 LAG_INTERVAL_S = 1.0
 STOP_S_MAX = 5.0
@@ -171,16 +170,11 @@ async def _watch_model(models: CityModelSource, workers: Sequence[StreamWorker])
 
 async def _watch_log_identity(kafka: Kafka, log_id: str) -> None:
     """Never return; raise ServiceError when Kafka has another log."""
-    while True:
-        await asyncio.sleep(IDENTITY_CHECK_S)
-        try:
-            found = await log_identity(kafka, timeout_s=0)
-        except ServiceError:
-            continue  # Kafka is unavailable; Faust reconnects
-        if found != log_id:
-            raise ServiceError(
-                f"the log {log_id} was replaced by {found}; restarting with the state from the database"
-            )
+    # While Kafka is unavailable, Faust reconnects.
+    found = await wait_for_another_log(kafka, log_id, timeout_s=0)
+    raise ServiceError(
+        f"the log {log_id} was replaced by {found}; restarting with the state from the database"
+    )
 
 
 async def _watch_crash(app: Any) -> None:

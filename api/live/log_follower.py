@@ -30,6 +30,7 @@ from runtime.kafka.consumer import (
     first_offsets,
     log_identity,
     new_consumer,
+    wait_for_another_log,
 )
 from runtime.kafka.topics import ALARMS as ALARM_TOPIC
 from runtime.kafka.topics import create_topics, partition_counts
@@ -40,7 +41,6 @@ from twin.wire.messages import UPDATES
 
 log = logging.getLogger(__name__)
 
-IDENTITY_CHECK_S = 1.0
 IDENTITY_TIMEOUT_S = 5.0
 SWEEP_S = 1.0
 
@@ -224,7 +224,11 @@ class LogFollower:
 
     async def _follow(self, consumer: Any, identity: str) -> None:
         caught_up = await end_offsets(self._kafka, self._partitions)
-        changed = asyncio.create_task(self._wait_for_new_identity(identity))
+        changed = asyncio.create_task(
+            wait_for_another_log(
+                self._kafka, identity, timeout_s=IDENTITY_TIMEOUT_S, on_check=self._on_log_check
+            )
+        )
         try:
             while not changed.done():
                 raise_if_cancelled()
@@ -286,20 +290,10 @@ class LogFollower:
                 lag += max(0, end - self._hub.positions[index][0])
         self._metrics.log_lag.set(lag)
 
-    async def _wait_for_new_identity(self, identity: str) -> str:
-        """Wait until the log has another identity; return that."""
-        while True:
-            await asyncio.sleep(IDENTITY_CHECK_S)
-            try:
-                found = await log_identity(self._kafka, IDENTITY_TIMEOUT_S)
-            except ServiceError as error:
-                if self.connected:
-                    log.warning("the log does not answer: %s", error, extra={"event": "api.log_lost"})
-                self.connected = False
-                continue
-            self.connected = True
-            if found != identity:
-                return found
+    def _on_log_check(self, error: ServiceError | None) -> None:
+        if error is not None and self.connected:
+            log.warning("the log does not answer: %s", error, extra={"event": "api.log_lost"})
+        self.connected = error is None
 
 
 class RecordTraces:

@@ -117,10 +117,6 @@ class MqttSession:
         for message in current:
             if message.qos != 1:
                 self._client.ack(message.packet_id, message.qos)
-        self.release(messages)
-
-    def release(self, messages: Sequence[MqttMessage]) -> None:
-        """Free the buffer space of messages without an acknowledgement."""
         with self._capacity:
             self._buffered_bytes -= memory_bytes(messages)
             self._capacity.notify_all()

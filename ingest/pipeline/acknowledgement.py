@@ -20,14 +20,13 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from runtime.cancellation import raise_if_cancelled
 from runtime.kafka.access import Kafka
-from runtime.kafka.consumer import FetchPolicy, first_offsets, log_identity, new_consumer
+from runtime.kafka.consumer import FetchPolicy, first_offsets, new_consumer, wait_for_another_log
 from runtime.kafka.topics import STORED, create_topics
 from twin.errors import MessageError, ServiceError
 from twin.wire.stored_positions import STORED_POSITIONS, StoredPositions
 
 log = logging.getLogger(__name__)
 
-IDENTITY_CHECK_S = 1.0
 RETRY_S = 0.5
 
 # One record serves many messages, which have waited for a commit: half of this time more is little.
@@ -143,15 +142,8 @@ class StoredAcknowledger:
             tasks.create_task(self._follow_stored_positions(), name="stored positions")
 
     async def _watch_log_identity(self) -> None:
-        while True:
-            await asyncio.sleep(IDENTITY_CHECK_S)
-            try:
-                found = await log_identity(self._kafka)
-            except ServiceError as error:
-                log.warning("%s", error, extra={"event": "ingest.log_unreachable"})
-                continue
-            if found != self._log_id:
-                raise LogReplacedError(self._log_id, found)
+        found = await wait_for_another_log(self._kafka, self._log_id, on_check=_log_unreachable)
+        raise LogReplacedError(self._log_id, found)
 
     async def _follow_stored_positions(self) -> None:
         while True:
@@ -186,6 +178,11 @@ class StoredAcknowledger:
                     self._unstored.on_stored(STORED_POSITIONS.decode(record.value or b""))
                 except MessageError as error:
                     log.warning("%s", error, extra={"event": "ingest.stored_positions_malformed"})
+
+
+def _log_unreachable(error: ServiceError | None) -> None:
+    if error is not None:
+        log.warning("%s", error, extra={"event": "ingest.log_unreachable"})
 
 
 async def _seek_to_last(consumer: AIOKafkaConsumer, partition: TopicPartition) -> None:

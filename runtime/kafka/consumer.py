@@ -11,7 +11,7 @@ costs one more round trip.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -42,6 +42,7 @@ FETCH_IN_BULK = FetchPolicy(100, 1 << 16)
 _FETCH_AT_ONCE = FetchPolicy(20)  # also without records: to read end offsets
 
 CONNECT_TIMEOUT_S = 30.0
+IDENTITY_CHECK_S = 1.0
 HIGHWATER_TIMEOUT_S = 5.0
 
 
@@ -55,6 +56,29 @@ async def log_identity(kafka: Kafka, timeout_s: float = CONNECT_TIMEOUT_S) -> st
         return str((await client.describe_cluster())["cluster_id"])
 
     return await administer(kafka, read_cluster_id, purpose="answer", timeout_s=timeout_s)
+
+
+async def wait_for_another_log(
+    kafka: Kafka,
+    log_id: str,
+    *,
+    timeout_s: float = CONNECT_TIMEOUT_S,
+    on_check: Callable[[ServiceError | None], None] = lambda _error: None,
+) -> str:
+    """Check the identity of the log every second; return the new one once it is no longer `log_id`.
+
+    `on_check` gets the error of each check that Kafka did not answer within `timeout_s`, and None otherwise.
+    """
+    while True:
+        await asyncio.sleep(IDENTITY_CHECK_S)
+        try:
+            identity = await log_identity(kafka, timeout_s)
+        except ServiceError as error:
+            on_check(error)
+            continue
+        on_check(None)
+        if identity != log_id:
+            return identity
 
 
 def new_consumer(
