@@ -8,22 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic.alias_generators import to_camel
 
-from cities.duration import format_duration
 from cities.duty.routes_file import roster_files, routes_document
-from cities.model.properties import base_of, changed_fields, own_properties
-from cities.model.sensors import conversion_or_identity, personal_by_feed
+from cities.files.schema import FeedItem, SensorItem
+from cities.model.calibration_and_maintenance import from_calibration, from_maintenance
+from cities.model.entities import from_entity
+from cities.model.properties import from_property, own_properties
+from cities.model.sensors import from_sensor
 from cities.rules.document import rule_document
-from twin.alarms.rules.rule import Rule
-from twin.errors import UnitError
-from twin.instant import INSTANT_MAX, Instant, format_instant
-from twin.model.calibration import Calibration, Maintenance
-from twin.model.city_model import CityFeed, CityModel
+from twin.model.city_model import CityModel
 from twin.model.entity import Entity
-from twin.model.observed_property import BUILT_IN_PROPERTIES, ObservedProperty
-from twin.model.sensor import Datastream, Sensor
-from twin.quality.quality_rules import SpikeRule, StuckRule
+from twin.model.sensor import Datastream
 
 
 class _Flow(dict[str, Any]):
@@ -55,19 +50,20 @@ def write_city(model: CityModel, folder: Path) -> tuple[Path, ...]:
     maintenance = sorted(model.maintenance, key=lambda one: (one.sensor, one.start))
     feeds = sorted(model.feeds, key=lambda one: one.id)
     rules = sorted(model.rules.values(), key=lambda one: one.id)
+    lists: dict[str, list[dict[str, Any]]] = {
+        "properties": [_styled(from_property(one).document()) for one in own],
+        "feeds": [FeedItem.of(**asdict(one)).document() for one in feeds],
+        "calibrations": [from_calibration(one).document() for one in calibrations],
+        "maintenance": [from_maintenance(one).document() for one in maintenance],
+        "rules": [_styled(rule_document(one, model)) for one in rules],
+    }
     files: dict[str, dict[str, Any]] = {
         "city.yaml": {"city": {"id": city.id, "name": city.name, "timezone": city.timezone}},
-        "entities.yaml": {"entities": [_entity(one) for one in _tree(model.entities.values())]},
-        "sensors.yaml": {"sensors": list(_sensors(model))},
-        "properties.yaml": {"properties": [_property(one) for one in own]} if own else {},
-        "feeds.yaml": {"feeds": [_feed(one) for one in feeds]} if feeds else {},
-        "calibrations.yaml": (
-            {"calibrations": [_calibration(one) for one in calibrations]} if calibrations else {}
-        ),
-        "maintenance.yaml": {"maintenance": [_maintenance(one) for one in maintenance]}
-        if maintenance
-        else {},
-        "rules.yaml": {"rules": [_rule_item(one, model) for one in rules]} if rules else {},
+        "entities.yaml": {
+            "entities": [_styled(from_entity(one).document()) for one in _tree(model.entities.values())]
+        },
+        "sensors.yaml": {"sensors": [_styled(one.document()) for one in _sensors(model)]},
+        **{f"{key}.yaml": {key: items} if items else {} for key, items in lists.items()},
         "routes.yaml": routes_document(model.duty),
     }
     written = []
@@ -114,134 +110,27 @@ def _tree(entities: Iterable[Entity]) -> Iterator[Entity]:
         waiting.extend(children.get(entity.id, ()))
 
 
-def _entity(entity: Entity) -> dict[str, Any]:
-    item: dict[str, Any] = {"id": entity.id, "type": entity.type, "name": entity.name}
-    if entity.parent is not None:
-        item["parent"] = entity.parent
-    if entity.geometry is not None:
-        item["geometry"] = _Flow(entity.geometry)
-    if entity.attributes:
-        item["attributes"] = dict(entity.attributes)
-    if entity.relations:
-        item["relations"] = [_Flow(type=one.type, target=one.target) for one in entity.relations]
-    return item
+def _sensors(model: CityModel) -> Iterator[SensorItem]:
+    datastreams: dict[str, list[Datastream]] = {}
+    for datastream in sorted(model.datastreams.values(), key=lambda one: one.id):
+        datastreams.setdefault(datastream.sensor, []).append(datastream)
+    for id, sensor in sorted(model.sensors.items()):
+        yield from_sensor(sensor, datastreams.get(id, ()), model)
 
 
-def _sensors(model: CityModel) -> Iterator[dict[str, Any]]:
-    streams: dict[str, list[Datastream]] = {}
-    for stream in sorted(model.datastreams.values(), key=lambda one: one.id):
-        streams.setdefault(stream.sensor, []).append(stream)
-    feeds = {one.id: one for one in model.feeds}
-    for sensor_id, sensor in sorted(model.sensors.items()):
-        item: dict[str, Any] = {
-            "id": sensor_id,
-            "feed": sensor.feed,
-            "device": sensor.device,
-            "entity": sensor.entity,
-            "interval": format_duration(sensor.interval),
-        }
-        if sensor.personal != personal_by_feed(sensor.feed, feeds):
-            item["personal"] = sensor.personal
-        if sensor.gateway:
-            item["gateway"] = sensor.gateway
-        if sensor.power:
-            item["power"] = sensor.power
-        item["observes"] = [_observed(one, sensor, model) for one in streams.get(sensor_id, ())]
-        yield item
+_ONE_LINE = frozenset({"geometry", "relations", "observes", "title", "select", "spike", "stuck"})
 
 
-def _observed(stream: Datastream, sensor: Sensor, model: CityModel) -> _Flow:
-    item = _Flow(property=stream.property, field=stream.field, unit=stream.unit)
-    try:
-        own = conversion_or_identity(stream.unit, model.properties[stream.property].unit)
-    except UnitError:
-        own = None
-    if own is None or stream.scale != own.scale or (own.offset and stream.offset != own.offset):
-        item.update(scale=stream.scale, offset=stream.offset)
-    elif stream.offset != own.offset:
-        item["offset"] = stream.offset
-    if stream.interval != sensor.interval:
-        item["interval"] = format_duration(stream.interval)
-    return item
-
-
-def _property(property: ObservedProperty) -> dict[str, Any]:
-    item: dict[str, Any] = {"name": property.name}
-    if property.name not in BUILT_IN_PROPERTIES:
-        item.update(
-            unit=property.unit,
-            theme=property.theme,
-            minimum=property.minimum,
-            maximum=property.maximum,
-            combination=property.combination,
-            aggregation=property.aggregation,
-        )
-    base = base_of(property)
-    for key in ("quality", "retention"):
-        named = changed_fields(getattr(property, key), getattr(base, key))
-        if named:
-            item[key] = {to_camel(name): _rule(name, value) for name, value in named.items()}
-    if property.roll_up != base.roll_up:
-        item["rollUp"] = property.roll_up
-    if property.wraps_at != base.wraps_at:
-        item["wrapsAt"] = property.wraps_at
-    return item
-
-
-# Fields that are durations; all others are numbers, counts and lists of numbers.
-_DURATIONS = frozenset({"duration_min", "late_after", "skew_after", "raw", "minute", "hour"})
-
-
-def _rule(name: str, value: Any) -> Any:
-    match value:
-        case SpikeRule() | StuckRule():
-            return _Flow(
-                {to_camel(key): _rule(key, each) for key, each in asdict(value).items() if each != ()}
-            )
-        case tuple():
-            return list(value)
-        case _:
-            return format_duration(value) if name in _DURATIONS else value
-
-
-def _calibration(calibration: Calibration) -> dict[str, Any]:
-    item: dict[str, Any] = {
-        "sensor": calibration.sensor,
-        "property": calibration.property,
-        **_times(calibration.start, calibration.end),
-    }
-    if calibration.gain != 1.0:
-        item["gain"] = calibration.gain
-    if calibration.offset:
-        item["offset"] = calibration.offset
-    if calibration.note:
-        item["note"] = calibration.note
-    return item
-
-
-def _maintenance(maintenance: Maintenance) -> dict[str, Any]:
-    item: dict[str, Any] = {"sensor": maintenance.sensor, **_times(maintenance.start, maintenance.end)}
-    if maintenance.note:
-        item["note"] = maintenance.note
-    return item
-
-
-def _rule_item(rule: Rule, model: CityModel) -> dict[str, Any]:
-    item = rule_document(rule, model)
-    for key in ("title", "select"):
-        item[key] = _Flow(item[key])
-    return item
-
-
-def _times(start: Instant, end: Instant) -> dict[str, str]:
-    times = {"from": format_instant(start)}
-    if end != INSTANT_MAX:
-        times["until"] = format_instant(end)
-    return times
-
-
-def _feed(feed: CityFeed) -> dict[str, Any]:
-    item: dict[str, Any] = {"id": feed.id, "filter": feed.filter, "decoder": feed.decoder}
-    if feed.device_level is not None:
-        item["deviceLevel"] = feed.device_level
-    return item
+def _styled(document: dict[str, Any]) -> dict[str, Any]:
+    """Return an item's document with the values that are written on one line."""
+    styled: dict[str, Any] = {}
+    for key, value in document.items():
+        if key == "quality" and isinstance(value, dict):
+            styled[key] = _styled(value)
+        elif key not in _ONE_LINE:
+            styled[key] = value
+        elif isinstance(value, list):
+            styled[key] = [_Flow(each) for each in value]
+        else:
+            styled[key] = _Flow(value) if value is not None else None
+    return styled

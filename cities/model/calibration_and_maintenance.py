@@ -128,3 +128,26 @@ def to_calibration(item: CalibrationItem) -> Calibration:
 def to_maintenance(item: MaintenanceItem) -> Maintenance:
     """Return the maintenance of an item."""
     return Maintenance(sensor=item.sensor, start=item.start, end=_end(item.until), note=item.note)
+
+
+def from_calibration(calibration: Calibration) -> CalibrationItem:
+    """Return the item of a calibration, to be written."""
+    return CalibrationItem.of(
+        sensor=calibration.sensor,
+        property=calibration.property,
+        start=calibration.start,
+        until=calibration.end if calibration.end != INSTANT_MAX else None,
+        gain=calibration.gain,
+        offset=calibration.offset,
+        note=calibration.note,
+    )
+
+
+def from_maintenance(maintenance: Maintenance) -> MaintenanceItem:
+    """Return the item of maintenance, to be written."""
+    return MaintenanceItem.of(
+        sensor=maintenance.sensor,
+        start=maintenance.start,
+        until=maintenance.end if maintenance.end != INSTANT_MAX else None,
+        note=maintenance.note,
+    )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cities.files.items import Items, PlacedItem, suggestion
-from cities.files.schema import EntityItem
+from cities.files.schema import EntityItem, RelationItem
 from cities.model.geometry import BoundingBox, geometry_faults
 from twin.model.entity import Entity, Relation
 
@@ -86,4 +86,17 @@ def to_entity(item: EntityItem) -> Entity:
         geometry=item.geometry,
         attributes=item.attributes,
         relations=tuple(Relation(one.type, one.target) for one in item.relations),
+    )
+
+
+def from_entity(entity: Entity) -> EntityItem:
+    """Return the item of an entity, to be written."""
+    return EntityItem.of(
+        id=entity.id,
+        type=entity.type,
+        name=entity.name,
+        parent=entity.parent,
+        geometry=entity.geometry,
+        attributes=dict(entity.attributes),
+        relations=[RelationItem.of(type=one.type, target=one.target) for one in entity.relations],
     )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 from cities.files.items import Items
-from cities.files.schema import PropertyItem, QualityItem, RetentionItem
+from cities.files.schema import PropertyItem, QualityItem, RetentionItem, SpikeItem, StuckItem
 from twin.model.observed_property import BUILT_IN_PROPERTIES, ObservedProperty, Retention
 from twin.quality.quality_rules import TIME_RULES_ONLY, QualityRules, SpikeRule, StuckRule
 
@@ -107,20 +107,46 @@ def own_properties(properties: Mapping[str, ObservedProperty]) -> list[ObservedP
     return [one for name, one in sorted(properties.items()) if one != BUILT_IN_PROPERTIES.get(name)]
 
 
-def base_of(planned: ObservedProperty) -> ObservedProperty:
-    """Return a property without what properties.yaml may say of its quality, retention and roll-up."""
-    built_in = BUILT_IN_PROPERTIES.get(planned.name)
-    return (
-        replace(planned, quality=TIME_RULES_ONLY, retention=Retention(), roll_up="none", wraps_at=None)
-        if built_in is None
-        else built_in
+def from_property(property: ObservedProperty) -> PropertyItem:
+    """Return the item of a property, to be written: all of the city's own, the changes to a built-in one."""
+    built_in = BUILT_IN_PROPERTIES.get(property.name)
+    fixed = {key: getattr(property, key) for key in _FIXED} if built_in is None else {}
+    base = built_in or replace(
+        property, quality=TIME_RULES_ONLY, retention=Retention(), roll_up="none", wraps_at=None
+    )
+    changes = {
+        key: getattr(property, key)
+        for key in ("roll_up", "wraps_at")
+        if getattr(property, key) != getattr(base, key)
+    }
+    quality = _changed_fields(property.quality, base.quality)
+    retention = _changed_fields(property.retention, base.retention)
+    return PropertyItem.of(
+        (*fixed, *changes),
+        name=property.name,
+        **fixed,
+        quality=QualityItem.of(quality, **quality) if quality else None,
+        retention=RetentionItem.of(retention, **retention) if retention else None,
+        **changes,
     )
 
 
-def changed_fields(value: QualityRules | Retention, base: QualityRules | Retention) -> dict[str, Any]:
-    """Return the fields, by name, in which a value differs from its base."""
-    return {
-        field.name: getattr(value, field.name)
-        for field in fields(value)
-        if getattr(value, field.name) != getattr(base, field.name)
-    }
+def _changed_fields(value: QualityRules | Retention, base: QualityRules | Retention) -> dict[str, Any]:
+    """Return the fields, by name, in which a value differs from its base; spike and stuck as items."""
+    changed: dict[str, Any] = {}
+    for field in fields(value):
+        match getattr(value, field.name):
+            case own if own == getattr(base, field.name):
+                continue
+            case SpikeRule() as spike:
+                written = asdict(spike)
+                changed[field.name] = SpikeItem.of(written, **written)
+            case StuckRule() as stuck:
+                changed[field.name] = StuckItem.of(
+                    count=stuck.count,
+                    duration_min=stuck.duration_min,
+                    except_values=list(stuck.except_values),
+                )
+            case own:
+                changed[field.name] = own
+    return changed

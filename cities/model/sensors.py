@@ -12,13 +12,13 @@ The law of conversion: canonical = offset + scale × value.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from cities.files.items import Items, PlacedItem, suggestion
 from cities.files.schema import PERSONAL_FEEDS, ObserveItem, SensorItem
 from cities.model.entities import ReferenceCheck
 from twin.errors import UnitError
-from twin.model.city_model import CityFeed
+from twin.model.city_model import CityFeed, CityModel
 from twin.model.observed_property import ObservedProperty
 from twin.model.sensor import Datastream, Sensor
 from twin.model.units import IDENTITY, UnitConversion, unit_conversion
@@ -168,3 +168,38 @@ def to_datastreams(item: SensorItem, properties: Mapping[str, ObservedProperty])
             offset=offset,
             interval=item.interval if observed.interval is None else observed.interval,
         )
+
+
+def from_sensor(sensor: Sensor, datastreams: Iterable[Datastream], model: CityModel) -> SensorItem:
+    """Return the item of a sensor with its datastreams, to be written."""
+    by_feed = personal_by_feed(sensor.feed, {feed.id: feed for feed in model.feeds})
+    return SensorItem.of(
+        id=sensor.id,
+        feed=sensor.feed,
+        device=sensor.device,
+        entity=sensor.entity,
+        interval=sensor.interval,
+        personal=sensor.personal if sensor.personal != by_feed else None,
+        gateway=sensor.gateway or None,
+        power=sensor.power or None,
+        observes=[_from_datastream(datastream, sensor, model) for datastream in datastreams],
+    )
+
+
+def _from_datastream(datastream: Datastream, sensor: Sensor, model: CityModel) -> ObserveItem:
+    """Return the item of a datastream: without a scale if its unit alone gives the conversion."""
+    scale, offset = datastream.scale, datastream.offset
+    try:
+        own = conversion_or_identity(datastream.unit, model.properties[datastream.property].unit)
+    except UnitError:
+        own = None
+    by_unit = own is not None and scale == own.scale and (not own.offset or offset == own.offset)
+    return ObserveItem.of(
+        () if by_unit else ("offset",),
+        property=datastream.property,
+        field=datastream.field,
+        unit=datastream.unit,
+        scale=None if by_unit else scale,
+        offset=0.0 if own is not None and by_unit and offset == own.offset else offset,
+        interval=datastream.interval if datastream.interval != sensor.interval else None,
+    )
