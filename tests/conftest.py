@@ -1,4 +1,4 @@
-"""Fixtures: the services, fresh for each test. A missing service fails the test; nothing skips."""
+"""Fixtures that start the services, fresh for each test. A missing service fails the test; nothing is skipped."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.services.service_folder import make_service_folder
 from tests.support.services.service_source import PARTITIONS, PostgresServer, ServiceSource, service_source
 from tests.support.services.spare_databases import SpareDatabases
 
-# How long an example takes is the machine's business, and that of what else runs on it.
+# Other tests run at the same time, so an example has no deadline.
 settings.register_profile("livetwin", deadline=None)
 settings.load_profile("livetwin")
 
@@ -29,7 +29,7 @@ TEMPLATE = "livetwin_template"
 
 @pytest.fixture
 def service_folder() -> Iterator[Path]:
-    """A folder for an embedded service, removed afterwards."""
+    """Yield a folder for an embedded service; remove it afterwards."""
     folder = make_service_folder()
     yield folder
     shutil.rmtree(folder)
@@ -47,7 +47,7 @@ def services() -> ServiceSource:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def postgres(services: ServiceSource) -> AsyncIterator[PostgresServer]:
-    """One PostgreSQL for the whole run, with a migrated template database."""
+    """Yield one PostgreSQL for the whole run, with a migrated template database."""
     folder = make_service_folder()
     try:
         async with services.postgres(folder) as server:
@@ -74,7 +74,7 @@ def spare_databases(postgres: PostgresServer) -> Iterator[SpareDatabases]:
 
 @pytest_asyncio.fixture
 async def database(postgres: PostgresServer, spare_databases: SpareDatabases) -> AsyncIterator[str]:
-    """The connection URI of a fresh, migrated database."""
+    """Yield the connection URI of a fresh, migrated database."""
     name = await asyncio.wrap_future(spare_databases.take())
     yield postgres.dsn(name)
     spare_databases.release(name)
@@ -82,7 +82,7 @@ async def database(postgres: PostgresServer, spare_databases: SpareDatabases) ->
 
 @pytest_asyncio.fixture
 async def kafka(services: ServiceSource, service_folder: Path) -> AsyncIterator[str]:
-    """The bootstrap address of a fresh log that holds our topics."""
+    """Yield the bootstrap address of a fresh log that has our topics."""
     async with services.kafka(service_folder) as bootstrap:
         await create_topics(bootstrap, partition_counts(PARTITIONS))
         yield bootstrap
@@ -90,14 +90,14 @@ async def kafka(services: ServiceSource, service_folder: Path) -> AsyncIterator[
 
 @pytest_asyncio.fixture
 async def mqtt(services: ServiceSource, service_folder: Path) -> AsyncIterator[tuple[str, int]]:
-    """Host and port of a fresh Mosquitto."""
+    """Yield host and port of a fresh Mosquitto."""
     async with services.mosquitto(service_folder) as address:
         yield address
 
 
 @pytest.fixture(scope="session")
 def running_system() -> Iterator[RunningSystem]:
-    """The whole system on Alkmaar, without simulated devices; one for the whole run, so clean up no data."""
+    """Yield `livetwin up` for Alkmaar without simulated devices; the whole run shares it and its data."""
     folder = make_service_folder()
     system = RunningSystem(folder, "--no-simulate")
     try:
@@ -112,7 +112,7 @@ def running_system() -> Iterator[RunningSystem]:
 
 @pytest.fixture
 def start_system(service_folder: Path) -> Iterator[Callable[..., RunningSystem]]:
-    """Starts a system of the test's own, on one data dir; what it leaves running is a failure."""
+    """Yield a function that starts a system of the test's own; a process left behind fails the test."""
     started: list[RunningSystem] = []
 
     def start(*options: str, simulate: bool = False) -> RunningSystem:

@@ -1,4 +1,4 @@
-"""Every metric of every role, as the code registers it."""
+"""Every metric of every role, as registered by the code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stream.metrics import StreamMetrics
 
 
 class MetricDescription(NamedTuple):
-    """What a metric is."""
+    """Type and label names of a metric."""
 
     type: str
     labels: tuple[str, ...]
@@ -33,7 +33,7 @@ METRIC_FACTORIES: dict[str, tuple[Callable[[CollectorRegistry], object], ...]] =
     "outlets": (OutletMetrics, ApiMetrics),
     "up": (SupervisorMetrics,),
 }
-"""What makes the metrics of each role and of `livetwin up`, beside those that every role has."""
+"""The factories of the metrics of each role and of `livetwin up`, besides those of every role."""
 
 METRIC_MODULES = {
     "alerting/metrics.py",
@@ -45,11 +45,11 @@ METRIC_MODULES = {
     "storage/historian/metrics.py",
     "stream/metrics.py",
 }
-"""The modules that register them."""
+"""The modules that register metrics."""
 
 
 def role_metrics(role: str) -> dict[str, MetricDescription]:
-    """Return the metrics of one role by the names that a scrape has."""
+    """Return the metrics of one role, by their names in a scrape."""
     registry = CollectorRegistry()
     RoleMetrics(registry)
     for make in METRIC_FACTORIES[role]:

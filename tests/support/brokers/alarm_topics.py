@@ -1,4 +1,4 @@
-"""Alarms on the log, and what became of messages, for tests of the duty loop."""
+"""Writes alarms to the log and reads the notification events, for tests of the duty loop."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DEADLINE_S = 90.0
 
 
 async def publish_alarms(bootstrap: str, *alarms: AlarmEvent, revision: int = 1) -> None:
-    """Tell alarms on the log, each with an incident of its own."""
+    """Write alarms to the log, each in a record with an incident of its own."""
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all")
     await producer.start()
     try:
@@ -36,7 +36,7 @@ async def publish_alarms(bootstrap: str, *alarms: AlarmEvent, revision: int = 1)
 async def notifications_until(
     bootstrap: str, condition: Callable[[list[NotificationEvent]], bool], deadline_s: float = DEADLINE_S
 ) -> list[NotificationEvent]:
-    """Return what became of each message by now, as soon as a condition holds of it."""
+    """Return the newest event of each notification, as soon as a condition holds for them."""
     place = TopicPartition(NOTIFICATIONS, 0)
     async with asyncio.timeout(deadline_s):
         while True:
@@ -51,7 +51,7 @@ async def notifications_until(
 
 
 def newest_notifications(records: list[ConsumerRecord]) -> list[NotificationEvent]:
-    """Return what became of each message."""
+    """Return the newest event of each notification."""
     told = sorted((NOTIFICATIONS_CODEC.decode(one.value) for one in records), key=lambda one: one.revision)
     return list({one.notification: one for one in told}.values())
 

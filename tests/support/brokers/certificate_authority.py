@@ -1,4 +1,4 @@
-"""A certificate authority for tests: it signs what servers and clients show, for an hour."""
+"""A certificate authority for tests, whose certificates are valid for an hour."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Identity(NamedTuple):
 
 
 class CertificateAuthority:
-    """Keeps its files in a folder, which the service accounts of tests can read."""
+    """Issues certificates; its files are in a folder that service accounts can read."""
 
     def __init__(self, folder: Path, name: str = "authority") -> None:
         self._folder = folder
@@ -51,7 +51,7 @@ class CertificateAuthority:
         self.certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
     def issue(self, name: str, *hosts: str) -> Identity:
-        """Return a new identity: that of a server with its host names and addresses, or of a client."""
+        """Return a new certificate and key: of a server with its host names and addresses, or of a client."""
         key = ec.generate_private_key(ec.SECP256R1())
         builder = self._builder(name, key.public_key()).add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False

@@ -1,4 +1,4 @@
-"""Reading a topic of the log in tests."""
+"""Reads a topic of the log."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ async def read_until(
     enough: Callable[[list[ConsumerRecord]], bool],
     timeout_s: float = READ_TIMEOUT_S,
 ) -> list[ConsumerRecord]:
-    """Return the records of a topic from its beginning, as soon as `enough` says so."""
+    """Return the records of a topic from its beginning, as soon as `enough` holds for them."""
     consumer = new_consumer(bootstrap)
     await consumer.start()
     found: list[ConsumerRecord] = []

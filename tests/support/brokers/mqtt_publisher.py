@@ -1,4 +1,4 @@
-"""A device's side of MQTT for tests: publishes with QoS 1 and returns when the broker has acknowledged."""
+"""Publishes as a device does: with QoS 1, until the broker has acknowledged."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def publish(
     client.connect(*address)
     client.loop_start()
     try:
-        # A socket that closes with an answer unread resets the connection, and what is under way is lost.
-        # With QoS 0 this is the only answer.
+        # A socket that closes with an unread answer resets the connection, and sent data is lost.
+        # With QoS 0 the answer to CONNECT is the only one.
         assert connected.wait(timeout_s)
         for sent in [client.publish(topic, payload, qos=qos, retain=retain) for topic, payload in messages]:
             sent.wait_for_publish(timeout_s)

@@ -1,4 +1,4 @@
-"""Following topics of a broker in tests: every message, and what is retained."""
+"""Subscribes to topics of a broker and collects every message, retained ones included."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from tests.support.waiting import wait_until
 
 
 class ReceivedMessage(NamedTuple):
-    """One message."""
+    """A message as it was received."""
 
     topic: str
-    content: Any  #: None for an empty one
-    retained: bool  #: whether the broker had kept it
+    content: Any  #: None for an empty payload
+    retained: bool  #: whether the broker had retained it
 
 
 class TopicSubscriber:
-    """What came since the subscription was made."""
+    """The messages received since the subscription was made."""
 
     def __init__(self) -> None:
         self.messages: list[ReceivedMessage] = []
@@ -33,7 +33,7 @@ class TopicSubscriber:
 
 @contextmanager
 def follow_topics(broker: tuple[str, int], *filters: str) -> Iterator[TopicSubscriber]:
-    """Follow topics; what the broker retains comes first."""
+    """Subscribe to topics; the retained messages come first."""
     watcher = TopicSubscriber()
     subscribed: list[bool] = []
 

@@ -1,4 +1,4 @@
-"""A broker that sends what a test tells it to, byte for byte, and remembers what it was sent."""
+"""An MQTT broker whose bytes are given by a test, for cases that no real broker produces."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import mqtt5
 
 
 class ScriptedConnection:
-    """One connection of a client, which has subscribed by now."""
+    """One connection of a client that has subscribed."""
 
     def __init__(self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.number = number  #: from 1
@@ -25,7 +25,7 @@ class ScriptedConnection:
         await self._writer.drain()
 
     async def next_packet(self) -> object:
-        """Return the next packet of the client; raise ConnectionError when it has gone."""
+        """Return the next packet of the client; raise ConnectionError when it has disconnected."""
         while True:
             try:
                 packet, length = mqtt5.read(memoryview(self._unread))

@@ -1,7 +1,7 @@
-"""Kafka behind TLS and SCRAM: a proxy in front of the embedded broker, which speaks neither.
+"""Kafka behind TLS and SCRAM: a proxy in front of the embedded broker, which supports neither.
 
-The proxy ends TLS, authenticates as RFC 5802 and Kafka's protocol say (SaslHandshake, SaslAuthenticate), and
-lets nothing but ApiVersions pass before.
+The proxy terminates TLS and authenticates clients (RFC 5802; Kafka's SaslHandshake and SaslAuthenticate).
+Before a client is authenticated it forwards ApiVersions alone.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _ITERATIONS = 4096
 
 
 class ProxiedKafka(EmbeddedKafka):
-    """The broker, which names the proxy as the place where it is."""
+    """The embedded broker; the address that it advertises is that of the proxy."""
 
     def __init__(self, folder: Path, port: int) -> None:
         super().__init__(folder)
@@ -50,7 +50,7 @@ class ScramServer:
         self.passed = False
 
     def answer(self, message: bytes) -> bytes | None:
-        """Return what the client is told, or None when it is refused."""
+        """Return the next message to the client, or None when the password is wrong."""
         return self._begin(message.decode()) if not self._first else self._end(message.decode())
 
     def _begin(self, message: str) -> bytes:
@@ -77,14 +77,14 @@ class ScramServer:
 
 
 class TlsProxy:
-    """Listens with TLS; with `passwords` everybody proves one first."""
+    """Listens with TLS; where there are `passwords`, clients must authenticate."""
 
     def __init__(self, port: int, target: int, context: ssl.SSLContext, passwords: dict[str, str]) -> None:
         self._port = port
         self._target = target
         self._context = context
         self._passwords = passwords
-        self.authenticated: list[str] = []  #: who has proven a password, once a connection
+        self.authenticated: list[str] = []  #: the user of each connection that authenticated
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -130,7 +130,7 @@ class TlsProxy:
         inner_reader: asyncio.StreamReader,
         inner_writer: asyncio.StreamWriter,
     ) -> bool:
-        """Return whether the client has proven a password; the connection is of no more use where not."""
+        """Authenticate the client; return whether it succeeded. Otherwise the connection must be closed."""
         scram = ScramServer(self._passwords)
         while not scram.passed:
             size = await reader.readexactly(4)
@@ -158,7 +158,7 @@ class TlsProxy:
 
 
 async def _versions(reader: asyncio.StreamReader, version: int) -> bytes:
-    """Return the broker's answer to ApiVersions with what the proxy adds to it."""
+    """Return the broker's answer to ApiVersions, with the two SASL requests added."""
     size = int.from_bytes(await reader.readexactly(4))
     answer = await reader.readexactly(size)
     assert version == 0, "version 0 has correlation, error, and for each api: key, least, greatest"
@@ -184,7 +184,7 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 class SecureKafka:
-    """Where it is reached, and who was let in."""
+    """The address of a secure Kafka, and the users that authenticated."""
 
     def __init__(self, bootstrap: str, proxy: TlsProxy) -> None:
         self.bootstrap = bootstrap
@@ -203,7 +203,7 @@ async def secure_kafka(
     client_authority: Path | None = None,
     passwords: dict[str, str] | None = None,
 ) -> AsyncIterator[SecureKafka]:
-    """Run a broker behind TLS; with `client_authority` clients need a certificate of it."""
+    """Run a broker behind TLS; `client_authority` requires client certificates that it has signed."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(*server)
     if client_authority is not None:

@@ -1,4 +1,4 @@
-"""Mosquitto as deploy/mosquitto/livetwin.conf has it: TLS alone, and accounts of `livetwin credentials`."""
+"""Mosquitto with deploy/mosquitto/livetwin.conf: only TLS, with accounts from `livetwin credentials`."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class SecureMosquitto(EmbeddedMosquitto):
 
 
 def make_credentials(plan: CityPlan, out: Path, *options: str) -> dict[str, str]:
-    """Run `livetwin credentials` on a city and return the passwords that it tells."""
+    """Run `livetwin credentials` for a city; return the passwords that it prints, by account."""
     folder = out.parent / "city"
     write_city(plan.model(1), folder)
     told = io.StringIO()
@@ -83,19 +83,21 @@ def make_credentials(plan: CityPlan, out: Path, *options: str) -> dict[str, str]
 
 
 class AccountConnection:
-    """A connection of one account: what it publishes, and what became of that."""
+    """An MQTT connection of one account, with the results of what it published."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self.publish_results: list[str] = []  #: of each message, in order: `Success`, or why not
-        self.received_topics: list[str] = []  #: topics of the messages that came
+        self.publish_results: list[
+            str
+        ] = []  #: the reason code of each published message, in order: `Success`, or an error
+        self.received_topics: list[str] = []  #: topics of the received messages
         client.on_publish = lambda _client, _data, _mid, reason, _properties: self.publish_results.append(
             str(reason)
         )
         client.on_message = lambda _client, _data, message: self.received_topics.append(message.topic)
 
     def publish(self, topic: str, payload: bytes | str) -> str:
-        """Publish, and return what the broker says to it."""
+        """Publish a message; return the broker's reason code as text."""
         count = len(self.publish_results)
         sent = self._client.publish(topic, payload, qos=1)
         assert sent.rc is MQTTErrorCode.MQTT_ERR_SUCCESS, f"{topic}: {sent.rc!r}"
@@ -103,7 +105,7 @@ class AccountConnection:
         return self.publish_results[-1]
 
     def subscribe(self, *filters: str) -> None:
-        """Ask for topics; return when the broker has answered."""
+        """Subscribe; return when the broker has answered."""
         answered: list[Any] = []
         self._client.on_subscribe = lambda *_: answered.append(True)
         self._client.subscribe([(one, 1) for one in filters])
@@ -114,9 +116,9 @@ class AccountConnection:
 def connected_account(
     broker: SecureMosquitto, name: str | None, password: str | None = None
 ) -> Iterator[AccountConnection]:
-    """Be connected over TLS, with the account's own password by default.
+    """Connect over TLS, by default with the account's own password.
 
-    Raises ConnectionError with the reason when the broker refuses.
+    Raises ConnectionError with the reason when the broker refuses the connection.
     """
     client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
     if name is not None:

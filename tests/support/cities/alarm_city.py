@@ -1,4 +1,4 @@
-"""Small cities with rules, and points for them."""
+"""A small city with water levels and rules about them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A town whose sensors misbehave: what they send is late, twice, corrected, missing, stuck and reset."""
+"""A city whose observations are late, duplicated, corrected, missing, stuck and reset."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ START: Instant = 1_795_000_000 * SECOND // HOUR * HOUR
 SPAN: Duration = 2 * HOUR + 20 * MINUTE
 LATE_MAX: Duration = 40 * MINUTE
 SLOT: Duration = 20 * SECOND
-"""What arrives in it is a record or two of each partition; one without observations is a tick."""
+"""In a slot each partition receives one or two records; a record without observations is a tick."""
 
 RECORD_GAP: Duration = SECOND // 4
-"""Two records in one second of the log: what is told once a second waits in between."""
+"""Time between two records of one slot: less than the second for which updates are held back."""
 
 ENTITIES_WITH_MICROPHONE = STREETS + 1
-"""Entities with a microphone: in every partition that has any entity."""
+"""Entities with a microphone; every partition has at least one of them."""
 
 SLOTS = (SPAN + LATE_MAX) // SLOT + 18
 
@@ -43,7 +43,7 @@ _ON_A_STREET: dict[str, Duration] = {
 
 
 class PartitionRecord(NamedTuple):
-    """What one partition gets in one slot."""
+    """A record that arrives in one partition in one slot."""
 
     partition: int
     time: Instant
@@ -51,7 +51,7 @@ class PartitionRecord(NamedTuple):
 
 
 def busy_city_plan() -> CityPlan:
-    """Return the plan: streets in a district, and a transformer with enough household meters to be told."""
+    """Return the plan: streets in a district, and a transformer with enough meters for a published sum."""
     builder = CityBuilder().entity("town", "Municipality", "Town").entity("town.east", "District", "East")
     for number in range(STREETS):
         street = f"town.street-{number}"
@@ -66,7 +66,7 @@ def busy_city_plan() -> CityPlan:
 
 
 def arriving_records(model: CityModel, seed: int, partitions: int) -> list[list[PartitionRecord]]:
-    """Return what arrives, slot by slot: every partition gets a record or two, dated at the slot's end."""
+    """Return the records by slot: one or two for each partition, dated at the end of the slot."""
     dice = Random(seed)
     slots: list[dict[int, list[Observation]]] = [defaultdict(list) for _ in range(SLOTS)]
     for datastream in model.datastreams.values():
@@ -90,7 +90,7 @@ def _partition_records(
 ) -> Iterator[PartitionRecord]:
     arrived = sorted(arrived, key=lambda one: one.received_time)
     if divided:
-        # Minutes begin with a slot: most of what closes their windows is in the second record.
+        # Minutes begin with a slot, so most observations that close a window are in the second record.
         some = arrived[: len(arrived) // 8]
         yield PartitionRecord(partition, time, encode_observations(some, time))
         arrived, time = arrived[len(some) :], time + RECORD_GAP
@@ -98,7 +98,7 @@ def _partition_records(
 
 
 def closing_records(model: CityModel, time: Instant, partitions: int) -> list[PartitionRecord]:
-    """Return a last observation of each datastream, which closes every window before it."""
+    """Return records with a last observation of each datastream, which closes every earlier window."""
     found: defaultdict[int, list[Observation]] = defaultdict(list)
     for one in model.datastreams.values():
         found[partition_of(one.entity, partitions)].append(Observation(one.id, time, time, 42.0))
@@ -109,7 +109,7 @@ def closing_records(model: CityModel, time: Instant, partitions: int) -> list[Pa
 
 
 def _observations_sent(datastream: Datastream, dice: Random) -> Iterator[Observation]:
-    """Yield what a sensor sends, in no order."""
+    """Yield the observations of a datastream, in no particular order."""
     interval, counter = datastream.interval, datastream.property == "energy_import"
     gap = START + dice.randrange(SPAN)
     stuck = START + dice.randrange(SPAN)
@@ -128,8 +128,8 @@ def _observations_sent(datastream: Datastream, dice: Random) -> Iterator[Observa
             delay += dice.randrange(LATE_MAX - MINUTE)
         one = Observation(datastream.id, time, time + delay, told)
         yield one
-        if dice.random() < 0.03:  # again, as it was
+        if dice.random() < 0.03:  # a duplicate
             yield one._replace(received_time=one.received_time + dice.randrange(5 * MINUTE))
-        if not counter and dice.random() < 0.01:  # corrected, or contradicted by what came before
+        if not counter and dice.random() < 0.01:  # a correction, or an older value that arrives later
             other = one.received_time + dice.randrange(-MINUTE, 5 * MINUTE)
             yield one._replace(received_time=max(time, other), value=told + 1.0)

@@ -1,4 +1,4 @@
-"""Small city folders on disk for these tests."""
+"""A small city as a folder of YAML files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cities.files.faults import CityError, CityFault
 from cities.folder_reader import read_city
 
 FaultCase: TypeAlias = tuple[str, str, str, int, str]
-"""File, text in the small city, what stands there instead, line of the fault, part of its text."""
+"""File, text in the small city, its replacement, line of the fault, part of the message."""
 
 CITY = "city: {id: delta, name: Delta, timezone: Europe/Amsterdam}\n"
 
@@ -123,7 +123,7 @@ FILES = {
 
 
 def write_city_folder(folder: Path, **changed: str | None) -> Path:
-    """Write the small city; `sensors=…` replaces sensors.yaml, None leaves the file out."""
+    """Write the files of the small city; `sensors=…` replaces sensors.yaml, None omits the file."""
     folder.mkdir(exist_ok=True)
     for name, text in FILES.items():
         content = changed.get(name.removesuffix(".yaml"), text)
@@ -133,14 +133,14 @@ def write_city_folder(folder: Path, **changed: str | None) -> Path:
 
 
 def faults_of(folder: Path) -> tuple[CityFault, ...]:
-    """Return what is wrong with a folder; fail when nothing is."""
+    """Return the faults of a folder; fail when it has none."""
     with pytest.raises(CityError) as caught:
         read_city(folder)
     return caught.value.faults
 
 
 def assert_fault(folder: Path, case: FaultCase) -> None:
-    """Assert that the case's fault is told once, where it stands."""
+    """Assert that the fault of a case is reported exactly once, with its file and line."""
     name, old, new, line, text = case
     file = f"{name}.yaml"
     assert old in FILES[file]

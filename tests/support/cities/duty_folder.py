@@ -1,4 +1,4 @@
-"""A small city with a duty plan on disk."""
+"""The small city with a duty plan, as a folder of files."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ ROSTER = calendar_text(*WEEKS)
 
 
 def write_duty_folder(folder: Path, routes: str = ROUTES, roster: str | None = ROSTER) -> Path:
-    """Write the small city with its duty plan; None leaves the roster's file out."""
+    """Write the small city with its duty plan; None omits the roster's file."""
     write_city_folder(folder)
     (folder / "routes.yaml").write_text(routes, encoding="utf-8")
     if roster is not None:

@@ -1,4 +1,4 @@
-"""A town with households: so many smart meters on each of its transformer areas."""
+"""A city with a given number of smart meters on each of its transformer areas."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.support.cities.city_builder import CityBuilder
 from twin.model.city_model import CityModel
 
 REGISTERS = 1_000
-"""A meter's register, where it has one, is the datastream of so much more than that of its power."""
+"""The id of a meter's energy datastream is that of its power datastream plus this."""
 
 
 def household_city(*counts: int) -> CityModel:
@@ -41,7 +41,7 @@ def with_subareas(model: CityModel, registers: int) -> CityModel:
 
 
 def with_only_meters(model: CityModel, meters: Set[int], version: int) -> CityModel:
-    """Return a later model of the same town, in which only these meters are registered."""
+    """Return a later version of the model with only these meters."""
     kept = {id: one for id, one in model.datastreams.items() if id % REGISTERS in meters}
     sensors = {one.sensor: model.sensors[one.sensor] for one in kept.values()}
     return replace(model, version=version, datastreams=kept, sensors=sensors)

@@ -1,4 +1,4 @@
-"""A city of streets with one microphone each: one datastream a sensor and an entity."""
+"""A city of streets with one microphone each: as many datastreams as sensors and entities."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from twin.model.city_model import CityPlan
 
 
 def noise_city(streets: int, city: str = "town") -> CityPlan:
-    """Return the plan of a city with so many streets; they spread over every partition."""
+    """Return the plan of a city with this number of streets, which spread over all partitions."""
     builder = CityBuilder(city)
     for number in range(streets):
         street = f"{city}.street-{number}"

@@ -1,4 +1,4 @@
-"""Duty plans and calendars for tests: two roles that take turns by the week, handed over on Monday 08:00."""
+"""Duty plans and calendars: two officers alternate weekly, with hand-over on Monday at 08:00."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WEEKS = (
 
 
 def calendar_text(*events: tuple[str, ...], head: tuple[str, ...] = ()) -> str:
-    """Return a calendar of events, each as its lines."""
+    """Return an iCalendar text of events, each given as its lines."""
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//livetwin//tests//EN", *head]
     for event in events:
         lines += ["BEGIN:VEVENT", "DTSTAMP:20260101T000000Z", *event, "END:VEVENT"]
@@ -27,13 +27,13 @@ def calendar_text(*events: tuple[str, ...], head: tuple[str, ...] = ()) -> str:
 
 
 def plan_with_calendar(text: str, *overrides: DutyOverride) -> DutyPlan:
-    """Return a plan with the team `operations`, whose calendar is a text."""
+    """Return a plan with the team `operations`, which has this iCalendar text."""
     team = DutyTeam(id="operations", name="Operations", members=("water", "roads", "lead"), calendar=text)
     return DutyPlan(contacts=(WATER, ROADS, LEAD), teams=(team,), overrides=overrides)
 
 
 def duty_override(contact: str, start: str, end: str, name: str = "1") -> DutyOverride:
-    """Return an override of the team `operations`; times are RFC 3339."""
+    """Return an override for the team `operations`; times are RFC 3339."""
     return DutyOverride(
         id=name, team="operations", contact=contact, start=parse_instant(start), end=parse_instant(end)
     )

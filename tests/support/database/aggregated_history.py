@@ -1,4 +1,4 @@
-"""Weeks of observations with their aggregates, and what history answers of them."""
+"""Three weeks of stored observations with their aggregates, and queries about them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from twin.state.window import aggregate_of
 
 AMSTERDAM = "Europe/Amsterdam"
 BEGIN = parse_instant("2026-10-10T03:17:00Z")
-DAYS = 20  # over the night in which clocks go back
+DAYS = 20  # including the night in which clocks go back
 
 LEVEL = replace(
     BUILT_IN_PROPERTIES["water_level"],
@@ -59,7 +59,7 @@ async def store_datastreams(connection: Connection) -> list[int]:
 
 
 def random_observations(dice: random.Random, datastream: int, *, register: bool) -> list[Observation]:
-    """Values with repetitions, outliers, gaps, jitter; or a register that starts again now and then."""
+    """Return values with repetitions, outliers, gaps and jitter; or a register that is sometimes reset."""
     found = []
     value = 100.0
     time = BEGIN
@@ -99,7 +99,7 @@ async def store_derived(
 
 
 async def store_history(connection: Connection, dice: random.Random, property: ObservedProperty) -> list[int]:
-    """Store what two datastreams have measured, with its aggregates; return their ids."""
+    """Store observations of two datastreams with their aggregates; return the ids."""
     ids = await store_datastreams(connection)
     for id in ids:
         observations = random_observations(dice, id, register=property.aggregation == "counter")
@@ -109,7 +109,7 @@ async def store_history(connection: Connection, dice: random.Random, property: O
 
 
 async def set_retention(connection: Connection, ids: list[int], **times: Instant | None) -> None:
-    """Say what is kept; delete single observations that are not."""
+    """Set the retention of datastreams; delete the observations that it removes."""
     async with connection.transaction():
         for id in ids:
             await connection.execute("DELETE FROM datastream_retention WHERE datastream_id = %s", (id,))
@@ -163,7 +163,7 @@ def assert_equal(found: list[HistoryBucket], wanted: list[HistoryBucket]) -> Non
 async def assert_percentiles(
     connection: Connection, found: list[HistoryBucket], ids: list[int], span: tuple[Instant, Instant]
 ) -> None:
-    """Each lies within the sketch's accuracy of the two values that it stands between."""
+    """Assert that each percentile is within the sketch's accuracy of its two neighbouring values."""
     for one in found:
         page: list[float] = []
         if one.count:
@@ -188,7 +188,7 @@ async def assert_percentiles(
 
 
 class QueryCounter:
-    """Passes statements on, and remembers their names."""
+    """Returns SQL statements and records their names."""
 
     def __init__(self) -> None:
         self.names: list[str] = []

@@ -1,4 +1,4 @@
-"""What the tests of the historian share: records, runs, and waiting until all is stored."""
+"""Runs the historian, makes records for it, and waits until they are stored."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ START = 1_795_000_000_000_000
 
 
 def historian_settings(kafka: str, database: str, **others: Any) -> HistorianSettings:
-    """Settings with small pauses."""
+    """Return settings with short pauses."""
     return HistorianSettings(
         kafka=kafka,
         database=SecretStr(database),
@@ -54,7 +54,7 @@ def historian_settings(kafka: str, database: str, **others: Any) -> HistorianSet
 async def running_historian(
     options: HistorianSettings, *, held_rows_min: int = HELD_ROWS_MIN
 ) -> AsyncIterator[asyncio.Task[None]]:
-    """Run the historian; end it, as a crash would, at the end of the block. Its own failure is the test's."""
+    """Run the historian; cancel it at the end of the block, as in a crash. Its own errors fail the test."""
     task = asyncio.create_task(run_historian(options, held_rows_min=held_rows_min))
     try:
         yield task
@@ -72,7 +72,7 @@ async def until_true(condition: Callable[[], Awaitable[bool]]) -> None:
 
 
 async def until_stored(kafka: str, database: str) -> None:
-    """Return when the stored positions are at the ends of the log."""
+    """Return when the stored positions have reached the ends of the log."""
     log_id = await log_identity(kafka)
     wanted = await end_offsets(kafka, stored_partitions(PARTITIONS))
 
@@ -85,7 +85,7 @@ async def until_stored(kafka: str, database: str) -> None:
 
 
 def make_observations(count: int, datastreams: int = 7) -> list[Observation]:
-    """Distinct observations of several datastreams."""
+    """Return distinct observations of several datastreams."""
     return [
         Observation(1 + n % datastreams, START + n * 1_000_000, START + n * 1_000_000 + 500, n / 4, n % 3)
         for n in range(count)
@@ -108,7 +108,7 @@ async def write_records(kafka: str, topic: str, records: Iterable[bytes]) -> Non
 
 
 def observation_records(observations: Sequence[Observation], size: int = 10) -> list[bytes]:
-    """Pack observations into records."""
+    """Return records of `size` observations each."""
     return [
         encode_observations(observations[begin : begin + size], START)
         for begin in range(0, len(observations), size)
@@ -123,9 +123,9 @@ def record_with_headers(
     feed: str = "native",
     payloads: bool = True,
 ) -> bytes:
-    """Pack observations into one record, each a message of its own, received when the observation was.
+    """Return one record in which each observation has a message header of its own.
 
-    Replays have no numbers: with a first one below 0 all are.
+    A `first_sequence` below 0 marks all as replays, which have no sequence number.
     """
     headers = tuple(
         MessageHeader(
@@ -154,7 +154,7 @@ def record_with_headers(
 
 
 def payload_of(observation: Observation) -> bytes:
-    """Return what the device sent."""
+    """Return the payload that a device would have sent."""
     return f'{{"values": {{"x": {observation.value}}}}}'.encode()
 
 
@@ -169,7 +169,7 @@ def quarantined_message(
     replay_of: str = "",
     reason: str = QuarantineReason.UNKNOWN_SENSOR,
 ) -> QuarantinedMessage:
-    """A quarantined message, whose number in its session is that of its id."""
+    """Return a quarantined message; `number` is part of its id and its sequence number."""
     return QuarantinedMessage(
         LAYOUT_VERSION,
         f"id{number}",
@@ -192,7 +192,7 @@ def quarantined_message(
 
 
 async def fetch_rows(database: str, statement: str) -> list[tuple[Any, ...]]:
-    """Return the rows of a query."""
+    """Return all rows of a query."""
     async with await psycopg.AsyncConnection.connect(database) as connection:
         return await (await connection.execute(statement)).fetchall()
 
@@ -204,5 +204,5 @@ STORED = (
 
 
 async def stored_observations(database: str) -> list[Observation]:
-    """Return every stored observation, by key."""
+    """Return every stored observation, ordered by key."""
     return [Observation._make(row) for row in await fetch_rows(database, STORED)]

@@ -1,4 +1,4 @@
-"""Rows put into the tables of the history as they are, without the historian."""
+"""Writes rows into the tables of the history without the historian."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from twin.state.window import Aggregate
 
 
 async def store_observations(connection: Connection, observations: Iterable[Observation]) -> None:
-    """Store observations with keys that are new."""
+    """Store observations, whose keys must be new."""
     async with connection.transaction(), connection.cursor() as cursor:
         columns = "(datastream_id, phenomenon_time, received_time, value, flags)"
         async with cursor.copy(f"COPY observation {columns} FROM STDIN (FORMAT BINARY)") as copy:
@@ -22,7 +22,7 @@ async def store_observations(connection: Connection, observations: Iterable[Obse
 
 
 async def store_assessments(connection: Connection, found: Iterable[tuple[int, int, int, int]]) -> None:
-    """Store judgements: datastream, phenomenon time, flags, revision."""
+    """Store quality flags: (datastream, phenomenon time, flags, revision)."""
     async with connection.transaction(), connection.cursor() as cursor:
         await cursor.executemany(
             "INSERT INTO assessment (datastream_id, phenomenon_time, flags, revision) "

@@ -1,4 +1,4 @@
-"""What a binary COPY of psycopg's values is: what our packed rows are compared with."""
+"""PostgreSQL's binary COPY format as psycopg encodes it, to compare our packed rows with."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _TRAILER = b"\xff\xff"
 
 
 def binary_copy(types: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
-    """Return header, rows and trailer; the types are PostgreSQL's, an array ends in `[]`."""
+    """Return header, rows and trailer; `types` are PostgreSQL's names, of an array with `[]` at the end."""
     transformer = Transformer()
     transformer.set_dumper_types([psycopg.adapters.types.get_oid(one) for one in types], pq.Format.BINARY)
     fields = [

@@ -1,4 +1,4 @@
-"""What CAP 1.2 demands of a message, stated anew: names, order, how often, and what a text may be."""
+"""The rules of CAP 1.2 for a message, written independently: names, order, cardinality, text patterns."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ ANY = r"(?s).+"
 
 
 class ElementRule(NamedTuple):
-    """An element: how often at least, at most (None: any number), and what its text is."""
+    """An element: least and greatest number of occurrences (None: unbounded), and a pattern for its text."""
 
     name: str
     occurs_min: int
     occurs_max: int | None
-    pattern: str = ""  #: empty: it holds elements
+    pattern: str = ""  #: empty: it contains elements
 
 
 def one_of(*words: str) -> str:
@@ -31,7 +31,7 @@ def one_of(*words: str) -> str:
 
 NAME_AND_VALUE = [ElementRule("valueName", 1, 1, ANY), ElementRule("value", 1, 1, ANY)]
 
-# Each element's children, in the order that they must have.
+# The children of each element, in the required order.
 ELEMENT_RULES: dict[str, list[ElementRule]] = {
     "alert": [
         ElementRule("identifier", 1, 1, NAME),
@@ -100,7 +100,7 @@ ELEMENT_RULES: dict[str, list[ElementRule]] = {
 
 
 def read_cap(document: bytes) -> etree._Element:
-    """Return the alert in a document; fail with every rule that it breaks."""
+    """Return the alert of a document; fail with every rule that it violates."""
     root = etree.fromstring(document)
     assert root.tag == f"{{{NAMESPACE}}}alert"
     assert list(_violations(root)) == []

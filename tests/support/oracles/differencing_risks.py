@@ -1,7 +1,7 @@
-"""Differencing risks: which published sums, added and subtracted, come down to a few connections.
+"""Differencing risks: combinations of published sums that reveal the sum of a few connections.
 
-For areas that overlap in any way, as an attacker would look at them. What the program tells itself is safe by
-construction: no connection is in the cohorts of two entities, and areas add up what these tell.
+For areas that overlap in any way, as an attacker would combine them. What the product publishes is safe by
+construction: no connection is in the cohorts of two entities, and areas add up the sums of entities.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ _Row = dict[int, Fraction]
 
 
 class DifferencingRisk(NamedTuple):
-    """Published areas whose sums, combined, tell of fewer than `CONNECTIONS_MIN` connections."""
+    """Published areas whose combined sums reveal fewer than `CONNECTIONS_MIN` connections."""
 
     areas: tuple[str, ...]  #: ascending
     connections: frozenset[int]  #: that are left
 
 
 def differencing_risks(areas: Mapping[str, frozenset[int]]) -> list[DifferencingRisk]:
-    """Return how few connections can be isolated from the sums of areas, each given with its connections.
+    """Return the small groups of connections that can be isolated from the sums of areas.
 
     Looks at each area alone, at the difference of each two (also where they overlap: what is in one alone
     less what is in the other alone), and at all sums and differences of any number of areas, as the reduced
@@ -57,7 +57,7 @@ def _note(
 
 
 def _combined(areas: Mapping[str, frozenset[int]]) -> Iterable[tuple[tuple[str, ...], frozenset[int]]]:
-    """Yield the rows of the reduced echelon form: which areas make each, and which connections it is over."""
+    """Yield the rows of the reduced echelon form: the areas of each row, and the connections in its sum."""
     names = sorted(areas)
     groups = _groups(areas)
     # A row is an equation over the groups (0, 1, …) and, from -1 down, over the areas that it is made of.
@@ -82,7 +82,7 @@ def _combined(areas: Mapping[str, frozenset[int]]) -> Iterable[tuple[tuple[str, 
 
 
 def _groups(areas: Mapping[str, frozenset[int]]) -> list[tuple[frozenset[str], frozenset[int]]]:
-    """Return the connections in groups that no area tells apart, each with the areas that it is in."""
+    """Return the groups of connections that belong to the same areas, each with these areas."""
     within: defaultdict[int, set[str]] = defaultdict(set)
     for name, connections in areas.items():
         for connection in connections:

@@ -1,6 +1,6 @@
-"""What a replayed recording must come to, computed from what its maker knows of each line.
+"""The expected aggregates of a replayed recording, computed from what its maker knows of each line.
 
-It shares nothing with what is tested, down to sums.
+It shares no code with the product, not even a sum.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from twin.instant import DAY, HOUR, Duration, Instant, from_datetime, to_datetim
 
 
 class TrueValue(NamedTuple):
-    """What the truth says of one stored value."""
+    """A value that must be stored, and whether it is usable."""
 
     time: Instant
     value: float
@@ -25,7 +25,7 @@ class TrueValue(NamedTuple):
 
 
 class ExpectedBucket(NamedTuple):
-    """What a bucket must tell."""
+    """The expected content of a bucket."""
 
     usable: int
     suspect: int
@@ -38,7 +38,7 @@ class ExpectedBucket(NamedTuple):
 
 
 class RecordedSeries(NamedTuple):
-    """One sensor's recordings, and what history must make of them."""
+    """The recordings of one sensor, as history must hold them."""
 
     entity: str
     observed_property: str
@@ -47,13 +47,13 @@ class RecordedSeries(NamedTuple):
 
     @property
     def span(self) -> tuple[Instant, Instant]:
-        """Whole local days around all values."""
+        """Begin and end of whole days around all values."""
         begin, end = self.values[0].time, self.values[-1].time
         return begin - begin % DAY - DAY, end - end % DAY + 2 * DAY
 
 
 def true_values(*recordings: SampleRecording) -> list[TrueValue]:
-    """Return what is stored of recordings: of one time the last line, with whether it is to be used."""
+    """Return the values that recordings must store: for each time the last line, and whether it is usable."""
     last: dict[Instant, SampleEntry] = {}
     for recording in recordings:
         for one in recording.sent_entries():
@@ -64,11 +64,10 @@ def true_values(*recordings: SampleRecording) -> list[TrueValue]:
 
 
 def as_detectable(one: TrueValue, entry: SampleEntry, known: list[TrueValue]) -> TrueValue:
-    """Return the value as the best judge of its past can see it.
+    """Return the value as quality checks can know it from earlier values alone.
 
-    A stretch is known to be stuck when equal values have lasted for a whole day: nobody can tell before, and
-    water in a polder does stand still for hours. So the first day of it counts as usable, though it is not
-    true; from then on every value is suspect.
+    A sensor is known to be stuck only after a whole day of equal values, since water in a polder can stand
+    still for hours. So the first day counts as usable although it is wrong; later values are suspect.
     """
     if entry.defect != "stuck":
         return one
@@ -81,7 +80,7 @@ def as_detectable(one: TrueValue, entry: SampleEntry, known: list[TrueValue]) ->
 
 
 def expected_bucket(values: Iterable[TrueValue], length: Duration, interval: Duration) -> ExpectedBucket:
-    """Return what the bucket of these values must tell."""
+    """Return the bucket that these values must give."""
     found = list(values)
     good = [one.value for one in found if one.usable]
     coverage = len(good) / (length / interval)

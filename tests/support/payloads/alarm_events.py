@@ -1,4 +1,4 @@
-"""Alarms, incidents and messages to people as their stages tell them, for tests."""
+"""Events of alarms, incidents and notifications, as the stages publish them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NOON: Instant = parse_instant("2026-11-23T12:00:00Z")
 
 
 def operand_value(entity: str = "city.canal", *, datastream: int = 4, **others: Any) -> OperandValue:
-    """Return a level that is too high."""
+    """Return an operand: a water level above its threshold."""
     known: dict[str, Any] = {
         "name": "water_level",
         "over": "instant",
@@ -46,7 +46,7 @@ def operand_value(entity: str = "city.canal", *, datastream: int = 4, **others: 
 def alarm_event(
     rule: str = "high-water", entity: str = "city.canal", revision: int = 1, **others: Any
 ) -> AlarmEvent:
-    """Return what is told when an alarm is raised."""
+    """Return the event of a raised alarm."""
     sensor = others.get("sensor", "")
     known: dict[str, Any] = {
         "alarm": alarm_id(rule, entity, sensor),
@@ -84,7 +84,7 @@ def alarm_event(
 
 
 def acknowledged_event(event: AlarmEvent, actor: str = "operator", command: str = "") -> AlarmEvent:
-    """Return what is told when somebody acknowledges an alarm."""
+    """Return the event of an acknowledgement of an alarm."""
     return replace(
         event,
         revision=event.revision + 1,
@@ -100,7 +100,7 @@ def acknowledged_event(event: AlarmEvent, actor: str = "operator", command: str 
 
 
 def returned_event(event: AlarmEvent) -> AlarmEvent:
-    """Return what is told when an alarm is over."""
+    """Return the event of an alarm that has cleared."""
     known = event.state == "acknowledged"
     return replace(
         event,
@@ -117,7 +117,7 @@ def returned_event(event: AlarmEvent) -> AlarmEvent:
 
 
 def incident_event(*alarms: AlarmEvent, number: int = 1, revision: int = 1, **others: Any) -> IncidentEvent:
-    """Return the incident of alarms."""
+    """Return the event of the incident that these alarms belong to."""
     first = alarms[0]
     active = [one for one in alarms if one.active]
     closed = None if active else max(one.time for one in alarms)
@@ -142,7 +142,7 @@ def incident_event(*alarms: AlarmEvent, number: int = 1, revision: int = 1, **ot
 
 
 def notification_event(number: int = 1, revision: int = 1, **others: Any) -> NotificationEvent:
-    """Return what is told when a message was sent."""
+    """Return the event of a sent message."""
     known: dict[str, Any] = {
         "version": LAYOUT_VERSION,
         "notification": f"high-water~city~1~0~{number}~duty-officer-water~mail",

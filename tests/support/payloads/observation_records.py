@@ -1,4 +1,4 @@
-"""Records on `observations` as bytes, without the messages that the observations came in."""
+"""Records of the topic `observations` without message headers."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ from twin.wire.messages import OBSERVATIONS, ObservationBatch
 
 
 def encode_observations(observations: Sequence[Observation], time: Instant) -> bytes:
-    """Return an observation record that knows nothing of messages as bytes."""
+    """Return a record of observations as bytes, without message headers."""
     return OBSERVATIONS.encode(ObservationBatch(LAYOUT_VERSION, tuple(observations), time))

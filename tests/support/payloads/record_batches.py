@@ -1,4 +1,4 @@
-"""Batches of records as producers send them, for tests of the embedded broker."""
+"""Record batches in Kafka's format as producers send them, for tests of the embedded broker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a table's topic holds of a stage's checkpoints, for tests of the stages."""
+"""The changelog topic of a stage's checkpoints, in memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ K = TypeVar("K")
 
 
 class CheckpointTopic:
-    """The last write of each entry of one partition."""
+    """The newest version of each checkpoint entry of one partition."""
 
     def __init__(self) -> None:
         self.buckets: dict[int, bytes] = {}
@@ -28,11 +28,11 @@ class CheckpointTopic:
         return self
 
     def copy(self) -> CheckpointTopic:
-        """Return one that goes its own way from here."""
+        """Return an independent copy."""
         found = CheckpointTopic()
         found.buckets, found.position = dict(self.buckets), self.position
         return found
 
     def restore_stage(self, kind: StageFactory[K], partition: int = 0) -> StreamStage[K] | None:
-        """Return the stage that a worker finds here."""
+        """Return the stage that a worker restores from this topic; None where it has no checkpoint."""
         return kind.restored(partition, self.position, self.buckets.get)

@@ -1,4 +1,4 @@
-"""The duty loop in virtual time: a town with a plan, incidents for it, and a desk whose tries all go well."""
+"""The duty loop in virtual time: a city with a duty plan, its incidents, and an incident manager."""
 
 from __future__ import annotations
 
@@ -92,12 +92,12 @@ def duty_alarm(entity: str = "canal", revision: int = 1, **changes: Any) -> Alar
 
 
 def duty_incident(*alarms: AlarmEvent, revision: int = 1, **changes: Any) -> IncidentEvent:
-    """Return their incident."""
+    """Return the incident of alarms."""
     return incident_event(*alarms, revision=revision, **changes)
 
 
 class SentMessage(NamedTuple):
-    """A message that was sent, as tests look at it; `minute` counts from noon."""
+    """The parts of a sent message that tests compare; `minute` counts from noon."""
 
     minute: float
     kind: str
@@ -106,7 +106,7 @@ class SentMessage(NamedTuple):
 
 
 class DutyLoop:
-    """Owns a desk and moves its time on; `delivers` decides what becomes of each try."""
+    """An incident manager whose time a test advances; `delivers` decides the result of each attempt."""
 
     def __init__(
         self,
@@ -126,38 +126,38 @@ class DutyLoop:
         self._settle()
 
     def on_alarms(self, *alarms: AlarmEvent, **changes: Any) -> None:
-        """Tell alarms and their incident."""
+        """Process alarms and their incident."""
         self.on_batch(AlarmBatch(LAYOUT_VERSION, self.now, alarms, (duty_incident(*alarms, **changes),)))
 
     def on_batch(self, batch: AlarmBatch) -> None:
-        """Tell what a record of the log holds."""
+        """Process a record of the log."""
         self.manager.on_alarm_batch(batch, self.now)
         self._settle()
 
     def command(self, action: Any, id: str = "1", **changes: Any) -> None:
-        """Have a person want something."""
+        """Process a command of a person."""
         known = {"actor": "first", "time": self.now, "incident": INCIDENT}
         self.manager.on_command(DutyCommand(id=id, action=action, **{**known, **changes}), self.now)
         self._settle()
 
     def advance_until(self, time: Instant) -> None:
-        """Move on from one due time to the next."""
+        """Advance the time to `time`, through every due time before it."""
         while (due := self.manager.next_due()) is not None and due <= time:
             self.now = max(self.now, due)
             self._settle()
         self.now = max(self.now, time)
 
     def advance(self, duration: Duration) -> None:
-        """Move on."""
+        """Advance the time by a duration."""
         self.advance_until(self.now + duration)
 
     def replace_plan(self, plan: DutyPlan, version: int = 2) -> None:
-        """Have another plan."""
+        """Replace the duty plan."""
         self.manager.on_model(duty_city(plan, version), self.now)
         self._settle()
 
     def restart(self) -> None:
-        """Begin again with what the journal has kept."""
+        """Restart from the journal."""
         assert self._path is not None
         assert self._journal is not None
         self._journal.close()
@@ -166,17 +166,17 @@ class DutyLoop:
         self.manager = IncidentManager(self.memory, self.manager.model)
 
     def close(self) -> None:
-        """Let go of the journal."""
+        """Close the journal."""
         if self._journal is not None:
             self._journal.close()
 
     def incident_state(self, incident: str = INCIDENT) -> IncidentState:
-        """Return a case."""
+        """Return the state of an incident."""
         return self.memory.incidents[incident]
 
     @property
     def sent(self) -> list[SentMessage]:
-        """What was sent, in order."""
+        """The sent messages, in order."""
         return [
             SentMessage((one.time - NOON) / MINUTE, one.kind, one.contact, one.channel)
             for one in self.events

@@ -1,4 +1,4 @@
-"""Households on the real stages, through late readings, restarts and lost logs; and all that is told."""
+"""Households on the real stages, through late readings, restarts and lost logs; all updates are collected."""
 
 from __future__ import annotations
 
@@ -33,31 +33,31 @@ from twin.wire.messages import (
 
 PROPERTY = "power_import"
 
-# Of each datastream the database tells a new log so many observations.
+# The newest observations of each datastream that seed a new log.
 STORED_MAX = 20
 
 
 class PublishedSum(NamedTuple):
-    """A sum that was told, and what the attacker knows of it."""
+    """A published sum, and what an attacker knows about it."""
 
     entity: str
     window: Instant
     value: float
     members: frozenset[int]
     estimated: bool
-    reporting: frozenset[int]  #: members that had sent a reading of the window
+    reporting: frozenset[int]  #: members that had sent a reading for the window
 
 
 class HouseholdPipeline:
-    """One town, from its first record on."""
+    """The stages of one city from the first record on."""
 
     def __init__(self, model: CityModel) -> None:
         self.model = model
         self.published: list[PublishedSum] = []
-        self.updates: list[Update] = []  #: in the order in which they were told, each once
+        self.updates: list[Update] = []  #: in the order of publication, each once
         self.inputs: list[AreaInput] = []
         self.sent: defaultdict[tuple[int, Instant], set[float]] = defaultdict(set)
-        self.log_starts: list[int] = [0]  #: how many updates were told when each log began
+        self.log_starts: list[int] = [0]  #: the number of updates at the start of each log
         self._observations: defaultdict[int, dict[Instant, Observation]] = defaultdict(dict)
         self._told: dict[tuple[str, str, int], Update] = {}
         self._entities: StreamStage[ObservationBatch]
@@ -65,10 +65,10 @@ class HouseholdPipeline:
         self._saved: list[CheckpointTopic]
         self._begin()
 
-    # --- what happens ---
+    # --- events ---
 
     def report(self, meters: frozenset[int], window: Instant, now: Instant, number: int) -> None:
-        """Send a reading of the window of each meter; one that it sent before is corrected."""
+        """Send a reading of the window from each meter; it corrects an earlier reading."""
         observations = []
         for meter in sorted(meters):
             time = window + (1 + meter % 8) * MINUTE
@@ -82,16 +82,16 @@ class HouseholdPipeline:
         self._apply(ObservationBatch(LAYOUT_VERSION, tuple(observations), now))
 
     def advance(self, now: Instant) -> None:
-        """Let time pass."""
+        """Advance the time by a record without observations."""
         self._apply(ObservationBatch(LAYOUT_VERSION, (), now))
 
     def checkpoint(self) -> None:
-        """Write a checkpoint; one that was written before may be what a restart finds."""
+        """Write a checkpoint; a restart may also find one of the two before it."""
         self._saved.append(self._saved[-1].copy().write(self._entities.checkpoint_entries()))
         del self._saved[:-3]
 
     def restart(self, back: int) -> None:
-        """Lose all memory, and go on from the last checkpoint or one before it, with a replay."""
+        """Restart from the last checkpoint, or from one that is `back` checkpoints older, with a replay."""
         saved = self._saved[max(-len(self._saved), -1 - back)]
         if not saved.position:
             return
@@ -105,14 +105,14 @@ class HouseholdPipeline:
         self._areas = areas
 
     def replace_model(self, model: CityModel, now: Instant) -> None:
-        """Go on with another model; a restart finds a checkpoint that knows it."""
+        """Replace the model and write a checkpoint, so that no restart goes back before it."""
         self.model = model
         self.advance(now)
         self.checkpoint()
         del self._saved[:-1]
 
     def replace_log(self) -> None:
-        """Lose the log and all checkpoints, and go on from what is in the database."""
+        """Lose the log and all checkpoints; continue from the database."""
         self.log_starts.append(len(self.updates))
         self._begin()
 
@@ -167,7 +167,7 @@ class HouseholdPipeline:
                 waiting += self._areas.apply(self._areas.offset + 1, batch, self.model).outputs
 
     def _note(self, update: Update) -> None:
-        """Take in what was told; a replay tells what it told before, and nobody looks at it again."""
+        """Record an update; assert that a replay publishes the same update again."""
         rolled_up = "area" if update.property.startswith("area_") else ""
         known = self._told.setdefault((update.entity, rolled_up, update.revision), update)
         if known is not update:
@@ -184,5 +184,5 @@ class HouseholdPipeline:
 
 
 def load_of(meter: int, window: Instant, number: int = 0) -> float:
-    """Return a load that nobody else has at any time, to a watt; `number` is that of the correction."""
+    """Return a load in kW that no other meter or window has; `number` is that of the correction."""
     return ((meter + 1) * 7919 + window // HOUSEHOLD_WINDOW * 104_729 + number * 31) % 9_973 / 1000

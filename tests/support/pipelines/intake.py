@@ -1,4 +1,4 @@
-"""The intake of the small city, for tests."""
+"""An intake for the small city, and messages for it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SESSION = "run-1"
 
 
 def make_intake(model: CityModel | None = None, **options: Any) -> Intake:
-    """Return an intake that works by a model, the small city by default."""
+    """Return an intake for a model, by default that of the small city."""
     model = model or small_city()
     bounds = IntakeOptions(
         payload_bytes_max=4_096, quarantine_bytes_max=4_096, plausibility=PlausibilityBounds()
@@ -38,7 +38,7 @@ def make_intake(model: CityModel | None = None, **options: Any) -> Intake:
 
 
 def make_message(payload: bytes, topic: str = NOISE_TOPIC, received: Instant = NOON) -> MqttMessage:
-    """Return a message as the session hands it over."""
+    """Return a message as the MQTT session yields it."""
     return MqttMessage(topic, payload, received, 1, 1, 1)
 
 

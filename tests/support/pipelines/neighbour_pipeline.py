@@ -1,4 +1,4 @@
-"""A town of thermometers for tests, and its two stages of the stream as one."""
+"""A city of thermometers, with the stages for entities and areas connected in memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from twin.wire.messages import AREA_INPUTS, OBSERVATIONS, UPDATES, AreaInputBatc
 PROPERTY = "air_temperature"
 AREA_PROPERTY = "area_air_temperature"
 
-# North judges its own four posts; the two of South and the one of the town itself need each other.
+# North has enough thermometers of its own; the two of South and that of the town are compared together.
 THERMOMETERS = (
     "town.north.a",
     "town.north.b",
@@ -34,7 +34,7 @@ THERMOMETERS = (
 
 
 def thermometer_city(version: int = 1) -> CityModel:
-    """Return the model: one thermometer on each post, of a minute each; their ids are 1 to 7."""
+    """Return a model with one thermometer on each entity; their datastreams are 1 to 7."""
     builder = (
         CityBuilder()
         .entity("town", "Municipality")
@@ -51,7 +51,7 @@ MODEL = thermometer_city()
 
 @dataclass
 class NeighbourPipeline:
-    """Both stages, of one partition each, with a log between them; time passes by the minute."""
+    """Both stages with one partition each and a log between them; each report is a minute later."""
 
     entities: StreamStage[ObservationBatch] = field(
         default_factory=lambda: EntityStageFactory("log-1", 1, 4, 5 * MINUTE).seeded(0, EMPTY_SEED, MODEL)
@@ -65,7 +65,7 @@ class NeighbourPipeline:
     _waiting: deque[ObservationBatch | AreaInputBatch] = field(default_factory=deque)
 
     def report(self, values: dict[str, float]) -> None:
-        """Let posts report at the next minute, and time go on until everything that follows is told."""
+        """Report values a minute later, and advance until every update that follows is published."""
         self.time += MINUTE
         found = [
             Observation(THERMOMETERS.index(post) + 1, self.time, self.time, value, 0)
@@ -74,7 +74,7 @@ class NeighbourPipeline:
         self.observe(found)
 
     def observe(self, found: list[Observation]) -> None:
-        """Take observations in, and the ticks of some seconds after them."""
+        """Process observations, and the ticks of the next five seconds."""
         self._play(ObservationBatch(LAYOUT_VERSION, tuple(found), self.time))
         for second in range(1, 6):
             self._play(ObservationBatch(LAYOUT_VERSION, (), self.time + second * SECOND))
@@ -97,10 +97,10 @@ class NeighbourPipeline:
                     self._waiting.append(OBSERVATIONS.decode(value))
 
     def last_update(self, entity: str, property: str = PROPERTY) -> Update:
-        """Return what was told last of a value."""
+        """Return the newest update of a value."""
         return [one for one in self.updates if (one.entity, one.property) == (entity, property)][-1]
 
     def suspect_entities(self) -> set[str]:
-        """Return the posts whose last told value is not good."""
+        """Return the entities whose newest value is suspect."""
         last = {one.entity: one for one in self.updates if one.property == PROPERTY}
         return {entity for entity, one in last.items() if one.flags}

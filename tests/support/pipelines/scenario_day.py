@@ -1,4 +1,4 @@
-"""A day of Alkmaar in virtual time: simulated devices, the real intake, every stage on a log in memory."""
+"""A day of Alkmaar in virtual time: virtual devices, the real intake, and all stages on a log in memory."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _OPTIONS = IntakeOptions(
 
 
 class ScenarioDay:
-    """One scenario of `simulators.scenarios`, by seed; only the chosen sensors speak."""
+    """One scenario of `simulators.scenarios` with a seed; only the chosen sensors send."""
 
     def __init__(self, name: str, seed: int, start: Instant, chosen: Callable[[Sensor], bool]) -> None:
         plan = read_city(default_city())
@@ -52,13 +52,13 @@ class ScenarioDay:
         self.now = start
 
     def advance(self, end: Instant, step: Duration = STEP) -> Iterator[Instant]:
-        """Let the city go on; yield the time after each step, when all that came is worked off."""
+        """Advance to `end`; yield the time after each step, when all messages of the step are processed."""
         while self.now < end:
             self.now += step
             observed = self._arrived()
             if observed:
                 self.stages.observe(*observed, now=self.now - 1)
-            self.stages.advance(self.now, step)  # to the partitions that nothing came to, too
+            self.stages.advance(self.now, step)  # also on partitions without messages
             yield self.now
 
     def _arrived(self) -> list[Observation]:

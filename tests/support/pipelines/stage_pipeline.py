@@ -1,4 +1,4 @@
-"""All stages of a small log in memory, without crashes: what a test puts on it, and what comes of it."""
+"""All stages on a small log in memory, without crashes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from twin.wire.messages import OBSERVATIONS, ObservationBatch, partition_of
 
 
 class StagePipeline:
-    """Stages of every topic and partition, and the records that they wrote."""
+    """The stages of every topic and partition, and the records on the log."""
 
     def __init__(
         self, model: CityModel, *, partitions: int = 2, knowledge: StageSeed = EMPTY_SEED, log: str = "log-1"
@@ -57,7 +57,7 @@ class StagePipeline:
             self.records[topic, partition].append(value)
 
     def observe(self, *observations: Observation, now: Instant | None = None) -> None:
-        """Put observations on the log, at their time of reception or `now`, and work everything off."""
+        """Write observations to the log, at their reception time or `now`, and process everything."""
         self.time = max(self.time, now or max(one.received_time for one in observations))
         by_partition: defaultdict[int, list[Observation]] = defaultdict(list)
         for one in observations:
@@ -69,7 +69,7 @@ class StagePipeline:
         self.drain()
 
     def advance(self, until: Instant, step: int = SECOND) -> None:
-        """Let ticks come until an instant."""
+        """Write ticks until an instant, and process them."""
         while self.time < until:
             self.time = min(until, self.time + step)
             for number in range(self.partitions):
@@ -78,14 +78,14 @@ class StagePipeline:
             self.drain()
 
     def send_command(self, command: AlarmCommand) -> None:
-        """Put a command on the log."""
+        """Write a command to the log, and process it."""
         batch = AlarmInputBatch(LAYOUT_VERSION, self.time, False, commands=(command,))
         place = topics.ALARM_INPUTS, partition_of(command.entity, self.partitions)
         self.records[place].append(ALARM_INPUTS.encode(batch))
         self.drain()
 
     def drain(self) -> None:
-        """Work off what is on the log."""
+        """Process every record of the log."""
         busy = True
         while busy:
             busy = False
@@ -99,18 +99,18 @@ class StagePipeline:
 
     @property
     def alarms(self) -> list[AlarmEvent]:
-        """What happened to alarms, in order of revision."""
+        """All alarm events, in order of revision."""
         return sorted((one for batch in self._told() for one in batch.alarms), key=lambda one: one.revision)
 
     @property
     def incidents(self) -> list[IncidentEvent]:
-        """What happened to incidents, in order of revision."""
+        """All incident events, in order of revision."""
         found = (one for batch in self._told() for one in batch.incidents)
         return sorted(found, key=lambda one: one.revision)
 
     @property
     def answers(self) -> list[CommandReply]:
-        """What became of commands."""
+        """The answers to commands."""
         return [one for batch in self._told() for one in batch.replies]
 
     def _told(self) -> list[Any]:

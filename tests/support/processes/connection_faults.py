@@ -14,10 +14,9 @@ _ESTABLISHED = "01"
 
 
 def cut_connections(pid: int, remote_port: int) -> int:
-    """Shut down each of the process's connections to a port on this machine; return how many there were.
+    """Shut down a process's connections to a port on this machine; return their number.
 
-    The process finds them ended, as when the other side or the network had gone. Needs the right to trace
-    the process: its own child, or root.
+    The process sees them closed by the other side. Needs the right to trace the process: a child, or root.
     """
     count = 0
     for connection in sockets_to(pid, remote_port):

@@ -1,4 +1,4 @@
-"""What crash tests share: processes killed and connections cut at random, and a look at what they wrote."""
+"""Random kills and cut connections for crash tests, and the ends of logs for their failure messages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ System = Any
 
 
 def inject_fault(system: System, dice: random.Random) -> str:
-    """Kill a process with -9, or cut one's connections to Kafka; return what was done, empty for nothing."""
+    """Kill a random process with -9, or cut its connections to Kafka; return a description, or ""."""
     ports = system.ports
     for victim in dice.sample(FAULT_TARGETS, len(FAULT_TARGETS)):
         try:
@@ -27,23 +27,23 @@ def inject_fault(system: System, dice: random.Random) -> str:
                 if count := cut_connections(pid, ports["kafka"]):
                     return f"{count} connections of {victim} cut"
         except (ProcessLookupError, FileNotFoundError):
-            continue  # it has just ended, and starts again
+            continue  # it is restarting
     return ""
 
 
 def kill_kafka(system: System) -> None:
-    """Kill the embedded log with -9: what it held is gone."""
+    """Kill the embedded Kafka with -9; its records are lost."""
     (pid,) = system.ports["pids"]["kafka"]
     os.kill(pid, signal.SIGKILL)
 
 
 def all_running(system: System) -> bool:
-    """Whether every victim is back."""
+    """Return whether every target of faults runs again."""
     pids = system.ports["pids"]
     return all(any(Path(f"/proc/{pid}").exists() for pid in pids.get(one, [])) for one in FAULT_TARGETS)
 
 
 def log_tails(system: System) -> str:
-    """Return the end of each log, for whoever reads of the failure."""
+    """Return the end of each log file, for a failure message."""
     logs = sorted(system.data_dir.glob("logs/*.log"))
     return "\n".join(f"== {log.name}\n" + "\n".join(log.read_text().splitlines()[-15:]) for log in logs)

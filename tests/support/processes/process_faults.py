@@ -1,4 +1,4 @@
-"""What is done to a process of the system: killed, frozen, slowed down, or left alone by the network."""
+"""Faults of a process: killed, frozen, throttled, or cut off by the network."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tests.support.processes.connection_faults import sockets_to
 
 ROLES = ("ingest", "stream", "historian", "alerting", "outlets", "api")
 
-# Of each tenth of a second a slow process works so long.
+# The part of each tenth of a second in which a throttled process runs.
 _CYCLE_S = 0.1
 _WORKING_S = 0.02
 
-# linux/asm-generic/socket.h; a filter of one instruction: BPF_RET | BPF_K, 0 bytes are let through.
+# linux/asm-generic/socket.h; a filter of one instruction, BPF_RET | BPF_K: 0 bytes pass.
 _SO_ATTACH_FILTER = 26
 _DROP_ALL = struct.pack("HBBI", 0x06, 0, 0, 0)
 
@@ -32,7 +32,7 @@ def kill(pid: int) -> None:
 
 
 def process_tree(pids: Sequence[int]) -> list[psutil.Process]:
-    """Return processes and all that they have started."""
+    """Return processes with all their descendants."""
     found: list[psutil.Process] = []
     for pid in pids:
         with suppress(psutil.NoSuchProcess):
@@ -42,7 +42,7 @@ def process_tree(pids: Sequence[int]) -> list[psutil.Process]:
 
 
 def signal_all(processes: Sequence[psutil.Process], which: signal.Signals) -> None:
-    """Send a signal to each that still runs."""
+    """Send a signal to every process that still runs."""
     for one in processes:
         with suppress(psutil.NoSuchProcess):
             one.send_signal(which)
@@ -50,7 +50,7 @@ def signal_all(processes: Sequence[psutil.Process], which: signal.Signals) -> No
 
 @asynccontextmanager
 async def frozen(pids: Sequence[int]) -> AsyncIterator[None]:
-    """Freeze processes: connections stay open, and nothing answers any more."""
+    """Freeze processes for the block: connections stay open and nothing answers."""
     processes = process_tree(pids)
     signal_all(processes, signal.SIGSTOP)
     try:
@@ -61,7 +61,7 @@ async def frozen(pids: Sequence[int]) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def throttled(pids: Sequence[int]) -> AsyncIterator[None]:
-    """Let processes work for a fifth of the time."""
+    """Let processes run for a fifth of the time."""
 
     async def cycle() -> None:
         while True:
@@ -82,16 +82,16 @@ async def throttled(pids: Sequence[int]) -> AsyncIterator[None]:
 
 
 def drop_incoming(connection: socket.socket) -> None:
-    """Let nothing reach this end of a connection any more."""
+    """Drop everything that arrives on a connection, for good."""
     program = ctypes.create_string_buffer(_DROP_ALL)
     header = struct.pack("HxxxxxxP", 1, ctypes.addressof(program))
     connection.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, header)
 
 
 def make_half_open(pid: int, remote_port: int) -> int:
-    """Let nothing reach a process any more over its connections to a port; return how many there were.
+    """Drop everything that arrives on a process's connections to a port; return their number.
 
-    Neither data nor an end gets through, as behind a firewall that forgot the connection; it is for good.
+    Neither data nor a close gets through, as behind a firewall that has forgotten the connection.
     """
     count = 0
     for connection in sockets_to(pid, remote_port):

@@ -1,4 +1,4 @@
-"""A role as its own process in tests: started, ended politely or with kill -9, and waited for."""
+"""A role as a process of its own."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class RoleProcess:
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        """Start it and return when it says that it is ready."""
+        """Start the process; return when it reports that it is ready."""
         address = f"@livetwin-test-{secrets.token_hex(8)}"
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener, self.log.open("ab") as log:
             listener.setblocking(False)
@@ -52,7 +52,7 @@ class RoleProcess:
                 raise AssertionError(f"{self._role} is not ready\n{self.log_tail()}") from None
 
     async def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
-        """Send a signal and wait until the process is gone."""
+        """Send a signal; return when the process has ended."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -66,7 +66,7 @@ class RoleProcess:
             raise AssertionError(f"{self._role} does not end\n{self.log_tail()}") from None
 
     def kill(self) -> None:
-        """Kill it with -9, from whatever thread; `stop` is due then, too."""
+        """Kill the process with -9, from any thread; `stop` must follow."""
         if self._process is not None and self._process.returncode is None:
             os.kill(self._process.pid, signal.SIGKILL)
 

@@ -34,7 +34,7 @@ class RunningSystem:
             )
 
     def wait_ready(self) -> None:
-        """Return once the ports file is there; fail with what was printed when it does not come."""
+        """Return once the ports file exists; fail with the output when it does not appear in time."""
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self._ports_file.exists():
             ended = self._ended_within(0.05)
@@ -42,24 +42,24 @@ class RunningSystem:
             assert time.monotonic() < deadline, f"livetwin up is not ready: {self.output}"
 
     def kill(self) -> None:
-        """End it by force, should it still run."""
+        """Kill the process if it still runs."""
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
 
     def stop(self, which: signal.Signals = signal.SIGTERM) -> int:
-        """End it, and return its exit code."""
+        """Send a signal; return the exit code."""
         self.process.send_signal(which)
         return self.process.wait(STOP_TIMEOUT_S)
 
     @property
     def output(self) -> str:
-        """What it has printed so far."""
+        """Everything printed so far."""
         return self._output.read_text()
 
     @property
     def ports(self) -> dict[str, Any]:
-        """The ports file, as it is now."""
+        """The present content of the ports file."""
         content: dict[str, Any] = json.loads(self._ports_file.read_text())
         return content
 

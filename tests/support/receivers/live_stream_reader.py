@@ -38,7 +38,7 @@ class LiveStreamReader:
         return found
 
     async def ended(self) -> bool:
-        """Whether the stream ends, in time."""
+        """Return True when the stream ends in time; otherwise raise TimeoutError."""
         async with asyncio.timeout(DEADLINE_S):
             async for _ in self._lines:
                 pass

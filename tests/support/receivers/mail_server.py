@@ -1,4 +1,4 @@
-"""Those who receive messages in tests: a real SMTP server, and a webhook that misbehaves as it is told."""
+"""Receivers of notifications: a real SMTP server, and a webhook that misbehaves on request."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Behaviour = Literal["accept", "refuse", "hang", "drop"]
 
 
 class ReceivedMail(NamedTuple):
-    """A mail that was taken."""
+    """An accepted mail."""
 
     notification: str
     to: str
@@ -27,7 +27,7 @@ class ReceivedMail(NamedTuple):
 
 
 class MailServer:
-    """Takes every mail that `refuses` lets through; `received` is called before the answer goes out."""
+    """Accepts every mail; calls `received` before it answers."""
 
     def __init__(self, received: Callable[[str], None] = lambda _: None) -> None:
         self.mails: list[ReceivedMail] = []
@@ -35,7 +35,7 @@ class MailServer:
         self._controller = Controller(self, hostname="127.0.0.1", port=free_port())
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
-        """Take a mail."""
+        """Accept a mail."""
         content = message_from_bytes(envelope.content)
         notification = str(content[MAIL_HEADER])
         self.mails.append(ReceivedMail(notification, envelope.rcpt_tos[0], content))
@@ -47,12 +47,12 @@ class MailServer:
         self._controller.start()
 
     def stop(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         self._controller.stop()
 
     @property
     def url(self) -> str:
-        """Of a channel."""
+        """URL of a channel that delivers here."""
         return (
             f"mailto://127.0.0.1:{self._controller.port}?smtp=127.0.0.1&from=duty@town.example&to={{address}}"
         )
@@ -68,7 +68,7 @@ class NotificationRequest(NamedTuple):
 
 
 class NotificationWebhook:
-    """Behaves to each request as `behaviour` says; `received` is called before the answer goes out."""
+    """Treats each request as `behaviour` says; calls `received` before it answers and `answered` after."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class NotificationWebhook:
         answered: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.requests: list[NotificationRequest] = []
-        self.gets: list[str] = []  #: paths that were asked for
+        self.gets: list[str] = []  #: paths of GET requests
         self.behaviour = behaves
         self._received = received
         self._answered = answered
@@ -102,7 +102,7 @@ class NotificationWebhook:
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
     def start(self) -> None:
-        """Listen."""
+        """Start listening."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -114,7 +114,7 @@ class NotificationWebhook:
 
     @property
     def url(self) -> str:
-        """Of a channel."""
+        """URL of a channel that delivers here."""
         return f"json://{self.address}/{{address}}"
 
     @property
@@ -124,7 +124,7 @@ class NotificationWebhook:
 
     @property
     def accepted(self) -> list[NotificationRequest]:
-        """The requests that were taken."""
+        """The accepted requests."""
         return [one for one in self.requests if one.behaviour == "accept"]
 
     def _take(self, request: BaseHTTPRequestHandler) -> None:
@@ -143,5 +143,5 @@ class NotificationWebhook:
         try:
             request.end_headers()
         except OSError:
-            return  # it was killed meanwhile
+            return  # the sender was killed meanwhile
         self._answered(notification)

@@ -1,4 +1,4 @@
-"""A collector of traces in a thread: takes OTLP over HTTP, keeps the spans."""
+"""A trace collector in a thread: receives OTLP over HTTP and keeps the spans."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 
 class ExportedSpan(NamedTuple):
-    """A span as it was sent."""
+    """An exported span."""
 
     service: str
     name: str
     trace: int
     span: int
-    parent: int  #: 0: the first of its trace
+    parent: int  #: 0: the root of its trace
     start: int  #: nanoseconds since the epoch
     end: int
     attributes: dict[str, str | int]
 
 
 class TraceCollector:
-    """What was received."""
+    """The received spans."""
 
     def __init__(self) -> None:
         self.spans: list[ExportedSpan] = []
@@ -39,7 +39,7 @@ class TraceCollector:
         return [one for one in list(self.spans) if one.trace == trace]
 
     def receive(self, body: bytes) -> None:
-        """Take in the body of one request."""
+        """Add the spans of one request body."""
         for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
             service = {one.key: one.value.string_value for one in resource.resource.attributes}[
                 "service.name"

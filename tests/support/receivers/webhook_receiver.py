@@ -1,4 +1,4 @@
-"""A receiver of webhooks in tests: an HTTP server that does with each message as it is told."""
+"""A receiver of webhooks: an HTTP server with scripted answers."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 from aiohttp import web
 
 NO_ANSWER = 0
-"""A status that never comes."""
+"""A status for which no answer is sent."""
 
 
 class WebhookRequest(NamedTuple):
-    """One message, as it came."""
+    """A received request."""
 
-    status: int  #: what was answered
+    status: int  #: the answered status
     headers: dict[str, str]
     body: bytes
 
@@ -28,7 +28,7 @@ class WebhookRequest(NamedTuple):
 
 
 class WebhookReceiver:
-    """Answers the statuses of `script`, one after the other, and then 204."""
+    """Answers with the statuses of `script`, one after the other, and then with 204."""
 
     def __init__(self, *script: int) -> None:
         self.url = ""
@@ -36,16 +36,16 @@ class WebhookReceiver:
         self.requests: list[WebhookRequest] = []
         self.changed = asyncio.Condition()
         self.headers: dict[str, str] = {}  #: of its answers
-        self.answering = asyncio.Event()  #: it answers nobody while this is not set
+        self.answering = asyncio.Event()  #: requests wait while this is not set
         self.answering.set()
 
     @property
     def accepted_events(self) -> list[dict[str, Any]]:
-        """The events that were taken, in the order in which they came."""
+        """The accepted events, in order of arrival."""
         return [event for one in self.requests if one.status == 204 for event in one.events]
 
     def accepted_ids(self) -> list[str]:
-        """Return the ids of the events that were taken."""
+        """Return the ids of the accepted events."""
         return [one["id"] for one in self.accepted_events]
 
     async def handle(self, request: web.Request) -> web.Response:

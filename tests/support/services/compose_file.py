@@ -1,4 +1,4 @@
-"""docker-compose.yml as the tests read it."""
+"""Reads docker-compose.yml."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
 
 @cache
 def compose_file() -> dict[str, Any]:
-    """Return the file, its anchors resolved and its variables not."""
+    """Return the file with its anchors resolved, but not its variables."""
     content: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
     return content
 
 
 def image_of(service: str) -> str:
-    """Return the image of a service: what the environment says, else the file's default."""
+    """Return the image of a service, from the environment or the file's default."""
     image: str = compose_file()["services"][service]["image"]
     return VARIABLE.sub(lambda found: os.environ.get(found[1]) or found[2], image)
 
 
 def run_name() -> str:
-    """Return what the names of containers, volumes and networks of this run of tests begin with."""
+    """Return the prefix of all containers, volumes and networks of this test run."""
     return f"livetwin-test-{os.environ.get('TEST_RUN', '0')}"

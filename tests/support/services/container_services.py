@@ -19,14 +19,14 @@ from tests.support.services.compose_file import image_of, run_name
 PASSWORD = "of-tests-alone"
 USER = "livetwin"
 
-# An official Kafka takes some 10 s, and the machine may have its hands full.
+# An official Kafka needs some 10 s, more on a busy machine.
 START_TIMEOUT_S = 120.0
 _PAUSE_S = 0.05
 
-# No test cuts its power: what is thrown away afterwards need not be on the disk.
+# No test cuts the power, so nothing needs to be synced to the disk.
 _POSTGRES = "-c max_connections=50 -c max_worker_processes=16 -c timezone=UTC -c fsync=off"
 
-# ApiVersions in its version 0, correlation id 1, no client id.
+# ApiVersions version 0, correlation id 1, no client id.
 _API_VERSIONS = bytes.fromhex("0000000a 0012 0000 00000001 ffff")
 
 # MQTT 3.1.1, clean session, keep-alive 60 s, client id `?`.
@@ -73,7 +73,7 @@ class ContainerServices:
 
     @asynccontextmanager
     async def postgres(self, folder: Path) -> AsyncIterator[ContainerPostgres]:
-        """PostgreSQL with TimescaleDB, once it takes connections from outside."""
+        """Yield PostgreSQL with TimescaleDB, once it accepts connections."""
         port = free_port()
         container = (
             container_of("timescaledb", shm_size="256m")
@@ -96,7 +96,7 @@ class ContainerServices:
 
     @asynccontextmanager
     async def kafka(self, folder: Path) -> AsyncIterator[str]:
-        """Kafka with one node. It tells its clients where it is reached: its port is chosen before."""
+        """Yield the address of a Kafka with one node. It advertises its port, so that is chosen first."""
         port = free_port()
         bootstrap = f"{LOOPBACK}:{port}"
         container = container_of("kafka").with_envs(
@@ -119,7 +119,7 @@ class ContainerServices:
 
     @asynccontextmanager
     async def mosquitto(self, folder: Path) -> AsyncIterator[tuple[str, int]]:
-        """Mosquitto without passwords."""
+        """Yield the address of a Mosquitto without passwords."""
         port = free_port()
         configuration = folder / "mosquitto.conf"
         configuration.write_text(_MOSQUITTO)
@@ -131,7 +131,7 @@ class ContainerServices:
 
 
 def container_of(service: str, **options: Any) -> DockerContainer:
-    """Return a container, not started yet; its name tells what made it, for who sweeps up."""
+    """Return a container that is not started; its name has the prefix of the run, for clean-up."""
     return DockerContainer(image_of(service), name=f"{run_name()}-{secrets.token_hex(4)}", **options)
 
 
@@ -139,9 +139,10 @@ def container_of(service: str, **options: Any) -> DockerContainer:
 async def running(
     container: DockerContainer, ports: Mapping[int, int], is_ready: Callable[[], Awaitable[bool]]
 ) -> AsyncIterator[None]:
-    """Run a container, from when it is ready; fail with its last words when it does not get so in time.
+    """Run a container; enter the block when it is ready, fail with the end of its logs at the deadline.
 
-    `ports` of it are those of loopback, and of no other address, as testcontainers' own option would have it.
+    `ports` maps ports of the container to ports of loopback; testcontainers' own option would open all
+    addresses.
     """
     bindings: dict[str, Any] = {str(inside): (LOOPBACK, outside) for inside, outside in ports.items()}
     container.ports = bindings
@@ -162,7 +163,7 @@ async def running(
 
 
 async def answers(port: int, request: bytes) -> bool:
-    """Whether something answers a request. That the port is open says little: the engine itself opens it."""
+    """Return whether a service answers a request; the engine opens the port before the service does."""
     try:
         reader, writer = await asyncio.open_connection(LOOPBACK, port)
         try:

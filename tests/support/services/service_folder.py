@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def make_service_folder() -> Path:
-    """Make a folder that service accounts can reach; pytest's own tmp_path admits its owner only."""
+    """Create a folder that service accounts can reach; pytest's tmp_path is accessible to its owner only."""
     folder = Path(tempfile.mkdtemp(prefix="livetwin-test-"))
     folder.chmod(0o755)
     return folder

@@ -1,4 +1,4 @@
-"""Where tests have their services from: embedded ones, or containers with TEST_SERVICES=containers."""
+"""The source of services for tests: embedded, or containers where TEST_SERVICES=containers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PARTITIONS = 4
 
 
 class PostgresServer(Protocol):
-    """A PostgreSQL with TimescaleDB in which a test may make databases."""
+    """A PostgreSQL with TimescaleDB in which a test can create databases."""
 
     def dsn(self, database: str) -> str:
         """Return the connection URI of one database."""
@@ -35,24 +35,24 @@ class PostgresServer(Protocol):
 
 
 class ServiceSource(Protocol):
-    """Starts services, each on a free port of loopback, and ends them; `folder` is theirs."""
+    """Starts services, each on a free port of loopback with data in `folder`, and stops them."""
 
     def postgres(self, folder: Path) -> AbstractAsyncContextManager[PostgresServer]:
-        """A PostgreSQL with TimescaleDB."""
+        """Run a PostgreSQL with TimescaleDB."""
 
     def kafka(self, folder: Path) -> AbstractAsyncContextManager[str]:
-        """A log without topics: its bootstrap address."""
+        """Run a Kafka without topics; yield its bootstrap address."""
 
     def mosquitto(self, folder: Path) -> AbstractAsyncContextManager[tuple[str, int]]:
-        """An MQTT broker that admits everybody: its host and port."""
+        """Run an MQTT broker without accounts; yield its host and port."""
 
 
 class EmbeddedServices:
-    """Those of `livetwin up`."""
+    """The embedded services of `livetwin up`."""
 
     @asynccontextmanager
     async def postgres(self, folder: Path) -> AsyncIterator[PostgresServer]:
-        """A cluster of its own."""
+        """Run a cluster in `folder`."""
         cluster = EmbeddedPostgres(folder)
         await cluster.start()
         try:
@@ -62,7 +62,7 @@ class EmbeddedServices:
 
     @asynccontextmanager
     async def kafka(self, folder: Path) -> AsyncIterator[str]:
-        """The broker in memory."""
+        """Run the broker that keeps its records in memory."""
         broker = EmbeddedKafka(folder)
         await broker.start()
         try:
@@ -72,7 +72,7 @@ class EmbeddedServices:
 
     @asynccontextmanager
     async def mosquitto(self, folder: Path) -> AsyncIterator[tuple[str, int]]:
-        """Debian's broker."""
+        """Run Debian's Mosquitto."""
         broker = EmbeddedMosquitto(folder)
         await broker.start()
         try:
@@ -82,7 +82,7 @@ class EmbeddedServices:
 
 
 def in_containers() -> bool:
-    """Whether services are in containers, as the environment says; they are embedded otherwise."""
+    """Return whether the environment asks for services in containers."""
     wanted = os.environ.get(VARIABLE, "embedded")
     assert wanted in ("embedded", "containers"), (
         f"{VARIABLE}: found {wanted!r}, expected embedded or containers"
@@ -91,10 +91,10 @@ def in_containers() -> bool:
 
 
 def service_source() -> ServiceSource:
-    """Return where services come from."""
+    """Return the source of services that the environment asks for."""
     if not in_containers():
         return EmbeddedServices()
-    # Only here: without containers nobody needs the library.
+    # Imported here, since the library is needed for containers only.
     from tests.support.services.container_services import ContainerServices  # noqa: PLC0415
 
     return ContainerServices()

@@ -1,4 +1,4 @@
-"""Databases for tests, copies of a template; the next one is made while a test runs."""
+"""Databases as copies of a template; the next one is created while a test runs."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from psycopg import sql
 
 
 class SpareDatabases:
-    """Hands out fresh databases and takes them back. A copy takes some 0.3 s, and a test mostly waits.
+    """Creates databases ahead and removes used ones. A copy takes some 0.3 s, and a test mostly waits.
 
-    One thread does one thing after the other. `administration` is the connection URI of a database that is
-    not the template.
+    One thread does all work in order. `administration` is the URI of a database other than the template.
     """
 
     def __init__(self, administration: str, template: str) -> None:
@@ -36,12 +35,12 @@ class SpareDatabases:
             one.result()
 
     def take(self) -> Future[str]:
-        """Return the name of a fresh database, once it is there."""
+        """Return a future of the name of a fresh database."""
         taken, self._next = self._next, self._worker.submit(self._make)
         return taken
 
     def release(self, name: str) -> None:
-        """Remove a database, soon; who is still connected is thrown out."""
+        """Remove a database soon; open connections to it are terminated."""
         self._removals.append(self._worker.submit(self._remove, name))
 
     def _make(self) -> str:
