@@ -1,1 +1,1 @@
-"""A seeded trial of the whole system: faults under load, then the balance of everything acknowledged."""
+"""Seeded experiments on the whole system: faults under load, then the balance of acknowledged messages."""

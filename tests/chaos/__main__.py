@@ -1,4 +1,4 @@
-"""`python -m tests.chaos [SCENARIO…]`: exit code 1 when something that was promised does not hold."""
+"""`python -m tests.chaos [SCENARIO…]` runs experiments; exit code 1 when a promise is broken."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ from tests.chaos.system_under_test import SystemUnderTest
     "--rate", type=click.IntRange(1, 50_000), default=500, show_default=True, help="Messages a second."
 )
 @click.option(
-    "--blows", type=click.IntRange(0), default=10, show_default=True, help="How often something is killed."
+    "--blows", type=click.IntRange(0), default=10, show_default=True, help="How many processes are killed."
 )
 @click.option(
-    "--seconds", type=float, default=20.0, show_default=True, help="How long something is away, or slow."
+    "--seconds", type=float, default=20.0, show_default=True, help="How long a service is frozen or slow."
 )
 @click.option(
     "--broker",
@@ -47,14 +47,14 @@ from tests.chaos.system_under_test import SystemUnderTest
 def main(
     names: tuple[str, ...], *, broker: str | None, broker_restart: str | None, keep: bool, **options: Any
 ) -> None:
-    """Try what goes wrong, and strike the balance; without names, everything that can be tried."""
-    # A polite end from outside is like Ctrl-C: the system that was started is ended, too.
+    """Inject faults under load and compute the balance of messages; without names, run every scenario."""
+    # SIGTERM acts like Ctrl-C, so that the started system is stopped, too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _broker(broker, broker_restart) as durable:
         asked = ExperimentOptions(**options, broker=durable)
         failed = [name for name in names or EXPERIMENTS if _try(name, asked, keep).faults]
     if failed:
-        print(f"not as promised: {', '.join(failed)}")
+        print(f"broken promises: {', '.join(failed)}")
         sys.exit(1)
 
 

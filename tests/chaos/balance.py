@@ -1,4 +1,4 @@
-"""The balance after a trial: what was acknowledged, what is stored and shown, and what the ledger says."""
+"""The balance after an experiment: acknowledged and stored messages, states in the API, and the ledger."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from tests.chaos.system_under_test import LOAD_STREETS, PROPERTY, microphone_id,
 from twin.instant import format_instant, from_datetime
 
 LossWindow: TypeAlias = tuple[float, float]
-"""From when until when, loop time."""
+"""Begin and end, in loop time, of acknowledgements whose messages may be lost."""
 
-# How long nothing more may arrive before the balance is struck as it is.
+# The balance is computed after this time without a new row.
 STILL_S_MAX = 60.0
 _LOOK_S = 0.5
 _ROWS = 50_000
@@ -33,7 +33,7 @@ FROM observation o LEFT JOIN datastream d ON d.id = o.datastream_id
 
 
 class SystemAddress(Protocol):
-    """Where a system is reached."""
+    """The addresses of a system."""
 
     @property
     def http(self) -> str:
@@ -46,12 +46,12 @@ class SystemAddress(Protocol):
 
 @dataclass
 class MessageBalance:
-    """What was found; `faults` is empty when everything is as promised."""
+    """The result of an experiment; `faults` is empty when every promise was kept."""
 
     acknowledged: int = 0
     stored: int = 0
     lost: int = 0  #: acknowledged and not stored
-    allowed_losses: int = 0  #: of these, those that may be by what is promised
+    allowed_losses: int = 0  #: the part of them that the promise allows
     duplicated: int = 0
     altered: int = 0  #: stored with another value, or of another sensor
     unexpected: int = 0  #: stored and never sent
@@ -60,7 +60,7 @@ class MessageBalance:
     faults: list[str] = field(default_factory=list)
 
     def report_lines(self) -> Iterator[str]:
-        """Yield what a person wants to read."""
+        """Yield the report, line by line."""
         yield (
             f"acknowledged {self.acknowledged}, stored {self.stored}: "
             f"{self.lost} lost ({self.allowed_losses} excused), "
@@ -69,13 +69,13 @@ class MessageBalance:
         )
         for equation in self.ledger.get("equations", ()):
             yield f"ledger: {equation}"
-        yield "NOT AS PROMISED: " + "; ".join(self.faults) if self.faults else "all as promised"
+        yield "BROKEN PROMISES: " + "; ".join(self.faults) if self.faults else "all promises kept"
 
 
 async def compute_balance(
     system: SystemAddress, fleet: DeviceFleet, loss_window: LossWindow | None
 ) -> MessageBalance:
-    """Wait until all is stored, or nothing more comes, and strike the balance."""
+    """Wait until everything is stored, or nothing more arrives; return the balance."""
     plan, found = fleet.plan, MessageBalance()
     found.acknowledged = sum(time > 0 for time in fleet.acknowledged_at)
     await _until_stored(system.database, plan.messages + len(fleet.canaries))
@@ -138,7 +138,7 @@ def _compare(dsn: str, fleet: DeviceFleet, found: MessageBalance, excused: LossW
 
 
 async def _wrong_states(client: httpx.AsyncClient, plan: MessagePlan) -> list[str]:
-    """Return the streets whose newest value is not what the API tells; wait for them within a bound."""
+    """Return the streets whose state in the API is not their newest value; wait for a bounded time."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + STILL_S_MAX
     newest = plan.newest()
@@ -156,13 +156,13 @@ async def _wrong_states(client: httpx.AsyncClient, plan: MessagePlan) -> list[st
 
 
 async def _ledger(client: httpx.AsyncClient, stored: int) -> dict[str, Any]:
-    """Return the balance, once it is newer than what is stored; the API keeps one for some seconds."""
+    """Return the ledger's balance once it includes what is stored; the API caches it for some seconds."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + STILL_S_MAX
     while True:
         answer = await client.get("/v1/ledger")
         late = loop.time() > deadline
-        # While it has connections to the database that are half open it says that it is away.
+        # The API answers 503 while its connections to the database are half open.
         if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE or late:
             balance: dict[str, Any] = answer.raise_for_status().json()["balance"]
             if (balance["stored"] >= stored and balance["balanced"]) or late:

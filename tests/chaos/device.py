@@ -1,4 +1,4 @@
-"""A device behind one connection: sends with QoS 1, keeps what is not acknowledged, and sends it again."""
+"""A device with one connection: sends with QoS 1, and sends unacknowledged messages again."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.processes.process_faults import drop_incoming
 CONNECT_TIMEOUT_S = 10.0
 RECONNECT_DELAY_S = 0.2
 
-# A connection on which something waits for an answer and nothing comes is given up, as it may be half open.
+# A connection is given up after this time without an expected answer, since it may be half open.
 SILENCE_S_MAX = 10.0
 _LOOK_S = 3.0
 
@@ -34,10 +34,9 @@ Content = Callable[[PlannedMessage], tuple[bytes, bytes]]
 
 
 class MqttDevice(asyncio.Protocol):
-    """One connection, made again whenever it ends; tells of each parcel taken, and whether anybody heard it.
+    """An MQTT connection that is restored whenever it ends; reports each acknowledgement.
 
-    Packet ids go on over connections, and what is sent again is marked as such, as by a device that keeps its
-    own account of what the broker has taken.
+    Packet ids continue over connections, and repeated messages have the DUP flag.
     """
 
     def __init__(
@@ -48,7 +47,7 @@ class MqttDevice(asyncio.Protocol):
         acknowledged: Callable[[PlannedMessage, bool], None],
     ) -> None:
         self.connections = 0
-        self.retransmissions = 0  #: parcels sent again
+        self.retransmissions = 0  #: messages sent again
         self.outbox: deque[PlannedMessage] = deque()
         self._name = name
         self._address = address
@@ -59,14 +58,14 @@ class MqttDevice(asyncio.Protocol):
         self._reader = PacketReader()
         self._receive_max = RECEIVE_MAX_DEFAULT
         self._transport: asyncio.Transport | None = None
-        self._open = False  # the broker has said that it takes messages
+        self._open = False  # the broker has sent CONNACK
         self._paused = False
         self._heard = 0.0
         self._ended = asyncio.Event()
 
     @property
     def is_open(self) -> bool:
-        """Whether it is connected."""
+        """Whether the broker has accepted the connection."""
         return self._open
 
     async def stay_connected(self) -> None:
@@ -95,7 +94,7 @@ class MqttDevice(asyncio.Protocol):
                     return
 
     def flush(self) -> None:
-        """Send what there is room for."""
+        """Send as many messages as the broker's receive maximum allows."""
         while self.outbox and self._open and not self._paused and len(self._waiting) < self._receive_max:
             parcel = self.outbox.popleft()
             self._packet_id = self._packet_id % 65_535 + 1
@@ -105,18 +104,18 @@ class MqttDevice(asyncio.Protocol):
             self._send(self._packet_id, parcel)
 
     def abort(self) -> None:
-        """End the connection without a word."""
+        """Abort the connection without DISCONNECT."""
         if self._transport is not None:
             self._transport.abort()
         self._transport, self._open = None, False
 
     def block_incoming(self) -> None:
-        """Let nothing arrive on the connection any more, not even its end."""
+        """Drop everything that arrives on the connection, even its close."""
         if self._transport is not None:
             drop_incoming(self._transport.get_extra_info("socket"))
 
     def close(self) -> None:
-        """Say goodbye."""
+        """Disconnect."""
         if self._transport is not None:
             self._transport.write(DISCONNECT_PACKET)
             self._transport.close()

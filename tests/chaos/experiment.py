@@ -1,4 +1,4 @@
-"""A trial: the system under load, something that goes wrong, and the balance."""
+"""An experiment: the system under load, a fault, and the balance of messages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.chaos.system_under_test import SystemUnderTest
 from tests.support.processes.role_process import RoleProcess
 from twin.instant import SECOND
 
-# The first observation is so old when it is sent: what the shuffle brings forward is not ahead of its time.
+# Age of the first observation when it is sent, so that no shuffled observation is in the future.
 _HEAD_START = 5 * SECOND
 _LOOK_S = 0.02
 
@@ -29,25 +29,25 @@ class DurableBroker:
     """An MQTT broker whose sessions are durable."""
 
     address: tuple[str, int]
-    restart: Callable[[], object]  #: kills it, and brings it back
+    restart: Callable[[], object]  #: kills and restarts it
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExperimentOptions:
-    """How a trial is made."""
+    """The options of an experiment."""
 
     messages: int
     seed: int
-    acknowledge: str  #: `logged` or `until_stored`
+    acknowledge: str  #: `logged` or `stored`
     rate: int  #: messages a second
-    blows: int  #: how often something is killed, where that is up to chance
-    seconds: float  #: how long something is away, where it comes back by itself
-    broker: DurableBroker | None = None  #: another one than that of the town
+    blows: int  #: the number of random kills
+    seconds: float  #: how long a service is unavailable
+    broker: DurableBroker | None = None  #: a broker in place of the system's own
 
 
 @dataclass
 class Experiment:
-    """What a scenario has at hand. What was acknowledged in the span that is excused may be lost."""
+    """What a scenario works with. Messages acknowledged within `loss_window` may be lost."""
 
     options: ExperimentOptions
     system: SystemUnderTest
@@ -55,17 +55,17 @@ class Experiment:
     probe: RecoveryProbe
     dice: random.Random
     report: Callable[[str], None]
-    #: an ingest of our own, where the broker is not that of the town
+    #: the second ingest, where the broker is not the system's own
     ingest: RoleProcess | None = None
     loss_window: LossWindow | None = None
     recoveries: list[float] = field(default_factory=list)
 
     def count(self, share: float) -> int:
-        """Return how many a share of all observations is."""
+        """Return the number of observations in a share of all."""
         return int(share * self.options.messages)
 
     def allow_loss(self, seconds: float) -> None:
-        """Say that by what is promised so many seconds up to now may be lost."""
+        """Allow the loss of messages acknowledged in the last seconds, as the promise does."""
         now = asyncio.get_running_loop().time()
         self.loss_window = now - seconds, now
         count = sum(self.loss_window[0] <= time <= self.loss_window[1] for time in self.fleet.acknowledged_at)
@@ -74,12 +74,12 @@ class Experiment:
         )
 
     async def until_sent(self, share: float) -> None:
-        """Return when such a share of all observations has been sent."""
+        """Return when this share of all observations has been sent."""
         while self.fleet.sent < self.count(share):  # noqa: ASYNC110 - the fleet makes it true
             await asyncio.sleep(_LOOK_S)
 
     async def await_recovery(self, what: str, since: float) -> None:
-        """Wait until the system is whole again, and say how long after `since` that was."""
+        """Wait until the system has recovered; report the time since `since`."""
         recovery = await self.probe.measure(since)
         self.recoveries.append(recovery.live)
         self.report(f"{self.fleet.sent:>9} sent: {what}; {recovery}")
@@ -90,7 +90,7 @@ FaultInjection = Callable[[Experiment], Coroutine[Any, Any, None]]
 
 @dataclass(frozen=True)
 class FaultScenario:
-    """A scenario, and what it needs."""
+    """A fault to inject, and what it needs."""
 
     inject: FaultInjection
     connections: int = 20
@@ -100,7 +100,7 @@ class FaultScenario:
 async def run_experiment(
     town: SystemUnderTest, case: FaultScenario, options: ExperimentOptions, say: Callable[[str], None]
 ) -> MessageBalance:
-    """Send everything while the scenario takes its course, and strike the balance."""
+    """Send all messages while the scenario injects its fault; return the balance."""
     if options.broker is None:
         return await _conduct(town, case, options, say, None)
     async with second_ingest(options.broker.address, town) as ingest:
@@ -144,7 +144,7 @@ async def _conduct(
 
 
 def _whole(instant: int) -> int:
-    """Return a time to the millisecond, as devices tell it."""
+    """Return a time in whole milliseconds, as devices send it."""
     return instant - instant % 1_000
 
 
@@ -153,12 +153,12 @@ def _spread(seconds: Sequence[float]) -> str:
     return f"{ordered[len(ordered) // 2]:.1f} s (median of {len(ordered)}), at most {ordered[-1]:.1f} s"
 
 
-# An ingest beside that of the town, for a broker that is not the town's.
+# A second ingest, for a broker other than the system's own.
 
 
 @asynccontextmanager
 async def second_ingest(broker: tuple[str, int], town: SystemUnderTest) -> AsyncIterator[RoleProcess]:
-    """Run an ingest beside that of the town: it takes what another broker has to the same log."""
+    """Run a second ingest, which reads from another broker and writes to the same log."""
     ports = town.ports
     settings = {
         "CITY": "town",

@@ -1,4 +1,4 @@
-"""The devices of a trial: a plan sent at a steady rate over some connections, until all is acknowledged."""
+"""The devices of an experiment: they send a plan at a steady rate until all of it is acknowledged."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ _TICK_S = 0.01
 
 
 class DeviceFleet:
-    """Sends a plan. Whatever becomes of it, what is due is due: behind an outage comes what has gathered."""
+    """Sends a plan at a fixed rate, also during outages: the messages that are due then follow in a burst."""
 
     def __init__(self, plan: MessagePlan, address: tuple[str, int], *, rate: int, connections: int) -> None:
         self.plan = plan
-        self.sent = 0  #: observations that have been given to a device
-        self.pause_at = plan.messages  #: where to wait until this is raised
+        self.sent = 0  #: observations handed to a device
+        self.pause_at = plan.messages  #: sending pauses at this number until it is raised
         self.canaries: list[int] = []
         #: when the broker acknowledged each observation, loop time; 0 where it has not
         self.acknowledged_at = array("d", bytes(8 * plan.messages))
-        self.counts: Counter[MessageKind] = Counter()  #: parcels acknowledged
-        self.unacknowledged = 0  #: parcels that are not acknowledged yet
-        self.without_subscriber = 0  #: parcels that a broker took which knew nobody who wants them
+        self.counts: Counter[MessageKind] = Counter()  #: acknowledged messages
+        self.unacknowledged = 0  #: messages without acknowledgement so far
+        self.without_subscriber = (
+            0  #: messages that the broker accepted although it had no subscriber for them
+        )
         self._rate = rate
         self._devices = [
             MqttDevice(f"chaos-{number}", address, plan.content, self._acknowledge)
@@ -35,12 +37,12 @@ class DeviceFleet:
 
     @property
     def devices(self) -> Sequence[MqttDevice]:
-        """The devices, for whoever disturbs them."""
+        """The devices, for scenarios that disturb them."""
         return self._devices
 
     @property
     def retransmissions(self) -> int:
-        """How many parcels were sent again."""
+        """The number of messages sent again."""
         return sum(device.retransmissions for device in self._devices)
 
     async def connect(self) -> None:
@@ -50,7 +52,7 @@ class DeviceFleet:
             await asyncio.sleep(_TICK_S)
 
     async def send(self) -> None:
-        """Send the whole plan; return when each parcel is acknowledged."""
+        """Send the whole plan; return when every message is acknowledged."""
         loop = asyncio.get_running_loop()
         begin = loop.time()
         for count, parcel in enumerate(self.plan.planned_messages(), 1):
@@ -64,14 +66,14 @@ class DeviceFleet:
             await asyncio.sleep(_TICK_S)
 
     async def _held(self, loop: asyncio.AbstractEventLoop) -> float:
-        """Wait for leave to go on; return how long that took."""
+        """Wait until `pause_at` is raised; return for how long, in seconds."""
         since = loop.time()
         while self.sent >= self.pause_at:  # noqa: ASYNC110 - a scenario raises it
             await asyncio.sleep(_TICK_S)
         return loop.time() - since
 
     def send_canary(self, instant: int) -> None:
-        """Send an observation of the canary's street."""
+        """Send an observation of the canary's street, which is not part of the load."""
         self.canaries.append(instant)
         self._post(len(self.canaries), PlannedMessage(MessageKind.CANARY, instant))
 
@@ -94,6 +96,6 @@ class DeviceFleet:
         self.counts[parcel.kind] += 1
         self.without_subscriber += not heard
         if parcel.kind in (MessageKind.OBSERVATION, MessageKind.REPEAT):
-            # The first time: what is sent twice was promised then.
+            # The first acknowledgement counts: from then on the message must not be lost.
             known = self.acknowledged_at[parcel.number]
             self.acknowledged_at[parcel.number] = known or asyncio.get_running_loop().time()

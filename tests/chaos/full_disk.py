@@ -1,4 +1,4 @@
-"""A full disk: nothing can be written for a while, and then there is room again."""
+"""A full disk: nothing can be written for a while."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DISK_MIB = 1_536
 
 @contextmanager
 def small_disk() -> Iterator[Path]:
-    """Give a folder with a file system of its own, in memory; needs root."""
+    """Yield a folder with a small file system of its own, in memory; needs root."""
     folder = make_service_folder()
     subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m,mode=755", "tmpfs", str(folder)], check=True
@@ -31,7 +31,7 @@ def small_disk() -> Iterator[Path]:
 
 
 async def full_disk(trial: Experiment) -> None:
-    """Fill the disk of the data folder, leave it so, and make room again."""
+    """Fill the disk of the data folder, kill every role and the database, and free the space later."""
     await trial.until_sent(0.3)
     loop = asyncio.get_running_loop()
     ballast = trial.system.folder / "ballast"
@@ -45,7 +45,7 @@ async def full_disk(trial: Experiment) -> None:
             killed += 1
     trial.report(f"{killed} processes killed meanwhile: every role and the database")
     while loop.time() - begun < trial.options.seconds:
-        # What is given back meanwhile, such as a log that is rotated, is taken again.
+        # Space that is freed meanwhile, such as by a rotated log file, is filled again.
         await asyncio.to_thread(_fill, ballast)
         await asyncio.sleep(1)
     since = loop.time()

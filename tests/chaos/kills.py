@@ -1,4 +1,4 @@
-"""Kills: every process in turn, and then at random, under load."""
+"""Kills processes under load: roles, services and the supervisor."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from tests.chaos.experiment import Experiment
 from tests.chaos.system_under_test import SystemUnderTest
 from tests.support.processes.process_faults import ROLES, frozen, kill
 
-# Under `logged` a killed log takes with it what the historian has not stored: at a rate that it keeps up
-# with, what came in since its last transaction.
+# With `logged` the messages since the historian's last transaction are lost when Kafka is killed.
 LOGGED_UNSTORED_S = 5
 
 
 async def random_kills(trial: Experiment) -> None:
-    """Kill roles and the database with -9; under `stored` the log, too."""
+    """Kill roles and the database with -9, each once and then at random; with `stored` also Kafka."""
     victims = [*ROLES, "postgres", *(["kafka"] if trial.options.acknowledge == "stored" else [])]
     dice = trial.dice
     order = dice.sample(victims, len(victims))
@@ -24,7 +23,7 @@ async def random_kills(trial: Experiment) -> None:
     places = sorted(dice.uniform(0.03, 0.95) for _ in range(trial.options.blows))
     for place, (share, victim) in enumerate(zip(places, order, strict=False)):
         await trial.until_sent(share)
-        # Should recovery take longer than the way to the next blow, the load waits there.
+        # The load pauses at the next kill until the system has recovered from this one.
         following = places[place + 1] if place + 1 < len(places) else 1.0
         trial.fleet.pause_at = max(trial.count(following), trial.fleet.sent + 1)
         await kill_and_recover(trial, victim)
@@ -32,7 +31,7 @@ async def random_kills(trial: Experiment) -> None:
 
 
 async def kill_and_recover(trial: Experiment, victim: str) -> None:
-    """Kill one process and wait until the system is whole again."""
+    """Kill one process and wait until the system has recovered."""
     since = asyncio.get_running_loop().time()
     pids = trial.system.pids.get(victim, ())
     for pid in pids:
@@ -42,7 +41,7 @@ async def kill_and_recover(trial: Experiment, victim: str) -> None:
 
 
 async def kill_kafka(trial: Experiment) -> None:
-    """Kill the embedded log: under `logged` what was not stored may be lost, and no more."""
+    """Kill the embedded Kafka: with `logged` only messages that were not stored yet may be lost."""
     await trial.until_sent(0.5)
     if trial.options.acknowledge == "logged":
         trial.allow_loss(LOGGED_UNSTORED_S)
@@ -50,27 +49,25 @@ async def kill_kafka(trial: Experiment) -> None:
 
 
 async def kill_supervisor(trial: Experiment) -> None:
-    """Kill `livetwin up` itself, which ends all that it had started, and start it again on the same data."""
+    """Kill `livetwin up` itself, which ends all its processes, and start it again on the same data."""
     await trial.until_sent(0.5)
     since = asyncio.get_running_loop().time()
     await asyncio.to_thread(trial.system.restart)
     await trial.await_recovery("the supervisor killed, and started again", since)
 
 
-# Kill the MQTT broker with -9 while it holds messages: what it had acknowledged and not saved is lost.
-#
-# Mosquitto saves at an interval. Against a broker whose sessions are durable, named by `--broker`, nothing
-# may be lost.
+# The MQTT broker. Mosquitto saves its messages at an interval, so a kill loses acknowledged messages. With a
+# broker whose sessions are durable (`--broker`) nothing may be lost.
 
-# How long messages gather in the broker before it is killed.
+# How long the broker collects messages before it is killed.
 GATHER_S = 5.0
 
-# A save takes its time, and begins when the broker comes round to it.
+# Longest delay of a save beyond its interval.
 SAVE_S_MAX = 1.0
 
 
 def autosave_s(town: SystemUnderTest) -> int:
-    """Return how often the embedded Mosquitto saves what it holds."""
+    """Return the interval, in seconds, at which the embedded Mosquitto saves its messages."""
     found = re.search(
         r"^autosave_interval (\d+)$",
         (town.folder / "mosquitto" / "mosquitto.conf").read_text(),
@@ -81,9 +78,9 @@ def autosave_s(town: SystemUnderTest) -> int:
 
 
 async def kill_broker(trial: Experiment) -> None:
-    """Let messages gather in the broker, and kill it; it comes back with what it has saved.
+    """Kill the broker with -9 while it holds messages; it restarts with those that it has saved.
 
-    Ingest stands still meanwhile and is killed, too: what had reached its socket counts for nothing.
+    Ingest is frozen meanwhile and then killed, so that it holds no message either.
     """
     await trial.until_sent(0.4)
     loop = asyncio.get_running_loop()

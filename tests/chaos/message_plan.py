@@ -1,7 +1,7 @@
-"""What is sent: observations that each have an instant of their own, out of order, some twice, and poison.
+"""The messages of an experiment: observations with distinct times, out of order, some twice, and poison.
 
-Everything follows from the seed. The number of an observation is in its instant, so what the database holds
-can be told apart without keeping what was sent.
+Everything follows from the seed. The time of an observation encodes its number, so stored rows can be
+checked without keeping the sent messages.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from benchmarks.load.mqtt_wire import topic_field
 from tests.chaos.system_under_test import LOAD_STREETS, PROPERTY, microphone_id
 from twin.instant import Instant, format_instant
 
-# A network delivers out of order, within so many messages.
+# Messages are shuffled within blocks of this size, as by a network.
 SHUFFLED = 500
 
-# One of so many observations is sent twice, and after one of so many comes a message that nobody can use.
+# One in this many observations is sent twice; one in this many is followed by a poison message.
 TWICE_EACH = 100
 POISON_EACH = 100
 
@@ -27,7 +27,7 @@ _VALUE_STEPS = 400
 
 
 class MessageKind(IntEnum):
-    """What a parcel is."""
+    """What a message is."""
 
     OBSERVATION = 0
     REPEAT = 1
@@ -39,22 +39,22 @@ class PlannedMessage(NamedTuple):
     """A message to be sent."""
 
     kind: MessageKind
-    number: int  #: of the observation, or of the poison; of a canary its instant
+    number: int  #: of the observation or the poison message; of a canary its instant
 
 
 def street_of(number: int) -> int:
-    """Return the number of the street that an observation is of: each in turn."""
+    """Return the number of the street of an observation: each street in turn."""
     return number % LOAD_STREETS
 
 
 def value_of(number: int) -> float:
-    """Return the value of an observation; a street's next one has another."""
+    """Return the value of an observation, which differs from the street's previous one."""
     return round(30.0 + (number + number // LOAD_STREETS) % _VALUE_STEPS / 10, 1)
 
 
 @dataclass(frozen=True)
 class MessagePlan:
-    """So many observations, the first one at `begin`, a `step` apart (microseconds)."""
+    """A number of observations, the first at `begin`, a `step` apart (microseconds)."""
 
     messages: int
     seed: int
@@ -63,7 +63,7 @@ class MessagePlan:
     _topics: dict[int, bytes] = field(default_factory=dict, init=False, repr=False)
 
     def planned_messages(self) -> Iterator[PlannedMessage]:
-        """Yield every parcel in the order of sending."""
+        """Yield every message in the order of sending."""
         dice = random.Random(self.seed)
         for first in range(0, self.messages, SHUFFLED):
             block = [
@@ -80,25 +80,25 @@ class MessagePlan:
 
     @property
     def poison_count(self) -> int:
-        """How many messages nobody can use."""
+        """The number of messages that no decoder can use."""
         return len(range(13, self.messages, POISON_EACH))
 
     @property
     def repeat_count(self) -> int:
-        """How many observations are sent twice."""
+        """The number of observations that are sent twice."""
         return len(range(7, self.messages, TWICE_EACH))
 
     def instant(self, number: int) -> Instant:
-        """Return when an observation was made."""
+        """Return the time of an observation."""
         return self.begin + number * self.step
 
     def number_at(self, instant: Instant) -> int | None:
-        """Return which observation was made at an instant; None for none."""
+        """Return the number of the observation at an instant, or None."""
         number, rest = divmod(instant - self.begin, self.step)
         return number if rest == 0 and 0 <= number < self.messages else None
 
     def newest(self) -> dict[int, int]:
-        """Return the newest observation of each street that has one."""
+        """Return the newest observation of each street."""
         return {
             street_of(number): number for number in range(max(0, self.messages - LOAD_STREETS), self.messages)
         }
@@ -125,7 +125,7 @@ def _payload(instant: Instant, value: float) -> bytes:
 
 
 def _poison(number: int, payload: bytes) -> bytes:
-    """Return something that no decoder can use: cut short, no text, or of a time to come."""
+    """Return a payload that no decoder can use: truncated, not text, or of the future."""
     match number // POISON_EACH % 3:
         case 0:
             return payload[: len(payload) // 2]

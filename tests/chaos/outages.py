@@ -1,4 +1,4 @@
-"""What is away for a while, or slow, and comes back by itself."""
+"""Outages: services that are frozen or slow for a while, and lost connections."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CUT = (
     ("api", "kafka"),
     ("api", "postgres"),
 )
-"""Who is cut off from whom."""
+"""Role, and service that its connections are cut off from."""
 
 
 def _away(service: str, disturbance: Disturbance, word: str) -> FaultInjection:
@@ -55,7 +55,7 @@ broker_away = _away("mosquitto", frozen, "away")
 
 
 async def broker_restarts(trial: Experiment) -> None:
-    """End Mosquitto politely, three times: it saves what it holds, and nothing is lost."""
+    """Stop Mosquitto with SIGTERM, three times: it saves its messages, and nothing is lost."""
     for share in (0.2, 0.5, 0.8):
         await trial.until_sent(share)
         since = asyncio.get_running_loop().time()
@@ -66,7 +66,7 @@ async def broker_restarts(trial: Experiment) -> None:
 
 
 async def half_open_connections(trial: Experiment) -> None:
-    """Let connections go half open, one kind after the other: nothing arrives, and nobody is told."""
+    """Make connections half open, one kind after the other: nothing arrives, and no error is raised."""
     loop = asyncio.get_running_loop()
     await trial.until_sent(0.1)
     trial.fleet.pause_at = trial.count(0.2)
@@ -76,7 +76,7 @@ async def half_open_connections(trial: Experiment) -> None:
     await trial.await_recovery("connections of all devices half open", since)
     for step, (role, service) in enumerate(CUT, 2):
         await trial.until_sent(step / 10)
-        # Should recovery take longer than the way to the next cut, the load waits there.
+        # The load pauses at the next cut until the system has recovered from this one.
         trial.fleet.pause_at = trial.count((step + 1) / 10)
         since = loop.time()
         count = sum(make_half_open(pid, trial.system.ports[service]) for pid in trial.system.pids[role])
@@ -90,14 +90,14 @@ async def half_open_connections(trial: Experiment) -> None:
     trial.fleet.pause_at = trial.options.messages
 
 
-# A connection storm: ten thousand devices are cut off at once, and all of them come back at once.
+# A connection storm.
 
 STORM_DEVICES = 10_000
 _LOOK_S = 0.05
 
 
 async def connection_storm(trial: Experiment) -> None:
-    """Cut every device off, twice, under load."""
+    """Disconnect ten thousand devices at once, twice, under load; all reconnect at once."""
     loop = asyncio.get_running_loop()
     devices = trial.fleet.devices
     for share in (0.3, 0.6):

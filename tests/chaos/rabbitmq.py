@@ -30,7 +30,7 @@ mqtt.max_session_expiry_interval_seconds = infinity
 
 
 class RabbitMq:
-    """One node on loopback; started again on its data after a kill."""
+    """One node on loopback, which can be killed and restarted on its data."""
 
     def __init__(self, folder: Path) -> None:
         self.address = LOOPBACK, free_port()
@@ -51,11 +51,11 @@ class RabbitMq:
             "ERL_EPMD_ADDRESS": LOOPBACK,
             "ERL_EPMD_PORT": str(free_port()),
         }
-        # It would start one that outlives it.
+        # RabbitMQ would start a port mapper that outlives it.
         self._port_mapper = subprocess.Popen(["epmd"], env=self._environment)
 
     def start(self) -> None:
-        """Start it, and return when it takes connections."""
+        """Start the node; return when it accepts connections."""
         with (self._folder / "output").open("ab") as output:
             self._process = subprocess.Popen(
                 [_SERVER], env=self._environment, stdout=output, stderr=output, start_new_session=True
@@ -73,12 +73,12 @@ class RabbitMq:
         psutil.wait_procs(processes)
 
     def restart(self) -> None:
-        """Kill it, and start it again."""
+        """Kill the node and start it again."""
         self.kill()
         self.start()
 
     def stop(self) -> None:
-        """End it, and the port mapper that it has started."""
+        """Stop the node and its port mapper."""
         if self._process is not None:
             self.kill()
         self._port_mapper.kill()
@@ -100,7 +100,7 @@ async def _until_it_answers(address: tuple[str, int]) -> None:
 
 @contextmanager
 def rabbitmq() -> Iterator[RabbitMq]:
-    """Run RabbitMQ on data of its own."""
+    """Run RabbitMQ in a temporary folder."""
     if not _SERVER.exists():
         raise SystemExit("RabbitMQ is missing: install it with `apt-get install rabbitmq-server`")
     folder = make_service_folder()

@@ -1,6 +1,6 @@
-"""How long a fault lasts for those who rely on the system: until a canary sent after it is seen, and stored.
+"""Measures recovery: the time from a fault until a canary sent after it is live, and stored.
 
-Seen is over HTTP, by whoever asks for the state; stored is in the database.
+Live means that the API answers it as the state; stored means that it is in the database.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ SELECT EXISTS (
 
 
 class NotRecoveredError(AssertionError):
-    """The system did not come back in time."""
+    """The system did not recover in time."""
 
 
 @dataclass(frozen=True)
 class Recovery:
-    """Seconds from a moment until things are as they should be."""
+    """Recovery times, in seconds since the fault."""
 
-    live: float  #: a canary is the state of its street
-    stored: float  #: it is in the database
+    live: float  #: until the canary is the state of its street
+    stored: float  #: until it is in the database
 
     def __str__(self) -> str:
         return f"live after {self.live:.1f} s, stored after {self.stored:.1f} s"
 
 
 class RecoveryProbe:
-    """Looks at the system from outside, as a reader of its API and of its history does."""
+    """Measures the system from outside, through its API and its database."""
 
     def __init__(self, town: SystemUnderTest, fleet: DeviceFleet, clock: Clock) -> None:
         self._town = town
@@ -53,7 +53,7 @@ class RecoveryProbe:
         self._clock = clock
 
     async def measure(self, since: float) -> Recovery:
-        """Send a canary and return how long after `since` (loop time) it was seen and stored."""
+        """Send a canary; return how long after `since` (loop time) it was live and stored."""
         instant = self.send_canary()
         async with asyncio.TaskGroup() as tasks:
             live = tasks.create_task(self.until_live(instant, since))
@@ -61,13 +61,13 @@ class RecoveryProbe:
         return Recovery(live.result(), stored.result())
 
     def send_canary(self) -> Instant:
-        """Send a canary, and return which."""
+        """Send a canary; return its instant."""
         instant = self._clock()
         self._fleet.send_canary(instant)
         return instant
 
     async def until_live(self, instant: Instant, since: float) -> float:
-        """Return how long after `since` a canary, or one sent later, was seen."""
+        """Return how long after `since` a canary, or a later one, was live."""
         return await _until(lambda: self._is_live(instant), since, "live")
 
     async def until_stored(self, instant: Instant, since: float) -> float:
@@ -79,7 +79,7 @@ class RecoveryProbe:
         return await _until(self._answers, since, "told from the database")
 
     async def until_restarted(self, name: str, gone: int) -> None:
-        """Return when another process stands in the place of the one that is gone."""
+        """Return when a new process has replaced the killed one."""
         async with asyncio.timeout(RECOVERY_S_MAX):
             while set(self._town.pids.get(name, ())) <= {gone}:  # noqa: ASYNC110 - the supervisor ends it
                 await asyncio.sleep(_LOOK_S)

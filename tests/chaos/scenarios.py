@@ -1,4 +1,4 @@
-"""Everything that can be tried, by name."""
+"""All scenarios by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The system under trial: `livetwin up` for a town of streets with a microphone each."""
+"""The system under test: `livetwin up` for a city of streets with a microphone each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.processes.running_system import RunningSystem
 from tests.support.services.service_folder import make_service_folder
 
 LOAD_STREETS = 499
-"""Streets whose microphones are the load."""
+"""The number of streets whose microphones send the load."""
 
 PROPERTY = "noise_level"
 
@@ -27,12 +27,12 @@ def street_id(number: int) -> str:
 
 
 def microphone_id(number: int) -> str:
-    """Return the id of its microphone."""
+    """Return the id of the microphone of a street."""
     return microphone_of(street_id(number))
 
 
 class SystemUnderTest:
-    """The running system, on a data folder that goes afterwards; the port of MQTT stays over restarts."""
+    """The running system on a temporary data folder; the MQTT port stays the same over restarts."""
 
     def __init__(self, *options: str, folder: Path | None = None, keep: bool = False) -> None:
         self.folder = folder if folder is not None else make_service_folder()

@@ -1,4 +1,4 @@
-"""The compose file, run as a project of the test's own: names, ports and secrets that no other run has."""
+"""Runs the compose file as a project with names, ports and secrets of its own."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.support.services.compose_file import run_name
 
 ROLES = [name for name, told in COMMANDS.items() if told.startswith("Role:")]
 
-# Images are there; what takes time is schema, city and health, on a machine that may have its hands full.
+# Images exist already; schema, city and health checks take time, more on a busy machine.
 COMMAND_TIMEOUT_S = 300
 
 
 class ComposeProject:
-    """`docker compose` as an operator would call it."""
+    """A project, controlled by `docker compose` as an operator would."""
 
     def __init__(self, folder: Path) -> None:
         self.name = f"{run_name()}-{secrets.token_hex(4)}"
@@ -43,12 +43,12 @@ class ComposeProject:
         }
 
     def compose(self, *words: str) -> str:
-        """Run `docker compose` with every profile known; return what it printed, fail with all of it."""
+        """Run `docker compose` with every profile enabled; return its output, fail with it on an error."""
         profiles = ["--profile=demo", "--profile=monitoring", "--profile=by-hand"]
         return self._run("docker", "compose", *profiles, *words)
 
     def make_secrets(self) -> dict[str, str]:
-        """Make keys, and the accounts at the broker; return the passwords of devices."""
+        """Create keys and broker accounts; return the passwords of devices."""
         self._run(str(ROOT / "deploy/make-secrets.sh"), str(self.secrets))
         printed = self.compose("run", "--rm", "--no-TTY", "credentials", "--simulator")
         return dict(line.split("\t") for line in printed.splitlines() if "\t" in line)
@@ -62,13 +62,13 @@ class ComposeProject:
             raise
 
     def inspect(self, service: str) -> dict[str, Any]:
-        """Return what the engine knows of a service's container."""
+        """Return what `docker inspect` prints about a service's container."""
         identity = self.compose("ps", "--all", "--quiet", service).strip()
         found: list[dict[str, Any]] = json.loads(self._run("docker", "inspect", identity))
         return found[0]
 
     def health(self, service: str) -> str:
-        """Return `healthy`, `starting` or `unhealthy`; what a container does that has no health check."""
+        """Return `healthy`, `starting` or `unhealthy`; for a container without health check its status."""
         state = self.inspect(service)["State"]
         return str(state["Health"]["Status"] if "Health" in state else state["Status"])
 
@@ -85,7 +85,7 @@ class ComposeProject:
         )
 
     def leftovers(self) -> list[str]:
-        """Return the containers, volumes and networks of the project that there are."""
+        """Return the existing containers, volumes and networks of the project."""
         mine = f"--filter=label=com.docker.compose.project={self.name}"
         return [
             f"{kind} {one}"

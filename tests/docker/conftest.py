@@ -1,4 +1,4 @@
-"""One project of the compose file, with simulated devices, for all tests of this folder."""
+"""One compose project with simulated devices for all tests of this folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.services.service_folder import make_service_folder
 
 @dataclass(frozen=True)
 class Running:
-    """A project that is up, and the passwords of its devices."""
+    """A running project, and the passwords of its devices."""
 
     project: ComposeProject
     devices: dict[str, str]
@@ -24,7 +24,7 @@ class Running:
 
 @pytest.fixture(scope="session")
 def running() -> Iterator[Running]:
-    """The whole system with the profile `demo`; afterwards nothing of it is left."""
+    """Yield the whole system with the profile `demo`; assert afterwards that nothing of it is left."""
     folder = make_service_folder()
     project = ComposeProject(folder)
     try:

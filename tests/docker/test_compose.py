@@ -1,4 +1,4 @@
-"""The compose file as an operator runs it: it gets ready, values flow, it is closed, and heals."""
+"""The compose file as an operator runs it: it becomes ready, values flow, it is secured, and recovers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.repository import WHEEL_PACKAGES
 from tests.support.waiting import wait_until
 from twin.instant import SECOND
 
-# A role that was killed starts anew, reads the log and is asked how it is.
+# A killed role restarts, reads the log and passes its health check.
 BACK_S = 180.0
 LIVE_S = 180.0
 
@@ -30,7 +30,7 @@ def balance(project: ComposeProject) -> dict[str, Any]:
 
 
 def live(project: ComposeProject, **query: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield kind and content of each event of the live stream, until its time is over."""
+    """Yield kind and content of each event of the live stream, until the time limit."""
     over = threading.Event()
     timer = threading.Timer(LIVE_S, over.set)
     timer.start()

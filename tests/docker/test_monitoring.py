@@ -1,4 +1,4 @@
-"""The profile `monitoring`: its files are sound, and Prometheus reaches every role."""
+"""The profile `monitoring`: its files are valid, and Prometheus reaches every role."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tests.support.waiting import wait_until
 
 MONITORING = ROOT / "deploy/monitoring"
 
-# Prometheus asks each role every 15 s.
+# Prometheus scrapes each role every 15 s.
 SCRAPED_S = 180.0
 
 
 def checked(service: str, *command: str) -> str:
-    """Run a program of a service's image over the folder; return what it says, fail when it finds a fault."""
+    """Run a checking program of a service's image; return its output, fail when it reports a fault."""
     program, *words = command
     options = ["--rm", "--network=none", f"--volume={MONITORING}:/files:ro", f"--entrypoint={program}"]
     done = subprocess.run(
@@ -45,7 +45,7 @@ def test_alertmanager_finds_no_fault_in_its_file() -> None:
 
 def test_prometheus_reaches_every_role(running: Running) -> None:
     project = running.project
-    # One by one: no registry of packages has Grafana.
+    # Named, since no package registry offers Grafana, whose image may be missing.
     project.compose("up", "--detach", "--no-build", "--no-deps", "prometheus", "alertmanager")
 
     def targets() -> list[dict[str, Any]]:

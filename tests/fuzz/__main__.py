@@ -1,7 +1,7 @@
-"""Fuzzing for as long as one likes: `python -m tests.fuzz --seconds 600 [--seed N] [--only NAME]`.
+"""Fuzzing for any length of time: `python -m tests.fuzz --seconds 600 [--seed N] [--only NAME]`.
 
-Prints the seed, and for each target how many inputs it took and how many outcomes they had. What breaks a law
-is written to `--out`, from where it goes to `tests/fuzz/fixtures/` once it is mended.
+Prints the seed, and the number of inputs and of outcomes for each target. An input that breaks a law is
+written to `--out`; once the fault is fixed, move it to `tests/fuzz/fixtures/`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ INPUTS_MAX = 10**9
 
 
 def main() -> int:
-    """Fuzz each target for its share of the time; return 1 when a law was broken."""
+    """Fuzz each target for an equal share of the time; return 1 when a law was broken."""
     arguments = _arguments()
     logging.disable(logging.CRITICAL)
     chosen = [one for one in targets() if arguments.only in one.name]

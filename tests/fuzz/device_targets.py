@@ -1,6 +1,6 @@
-"""What devices send: a target for each decoder, for the way from a topic to the log, and for redaction.
+"""Targets for what devices send: each decoder, the path from topic to log record, and redaction.
 
-Payloads are those of the virtual devices of Alkmaar and those of `tests/support/payloads/device_payloads.py`.
+The corpus has payloads of Alkmaar's virtual devices and of `tests/support/payloads/device_payloads.py`.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ from twin.wire.messages import OBSERVATIONS, QUARANTINE
 PAYLOAD_BYTES_MAX = 256 * 1024
 TOPIC_BYTES_MAX = 65_535  # MQTT 5.0 §1.5.4
 
-# Member names, units and references: what a mutation needs to get past the first look.
+# Member names, units and references, which let mutations pass the first checks.
 _WORD = re.compile(rb"[A-Za-z0-9_.:\-]{2,40}")
 _WORDS_MAX = 400
 
-# Of an identifier no piece survives that is so long: a shorter one names a make, or nothing.
+# No piece of an identifier of this length may remain; a shorter piece identifies at most the make.
 IDENTIFYING_CHARACTERS = 14
 PERSONAL = {
     "dsmr": (DSMR_V5, DSMR_V4_UNPADDED),
@@ -67,7 +67,7 @@ def alkmaar_model() -> CityModel:
 
 @cache
 def sample_messages() -> dict[str, tuple[tuple[str, bytes], ...]]:
-    """Return topics and payloads of each feed: of devices that the city knows first."""
+    """Return topics and payloads of each feed, first those of devices in the city's model."""
     plan = read_city(default_city())
     devices, _ = devices_of(plan, CityTruth(1, plan))
     found: defaultdict[str, list[tuple[str, bytes]]] = defaultdict(list)
@@ -83,13 +83,13 @@ def sample_messages() -> dict[str, tuple[tuple[str, bytes], ...]]:
 
 
 def dictionary_of(payloads: tuple[bytes, ...]) -> tuple[bytes, ...]:
-    """Return the words that payloads are made of."""
+    """Return the words of payloads, as a fuzzing dictionary."""
     words = {word: None for payload in payloads for word in _WORD.findall(payload)}
     return tuple(words)[:_WORDS_MAX]
 
 
 def decoder_targets() -> list[FuzzTarget]:
-    """Return a target for each decoder there is; one that has no valid payload here is a fault."""
+    """Return a target for each registered decoder; a decoder without a valid payload here raises KeyError."""
     return [
         FuzzTarget(
             name=f"decoder-{name}",
@@ -102,11 +102,11 @@ def decoder_targets() -> list[FuzzTarget]:
 
 
 def run_decoder(name: str, payload: bytes) -> str:
-    """Decode a payload twice: the same readings, or the same refusal, and nothing else is raised."""
+    """Decode a payload twice: assert the same readings or the same refusal, and no other error."""
     outcome = _decoded(name, payload)
     assert _decoded(name, payload) == outcome
     if name == "dsmr" and b"\n!" in payload:
-        # Under its own checksum, so that the lines are read.
+        # With a correct checksum, so that the lines are parsed.
         content = payload.partition(b"\n!")[0] + b"\n!"
         _decoded(name, content + b"%04X\r\n" % crc16.arc(content.replace(b"\n", b"\r\n")))
     return outcome
@@ -130,7 +130,7 @@ def _checked_refusal(reason: QuarantineReason, detail: str) -> str:
 
 
 def check_decoded(decoded: Decoded) -> None:
-    """Assert that what a decoder returned is of the shape that the intake relies on."""
+    """Assert that a decoder's result has the types that the intake relies on."""
     assert decoded.readings
     decoded.device.encode()
     for reading in decoded.readings:
@@ -143,7 +143,7 @@ def check_decoded(decoded: Decoded) -> None:
 
 
 def intake_target() -> FuzzTarget:
-    """Return the target of the whole way: a topic, a line break, and a payload."""
+    """Return the target of the whole intake; an input is a topic, a line break and a payload."""
     seeds = tuple(
         topic.encode() + b"\n" + payload for some in sample_messages().values() for topic, payload in some
     )
@@ -158,7 +158,7 @@ def _intake() -> Intake:
 
 
 def run_intake(data: bytes) -> str:
-    """Take a message twice: the same becomes of it, and the log can carry it."""
+    """Process a message twice: assert equal results that fit into log records."""
     topic, _, payload = data.partition(b"\n")
     text = topic[:TOPIC_BYTES_MAX].decode("utf-8", "backslashreplace")
     message = MqttMessage(text, payload, RECEIVED, 1, 1, 1)
@@ -193,7 +193,7 @@ def _check_records(taken: ProcessedMessage) -> None:
 
 
 def topic_target() -> FuzzTarget:
-    """Return the target of topics alone."""
+    """Return the target of topic routing."""
     seeds = tuple(topic.encode() for some in sample_messages().values() for topic, _ in some)
     return FuzzTarget(
         name="topic", run=_route, corpus=seeds, dictionary=(b"+", b"#", b"$SYS", b"$share", b"//", b"/")
@@ -211,7 +211,7 @@ def _route(data: bytes) -> str:
 
 
 def redaction_targets() -> list[FuzzTarget]:
-    """Return a target for each feed of personal data."""
+    """Return a target for each decoder with redaction."""
     assert {name for name, one in registry().items() if one.redact is not None} == set(PERSONAL)
     return [
         FuzzTarget(
@@ -226,7 +226,7 @@ def redaction_targets() -> list[FuzzTarget]:
 
 @cache
 def identifying_pieces(name: str) -> frozenset[bytes]:
-    """Return every piece of the identifiers of the seeds that is long enough to name somebody."""
+    """Return every piece of the corpus's identifiers that is long enough to identify a person."""
     found = [one for seed in PERSONAL[name] for one in _IDENTIFIER.findall(seed)]
     return frozenset(
         one[start : start + IDENTIFYING_CHARACTERS]
@@ -236,21 +236,21 @@ def identifying_pieces(name: str) -> frozenset[bytes]:
 
 
 def run_redaction(name: str, payload: bytes) -> str:
-    """Redact a payload: nothing is raised, and no piece of an identifier is left."""
+    """Redact a payload: assert that nothing is raised and that no piece of an identifier remains."""
     decoder = registry()[name]
     assert decoder.redact is not None
     redacted = decoder.redact(payload, _pseudonym)
     assert decoder.redact(payload, _pseudonym) == redacted
-    # What follows a decimal point is a number, whatever its digits are.
+    # Digits behind a decimal point are a value, never an identifier.
     read = _FRACTION.sub(b"", redacted)
     left = [one for one in identifying_pieces(name) if one in read]
     assert not left, f"{left[0]!r} is left in {redacted!r}"
-    # It may be redacted once more, when it is replayed.
+    # A replay may redact the payload once more.
     assert isinstance(decoder.redact(redacted, _pseudonym), bytes)
     return _decoded(name, redacted)
 
 
 def _pseudonym(identifier: str) -> str:
-    """Return a text that nobody takes for an identifier, whatever it stands for."""
+    """Return the same pseudonym for every identifier; it resembles none."""
     identifier.encode("utf-8", "surrogatepass")
     return "abcdefghijklmnop"

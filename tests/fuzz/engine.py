@@ -1,7 +1,7 @@
-"""The engine: inputs made from a seed, run until one breaks a law; what breaks one is made small and kept.
+"""The fuzzing engine: mutates inputs from a seed until one breaks a law, then shrinks and saves that input.
 
-An input that ends in an outcome not seen before joins the pool that later inputs are made from, so that a
-run finds its way deeper without looking into the code. One seed makes one sequence of inputs.
+An input with a new outcome joins the pool from which later inputs are made, so that a run reaches deeper code
+without instrumentation. A seed determines the sequence of inputs.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from typing import NamedTuple
 from tests.fuzz.mutation import SIZE_MAX, mutate
 
 FIXTURES = Path(__file__).parent / "fixtures"
-"""A folder for each target, and in it what once broke a law."""
+"""A folder for each target, with the inputs that once broke a law."""
 
 POOL_MAX = 400
 PARENT_BYTES_MAX = 8 * 1024
-"""A larger input is tried, and no other is made of it: a thousand small ones take its time."""
+"""A larger input does not join the pool, since a thousand small inputs take as long."""
 CPU_S_MAX = 5.0
-"""Processor time of one input. The largest takes some milliseconds; what takes seconds does not end."""
+"""Processor time limit of one input. The largest valid input takes some milliseconds."""
 
 MESSAGE_CHARACTERS_MAX = 5_000
 SHRINK_RUNS_MAX = 400
@@ -36,18 +36,18 @@ _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 
 class CpuLimitError(BaseException):
-    """An input took more processor time than any may. No `Exception`, which programs under test may catch."""
+    """An input exceeded the processor time limit. Not an `Exception`, which code under test might catch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FuzzTarget:
-    """Something that takes what others send. `run` returns in a word or two how it ended, or raises."""
+    """Code that processes input of others. `run` returns the outcome as a short text, or raises."""
 
     name: str
     run: Callable[[bytes], str]
     corpus: tuple[bytes, ...]  #: valid inputs
-    dictionary: tuple[bytes, ...] = ()  #: what the format knows
-    size_max: int = SIZE_MAX  #: of the largest input that is worth its time
+    dictionary: tuple[bytes, ...] = ()  #: words of the format
+    size_max: int = SIZE_MAX  #: size of the largest generated input
 
     def fixtures(self) -> list[Path]:
         """Return the inputs that once broke a law of this target."""
@@ -62,18 +62,18 @@ class Crash(NamedTuple):
     error: BaseException
 
     def __str__(self) -> str:
-        """Return how a person sees it."""
+        """Return target, error and the beginning of the input."""
         return f"{self.target}: {self.error!r} by {len(self.data)} bytes {self.data[:200]!r}"
 
     @property
     def file_name(self) -> str:
-        """A name that the same input always has."""
+        """A file name that is the same for the same input."""
         return hashlib.sha256(self.data).hexdigest()[:12]
 
 
 @dataclass(slots=True)
 class FuzzReport:
-    """What a run has seen."""
+    """The result of a run."""
 
     target: str
     seed: int
@@ -83,7 +83,7 @@ class FuzzReport:
 
 
 def fuzz(target: FuzzTarget, seed: int, *, inputs: int, seconds: float = float("inf")) -> FuzzReport:
-    """Run a target on inputs made from a seed, until one breaks a law, or either bound is reached."""
+    """Run a target on inputs from a seed until one breaks a law, or the number or time limit is reached."""
     report = FuzzReport(target.name, seed)
     dice = random.Random(f"{seed}/{target.name}")
     pool = [*target.corpus, *(path.read_bytes() for path in target.fixtures())]
@@ -109,13 +109,13 @@ def fuzz(target: FuzzTarget, seed: int, *, inputs: int, seconds: float = float("
 
 
 def run_input(target: FuzzTarget, data: bytes) -> str:
-    """Return how a target ends on an input, within the processor time that one may take."""
+    """Run a target on an input within the processor time limit; return the outcome."""
     with _cpu_bound():
         return target.run(data)
 
 
 def outcome_signature(outcome: str) -> str:
-    """Return an outcome without what differs from input to input.
+    """Return an outcome without its numbers and quoted parts.
 
     >>> outcome_signature("malformed: 'x' has 12 members")
     "malformed: ' has 0 members"
@@ -124,7 +124,7 @@ def outcome_signature(outcome: str) -> str:
 
 
 def error_text(error: Exception) -> str:
-    """Return what an error tells a person, which is something, and no book."""
+    """Return the message of an error; assert that it is neither empty nor too long."""
     text = str(error)
     assert 0 < len(text) <= MESSAGE_CHARACTERS_MAX, f"a message of {len(text)} characters"
     text.encode()
@@ -146,7 +146,7 @@ def _cpu_bound() -> Iterator[None]:
 
 
 def _smallest(target: FuzzTarget, data: bytes, error: BaseException) -> tuple[bytes, BaseException]:
-    """Return a shorter input that fails in the same way."""
+    """Return the shortest input found that fails with the same type of error."""
     kind = type(error)
     runs = 0
     size = max(1, len(data) // 2)
@@ -175,7 +175,7 @@ def _failure(target: FuzzTarget, data: bytes) -> BaseException | None:
 
 
 def save_crash(crash: Crash, folder: Path) -> Path:
-    """Write what broke a law into a folder; return the file."""
+    """Write the input of a crash into a folder; return the file."""
     path = folder / crash.target / crash.file_name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(crash.data)
@@ -183,7 +183,7 @@ def save_crash(crash: Crash, folder: Path) -> Path:
 
 
 def largest_inputs(words: Sequence[bytes], size: int) -> Iterator[bytes]:
-    """Yield inputs of one size that repeat a single thing: what makes an algorithm worse than linear."""
+    """Yield inputs of one size that repeat one word, to find algorithms that are worse than linear."""
     for word in words:
         if word:
             yield (word * (size // len(word) + 1))[:size]

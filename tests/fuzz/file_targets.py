@@ -1,4 +1,4 @@
-"""What people write: city folders, rosters, rules and their expressions, recordings."""
+"""Targets for what people write: city folders, rosters, rules, expressions, recordings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from twin.instant import DAY, INSTANT_MAX, INSTANT_MIN, parse_instant
 
 _NOW = parse_instant("2026-03-01T00:00:00Z")
 
-# The longest expression has 500 characters; each is at most a comparison.
+# Bound on the shifts in four weeks of any roster without faults.
 DUTIES_MAX = 100_000
 
 _YAML_WORDS = (
@@ -50,7 +50,7 @@ EXPRESSIONS = (
 
 
 def file_targets() -> list[FuzzTarget]:
-    """Return a target for each kind of text that people write."""
+    """Return a target for each kind of file and text."""
     return [
         *_folder_targets(),
         *_recording_targets(),
@@ -87,7 +87,7 @@ def _city_folder(name: str) -> Path:
 
 
 def _read_folder(name: str, data: bytes) -> str:
-    """Read a city folder of which one file is the input: a plan, or every fault at once."""
+    """Read a city folder with the input as one of its files: a plan, or all faults at once."""
     folder = _city_folder(name)
     (folder / name).write_bytes(data)
     try:
@@ -122,7 +122,7 @@ def _calendar_target() -> FuzzTarget:
 
 
 def _duties(data: bytes) -> str:
-    """Read a roster; of one without faults tell who is on call for four weeks, and far away."""
+    """Read a roster; without faults, compute who is on call for four weeks now and ten years later."""
     text = data.decode("utf-8", "replace")
     faults = calendar_faults(text, (WATER, ROADS, LEAD))
     if faults:
@@ -158,7 +158,7 @@ def _expression_target() -> FuzzTarget:
 
 
 def _compile(data: bytes) -> str:
-    """Compile an expression, and evaluate it over ones: a truth, or an error that says why."""
+    """Compile an expression and evaluate it with operands of 1.0: a result, or an error with its reason."""
     try:
         program = CompiledExpression(data.decode("utf-8", "replace"))
         return str(program.evaluate([1.0] * len(program.operands)))

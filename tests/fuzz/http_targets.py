@@ -1,8 +1,8 @@
-"""What anybody may ask of the API: a target for each family of paths that it describes.
+"""Targets for HTTP requests: each family of paths in the OpenAPI document.
 
-An input is a request as text: method and target, headers, an empty line, a body. It goes to the application
-as the server would hand it over. The law: an answer below 500, or 503 where the database is asked, which is
-away here; every refusal a problem document that names its faults.
+An input is a request as text: method and target, headers, an empty line, a body. The application receives it
+as from the server. The law: the status is below 500, or 503 since there is no database here; every refusal is
+a problem document that names its faults.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from twin.model.role import Role
 KEY = f"{TOKEN_PREFIX}fuzz"
 HEAD_BYTES_MAX = 64 * 1024
 ANSWER_S_MAX = 20.0
-"""How long an answer may take: a request that waits for what never comes is a fault, too."""
+"""Time limit of a response: a request that waits for ever is a fault, too."""
 
 METHODS = ("get", "post", "put", "delete")
 
-# What parameters are called, and something that they may be.
+# Names of parameters, with an example value of each.
 _EXAMPLES: dict[str, str] = {
     "id": "town.street", "entity": "town.street", "property": "noise_level", "start": "2026-10-24T00:00:00Z",
     "end": "2026-10-25T00:00:00Z", "interval": "PT1H", "aggregate": "mean,p95",
@@ -78,7 +78,7 @@ async def _name(hashed: bytes) -> str | None:
 
 
 class ApiUnderTest:
-    """An application, and the loop that it runs in."""
+    """The API without a database, with the event loop that it runs in."""
 
     def __init__(self) -> None:
         settings = ApiSettings(
@@ -117,18 +117,18 @@ class ApiUnderTest:
 
 @cache
 def api_under_test() -> ApiUnderTest:
-    """Return the application without a database."""
+    """Return the application, which is created once."""
     return ApiUnderTest()
 
 
 async def send_request(app: ASGIApp, data: bytes) -> str:
-    """Send a request to an application, and check its answer."""
+    """Send a request to an application and check its response."""
     scope, body = request_scope(data)
     received = [{"type": "http.request", "body": body, "more_body": False}]
     status, headers, answer = 0, {}, bytearray()
 
     async def receive() -> MutableMapping[str, Any]:
-        # Whoever asks for a stream leaves it at once.
+        # The client of a stream disconnects at once.
         return received.pop() if received else {"type": "http.disconnect"}
 
     async def send(message: MutableMapping[str, Any]) -> None:
@@ -143,7 +143,7 @@ async def send_request(app: ASGIApp, data: bytes) -> str:
 
 
 def check_response(scope: dict[str, Any], status: int, headers: dict[bytes, bytes], answer: bytes) -> str:
-    """Assert that an answer keeps the law; return what it was."""
+    """Assert that a response keeps the law; return its status and fault codes."""
     asked_for = f"{scope['method']} {scope['path'][:200]!r}"
     assert 200 <= status < 500 or status == 503, f"{asked_for} was answered {status}: {answer[:300]!r}"
     assert b"Traceback" not in answer
@@ -166,7 +166,7 @@ def check_response(scope: dict[str, Any], status: int, headers: dict[bytes, byte
 
 
 def request_scope(data: bytes) -> tuple[dict[str, Any], bytes]:
-    """Return a request as the server hands it over; what no server would let through is mended."""
+    """Return the ASGI scope and body of a request; parts that no server lets through are corrected."""
     head, _, body = data.partition(b"\n\n")
     head = head[:HEAD_BYTES_MAX]
     first, *lines = head.split(b"\n")
@@ -219,7 +219,7 @@ def http_targets() -> list[FuzzTarget]:
 
 
 def _requests(path: str, method: str, operation: dict[str, Any]) -> list[bytes]:
-    """Return valid requests of an operation: bare, with every parameter, with each example body."""
+    """Return valid requests of an operation: without parameters, with all, and with each example body."""
     query = {}
     for one in operation.get("parameters", ()):
         example = _EXAMPLES.get(one["name"], "1")

@@ -1,6 +1,6 @@
-"""What lies on the log, and what comes back in cursors and links: records of another version, or of nobody.
+"""Targets for records of the log, live cursors and signed links.
 
-A valid record is made from the type of the record alone, so that a codec that is added is a target, too.
+Valid records are made from their types, so that an added codec becomes a target by itself.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ EXAMPLES = 6
 
 
 def log_targets() -> list[FuzzTarget]:
-    """Return a target for each codec, for each topic that is stored, and for what comes back from outside."""
+    """Return a target for each codec, each stored topic, cursors and links."""
     codecs = {
         f"{group}-{name.lower()}": one
         for group, module in (("twin", messages), ("alarms", alarm_messages), ("duty", duty_messages))
@@ -118,7 +118,7 @@ def _rules() -> tuple[bytes, ...]:
 
 
 def example(info: types.Type, dice: random.Random) -> Any:  # noqa: PLR0911 - one for each kind of type
-    """Return something of a type, as the encoder has it."""
+    """Return an example value of a type, as the encoder expects it."""
     match info:
         case types.StructType(array_like=True, fields=fields):
             return [_field(one.name, one.type, dice) for one in fields]
@@ -169,7 +169,7 @@ def _scalar(info: types.Type, dice: random.Random) -> Any:
 
 
 def _decode(codec: Codec[Any], data: bytes) -> str:
-    """Decode a record: what is read can be written and read again; what cannot is a MessageError."""
+    """Decode a record: it survives encoding and decoding, or a MessageError is raised."""
     try:
         record = codec.decode(data)
     except MessageError as error:
@@ -187,7 +187,7 @@ def _read(decode: Callable[[bytes], Any], data: bytes) -> str:
 
 
 def _store(topic: str, data: bytes) -> str:
-    """Take a record as the historian does: nothing stops it, and what it cannot read it quarantines."""
+    """Add a record to the historian's batch: it raises nothing and quarantines unreadable records."""
     batch = LogBatch("log-1")
     batch.add(LogRecord(topic, 0, 7, 1_795_435_200_000, data))
     assert batch.next_offsets[topic, 0] == 8
@@ -206,6 +206,6 @@ def _cursor(data: bytes) -> str:
 
 
 def _verify(data: bytes) -> str:
-    """Read a link: only one that we signed says anything."""
+    """Verify a link: only a link with our signature is valid."""
     found = verify_link(b"key", data.decode("latin-1"), RECEIVED)
     return found.reason if isinstance(found, LinkRefusal) else "good"

@@ -1,7 +1,7 @@
-"""Mutations: what becomes of a valid input on a broken gateway, or in the hands of somebody who means harm.
+"""Mutations of valid inputs, as by a broken gateway or an attacker.
 
-Everything follows from the `random.Random` that is passed. Three kinds: of bytes, of lines, and of the nodes
-of a JSON document, where a node may turn into text that no JSON library would write.
+Everything follows from the given `random.Random`. There are mutations of bytes, of lines, and of the nodes of
+a JSON document, where a node may become text that no JSON library would write.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 SIZE_MAX = 256 * 1024
-"""No input grows beyond: the size at which decoders refuse."""
+"""Largest size of an input: the size that decoders refuse."""
 
 ODD_TEXTS = (
     b"null", b"true", b"NaN", b"-Infinity", b"1e999", b"-1e-999", b"-0", b"0x10", b"1_000", b"+1", b".5",
@@ -27,7 +27,7 @@ ODD_TEXTS = (
     b"1970-01-01T00:00:00Z", b"0001-01-01T00:00:00Z", b"9999-12-31T23:59:59Z", b"9999-12-31T23:59:59-23:59",
     b"2026-02-30T25:61:61Z", b"P1Y", b"P999999999D", b"PT0S", b"2026-10-25T02:30:00", b"632525252525S",
 )  # fmt: skip
-"""What may stand anywhere, as it is."""
+"""Bytes to insert anywhere."""
 
 ODD_VALUES: tuple[Any, ...] = (
     None, True, False, 0, -1, -0.0, 0.5, 1e308, 2**28, 2**31, 2**63, 2**64, 10**40, 10**400, -(10**18),
@@ -38,11 +38,11 @@ ODD_VALUES: tuple[Any, ...] = (
     {"v": 1},
     {"values": []}, {"time": []}, {"id": "a"}, [0, 0], [4.75, 52.63],
 )  # fmt: skip
-"""What may stand in the place of any node of a document."""
+"""Replacements for any node of a document."""
 
 
 class RawNode(str):
-    """A node that is written as it is, whether or not it is JSON."""
+    """A node that is written unchanged, even if it is not JSON."""
 
     __slots__ = ()
 
@@ -56,7 +56,7 @@ RAW_NODES = tuple(
 
 
 class ObjectMembers(list[tuple[str, Any]]):
-    """An object as its members are written: a name may come twice."""
+    """The members of an object in order; a name may occur twice."""
 
 
 def serialized(node: Any) -> str:
@@ -71,7 +71,7 @@ def serialized(node: Any) -> str:
 
 
 def mutate(data: bytes, dice: random.Random, others: Sequence[bytes], words: Sequence[bytes]) -> bytes:
-    """Return an input made of `data`; `others` are what may be spliced in, `words` what the format knows."""
+    """Return a mutation of `data`; pieces of `others` and `words` of the format may be inserted."""
     for _ in range(dice.choice((1, 1, 1, 2, 3, 5))):
         data = dice.choice(_KINDS)(data, dice, others, words)
     return data[:SIZE_MAX]
@@ -109,7 +109,7 @@ def _of_bytes(data: bytes, dice: random.Random, others: Sequence[bytes], words: 
 
 
 def _of_tokens(data: bytes, dice: random.Random, others: Sequence[bytes], words: Sequence[bytes]) -> bytes:
-    """Put something else into the place of a number, a name or a text."""
+    """Replace a number, a name or a text."""
     start = dice.randrange(len(data) + 1)
     while start < len(data) and not _is_word(data[start]):
         start += 1
@@ -145,7 +145,7 @@ def _of_lines(data: bytes, dice: random.Random, others: Sequence[bytes], words: 
 
 
 def _of_nodes(data: bytes, dice: random.Random, others: Sequence[bytes], words: Sequence[bytes]) -> bytes:
-    """Change a node of a JSON document, or of the one behind the first empty line (the body of a request)."""
+    """Change a node of a JSON document; in a request, of the body behind the first empty line."""
     head, empty, body = data.partition(b"\n\n")
     prefix = head + empty if empty else b""
     try:

@@ -1,4 +1,4 @@
-"""Every input of others that is fuzzed."""
+"""All fuzz targets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every input of others, for some seconds; `python -m tests.fuzz` goes on for as long as it is told."""
+"""Fuzzes every target for a moment; `python -m tests.fuzz` runs for any length of time."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pytest
 from tests.fuzz.engine import FIXTURES, FuzzTarget, fuzz, largest_inputs, run_input, save_crash
 from tests.fuzz.targets import targets
 
-# The same inputs in each run unless somebody asks for others: a test tells about the change, not about luck.
+# Every run uses the same inputs unless FUZZ_SEED is set, so that a failure is due to a change.
 SEED = int(os.environ.get("FUZZ_SEED", "1"))
 INPUTS = 200
 SECONDS = 0.15
-"""Of one target. A slower machine sees fewer inputs of the same sequence."""
+"""Time limit of one target. A slower machine runs fewer inputs of the same sequence."""
 
-# What nests, what repeats, and what an expression that looks for its end runs over.
+# Words that nest, repeat, or make a regular expression search for an end.
 NASTY = (
     b"[", b"[]", b'{"a":', b'{"a":1,', b"(", b"9", b"- ", b"a: ", b" ", b"\r\n", b'"', b"\\", b"/", b"a",
     b"\xff", b"<a>", b",",
@@ -49,7 +49,7 @@ def test_nothing_breaks_a_law(target: FuzzTarget, tmp_path: Path) -> None:
         f"{save_crash(report.crash, tmp_path)} "
         f"to tests/fuzz/fixtures/{target.name}/"
     )
-    # An engine that gets nowhere is no test.
+    # A run with a single outcome would test nothing.
     assert len(report.outcomes) > 1 or report.inputs < INPUTS
 
 

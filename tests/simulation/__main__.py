@@ -1,6 +1,6 @@
 """Many simulated runs from the command line: `python -m tests.simulation --runs 10000 --jobs 2`.
 
-Prints the rate, the seeds that fail, and the smallest failing case with the command that plays it again.
+Prints the rate, the failing seeds, and the smallest failing case with the command that repeats it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PARTS = [one.name for one in fields(Scenario) if one.default is True]
 
 
 def main() -> int:
-    """Play the runs that the arguments ask for; return 1 when an invariant is broken."""
+    """Run the requested scenarios; return 1 when an invariant is violated."""
     arguments = _arguments()
     scenario = partial(
         Scenario,
@@ -68,9 +68,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, help="how many seeds, from --seed on (default: 1,000, or 1 seed)")
     parser.add_argument("--seed", type=int, help="the first seed (default: 0)")
     parser.add_argument("--jobs", type=int, default=1, help="processes (default: 1)")
-    parser.add_argument("--sensors", type=int, default=SENSORS_MAX, help="at most so many single sensors")
-    parser.add_argument("--messages", type=int, default=MESSAGES_MAX, help="at most so many messages")
-    parser.add_argument("--without", action="append", default=[], choices=PARTS, help="leave a part out")
+    parser.add_argument("--sensors", type=int, default=SENSORS_MAX, help="at most this many single sensors")
+    parser.add_argument("--messages", type=int, default=MESSAGES_MAX, help="at most this many messages")
+    parser.add_argument(
+        "--without", action="append", default=[], choices=PARTS, help="omit a part of the scenario"
+    )
     return parser.parse_args()
 
 

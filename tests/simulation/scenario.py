@@ -1,4 +1,4 @@
-"""Scenarios: of what a simulated run is made. Any part can be left out, to find what a failure needs."""
+"""Scenarios of simulated runs. Any part can be omitted, to find out what a failure needs."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ MESSAGES_MAX = 320
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """One run. The same scenario is the same run, in every process; what is cut leaves the rest as it was."""
+    """One run. Equal scenarios give equal runs; omitting a part leaves the rest unchanged."""
 
     seed: int
-    sensors: int = SENSORS_MAX  #: at most so many of the single sensors, the first ones
-    messages: int = MESSAGES_MAX  #: at most so many messages, the first ones that arrive
+    sensors: int = SENSORS_MAX  #: at most the first so many of the single sensors
+    messages: int = MESSAGES_MAX  #: at most the first so many messages to arrive
     households: bool = True
     neighbours: bool = True  #: thermometers that are compared with each other
     faults: bool = True
     garbage: bool = True
-    redelivery: bool = True  #: ingest crashes, and what it had not acknowledged comes again
+    redelivery: bool = True  #: ingest crashes, and unacknowledged messages are delivered again
     crashes: bool = True  #: of the stream
     alarms: bool = True
     log_loss: bool = True
     new_model: bool = True  #: a calibration is changed while the city runs
 
     def dice(self, purpose: str) -> Random:
-        """Return dice of their own for one purpose, so that a cut elsewhere does not change them."""
+        """Return a random generator for one purpose, which omitting another part does not change."""
         return Random(f"{self.seed}/{purpose}")
 
     def command_options(self) -> str:
-        """Return the options of `python -m tests.simulation` that play this scenario."""
+        """Return the options of `python -m tests.simulation` that repeat this scenario."""
         options = [f"--seed {self.seed}"]
         for one in fields(self):
             value = getattr(self, one.name)
@@ -42,7 +42,7 @@ class Scenario:
         return " ".join(options)
 
 
-# Cutting a broken run down: the smallest scenario that is still broken.
+# --- shrinking ---
 
 FailureCheck = Callable[[Scenario], list[str]]
 
@@ -50,9 +50,9 @@ _PARTS = ("log_loss", "new_model", "redelivery", "crashes", "garbage", "househol
 
 
 def shrink(scenario: Scenario, broken: FailureCheck) -> Scenario:
-    """Return a scenario of the same seed that is broken, and of which nothing more can be left out.
+    """Return the smallest scenario of the same seed that still fails.
 
-    The order is that of what makes a run easier to read. What is broken may be another thing in the end.
+    Parts are omitted in the order that makes a run easier to read. In the end another invariant may fail.
     """
     smaller: Scenario | None = scenario
     while smaller is not None:

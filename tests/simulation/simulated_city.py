@@ -1,4 +1,4 @@
-"""A city, its faults, ingest, the stream, the historian and a database, in virtual time in one process."""
+"""A city with faults, ingest, the stream, the historian and a database, in virtual time in one process."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ STORED_TOPICS = (
 )
 ALL = 1_000_000
 
-# At the end time goes on in these steps: windows are told early, and households are waited for no more.
+# At the end time advances in these steps, so that windows and household sums are published.
 LAST_TICKS = (MINUTE, 5 * MINUTE, 30 * MINUTE, HOUR, 3 * HOUR, 3 * MINUTE, 3 * MINUTE, 3 * MINUTE)
 
-# A verdict of the town changes an area, that a voice in the town, and that may change a verdict.
+# A verdict changes the value of an area, that the comparison in its parent, and that perhaps a verdict.
 LAST_ROUNDS = 6
 
 ALWAYS: tuple[Invariant, ...] = (
@@ -41,8 +41,8 @@ ALWAYS: tuple[Invariant, ...] = (
     observations.ledger_balances,
 )
 
-# A log that is lost takes along what it had told and nobody had stored. A part of that is repaired when the
-# next log begins; the rest comes with the next observations, which a run may not have.
+# A lost log loses what was not stored. A part of that is repaired when the next log begins, the rest by the
+# next observations, which a run may not have.
 WITH_WHOLE_LOG: tuple[Invariant, ...] = (
     observations.quality_flags_match_oracle,
     observations.windows_match_oracle,
@@ -81,7 +81,7 @@ class SimulatedCity:
         return stage_seed_of(self.database.state_seed(self.model))
 
     def run(self) -> None:
-        """Play it to its end."""
+        """Run the scenario to its end."""
         dice, ingest, place = self._dice, self._ingest, 0
         loss = dice.randrange(len(self.messages) + 1) if self._loses_log else ALL
         change = dice.randrange(len(self.messages) + 1) if self._changes_model else ALL
@@ -104,7 +104,7 @@ class SimulatedCity:
         self._finish()
 
     def _go_on(self) -> None:
-        """Let the stream and the historian do some of their work."""
+        """Let the stream and the historian process a random part of their input."""
         dice = self._dice
         if dice.random() < 0.8:
             self._stream.step()
@@ -121,7 +121,7 @@ class SimulatedCity:
             self._stream.reload()
 
     def _lose_log(self) -> None:
-        """Lose everything on the log but observations and quarantined messages: those were stored."""
+        """Lose the log, except for observations and quarantined messages, which were stored before."""
         for topic, partition in self.logs[-1].partitions():
             if topic in STORED_TOPICS:
                 stored = topic in (topics.OBSERVATIONS, topics.QUARANTINE)
@@ -144,7 +144,7 @@ class SimulatedCity:
     def _finish(self) -> None:
         self._stream.load_all()
         self._stream.reload()
-        # The log goes on, so whoever has learnt of a model applies it, and of a verdict tells its area.
+        # Further records let every stage apply the newest model and publish the effects of verdicts.
         for _ in range(LAST_ROUNDS):
             self._ingest.now += MINUTE
             self._ingest.tick(self.logs[-1], 0)
@@ -184,7 +184,7 @@ class SimulatedCity:
         yield from areas.household_sums_protect_privacy(self.logs, self.model)
 
     def _sent(self) -> dict[tuple[int, Instant], set[float]]:
-        """Return by key the values of what was sent and can be believed, from what the devices did alone."""
+        """Return the plausible values that devices sent, by (datastream, phenomenon time)."""
         ids = {(one.sensor, one.field): one for one in self.model.datastreams.values()}
         sent: defaultdict[tuple[int, Instant], set[float]] = defaultdict(set)
         for message in self.messages:
@@ -197,13 +197,13 @@ class SimulatedCity:
                 if reading.time - message.arrival <= FUTURE_MAX:
                     sent[datastream.id, reading.time].add(round(reading.value, 9))
         for key, value in ((one[:2], one.value) for one in self._ingest.logged):
-            if key in sent:  # believed only when it came a second time
+            if key in sent:  # plausible only at its second reception
                 sent[key].add(value)
         return dict(sent)
 
 
 def violations_of(scenario: Scenario) -> list[str]:
-    """Play a scenario; return what is broken at its end, in words; empty when all holds."""
+    """Run a scenario; return the violated invariants as text, an empty list when all hold."""
     city = SimulatedCity(scenario)
     city.run()
     return list(city.violations())

@@ -1,8 +1,8 @@
-"""Alkmaar's own rules and duty plan in the scenarios that matter most, in virtual time, with kills.
+"""Alkmaar's own rules and duty plan in the most important scenarios, in virtual time, with kills.
 
-One incident each; the officer on call is told at once, the next one when nobody answers, and all of them when
-it is over; nobody is told the same twice. What the stages of the stream do when they crash is for
-`tests.simulation` to find out; all of it with real processes is in `tests/e2e/test_duty.py`.
+Each is one incident. The officer on call is notified at once, the next officer when nobody acknowledges, and
+all of them when it is closed; nobody gets a message twice. Crashes of the stages are tested by
+`tests.simulation`, real processes by `tests/e2e/test_duty.py`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from twin.model.sensor import Sensor
 
 START = parse_instant("2026-11-24T09:00:00Z")
 TOLD_WITHIN: Duration = 10 * SECOND
-"""From the event time at which an alarm was raised until a message is handed to the channel."""
+"""From the event time of an alarm until a message is handed to the channel."""
 
 SEEDS = (1, 2)
 
@@ -46,7 +46,7 @@ def test_a_cloudburst_is_closed_when_the_water_is_back_and_all_who_were_told_hea
     run = ScenarioDay("cloudburst", 1, START, _of("wl-schermerboezem-c1", "wl-bierkade-1"))
     with closing(SimulatedDuty(run.model, tmp_path / "journal", Random(5))) as duty:
         _play(run, duty, run.advance(START + 2 * HOUR, 8 * SECOND))
-        # Days of water that goes down slowly. Silence counts anew with such steps, and is not asked for here.
+        # Days of slowly falling water. The long steps restart the silence timers, which this test ignores.
         _play(run, duty, run.advance(START + 90 * HOUR, MINUTE))
         assert _incidents(run) == ["high-water~alkmaar~1"]
         assert not run.stages.incidents[-1].open
@@ -104,14 +104,14 @@ def _is_told_in_time(run: ScenarioDay, duty: SimulatedDuty) -> None:
 
 
 def _is_escalated(duty: SimulatedDuty) -> None:
-    """Nobody acknowledges, so a second step is told after the first, however often the loop is killed."""
+    """Assert that the second step is notified, since nobody acknowledges, in spite of the kills."""
     steps = [one.request.step for _, one in duty.delivered if one.request.kind != "recovery"]
     assert steps[0] == 0
     assert max(steps) >= 1
 
 
 def _is_bearable(duty: SimulatedDuty) -> None:
-    """Nobody gets more than one message in ten minutes on average (EEMUA 191), nor one title twice."""
+    """Assert at most one message in ten minutes on average for a contact (EEMUA 191), and no title twice."""
     first, last = duty.delivered[0][0], duty.delivered[-1][0]
     for contact in {one.request.contact for _, one in duty.delivered}:
         titles = [one.text.title for _, one in duty.delivered if one.request.contact == contact]

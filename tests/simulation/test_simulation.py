@@ -1,6 +1,6 @@
-"""The deterministic simulation: whole cities with faults, crashes and restarts, run after run, by seed.
+"""The deterministic simulation: whole cities with faults, crashes and restarts, by seed.
 
-`python -m tests.simulation --runs 10000 --jobs 2` plays many more than fit here.
+`python -m tests.simulation --runs 10000 --jobs 2` runs many more seeds.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ RUNS = int(os.environ.get("LIVETWIN_SIMULATION_RUNS", "160"))
 GROUPS = 8
 
 SEEDS_TO_FIND_MAX = 60
-"""In so many seeds each planted bug is found; `pytest -rP` shows how many it took."""
+"""Each planted bug is found within this many seeds; `pytest -rP` shows how many were needed."""
 
 
 @pytest.mark.parametrize("group", range(GROUPS))
@@ -42,7 +42,7 @@ def test_a_planted_bug_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def _first_seed_found(name: str, monkeypatch: pytest.MonkeyPatch) -> int:
-    """Return the first seed that a planted bug breaks, and that is whole without it."""
+    """Return the first seed that fails with a planted bug and passes without it."""
     for seed in range(SEEDS_TO_FIND_MAX):
         with monkeypatch.context() as patch:
             MUTANTS[name](patch)

@@ -1,4 +1,4 @@
-"""What the devices of a simulated city send: their reports, through their faults, as MQTT messages."""
+"""The MQTT messages of the devices of a simulated city, after their faults."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _GARBAGE = (b"", b"{", b'{"values": {"x": 1}}', b'{"time": "never", "values": {"
 
 @dataclass(frozen=True, slots=True)
 class DeviceMessage:
-    """A message on its way to ingest."""
+    """A message that arrives at ingest."""
 
     arrival: Instant
     sensor: str
@@ -45,7 +45,7 @@ def fault_plan(scenario: Scenario, city: RandomCity) -> list[PlannedFault]:
 def device_messages(
     scenario: Scenario, city: RandomCity, plan: Sequence[PlannedFault]
 ) -> list[DeviceMessage]:
-    """Return the messages of a scenario in the order of their arrival."""
+    """Return the messages of a scenario, in order of arrival."""
     found: list[DeviceMessage] = []
     for sensor, truth in city.truths.items():
         interval = city.model.sensors[sensor].interval
@@ -53,7 +53,7 @@ def device_messages(
         dice = scenario.dice(f"faults of {sensor}")
         topic = f"livetwin/town/{sensor}/observations"
         for one in apply_faults(reports, faults_for_sensor(plan, sensor), dice):
-            # A network takes a moment, and no two messages arrive at the same one.
+            # A random network delay also prevents that two messages arrive at the same instant.
             arrival = one.arrival + dice.randrange(2_000_000)
             found.append(DeviceMessage(arrival, sensor, topic, _payload(one, truth.sends_time), one))
     if scenario.garbage:

@@ -1,4 +1,4 @@
-"""A small random city: sensors of several kinds, two neighbourhoods of households, a tree of areas."""
+"""A small random city: several kinds of sensors, two neighbourhoods with households, areas and rules."""
 
 from __future__ import annotations
 
@@ -32,31 +32,31 @@ from twin.model.observed_property import Theme
 from twin.privacy.cohort import CONNECTIONS_MIN
 
 Signal = Callable[[], float]
-"""Gives the true value at one report after the other."""
+"""Returns the true value of the next report."""
 
-# An ordinary day, the night on which clocks are set back, the turn of the year.
+# An ordinary day, the night in which clocks are set back, the turn of the year.
 BEGINNINGS = tuple(
     map(parse_instant, ("2026-06-09T07:13:20Z", "2026-10-24T23:50:00Z", "2026-12-31T22:41:00Z"))
 )
 
-# A sensor does not report more often in a run than this: then runs stay small.
+# Longest number of reports of a sensor in a run, to keep runs small.
 REPORTS_MAX = 70
 
 
 class SensorTruth(NamedTuple):
-    """What a device measures when nothing is wrong with it."""
+    """The values that a device measures without faults."""
 
-    first: Instant  #: of its reports
+    first: Instant  #: time of the first report
     signals: Mapping[str, Signal]  #: by field
     sends_time: bool
 
 
 @dataclass(frozen=True, slots=True)
 class RandomCity:
-    """A city and what is true in it."""
+    """A city and its true values."""
 
     model: CityModel
-    recalibrated: CityModel  #: the same city with another calibration, a version on
+    recalibrated: CityModel  #: the next version of the model, with another calibration
     start: Instant
     span: Duration
     truths: Mapping[str, SensorTruth]  #: by sensor
@@ -115,7 +115,7 @@ _KINDS: Mapping[str, tuple[str, Mapping[str, Callable[[Random], Signal]]]] = Map
         ),
     }
 )
-"""Kind → entity, and by field the unit and the process; what is observed is named as its field."""
+"""Kind → entity, and the signal of each property; the field has the name of the property."""
 
 
 NEIGHBOURLY = "air_temperature"
@@ -146,7 +146,7 @@ def random_city(scenario: Scenario) -> RandomCity:
 
 
 def _add_neighbours(scenario: Scenario, builder: _Builder) -> None:
-    """Add thermometers here and there in town; a few measure something else than the others."""
+    """Add thermometers at random entities; a few of them deviate from the others."""
     dice = scenario.dice("neighbours")
     if not scenario.neighbours or dice.random() < 0.5:
         return
@@ -161,7 +161,7 @@ def _beside(offset: float) -> Callable[[Random], Signal]:
 
 
 class _Builder:
-    """Puts a city together."""
+    """Builds the random city of a scenario."""
 
     def __init__(self, scenario: Scenario, start: Instant, span: Duration) -> None:
         self._scenario = scenario
@@ -223,7 +223,7 @@ def _entities() -> tuple[Entity, ...]:
     )
 
 
-# Random rules for a random city: of each kind some, with and without delays.
+# --- rules ---
 
 
 def random_rules(scenario: Scenario) -> Mapping[str, Rule]:

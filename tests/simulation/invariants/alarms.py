@@ -1,4 +1,4 @@
-"""What must hold of alarms and incidents when everything was delivered."""
+"""Invariants of alarms and incidents after everything was delivered."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _batches(log: SimulatedLog) -> Iterator[AlarmBatch]:
 
 
 def alarm_revisions_are_unique(log: SimulatedLog) -> Iterator[str]:
-    """What is told twice under one revision is the same, and revisions rise where it is told first."""
+    """Events with equal revisions are equal, and new revisions increase."""
     published: dict[tuple[str, int], AlarmEvent | IncidentEvent] = {}
     highest: dict[str, int] = {}
     for batch in _batches(log):
@@ -60,7 +60,9 @@ def _newest(log: SimulatedLog) -> tuple[dict[str, AlarmEvent], dict[str, Inciden
 
 
 def incidents_are_open_while_alarms_are_active(log: SimulatedLog) -> Iterator[str]:
-    """An incident is open exactly while an alarm of its cause and area is active and not set aside."""
+    """An incident is open exactly while an alarm of its cause and area is active and neither shelved nor
+    suppressed.
+    """
     alarms, incidents = _newest(log)
     speaking = Counter(
         f"{one.cause}~{one.area}"
@@ -78,16 +80,16 @@ def incidents_are_open_while_alarms_are_active(log: SimulatedLog) -> Iterator[st
 
 
 class ExpectedAlarm(NamedTuple):
-    """What an alarm must be."""
+    """The expected severity and start of an alarm."""
 
     severity: int
     since: Instant | None
 
 
 def alarms_match_rules(ending: FinalState, judged: CheckedObservations, log: SimulatedLog) -> Iterator[str]:
-    """An alarm is active exactly when its rule holds over all that was observed, since when it does.
+    """An alarm is active exactly since its rule holds for all observations.
 
-    Of rules about single values of one sensor, nothing of which came too late to be evaluated.
+    Checks rules about single values of one sensor, unless an observation was too late to be evaluated.
     """
     alarms, _ = _newest(log)
     too_late = repaired_datastreams(log)

@@ -1,4 +1,4 @@
-"""What must hold of areas and households: roll-ups, privacy, and revisions."""
+"""Invariants of areas and households: roll-ups, privacy and revisions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from twin.wire.messages import AGGREGATES, UPDATES, Update, UpdateKind
 
 
 def areas_match_their_roll_up(ending: FinalState, judged: CheckedObservations) -> Iterator[str]:
-    """At the end the value of an area is what the last values of its entities and areas come to."""
+    """The value of an area is the roll-up of the last values of its entities and areas."""
     inputs: defaultdict[tuple[str, str], list[tuple[float, int, Instant, Instant]]] = defaultdict(list)
     for update in ending.database.updates.values():
         name = update.property.removeprefix(AREA_PREFIX)
@@ -75,7 +75,7 @@ def _rolled_up(found: list[tuple[float, int, Instant, Instant]], kind: str) -> f
 
 
 def household_sums_protect_privacy(logs: Sequence[SimulatedLog], model: CityModel) -> Iterator[str]:
-    """A published sum is of ten connections or more, and two differ in none or in ten or more."""
+    """A published sum has at least ten connections, and two sums differ in none or in at least ten."""
     published: defaultdict[tuple[str, str], dict[Instant, Update]] = defaultdict(dict)
     for update in (one for log in logs for one in _updates(log)):
         if update.kind is UpdateKind.OBSERVED and _is_personal(update.entity, update.property, model):
@@ -104,7 +104,7 @@ def household_sums_protect_privacy(logs: Sequence[SimulatedLog], model: CityMode
 
 
 def update_revisions_are_unique(log: SimulatedLog) -> Iterator[str]:
-    """What is told twice under one revision is the same, and revisions rise where it is told first."""
+    """Updates with equal revisions are equal, and new revisions increase."""
     told: dict[tuple[object, ...], object] = {}
     highest: dict[tuple[str, bool], int] = {}
     for update in _updates(log):
@@ -124,7 +124,7 @@ def update_revisions_are_unique(log: SimulatedLog) -> Iterator[str]:
 
 
 def _same(one: object, other: object) -> bool:
-    return one == other or repr(one) == repr(other)  # NaN stands in what is personal
+    return one == other or repr(one) == repr(other)  # personal values are NaN
 
 
 def _updates(log: SimulatedLog) -> Iterator[Update]:
@@ -140,7 +140,7 @@ def _records(log: SimulatedLog, wanted: str) -> Iterator[bytes]:
 
 
 def silent_sensors_are_reported(ending: FinalState, judged: CheckedObservations) -> Iterator[str]:
-    """A sensor of which nothing came for long enough is silent, by what the state says of it."""
+    """A sensor without observations for long enough is silent by its stored state."""
     for id, found in judged.items():
         state = ending.database.states.get(id)
         interval = ending.model.datastreams[id].interval

@@ -1,7 +1,7 @@
-"""The same observations without any fault on the way: each in its turn, one log partition, no crash.
+"""The same observations in order, with one log partition and no crash, to compare indicators with.
 
-What indicators come to over closed windows must be the same; those of instants look back at what was the
-newest value at some time, which is another one when values come late.
+Indicators over closed windows must be equal. Indicators over instants are not compared: they depend on which
+value was the newest at some time, and late values change that.
 """
 
 from __future__ import annotations
@@ -32,12 +32,11 @@ OVER_WINDOWS = frozenset(
 def indicators_match_fault_free_run(
     ending: FinalState, scenario: Scenario, log: SimulatedLog, last_ticks: Sequence[Duration]
 ) -> Iterator[str]:
-    """An indicator over windows has the value that it has when everything comes in order.
+    """An indicator over windows has the value of the fault-free run.
 
-    Where something came too late for the windows in memory, history is repaired and the indicator is not. Of
-    a sum over several sensors it is told what those come to that closed first, while the others are awaited;
-    that stands when all of them together are measured too little to give any. Which of them closed first is
-    not of the set.
+    Excluded are entities with observations too late for the windows in memory: history is repaired, the
+    indicator is not. Excluded are also indicators without a value by the final windows: a sum over several
+    sensors may be published from those that closed first, and which these are depends on the order.
     """
     model, plain = ending.model, _played(ending, scenario, last_ticks)
     repaired = {model.datastreams[id].entity for id in repaired_datastreams(log)}
@@ -57,7 +56,7 @@ def indicators_match_fault_free_run(
 
 
 def _given(ending: FinalState) -> set[tuple[str, str]]:
-    """Return the indicators over windows that have a value by the windows as they ended."""
+    """Return the indicators that have a value by the final windows."""
     model, found = ending.model, set()
     for entity in model.entities.values():
         wanted = required_inputs({one.property for one in model.datastreams_of(entity.id)}, entity.attributes)

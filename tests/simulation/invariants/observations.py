@@ -1,4 +1,4 @@
-"""What must hold when everything was delivered: each function returns what is broken, in words."""
+"""Invariants of observations, windows and states after everything was delivered."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from twin.state.window import Aggregate
 
 @dataclass(frozen=True, slots=True)
 class FinalState:
-    """How a run ended."""
+    """The final state of a run."""
 
     model: CityModel
     database: ModelDatabase
-    logged: list[Observation]  #: everything that ingest put on the log, in order, also twice
-    received: int  #: messages on the log, each reception once
-    #: by (datastream, phenomenon time) the values that devices sent and that could be believed
+    logged: list[Observation]  #: all observations that ingest wrote to the log, in order, with duplicates
+    received: int  #: number of received messages on the log
+    #: the plausible values that devices sent, by (datastream, phenomenon time)
     sent: dict[tuple[int, Instant], set[float]]
     now: Instant
 
     def checked(self) -> dict[int, list[Observation]]:
-        """Return what the oracle makes of the observations, by datastream."""
+        """Return the observations with the oracle's calibration and flags, by datastream."""
         return {
             id: property_oracle.checked_observations(found, self.model.datastreams[id], self.model)
             for id, found in property_oracle.surviving_observations(self.logged).items()
@@ -40,7 +40,7 @@ CheckedObservations = dict[int, list[Observation]]
 
 
 def observations_match_what_was_sent(ending: FinalState, judged: CheckedObservations) -> Iterator[str]:
-    """Each plausible observation that was sent is stored once, as it was received last."""
+    """Each plausible observation that was sent is stored once, in its last received version."""
     stored = ending.database.observations
     expected = {
         one[:2]: one
@@ -56,7 +56,7 @@ def observations_match_what_was_sent(ending: FinalState, judged: CheckedObservat
 
 
 def ledger_balances(ending: FinalState, judged: CheckedObservations) -> Iterator[str]:
-    """What was received, and what became of it, are equal sums."""
+    """The ledger balances, and its counts are those of the run."""
     ledger = ending.database.ledger
     if not ledger.balances:
         yield f"ledger: {ledger} does not balance"
@@ -67,7 +67,7 @@ def ledger_balances(ending: FinalState, judged: CheckedObservations) -> Iterator
 
 
 def quality_flags_match_oracle(ending: FinalState, judged: CheckedObservations) -> Iterator[str]:
-    """The flags of each observation follow from those measured before it, whatever the order of arrival."""
+    """The flags of each observation follow from earlier measurements, in any order of arrival."""
     for id, found in judged.items():
         for one in found:
             sent = ending.database.observations.get(one[:2])
@@ -81,7 +81,7 @@ def quality_flags_match_oracle(ending: FinalState, judged: CheckedObservations) 
 
 
 def windows_match_oracle(ending: FinalState, judged: CheckedObservations) -> Iterator[str]:
-    """Every window in which something was observed is told, with what lies in it."""
+    """Every window with observations is published with their aggregates."""
     expected = {
         (size, id, start): window
         for id, found in judged.items()
@@ -115,7 +115,7 @@ def _equal(one: ExpectedWindow, other: ExpectedWindow) -> bool:
 
 
 def states_match_oracle(ending: FinalState, judged: CheckedObservations) -> Iterator[str]:
-    """The state of each datastream and of each property is what the whole set says."""
+    """The state of each datastream and property follows from the set of all observations."""
     model, database = ending.model, ending.database
     for id, found in judged.items():
         state = database.states.get(id)

@@ -1,6 +1,6 @@
-"""Injected faults that quality must catch: what is out of range, and spikes in an otherwise sound sensor.
+"""Invariants of quality checks: values out of range, and spikes of otherwise fault-free sensors, are flagged.
 
-A value that is stuck shows only after a day (`twin.quality.quality_rules`), which is longer than a run.
+Stuck values are flagged after a day only (`twin.quality.quality_rules`), which is longer than a run.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from twin.model.sensor import Datastream
 from twin.quality.quality_flags import QualityFlag, is_usable
 from twin.quality.spike import SPIKE_INTERVALS_MAX
 
-# Before a spike so many values are needed, and so few of them may be spikes too, that the median is sound.
+# The values needed before a spike, and the spikes allowed among them, for a reliable median.
 CONTEXT_MIN = 7
 SPIKES_MAX = 2
 
 HEIGHT_MIN = 10.0
-"""How many times the rule's least deviation a spike is high that must be seen whatever the noise."""
+"""A spike of this multiple of the rule's least deviation must be flagged, whatever the noise."""
 
 
 def out_of_range_values_are_flagged(ending: FinalState, judged: CheckedObservations) -> Iterator[str]:
-    """A value beyond the range of its property does not take part."""
+    """A value is flagged exactly when it is outside the range of its property."""
     for id, found in judged.items():
         rules = ending.model.properties[ending.model.datastreams[id].property].quality
         low = rules.minimum if rules.minimum is not None else float("-inf")
@@ -40,7 +40,7 @@ def out_of_range_values_are_flagged(ending: FinalState, judged: CheckedObservati
 
 
 def indicators_reflect_failed_inputs(ending: FinalState, judged: CheckedObservations) -> Iterator[str]:
-    """An indicator of one present value is suspect when that value is, and only then."""
+    """An indicator over one current value is suspect exactly when that value is."""
     for (entity, name), told in sorted(ending.database.updates.items()):
         indicator = REGISTRY.get(name)
         if indicator is None or len(indicator.inputs) != 1:
@@ -58,7 +58,7 @@ def spikes_are_flagged(
     messages: Sequence[DeviceMessage],
     plan: Sequence[PlannedFault],
 ) -> Iterator[str]:
-    """A high spike in a sensor that has no other fault but on the way is suspect."""
+    """A high spike of a sensor without other measurement faults is suspect."""
     for id, found in judged.items():
         datastream = ending.model.datastreams[id]
         faults = [
@@ -72,7 +72,7 @@ def spikes_are_flagged(
 
 
 def _heights(messages: Sequence[DeviceMessage], datastream: Datastream) -> dict[int, float]:
-    """Return how far from the truth the values of a datastream were told, by phenomenon time."""
+    """Return the difference between sent and true values of a datastream, by phenomenon time."""
     return {
         told.time: abs(told.value - truth.value)
         for message in messages

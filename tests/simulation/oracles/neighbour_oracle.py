@@ -1,4 +1,4 @@
-"""Who is outvoted by its neighbours, found slowly from the last values alone: no log, no memory."""
+"""The values that disagree with their neighbours, computed slowly from the last values alone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Updates = Mapping[tuple[str, str], Update]
 
 
 class NeighbourValue(NamedTuple):
-    """A value, from when, and until when it speaks for the present."""
+    """A value with its time, and the time until which it is current."""
 
     name: str  #: the entity, or the area
     value: float
@@ -32,7 +32,7 @@ class NeighbourValue(NamedTuple):
 def disagreeing_values(
     judged: dict[int, list[Observation]], model: CityModel, told: Updates
 ) -> set[tuple[str, str]]:
-    """Return (entity, property) of every value that is too far from those of its neighbours."""
+    """Return (entity, property) of every value that deviates too far from its neighbours."""
     found = set()
     for property in model.properties.values():
         limit = property.quality.disagreement
@@ -57,7 +57,7 @@ class _Town:
                 self._spoken[entity] = NeighbourValue(entity, state.value, time, time + lasts)
 
     def is_outvoted(self, entity: str, limit: float) -> bool:
-        """Ask the smallest area around an entity in which enough speak."""
+        """Compare an entity within the smallest area that has enough values."""
         area = area_of(entity, self._model)
         while entity in self._spoken and area is not None:
             voices = self._fresh(area)

@@ -1,8 +1,8 @@
-"""The oracle: what a set of observations comes to, slowly and in plain Python.
+"""The oracle: the results for a set of observations, slowly and in plain Python.
 
-It knows no arrival, no restart and no window that is open: it sorts the set and looks at each observation,
-and at each window, from the beginning. Of the system it uses the judgement of one observation and the
-increase between two readings, which have tests of their own.
+It has no order of arrival, no restarts and no open windows: it sorts the set and computes each observation
+and each window from the beginning. From the product it uses the quality check of one observation and the
+increase between two counter readings, which have tests of their own.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from twin.state.counter import counter_increase
 
 
 class ExpectedWindow(NamedTuple):
-    """What a window must tell."""
+    """The expected content of a window."""
 
     count: int  # type: ignore[assignment]
     suspect: int
@@ -39,7 +39,7 @@ class ExpectedWindow(NamedTuple):
 
 
 def surviving_observations(written: Iterable[Observation]) -> dict[int, list[Observation]]:
-    """Return by datastream the observations that stay, of each time the greatest, by time."""
+    """Return the greatest observation of each phenomenon time, in order of time, by datastream."""
     best: dict[tuple[int, Instant], Observation] = {}
     for one in written:
         best[one[:2]] = max(one, best.get(one[:2], one))
@@ -52,7 +52,7 @@ def surviving_observations(written: Iterable[Observation]) -> dict[int, list[Obs
 def checked_observations(
     observations: list[Observation], datastream: Datastream, model: CityModel
 ) -> list[Observation]:
-    """Return the observations of a datastream calibrated, and with all their flags."""
+    """Return the observations of a datastream, calibrated and with all flags."""
     rules = model.properties[datastream.property].quality
     found: list[Observation] = []
     points: list[tuple[Instant, float]] = []
@@ -76,7 +76,7 @@ def checked_observations(
 def expected_windows(
     found: list[Observation], datastream: Datastream, model: CityModel
 ) -> dict[tuple[Duration, Instant], ExpectedWindow]:
-    """Return what each window in which something was observed comes to, by size and start."""
+    """Return the content of each window with observations, by size and start."""
     kind = model.properties[datastream.property].aggregation
     steps: dict[Instant, float] = {}
     register: tuple[Instant, float] | None = None
@@ -130,7 +130,7 @@ def _window(ones: list[Observation], kind: str, steps: dict[Instant, float]) -> 
 def expected_property_state(
     datastreams: Iterable[Datastream], found: dict[int, list[Observation]], model: CityModel
 ) -> PropertyState | None:
-    """Return the state of a property that these datastreams observe, None while nothing was observed."""
+    """Return the state of the property that these datastreams observe, None without observations."""
     parts, property = [], ""
     for one in datastreams:
         property = one.property

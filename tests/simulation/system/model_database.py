@@ -1,6 +1,6 @@
-"""The database in memory: what the historian's SQL does to the tables, by the same laws in plain Python.
+"""The database in memory: plain Python with the same effects as the historian's SQL.
 
-That the real SQL does the same is held by tests/integration/storage/historian/test_model_database.py.
+tests/integration/storage/historian/test_model_database.py compares it with the real SQL.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ WindowId = tuple[Duration, int, Instant]
 
 
 class ModelDatabase:
-    """The tables, by their keys."""
+    """The tables as dictionaries by their keys."""
 
     def __init__(self) -> None:
         self.observations: dict[Key, Observation] = {}
@@ -46,12 +46,12 @@ class ModelDatabase:
         self.ledger = OutcomeCounts()
         self._sequences: defaultdict[str, set[int]] = defaultdict(set)
         self._positions: dict[tuple[str, str, int], int] = {}
-        #: by log and partition the offset in `observations` that the stored aggregates reach
+        #: by (log, partition): the offset in `observations` up to which aggregates are stored
         self.derived_to: dict[tuple[str, int], int] = {}
         self.log = ""
 
     def store_records(self, log: SimulatedLog, topic: str, partition: int, records_max: int) -> int:
-        """Store the next records of a partition, in one transaction; return how many there were."""
+        """Store the next records of a partition in one transaction; return their number."""
         self.log = log.identity
         begin = self._positions.get((log.identity, topic, partition), 0)
         end = min(begin + records_max, log.end(topic, partition))
@@ -63,7 +63,7 @@ class ModelDatabase:
             batch.add(LogRecord(topic, partition, offset, 0, value))
             if topic == topics.AGGREGATES:
                 place = log.identity, partition
-                reached = AGGREGATES.decode(value).offset  # lower again in a replay
+                reached = AGGREGATES.decode(value).offset  # a replay starts at a lower offset
                 self.derived_to[place] = max(reached, self.derived_to.get(place, -1))
         assert not batch.unreadable_count
         self._write(batch)
@@ -115,22 +115,22 @@ class ModelDatabase:
             self.observations[arrived[:2]] = arrived
 
     def merge_aggregates(self, found: Iterable[Aggregate]) -> None:
-        """Store aggregates where their revision is greater."""
+        """Store the aggregates whose revision is greater than the stored one."""
         _merge(self.aggregates, {(one.size, one.datastream, one.start): one for one in found})
 
     def merge_assessments(self, found: Iterable[Assessment]) -> None:
-        """Store judgements where their revision is greater."""
+        """Store the assessments whose revision is greater than the stored one."""
         _merge(self.assessments, {one[:2]: one for one in found})
 
     def observations_of(self, datastream: int) -> list[Observation]:
-        """Return the observations of a datastream, by phenomenon time."""
+        """Return the observations of a datastream in order of phenomenon time."""
         return sorted(
             (one for one in self.observations.values() if one.datastream == datastream),
             key=lambda one: one[1],
         )
 
     def ready_repairs(self) -> list[tuple[Key, str, RepairRequest]]:
-        """Return the requests whose observations are stored."""
+        """Return the repair requests whose observations are stored."""
         return sorted(
             (hour, log, request)
             for hour, (log, request) in self.repairs.items()
@@ -138,13 +138,13 @@ class ModelDatabase:
         )
 
     def _is_stored(self, log: str, request: RepairRequest) -> bool:
-        """Whether the observations are stored that a request, and the windows stored by now, speak of."""
+        """Return whether the observations of a request and of the stored windows are stored."""
         derived_to = self.derived_to.get((log, request.partition), -1)
         reached = self._positions.get((log, topics.OBSERVATIONS, request.partition), 0)
         return reached > max(request.log_offset, derived_to)
 
     def state_seed(self, model: CityModel) -> StateSeed:
-        """Return what the stream starts from on a new log, as `storage.stores.state_seed` reads it."""
+        """Return the seed of the stream on a new log, as `storage.stores.state_seed` reads it."""
         ids = sorted({one.datastream for one in self.observations.values()})
         newest: list[Observation] = []
         truncated = set()
@@ -178,7 +178,7 @@ class ModelDatabase:
         return sorted(found, key=lambda one: (one.start, one.datastream))
 
     def _hours_to_repair(self, id: int, interval: Duration) -> list[Key]:
-        """Return the hours with a closed window behind the last one told, by the shortest windows."""
+        """Return the hours with a closed window after the last published window of the shortest size."""
         shortest = window_sizes_for(interval)[0]
         times = [one.phenomenon_time for one in self.observations_of(id)]
         starts = [start for size, one, start in self.aggregates if (size, one) == (shortest, id)]

@@ -1,4 +1,4 @@
-"""Repairs and recomputes on the database in memory: the same pure code, the same spans as in `storage`."""
+"""Repair and recomputation on the database in memory, with the same pure code and spans as in `storage`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Span = tuple[Instant, Instant]
 
 
 def run_repairs(database: ModelDatabase, model: CityModel) -> int:
-    """Work off the requests that are ready; return how many there were."""
+    """Process the repair requests that are ready; return their number."""
     ready = database.ready_repairs()
     requests = [HourRepair(*hour, log, one.log_offset, one.requested_at) for hour, log, one in ready]
     for stretch in consecutive_hours(requests):
@@ -35,7 +35,7 @@ def run_repairs(database: ModelDatabase, model: CityModel) -> int:
 def recompute_calibrations(
     database: ModelDatabase, before: CityModel, after: CityModel, now: Instant
 ) -> None:
-    """Make again what the calibrations touch that one model has and the other has not."""
+    """Recompute the spans of the calibrations that differ between two models."""
     for one in set(before.calibrations) ^ set(after.calibrations):
         for datastream in after.datastreams.values():
             if (datastream.sensor, datastream.property) == (one.sensor, one.property):
@@ -56,7 +56,7 @@ def _recompute_span(
 def recompute(
     database: ModelDatabase, model: CityModel, datastream: int, span: Span, revision_min: int
 ) -> None:
-    """Make the judgements and windows of whole hours again, as
+    """Recompute the quality flags and windows of whole hours, as
     `storage.maintenance.recompute.recompute_hours` does.
     """
     terms = model.policy_of(model.datastreams[datastream])

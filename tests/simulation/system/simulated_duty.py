@@ -1,4 +1,4 @@
-"""The duty loop in virtual time, with its real journal: what it is told, and what it hands to channels."""
+"""The duty loop in virtual time with its real journal, which a random generator kills."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from twin.model.city_model import CityModel
 
 
 class SimulatedDuty:
-    """The desk between a log of alarms and channels that always take a message at once.
+    """The incident manager between a log of alarms and channels that accept every message.
 
-    With dice it is killed now and then: at any time, or just before or after a message was handed over. What
-    was not in the journal is forgotten then; the log is read again from the position that the journal has.
+    With `dice` it is killed at random: at any time, or just before or after a message is handed over. It then
+    loses everything that is not in the journal, and reads the log again from the journal's position.
     """
 
     def __init__(self, model: CityModel, journal: Path, dice: Random | None = None) -> None:
@@ -37,14 +37,14 @@ class SimulatedDuty:
         self._write()
 
     def run_until(self, stages: StagePipeline, now: Instant) -> None:
-        """Take in what is told of alarms, let time come to `now`, and send what is due."""
+        """Process alarm records, advance the time to `now`, and send the messages that are due."""
         while not self._followed(stages, now):
             self.kills += 1
             self._journal.close()
             self._open(now)
 
     def _followed(self, stages: StagePipeline, now: Instant) -> bool:
-        """Do it all; return False when killed meanwhile."""
+        """Do the same once; return False when killed meanwhile."""
         for number in range(stages.partitions):
             place = topics.ALARMS, number
             records = stages.records[place]
@@ -77,5 +77,5 @@ class SimulatedDuty:
             self._journal.write(change)
 
     def close(self) -> None:
-        """Let go of the journal."""
+        """Close the journal."""
         self._journal.close()

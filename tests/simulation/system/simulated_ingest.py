@@ -1,7 +1,7 @@
-"""Ingest in virtual time: the real intake and record maker between a queue of messages and the log.
+"""Ingest in virtual time: the real intake and record maker between messages and the log.
 
-At least once, as MQTT's QoS 1 has it: a batch is acknowledged when all of it is on the log. After a crash the
-same messages come again, to another session.
+Delivery is at least once, as with MQTT's QoS 1: a batch is acknowledged when all of it is on the log. After a
+crash the same messages are delivered again, to another session.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _OPTIONS = IntakeOptions(
 
 
 class SimulatedIngest:
-    """Writes messages to the log, and the time to its partitions."""
+    """Writes records of messages, and ticks, to the log."""
 
     def __init__(self, scenario: Scenario, model: CityModel, partitions: int) -> None:
         self._dice: Random = scenario.dice("ingest")
@@ -43,7 +43,7 @@ class SimulatedIngest:
         self.now: Instant = 0
         self._sessions = 0
         self._ticked: Instant = 0
-        self.logged: list[Observation] = []  #: everything that is on the log, also twice
+        self.logged: list[Observation] = []  #: all observations on the log, with duplicates
         self.received: set[tuple[str, int]] = set()  #: session and number of each message on the log
         self._begin()
 
@@ -62,7 +62,7 @@ class SimulatedIngest:
         self._maker = RecordBuilder(self._session, lambda: self.now)
 
     def deliver(self, messages: Sequence[DeviceMessage], log: SimulatedLog) -> None:
-        """Write a batch to the log; crash before it is acknowledged, now and then, and take it again."""
+        """Write a batch to the log; sometimes crash before the acknowledgement, and process it again."""
         received = [max(self.now, one.arrival) for one in messages]
         while not self._written(messages, received, log):
             self._begin()
@@ -72,7 +72,7 @@ class SimulatedIngest:
     def _written(
         self, messages: Sequence[DeviceMessage], received: Sequence[Instant], log: SimulatedLog
     ) -> bool:
-        """Write a batch, or some of it; return whether it was acknowledged."""
+        """Write a batch, or a part of it; return whether it was acknowledged."""
         batch = []
         for one, time in zip(messages, received, strict=True):
             self.now = max(self.now, time)
@@ -85,14 +85,14 @@ class SimulatedIngest:
         for record in records[:whole]:
             log.append(*record)
         self._note(batch, records[:whole])
-        if 0.95 <= fate < 1.0:  # the confirmation is lost, and the publisher writes all of it again
+        if 0.95 <= fate < 1.0:  # the confirmation is lost, and the publisher writes the batch again
             for record in records:
                 log.append(*record)
             self._note(batch, records)
         return fate >= 0.04
 
     def _note(self, batch: Sequence[ProcessedMessage], records: Sequence[OutgoingRecord]) -> None:
-        """Remember what of a batch is on the log, by the records that were written."""
+        """Record which messages of a batch are on the log, by the records that were written."""
         partitions = {one.partition for one in records if one.topic == OBSERVATIONS}
         for taken in batch:
             if taken.header is not None and taken.partition in partitions:
@@ -105,7 +105,7 @@ class SimulatedIngest:
                     self.received.add((self._session, refused.sequence))
 
     def tick(self, log: SimulatedLog, pause: int) -> None:
-        """Tell the time to every partition when the last such record is older than a pause."""
+        """Write a tick to every partition when the last tick is older than a pause."""
         if self.now - self._ticked >= pause:
             self._ticked = self.now
             for partition in range(self._partitions):

@@ -1,4 +1,4 @@
-"""The log in memory: topics with partitions, whose records have offsets. It can be lost as a whole."""
+"""The log in memory: topics with partitions and offsets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 
 class SimulatedLog:
-    """One log. A new one has another identity."""
+    """A log with an identity; after a loss, a new log has another identity."""
 
     def __init__(self, number: int) -> None:
         self.identity = f"log-{number}"
@@ -16,7 +16,7 @@ class SimulatedLog:
     def append(
         self, topic: str, partition: int, value: bytes, _headers: Sequence[tuple[str, bytes]] = ()
     ) -> None:
-        """Write a record; nothing here reads its headers."""
+        """Write a record; headers are ignored."""
         self._records[topic, partition].append(value)
 
     def end(self, topic: str, partition: int) -> int:
@@ -28,5 +28,5 @@ class SimulatedLog:
         return self._records[topic, partition][offset]
 
     def partitions(self) -> list[tuple[str, int]]:
-        """Return every topic and partition that something was written to."""
+        """Return every topic and partition that has records."""
         return sorted(self._records)

@@ -1,7 +1,7 @@
-"""The stream processor in virtual time: the real stages, with a memory that crashes lose.
+"""The stream processor in virtual time: the real stages, whose memory crashes lose.
 
-What a stage sends is on the log only when its producer has flushed it: in order in each partition, and all of
-it before a checkpoint is written. A crash leaves some of it, and perhaps a checkpoint half written.
+Output is on the log only after a flush of the producer: in order in each partition, and complete before a
+checkpoint is written. A crash leaves a part of it, and perhaps a partial checkpoint.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ TopicPartition = tuple[str, int]
 
 
 class SimulatedStream:
-    """Every stage of one log."""
+    """All stages of one log."""
 
     def __init__(
         self,
@@ -55,14 +55,14 @@ class SimulatedStream:
         self.model = models()
         self.partitions = [(topic, number) for topic in self._kinds for number in range(partitions)]
         self._stages: dict[TopicPartition, StreamStage[Any]] = {}
-        self._models: dict[TopicPartition, CityModel] = {}  # by which each stage works
+        self._models: dict[TopicPartition, CityModel] = {}  # the model that each stage uses
         self._tables: defaultdict[TopicPartition, CheckpointTopic] = defaultdict(CheckpointTopic)
-        self._begun: dict[TopicPartition, Iterator[CheckpointEntry]] = {}  # checkpoints
+        self._begun: dict[TopicPartition, Iterator[CheckpointEntry]] = {}  # open checkpoints
         self._unsent: defaultdict[TopicPartition, deque[OutputRecord]] = defaultdict(deque)
         self.crashes = 0
 
     def apply_records(self, place: TopicPartition, records_max: int) -> int:
-        """Apply the next records of a partition; return how many there were."""
+        """Apply the next records of a partition; return their number."""
         stage = self._stages.get(place) or self._hold(place)
         count = min(records_max, self._log.end(*place) - stage.offset - 1)
         for _ in range(count):
@@ -71,7 +71,7 @@ class SimulatedStream:
             if kind.has_unknown(batch, self.model):
                 self.reload()
             if self._models[place] is not self.model:
-                self.checkpoint(place)  # no replay goes back over a change of the model
+                self.checkpoint(place)  # so that no replay crosses a change of the model
                 self._models[place] = self.model
             self._unsent[place].extend(stage.apply(offset, batch, self.model).outputs)
         return count
@@ -90,17 +90,17 @@ class SimulatedStream:
         return stage
 
     def load_all(self) -> None:
-        """Take every partition into memory, as the worker does before it is ready."""
+        """Load the stage of every partition, as the worker does before it is ready."""
         for place in self.partitions:
             if place not in self._stages:
                 self._hold(place)
 
     def reload(self) -> None:
-        """Learn of the newest model."""
+        """Load the newest model."""
         self.model = self._load()
 
     def send(self, place: TopicPartition, share: float = 1.0) -> None:
-        """Have a part of what a stage wants to send reach the log: in each partition the first of it."""
+        """Write the first part of a stage's pending output to the log, by partition."""
         unsent = self._unsent[place]
         by_place: defaultdict[TopicPartition, deque[OutputRecord]] = defaultdict(deque)
         for one in unsent:
@@ -113,7 +113,7 @@ class SimulatedStream:
             unsent.extend(outputs)
 
     def checkpoint(self, place: TopicPartition, *, torn: bool = False) -> None:
-        """Write a checkpoint, when everything that it covers was sent; or only some of its entries."""
+        """Write a checkpoint after all output that it covers; with `torn`, only some of its entries."""
         self.send(place)
         self._begun.pop(place, None)
         entries = list(self._stages[place].checkpoint_entries())
@@ -123,7 +123,7 @@ class SimulatedStream:
         self._tables[place].write(entries)
 
     def checkpoint_step(self, place: TopicPartition) -> None:
-        """Write the next entry of a checkpoint that is spread over time; perhaps it begins with that."""
+        """Write the next entry of a checkpoint that is spread over time, and start one where none is open."""
         self.send(place)
         entries = self._begun.setdefault(place, self._stages[place].checkpoint_entries())
         entry = next(entries)
@@ -132,7 +132,7 @@ class SimulatedStream:
             del self._begun[place]
 
     def crash(self) -> None:
-        """Lose some stages, or all; some have sent a part of what they wanted to, some tear a checkpoint."""
+        """Lose some stages or all; some have sent a part of their output, some leave a torn checkpoint."""
         self.crashes += 1
         held = list(self._stages)
         lost = held if self._dice.random() < 0.6 else [one for one in held if self._dice.random() < 0.5]
@@ -147,7 +147,7 @@ class SimulatedStream:
             self.reload()
 
     def disturb(self) -> None:
-        """Let something happen that a running stream does by itself: send, or checkpoint a partition."""
+        """Flush output or write checkpoints of random partitions, as a running stream does by itself."""
         for place in list(self._stages):
             fate = self._dice.random()
             if fate < 0.1:
@@ -158,12 +158,12 @@ class SimulatedStream:
                 self.send(place, self._dice.choice((0.0, 1.0)))
 
     def step(self) -> None:
-        """Take in a little of what lies on the log."""
+        """Apply a few records of random partitions."""
         for place in self._dice.sample(self.partitions, self._dice.randint(1, len(self.partitions))):
             self.apply_records(place, self._dice.choice((1, 3, 10)))
 
     def drain(self) -> None:
-        """Take in everything, and send everything."""
+        """Apply all records and write all output."""
         taken = 1
         while taken:
             for place in self.partitions:

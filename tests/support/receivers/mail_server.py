@@ -106,7 +106,7 @@ class NotificationWebhook:
         self._thread.start()
 
     def stop(self) -> None:
-        """Listen no more, and let go of those who hang."""
+        """Stop listening, and release hanging requests."""
         self._over.set()
         self._server.shutdown()
         self._server.server_close()
