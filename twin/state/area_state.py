@@ -66,11 +66,11 @@ class AreaState(msgspec.Struct, array_like=True):
             outvoted: frozenset[str] = frozenset()
             if name in self.neighbours or disagreement_limit(name, model) is not None:
                 neighbours = self.neighbours.setdefault(name, NeighbourState())
-                outvoted, verdicts, passed_on = neighbours.evaluate(
+                outvoted, verdicts, forwarded = neighbours.evaluate(
                     inputs, NeighbourContext(area, name, model, revision)
                 )
                 changes.verdicts.extend(verdicts)
-                changes.forwarded.extend(passed_on)
+                changes.forwarded.extend(forwarded)
             known = self.emitted.get(name)
             value = roll_up(name, list(inputs.values()), model, outvoted)
             if value is None and known is not None:

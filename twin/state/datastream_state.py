@@ -91,9 +91,8 @@ class DatastreamState:
 
     def __init__(self) -> None:
         self._recent: list[Observation] = []  # as received, ascending
-        self._assessed: list[
-            Observation
-        ] = []  # calibrated and checked; the same object where nothing changes
+        # calibrated and checked; the same object where nothing changes
+        self._assessed: list[Observation] = []
         self._points: list[tuple[Instant, float]] = []  # the same as (time, value), for the quality check
         self._folded_count = 0  # how many of the first observations are folded
         self._folded: FoldedSummary | None = None
