@@ -1,6 +1,6 @@
 """Accounts of the MQTT broker and their access rights: one per device, network server and role of ours.
 
-A device may publish on its city_feeds topics and read nothing. Where a network server publishes for devices
+A device may publish on its own topics and read nothing. Where a network server publishes for devices
 (The Things Stack, ChirpStack), or the topic does not contain the device, the account belongs to the feed.
 """
 
@@ -28,7 +28,7 @@ _FORBIDDEN_CHARACTERS = frozenset("+#/\0\n\r")
 
 
 class BrokerAccountError(TwinError):
-    """A device cannot have an account of its city_feeds; the message says why."""
+    """A device cannot have an account of its own; the message says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 
 class OutletMetrics:
-    """Metrics of the outlets; their live view adds the metrics of the api's."""
+    """Metrics of the outlets; their live view has the metrics of the api beside them."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.mqtt_connected = Gauge(

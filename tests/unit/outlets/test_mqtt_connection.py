@@ -1,4 +1,4 @@
-"""The MQTT connection of the outlets: packets in pieces, refusals, and a connection that stops answering."""
+"""The MQTT connection of the outlets: packets in pieces, refusals, and a broker that stops answering."""
 
 from __future__ import annotations
 
