@@ -116,7 +116,11 @@ async def _serve(server: uvicorn.Server, settings: ApiSettings) -> None:
 async def _follow_model(context: ApiContext, models: CityModelSource) -> None:
     async for model in models.watch():
         context.hub.set_model(model)
-        log.info("the city model has version %d now", model.version)
+        log.info(
+            "the city model has version %d now",
+            model.version,
+            extra={"event": "api.model", "version": model.version},
+        )
 
 
 async def _announce(context: ApiContext, server: uvicorn.Server) -> None:
@@ -125,4 +129,5 @@ async def _announce(context: ApiContext, server: uvicorn.Server) -> None:
         await asyncio.sleep(_PAUSE_S)
     notify_ready()
     scheme = "http" if context.settings.tls_cert is None else "https"
-    log.info("ready: %s://%s:%d/", scheme, context.settings.host, context.settings.port)
+    host, port = context.settings.host, context.settings.port
+    log.info("ready: %s://%s:%d/", scheme, host, port, extra={"event": "api.ready"})

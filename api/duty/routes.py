@@ -44,22 +44,22 @@ OverrideId = Annotated[str, Path(max_length=64)]
 
 
 @router.get("/duty/on-call", summary="Get the contacts on call", responses=examples.ON_CALL)
-async def get_on_call(request: Request, wanted: Annotated[OnCallParameters, Query()]) -> Response:
+async def get_on_call(request: Request, parameters: Annotated[OnCallParameters, Query()]) -> Response:
     """Return the contact on call for each team at a time, and the next contact.
 
     For viewers and above; addresses are for the role duty and above. Served without the database.
     """
     role = require_role(request, "viewer")
     context = context_of(request)
-    plan, at = context.model.duty, instant_or(wanted.at, context.clock())
+    plan, at = context.model.duty, instant_or(parameters.at, context.clock())
     faults = [] if 0 <= at < INSTANT_MAX - ROSTER_MAX else [_out_of_range("at")]
-    teams = _teams(plan, wanted.team, faults)
+    teams = _teams(plan, parameters.team, faults)
     items = [on_call_document(plan, team, at, role) for team in teams]
     return json_response({"at": format_instant(at), "items": items, "_links": page_links(request, None)})
 
 
 @router.get("/duty/roster", summary="List the shifts of the roster", responses=examples.ROSTER)
-async def get_roster(request: Request, wanted: Annotated[RosterParameters, Query()]) -> Response:
+async def get_roster(request: Request, parameters: Annotated[RosterParameters, Query()]) -> Response:
     """List the consecutive shifts of each team; as iCalendar for `Accept: text/calendar`.
 
     For viewers and above; addresses are for the role duty and above.
@@ -67,15 +67,15 @@ async def get_roster(request: Request, wanted: Annotated[RosterParameters, Query
     role = require_role(request, "viewer")
     context = context_of(request)
     model, now = context.model, context.clock()
-    start = instant_or(wanted.start, now)
-    end = instant_or(wanted.end, start + ROSTER_DEFAULT)
+    start = instant_or(parameters.start, now)
+    end = instant_or(parameters.end, start + ROSTER_DEFAULT)
     faults = [] if 0 <= start < INSTANT_MAX - ROSTER_MAX else [_out_of_range("start")]
     if not start < end <= start + ROSTER_MAX:
         detail = f"found {format_instant(end)}, expected later than start, by at most 366 days"
         faults.append(RequestFault("query", "end", "range", detail))
     shifts = [
         (team, shift)
-        for team in _teams(model.duty, wanted.team, faults)
+        for team in _teams(model.duty, parameters.team, faults)
         for shift in duty_shifts(model.duty, team.id, start, end)
     ]
     if CALENDAR in request.headers.get("accept", ""):

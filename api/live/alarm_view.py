@@ -61,7 +61,7 @@ class AlarmView:
 
     def merge(self, alarms: Iterable[AlarmEvent], incidents: Iterable[IncidentEvent]) -> list[AlarmEvent]:
         """Add the part of the stored state that is newer than the view; return the alarms that changed."""
-        for incident in sorted(incidents, key=lambda one: one.opened_time):
+        for incident in sorted(incidents, key=lambda incident: incident.opened_time):
             self.apply_incident(incident)
         return [event for event in alarms if self.apply(event)]
 

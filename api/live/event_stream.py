@@ -183,11 +183,11 @@ class _Stream:
         self._streams.metrics.events.labels("snapshot").inc(last + 1)
         for first in range(0, last + 1, CHUNK_EVENTS):
             frames = []
-            for number, one in enumerate(shown[first : first + CHUNK_EVENTS], first):
-                if isinstance(one, AlarmEvent):
-                    data = alarm_data(one, self._hub.model, last=number == last)
+            for number, item in enumerate(shown[first : first + CHUNK_EVENTS], first):
+                if isinstance(item, AlarmEvent):
+                    data = alarm_data(item, self._hub.model, last=number == last)
                 else:
-                    data = state_data(one.update, one.freshness, self._hub.model, last=number == last)
+                    data = state_data(item.update, item.freshness, self._hub.model, last=number == last)
                 if data is not None:
                     frames.append(encode_event("snapshot", end if number == last else partial, data))
                 elif number == last:

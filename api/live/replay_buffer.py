@@ -69,17 +69,17 @@ class ReplayBuffer:
         """Return the changes from `positions` on, or None when the buffer does not reach back so far."""
         if any(position < floor for position, floor in zip(positions, self._floor, strict=True)):
             return None
-        found: list[BufferedChange] = []
+        buffered: list[BufferedChange] = []
         for record in self._records:
             position = positions[record.partition_index]
             if (record.offset, record.indexes[-1]) >= position:
                 changes = _decode(record)
-                found += [
+                buffered += [
                     BufferedChange(record.partition_index, record.offset, index, changes[index])
                     for index in record.indexes
                     if (record.offset, index) >= position
                 ]
-        return found
+        return buffered
 
 
 def _decode(record: BufferedRecord) -> Sequence[Update | AlarmEvent]:

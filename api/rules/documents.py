@@ -85,7 +85,7 @@ def entity_tag(version: int) -> str:
 def expected_version(if_match: str, if_none_match: str) -> int | None:
     """Return the version that the headers of a request require: 0 for no rule, None for any version.
 
-    Raises a problem for what is not a tag of ours.
+    Raises a problem for any other text.
 
     >>> expected_version('"3"', ""), expected_version("", "*"), expected_version("", "")
     (3, 0, None)

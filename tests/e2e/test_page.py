@@ -174,7 +174,7 @@ def test_an_alarm_appears_explains_itself_and_is_acknowledged_without_a_mouse(
         row.press("Enter")
         card = page.locator(f'[data-shown="{alarm}"]')
         expect(card).to_contain_text("high-water, version")
-        expect(card.get_by_role("link", name="where it comes from")).to_have_attribute(
+        expect(card.get_by_role("link", name="lineage")).to_have_attribute(
             "href", re.compile("^/v1/entities/alkmaar.polder-starnmeer/provenance")
         )
         page.get_by_label("API key of an operator").fill(running_system.operator_key)
