@@ -14,7 +14,7 @@ LAYOUT = 1
 
 
 class BackupError(TwinError):
-    """A backup cannot be made, read or restored."""
+    """A backup cannot be written, read or restored."""
 
 
 class BackupMember(msgspec.Struct, frozen=True):

@@ -46,7 +46,7 @@ MIN_AGE: Duration = 20 * SECOND
 """Records stay this long after they were read, if memory allows, for subscribers that reconnect."""
 
 UNTRIMMED_TOPICS = frozenset({ALARMS, NOTIFICATIONS})
-"""These hold few records, and the duty loop reads them again from the start."""
+"""These hold few records, and the duty loop may read them again."""
 
 DRAIN_TIMEOUT_S = 60.0
 RETRY_S = 60.0
