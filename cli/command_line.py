@@ -69,9 +69,9 @@ class CommandGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(f"cli.commands.{cmd_name}").command
-        for one in (command, *(command.commands.values() if isinstance(command, click.Group) else ())):
-            if all(option.name != "debug" for option in one.params):
-                one.params.append(_debug_option())
+        for subcommand in (command, *(command.commands.values() if isinstance(command, click.Group) else ())):
+            if all(option.name != "debug" for option in subcommand.params):
+                subcommand.params.append(_debug_option())
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -64,9 +64,11 @@ def expected_meter_values(
 ) -> tuple[ExpectedValue, ...]:
     """Return what the twin should have after a message with these values; gas has a time of its own."""
     return tuple(
-        ExpectedValue(one, values[one.property], gas_time if one.property == "gas_volume" else time)
-        for one in device.datastreams
-        if one.property in values
+        ExpectedValue(
+            datastream, values[datastream.property], gas_time if datastream.property == "gas_volume" else time
+        )
+        for datastream in device.datastreams
+        if datastream.property in values
     )
 
 

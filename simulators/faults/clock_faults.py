@@ -118,8 +118,8 @@ _LOOK_BACK: Duration = 3600 * SECOND
 def with_times(delivery: ReportDelivery, change: Callable[[Instant], Instant]) -> ReportDelivery:
     """Return a delivery with changed device times."""
 
-    def changed(one: DeviceReading) -> DeviceReading:
-        return one if one.time is None else one._replace(time=change(one.time))
+    def changed(reading: DeviceReading) -> DeviceReading:
+        return reading if reading.time is None else reading._replace(time=change(reading.time))
 
     return delivery._replace(
         device_time=change(delivery.device_time), readings=tuple(changed(one) for one in delivery.readings)

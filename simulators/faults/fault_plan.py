@@ -47,8 +47,8 @@ from twin.instant import DAY, HOUR, MINUTE, SECOND, Duration, Instant, from_date
 
 FAULT_TYPES: Mapping[str, type[DeviceFault]] = MappingProxyType(
     {
-        one.name: one
-        for one in (
+        fault.name: fault
+        for fault in (
             WrongUnitFault, StuckFault, DriftFault, SpikeFault, BlindCounterFault, RebootFault,
             ClockStepFault, ClockDriftFault, DstNightFault,
             DropoutFault, OutageFault, DuplicateFault, ReorderFault, LateFault,

@@ -108,10 +108,10 @@ class SpikeFault(DeviceFault):
     def start_stage(self, random: Random) -> FaultStage:
         """Return the stage of this fault."""
 
-        def jumped(one: DeviceReading) -> float:
+        def jumped(reading: DeviceReading) -> float:
             if random.random() >= self.probability:
-                return one.value
-            return one.value + random.choice((-1.0, 1.0)) * random.uniform(0.5, 1.0) * self.height
+                return reading.value
+            return reading.value + random.choice((-1.0, 1.0)) * random.uniform(0.5, 1.0) * self.height
 
         def spike(delivery: ReportDelivery) -> Iterator[ReportDelivery]:
             if self.window(delivery.due) is not None:

@@ -118,10 +118,10 @@ class ConsumerGroup:
         if self.phase is GroupPhase.COMPLETING_REBALANCE and member_id == self._leader:
             self._assignments = {name: bytes(share) for name, share in assignments}
             self.phase = GroupPhase.STABLE
-            for one in self._members.values():
-                if one.syncing is not None:
-                    _resolve(one.syncing, (OK, self._assignments.get(one.id, b"")))
-                    one.syncing = None
+            for waiting in self._members.values():
+                if waiting.syncing is not None:
+                    _resolve(waiting.syncing, (OK, self._assignments.get(waiting.id, b"")))
+                    waiting.syncing = None
         if self.phase is GroupPhase.STABLE:
             return OK, self._assignments.get(member_id, b"")
         if member.syncing is None:

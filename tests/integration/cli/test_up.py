@@ -32,13 +32,13 @@ def count_of(system: Any) -> float | None:
     """Return the vehicle count in the API; None without one, or while the API is unavailable."""
     try:
         with urllib.request.urlopen(f"{system.http}/v1/entities/{ENTITY}/state") as answer:
-            found = json.load(answer)["datastreams"]
+            datastreams = json.load(answer)["datastreams"]
     except OSError:
         return None
     values = [
-        one["value"]
-        for one in found
-        if one["sensorId"] == "traffic-a9-1" and one["property"] == "vehicle_count"
+        datastream["value"]
+        for datastream in datastreams
+        if datastream["sensorId"] == "traffic-a9-1" and datastream["property"] == "vehicle_count"
     ]
     return values[0] if values else None
 

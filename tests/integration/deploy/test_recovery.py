@@ -92,9 +92,9 @@ async def test_the_moment_before_a_mistake_is_reached(service_folder: Path) -> N
             f"recovery_target_name = '{POINT}'\nrecovery_target_action = 'promote'\n"
         )
     for path in (log, base.parent):
-        for one in (path, *path.rglob("*")):
+        for file in (path, *path.rglob("*")):
             if copy.account is not None:
-                shutil.chown(one, copy.account.uid, copy.account.gid)
+                shutil.chown(file, copy.account.uid, copy.account.gid)
     await copy.start()
     try:
         assert await count(copy.dsn()) == 500

@@ -29,9 +29,9 @@ def records(data: bytes) -> list[tuple[int, bytes]]:
 def test_appended_records_are_read_from_any_offset(batches: list[list[bytes]], data: st.DataObject) -> None:
     log = PartitionLog()
     values: list[bytes] = []
-    for one in batches:
-        assert log.append(batch(one)) == len(values)
-        values += one
+    for appended in batches:
+        assert log.append(batch(appended)) == len(values)
+        values += appended
     assert (log.start, log.end) == (0, len(values))
     offset = data.draw(st.integers(0, len(values)))
     read = [one for one in records(log.read(offset, 1 << 20)) if one[0] >= offset]

@@ -41,12 +41,14 @@ def ours() -> dict[str, dict[str, Any]]:
 
 def settings_of(service: str) -> type[RoleSettings]:
     module = importlib.import_module(SETTINGS.get(service, f"{service}.settings"))
-    [found] = [
-        one
-        for one in vars(module).values()
-        if isinstance(one, type) and issubclass(one, RoleSettings) and one.__module__ == module.__name__
+    [settings] = [
+        member
+        for member in vars(module).values()
+        if isinstance(member, type)
+        and issubclass(member, RoleSettings)
+        and member.__module__ == module.__name__
     ]
-    return found
+    return settings
 
 
 def test_every_role_is_a_service_of_one_image() -> None:
@@ -56,15 +58,15 @@ def test_every_role_is_a_service_of_one_image() -> None:
 
 
 def test_every_service_is_bounded_and_unprivileged() -> None:
-    for name, one in services().items():
-        limits = one["deploy"]["resources"]["limits"]
+    for name, service in services().items():
+        limits = service["deploy"]["resources"]["limits"]
         assert limits.keys() == {"cpus", "memory", "pids"}, name
-        assert one["logging"]["options"].keys() == {"max-size", "max-file"}, name
-        assert one["cap_drop"] == ["ALL"], name
-        assert one["security_opt"] == ["no-new-privileges:true"], name
-        assert not one.get("privileged", False), name
-    for name, one in ours().items():
-        assert one["read_only"] is True, name
+        assert service["logging"]["options"].keys() == {"max-size", "max-file"}, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert not service.get("privileged", False), name
+    for name, service in ours().items():
+        assert service["read_only"] is True, name
 
 
 def test_every_permanent_service_has_a_health_check() -> None:
@@ -84,8 +86,8 @@ def test_profiles_contain_the_documented_services() -> None:
 
 
 def test_environments_have_only_settings_of_their_role() -> None:
-    for name, one in ours().items():
-        if "environment" not in one:
+    for name, service in ours().items():
+        if "environment" not in service:
             continue
         fields = settings_of(name).model_fields
         known = {f"LIVETWIN_{field.upper()}" for field in fields}
@@ -95,14 +97,16 @@ def test_environments_have_only_settings_of_their_role() -> None:
         # All services of the image get the settings that every role shares.
         known |= {"LIVETWIN_MQTT_HOST"}
         known.add("OTEL_EXPORTER_OTLP_ENDPOINT")
-        assert one["environment"].keys() <= known, f"{name}: {one['environment'].keys() - known}"
+        assert service["environment"].keys() <= known, f"{name}: {service['environment'].keys() - known}"
 
 
 def test_each_secret_goes_only_to_services_that_read_it() -> None:
-    for name, one in services().items():
-        read = set(re.findall(r"/run/secrets/(\w+)", str([one.get("environment"), one.get("command")])))
-        read |= set(re.findall(r"/run/secrets/(\w+)", str(one.get("healthcheck"))))
-        assert set(one.get("secrets", [])) == read, name
+    for name, service in services().items():
+        read = set(
+            re.findall(r"/run/secrets/(\w+)", str([service.get("environment"), service.get("command")]))
+        )
+        read |= set(re.findall(r"/run/secrets/(\w+)", str(service.get("healthcheck"))))
+        assert set(service.get("secrets", [])) == read, name
 
 
 def test_ports_are_published_on_loopback_by_default() -> None:
@@ -114,10 +118,10 @@ def test_ports_are_published_on_loopback_by_default() -> None:
 
 
 def test_third_party_images_are_settings_with_a_version() -> None:
-    for name, one in services().items():
+    for name, service in services().items():
         if name in ours():
             continue
-        [(variable, default)] = VARIABLE.findall(one["image"])
+        [(variable, default)] = VARIABLE.findall(service["image"])
         assert variable == f"LIVETWIN_IMAGE_{name.upper()}"
         assert re.fullmatch(r"[\w/-]+:v?\d+\.[\w.-]+", default), f"{name}: {default} names no version"
 
@@ -164,12 +168,12 @@ def test_only_the_owner_may_enter_the_folder_of_secrets(tmp_path: Path) -> None:
 
 def test_roles_have_the_accounts_that_the_broker_knows() -> None:
     accounts = {one.name for one in broker_accounts(read_city(default_city()), registry(), simulator=True)}
-    for name, one in ours().items():
-        environment = one.get("environment", {})
+    for name, service in ours().items():
+        environment = service.get("environment", {})
         if "LIVETWIN_MQTT_USERNAME" in environment:
             assert environment["LIVETWIN_MQTT_USERNAME"] == f"{ROLE_PREFIX}{name}"
             assert f"{ROLE_PREFIX}{name}" in accounts
-            [secret] = [secret for secret in one["secrets"] if secret.startswith("mqtt_")]
+            [secret] = [secret for secret in service["secrets"] if secret.startswith("mqtt_")]
             assert compose_file()["secrets"][secret]["file"].endswith(f"/mqtt/mqtt-{name}")
 
 

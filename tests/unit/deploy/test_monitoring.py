@@ -74,7 +74,7 @@ def test_every_role_is_scraped_at_the_port_of_its_metrics() -> None:
 
 
 def test_files_that_the_compose_file_mounts_exist() -> None:
-    for name, one in compose_file()["services"].items():
-        for volume in one.get("volumes", []):
+    for name, service in compose_file()["services"].items():
+        for volume in service.get("volumes", []):
             if volume.startswith("./"):
                 assert (ROOT / volume.split(":")[0]).exists(), f"{name}: {volume}"

@@ -98,15 +98,15 @@ class Day(NamedTuple):
         """Return the value of an indicator at a time."""
         indicator, entity = REGISTRY[series.name], alkmaar().entities[series.entity]
         inputs = {}
-        has = [one for one in indicator.inputs if alkmaar().datastreams_of(entity.id, one.property)]
-        for one in [one for one in has if one.need == "sole"] or has:
-            size = WINDOWS[one.averaging]
+        available = [one for one in indicator.inputs if alkmaar().datastreams_of(entity.id, one.property)]
+        for needed in [one for one in available if one.need == "sole"] or available:
+            size = WINDOWS[needed.averaging]
             last = time - time % size
-            starts = range(last - max(one.history, size), last, size)
-            inputs[one.property] = [
+            starts = range(last - max(needed.history, size), last, size)
+            inputs[needed.property] = [
                 InputValue(
-                    self.window(entity.id, one.property, start, size),
-                    start + size if one.averaging == "instant" else start,
+                    self.window(entity.id, needed.property, start, size),
+                    start + size if needed.averaging == "instant" else start,
                 )
                 for start in starts
             ]

@@ -60,8 +60,8 @@ def test_messages_of_a_stuck_device_decode_to_its_first_values(feed: str) -> Non
     assert received == pytest.approx(first_values, abs=0.06)
     found = decoded(feed, second.message.topic, second.message.payload, later)
     sound = decoded(feed, first.message.topic, first.message.payload, NOON)
-    for one in second.message.expected:
-        name = one.datastream.field
+    for expected in second.message.expected:
+        name = expected.datastream.field
         assert found[name][0] == pytest.approx(sound[name][0], abs=0.06)
 
 
@@ -72,8 +72,8 @@ def test_a_wrong_clock_changes_the_time_of_a_message_and_not_its_values(feed: st
     sound = device.message(NOON)
     received = decoded(feed, timed.message.topic, timed.message.payload, NOON)
     true = decoded(feed, sound.topic, sound.payload, NOON)
-    for one in sound.expected:
-        name = one.datastream.field
+    for expected in sound.expected:
+        name = expected.datastream.field
         (value, time), (true_value, true_time) = received[name], true[name]
         assert value == true_value
         assert time is not None

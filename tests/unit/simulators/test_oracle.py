@@ -49,8 +49,8 @@ def held(
             value = devices.conversion(target, reading.unit)(reading.value)
             time = received if reading.time is None else reading.time
             assert check_plausibility(target.property, value, time, received, PlausibilityBounds()) is None
-            one = target.datastream
-            yield (one.sensor, one.property, one.field), value, time
+            datastream = target.datastream
+            yield (datastream.sensor, datastream.property, datastream.field), value, time
 
 
 def check(plan: CityPlan, instants: Sequence[Instant], seed: int = 1) -> int:
@@ -73,11 +73,11 @@ def check_device(device: VirtualDevice, devices: DeviceMap, instant: Instant, ti
         for key, value, time in held(devices, device.sensor.feed, message, received, timezone)
     }
     wanted = {
-        (one.datastream.sensor, one.datastream.property, one.datastream.field): (
-            one.value,
-            received if one.time is None else one.time,
+        (expected.datastream.sensor, expected.datastream.property, expected.datastream.field): (
+            expected.value,
+            received if expected.time is None else expected.time,
         )
-        for one in message.expected
+        for expected in message.expected
     }
     assert found.keys() == wanted.keys(), (device.sensor.id, message.payload)
     for key, (value, time) in wanted.items():
@@ -110,8 +110,9 @@ def test_a_truncated_reading_stays_within_the_devices_resolution_of_the_truth() 
     plan = fleet(14)
     truth = CityTruth(1, plan)
     for device in devices_of(plan, truth)[0]:
-        for one in device.message(TUESDAY).expected:
-            if one.datastream.property.endswith("_count"):
+        for expected in device.message(TUESDAY).expected:
+            datastream = expected.datastream
+            if datastream.property.endswith("_count"):
                 continue
-            true = truth.value(one.datastream, one.time or TUESDAY)
-            assert one.value == pytest.approx(true, abs=0.51 if one.datastream.unit == "1" else 0.06)
+            true = truth.value(datastream, expected.time or TUESDAY)
+            assert expected.value == pytest.approx(true, abs=0.51 if datastream.unit == "1" else 0.06)

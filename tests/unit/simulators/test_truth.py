@@ -57,9 +57,9 @@ def test_values_do_not_depend_on_the_order_of_calls() -> None:
     instants = [MONDAY + n * 37 * MINUTE for n in range(60)]
     forwards, anyhow = CityTruth(5, EVERY_PROPERTY), CityTruth(5, EVERY_PROPERTY)
     first = {
-        (one.property, now): forwards.value(one, now)
+        (datastream.property, now): forwards.value(datastream, now)
         for now in instants
-        for one in EVERY_PROPERTY.datastreams
+        for datastream in EVERY_PROPERTY.datastreams
     }
     shuffled = list(first)
     random.Random(1).shuffle(shuffled)
@@ -68,11 +68,11 @@ def test_values_do_not_depend_on_the_order_of_calls() -> None:
 
 
 def test_another_seed_is_another_city() -> None:
-    one, other = CityTruth(1, EVERY_PROPERTY), CityTruth(2, EVERY_PROPERTY)
+    first, other = CityTruth(1, EVERY_PROPERTY), CityTruth(2, EVERY_PROPERTY)
     differing = [
         datastream.property
         for datastream in EVERY_PROPERTY.datastreams
-        if one.value(datastream, MONDAY + 9 * HOUR) != other.value(datastream, MONDAY + 9 * HOUR)
+        if first.value(datastream, MONDAY + 9 * HOUR) != other.value(datastream, MONDAY + 9 * HOUR)
     ]
     assert len(differing) > len(EVERY_PROPERTY.datastreams) * 0.8
 
@@ -100,11 +100,11 @@ def test_a_transformer_carries_the_power_of_its_area_in_either_direction() -> No
     truth = CityTruth(1, plan)
     areas = {one.id: one.attributes for one in plan.entities if one.type == "TransformerArea"}
     noon, evening = parse_instant("2026-06-21T11:40:00Z"), parse_instant("2026-12-21T17:00:00Z")
-    for one in plan.datastreams:
-        if one.property == "transformer_power":
-            rated = areas[one.entity]["ratedPower"]["kVA"]
-            assert 0.2 * rated < truth.value(one, evening) < rated
-            assert -rated < min(truth.value(one, noon + day * DAY) for day in range(30)) < 0
+    for datastream in plan.datastreams:
+        if datastream.property == "transformer_power":
+            rated = areas[datastream.entity]["ratedPower"]["kVA"]
+            assert 0.2 * rated < truth.value(datastream, evening) < rated
+            assert -rated < min(truth.value(datastream, noon + day * DAY) for day in range(30)) < 0
 
 
 def test_registers_are_the_integral_of_the_power() -> None:
