@@ -19,9 +19,10 @@ from cities.files.values import EntityType, Id, Text, Time
 from cities.files.weekly_times import WeeklyTimesItem
 from cities.files.yaml_document import Location, load_yaml
 from cities.rules.city_checks import check_rules_in_city
-from cities.rules.conditions import SELECTED_MAX, Delay, read_condition, write_condition
+from cities.rules.conditions import read_condition, write_condition
 from cities.rules.context import RuleContext
 from cities.rules.faults import RuleFault, RuleFaults
+from cities.rules.operand_conditions import SELECTED_MAX, Delay
 from twin.alarms.rules.rule import RULE_ERROR_ID, Condition, EntitySelection, Rule
 from twin.alarms.rules.schedule import MINUTES_OF_DAY, WeeklySchedule
 from twin.instant import INSTANT_MAX, INSTANT_MIN
