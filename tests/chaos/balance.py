@@ -146,9 +146,9 @@ async def _wrong_states(client: httpx.AsyncClient, plan: MessagePlan) -> list[st
         wrong = []
         for one, number in newest.items():
             state = (await client.get(f"/v1/entities/{street_id(one)}/state")).raise_for_status().json()
-            told = state["properties"].get(PROPERTY, {})
+            shown = state["properties"].get(PROPERTY, {})
             wanted = format_instant(plan.instant(number)), value_of(number)
-            if (told.get("phenomenonTime"), told.get("value")) != wanted:
+            if (shown.get("phenomenonTime"), shown.get("value")) != wanted:
                 wrong.append(street_id(one))
         if not wrong or loop.time() > deadline:
             return wrong

@@ -55,11 +55,11 @@ class DeviceFleet:
         """Send the whole plan; return when every message is acknowledged."""
         loop = asyncio.get_running_loop()
         begin = loop.time()
-        for count, parcel in enumerate(self.plan.planned_messages(), 1):
+        for count, message in enumerate(self.plan.planned_messages(), 1):
             if self.sent >= self.pause_at:
                 begin += await self._held(loop)
-            self._post(parcel.number, parcel)
-            self.sent += parcel.kind is MessageKind.OBSERVATION
+            self._post(message.number, message)
+            self.sent += message.kind is MessageKind.OBSERVATION
             if (ahead := begin + count / self._rate - loop.time()) > 0:
                 await asyncio.sleep(max(ahead, _TICK_S))
         while self.unacknowledged:  # noqa: ASYNC110 - the broker makes it true
@@ -85,17 +85,17 @@ class DeviceFleet:
             task.cancel()
         await asyncio.gather(*self._keeping, return_exceptions=True)
 
-    def _post(self, number: int, parcel: PlannedMessage) -> None:
+    def _post(self, number: int, message: PlannedMessage) -> None:
         self.unacknowledged += 1
         device = self._devices[number % len(self._devices)]
-        device.outbox.append(parcel)
+        device.outbox.append(message)
         device.flush()
 
-    def _acknowledge(self, parcel: PlannedMessage, heard: bool) -> None:
+    def _acknowledge(self, message: PlannedMessage, has_subscriber: bool) -> None:
         self.unacknowledged -= 1
-        self.counts[parcel.kind] += 1
-        self.without_subscriber += not heard
-        if parcel.kind in (MessageKind.OBSERVATION, MessageKind.REPEAT):
+        self.counts[message.kind] += 1
+        self.without_subscriber += not has_subscriber
+        if message.kind in (MessageKind.OBSERVATION, MessageKind.REPEAT):
             # The first acknowledgement counts: from then on the message must not be lost.
-            known = self.acknowledged_at[parcel.number]
-            self.acknowledged_at[parcel.number] = known or asyncio.get_running_loop().time()
+            known = self.acknowledged_at[message.number]
+            self.acknowledged_at[message.number] = known or asyncio.get_running_loop().time()

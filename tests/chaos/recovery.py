@@ -76,7 +76,7 @@ class RecoveryProbe:
 
     async def until_database_answers(self, since: float) -> float:
         """Return how long after `since` the API answers from the database."""
-        return await _until(self._answers, since, "told from the database")
+        return await _until(self._answers, since, "answered from the database")
 
     async def until_restarted(self, name: str, gone: int) -> None:
         """Return when a new process has replaced the killed one."""
@@ -94,8 +94,8 @@ class RecoveryProbe:
                 )
         except (httpx.HTTPError, FileNotFoundError):
             return False
-        told = answer["properties"].get(PROPERTY, {}).get("phenomenonTime", "")
-        return bool(told >= format_instant(instant))
+        time = answer["properties"].get(PROPERTY, {}).get("phenomenonTime", "")
+        return bool(time >= format_instant(instant))
 
     async def _answers(self) -> bool:
         try:

@@ -14,7 +14,7 @@ from cli.embedded.ports import LOOPBACK, free_port
 from tests.support.repository import ROOT
 from tests.support.services.compose_file import run_name
 
-ROLES = [name for name, told in COMMANDS.items() if told.startswith("Role:")]
+ROLES = [name for name, summary in COMMANDS.items() if summary.startswith("Role:")]
 
 # Images exist already; schema, city and health checks take time, more on a busy machine.
 COMMAND_TIMEOUT_S = 300

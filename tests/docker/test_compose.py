@@ -37,15 +37,15 @@ def live(project: ComposeProject, **query: str) -> Iterator[tuple[str, dict[str,
     try:
         with httpx.stream("GET", f"{project.http}/v1/live", params=query, timeout=LIVE_S) as answer:
             kind = ""
-            told: list[str] = []
+            events: list[str] = []
             for line in answer.iter_lines():
                 if line.startswith("event: "):
                     kind = line.removeprefix("event: ")
                 if line.startswith("data: "):
-                    told.append(f"{kind} {line.removeprefix('data: ')}")
+                    events.append(f"{kind} {line.removeprefix('data: ')}")
                     yield kind, json.loads(line.removeprefix("data: "))
                 assert not over.is_set(), (
-                    f"{query}: not what was waited for in {LIVE_S:.0f} s: {told[-5:]}, {balance(project)}, "
+                    f"{query}: not what was waited for in {LIVE_S:.0f} s: {events[-5:]}, {balance(project)}, "
                     + project.compose("logs", "--no-color", "--tail", "10")
                 )
     finally:
@@ -75,18 +75,18 @@ def test_the_system_is_ready(running: Running) -> None:
     assert "<title>" in page.text
 
 
-def test_what_simulated_devices_measure_is_told_live_and_stored(running: Running) -> None:
+def test_values_of_simulated_devices_are_emitted_live_and_stored(running: Running) -> None:
     event = next(data for kind, data in live(running.project) if kind == "state")
     assert event["entityId"].startswith("alkmaar.")
     wait_until(lambda: balance(running.project)["stored"] > 0, lambda: balance(running.project), LIVE_S)
     assert balance(running.project)["lost"] == 0
 
 
-def test_a_device_speaks_tls_with_a_password_of_its_own(running: Running) -> None:
+def test_a_device_connects_by_tls_with_a_password_of_its_own(running: Running) -> None:
     project = running.project
     host, port = project.mqtts
-    heard = live(project, entity="alkmaar.overdie", property="wind_speed")
-    assert next(heard)[0] == "snapshot"
+    events_of_entity = live(project, entity="alkmaar.overdie", property="wind_speed")
+    assert next(events_of_entity)[0] == "snapshot"
     record = {
         "bn": "weather-overdie:",
         "bt": system_clock() // SECOND,
@@ -100,7 +100,9 @@ def test_a_device_speaks_tls_with_a_password_of_its_own(running: Running) -> Non
     refused = subprocess.run([*command, "-P", "wrong"], check=False, capture_output=True, text=True)
     assert refused.returncode != 0
     subprocess.run([*command, "-P", running.devices["weather-overdie"]], check=True)
-    value = next(data for kind, data in heard if kind == "state" and data["value"] == pytest.approx(5.25))
+    value = next(
+        data for kind, data in events_of_entity if kind == "state" and data["value"] == pytest.approx(5.25)
+    )
     assert value["unit"] == "m/s"
 
 
@@ -137,8 +139,10 @@ def test_secrets_are_in_no_environment_and_no_log(running: Running) -> None:
     }
     assert len(known) >= 8
     for service in [*ROLES, "simulate", "mosquitto", "timescaledb", "kafka"]:
-        told = json.dumps(project.inspect(service)["Config"]) + project.compose("logs", "--no-color", service)
-        assert not [secret for secret in known if secret in told], service
+        events = json.dumps(project.inspect(service)["Config"]) + project.compose(
+            "logs", "--no-color", service
+        )
+        assert not [secret for secret in known if secret in events], service
 
 
 @pytest.mark.parametrize("role", ["ingest", "stream"])

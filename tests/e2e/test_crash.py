@@ -1,4 +1,4 @@
-"""The crash test: processes killed and connections cut at random under load; nothing acknowledged is lost."""
+"""The crash test: random kills and cut connections under load lose no acknowledged message."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ SEED = 20261124
 STREETS = 40
 OBSERVATIONS = 20_000
 CHUNK = 500
-BLOWS = 16
+FAULTS = 16
 SETTLE_S_MAX = 120.0
 LOOK_S = 0.2
 START: Instant = 1_795_000_000 * SECOND
 
 System = Any
-Truth = dict[str, tuple[str, float]]  # street → phenomenonTime and value, as the API tells them
+Truth = dict[str, tuple[str, float]]  # street → phenomenonTime and value, as in the API
 
 History = set[tuple[str, Instant, float]]
 
@@ -43,11 +43,11 @@ ALL = """
 """
 
 WRONG_WINDOWS = """
-    WITH told AS (
+    WITH stored AS (
         SELECT '1 minute'::interval AS size, * FROM aggregate_minute
         UNION ALL SELECT '10 minutes', * FROM aggregate_ten_minutes
         UNION ALL SELECT '1 hour', * FROM aggregate_hour
-    ), right_one AS (
+    ), expected AS (
         SELECT size, datastream_id, time_bucket(size, phenomenon_time) AS start, count(*) AS count,
             min(value) AS minimum, max(value) AS maximum, sum(value) AS sum,
             first(value, phenomenon_time) AS first, last(value, phenomenon_time) AS last
@@ -55,17 +55,21 @@ WRONG_WINDOWS = """
         CROSS JOIN unnest('{1 minute, 10 minutes, 1 hour}'::interval[]) AS one (size)
         GROUP BY 1, 2, 3
     )
-    SELECT size, start, told.count, right_one.count
-    FROM told FULL JOIN right_one USING (size, datastream_id, start)
-    WHERE (told.count, told.suspect, told.minimum, told.maximum, told.first, told.last)
+    SELECT size, start, stored.count, expected.count
+    FROM stored FULL JOIN expected USING (size, datastream_id, start)
+    WHERE (stored.count, stored.suspect, stored.minimum, stored.maximum, stored.first, stored.last)
         IS DISTINCT FROM
-            (right_one.count, 0, right_one.minimum, right_one.maximum, right_one.first, right_one.last)
-        OR abs(told.mean * told.count - right_one.sum) > 1e-6
+            (expected.count, 0, expected.minimum, expected.maximum, expected.first, expected.last)
+        OR abs(stored.mean * stored.count - expected.sum) > 1e-6
 """
 
 
-async def publish_and_strike(system: System, dice: random.Random, told: list[str]) -> tuple[Truth, History]:
-    """Publish every observation with QoS 1, and strike in between; return what state and history must be."""
+async def publish_with_faults(
+    system: System, dice: random.Random, injected: list[str]
+) -> tuple[Truth, History]:
+    """Publish every observation with QoS 1 and inject faults in between; return the expected states and
+    history.
+    """
     streets = [entity.id for entity in noise_city(STREETS).entities]
     newest: Truth = {}
     history: History = set()
@@ -76,23 +80,23 @@ async def publish_and_strike(system: System, dice: random.Random, told: list[str
         newest[street] = (format_instant(time), level)
         history.add((street, time, level))
         messages.append(noise_message(street, time, level))
-    # A network delivers out of order: the state must not mind.
+    # A network delivers out of order; the state must not depend on it.
     for first in range(0, OBSERVATIONS, CHUNK):
         part = messages[first : first + CHUNK]
         dice.shuffle(part)
         messages[first : first + CHUNK] = part
     chunks = range(0, OBSERVATIONS, CHUNK)
-    blows = set(dice.sample(chunks, BLOWS))
+    fault_chunks = set(dice.sample(chunks, FAULTS))
     for first in chunks:
         await asyncio.to_thread(publish, system.mqtt, messages[first : first + CHUNK])
-        if first in blows:
-            blow = await asyncio.to_thread(inject_fault, system, dice)
-            told.extend([f"after {first + CHUNK}: {blow}"] if blow else [])
+        if first in fault_chunks:
+            fault = await asyncio.to_thread(inject_fault, system, dice)
+            injected.extend([f"after {first + CHUNK}: {fault}"] if fault else [])
     return newest, history
 
 
 async def settled(system: System, newest: Truth, history: History) -> None:
-    """Wait until history holds each observation once, and the state is the newest one of each street."""
+    """Wait until history has each observation once, and each street's state is its newest observation."""
     async with (
         await psycopg.AsyncConnection.connect(system.postgres, autocommit=True) as connection,
         httpx.AsyncClient(base_url=system.http) as client,
@@ -112,7 +116,7 @@ async def settled(system: System, newest: Truth, history: History) -> None:
 
 
 async def windows_settled(system: System) -> None:
-    """Wait until every stored window is what its observations come to, those repaired from raw too."""
+    """Wait until every stored window, repaired ones included, equals the aggregate of its observations."""
     deadline = asyncio.get_running_loop().time() + SETTLE_S_MAX
     async with await psycopg.AsyncConnection.connect(system.postgres, autocommit=True) as connection:
         while wrong := await (await connection.execute(WRONG_WINDOWS)).fetchall():
@@ -121,7 +125,7 @@ async def windows_settled(system: System) -> None:
 
 
 async def state_of(client: httpx.AsyncClient, street: str) -> tuple[str, float] | None:
-    """Return the measured time and value that the API tells, None while it has none."""
+    """Return phenomenon time and value of the state in the API; None before the first."""
     answer = (await client.get(f"/v1/entities/{street}/state")).raise_for_status().json()
     level = answer["properties"].get("noise_level")
     return None if level is None else (level["phenomenonTime"], level["value"])
@@ -134,27 +138,27 @@ async def test_twenty_thousand_observations_survive_random_kills(
     write_city(noise_city(STREETS).model(1), folder)
     system = start_system(f"--city={folder}")
     await asyncio.to_thread(system.wait_ready)
-    told: list[str] = []
-    newest, history = await publish_and_strike(system, random.Random(SEED), told)
+    injected: list[str] = []
+    newest, history = await publish_with_faults(system, random.Random(SEED), injected)
     try:
         await settled(system, newest, history)
         await windows_settled(system)
     except AssertionError as error:
-        raise AssertionError(f"{error}; {'; '.join(told)}\n{log_tails(system)}") from None
-    assert len(told) >= BLOWS // 2, told
+        raise AssertionError(f"{error}; {'; '.join(injected)}\n{log_tails(system)}") from None
+    assert len(injected) >= FAULTS // 2, injected
     await asyncio.to_thread(wait_until, lambda: all_running(system), lambda: log_tails(system))
-    await check_the_books(system)
+    await check_ledger(system)
 
 
-async def check_the_books(system: System) -> None:
-    """The ledger balances, and its sums are what was sent."""
+async def check_ledger(system: System) -> None:
+    """Assert that the ledger balances and that its counts are those of what was sent."""
     async with await connect(system.postgres, role="test") as connection:
-        books = await read_balance(connection)
-    counts = books.counts
-    assert books.balances, books
-    # What was not acknowledged before a blow is received again. A record that ingest wrote twice, since it
-    # could not know, holds messages that were received once; its observations are duplicates.
-    assert counts.observations >= counts.received == counts.accepted >= OBSERVATIONS, books
-    assert counts.new == books.stored == OBSERVATIONS, books
-    assert counts.duplicate == counts.observations - OBSERVATIONS, books
-    assert (counts.quarantined, counts.corrected, counts.superseded, books.removed) == (0, 0, 0, 0), books
+        ledger = await read_balance(connection)
+    counts = ledger.counts
+    assert ledger.balances, ledger
+    # Messages without acknowledgement before a fault are received again. A record that ingest wrote twice,
+    # without a confirmation of the first, has messages received once; its observations are duplicates.
+    assert counts.observations >= counts.received == counts.accepted >= OBSERVATIONS, ledger
+    assert counts.new == ledger.stored == OBSERVATIONS, ledger
+    assert counts.duplicate == counts.observations - OBSERVATIONS, ledger
+    assert (counts.quarantined, counts.corrected, counts.superseded, ledger.removed) == (0, 0, 0, 0), ledger

@@ -1,4 +1,4 @@
-"""The database is away for a while: the live path goes on, and history catches up with nothing lost."""
+"""The database is unavailable for a while: the live path continues, and history catches up without loss."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def observation(number: int) -> tuple[str, bytes]:
 
 @contextmanager
 def frozen(pid: int) -> Iterator[None]:
-    """Freeze a process and its children: connections stay open, and nothing answers any more."""
+    """Freeze a process and its children for the block: connections stay open and nothing answers."""
     processes = [*psutil.Process(pid).children(recursive=True), psutil.Process(pid)]
     for one in processes:
         one.send_signal(signal.SIGSTOP)
@@ -75,10 +75,10 @@ def test_the_live_path_does_not_wait_for_the_database(
     wait_until(lambda: stored(system) == BEFORE, lambda: stored(system))
     wait_until(lambda: all(newest(system, f"town.street-{n}") for n in range(STREETS)), lambda: "no state")
     last = BEFORE + DURING - 1
-    street, told = f"town.street-{last % STREETS}", format_instant(START + last * SECOND)
+    street, expected = f"town.street-{last % STREETS}", format_instant(START + last * SECOND)
     with frozen(system.ports["pids"]["postgres"][0]):
         publish(system.mqtt, [observation(number) for number in range(BEFORE, BEFORE + DURING)])
-        wait_until(lambda: newest(system, street) == told, lambda: newest(system, street))
+        wait_until(lambda: newest(system, street) == expected, lambda: newest(system, street))
         entities = httpx.get(f"{system.http}/v1/entities", timeout=10).raise_for_status().json()
         assert len(entities["items"]) == STREETS
         wait_until(lambda: health(system) == (200, "degraded"), lambda: health(system))

@@ -1,4 +1,4 @@
-"""From the sensor to the officer: each event is one incident, told once for each step, whatever is killed."""
+"""From sensor to officer: each event is one incident, notified once for each step, in spite of kills."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.embedded
 System = Any
 
 WAIT_S = 90.0
-"""A gateway is out after some forty seconds; all else takes seconds on an idle machine."""
+"""A gateway outage is raised after some forty seconds; all else takes seconds on an idle machine."""
 
 CITY = {
     "city.yaml": "city: {id: town, name: Town, timezone: Europe/Amsterdam}\n",
@@ -97,7 +97,7 @@ routes: [{{team: duty, policy: urgent}}]
 
 
 class Duty:
-    """What the officers have received."""
+    """The messages that the officers have received."""
 
     def __init__(self, hook: NotificationWebhook, system: System) -> None:
         self._hook = hook
@@ -107,7 +107,7 @@ class Duty:
         return [one for one in self._hook.accepted if one.notification.startswith(f"{cause}~")]
 
     def wait_for(self, cause: str, kind: str, contact: str) -> NotificationRequest:
-        """Wait until somebody was told of something; return the message."""
+        """Wait until a contact has received a message of an incident; return it."""
 
         def found() -> list[NotificationRequest]:
             return [
@@ -124,11 +124,11 @@ class Duty:
         return found()[0]
 
     def counts(self) -> Counter[str]:
-        """Return how often each message came."""
+        """Return how often each message was received."""
         return Counter(one.notification for one in self._hook.requests)
 
 
-def test_two_events_are_two_incidents_and_nobody_is_told_twice_whatever_is_killed(
+def test_two_events_are_two_incidents_and_nobody_is_notified_twice_in_spite_of_kills(
     start_system: Callable[..., System], tmp_path: Path
 ) -> None:
     hook = NotificationWebhook()
@@ -142,11 +142,11 @@ def test_two_events_are_two_incidents_and_nobody_is_told_twice_whatever_is_kille
 def _play(system: System, hook: NotificationWebhook) -> None:
     system.wait_ready()
     duty = Duty(hook, system)
-    for number in range(3):  # the last that comes through the mast for a while
+    for number in range(3):  # the last message through the gateway for a while
         _tell(system, f"air-{number}", "pm2_5", 10.0)
     _tell(system, "gauge", "level", 0.0)
 
-    _kill(system, "alerting")  # nobody watches while it happens
+    _kill(system, "alerting")  # the alerting role is killed meanwhile
     _tell(system, "gauge", "level", 0.8)
     _kill(system, "stream")
     first = duty.wait_for("high-water", "alarm", "first")
@@ -154,7 +154,7 @@ def _play(system: System, hook: NotificationWebhook) -> None:
     _is_on_record(system, first)
 
     _cut_from_kafka(system, "alerting", "stream", "ingest")
-    _kill(system, "alerting")  # the next step is due while it is away, or soon after
+    _kill(system, "alerting")  # the next step is due while the role restarts, or soon after
     second = duty.wait_for("high-water", "alarm", "second")
     link = next(word for word in second.content["message"].split() if "/v1/acknowledge/" in word)
     answer = httpx.post(f"{system.http}{link[link.index('/v1/') :]}", timeout=20.0)
@@ -200,7 +200,7 @@ def _tell(system: System, sensor: str, field: str, value: float) -> None:
 
 
 def _kill(system: System, role: str) -> None:
-    """Kill a role with -9; wait until another process does its work."""
+    """Kill a role with -9; wait until a new process has replaced it."""
     before = set(system.ports["pids"][role])
     for pid in before:
         os.kill(pid, signal.SIGKILL)
@@ -217,7 +217,7 @@ def _cut_from_kafka(system: System, *roles: str) -> None:
 
 
 def _is_on_record(system: System, post: NotificationRequest) -> None:
-    """Wait until it is stored that a message was sent: a kill later finds no message half handed over."""
+    """Wait until the sending of a message is stored, so that a later kill interrupts no delivery."""
 
     def outcomes() -> list[str]:
         answer = httpx.get(f"{system.http}/v1/notifications", headers=_key(system)).raise_for_status()

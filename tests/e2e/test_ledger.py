@@ -1,4 +1,4 @@
-"""The ledger after crashes, also of the log, with garbage between: every message has exactly one outcome."""
+"""The ledger after crashes, also of the log, with garbage messages: every message has exactly one outcome."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ STREETS = 20
 OBSERVATIONS = 5_000
 GARBAGE_EACH = 10  # five kinds: 1 % of the messages
 CHUNK = 250
-BLOWS = 5
+FAULTS = 5
 SETTLE_S_MAX = 60.0
 LOOK_S = 0.2
 START: Instant = 1_795_000_000 * SECOND
@@ -45,7 +45,7 @@ Message = tuple[str, bytes]
 
 
 def garbage(kind: str, number: int, dice: random.Random) -> Message:
-    """Return a message that cannot be used; no two are alike."""
+    """Return a message that no decoder can use; all are different."""
     street = f"town.street-{number}"
     topic, whole = noise_message(street, START + number * SECOND, 41.5)
     match kind:
@@ -72,7 +72,7 @@ REASONS = {
 
 
 def mixed(dice: random.Random) -> list[Message]:
-    """Return good observations, each of its own time, with garbage in between."""
+    """Return valid observations with distinct times, mixed with garbage."""
     found = [
         noise_message(
             f"town.street-{number % STREETS}", START + number * SECOND, dice.randrange(300, 900) / 10
@@ -85,9 +85,9 @@ def mixed(dice: random.Random) -> list[Message]:
 
 
 def last_ones() -> list[Message]:
-    """Return one message for each street, so for every partition, and one more that cannot be used.
+    """Return one last message for each street, so for every partition, and one garbage message.
 
-    The broker hands over in order what it has, what was not acknowledged first: behind these comes nothing.
+    The broker delivers in order, unacknowledged messages first, so these are the last to arrive.
     """
     found = [
         noise_message(f"town.street-{number}", START + (OBSERVATIONS + number) * SECOND, 40.0)
@@ -97,22 +97,22 @@ def last_ones() -> list[Message]:
 
 
 async def until_all_is_stored(system: System) -> None:
-    """Wait for the last ones. The books balance all the while."""
+    """Wait until the last messages are stored; assert that the ledger balances all the while."""
     deadline = asyncio.get_running_loop().time() + SETTLE_S_MAX
     async with await connect(system.postgres, role="test") as connection:
         while True:
-            books = await read_balance(connection)
-            assert books.balances, books
+            ledger = await read_balance(connection)
+            assert ledger.balances, ledger
             row = await (await connection.execute(LAST, (to_datetime(START), LAST_TOPIC))).fetchone()
             await connection.commit()
             if row == (STREETS, 1):
                 return
-            assert asyncio.get_running_loop().time() < deadline, f"{books}; of the last ones: {row}"
+            assert asyncio.get_running_loop().time() < deadline, f"{ledger}; of the last ones: {row}"
             await asyncio.sleep(LOOK_S)
 
 
 async def quarantined(system: System) -> Counter[str]:
-    """Return how often the API lists each reason."""
+    """Return the number of quarantined messages by reason, from the API."""
     async with httpx.AsyncClient(base_url=system.http) as client:
         found: Counter[str] = Counter()
         url = "/v1/quarantine?limit=1000"
@@ -123,60 +123,60 @@ async def quarantined(system: System) -> Counter[str]:
     return found
 
 
-async def books_of(system: System) -> LedgerBalance:
+async def ledger_of(system: System) -> LedgerBalance:
     async with await connect(system.postgres, role="test") as connection:
         return await read_balance(connection)
 
 
-async def test_the_books_balance_after_crashes_also_of_the_log_with_one_percent_garbage(
+async def test_the_ledger_balances_after_crashes_also_of_the_log_with_one_percent_garbage(
     start_system: Callable[..., System], tmp_path: Path
 ) -> None:
     folder = tmp_path / "town"
     write_city(noise_city(STREETS).model(1), folder)
-    # What is not in the database is not acknowledged, so even the log in memory may be killed.
+    # Only stored messages are acknowledged, so even the log in memory may be killed.
     system = start_system(f"--city={folder}", "--acknowledge=stored")
     await asyncio.to_thread(system.wait_ready)
     dice = random.Random(SEED)
     messages = mixed(dice)
     chunks = range(0, len(messages), CHUNK)
-    blows = set(dice.sample(chunks, BLOWS))
-    told: list[str] = []
+    fault_chunks = set(dice.sample(chunks, FAULTS))
+    injected: list[str] = []
     for first in chunks:
         await asyncio.to_thread(publish, system.mqtt, messages[first : first + CHUNK])
-        if first in blows:
-            told.append(await asyncio.to_thread(inject_fault, system, dice))
+        if first in fault_chunks:
+            injected.append(await asyncio.to_thread(inject_fault, system, dice))
         if first == chunks[len(chunks) // 2]:
             kill_kafka(system)
     await asyncio.to_thread(publish, system.mqtt, last_ones())
     try:
         await until_all_is_stored(system)
     except AssertionError as error:
-        raise AssertionError(f"{error}; {'; '.join(told)}\n{log_tails(system)}") from None
-    assert sum(map(bool, told)) >= BLOWS // 2, told
-    books = await books_of(system)
-    counts = books.counts
+        raise AssertionError(f"{error}; {'; '.join(injected)}\n{log_tails(system)}") from None
+    assert sum(map(bool, injected)) >= FAULTS // 2, injected
+    ledger = await ledger_of(system)
+    counts = ledger.counts
     good, bad = OBSERVATIONS + STREETS, GARBAGE_EACH * len(REASONS) + 1
-    assert books.balances, books
-    assert counts.received == counts.accepted + counts.quarantined, books
-    assert counts.accepted >= good, books
-    assert counts.quarantined >= bad, books
-    assert counts.new == books.stored == good, books
-    assert counts.observations == counts.new + counts.duplicate, books
-    assert (books.lost, books.removed) == (0, 0), books
+    assert ledger.balances, ledger
+    assert counts.received == counts.accepted + counts.quarantined, ledger
+    assert counts.accepted >= good, ledger
+    assert counts.quarantined >= bad, ledger
+    assert counts.new == ledger.stored == good, ledger
+    assert counts.observations == counts.new + counts.duplicate, ledger
+    assert (ledger.lost, ledger.removed) == (0, 0), ledger
     reasons = await quarantined(system)
-    # Received again after a blow, it is quarantined again.
+    # A message that is received again after a fault is quarantined again.
     assert reasons.total() == counts.quarantined
     for kind, reason in REASONS.items():
         sent = GARBAGE_EACH * list(REASONS.values()).count(reason)
         assert reasons[reason] >= sent, f"{kind}: {reasons}"
-    await check_what_the_api_tells(system, books)
+    await check_ledger_of_the_api(system, ledger)
 
 
-async def check_what_the_api_tells(system: System, books: LedgerBalance) -> None:
-    """The API tells the same books: as a whole, and row by row."""
+async def check_ledger_of_the_api(system: System, ledger: LedgerBalance) -> None:
+    """Assert that the API returns the same ledger: its balance, and its rows."""
     async with httpx.AsyncClient(base_url=system.http) as client:
         document = (await client.get("/v1/ledger", params={"limit": 1_000})).raise_for_status().json()
-    counts = books.counts
+    counts = ledger.counts
     assert document["balanced"]
     assert document["totals"]["balanced"]
     assert document["balance"]["equations"] == [

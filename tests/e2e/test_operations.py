@@ -1,4 +1,4 @@
-"""What operators see of a running system: traces of messages, metrics of every role, logs for programs."""
+"""What operators observe of a running system: traces of messages, metrics of every role, JSON logs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.embedded
 
 TOPIC = "livetwin/alkmaar/noise-binnenstad/observations"
 WAY = ["mqtt receive", "kafka publish", "apply observations", "fan-out", "sse send"]
-"""Of a message to a subscriber, each below the one before it; the historian's commit lies beside."""
+"""Names of the spans of a message up to a subscriber, each a child of the one before."""
 
 
 def events(lines: Iterator[str]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -36,19 +36,19 @@ def events(lines: Iterator[str]) -> Iterator[tuple[str, dict[str, Any]]]:
             yield name, json.loads(line.removeprefix("data: "))
 
 
-def send_and_hear(system: Any, value: float) -> None:
-    """Publish a noise level and return when a subscriber has heard it."""
+def send_and_receive(system: Any, value: float) -> None:
+    """Publish a noise level; return when a subscriber of the live stream has received it."""
     time = format_instant(system_clock() // SECOND * SECOND)
     query = {"entity": "alkmaar.binnenstad", "property": "noise_level"}
     with httpx.stream("GET", f"{system.http}/v1/live", params=query, timeout=WAIT_S) as answer:
-        heard = events(answer.iter_lines())
-        assert any(name == "snapshot" and data.get("complete") for name, data in heard)
+        received = events(answer.iter_lines())
+        assert any(name == "snapshot" and data.get("complete") for name, data in received)
         system.publish(TOPIC, json.dumps({"time": time, "values": {"noise_level": value}}))
-        assert any(name == "state" and data["value"] == value for name, data in heard)
+        assert any(name == "state" and data["value"] == value for name, data in received)
 
 
-def way_of(spans: list[ExportedSpan]) -> list[ExportedSpan]:
-    """Return the spans from the first of a trace to what a subscriber was sent, as far as they are there."""
+def spans_to_subscriber(spans: list[ExportedSpan]) -> list[ExportedSpan]:
+    """Return the exported spans from the root of a trace to the event sent to a subscriber."""
     found, parent = [], 0
     for name in WAY:
         below = [one for one in spans if one.name == name and one.parent == parent]
@@ -64,13 +64,13 @@ def receptions(collector: TraceCollector) -> list[ExportedSpan]:
 
 
 def scraped(port: int) -> dict[str, str]:
-    """Return the metrics that a port serves, and their types."""
+    """Return the metrics of a port, with their types."""
     text = httpx.get(f"http://127.0.0.1:{port}/metrics").raise_for_status().text
     return dict(re.findall(r"^# TYPE (livetwin_\w+) (\w+)$", text, re.MULTILINE))
 
 
 def check_metrics(system: Any) -> None:
-    """Each role serves its metrics, all of them and with their types, and the supervisor serves its own."""
+    """Assert that each role and the supervisor serve all their metrics with the right types."""
     ports = system.ports["metrics"]
     assert ports.keys() == METRIC_FACTORIES.keys()
     for role, port in ports.items():
@@ -82,14 +82,14 @@ def check_metrics(system: Any) -> None:
 
 
 def check_logs(system: Any) -> None:
-    """Every line of every role is an object that names it."""
+    """Assert that every log line of every role is a JSON object that names the role."""
     for role in METRIC_FACTORIES:
         lines = (system.data_dir / "logs" / f"{role}.log").read_text().splitlines()
         assert {json.loads(line)["role"] for line in lines} == {role}
 
 
 def check_backup(system: Any) -> None:
-    """What a running system holds is in one file, and in a new data dir again."""
+    """Assert that a backup of the running system restores into a new data dir."""
     file, restored = system.data_dir / "city.backup", system.data_dir / "restored"
     livetwin = [sys.executable, "-m", "cli"]
     subprocess.run([*livetwin, "backup", f"--data-dir={system.data_dir}", file], check=True)
@@ -104,7 +104,7 @@ def check_backup(system: Any) -> None:
     assert "nothing is overwritten" in again.stderr
 
 
-def test_a_running_system_tells_what_it_does(
+def test_a_running_system_exports_traces_metrics_and_logs(
     start_system: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with trace_collector() as collector:
@@ -114,7 +114,7 @@ def test_a_running_system_tells_what_it_does(
         monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
         system = start_system("--metrics-port=0")
         system.wait_ready()
-        send_and_hear(system, 61.5)
+        send_and_receive(system, 61.5)
         wait_until(lambda: bool(receptions(collector)), lambda: collector.spans)
         [received] = receptions(collector)
         session, number = received.attributes["livetwin.session"], received.attributes["livetwin.sequence"]
@@ -124,10 +124,12 @@ def test_a_running_system_tells_what_it_does(
             return collector.spans_of(received.trace)
 
         def is_whole() -> bool:
-            return len(way_of(seen())) == len(WAY) and any(one.name == "commit" for one in seen())
+            return len(spans_to_subscriber(seen())) == len(WAY) and any(
+                one.name == "commit" for one in seen()
+            )
 
         wait_until(is_whole, seen)
-        way = way_of(seen())
+        way = spans_to_subscriber(seen())
         assert [one.service for one in way] == [
             *("livetwin-ingest", "livetwin-ingest", "livetwin-stream", "livetwin-api", "livetwin-api")
         ]

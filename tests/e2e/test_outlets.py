@@ -1,4 +1,4 @@
-"""What goes into the whole system comes out of it again: retained on its broker, and sent to a receiver."""
+"""A value that enters the system leaves it again: retained on its broker, and sent to a webhook."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.embedded
 
 ENTITY = "alkmaar.oud-overdie"
 DEVICE = "eui-a81758fffed17e95"
-VALUE = 21.375  # of no other test on this system
+VALUE = 21.375  # used by no other test on this system
 
 
 async def test_a_value_is_retained_on_mqtt_and_sent_to_a_webhook(running_system: Any) -> None:
@@ -42,14 +42,16 @@ async def test_a_value_is_retained_on_mqtt_and_sent_to_a_webhook(running_system:
         assert documented_verify()(made["secret"], last.headers, last.body, system_clock() / SECOND)
         answer = (await client.get(f"/v1/entities/{ENTITY}/state")).json()
     with follow_topics(running_system.mqtt, *OutletTopics("alkmaar").filters) as watcher:
-        await asyncio.to_thread(wait_until, lambda: told(watcher) is not None, lambda: watcher.messages[-5:])
-    retained = told(watcher)
+        await asyncio.to_thread(
+            wait_until, lambda: message_with_value(watcher) is not None, lambda: watcher.messages[-5:]
+        )
+    retained = message_with_value(watcher)
     assert retained is not None
     assert retained.content["properties"]["pm2_5"] == answer["properties"]["pm2_5"]
 
 
-def told(watcher: TopicSubscriber) -> ReceivedMessage | None:
-    """Return the message that tells the value, once it is there."""
+def message_with_value(watcher: TopicSubscriber) -> ReceivedMessage | None:
+    """Return the message with the value, once it has been received."""
     for one in watcher.on_topic(OutletTopics("alkmaar").entity_topic(ENTITY)):
         if one.content["properties"].get("pm2_5", {}).get("value") == VALUE:
             return one

@@ -1,4 +1,4 @@
-"""The page in a real browser: what is published to MQTT is seen on the map's panel, live."""
+"""The page in a real browser: values published to MQTT appear in the map's panel, live."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class RunningSystem(Protocol):
 
 @contextmanager
 def opened(url: str, width: int = 1280, height: int = 800) -> Iterator[tuple[Page, list[str]]]:
-    """Open the page; yield it with the list of errors that it writes."""
+    """Open the page; yield it with the list of its console errors."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_page(viewport={"width": width, "height": height})
@@ -125,7 +125,7 @@ def test_a_suspect_value_is_marked_and_the_last_good_one_stands_beside_it(
         page.get_by_label("Find an entity").fill(entity)
         page.locator(f'[data-row="{entity}"]').click()
         row = page.locator(f'[data-entity="{entity}"] [data-property=transformer_power]')
-        # Beyond what is possible for a transformer here, and not beyond what a message may say.
+        # Outside the range of this transformer, but within the plausible range of a message.
         for power, quality in ((80.5, "good"), (1_500.0, "suspect")):
             payload = {"time": format_instant(system_clock()), "values": {"power": power}}
             running_system.publish("livetwin/alkmaar/tr-oudorp-1/observations", json.dumps(payload).encode())
@@ -135,7 +135,7 @@ def test_a_suspect_value_is_marked_and_the_last_good_one_stands_beside_it(
         assert errors == []
 
 
-def test_the_page_says_whether_the_books_balance(running_system: RunningSystem) -> None:
+def test_the_page_shows_whether_the_ledger_balances(running_system: RunningSystem) -> None:
     publish_noise(running_system, 60.0)
     with opened(running_system.http) as (page, errors):
         wait_until_live(page)
@@ -148,7 +148,7 @@ def test_the_page_says_whether_the_books_balance(running_system: RunningSystem) 
 
 
 def publish_flood(system: RunningSystem, top: float) -> None:
-    """Let the water of a polder rise by so many metres above its target within an hour, each 5 minutes."""
+    """Publish levels of a polder that rise above its target within an hour, every 5 minutes."""
     target, count = -3.8, 13
     rising = [min(1.0, number / (count - 3)) for number in range(count)]
     values = [

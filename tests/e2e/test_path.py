@@ -1,4 +1,4 @@
-"""The whole path by hand: mosquitto_pub in, state, history and the live stream out."""
+"""The whole path as by hand: mosquitto_pub in; state, history and the live stream out."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Event = tuple[str, str, dict[str, Any]]  # event, id, data
 
 
 def mosquitto_pub(system: System, topic: str, payload: bytes) -> None:
-    """Publish with Debian's own client, QoS 1, as a person would."""
+    """Publish with Debian's MQTT client, QoS 1."""
     host, port = system.mqtt
     subprocess.run(
         ["mosquitto_pub", "-h", host, "-p", str(port), "-q", "1", "-t", topic, "-s"],
@@ -55,7 +55,7 @@ class Listener:
     """A subscriber of /v1/live in a thread of its own."""
 
     def __init__(self, system: System, **query: str) -> None:
-        self.heard: Queue[Event] = Queue(maxsize=10_000)
+        self.received: Queue[Event] = Queue(maxsize=10_000)
         self._joined = threading.Event()
         self._client = httpx.Client(base_url=system.http, timeout=WAIT_S)
         self._thread = threading.Thread(target=self._listen, args=(query,), daemon=True)
@@ -68,17 +68,17 @@ class Listener:
                 for event in events(answer.iter_lines()):
                     if event[0] == "snapshot" and event[2].get("complete"):
                         self._joined.set()
-                    self.heard.put(event)
+                    self.received.put(event)
         except httpx.HTTPError:
             return  # closed by the test
 
     def wait_for(self, entity: str, property: str, value: float) -> Event:
-        """Return the state event that tells this value."""
+        """Return the state event with this value."""
         while True:
-            event = self.heard.get(timeout=WAIT_S)
+            event = self.received.get(timeout=WAIT_S)
             kind, _, data = event
-            told = (kind, data.get("entityId"), data.get("property"))
-            if told == ("state", entity, property) and data["value"] == pytest.approx(value, abs=1e-9):
+            subject = (kind, data.get("entityId"), data.get("property"))
+            if subject == ("state", entity, property) and data["value"] == pytest.approx(value, abs=1e-9):
                 return event
 
     def close(self) -> None:
@@ -110,7 +110,7 @@ def state(system: System, entity: str, property: str) -> dict[str, Any]:
 
 
 def recent() -> Instant:
-    """Return the present, to the second."""
+    """Return the current time, in whole seconds."""
     return system_clock() // SECOND * SECOND
 
 
@@ -134,7 +134,7 @@ def test_an_uplink_of_the_things_stack_reaches_state_stream_and_history(running_
 
 
 def wait_for_history(system: System, entity: str, property: str, time: Instant, value: float) -> None:
-    """Wait until raw and bucketed history tell the value."""
+    """Wait until raw and bucketed history have the value."""
     span = {"start": format_instant(time - HOUR), "end": format_instant(time + MINUTE)}
     url = f"{system.http}/v1/entities/{entity}/history"
 
@@ -151,7 +151,7 @@ def wait_for_history(system: System, entity: str, property: str, time: Instant, 
 
 
 def test_a_dsmr_telegram_is_read_at_its_own_time_by_those_who_may(running_system: System) -> None:
-    """Our golden telegram tells 02:30 in summer time, in the night that has it twice: 00:30 UTC."""
+    """The golden telegram has 02:30 in summer time, in the night that has it twice: 00:30 UTC."""
     entity = "alkmaar.transformer-overdie"
     url = f"{running_system.http}/v1/entities/{entity}/state"
     mosquitto_pub(running_system, "dsmr/p1-overdie-01/telegram", DSMR_V5)
@@ -171,7 +171,7 @@ def test_a_dsmr_telegram_is_read_at_its_own_time_by_those_who_may(running_system
 
 
 def new_key(system: System, role: str) -> str:
-    """Return a new API key of a role, made as a person would."""
+    """Return a new API key of a role, created by the command."""
     made = subprocess.run(
         [sys.executable, "-m", "cli", "token", "create", "--role", role, "--name", f"test-{role}"],
         env={**os.environ, "LIVETWIN_DATABASE": system.postgres},
@@ -237,7 +237,7 @@ def test_a_cursor_brings_what_was_missed_and_nothing_twice(running_system: Syste
     for number in range(2, 12):
         mosquitto_pub(running_system, topic, message(number))
     query = {"entity": entity, "property": "noise_level"}
-    heard: list[float] = []
+    received: list[float] = []
     with httpx.stream(
         "GET",
         f"{running_system.http}/v1/live",
@@ -247,10 +247,10 @@ def test_a_cursor_brings_what_was_missed_and_nothing_twice(running_system: Syste
     ) as answer:
         for kind, _, data in events(answer.iter_lines()):
             assert kind == "state"
-            heard.append(data["value"])
+            received.append(data["value"])
             if data["value"] == pytest.approx(41.1):
                 break
-    assert heard == pytest.approx([40 + number / 10 for number in range(2, 12)])
+    assert received == pytest.approx([40 + number / 10 for number in range(2, 12)])
 
 
 def test_what_cannot_be_used_is_listed_in_quarantine(running_system: System) -> None:

@@ -1,6 +1,6 @@
-"""Recorded days, replayed into a city of three sensors: hourly and daily aggregates are those of the truth.
+"""Recorded days, replayed into a city of three sensors, give the true hourly and daily aggregates.
 
-The truth is what the maker of a recording knows of each line (`tests.support.oracles.recording_truth`).
+The truth is what the maker of a recording knows about each line (`tests.support.oracles.recording_truth`).
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def history(system: System, series: RecordedSeries, interval: str, **more: str) 
 
 
 def check(buckets: list[dict[str, Any]], wanted: dict[tuple[Instant, Instant], ExpectedBucket]) -> None:
-    """Every bucket that was told is right, and there is one for each that must be there."""
+    """Assert that every returned bucket is right and that no bucket is missing."""
     told = {
         (one["start"], one["end"]): ExpectedBucket(
             one["count"],
@@ -117,7 +117,7 @@ def check(buckets: list[dict[str, Any]], wanted: dict[tuple[Instant, Instant], E
 
 
 def replay(system: System, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run `livetwin replay` as a person would."""
+    """Run `livetwin replay`."""
     command = [sys.executable, "-m", "cli", "replay", *map(str, arguments), "--speed", "max"]
     ports = system.data_dir / "asked-ports.json"
     return subprocess.run(
@@ -135,7 +135,9 @@ STORED = """
 
 
 def stored(system: System) -> tuple[int, ...]:
-    """Return how many observations and hours are stored, how many are in these, and what waits for repair."""
+    """Return the numbers of stored observations, of stored hours, of observations in these, and of open
+    repairs.
+    """
     with psycopg.connect(system.postgres) as connection:
         row = connection.execute(STORED).fetchone()
         assert row is not None
@@ -143,7 +145,7 @@ def stored(system: System) -> tuple[int, ...]:
 
 
 def check_stored_hours(system: System, series: RecordedSeries) -> None:
-    """What the stream made of each hour, and the historian stored, is the truth too."""
+    """Assert that the hourly aggregates of the stream, as stored, are the truth."""
     with psycopg.connect(system.postgres) as connection:
         rows = connection.execute(
             "SELECT start, count, suspect, expected, mean, minimum, maximum, first, last "
@@ -159,17 +161,17 @@ def check_stored_hours(system: System, series: RecordedSeries) -> None:
 
 
 async def grow_old(system: System) -> None:
-    """Let retention do what it does each hour: single values of years ago go."""
+    """Run the hourly retention, which removes single values of years ago."""
     async with await connect(system.postgres, role="test") as connection:
         await prepare_repairs(connection)
         model = await load_model(connection, "town")
         async with asyncio.timeout(STORED_S_MAX):
             while await apply_retention(connection, model, HistorianSettings(), system_clock()) is None:  # noqa: ASYNC110
-                await asyncio.sleep(0.1)  # the historian's own is at it
+                await asyncio.sleep(0.1)  # the historian's own retention runs
 
 
 def city_and_recordings(folder: Path) -> tuple[list[list[str | Path]], list[RecordedSeries]]:
-    """Write a city folder and the recordings; return the arguments of each replay, and the truth."""
+    """Write a city folder and the recordings; return the arguments of each replay, and the true series."""
     (folder / "town").mkdir()
     for name, text in FILES.items():
         (folder / "town" / name).write_text(text)
@@ -187,7 +189,7 @@ def city_and_recordings(folder: Path) -> tuple[list[list[str | Path]], list[Reco
     replays: list[list[str | Path]] = [
         [folder / "water.xml"],
         [folder / "dust.csv"],
-        # The older one last: its hours are behind what the stream remembers, and are repaired from raw.
+        # The older recording comes last: its hours are too old for the stream and are repaired.
         [folder / "autumn.csv", "--timezone", AMSTERDAM],
         [folder / "spring.csv", "--timezone", AMSTERDAM],
     ]
@@ -227,8 +229,8 @@ async def test_recordings_of_2017_replay_into_the_hours_and_days_of_their_truth(
             check(history(system, series, "PT1H"), hourly_buckets(series))
             check(history(system, series, "P1D", timezone=AMSTERDAM), daily_buckets(series))
         check_nights_of_23_and_25_hours(system, all_series[2])
-        check_gaps_are_told_as_gaps(system, all_series[0])
-        # Once more when only aggregates are left.
+        check_gaps_are_empty_buckets(system, all_series[0])
+        # The same again when only aggregates remain.
         await grow_old(system)
         assert stored(system) == (0, hours, count, 0)
 
@@ -236,7 +238,7 @@ async def test_recordings_of_2017_replay_into_the_hours_and_days_of_their_truth(
 def check_that_there_is_something_to_find(
     water: RecordedSeries, dust: RecordedSeries, load: RecordedSeries
 ) -> None:
-    """The recordings hold what they are made for."""
+    """Assert that the recordings contain the faults that they are made for."""
     hours = hourly_buckets(water)
     assert sum(1 for one in hours.values() if one.suspect == 4 and one.usable == 0) >= 20
     false_zero = from_datetime(datetime.fromisoformat("2017-10-29T00:00:00+00:00"))
@@ -256,8 +258,8 @@ def check_nights_of_23_and_25_hours(system: System, load: RecordedSeries) -> Non
     assert 96 < days["2017-10-28T22:00:00Z"]["count"] <= 25 * 4
 
 
-def check_gaps_are_told_as_gaps(system: System, water: RecordedSeries) -> None:
-    """Whoever asks for them gets buckets of gaps: without values, and nothing of them is covered."""
+def check_gaps_are_empty_buckets(system: System, water: RecordedSeries) -> None:
+    """Assert that gaps are returned as empty buckets with no coverage, where they are requested."""
     wanted = hourly_buckets(water)
     buckets = history(system, water, "PT1H", fill="null")
     start, end = water.span
@@ -267,5 +269,5 @@ def check_gaps_are_told_as_gaps(system: System, water: RecordedSeries) -> None:
     for one in empty:
         told = [one[name] for name in ("quality", "mean", "min", "max", "first", "last")]
         assert told == [None] * 6, one
-        # Before its first value nobody knows that there was a sensor.
+        # Before its first value a sensor is unknown.
         assert one["coverage"] == (None if one["start"] < format_instant(water.values[0].time) else 0.0), one

@@ -24,25 +24,27 @@ from twin.instant import HOUR, MINUTE, SECOND, Duration, Instant, parse_instant
 from twin.model.sensor import Sensor
 
 START = parse_instant("2026-11-24T09:00:00Z")
-TOLD_WITHIN: Duration = 10 * SECOND
+NOTIFIED_WITHIN: Duration = 10 * SECOND
 """From the event time of an alarm until a message is handed to the channel."""
 
 SEEDS = (1, 2)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_cloudburst_is_one_incident_and_is_told_at_once(seed: int, tmp_path: Path) -> None:
+def test_a_cloudburst_is_one_incident_and_is_notified_at_once(seed: int, tmp_path: Path) -> None:
     run = ScenarioDay("cloudburst", seed, START, _measures_water)
     with closing(SimulatedDuty(run.model, tmp_path / "journal", Random(seed))) as duty:
         _play(run, duty, run.advance(START + 75 * MINUTE))
         assert _incidents(run) == ["high-water~alkmaar~1"]
-        _is_told_in_time(run, duty)
+        _is_notified_in_time(run, duty)
         _is_escalated(duty)
         _is_bearable(duty)
-        _nobody_is_told_twice(duty)
+        _nobody_is_notified_twice(duty)
 
 
-def test_a_cloudburst_is_closed_when_the_water_is_back_and_all_who_were_told_hear_it(tmp_path: Path) -> None:
+def test_a_cloudburst_is_closed_when_the_water_has_fallen_and_all_recipients_are_notified(
+    tmp_path: Path,
+) -> None:
     run = ScenarioDay("cloudburst", 1, START, _of("wl-schermerboezem-c1", "wl-bierkade-1"))
     with closing(SimulatedDuty(run.model, tmp_path / "journal", Random(5))) as duty:
         _play(run, duty, run.advance(START + 2 * HOUR, 8 * SECOND))
@@ -50,8 +52,8 @@ def test_a_cloudburst_is_closed_when_the_water_is_back_and_all_who_were_told_hea
         _play(run, duty, run.advance(START + 90 * HOUR, MINUTE))
         assert _incidents(run) == ["high-water~alkmaar~1"]
         assert not run.stages.incidents[-1].open
-        _is_told_to_be_over(duty)
-        _nobody_is_told_twice(duty)
+        _recovery_is_notified(duty)
+        _nobody_is_notified_twice(duty)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -65,10 +67,10 @@ def test_a_gateway_outage_is_one_incident_from_its_first_message_to_its_last(
         raised = {one.alarm for one in run.stages.alarms if one.state == "unacknowledged"}
         assert [one.split("~")[0] for one in raised] == ["gateway-outage"], "its sensors are quiet"
         assert not run.stages.incidents[-1].open
-        _is_told_in_time(run, duty)
+        _is_notified_in_time(run, duty)
         _is_escalated(duty)
-        _is_told_to_be_over(duty)
-        _nobody_is_told_twice(duty)
+        _recovery_is_notified(duty)
+        _nobody_is_notified_twice(duty)
 
 
 def _play(run: ScenarioDay, duty: SimulatedDuty, steps: Iterable[Instant]) -> None:
@@ -92,13 +94,13 @@ def _first(events: Iterable[IncidentEvent]) -> IncidentEvent:
     return min(events, key=lambda one: one.revision)
 
 
-def _is_told_in_time(run: ScenarioDay, duty: SimulatedDuty) -> None:
+def _is_notified_in_time(run: ScenarioDay, duty: SimulatedDuty) -> None:
     incident = _first(run.stages.incidents)
     raised = next(one for one in run.stages.alarms if one.alarm == incident.members[0].alarm)
     assert raised.raised_time is not None
     at, message = duty.delivered[0]
     assert message.request.incident == incident.incident
-    assert at - raised.raised_time <= TOLD_WITHIN
+    assert at - raised.raised_time <= NOTIFIED_WITHIN
     teams = [one.id for one in run.model.duty.teams]
     assert message.request.contact in {on_call(run.model.duty, team, at) for team in teams}
 
@@ -119,7 +121,7 @@ def _is_bearable(duty: SimulatedDuty) -> None:
         assert len(set(titles)) == len(titles), titles
 
 
-def _is_told_to_be_over(duty: SimulatedDuty) -> None:
+def _recovery_is_notified(duty: SimulatedDuty) -> None:
     over = {(one.request.contact, one.request.channel) for one in _of_kind(duty, "recovery")}
     assert over == {(one.request.contact, one.request.channel) for _, one in duty.delivered}
 
@@ -128,7 +130,7 @@ def _of_kind(duty: SimulatedDuty, kind: str) -> Iterator[OutgoingMessage]:
     return (one for _, one in duty.delivered if one.request.kind == kind)
 
 
-def _nobody_is_told_twice(duty: SimulatedDuty) -> None:
+def _nobody_is_notified_twice(duty: SimulatedDuty) -> None:
     assert duty.kills > 0, "the loop was never killed: this seed shows nothing"
     told = Counter(one.id for _, one in duty.delivered)
     assert [id for id, count in told.items() if count > 1] == []

@@ -30,23 +30,23 @@ class NeighbourValue(NamedTuple):
 
 
 def disagreeing_values(
-    judged: dict[int, list[Observation]], model: CityModel, told: Updates
+    judged: dict[int, list[Observation]], model: CityModel, updates: Updates
 ) -> set[tuple[str, str]]:
     """Return (entity, property) of every value that deviates too far from its neighbours."""
     found = set()
     for property in model.properties.values():
         limit = property.quality.disagreement
         if limit is not None and property.roll_up == "mean":
-            town = _Town(judged, model, told, property.name)
+            town = _Town(judged, model, updates, property.name)
             found |= {(entity, property.name) for entity in model.entities if town.is_outvoted(entity, limit)}
     return found
 
 
 class _Town:
     def __init__(
-        self, judged: dict[int, list[Observation]], model: CityModel, told: Updates, property: str
+        self, judged: dict[int, list[Observation]], model: CityModel, updates: Updates, property: str
     ) -> None:
-        self._model, self._told, self._property = model, told, property
+        self._model, self._updates, self._property = model, updates, property
         self._spoken: dict[str, NeighbourValue] = {}
         for entity in model.entities:
             behind = model.datastreams_of(entity, property)
@@ -83,7 +83,7 @@ class _Town:
 
     def _areas(self, area: str) -> Iterator[NeighbourValue]:
         for child in self._children(area):
-            one = self._told.get((child, AREA_PREFIX + self._property))
+            one = self._updates.get((child, AREA_PREFIX + self._property))
             asks = len(self._fresh(child)) < PEERS_MIN and any(True for _ in self._entities(child))
             if one is not None and is_usable(one.flags) and not asks:
                 lasts = live_duration(one.interval)

@@ -1,4 +1,4 @@
-"""What we depend on is pinned to exact versions, all of it, and its licences go with ours (EUPL-1.2)."""
+"""Every dependency is pinned to an exact version, and its licence is compatible with ours (EUPL-1.2)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ COMPATIBLE = {
     "Repoze",
     "Zlib",
 }
-# What only tests and checks use is not delivered: these may have licences that ask for more.
+# Dependencies of tests and checks are not delivered, so they may have stricter licences.
 NOT_DELIVERED_ONLY = {"Artistic", "GPL"}
 
 _FAMILIES = (
@@ -69,7 +69,7 @@ def pins() -> dict[str, str]:
 
 
 def required(extras: set[str]) -> dict[NormalizedName, importlib.metadata.Distribution | None]:
-    """Return all that the project needs here with some extras, also indirectly; None: not installed."""
+    """Return all direct and indirect dependencies with some extras; None: not installed."""
     found: dict[NormalizedName, importlib.metadata.Distribution | None] = {}
     seen: set[tuple[str, str]] = set()
 
@@ -135,7 +135,7 @@ def test_everything_that_is_needed_is_pinned_and_installed_so() -> None:
 
 
 def test_nothing_is_pinned_that_nobody_needs() -> None:
-    # What another version of Python needs is in the requirements of what is installed all the same.
+    # Requirements for another version of Python are in the metadata of installed distributions, too.
     named = {
         canonicalize_name(Requirement(text).name)
         for one in required(EXTRAS).values()
@@ -162,8 +162,8 @@ def test_every_licence_goes_with_ours() -> None:
 
 # --- the page ---
 
-# Its package.json names none. jsonlint, whose copy it is, is under MIT; only MapLibre's own tools use it, and
-# it is not in the page that is built.
+# Its package.json names no licence. It is a copy of jsonlint, which is under MIT; only MapLibre's tools use
+# it, and it is not in the built page.
 WITHOUT_LICENCE = {"@mapbox/jsonlint-lines-primitives"}
 
 

@@ -1,4 +1,4 @@
-"""The documentation says what the code does: settings, metrics, commands, links, and the examples run."""
+"""The documentation agrees with the code: settings, metrics, commands, links, versions."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def shown_range(field: FieldInfo) -> str:
 
 
 def settings_table(settings: type[RoleSettings]) -> str:
-    """Return the table of a class's own settings, as docs/reference/configuration.md must have it."""
+    """Return the table of a class's own settings, as required in docs/reference/configuration.md."""
     rows = ["| variable | default | allowed | meaning |", "|---|---|---|---|"]
     for name, field in settings.model_fields.items():
         if settings is RoleSettings or name not in RoleSettings.model_fields:
@@ -148,7 +148,7 @@ def test_every_metric_is_in_the_operations_page_with_its_type_and_nothing_else()
         for label in metrics[name].labels
         if f"`{label}`" not in meaning
     ]
-    assert not untold, f"{untold}: docs/how-to/operations.md must tell each label"
+    assert not untold, f"{untold}: docs/how-to/operations.md must name each label"
 
 
 # --- commands, links, versions ---

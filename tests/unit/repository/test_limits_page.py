@@ -1,4 +1,4 @@
-"""The page about limits tells of what there is."""
+"""The page about limits names files, folders and settings that exist."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def test_every_limit_names_where_it_is_and_what_tests_it() -> None:
 
 
 def test_what_the_page_names_exists() -> None:
-    named = set(re.findall(r"`([\w/]+(?:\.py|/))`", PAGE)) - {"build/fuzz/"}  # made by a run
+    named = set(re.findall(r"`([\w/]+(?:\.py|/))`", PAGE)) - {"build/fuzz/"}  # created by a run
     missing = [name for name in named if not (ROOT / name).exists()]
     assert not missing, f"{missing}: no such file or folder"
 
 
-def test_the_settings_have_the_values_that_the_page_tells() -> None:
+def test_the_settings_of_the_page_exist() -> None:
     settings = (ROOT / "docs/reference/configuration.md").read_text()
     for name in set(re.findall(r"LIVETWIN_[A-Z_]+", PAGE)):
         assert f"`{name}`" in settings, f"{name}: docs/reference/configuration.md does not know it"

@@ -1,4 +1,4 @@
-"""The README stays short: details belong into docs/, whose tutorial is run by tests/e2e/test_tutorial.py."""
+"""The README stays short: details belong in docs/; tests/e2e/test_tutorial.py runs the tutorial."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/explanation/security.md: its threat model is whole, every test that it names exists, and so does
+"""docs/explanation/security.md: its threat model is complete, every test that it names exists, and so does
 every topic.
 """
 
@@ -19,7 +19,7 @@ _TEST = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 
 
 def boundaries() -> dict[str, list[list[str]]]:
-    """Return the rows of each table, without its head."""
+    """Return the rows of each table of the threat model, without its header."""
     found = {}
     for section in MODEL.split("\n### ")[1:]:
         title, _, text = section.partition("\n")
