@@ -122,7 +122,7 @@ def points_of(history: list[tuple[int, float, int, int]]) -> list[Point]:
 
 
 def walk(seed: int, minutes: int, step: int = 1) -> list[Point]:
-    """Return the points of a gauge with a resolution: a daily course, gaps, bad values and short validity."""
+    """Return the points of a gauge with a resolution: a daily pattern, gaps, bad values, short validity."""
     dice = random.Random(seed)
     found: list[Point] = []
     away, time = 0.0, START
@@ -137,16 +137,16 @@ def walk(seed: int, minutes: int, step: int = 1) -> list[Point]:
 
 def by_live_state(rule: BoundRule, points: list[Point], end: Instant) -> list[tuple[Instant, Instant]]:
     """Return the time spans in which the condition held, by the evaluator of the live log."""
-    course = ConditionState.initial(rule)
-    shifts: list[SeverityChange] = []
+    state = ConditionState.initial(rule)
+    changes: list[SeverityChange] = []
     for one in points:
-        change = course.on_points(0, [one], rule, one.time)
+        change = state.on_points(0, [one], rule, one.time)
         if change is not None:
-            shifts += change.after[len(change.before) :]
-    change = course.advance(rule, end)
+            changes += change.after[len(change.before) :]
+    change = state.advance(rule, end)
     if change is not None:
-        shifts += change.after[len(change.before) :]
-    return [(one.start, one.end) for one in episodes(0, shifts)]
+        changes += change.after[len(change.before) :]
+    return [(one.start, one.end) for one in episodes(0, changes)]
 
 
 def by_replay(
@@ -230,12 +230,12 @@ def test_an_hour_is_learned_when_all_its_points_are_settled() -> None:
     # 32 points may still change when the first of the second hour comes.
     over_at = first + (60 + REORDER_POINTS_MAX + 1) * MINUTE
     assert [(one.raised, one.returned) for one in replay.firings()] == [(first, over_at)]
-    course = ConditionState.initial(rule)
-    course.baseline = usual
-    shifts: list[SeverityChange] = []
+    state = ConditionState.initial(rule)
+    state.baseline = usual
+    changes: list[SeverityChange] = []
     for one in points:
-        _extend(shifts, course.on_points(0, [one], rule, one.time))
-    assert [(one.start, one.end) for one in episodes(0, shifts)] == [(first, over_at)]
+        _extend(changes, state.on_points(0, [one], rule, one.time))
+    assert [(one.start, one.end) for one in episodes(0, changes)] == [(first, over_at)]
 
 
 @pytest.mark.parametrize("name", EXPRESSIONS)
@@ -259,19 +259,19 @@ def test_expressions_agree_with_the_live_state_of_the_same_points(name: str, see
     assert found[0] == found[1] == found[2]
     assert bool(found[0][0]) == (name != "never")
     assert bool(found[0][1]) == (name in ("failing", "never"))
-    course = ConditionState.initial(rule)
-    shifts: list[SeverityChange] = []
+    state = ConditionState.initial(rule)
+    changes: list[SeverityChange] = []
     together = sorted((one.time, number, one) for number, each in enumerate(operands) for one in each)
     for time, number, one in together:
-        _extend(shifts, course.on_points(number, [one], rule, time))
-    _extend(shifts, course.advance(rule, end))
-    assert found[0][0] == [(one.start, one.end) for one in episodes(0, shifts)]
+        _extend(changes, state.on_points(number, [one], rule, time))
+    _extend(changes, state.advance(rule, end))
+    assert found[0][0] == [(one.start, one.end) for one in episodes(0, changes)]
 
 
-def _extend(shifts: list[SeverityChange], change: ConditionChange | None) -> None:
+def _extend(changes: list[SeverityChange], change: ConditionChange | None) -> None:
     if change is not None:
-        del shifts[len(shifts) - len(change.before) :]
-        shifts += change.after
+        del changes[len(changes) - len(change.before) :]
+        changes += change.after
 
 
 def test_baselines_are_learned_as_on_the_live_log() -> None:

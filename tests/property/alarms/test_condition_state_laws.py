@@ -35,10 +35,10 @@ points_of_a_day = st.lists(
 
 
 def state_of(rule: BoundRule, points: list[Point], now: int = 0) -> ConditionState:
-    course = ConditionState.initial(rule)
+    state = ConditionState.initial(rule)
     for one in points:
-        course.on_points(0, [one], rule, now)
-    return course
+        state.on_points(0, [one], rule, now)
+    return state
 
 
 @given(st.sampled_from(RULES), points_of_a_day, st.randoms(use_true_random=False))
@@ -57,10 +57,10 @@ def test_a_correction_ends_in_the_state_of_the_corrected_points(
     rule: BoundRule, points: list[Point], data: st.DataObject
 ) -> None:
     wrong = [one._replace(value=data.draw(st.sampled_from([-0.5, -0.3]))) for one in points]
-    course = state_of(rule, wrong)
+    state = state_of(rule, wrong)
     for one in data.draw(st.permutations(points)):
-        course.on_points(0, [one], rule, 0)
-    assert severity_timeline(course.changes) == severity_timeline(state_of(rule, points).changes)
+        state.on_points(0, [one], rule, 0)
+    assert severity_timeline(state.changes) == severity_timeline(state_of(rule, points).changes)
 
 
 @given(st.sampled_from(RULES), points_of_a_day, st.randoms(use_true_random=False), st.booleans())
@@ -71,58 +71,58 @@ def test_an_alarm_follows_its_condition_in_any_order_of_arrival(
     arriving = points.copy()
     if not in_order:
         dice.shuffle(arriving)  # type: ignore[attr-defined]
-    course, alarm = ConditionState.initial(rule), Alarm("high-water~canal", "high-water", "canal")
+    state, alarm = ConditionState.initial(rule), Alarm("high-water~canal", "high-water", "canal")
     for number, one in enumerate(arriving, 1):
-        change = course.on_points(0, [one], rule, 0)
+        change = state.on_points(0, [one], rule, 0)
         if change is not None:
             apply_change(alarm, change, lambda _: Explanation(), StreamTime(number, number))
-        assert alarm.active == bool(course.severity(rule))
+        assert alarm.active == bool(state.severity(rule))
         if alarm.active:
-            assert int(alarm.severity) == course.severity(rule)
-            assert alarm.raised_time == episodes(0, course.changes)[-1].start
+            assert int(alarm.severity) == state.severity(rule)
+            assert alarm.raised_time == episodes(0, state.changes)[-1].start
     if in_order:
-        assert alarm.occurrence == len(episodes(0, course.changes))
+        assert alarm.occurrence == len(episodes(0, state.changes))
 
 
 @given(st.sampled_from(RULES), points_of_a_day, st.lists(st.integers(0, 5), max_size=10))
 def test_clock_ticks_between_points_do_not_change_the_final_state(
     rule: BoundRule, points: list[Point], waits: list[int]
 ) -> None:
-    course, now = ConditionState.initial(rule), 0
+    state, now = ConditionState.initial(rule), 0
     for number, one in enumerate(points):
         now += MINUTE
-        course.on_points(0, [one], rule, now)
+        state.on_points(0, [one], rule, now)
         if number < len(waits):
             now += waits[number] * MINUTE
-            course.advance(rule, now)
-    course.advance(rule, now + 60 * MINUTE)
+            state.advance(rule, now)
+    state.advance(rule, now + 60 * MINUTE)
     other = state_of(rule, points)
     other.advance(rule, 60 * MINUTE)
-    assert severity_timeline(course.changes) == severity_timeline(other.changes)
+    assert severity_timeline(state.changes) == severity_timeline(other.changes)
 
 
 @given(st.sampled_from(RULES), st.lists(points_of_a_day, min_size=1, max_size=6))
 def test_settled_points_keep_their_effect(rule: BoundRule, days: list[list[Point]]) -> None:
-    course, found = ConditionState.initial(rule), []
+    state, found = ConditionState.initial(rule), []
     later = 0
     for points in days:
         for one in points:
             moved = one._replace(time=one.time + later, valid_until=one.valid_until + later)
-            change = course.on_points(0, [moved], rule, 0)
+            change = state.on_points(0, [moved], rule, 0)
             if change is not None:
                 found += severity_timeline(change.after[len(change.before) :])
         later += 31 * MINUTE
     assert found == sorted(found)
     assert all(one[1] != other[1] for one, other in pairwise(found))
-    assert (found[-1][1] if found else 0) == course.severity(rule)
+    assert (found[-1][1] if found else 0) == state.severity(rule)
 
 
 @given(st.sampled_from(RULES), points_of_a_day)
 def test_values_in_the_inert_range_may_be_skipped(rule: BoundRule, points: list[Point]) -> None:
-    course, passed = ConditionState.initial(rule), ConditionState.initial(rule)
+    state, passed = ConditionState.initial(rule), ConditionState.initial(rule)
     for one in points:
-        course.on_points(0, [one], rule, 0)
+        state.on_points(0, [one], rule, 0)
         quiet = inert_range(rule.level_config, passed.current)
         if quiet is None or not quiet[0] < one.value < quiet[1]:
             passed.on_points(0, [one], rule, 0)
-    assert severity_timeline(course.changes) == severity_timeline(passed.changes)
+    assert severity_timeline(state.changes) == severity_timeline(passed.changes)

@@ -30,14 +30,14 @@ MONDAY = 1_767_567_600_000_000  # 5 January 2026, 00:00 in Alkmaar
 
 def run(rule: BoundRule, values: list[float], start: Instant = 0) -> list[tuple[float, int]]:
     """Return the (minute, severity) changes for values a minute apart."""
-    course = ConditionState.initial(rule)
-    shifts: list[Any] = []
+    state = ConditionState.initial(rule)
+    changes: list[Any] = []
     for number, value in enumerate(values):
         time = start + number * MINUTE
-        change = course.on_points(0, [point(time, value)], rule, time)
+        change = state.on_points(0, [point(time, value)], rule, time)
         if change is not None:
-            shifts += change.after[len(change.before) :]
-    return [((one.time - start) / MINUTE, one.severity) for one in shifts]
+            changes += change.after[len(change.before) :]
+    return [((one.time - start) / MINUTE, one.severity) for one in changes]
 
 
 def test_each_severity_has_its_own_threshold_and_clear_value() -> None:
@@ -66,35 +66,35 @@ def test_a_level_returns_when_it_was_clear_throughout_the_delay() -> None:
 
 def test_a_gap_interrupts_a_delay_and_clears_nothing() -> None:
     rule = bound_rule(high_water_rule(on_delay=5 * MINUTE))
-    course = ConditionState.initial(rule)
+    state = ConditionState.initial(rule)
     for minutes in (0, 1, 10, 11, 12):  # nothing holds for nine minutes
-        assert course.on_points(0, [point(minutes * MINUTE, -0.3)], rule, minutes * MINUTE) is None
-    assert course.advance(rule, 14 * MINUTE) is None
-    change = course.advance(rule, 15 * MINUTE)
+        assert state.on_points(0, [point(minutes * MINUTE, -0.3)], rule, minutes * MINUTE) is None
+    assert state.advance(rule, 14 * MINUTE) is None
+    change = state.advance(rule, 15 * MINUTE)
     assert change is not None
     assert [(one.time, one.severity) for one in change.after] == [(15 * MINUTE, MAJOR)]
-    assert course.advance(rule, 10 * HOUR) is None
-    assert course.severity(rule) == MAJOR
+    assert state.advance(rule, 10 * HOUR) is None
+    assert state.severity(rule) == MAJOR
 
 
 def test_the_clock_advances_a_state_by_the_elapsed_time_only() -> None:
     rule = bound_rule(high_water_rule(on_delay=2 * MINUTE))
-    course, now = ConditionState.initial(rule), 365 * DAY  # a recording of last year
-    course.on_points(0, [point(0, -0.3)], rule, now)
-    assert course.due(rule) == now + 2 * MINUTE
-    assert course.advance(rule, now + MINUTE) is None
-    change = course.advance(rule, now + 2 * MINUTE)
+    state, now = ConditionState.initial(rule), 365 * DAY  # a recording of last year
+    state.on_points(0, [point(0, -0.3)], rule, now)
+    assert state.due(rule) == now + 2 * MINUTE
+    assert state.advance(rule, now + MINUTE) is None
+    change = state.advance(rule, now + 2 * MINUTE)
     assert change is not None
     assert change.after[0].time == 2 * MINUTE
 
 
 def test_suspect_values_neither_raise_nor_clear() -> None:
     rule = bound_rule(high_water_rule())
-    course = ConditionState.initial(rule)
-    assert course.on_points(0, [point(0, 9.0, QualityFlag.SPIKE)], rule, 0) is None
-    assert course.on_points(0, [point(MINUTE, -0.3)], rule, 0) is not None
-    assert course.on_points(0, [point(2 * MINUTE, -9.0, QualityFlag.STUCK)], rule, 0) is None
-    assert course.severity(rule) == MAJOR
+    state = ConditionState.initial(rule)
+    assert state.on_points(0, [point(0, 9.0, QualityFlag.SPIKE)], rule, 0) is None
+    assert state.on_points(0, [point(MINUTE, -0.3)], rule, 0) is not None
+    assert state.on_points(0, [point(2 * MINUTE, -9.0, QualityFlag.STUCK)], rule, 0) is None
+    assert state.severity(rule) == MAJOR
 
 
 def test_a_rule_may_use_values_of_any_quality() -> None:
@@ -135,10 +135,10 @@ def test_a_rate_is_the_median_slope_over_its_span() -> None:
 def test_a_rule_may_compare_the_quality() -> None:
     worth = threshold(transform=QualityRank(), levels=(Level(Severity.WARNING, 3.0, 2.0),))
     rule = bound_rule(high_water_rule(condition=worth, on_delay=2 * MINUTE))
-    course = ConditionState.initial(rule)
+    state = ConditionState.initial(rule)
     for minutes in range(3):
-        course.on_points(0, [point(minutes * MINUTE, 0.0, QualityFlag.STUCK)], rule, minutes * MINUTE)
-    assert course.severity(rule) == Severity.WARNING
+        state.on_points(0, [point(minutes * MINUTE, 0.0, QualityFlag.STUCK)], rule, minutes * MINUTE)
+    assert state.severity(rule) == Severity.WARNING
 
 
 def test_a_rule_counts_in_its_hours_and_while_it_is_in_force() -> None:
@@ -152,16 +152,16 @@ def test_a_rule_counts_in_its_hours_and_while_it_is_in_force() -> None:
 def test_the_baseline_of_an_hour_is_learned_from_the_weeks_before() -> None:
     condition = threshold(transform=Deviation("absolute"), levels=(Level(Severity.MINOR, 0.5, 0.4),))
     rule = bound_rule(high_water_rule(condition=condition))
-    course = ConditionState.initial(rule)
-    shifts: list[Any] = []
+    state = ConditionState.initial(rule)
+    changes: list[Any] = []
     for hour in range(5 * 7 * 24):
         time = MONDAY + hour * HOUR
         rush = 1.0 if hour % 24 == 8 else 0.0
         odd = 1.0 if hour == 4 * 7 * 24 + 15 else 0.0  # Monday afternoon of the fifth week
-        change = course.on_points(0, [point(time, rush + odd, live=2 * HOUR)], rule, time)
+        change = state.on_points(0, [point(time, rush + odd, live=2 * HOUR)], rule, time)
         if change is not None:
-            shifts += change.after[len(change.before) :]
-    assert [(one.time - MONDAY) // HOUR for one in shifts] == [4 * 7 * 24 + 15, 4 * 7 * 24 + 16]
+            changes += change.after[len(change.before) :]
+    assert [(one.time - MONDAY) // HOUR for one in changes] == [4 * 7 * 24 + 15, 4 * 7 * 24 + 16]
 
 
 def test_an_expression_needs_valid_values_of_all_its_operands() -> None:
@@ -174,15 +174,15 @@ def test_an_expression_needs_valid_values_of_all_its_operands() -> None:
         "polder",
     )
     assert [one.entity for one in rule.series] == ["canal", "polder"]
-    course = ConditionState.initial(rule)
-    assert course.on_points(1, [point(0, -1.0)], rule, 0) is None
-    assert course.on_points(0, [point(10 * MINUTE, -0.3)], rule, 0) is None, (
+    state = ConditionState.initial(rule)
+    assert state.on_points(1, [point(0, -1.0)], rule, 0) is None
+    assert state.on_points(0, [point(10 * MINUTE, -0.3)], rule, 0) is None, (
         "the polder has said nothing for long"
     )
-    assert course.on_points(1, [point(11 * MINUTE, -1.0)], rule, 0) is not None
-    assert course.severity(rule) == MAJOR
-    assert course.on_points(0, [point(12 * MINUTE, -0.5)], rule, 0) is not None
-    assert course.severity(rule) == 0
+    assert state.on_points(1, [point(11 * MINUTE, -1.0)], rule, 0) is not None
+    assert state.severity(rule) == MAJOR
+    assert state.on_points(0, [point(12 * MINUTE, -0.5)], rule, 0) is not None
+    assert state.severity(rule) == 0
 
 
 def test_a_failing_expression_has_an_error_and_changes_nothing() -> None:
@@ -193,11 +193,11 @@ def test_a_failing_expression_has_an_error_and_changes_nothing() -> None:
             condition=ExpressionCondition(source=source, operands=operands, severity=Severity.MAJOR)
         )
     )
-    course = ConditionState.initial(rule)
-    assert course.on_points(0, [point(0, 0.0)], rule, 0) is None
-    assert "division by zero" in course.error
-    assert course.on_points(0, [point(MINUTE, 0.1)], rule, 0) is not None
-    assert course.error == ""
+    state = ConditionState.initial(rule)
+    assert state.on_points(0, [point(0, 0.0)], rule, 0) is None
+    assert "division by zero" in state.error
+    assert state.on_points(0, [point(MINUTE, 0.1)], rule, 0) is not None
+    assert state.error == ""
 
 
 def test_a_missing_attribute_is_a_fault_of_the_bound_rule() -> None:
@@ -208,13 +208,13 @@ def test_a_missing_attribute_is_a_fault_of_the_bound_rule() -> None:
 @pytest.mark.parametrize("count", [1, 40, 200])
 def test_a_changed_rule_reevaluates_the_buffered_points(count: int) -> None:
     rule = bound_rule(high_water_rule())
-    course = ConditionState.initial(rule)
+    state = ConditionState.initial(rule)
     for number in range(count):
-        course.on_points(0, [point(number * MINUTE, -0.45)], rule, number * MINUTE)
+        state.on_points(0, [point(number * MINUTE, -0.45)], rule, number * MINUTE)
     stricter = bound_rule(
         high_water_rule(
             version=2,
             condition=threshold(relative_to="targetLevel", levels=(Level(Severity.MINOR, 0.05, 0.0),)),
         )
     )
-    assert course.reevaluated(stricter).severity(stricter) == MINOR
+    assert state.reevaluated(stricter).severity(stricter) == MINOR
