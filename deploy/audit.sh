@@ -9,7 +9,7 @@ folder="$(mktemp -d)"
 trap 'rm -rf "$folder"' EXIT
 code=0
 
-# worse CODE: keep the higher exit code; a missing answer is worse than a bad one.
+# worse CODE: keep the higher exit code, since a missing answer is worse than a known vulnerability.
 worse() { [ "$1" -gt "$code" ] && code="$1" || true; }
 
 printf 'Python: %s distributions of constraints.txt\n' "$(grep -c == constraints.txt)"
