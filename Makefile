@@ -22,7 +22,7 @@ help:
 	@echo 'make test-docker  the tests with containers; starts a Docker engine where none runs'
 	@echo 'make check  format, lint, types, import layers, dependencies, documentation'
 	@echo 'make docs   build the site of docs/ into docs/_build/html'
-	@echo 'make audit  ask the advisory services about known weaknesses of dependencies'
+	@echo 'make audit  ask the advisory services about known vulnerabilities of dependencies'
 	@echo 'make bench  how fast, how late, for how much, beside the raw limits; ARGS=reach for one case'
 	@echo 'make fuzz   inputs of others, mutated, for SECONDS=600; SEED=N makes a run again'
 	@echo 'make setup  only set up; the programs are then in .venv/bin'

@@ -52,8 +52,9 @@ class ChannelSecrets:
     def redact(self, text: str, template: str) -> str:
         """Return a text without the secrets that a template names, and without users and queries in URLs.
 
-        >>> ChannelSecrets({"KEY": "s3cret"}).redact("no s3cret at https://me:pw@host/?token=1",
-        "json://${KEY}@host") 'no ${KEY} at https://…@host/?…'
+        >>> secrets = ChannelSecrets({"KEY": "s3cret"})
+        >>> secrets.redact("no s3cret at https://me:pw@host/?token=1", "json://${KEY}@host")
+        'no ${KEY} at https://…@host/?…'
         """
         for name in _NAMED.findall(template):
             secret = self.values.get(name, "")
