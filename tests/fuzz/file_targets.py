@@ -15,8 +15,7 @@ from simulators.replay.recording import read_files
 from simulators.replay.sample_recordings import fine_dust, transformer_load, water_level
 from tests.fuzz.device_targets import dictionary_of
 from tests.fuzz.engine import FuzzTarget, error_text
-from tests.support.cities.city_folders import FILES, write_city_folder
-from tests.support.cities.duty_folder import ROSTER, ROUTES, write_duty_folder
+from tests.support.cities.city_folders import FILES, ROSTER, ROUTES, write_city_folder, write_duty_folder
 from tests.support.cities.rosters import LEAD, ROADS, WATER, WEEKS, calendar_text
 from twin.alarms.rules.expression import CompiledExpression, ExpressionError
 from twin.instant import DAY, INSTANT_MAX, INSTANT_MIN, parse_instant

@@ -9,6 +9,7 @@ import pytest
 
 from cities.files.faults import CityError, CityFault
 from cities.folder_reader import read_city
+from tests.support.cities.rosters import WEEKS, calendar_text
 
 FaultCase: TypeAlias = tuple[str, str, str, int, str]
 """File, text in the small city, its replacement, line of the fault, part of the message."""
@@ -148,3 +149,47 @@ def assert_fault(folder: Path, case: FaultCase) -> None:
     told = [fault for fault in faults_of(folder) if text in str(fault)]
     assert len(told) == 1, "\n".join(map(str, faults_of(folder)))
     assert (told[0].file, told[0].line) == (str(folder / file), line)
+
+
+# --- with a duty plan ---
+
+ROUTES = """\
+channels:
+  - {id: log, url: "livetwin://log"}
+  - {id: mail, url: "mailtos://${MAIL_USER}:${MAIL_PASSWORD}@mail.example.org?to={address}"}
+contacts:
+  - id: water
+    name: Duty officer water
+    addresses: {mail: "${WATER_MAIL}"}
+  - {id: roads, name: Duty officer roads and air, language: en, addresses: {mail: roads@example.org}}
+  - {id: lead, name: Team lead operations}
+teams:
+  - {id: operations, name: Operations, members: [water, roads], roster: roster-operations.ics}
+  - {id: leads, name: Leads, members: [lead]}
+policies:
+  - id: urgent
+    groupWait: PT10S
+    repeat: 2
+    steps:
+      - {notify: on-call, channels: [mail, log], wait: PT5M}
+      - {notify: contact, contact: lead, channels: [log]}
+  - {id: calm, remind: PT0S, groupInterval: PT1H, steps: [{notify: team, channels: [log], wait: PT1H}]}
+quietHours:
+  - {upTo: warning, times: [{days: [fri, sun], from: "22:30", until: "07:00"}, {days: [sat]}]}
+routes:
+  - {severities: [major, critical], themes: [water], within: [delta.quay], team: operations, policy: urgent}
+  - {causes: [flood], team: operations, policy: urgent}
+  - {team: leads, policy: calm}
+watchdog: {channel: mail, address: "${WATCHDOG_MAIL}"}
+"""
+
+ROSTER = calendar_text(*WEEKS)
+
+
+def write_duty_folder(folder: Path, routes: str = ROUTES, roster: str | None = ROSTER) -> Path:
+    """Write the small city with its duty plan; None omits the roster's file."""
+    write_city_folder(folder)
+    (folder / "routes.yaml").write_text(routes, encoding="utf-8")
+    if roster is not None:
+        (folder / "roster-operations.ics").write_bytes(roster.encode())
+    return folder

@@ -9,8 +9,7 @@ from alerting.policy.roster import on_call
 from cities import default_city
 from cities.folder_reader import read_city
 from cities.folder_writer import write_city
-from tests.support.cities.city_folders import write_city_folder
-from tests.support.cities.duty_folder import ROSTER, write_duty_folder
+from tests.support.cities.city_folders import ROSTER, write_city_folder, write_duty_folder
 from tests.support.cities.rosters import at
 from tests.support.repository import ROOT
 from twin.alarms.rules.schedule import WeeklyInterval

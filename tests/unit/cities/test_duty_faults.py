@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cities.city_folders import faults_of, write_city_folder
-from tests.support.cities.duty_folder import ROUTES, write_duty_folder
+from tests.support.cities.city_folders import ROUTES, faults_of, write_city_folder, write_duty_folder
 from tests.support.cities.rosters import WEEKS, ZONE, calendar_text
 
 # What stands in routes.yaml, what stands there instead, line of the fault, part of its text.

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from cities import default_city
 from cli.commands.check import command, roster_warnings
-from tests.support.cities.duty_folder import write_duty_folder
+from tests.support.cities.city_folders import write_duty_folder
 from tests.support.cities.rosters import WEEKS, ZONE, at, calendar_text, duty_override, plan_with_calendar
 
 NOW = at("2026-03-20T12:00:00Z")
