@@ -1,4 +1,4 @@
-# What a person types. `make demo` and `make test` work from a bare clone: they install what is missing.
+# The commands of a developer. `make demo` and `make test` work from a bare clone: they install what is missing.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -10,7 +10,7 @@ PACKAGES := twin runtime ingest stream alerting storage api outlets cities simul
 ARGS ?=
 # More options for pytest: make test TESTS="tests/unit -k decoders"
 TESTS ?=
-# How long `make fuzz` goes on, and the seed that makes a run again.
+# The duration of `make fuzz`, and the seed that repeats a run.
 SECONDS ?= 600
 SEED ?=
 
@@ -19,14 +19,14 @@ SEED ?=
 help:
 	@echo 'make demo   set up what is missing, run the simulated city: http://localhost:8080/'
 	@echo 'make test   set up what is missing, run all tests'
-	@echo 'make test-docker  the tests with containers; starts a Docker engine where none runs'
+	@echo 'make test-docker  the tests with containers; starts a Docker engine if none runs'
 	@echo 'make check  format, lint, types, import layers, dependencies, documentation'
 	@echo 'make docs   build the site of docs/ into docs/_build/html'
 	@echo 'make audit  ask the advisory services about known vulnerabilities of dependencies'
-	@echo 'make bench  how fast, how late, for how much, beside the raw limits; ARGS=reach for one case'
-	@echo 'make fuzz   inputs of others, mutated, for SECONDS=600; SEED=N makes a run again'
+	@echo 'make bench  measure rates, delays and cost beside the raw limits; ARGS=reach for one case'
+	@echo 'make fuzz   mutated inputs for SECONDS=600; SEED=N repeats a run'
 	@echo 'make setup  only set up; the programs are then in .venv/bin'
-	@echo 'make clean  remove what set-up and runs have made in this folder'
+	@echo 'make clean  remove everything that set-up and runs created in this folder'
 
 setup:
 	@deploy/setup.sh
@@ -37,7 +37,7 @@ setup-tests:
 demo: setup
 	@exec $(BIN)/livetwin up $(ARGS)
 
-# All tests are four runs, two at once: so many as a small machine has cores. Each is shown when it has ended.
+# All tests are four runs, two at a time: one for each core of a small machine. The output of each is shown at its end.
 test: setup-tests
 ifeq ($(TESTS),)
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync test-core test-services test-systems test-cli
@@ -49,14 +49,14 @@ PYTEST := $(BIN)/pytest -p no:cacheprovider --durations=10
 
 # Tests that start whole systems, or several workers of a role, and kill them.
 SYSTEMS := tests/integration/stream tests/e2e
-# Tests of the commands, `livetwin up` first of all.
+# Tests of the commands, mainly `livetwin up`.
 CLI := tests/integration/cli
-# Those of the database run with what computes, so that both halves end at about the same time.
+# The tests of the database run with the core, so that both halves end at about the same time.
 DATABASE := tests/integration/storage
 
 SERVICES := $(filter-out $(DATABASE) $(SYSTEMS) $(CLI),$(wildcard tests/integration/*))
 
-# The doctests live beside the code that they explain.
+# The doctests are in the docstrings of the packages.
 test-core:
 	$(PYTEST) $(patsubst %,--ignore=%,$(SERVICES) $(SYSTEMS) $(CLI) tests/docker) --doctest-modules tests $(PACKAGES)
 
