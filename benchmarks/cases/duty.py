@@ -283,13 +283,13 @@ def lines(run: DutyRun) -> Iterator[str]:
         yield f"{name:<22}{value}"
     yield ""
     yield f"{'milliseconds':<22}{'count':>7}{'p50':>9}{'p90':>9}{'p99':>9}{'max':>9}"
-    for name, one in (
+    for name, delays in (
         ("publish to decision", run.decided),
         ("publish to sending", run.sending),
         ("publish to receiver", run.latency),
         ("sent later than due", run.late),
     ):
-        yield f"{name:<22}{one.count:>7}{one.p50:>9}{one.p90:>9}{one.p99:>9}{one.max:>9}"
+        yield f"{name:<22}{delays.count:>7}{delays.p50:>9}{delays.p90:>9}{delays.p99:>9}{delays.max:>9}"
     yield "slowest: " + ", ".join(f"{id} {ms:g}" for ms, id in run.slowest)
     yield ""
     yield f"{'process':<22}{'cores':>8}{'peak MiB':>10}"
@@ -323,11 +323,11 @@ def document(run: DutyRun) -> dict[str, Any]:
         "slowestMs": run.slowest,
         "processes": {
             name: {
-                "cpuS": round(one.cpu_s, 2),
-                "cores": round(one.cpu_s / run.usage_s, 3),
-                "memoryBytesMax": one.memory_bytes_max,
+                "cpuS": round(usage.cpu_s, 2),
+                "cores": round(usage.cpu_s / run.usage_s, 3),
+                "memoryBytesMax": usage.memory_bytes_max,
             }
-            for name, one in run.usage.items()
+            for name, usage in run.usage.items()
         },
         "otherCores": run.other_cores,
         "restarted": run.restarted,

@@ -161,19 +161,19 @@ def document(found: Sequence[HistoryTimings], machine: dict[str, Any]) -> dict[s
         "machine": machine,
         "history": [
             {
-                "datastreams": one.query.site.sensors,
-                "intervalS": one.query.site.interval // 1_000_000,
-                "days": one.query.site.days,
-                "bucket": one.query.interval,
-                "aggregate": one.query.aggregate,
-                "observations": one.observations,
-                "buckets": one.buckets,
-                "p50Ms": one.p50_ms,
-                "p95Ms": one.p95_ms,
-                "maxMs": one.max_ms,
-                "cpuMs": one.cpu_ms,
+                "datastreams": result.query.site.sensors,
+                "intervalS": result.query.site.interval // 1_000_000,
+                "days": result.query.site.days,
+                "bucket": result.query.interval,
+                "aggregate": result.query.aggregate,
+                "observations": result.observations,
+                "buckets": result.buckets,
+                "p50Ms": result.p50_ms,
+                "p95Ms": result.p95_ms,
+                "maxMs": result.max_ms,
+                "cpuMs": result.cpu_ms,
             }
-            for one in found
+            for result in found
         ],
     }
 

@@ -61,8 +61,8 @@ def lines(run: EndToEndRun) -> Iterator[str]:
         ("… after second 1", run.steady),
         ("sent later than due", run.late),
     )
-    for name, one in measured:
-        yield f"{name:<22}{one.p50:>9}{one.p90:>9}{one.p99:>9}{one.p999:>9}{one.max:>9}"
+    for name, delays in measured:
+        yield f"{name:<22}{delays.p50:>9}{delays.p90:>9}{delays.p99:>9}{delays.p999:>9}{delays.max:>9}"
     slowest = max(range(len(run.seconds)), key=lambda index: run.seconds[index][1], default=0)
     if run.seconds:
         p50, p99, _ = run.seconds[slowest]
@@ -103,13 +103,13 @@ def document(run: EndToEndRun) -> dict[str, Any]:
         "records": run.records,
         "processes": {
             name: {
-                "cpuS": round(one.cpu_s, 2),
-                "cpuSPer1000": _per_1000(run, one),
-                "cores": round(one.cpu_s / run.usage_s, 3),
+                "cpuS": round(usage.cpu_s, 2),
+                "cpuSPer1000": _per_1000(run, usage),
+                "cores": round(usage.cpu_s / run.usage_s, 3),
                 "idleCores": run.idle_cores[name],
-                "memoryBytesMax": one.memory_bytes_max,
+                "memoryBytesMax": usage.memory_bytes_max,
             }
-            for name, one in run.usage.items()
+            for name, usage in run.usage.items()
         },
         "cpuSPer1000": {"system": _per_1000(run, _system(run)), "all": _per_1000(run, _all(run))},
         "otherCores": run.other_cores,

@@ -19,8 +19,11 @@ def encode(device: VirtualDevice, instant: Instant) -> SimulatedMessage:
     """Return the body that the firmware posts to a custom API, as a bridge publishes it to MQTT."""
     readings = device.measure(instant)
     values = [
-        (one.datastream.field, f"{one.wire:.{max(_DECIMALS_MIN, wire_decimals(one.datastream))}f}")
-        for one in readings
+        (
+            reading.datastream.field,
+            f"{reading.wire:.{max(_DECIMALS_MIN, wire_decimals(reading.datastream))}f}",
+        )
+        for reading in readings
     ]
     # Health values of the firmware: the number of its loops, and the microseconds per loop.
     loops = 4_600_000 + int(uniform(device.noise_stream("loops"), instant // MINUTE) * 400_000)

@@ -58,8 +58,11 @@ class VirtualDevice:
         """Return the measured value of each datastream at an instant."""
         faulty = self.faulty_values or {}
         return [
-            measured_value(one, faulty[one] if one in faulty else self.truth.value(one, instant))
-            for one in self.datastreams
+            measured_value(
+                datastream,
+                faulty[datastream] if datastream in faulty else self.truth.value(datastream, instant),
+            )
+            for datastream in self.datastreams
         ]
 
     def noise_stream(self, *names: str) -> int:

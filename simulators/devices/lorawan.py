@@ -44,8 +44,8 @@ def frame_counter(device: VirtualDevice, instant: Instant) -> int:
 def frame_payload(readings: list[MeasuredValue]) -> bytes:
     """Return the bytes of a frame: for each reading a channel number and the value times 100, big-endian."""
     return b"".join(
-        struct.pack(">Bi", number, max(-(2**31), min(2**31 - 1, round(one.wire * 100))))
-        for number, one in enumerate(readings, 1)
+        struct.pack(">Bi", number, max(-(2**31), min(2**31 - 1, round(reading.wire * 100))))
+        for number, reading in enumerate(readings, 1)
     )
 
 

@@ -89,8 +89,8 @@ class DstNightFault(DeviceFault):
                     fill = self.fill
                     delivery = delivery._replace(
                         readings=tuple(
-                            one._replace(value=fill) if self.affects(one) else one
-                            for one in delivery.readings
+                            reading._replace(value=fill) if self.affects(reading) else reading
+                            for reading in delivery.readings
                         )
                     )
             yield delivery

@@ -139,8 +139,8 @@ def fine_dust(seed: int, *, start: str = "2023-12-01", days: int = 60) -> Sample
         entries.append(SampleEntry(time, value))
     lines = ["station,time,pm25"]
     lines += (
-        f"{AIR_STATION},{format_instant(one.time)},{'' if one.value is None else one.value}"
-        for one in entries
+        f"{AIR_STATION},{format_instant(entry.time)},{'' if entry.value is None else entry.value}"
+        for entry in entries
     )
     return SampleRecording("\n".join(lines) + "\n", entries)
 

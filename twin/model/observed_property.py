@@ -185,8 +185,8 @@ def _properties() -> dict[str, ObservedProperty]:
         ),
     ]
     return {
-        one.name: replace(one, quality=DEFAULT_QUALITY_RULES.get(one.name, TIME_RULES_ONLY))
-        for one in properties
+        property.name: replace(property, quality=DEFAULT_QUALITY_RULES.get(property.name, TIME_RULES_ONLY))
+        for property in properties
     }
 
 

@@ -125,7 +125,7 @@ class WindowHistory(msgspec.Struct, array_like=True):
         """Return the datastreams that count in a window, with their values, by id."""
         is_sum = property.combination == "sum"
         return [
-            (id, one)
-            for id, one in sorted(self.windows.get(start, {}).items())
-            if one.count and (is_sum or is_valid(one.coverage))
+            (id, aggregate)
+            for id, aggregate in sorted(self.windows.get(start, {}).items())
+            if aggregate.count and (is_sum or is_valid(aggregate.coverage))
         ]
