@@ -24,7 +24,7 @@ PARTS = [one.name for one in fields(Scenario) if one.default is True]
 def main() -> int:
     """Run the requested scenarios; return 1 when an invariant is violated."""
     arguments = _arguments()
-    scenario = partial(
+    scenario_of = partial(
         Scenario,
         sensors=arguments.sensors,
         messages=arguments.messages,
@@ -32,17 +32,17 @@ def main() -> int:
     )
     first = arguments.seed if arguments.seed is not None else 0
     runs = arguments.runs or (1 if arguments.seed is not None else 1_000)
-    scenarios = [scenario(seed=seed) for seed in range(first, first + runs)]
+    scenarios = [scenario_of(seed=seed) for seed in range(first, first + runs)]
     begun = perf_counter()
     failed: list[tuple[Scenario, list[str]]] = []
     with ProcessPoolExecutor(arguments.jobs) as pool:
         found = (
             map(violations_of, scenarios) if runs == 1 else pool.map(violations_of, scenarios, chunksize=8)
         )
-        for number, (one, broken) in enumerate(zip(scenarios, found, strict=True), 1):
+        for number, (scenario, broken) in enumerate(zip(scenarios, found, strict=True), 1):
             if broken:
-                failed.append((one, broken))
-                click.echo(f"seed {one.seed}: {len(broken)} broken, first: {broken[0][:500]}")
+                failed.append((scenario, broken))
+                click.echo(f"seed {scenario.seed}: {len(broken)} broken, first: {broken[0][:500]}")
             if number % 1_000 == 0:
                 click.echo(f"{number} runs, {len(failed)} failed, {_rate(number, begun)}")
     click.echo(f"{runs} runs, {len(failed)} failed, {_rate(runs, begun)}")

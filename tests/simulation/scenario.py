@@ -34,11 +34,11 @@ class Scenario:
     def command_options(self) -> str:
         """Return the options of `python -m tests.simulation` that repeat this scenario."""
         options = [f"--seed {self.seed}"]
-        for one in fields(self):
-            value = getattr(self, one.name)
-            if one.name == "seed" or value == one.default:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name == "seed" or value == field.default:
                 continue
-            options.append(f"--without {one.name}" if value is False else f"--{one.name} {value}")
+            options.append(f"--without {field.name}" if value is False else f"--{field.name} {value}")
         return " ".join(options)
 
 

@@ -132,5 +132,5 @@ def _of_kind(duty: SimulatedDuty, kind: str) -> Iterator[OutgoingMessage]:
 
 def _nobody_is_notified_twice(duty: SimulatedDuty) -> None:
     assert duty.kills > 0, "the loop was never killed: this seed shows nothing"
-    told = Counter(one.id for _, one in duty.delivered)
-    assert [id for id, count in told.items() if count > 1] == []
+    notified = Counter(one.id for _, one in duty.delivered)
+    assert [id for id, count in notified.items() if count > 1] == []

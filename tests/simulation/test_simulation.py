@@ -53,13 +53,13 @@ def _first_seed_found(name: str, monkeypatch: pytest.MonkeyPatch) -> int:
 
 
 def test_a_run_is_the_same_run_each_time() -> None:
-    def told(seed: int) -> tuple[object, ...]:
+    def outcome(seed: int) -> tuple[object, ...]:
         city = SimulatedCity(Scenario(seed=seed))
         city.run()
         database = city.database
         return database.observations, database.aggregates, repr(database.updates), database.ledger
 
-    assert told(3) == told(3)
+    assert outcome(3) == outcome(3)
 
 
 def test_a_broken_run_is_cut_down_and_named(monkeypatch: pytest.MonkeyPatch) -> None:

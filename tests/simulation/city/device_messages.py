@@ -52,10 +52,12 @@ def device_messages(
         reports = _reports(truth, city.start + city.span, interval)
         dice = scenario.dice(f"faults of {sensor}")
         topic = f"livetwin/town/{sensor}/observations"
-        for one in apply_faults(reports, faults_for_sensor(plan, sensor), dice):
+        for delivery in apply_faults(reports, faults_for_sensor(plan, sensor), dice):
             # A random network delay also prevents that two messages arrive at the same instant.
-            arrival = one.arrival + dice.randrange(2_000_000)
-            found.append(DeviceMessage(arrival, sensor, topic, _payload(one, truth.sends_time), one))
+            arrival = delivery.arrival + dice.randrange(2_000_000)
+            found.append(
+                DeviceMessage(arrival, sensor, topic, _payload(delivery, truth.sends_time), delivery)
+            )
     if scenario.garbage:
         found += _garbage(scenario, city, len(found))
     found.sort(key=lambda one: (one.arrival, one.sensor))
@@ -70,9 +72,9 @@ def _reports(truth: SensorTruth, end: Instant, interval: int) -> Iterator[Device
         )
 
 
-def _payload(delivery: ReportDelivery, tells_time: bool) -> bytes:
+def _payload(delivery: ReportDelivery, sends_time: bool) -> bytes:
     values = {one.field: one.value for one in delivery.readings}
-    if not tells_time:
+    if not sends_time:
         return json.dumps({"values": values}).encode()
     time = delivery.readings[0].time
     assert time is not None

@@ -51,8 +51,8 @@ def _newest(log: SimulatedLog) -> tuple[dict[str, AlarmEvent], dict[str, Inciden
     alarms: dict[str, AlarmEvent] = {}
     incidents: dict[str, IncidentEvent] = {}
     for batch in _batches(log):
-        for one in batch.alarms:
-            alarms[one.alarm] = max(one, alarms.get(one.alarm, one), key=lambda event: event.revision)
+        for alarm in batch.alarms:
+            alarms[alarm.alarm] = max(alarm, alarms.get(alarm.alarm, alarm), key=lambda event: event.revision)
         for incident in batch.incidents:
             key = incident.incident.rpartition("~")[0]
             incidents[key] = max(incident, incidents.get(key, incident), key=lambda event: event.revision)
@@ -65,9 +65,9 @@ def incidents_are_open_while_alarms_are_active(log: SimulatedLog) -> Iterator[st
     """
     alarms, incidents = _newest(log)
     speaking = Counter(
-        f"{one.cause}~{one.area}"
-        for one in alarms.values()
-        if one.active and one.state in ("unacknowledged", "acknowledged")
+        f"{alarm.cause}~{alarm.area}"
+        for alarm in alarms.values()
+        if alarm.active and alarm.state in ("unacknowledged", "acknowledged")
     )
     for key in speaking.keys() | incidents.keys():
         incident = incidents.get(key)
@@ -121,8 +121,13 @@ def _expected(bound: BoundRule, ending: FinalState, judged: CheckedObservations,
     interval = live_duration(ending.model.datastreams[id].interval)
     progress, sight, usual = LevelStates.initial(bound.level_config), OperandMemory.initial(bound), Baseline()
     shifts: list[SeverityChange] = []
-    for one in judged[id]:
-        point = Point(one.phenomenon_time, one.value, one.flags, one.phenomenon_time + interval)
+    for observation in judged[id]:
+        point = Point(
+            observation.phenomenon_time,
+            observation.value,
+            observation.flags,
+            observation.phenomenon_time + interval,
+        )
         found = evaluate_condition(point.time, {0: point}, sight, usual, bound)
         if found is not None:
             shifts += progress.on_value(found, bound.level_config)

@@ -24,31 +24,31 @@ def areas_match_their_roll_up(ending: FinalState, judged: CheckedObservations) -
     inputs: defaultdict[tuple[str, str], list[tuple[float, int, Instant, Instant]]] = defaultdict(list)
     for update in ending.database.updates.values():
         name = update.property.removeprefix(AREA_PREFIX)
-        area = _area_told(update, ending.model)
+        area = _area_of(update, ending.model)
         if area is None or roll_up_of(name, ending.model) == "none":
             continue
         if not is_usable(update.flags):
             continue
         time = update.phenomenon_time
         inputs[area, name].append((update.value, update.count, time, time + _valid_for(update, ending.model)))
-    told = {
-        (one.entity, one.property.removeprefix(AREA_PREFIX)): one
-        for one in ending.database.updates.values()
-        if one.property.startswith(AREA_PREFIX)
+    published = {
+        (update.entity, update.property.removeprefix(AREA_PREFIX)): update
+        for update in ending.database.updates.values()
+        if update.property.startswith(AREA_PREFIX)
     }
-    for area, name in sorted(inputs.keys() | told.keys()):
-        one = told.get((area, name))
+    for area, name in sorted(inputs.keys() | published.keys()):
+        area_update = published.get((area, name))
         expected = _rolled_up(inputs.get((area, name), []), roll_up_of(name, ending.model))
         if expected is None:
-            if one is not None and is_usable(one.flags):
-                yield f"area {area}: {name} is told as good, and nothing below it is"
-        elif one is None:
-            yield f"area {area} tells no {name}, expected {expected}"
-        elif not math.isclose(one.value, expected, rel_tol=1e-9, abs_tol=1e-9):
-            yield f"area {area}: {name} is {one.value}, its children come to {expected}"
+            if area_update is not None and is_usable(area_update.flags):
+                yield f"area {area}: {name} is published as good, and nothing below it is"
+        elif area_update is None:
+            yield f"area {area} publishes no {name}, expected {expected}"
+        elif not math.isclose(area_update.value, expected, rel_tol=1e-9, abs_tol=1e-9):
+            yield f"area {area}: {name} is {area_update.value}, its children give {expected}"
 
 
-def _area_told(update: Update, model: CityModel) -> str | None:
+def _area_of(update: Update, model: CityModel) -> str | None:
     entity = model.entities[update.entity]
     if update.property.startswith(AREA_PREFIX) or entity.type not in AREA_TYPES:
         return entity.parent
@@ -79,48 +79,48 @@ def household_sums_protect_privacy(logs: Sequence[SimulatedLog], model: CityMode
     published: defaultdict[tuple[str, str], dict[Instant, Update]] = defaultdict(dict)
     for update in (one for log in logs for one in _updates(log)):
         if update.kind is UpdateKind.OBSERVED and _is_personal(update.entity, update.property, model):
-            yield f"{update.entity} tells {update.property} of one household"
+            yield f"{update.entity} publishes {update.property} of one household"
         if update.kind is UpdateKind.PERSONAL and not math.isnan(update.value):
-            yield f"{update.entity} tells the value of one household"
+            yield f"{update.entity} publishes the value of one household"
         if (
             update.property.removeprefix(AREA_PREFIX) == "power_import"
             and update.kind is UpdateKind.INDICATOR
         ):
             if update.count < CONNECTIONS_MIN:
-                yield f"{update.entity} tells {update.property} of {update.count} connections"
+                yield f"{update.entity} publishes {update.property} of {update.count} connections"
             if update.datastreams:
                 known = published[update.entity, update.property]
                 before = known.setdefault(update.phenomenon_time, update)
                 if (before.value, before.datastreams) != (update.value, update.datastreams):
-                    yield f"{update.entity} tells the sum of a window twice: {before}, {update}"
+                    yield f"{update.entity} publishes the sum of a window twice: {before}, {update}"
     for (entity, _), sums in published.items():
         ordered = [sums[time] for time in sorted(sums)]
-        for number, one in enumerate(ordered):
-            for other in ordered[:number]:
-                if one.phenomenon_time - other.phenomenon_time < COHORT_BREAK:
-                    apart = set(one.datastreams) ^ set(other.datastreams)
+        for number, later in enumerate(ordered):
+            for earlier in ordered[:number]:
+                if later.phenomenon_time - earlier.phenomenon_time < COHORT_BREAK:
+                    apart = set(later.datastreams) ^ set(earlier.datastreams)
                     if 0 < len(apart) < CONNECTIONS_MIN:
-                        yield f"{entity} tells sums that differ in {len(apart)} connections"
+                        yield f"{entity} publishes sums that differ in {len(apart)} connections"
 
 
 def update_revisions_are_unique(log: SimulatedLog) -> Iterator[str]:
     """Updates with equal revisions are equal, and new revisions increase."""
-    told: dict[tuple[object, ...], object] = {}
+    published: dict[tuple[object, ...], object] = {}
     highest: dict[tuple[str, bool], int] = {}
     for update in _updates(log):
         place = update.entity, update.property.startswith(AREA_PREFIX)
-        known = told.setdefault((*place, update.revision), update)
+        known = published.setdefault((*place, update.revision), update)
         if known is update:
             if update.revision <= highest.get(place, 0):
                 yield f"revision {update.revision} of {update.entity} comes behind {highest[place]}"
             highest[place] = update.revision
         elif not _same(known, update):
-            yield f"revision {update.revision} of {update.entity} tells two things: {known} and {update}"
+            yield f"revision {update.revision} of {update.entity} has two contents: {known} and {update}"
     for batch in (AGGREGATES.decode(value) for value in _records(log, topics.AGGREGATES)):
-        for one in batch.aggregates:
-            key = "window", one.size, one.datastream, one.start, one.revision
-            if told.setdefault(key, one) != one:
-                yield f"window {key} tells two things: {told[key]} and {one}"
+        for aggregate in batch.aggregates:
+            key = "window", aggregate.size, aggregate.datastream, aggregate.start, aggregate.revision
+            if published.setdefault(key, aggregate) != aggregate:
+                yield f"window {key} has two contents: {published[key]} and {aggregate}"
 
 
 def _same(one: object, other: object) -> bool:

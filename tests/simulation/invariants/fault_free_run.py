@@ -44,15 +44,15 @@ def indicators_match_fault_free_run(
     for key in plain.updates.keys() | ending.database.updates.keys():
         if key not in given or key[0] in repaired:
             continue
-        told, expected = ending.database.updates.get(key), plain.updates.get(key)
-        if told is None or expected is None:
-            if told is not expected:
-                yield f"indicator {key}: told {told}, in order {expected}"
-        elif told.kind is UpdateKind.INDICATOR and (told.value, told.phenomenon_time) != (
+        published, expected = ending.database.updates.get(key), plain.updates.get(key)
+        if published is None or expected is None:
+            if published is not expected:
+                yield f"indicator {key}: published {published}, in order {expected}"
+        elif published.kind is UpdateKind.INDICATOR and (published.value, published.phenomenon_time) != (
             expected.value,
             expected.phenomenon_time,
         ):
-            yield f"indicator {key}: told {told}, in order {expected}"
+            yield f"indicator {key}: published {published}, in order {expected}"
 
 
 def _given(ending: FinalState) -> set[tuple[str, str]]:
@@ -61,10 +61,10 @@ def _given(ending: FinalState) -> set[tuple[str, str]]:
     for entity in model.entities.values():
         wanted = required_inputs({one.property for one in model.datastreams_of(entity.id)}, entity.attributes)
         derived = DerivedState()
-        for one in sorted(ending.database.aggregates.values(), key=lambda one: one.start):
-            datastream = model.datastreams[one.datastream]
+        for aggregate in sorted(ending.database.aggregates.values(), key=lambda one: one.start):
+            datastream = model.datastreams[aggregate.datastream]
             if datastream.entity == entity.id:
-                derived.on_window(datastream.property, one, wanted)
+                derived.on_window(datastream.property, aggregate, wanted)
         found |= {(entity.id, one.name) for one in derived.derive(model, entity.id, wanted, ending.now)}
     return {key for key in found if key[1] in OVER_WINDOWS}
 

@@ -43,9 +43,9 @@ def observations_match_what_was_sent(ending: FinalState, judged: CheckedObservat
     """Each plausible observation that was sent is stored once, in its last received version."""
     stored = ending.database.observations
     expected = {
-        one[:2]: one
+        observation[:2]: observation
         for found in property_oracle.surviving_observations(ending.logged).values()
-        for one in found
+        for observation in found
     }
     for key in expected.keys() | stored.keys():
         if expected.get(key) != stored.get(key):
@@ -69,15 +69,16 @@ def ledger_balances(ending: FinalState, judged: CheckedObservations) -> Iterator
 def quality_flags_match_oracle(ending: FinalState, judged: CheckedObservations) -> Iterator[str]:
     """The flags of each observation follow from earlier measurements, in any order of arrival."""
     for id, found in judged.items():
-        for one in found:
-            sent = ending.database.observations.get(one[:2])
+        for observation in found:
+            sent = ending.database.observations.get(observation[:2])
             if sent is None:
                 continue
-            told = ending.database.assessments.get(one[:2])
-            flags = sent.flags | (told.flags if told is not None else 0)
-            if flags != one.flags & ~TIME_FLAGS:
+            assessment = ending.database.assessments.get(observation[:2])
+            flags = sent.flags | (assessment.flags if assessment is not None else 0)
+            expected = observation.flags & ~TIME_FLAGS
+            if flags != expected:
                 name = ending.model.datastreams[id].property
-                yield f"judgement of {name} {one[:2]}: {flags}, expected {one.flags & ~TIME_FLAGS}"
+                yield f"judgement of {name} {observation[:2]}: {flags}, expected {expected}"
 
 
 def windows_match_oracle(ending: FinalState, judged: CheckedObservations) -> Iterator[str]:
@@ -92,13 +93,13 @@ def windows_match_oracle(ending: FinalState, judged: CheckedObservations) -> Ite
     stored = ending.database.aggregates
     for key in sorted(expected.keys() | stored.keys()):
         if key not in expected:
-            yield f"window {key}: nothing lies in it, told is {stored[key]}"
+            yield f"window {key}: no observation lies in it, published is {stored[key]}"
             continue
         name = ending.model.datastreams[key[1]].property
         if key not in stored:
-            yield f"window {key} of {name}: not told, expected {expected[key]}"
+            yield f"window {key} of {name}: not published, expected {expected[key]}"
         elif not _equal(_shown(stored[key]), expected[key]):
-            yield f"window {key} of {name}: told {_shown(stored[key])}, expected {expected[key]}"
+            yield f"window {key} of {name}: published {_shown(stored[key])}, expected {expected[key]}"
 
 
 def _shown(one: Aggregate) -> ExpectedWindow:
@@ -132,7 +133,7 @@ def states_match_oracle(ending: FinalState, judged: CheckedObservations) -> Iter
         expected = property_oracle.expected_property_state(datastreams, judged, model)
         if expected is None or update is None:
             if expected is not None or update is not None:
-                yield f"state of {entity} {property}: told {update}, expected {expected}"
+                yield f"state of {entity} {property}: published {update}, expected {expected}"
             continue
         names = ["value", "phenomenon_time", "flags", "datastreams", "deviating"]
         if (entity, property) in outvoted:

@@ -32,24 +32,24 @@ def out_of_range_values_are_flagged(ending: FinalState, judged: CheckedObservati
         rules = ending.model.properties[ending.model.datastreams[id].property].quality
         low = rules.minimum if rules.minimum is not None else float("-inf")
         high = rules.maximum if rules.maximum is not None else float("inf")
-        for one in found:
-            told = ending.database.assessments.get(one[:2])
-            flagged = told is not None and bool(told.flags & QualityFlag.OUT_OF_RANGE)
-            if flagged != (not low <= one.value <= high):
-                yield f"observation {one[:2]}: {one.value} of {low} to {high}, told {told}"
+        for observation in found:
+            assessment = ending.database.assessments.get(observation[:2])
+            flagged = assessment is not None and bool(assessment.flags & QualityFlag.OUT_OF_RANGE)
+            if flagged != (not low <= observation.value <= high):
+                yield f"observation {observation[:2]}: {observation.value} of {low} to {high}, {assessment}"
 
 
 def indicators_reflect_failed_inputs(ending: FinalState, judged: CheckedObservations) -> Iterator[str]:
     """An indicator over one current value is suspect exactly when that value is."""
-    for (entity, name), told in sorted(ending.database.updates.items()):
+    for (entity, name), update in sorted(ending.database.updates.items()):
         indicator = REGISTRY.get(name)
         if indicator is None or len(indicator.inputs) != 1:
             continue
         (one,) = indicator.inputs
         if one.averaging == "instant" and not one.history:
             input = ending.database.updates[entity, one.property]
-            if is_usable(told.flags) != is_usable(input.flags):
-                yield f"indicator {name} of {entity} is told with {told.flags}, its input with {input.flags}"
+            if is_usable(update.flags) != is_usable(input.flags):
+                yield f"indicator {name} of {entity} has flags {update.flags}, its input {input.flags}"
 
 
 def spikes_are_flagged(
@@ -62,9 +62,9 @@ def spikes_are_flagged(
     for id, found in judged.items():
         datastream = ending.model.datastreams[id]
         faults = [
-            one
-            for one in faults_for_sensor(plan, datastream.sensor)
-            if one.location is not FaultLocation.NETWORK
+            fault
+            for fault in faults_for_sensor(plan, datastream.sensor)
+            if fault.location is not FaultLocation.NETWORK
         ]
         sound = all(isinstance(one, SpikeFault) for one in faults)
         if faults and sound and not ending.model.calibrations_of(datastream):
@@ -74,11 +74,11 @@ def spikes_are_flagged(
 def _heights(messages: Sequence[DeviceMessage], datastream: Datastream) -> dict[int, float]:
     """Return the difference between sent and true values of a datastream, by phenomenon time."""
     return {
-        told.time: abs(told.value - truth.value)
+        sent.time: abs(sent.value - truth.value)
         for message in messages
         if message.sensor == datastream.sensor and message.delivery is not None
-        for told, truth in zip(message.delivery.readings, message.delivery.truth, strict=True)
-        if told.time is not None and told.field == datastream.field
+        for sent, truth in zip(message.delivery.readings, message.delivery.truth, strict=True)
+        if sent.time is not None and sent.field == datastream.field
     }
 
 
@@ -88,13 +88,14 @@ def _unseen(
     rule = ending.model.properties[datastream.property].quality.spike
     if rule is None:
         return
-    for number, one in enumerate(found):
-        oldest = one.phenomenon_time - rule.window * SPIKE_INTERVALS_MAX * datastream.interval
+    for number, observation in enumerate(found):
+        oldest = observation.phenomenon_time - rule.window * SPIKE_INTERVALS_MAX * datastream.interval
         context = [two for two in found[max(0, number - rule.window) : number] if two[1] >= oldest]
         spikes = sum(heights.get(two.phenomenon_time, 0.0) > 0 for two in context)
-        high = heights.get(one.phenomenon_time, 0.0) >= HEIGHT_MIN * rule.deviation_min
+        high = heights.get(observation.phenomenon_time, 0.0) >= HEIGHT_MIN * rule.deviation_min
         if not high or len(context) < CONTEXT_MIN or spikes > SPIKES_MAX:
             continue
-        told = ending.database.assessments.get(one[:2])
-        if told is None or is_usable(told.flags):
-            yield f"spike of {datastream.property} {one[:2]}: {one.value} is not suspect, told {told}"
+        assessment = ending.database.assessments.get(observation[:2])
+        if assessment is None or is_usable(assessment.flags):
+            place = f"spike of {datastream.property} {observation[:2]}"
+            yield f"{place}: {observation.value} is not suspect, assessment {assessment}"

@@ -41,11 +41,11 @@ class ExpectedWindow(NamedTuple):
 def surviving_observations(written: Iterable[Observation]) -> dict[int, list[Observation]]:
     """Return the greatest observation of each phenomenon time, in order of time, by datastream."""
     best: dict[tuple[int, Instant], Observation] = {}
-    for one in written:
-        best[one[:2]] = max(one, best.get(one[:2], one))
+    for observation in written:
+        best[observation[:2]] = max(observation, best.get(observation[:2], observation))
     found: defaultdict[int, list[Observation]] = defaultdict(list)
-    for one in sorted(best.values()):
-        found[one.datastream].append(one)
+    for observation in sorted(best.values()):
+        found[observation.datastream].append(observation)
     return dict(found)
 
 
@@ -57,19 +57,21 @@ def checked_observations(
     found: list[Observation] = []
     points: list[tuple[Instant, float]] = []
     run = ConstantRun(math.nan, 0, 0)
-    for one in observations:
-        value = one.value
+    for observation in observations:
+        value = observation.value
         for calibration in model.calibrations_of(datastream):
-            if calibration.start <= one.phenomenon_time < calibration.end:
-                value = calibration.gain * one.value + calibration.offset
+            if calibration.start <= observation.phenomenon_time < calibration.end:
+                value = calibration.gain * observation.value + calibration.offset
         same = run.value == value
-        run = ConstantRun(value, run.count + 1 if same else 1, run.start if same else one.phenomenon_time)
-        flags = one.flags | check_quality(
-            points[-CONTEXT_MAX:], run, one.phenomenon_time, one.received_time, value, rules,
+        run = ConstantRun(
+            value, run.count + 1 if same else 1, run.start if same else observation.phenomenon_time
+        )
+        flags = observation.flags | check_quality(
+            points[-CONTEXT_MAX:], run, observation.phenomenon_time, observation.received_time, value, rules,
             datastream.interval,
         )  # fmt: skip
-        points.append((one.phenomenon_time, value))
-        found.append(one._replace(value=value, flags=flags))
+        points.append((observation.phenomenon_time, value))
+        found.append(observation._replace(value=value, flags=flags))
     return found
 
 
@@ -80,23 +82,23 @@ def expected_windows(
     kind = model.properties[datastream.property].aggregation
     steps: dict[Instant, float] = {}
     register: tuple[Instant, float] | None = None
-    for one in found:
-        if kind == "counter" and is_usable(one.flags):
-            reading = one.phenomenon_time, one.value
+    for observation in found:
+        if kind == "counter" and is_usable(observation.flags):
+            reading = observation.phenomenon_time, observation.value
             if register is not None:
                 counted = counter_increase(
                     register, reading, rate_max=COUNTER_RATE_MAX.get(datastream.property)
                 )
-                steps[one.phenomenon_time] = counted.amount
-                reading = one.phenomenon_time, counted.register
+                steps[observation.phenomenon_time] = counted.amount
+                reading = observation.phenomenon_time, counted.register
             register = reading
     windows: dict[tuple[Duration, Instant], ExpectedWindow] = {}
     for size in WINDOW_SIZES:
         if size < datastream.interval and size != WINDOW_SIZES[-1]:
             continue
         members: defaultdict[Instant, list[Observation]] = defaultdict(list)
-        for one in found:
-            members[one.phenomenon_time // size * size].append(one)
+        for observation in found:
+            members[observation.phenomenon_time // size * size].append(observation)
         for start, ones in members.items():
             windows[size, start] = _window(ones, kind, steps)
     return windows
@@ -104,8 +106,8 @@ def expected_windows(
 
 def _window(ones: list[Observation], kind: str, steps: dict[Instant, float]) -> ExpectedWindow:
     flags = 0
-    for one in ones:
-        flags |= one.flags
+    for observation in ones:
+        flags |= observation.flags
     values = [one.value for one in ones if is_usable(one.flags)]
     if not values:
         return ExpectedWindow(0, len(ones), flags, None, None, None, None, None, None)
@@ -132,10 +134,10 @@ def expected_property_state(
 ) -> PropertyState | None:
     """Return the state of the property that these datastreams observe, None without observations."""
     parts, property = [], ""
-    for one in datastreams:
-        property = one.property
-        if one.id in found:
-            good = [obs for obs in found[one.id] if is_usable(obs.flags)]
+    for datastream in datastreams:
+        property = datastream.property
+        if datastream.id in found:
+            good = [obs for obs in found[datastream.id] if is_usable(obs.flags)]
             last = LastGoodValue(good[-1].value, good[-1].phenomenon_time) if good else None
-            parts.append(CombinationInput(found[one.id][-1], last, one.interval))
+            parts.append(CombinationInput(found[datastream.id][-1], last, datastream.interval))
     return combine(model.properties[property], parts) if parts else None

@@ -72,9 +72,9 @@ class ModelDatabase:
 
     def _write(self, batch: LogBatch) -> None:
         firsts = iter(batch.observation_buffer.firsts)
-        for one in firsts:
-            self._receive(one)
-            for repeat in batch.observation_buffer.repeats.get(one[:2], ()):
+        for observation in firsts:
+            self._receive(observation)
+            for repeat in batch.observation_buffer.repeats.get(observation[:2], ()):
                 self._receive(repeat.observation)
         for session, messages in batch.observation_buffer.messages.items():
             sequences, _, accepted = messages.distinct()
@@ -160,9 +160,9 @@ class ModelDatabase:
         ]
         hours = [hour for id in ids for hour in self._hours_to_repair(id, model.datastreams[id].interval)]
         revisions: dict[str, int] = {}
-        for id, told in self.states.items():
+        for id, newest_update in self.states.items():
             entity = model.datastreams[id].entity
-            revisions[entity] = max(told.revision, revisions.get(entity, 0))
+            revisions[entity] = max(newest_update.revision, revisions.get(entity, 0))
         for update in self.updates.values():
             revisions[update.entity] = max(update.revision, revisions.get(update.entity, 0))
         states = [one.observation for one in self.states.values() if one.observation is not None]
@@ -194,8 +194,8 @@ def _by_revision(events: Iterable[R]) -> list[R]:
     return sorted(events, key=lambda one: one.revision)
 
 
-def _merge(stored: dict, told: dict) -> None:  # type: ignore[type-arg]
-    for key, one in told.items():
+def _merge(stored: dict, newer: dict) -> None:  # type: ignore[type-arg]
+    for key, record in newer.items():
         known = stored.get(key)
-        if known is None or one.revision > known.revision:
-            stored[key] = one
+        if known is None or record.revision > known.revision:
+            stored[key] = record

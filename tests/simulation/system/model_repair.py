@@ -27,8 +27,8 @@ def run_repairs(database: ModelDatabase, model: CityModel) -> int:
         span = stretch[0].start, stretch[-1].start + HOUR
         newest = max(one.requested_at for one in stretch)
         recompute(database, model, stretch[0].datastream, span, newest)
-        for one in stretch:
-            del database.repairs[one.datastream, one.start]
+        for repair in stretch:
+            del database.repairs[repair.datastream, repair.start]
     return len(ready)
 
 
@@ -36,10 +36,10 @@ def recompute_calibrations(
     database: ModelDatabase, before: CityModel, after: CityModel, now: Instant
 ) -> None:
     """Recompute the spans of the calibrations that differ between two models."""
-    for one in set(before.calibrations) ^ set(after.calibrations):
+    for calibration in set(before.calibrations) ^ set(after.calibrations):
         for datastream in after.datastreams.values():
-            if (datastream.sensor, datastream.property) == (one.sensor, one.property):
-                _recompute_span(database, after, datastream, one, now)
+            if (datastream.sensor, datastream.property) == (calibration.sensor, calibration.property):
+                _recompute_span(database, after, datastream, calibration, now)
 
 
 def _recompute_span(
@@ -69,13 +69,13 @@ def recompute(
     observations = [one for one in stored if begin <= one[1] < end]
     judgements, windows = recompute_observations(observations, terms)
     judged = {
-        time: one
-        for (id, time), one in database.assessments.items()
+        time: assessment
+        for (id, time), assessment in database.assessments.items()
         if id == datastream and start <= time < end
     }
     revisions = [
-        one.revision
-        for (_, id, begun), one in database.aggregates.items()
+        aggregate.revision
+        for (_, id, begun), aggregate in database.aggregates.items()
         if id == datastream and start <= begun < end
     ]
     revision = max(
@@ -90,10 +90,11 @@ def recompute(
         if start <= begun < end
     )  # fmt: skip
     database.merge_assessments(
-        Assessment(datastream, one[1], now, revision)
-        for one in observations
-        if one[1] >= start
-        and (now := judgements.get(one[1], 0)) != (judged[one[1]].flags if one[1] in judged else 0)
+        Assessment(datastream, observation[1], now, revision)
+        for observation in observations
+        if observation[1] >= start
+        and (now := judgements.get(observation[1], 0))
+        != (judged[observation[1]].flags if observation[1] in judged else 0)
     )
 
 

@@ -74,9 +74,11 @@ class SimulatedIngest:
     ) -> bool:
         """Write a batch, or a part of it; return whether it was acknowledged."""
         batch = []
-        for one, time in zip(messages, received, strict=True):
+        for message, time in zip(messages, received, strict=True):
             self.now = max(self.now, time)
-            taken = self._intake.process(MqttMessage(one.topic, one.payload, time, 1, 0, 0), self._sequence)
+            taken = self._intake.process(
+                MqttMessage(message.topic, message.payload, time, 1, 0, 0), self._sequence
+            )
             batch.append(taken)
             self._sequence += 1
         records = list(self._maker.records(batch))

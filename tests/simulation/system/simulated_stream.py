@@ -103,8 +103,8 @@ class SimulatedStream:
         """Write the first part of a stage's pending output to the log, by partition."""
         unsent = self._unsent[place]
         by_place: defaultdict[TopicPartition, deque[OutputRecord]] = defaultdict(deque)
-        for one in unsent:
-            by_place[one.topic, one.partition].append(one)
+        for record in unsent:
+            by_place[record.topic, record.partition].append(record)
         unsent.clear()
         for outputs in by_place.values():
             count = len(outputs) if share >= 1.0 else self._dice.randrange(len(outputs) + 1)
