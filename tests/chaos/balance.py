@@ -144,12 +144,12 @@ async def _wrong_states(client: httpx.AsyncClient, plan: MessagePlan) -> list[st
     newest = plan.newest()
     while True:
         wrong = []
-        for one, number in newest.items():
-            state = (await client.get(f"/v1/entities/{street_id(one)}/state")).raise_for_status().json()
+        for street, number in newest.items():
+            state = (await client.get(f"/v1/entities/{street_id(street)}/state")).raise_for_status().json()
             shown = state["properties"].get(PROPERTY, {})
             wanted = format_instant(plan.instant(number)), value_of(number)
             if (shown.get("phenomenonTime"), shown.get("value")) != wanted:
-                wrong.append(street_id(one))
+                wrong.append(street_id(street))
         if not wrong or loop.time() > deadline:
             return wrong
         await asyncio.sleep(_LOOK_S)

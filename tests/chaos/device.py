@@ -60,7 +60,7 @@ class MqttDevice(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._open = False  # the broker has sent CONNACK
         self._paused = False
-        self._heard = 0.0
+        self._received_time = 0.0
         self._ended = asyncio.Event()
 
     @property
@@ -89,7 +89,7 @@ class MqttDevice(asyncio.Protocol):
             try:
                 await asyncio.wait_for(self._ended.wait(), _LOOK_S)
             except TimeoutError:
-                silent = loop.time() - self._heard > SILENCE_S_MAX
+                silent = loop.time() - self._received_time > SILENCE_S_MAX
                 if silent and (self._waiting or not self._open):
                     return
 
@@ -125,7 +125,7 @@ class MqttDevice(asyncio.Protocol):
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._transport = transport
         self._paused = False
-        self._heard = asyncio.get_running_loop().time()
+        self._received_time = asyncio.get_running_loop().time()
         transport.write(connect_packet(self._name))
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -133,7 +133,7 @@ class MqttDevice(asyncio.Protocol):
         self._ended.set()
 
     def data_received(self, data: bytes) -> None:
-        self._heard = asyncio.get_running_loop().time()
+        self._received_time = asyncio.get_running_loop().time()
         for kind, content in self._reader.feed(data):
             if kind == PUBACK:
                 self._take_acknowledgement(content)

@@ -88,9 +88,9 @@ class ComposeProject:
         """Return the existing containers, volumes and networks of the project."""
         mine = f"--filter=label=com.docker.compose.project={self.name}"
         return [
-            f"{kind} {one}"
+            f"{kind} {name}"
             for kind, words in (("container", ["--all"]), ("volume", []), ("network", []))
-            for one in self._run("docker", kind, "ls", *words, "--quiet", mine).split()
+            for name in self._run("docker", kind, "ls", *words, "--quiet", mine).split()
         ]
 
     def _run(self, *command: str) -> str:

@@ -75,8 +75,8 @@ def sample_messages() -> dict[str, tuple[tuple[str, bytes], ...]]:
         if len(found[device.sensor.feed]) < 3:
             message = device.message(RECEIVED)
             found[device.sensor.feed].append((message.topic, message.payload))
-    for name, one in TOPICS_AND_PAYLOADS.items():
-        found[name].append(one)
+    for name, pair in TOPICS_AND_PAYLOADS.items():
+        found[name].append(pair)
     found["dsmr"] += [("dsmr/gw-12/telegram", one) for one in (DSMR_V2, DSMR_V4_UNPADDED)]
     found["homewizard"].append(("homewizard/gw-12/measurement", HOMEWIZARD_V2))
     return {name: tuple(some) for name, some in found.items()}
@@ -173,10 +173,10 @@ def run_intake(data: bytes) -> str:
 
 def _check_taken(taken: ProcessedMessage) -> None:
     assert taken.observations or taken.quarantined
-    for one in taken.observations:
-        bounds = alkmaar_model().properties[alkmaar_model().datastreams[one.datastream].property]
-        assert bounds.minimum <= one.value <= bounds.maximum
-        assert type(one.flags) is int
+    for observation in taken.observations:
+        bounds = alkmaar_model().properties[alkmaar_model().datastreams[observation.datastream].property]
+        assert bounds.minimum <= observation.value <= bounds.maximum
+        assert type(observation.flags) is int
     if taken.quarantined is not None:
         assert taken.quarantined.reason != QuarantineReason.DECODER_FAILED, taken.quarantined.detail
         assert taken.quarantined.detail
@@ -229,9 +229,9 @@ def identifying_pieces(name: str) -> frozenset[bytes]:
     """Return every piece of the corpus's identifiers that is long enough to identify a person."""
     found = [one for seed in PERSONAL[name] for one in _IDENTIFIER.findall(seed)]
     return frozenset(
-        one[start : start + IDENTIFYING_CHARACTERS]
-        for one in found
-        for start in range(len(one) - IDENTIFYING_CHARACTERS + 1)
+        identifier[start : start + IDENTIFYING_CHARACTERS]
+        for identifier in found
+        for start in range(len(identifier) - IDENTIFYING_CHARACTERS + 1)
     )
 
 

@@ -97,9 +97,9 @@ def _read_folder(name: str, data: bytes) -> str:
 
 
 def _first_of(error: CityError) -> str:
-    for one in error.faults:
-        error_text(ValueError(str(one)))
-        assert one.line >= 1
+    for fault in error.faults:
+        error_text(ValueError(str(fault)))
+        assert fault.line >= 1
     return error.faults[0].message
 
 

@@ -201,10 +201,10 @@ def http_targets() -> list[FuzzTarget]:
     for path, operations in api_under_test().description["paths"].items():
         family = path.split("/")[2] if path.startswith("/v1/") else "other"
         families.setdefault(family, []).extend(
-            one
+            request
             for method in METHODS
             if method in operations
-            for one in _requests(path, method, operations[method])
+            for request in _requests(path, method, operations[method])
         )
     return [
         FuzzTarget(
@@ -221,12 +221,12 @@ def http_targets() -> list[FuzzTarget]:
 def _requests(path: str, method: str, operation: dict[str, Any]) -> list[bytes]:
     """Return valid requests of an operation: without parameters, with all, and with each example body."""
     query = {}
-    for one in operation.get("parameters", ()):
-        example = _EXAMPLES.get(one["name"], "1")
-        if one["in"] == "path":
-            path = path.replace("{" + one["name"] + "}", example)
-        elif one["in"] == "query" and one["name"] != "cursor":
-            query[one["name"]] = example
+    for parameter in operation.get("parameters", ()):
+        example = _EXAMPLES.get(parameter["name"], "1")
+        if parameter["in"] == "path":
+            path = path.replace("{" + parameter["name"] + "}", example)
+        elif parameter["in"] == "query" and parameter["name"] != "cursor":
+            query[parameter["name"]] = example
     bare = f"{method.upper()} {path}"
     key = f"\nAuthorization: Bearer {KEY}\nAccept: application/json"
     made = [bare + key, f"{bare}?{urlencode(query)}{key}"]

@@ -49,10 +49,10 @@ EXAMPLES = 6
 def log_targets() -> list[FuzzTarget]:
     """Return a target for each codec, each stored topic, cursors and links."""
     codecs = {
-        f"{group}-{name.lower()}": one
+        f"{group}-{name.lower()}": member
         for group, module in (("twin", messages), ("alarms", alarm_messages), ("duty", duty_messages))
-        for name, one in vars(module).items()
-        if isinstance(one, Codec)
+        for name, member in vars(module).items()
+        if isinstance(member, Codec)
     }
     made = [
         FuzzTarget(

@@ -48,8 +48,8 @@ class RawNode(str):
 
 
 RAW_NODES = tuple(
-    RawNode(one)
-    for one in (
+    RawNode(literal)
+    for literal in (
         "1e999", "-1e999", "9" * 10_000, "NaN", "Infinity", "01", "0." + "3" * 5_000, '"\\ud800"', '"\\u0000"'
     )
 )  # fmt: skip

@@ -56,10 +56,10 @@ def role_metrics(role: str) -> dict[str, MetricDescription]:
         make(registry)
     collectors: list[Any] = list(registry._collector_to_names)
     return {
-        one._name + ("_total" if one._type == "counter" else ""): MetricDescription(
-            one._type, tuple(one._labelnames)
+        collector._name + ("_total" if collector._type == "counter" else ""): MetricDescription(
+            collector._type, tuple(collector._labelnames)
         )
-        for one in collectors
+        for collector in collectors
     }
 
 

@@ -26,8 +26,8 @@ async def publish_alarms(bootstrap: str, *alarms: AlarmEvent, revision: int = 1)
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all")
     await producer.start()
     try:
-        for one in alarms:
-            record = alarm_record(one, incidents=(duty_incident(one, revision=revision),))
+        for alarm in alarms:
+            record = alarm_record(alarm, incidents=(duty_incident(alarm, revision=revision),))
             await producer.send_and_wait(ALARMS, record, partition=0)
     finally:
         await producer.stop()
@@ -42,18 +42,18 @@ async def notifications_until(
         while True:
             end = (await end_offsets(bootstrap, [place]))[place]
             if end:
-                told = newest_notifications(
+                events = newest_notifications(
                     await read_until(bootstrap, NOTIFICATIONS, 1, partial(_reaches, end))
                 )
-                if condition(told):
-                    return told
+                if condition(events):
+                    return events
             await asyncio.sleep(0.2)
 
 
 def newest_notifications(records: list[ConsumerRecord]) -> list[NotificationEvent]:
     """Return the newest event of each notification."""
-    told = sorted((NOTIFICATIONS_CODEC.decode(one.value) for one in records), key=lambda one: one.revision)
-    return list({one.notification: one for one in told}.values())
+    events = sorted((NOTIFICATIONS_CODEC.decode(one.value) for one in records), key=lambda one: one.revision)
+    return list({one.notification: one for one in events}.values())
 
 
 def _reaches(end: int, records: list[ConsumerRecord]) -> bool:

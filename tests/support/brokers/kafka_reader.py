@@ -27,8 +27,8 @@ async def read_until(
     try:
         wanted = [TopicPartition(topic, number) for number in range(partitions)]
         consumer.assign(wanted)
-        for one in wanted:
-            consumer.seek(one, 0)
+        for partition in wanted:
+            consumer.seek(partition, 0)
         async with asyncio.timeout(timeout_s):
             while not enough(found):
                 for records in (await consumer.getmany(timeout_ms=100)).values():

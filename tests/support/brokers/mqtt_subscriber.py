@@ -37,7 +37,7 @@ def follow_topics(broker: tuple[str, int], *filters: str) -> Iterator[TopicSubsc
     watcher = TopicSubscriber()
     subscribed: list[bool] = []
 
-    def hear(_client: Client, _data: object, message: MQTTMessage) -> None:
+    def receive(_client: Client, _data: object, message: MQTTMessage) -> None:
         content = json.loads(message.payload) if message.payload else None
         watcher.messages.append(ReceivedMessage(message.topic, content, message.retain))
 
@@ -48,7 +48,7 @@ def follow_topics(broker: tuple[str, int], *filters: str) -> Iterator[TopicSubsc
 
     client.on_connect = subscribe
     client.on_subscribe = lambda *_: subscribed.append(True)
-    client.on_message = hear
+    client.on_message = receive
     client.connect(*broker)
     client.loop_start()
     try:

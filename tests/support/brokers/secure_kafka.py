@@ -58,9 +58,9 @@ class ScramServer:
         fields = dict(one.split("=", 1) for one in bare.split(","))
         self._user, self._salt = fields["n"], secrets.token_bytes(16)
         salt = base64.b64encode(self._salt).decode()
-        told = f"r={fields['r']}{secrets.token_hex(8)},s={salt},i={_ITERATIONS}"
-        self._first = f"{bare},{told}"
-        return told.encode()
+        challenge = f"r={fields['r']}{secrets.token_hex(8)},s={salt},i={_ITERATIONS}"
+        self._first = f"{bare},{challenge}"
+        return challenge.encode()
 
     def _end(self, message: str) -> bytes | None:
         without_proof, _, proof = message.rpartition(",p=")
@@ -118,10 +118,10 @@ class TlsProxy:
             if backward is not None:
                 backward.cancel()
                 await asyncio.gather(backward, return_exceptions=True)
-            for one in (inner_writer, writer):
-                one.close()
+            for stream in (inner_writer, writer):
+                stream.close()
                 with suppress(OSError):
-                    await one.wait_closed()
+                    await stream.wait_closed()
 
     async def _admit(
         self,

@@ -76,10 +76,10 @@ def make_credentials(plan: CityPlan, out: Path, *options: str) -> dict[str, str]
     """Run `livetwin credentials` for a city; return the passwords that it prints, by account."""
     folder = out.parent / "city"
     write_city(plan.model(1), folder)
-    told = io.StringIO()
-    with redirect_stdout(told):
+    output = io.StringIO()
+    with redirect_stdout(output):
         assert livetwin(["credentials", str(folder), "--out", str(out), *options]) == 0
-    return dict(line.split("\t") for line in told.getvalue().splitlines())
+    return dict(line.split("\t") for line in output.getvalue().splitlines())
 
 
 class AccountConnection:

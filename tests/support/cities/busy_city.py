@@ -71,8 +71,8 @@ def arriving_records(model: CityModel, seed: int, partitions: int) -> list[list[
     slots: list[dict[int, list[Observation]]] = [defaultdict(list) for _ in range(SLOTS)]
     for datastream in model.datastreams.values():
         partition = partition_of(datastream.entity, partitions)
-        for one in _observations_sent(datastream, dice):
-            slots[(one.received_time - START) // SLOT][partition].append(one)
+        for observation in _observations_sent(datastream, dice):
+            slots[(observation.received_time - START) // SLOT][partition].append(observation)
     return [
         [
             part
@@ -100,8 +100,10 @@ def _partition_records(
 def closing_records(model: CityModel, time: Instant, partitions: int) -> list[PartitionRecord]:
     """Return records with a last observation of each datastream, which closes every earlier window."""
     found: defaultdict[int, list[Observation]] = defaultdict(list)
-    for one in model.datastreams.values():
-        found[partition_of(one.entity, partitions)].append(Observation(one.id, time, time, 42.0))
+    for datastream in model.datastreams.values():
+        found[partition_of(datastream.entity, partitions)].append(
+            Observation(datastream.id, time, time, 42.0)
+        )
     return [
         PartitionRecord(partition, time, encode_observations(found[partition], time))
         for partition in range(partitions)
@@ -120,16 +122,16 @@ def _observations_sent(datastream: Datastream, dice: Random) -> Iterator[Observa
             value = 0.0 if reset <= time < reset + interval else value + dice.randrange(8) / 8
         elif not stuck <= time < stuck + 90 * interval:
             value = min(90.0, max(0.0, value + dice.randrange(-16, 17) / 8))
-        told = value + 45.0 if not counter and dice.random() < 0.005 else value
+        reported = value + 45.0 if not counter and dice.random() < 0.005 else value
         if gap <= time < gap + 20 * MINUTE or dice.random() < 0.03:
             continue
         delay = int(dice.expovariate(1.0) * SECOND)
         if dice.random() < 0.02:
             delay += dice.randrange(LATE_MAX - MINUTE)
-        one = Observation(datastream.id, time, time + delay, told)
-        yield one
+        observation = Observation(datastream.id, time, time + delay, reported)
+        yield observation
         if dice.random() < 0.03:  # a duplicate
-            yield one._replace(received_time=one.received_time + dice.randrange(5 * MINUTE))
+            yield observation._replace(received_time=observation.received_time + dice.randrange(5 * MINUTE))
         if not counter and dice.random() < 0.01:  # a correction, or an older value that arrives later
-            other = one.received_time + dice.randrange(-MINUTE, 5 * MINUTE)
-            yield one._replace(received_time=max(time, other), value=told + 1.0)
+            other = observation.received_time + dice.randrange(-MINUTE, 5 * MINUTE)
+            yield observation._replace(received_time=max(time, other), value=reported + 1.0)

@@ -146,9 +146,9 @@ def assert_fault(folder: Path, case: FaultCase) -> None:
     file = f"{name}.yaml"
     assert old in FILES[file]
     write_city_folder(folder, **{name: FILES[file].replace(old, new, 1)})
-    told = [fault for fault in faults_of(folder) if text in str(fault)]
-    assert len(told) == 1, "\n".join(map(str, faults_of(folder)))
-    assert (told[0].file, told[0].line) == (str(folder / file), line)
+    faults = [fault for fault in faults_of(folder) if text in str(fault)]
+    assert len(faults) == 1, "\n".join(map(str, faults_of(folder)))
+    assert (faults[0].file, faults[0].line) == (str(folder / file), line)
 
 
 # --- with a duty plan ---

@@ -31,10 +31,14 @@ def with_subareas(model: CityModel, registers: int) -> CityModel:
     for area in ("town.transformer-0", "town.transformer-1"):
         builder.entities([replace(model.entities[area], parent="town.east.quay")])
     energy = {
-        REGISTERS + one.id: replace(
-            one, id=REGISTERS + one.id, property="energy_import", field="energy_import", unit="kWh"
+        REGISTERS + datastream.id: replace(
+            datastream,
+            id=REGISTERS + datastream.id,
+            property="energy_import",
+            field="energy_import",
+            unit="kWh",
         )
-        for one in list(model.datastreams.values())[:registers]
+        for datastream in list(model.datastreams.values())[:registers]
     }
     extended = builder.model()
     return replace(extended, datastreams={**extended.datastreams, **energy})

@@ -153,31 +153,31 @@ def assert_equal(found: list[HistoryBucket], wanted: list[HistoryBucket]) -> Non
     assert [(one.start, one.end, one.count, one.suspect, one.flags) for one in found] == [
         (one.start, one.end, one.count, one.suspect, one.flags) for one in wanted
     ]
-    for one, exact in zip(found, wanted, strict=True):
-        assert one.coverage == pytest.approx(exact.coverage)
+    for bucket, exact in zip(found, wanted, strict=True):
+        assert bucket.coverage == pytest.approx(exact.coverage)
         for name in ALL_AGGREGATES:
             if not name.startswith("p"):
-                assert one.values[name] == pytest.approx(exact.values[name]), name
+                assert bucket.values[name] == pytest.approx(exact.values[name]), name
 
 
 async def assert_percentiles(
     connection: Connection, found: list[HistoryBucket], ids: list[int], span: tuple[Instant, Instant]
 ) -> None:
     """Assert that each percentile is within the sketch's accuracy of its two neighbouring values."""
-    for one in found:
+    for bucket in found:
         page: list[float] = []
-        if one.count:
+        if bucket.count:
             raw = await read_observations(
                 connection,
                 ids,
-                max(one.start, span[0]),
-                min(one.end, span[1]),
+                max(bucket.start, span[0]),
+                min(bucket.end, span[1]),
                 10_000,
                 quality_rules=LEVEL.quality,
             )
             page = sorted(each.value for each in raw if not each.flags & ~4)
         for name, share in (("p50", 0.5), ("p95", 0.95)):
-            value = one.values[name]  # type: ignore[index]
+            value = bucket.values[name]  # type: ignore[index]
             if not page:
                 assert value is None
                 continue

@@ -130,17 +130,17 @@ def record_with_headers(
     headers = tuple(
         MessageHeader(
             first_sequence + number if first_sequence >= 0 else -1,
-            one.received_time,
-            f"livetwin/alkmaar/s{one.datastream}/observations",
+            observation.received_time,
+            f"livetwin/alkmaar/s{observation.datastream}/observations",
             feed,
-            f"s{one.datastream}",
+            f"s{observation.datastream}",
             "native",
             1,
             1,
-            len(payload_of(one)),
-            sha256(payload_of(one)).digest(),
+            len(payload_of(observation)),
+            sha256(payload_of(observation)).digest(),
         )
-        for number, one in enumerate(observations)
+        for number, observation in enumerate(observations)
     )
     return OBSERVATIONS.encode(
         ObservationBatch(

@@ -17,8 +17,8 @@ async def store_observations(connection: Connection, observations: Iterable[Obse
         columns = "(datastream_id, phenomenon_time, received_time, value, flags)"
         async with cursor.copy(f"COPY observation {columns} FROM STDIN (FORMAT BINARY)") as copy:
             copy.set_types(("int4", "timestamptz", "timestamptz", "float8", "int2"))
-            for one in observations:
-                await copy.write_row((one[0], to_datetime(one[1]), to_datetime(one[2]), one[3], one[4]))
+            for datastream, measured, received, value, flags in observations:
+                await copy.write_row((datastream, to_datetime(measured), to_datetime(received), value, flags))
 
 
 async def store_assessments(connection: Connection, found: Iterable[tuple[int, int, int, int]]) -> None:

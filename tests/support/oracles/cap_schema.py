@@ -125,12 +125,12 @@ def _violations(element: etree._Element) -> list[str]:
     for rule in rules.values():
         if not rule.occurs_min <= counts[rule.name] <= (rule.occurs_max or counts[rule.name]):
             found.append(f"{name}: {counts[rule.name]} times {rule.name}")
-    for one in element:
-        known = rules.get(etree.QName(one).localname)
-        if known is not None and known.pattern and not re.fullmatch(known.pattern, one.text or ""):
-            found.append(f"{name}/{known.name}: found {one.text!r}")
+    for child in element:
+        known = rules.get(etree.QName(child).localname)
+        if known is not None and known.pattern and not re.fullmatch(known.pattern, child.text or ""):
+            found.append(f"{name}/{known.name}: found {child.text!r}")
         if known is not None and not known.pattern:
-            found += _violations(one)
+            found += _violations(child)
     for polygon in element_texts(element, "polygon"):
         pairs = polygon.split(" ")
         if pairs[0] != pairs[-1]:

@@ -30,7 +30,7 @@ def differencing_risks(areas: Mapping[str, frozenset[int]]) -> list[Differencing
     Looks at each area alone, at the difference of each two (also where they overlap: what is in one alone
     less what is in the other alone), and at all sums and differences of any number of areas, as the reduced
     echelon form of their equations shows them. The last finds every connection, and every group that the
-    areas do not tell apart, that can be computed exactly; of combinations of several such groups it finds
+    areas do not separate, that can be computed exactly; of combinations of several such groups it finds
     those that are rows of the form, not all. Takes time in proportion to the cube of the number of areas at
     worst; a city has hundreds.
 

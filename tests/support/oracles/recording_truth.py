@@ -56,8 +56,8 @@ def true_values(*recordings: SampleRecording) -> list[TrueValue]:
     """Return the values that recordings must store: for each time the last line, and whether it is usable."""
     last: dict[Instant, SampleEntry] = {}
     for recording in recordings:
-        for one in recording.sent_entries():
-            last[one.time] = one
+        for entry in recording.sent_entries():
+            last[entry.time] = entry
     assert all(one.defect in {"", "false zero", "stuck"} for one in last.values())
     known = [TrueValue(one.time, one.value or 0.0, not one.defect) for _, one in sorted(last.items())]
     return [as_detectable(one, last[one.time], known) for one in known]
@@ -94,8 +94,8 @@ def expected_bucket(values: Iterable[TrueValue], length: Duration, interval: Dur
 
 def hourly_buckets(series: RecordedSeries) -> dict[tuple[Instant, Instant], ExpectedBucket]:
     hours: defaultdict[Instant, list[TrueValue]] = defaultdict(list)
-    for one in series.values:
-        hours[one.time - one.time % HOUR].append(one)
+    for entry in series.values:
+        hours[entry.time - entry.time % HOUR].append(entry)
     return {
         (start, start + HOUR): expected_bucket(values, HOUR, series.interval)
         for start, values in hours.items()
@@ -105,9 +105,9 @@ def hourly_buckets(series: RecordedSeries) -> dict[tuple[Instant, Instant], Expe
 def daily_buckets(series: RecordedSeries) -> dict[tuple[Instant, Instant], ExpectedBucket]:
     zone = ZoneInfo(AMSTERDAM)
     days: defaultdict[datetime, list[TrueValue]] = defaultdict(list)
-    for one in series.values:
-        local = to_datetime(one.time).astimezone(zone)
-        days[datetime(local.year, local.month, local.day)].append(one)  # noqa: DTZ001 - a date
+    for entry in series.values:
+        local = to_datetime(entry.time).astimezone(zone)
+        days[datetime(local.year, local.month, local.day)].append(entry)  # noqa: DTZ001 - a date
     found = {}
     for day, values in days.items():
         start = from_datetime(day.replace(tzinfo=zone))
@@ -116,8 +116,10 @@ def daily_buckets(series: RecordedSeries) -> dict[tuple[Instant, Instant], Expec
     return found
 
 
-def buckets_equal(told: ExpectedBucket, wanted: ExpectedBucket) -> bool:
+def buckets_equal(returned: ExpectedBucket, wanted: ExpectedBucket) -> bool:
     return all(
-        one == other if one is None or other is None else math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-9)
-        for one, other in zip(told, wanted, strict=True)
+        actual == other
+        if actual is None or other is None
+        else math.isclose(actual, other, rel_tol=1e-9, abs_tol=1e-9)
+        for actual, other in zip(returned, wanted, strict=True)
     )

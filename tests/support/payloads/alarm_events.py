@@ -134,8 +134,8 @@ def incident_event(*alarms: AlarmEvent, number: int = 1, revision: int = 1, **ot
         "opened_time": min(one.raised_time or one.time for one in alarms),
         "closed_time": closed,
         "members": tuple(
-            IncidentMember(one.alarm, one.revision, one.state, one.active, one.severity, one.time)
-            for one in alarms
+            IncidentMember(alarm.alarm, alarm.revision, alarm.state, alarm.active, alarm.severity, alarm.time)
+            for alarm in alarms
         ),
     }
     return IncidentEvent(**{**known, **others})

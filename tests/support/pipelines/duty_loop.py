@@ -178,9 +178,9 @@ class DutyLoop:
     def sent(self) -> list[SentMessage]:
         """The sent messages, in order."""
         return [
-            SentMessage((one.time - NOON) / MINUTE, one.kind, one.contact, one.channel)
-            for one in self.events
-            if one.outcome == "sent"
+            SentMessage((event.time - NOON) / MINUTE, event.kind, event.contact, event.channel)
+            for event in self.events
+            if event.outcome == "sent"
         ]
 
     def _settle(self) -> None:

@@ -59,7 +59,7 @@ class HouseholdPipeline:
         self.sent: defaultdict[tuple[int, Instant], set[float]] = defaultdict(set)
         self.log_starts: list[int] = [0]  #: the number of updates at the start of each log
         self._observations: defaultdict[int, dict[Instant, Observation]] = defaultdict(dict)
-        self._told: dict[tuple[str, str, int], Update] = {}
+        self._known: dict[tuple[str, str, int], Update] = {}
         self._entities: StreamStage[ObservationBatch]
         self._areas: StreamStage[AreaInputBatch]
         self._saved: list[CheckpointTopic]
@@ -137,9 +137,9 @@ class HouseholdPipeline:
         }
         state = {(one.entity, one.property): one for one in self.updates if one.kind != UpdateKind.PERSONAL}
         revisions: dict[str, int] = {}
-        for one in self.updates:
-            if not one.property.startswith("area_"):
-                revisions[one.entity] = max(one.revision, revisions.get(one.entity, 0))
+        for update in self.updates:
+            if not update.property.startswith("area_"):
+                revisions[update.entity] = max(update.revision, revisions.get(update.entity, 0))
         return StateSeed(
             sorted((one for known in newest.values() for one in known), key=lambda one: one.phenomenon_time),
             frozenset(id for id, known in newest.items() if len(known) == STORED_MAX),
@@ -169,7 +169,7 @@ class HouseholdPipeline:
     def _note(self, update: Update) -> None:
         """Record an update; assert that a replay publishes the same update again."""
         rolled_up = "area" if update.property.startswith("area_") else ""
-        known = self._told.setdefault((update.entity, rolled_up, update.revision), update)
+        known = self._known.setdefault((update.entity, rolled_up, update.revision), update)
         if known is not update:
             # NaN is not equal to itself.
             assert msgspec.msgpack.encode(known) == msgspec.msgpack.encode(update)

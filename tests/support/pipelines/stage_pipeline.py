@@ -60,9 +60,9 @@ class StagePipeline:
         """Write observations to the log, at their reception time or `now`, and process everything."""
         self.time = max(self.time, now or max(one.received_time for one in observations))
         by_partition: defaultdict[int, list[Observation]] = defaultdict(list)
-        for one in observations:
-            entity = self.model.datastreams[one.datastream].entity
-            by_partition[partition_of(entity, self.partitions)].append(one)
+        for observation in observations:
+            entity = self.model.datastreams[observation.datastream].entity
+            by_partition[partition_of(entity, self.partitions)].append(observation)
         for number, found in by_partition.items():
             batch = ObservationBatch(LAYOUT_VERSION, tuple(found), self.time)
             self.records[topics.OBSERVATIONS, number].append(OBSERVATIONS.encode(batch))
@@ -100,20 +100,22 @@ class StagePipeline:
     @property
     def alarms(self) -> list[AlarmEvent]:
         """All alarm events, in order of revision."""
-        return sorted((one for batch in self._told() for one in batch.alarms), key=lambda one: one.revision)
+        return sorted(
+            (one for batch in self._published() for one in batch.alarms), key=lambda one: one.revision
+        )
 
     @property
     def incidents(self) -> list[IncidentEvent]:
         """All incident events, in order of revision."""
-        found = (one for batch in self._told() for one in batch.incidents)
+        found = (one for batch in self._published() for one in batch.incidents)
         return sorted(found, key=lambda one: one.revision)
 
     @property
     def answers(self) -> list[CommandReply]:
         """The answers to commands."""
-        return [one for batch in self._told() for one in batch.replies]
+        return [one for batch in self._published() for one in batch.replies]
 
-    def _told(self) -> list[Any]:
+    def _published(self) -> list[Any]:
         return [
             ALARMS.decode(value)
             for number in range(self.partitions)

@@ -43,9 +43,9 @@ def process_tree(pids: Sequence[int]) -> list[psutil.Process]:
 
 def signal_all(processes: Sequence[psutil.Process], which: signal.Signals) -> None:
     """Send a signal to every process that still runs."""
-    for one in processes:
+    for process in processes:
         with suppress(psutil.NoSuchProcess):
-            one.send_signal(which)
+            process.send_signal(which)
 
 
 @asynccontextmanager

@@ -150,7 +150,7 @@ async def running(
         await asyncio.to_thread(container.start)
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
-                while not await is_ready():  # noqa: ASYNC110 (nothing tells us)
+                while not await is_ready():  # noqa: ASYNC110 (nothing notifies)
                     await asyncio.sleep(_PAUSE_S)
         except TimeoutError:
             words = [part.decode(errors="replace")[-2000:] for part in container.get_logs()]

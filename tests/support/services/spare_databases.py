@@ -31,8 +31,8 @@ class SpareDatabases:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._worker.shutdown()
-        for one in self._removals:
-            one.result()
+        for removal in self._removals:
+            removal.result()
 
     def take(self) -> Future[str]:
         """Return a future of the name of a fresh database."""
