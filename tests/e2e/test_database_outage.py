@@ -37,13 +37,13 @@ def observation(number: int) -> tuple[str, bytes]:
 def frozen(pid: int) -> Iterator[None]:
     """Freeze a process and its children for the block: connections stay open and nothing answers."""
     processes = [*psutil.Process(pid).children(recursive=True), psutil.Process(pid)]
-    for one in processes:
-        one.send_signal(signal.SIGSTOP)
+    for process in processes:
+        process.send_signal(signal.SIGSTOP)
     try:
         yield
     finally:
-        for one in processes:
-            one.send_signal(signal.SIGCONT)
+        for process in processes:
+            process.send_signal(signal.SIGCONT)
 
 
 def stored(system: System) -> int:

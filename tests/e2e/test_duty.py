@@ -111,14 +111,15 @@ class Duty:
 
         def found() -> list[NotificationRequest]:
             return [
-                one
-                for one in self._of(cause)
-                if one.path == f"/{contact}" and ("recovery" in one.notification) == (kind == "recovery")
+                request
+                for request in self._of(cause)
+                if request.path == f"/{contact}"
+                and ("recovery" in request.notification) == (kind == "recovery")
             ]
 
         wait_until(
             lambda: bool(found()),
-            lambda: f"{contact} is told of {cause}: {self._hook.requests}\n{log_tails(self._system)}",
+            lambda: f"{contact} is notified of {cause}: {self._hook.requests}\n{log_tails(self._system)}",
             WAIT_S,
         )
         return found()[0]
@@ -143,11 +144,11 @@ def _play(system: System, hook: NotificationWebhook) -> None:
     system.wait_ready()
     duty = Duty(hook, system)
     for number in range(3):  # the last message through the gateway for a while
-        _tell(system, f"air-{number}", "pm2_5", 10.0)
-    _tell(system, "gauge", "level", 0.0)
+        _report(system, f"air-{number}", "pm2_5", 10.0)
+    _report(system, "gauge", "level", 0.0)
 
     _kill(system, "alerting")  # the alerting role is killed meanwhile
-    _tell(system, "gauge", "level", 0.8)
+    _report(system, "gauge", "level", 0.8)
     _kill(system, "stream")
     first = duty.wait_for("high-water", "alarm", "first")
     assert "Canal" in first.content["message"]
@@ -162,7 +163,7 @@ def _play(system: System, hook: NotificationWebhook) -> None:
 
     _is_on_record(system, second)
     _kill(system, "alerting")
-    _tell(system, "gauge", "level", 0.1)
+    _report(system, "gauge", "level", 0.1)
     for contact in ("first", "second"):
         duty.wait_for("high-water", "recovery", contact)
 
@@ -172,7 +173,7 @@ def _play(system: System, hook: NotificationWebhook) -> None:
     _kill(system, "alerting")
     duty.wait_for("gateway-outage", "alarm", "second")
     for number in range(3):
-        _tell(system, f"air-{number}", "pm2_5", 11.0)
+        _report(system, f"air-{number}", "pm2_5", 11.0)
     for contact in ("first", "second"):
         duty.wait_for("gateway-outage", "recovery", contact)
 
@@ -193,7 +194,7 @@ def _folder(tmp_path: Path, hook: NotificationWebhook) -> Path:
     return folder
 
 
-def _tell(system: System, sensor: str, field: str, value: float) -> None:
+def _report(system: System, sensor: str, field: str, value: float) -> None:
     now = format_instant(system_clock())
     payload = f'{{"time": "{now}", "values": {{"{field}": {value}}}}}'
     system.publish(f"livetwin/town/{sensor}/observations", payload)

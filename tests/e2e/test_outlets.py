@@ -52,9 +52,9 @@ async def test_a_value_is_retained_on_mqtt_and_sent_to_a_webhook(running_system:
 
 def message_with_value(watcher: TopicSubscriber) -> ReceivedMessage | None:
     """Return the message with the value, once it has been received."""
-    for one in watcher.on_topic(OutletTopics("alkmaar").entity_topic(ENTITY)):
-        if one.content["properties"].get("pm2_5", {}).get("value") == VALUE:
-            return one
+    for message in watcher.on_topic(OutletTopics("alkmaar").entity_topic(ENTITY)):
+        if message.content["properties"].get("pm2_5", {}).get("value") == VALUE:
+            return message
     return None
 
 

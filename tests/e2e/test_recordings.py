@@ -95,25 +95,27 @@ def history(system: System, series: RecordedSeries, interval: str, **more: str) 
 
 def check(buckets: list[dict[str, Any]], wanted: dict[tuple[Instant, Instant], ExpectedBucket]) -> None:
     """Assert that every returned bucket is right and that no bucket is missing."""
-    told = {
-        (one["start"], one["end"]): ExpectedBucket(
-            one["count"],
-            one["suspect"],
-            one["coverage"],
-            one["mean"],
-            one["min"],
-            one["max"],
-            one["first"],
-            one["last"],
+    returned = {
+        (bucket["start"], bucket["end"]): ExpectedBucket(
+            bucket["count"],
+            bucket["suspect"],
+            bucket["coverage"],
+            bucket["mean"],
+            bucket["min"],
+            bucket["max"],
+            bucket["first"],
+            bucket["last"],
         )
-        for one in buckets
+        for bucket in buckets
     }
     right = {(format_instant(start), format_instant(end)): one for (start, end), one in wanted.items()}
-    assert told.keys() == right.keys()
-    wrong = {key: (told[key], right[key]) for key in right if not buckets_equal(told[key], right[key])}
+    assert returned.keys() == right.keys()
+    wrong = {
+        key: (returned[key], right[key]) for key in right if not buckets_equal(returned[key], right[key])
+    }
     assert wrong == {}
-    for one in buckets:
-        assert one["quality"] == ("suspect" if one["suspect"] else "good"), one
+    for bucket in buckets:
+        assert bucket["quality"] == ("suspect" if bucket["suspect"] else "good"), bucket
 
 
 def replay(system: System, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -152,10 +154,10 @@ def check_stored_hours(system: System, series: RecordedSeries) -> None:
             "FROM aggregate_hour JOIN datastream ON datastream.id = datastream_id WHERE property = %s",
             (series.observed_property,),
         ).fetchall()
-    told = {from_datetime(start): figures for start, *figures in rows}
+    returned = {from_datetime(start): figures for start, *figures in rows}
     wanted = {start: one for (start, _), one in hourly_buckets(series).items()}
-    assert told.keys() == wanted.keys()
-    for start, (count, suspect, share, *figures) in told.items():
+    assert returned.keys() == wanted.keys()
+    for start, (count, suspect, share, *figures) in returned.items():
         found = ExpectedBucket(count, suspect, count / share, *figures)
         assert buckets_equal(found, wanted[start]), (format_instant(start), found, wanted[start])
 
@@ -266,8 +268,10 @@ def check_gaps_are_empty_buckets(system: System, water: RecordedSeries) -> None:
     assert len(buckets) == (end - start) // HOUR
     empty = [one for one in buckets if one["count"] == 0 and one["suspect"] == 0]
     assert len(empty) == len(buckets) - len(wanted)
-    for one in empty:
-        told = [one[name] for name in ("quality", "mean", "min", "max", "first", "last")]
-        assert told == [None] * 6, one
+    for bucket in empty:
+        returned = [bucket[name] for name in ("quality", "mean", "min", "max", "first", "last")]
+        assert returned == [None] * 6, bucket
         # Before its first value a sensor is unknown.
-        assert one["coverage"] == (None if one["start"] < format_instant(water.values[0].time) else 0.0), one
+        assert bucket["coverage"] == (
+            None if bucket["start"] < format_instant(water.values[0].time) else 0.0
+        ), bucket

@@ -40,7 +40,7 @@ DEADLINE_S = 60.0
 ONCE = replace(
     POLICY, steps=(EscalationStep(notify="on-call", channels=("hook",), wait=HOUR),), group_wait=SECOND // 10
 )
-"""Tells the officer on call, and then nobody for an hour."""
+"""Notifies the officer on call, and then nobody for an hour."""
 
 SWIFT = replace(
     ONCE,

@@ -83,8 +83,8 @@ def start_stage(kafka: str, model: CityModel) -> StartStage:
 
         places = [TopicPartition(topics.ALARM_INPUTS, number) for number in range(PARTITIONS)]
         consumer.assign(places)
-        for one in places:
-            consumer.seek(one, 0)
+        for place in places:
+            consumer.seek(place, 0)
         working = asyncio.create_task(work())
         try:
             yield
@@ -102,11 +102,11 @@ async def write_alarms(kafka: str, *alarms: AlarmEvent) -> None:
     producer = AIOKafkaProducer(bootstrap_servers=kafka)
     await producer.start()
     try:
-        for one in alarms:
+        for alarm in alarms:
             await producer.send_and_wait(
                 topics.ALARMS,
-                alarm_record(one, incidents=(incident_event(RAISED, OTHER),)),
-                partition=partition_of(one.entity, PARTITIONS),
+                alarm_record(alarm, incidents=(incident_event(RAISED, OTHER),)),
+                partition=partition_of(alarm.entity, PARTITIONS),
             )
     finally:
         await producer.stop()

@@ -73,8 +73,8 @@ async def test_a_rule_is_tested_against_history_and_the_rule_in_force(past: Runn
     assert found["entities"] == len(ENTITIES)
     # No firing is of the household: its readings are personal data.
     sentences = [
-        (one["entityId"], one["raisedTime"], one["returnedTime"], one["severity"], one["peak"])
-        for one in found["firings"]
+        (firing["entityId"], firing["raisedTime"], firing["returnedTime"], firing["severity"], firing["peak"])
+        for firing in found["firings"]
     ]
     assert sentences == [(ENTITY, at(2), at(3), "minor", 61.0), (ENTITY, at(6), at(7), "major", 95.0)]
     assert found["firings"][0]["sentence"]["nl"].startswith("Vuile lucht, ")

@@ -29,8 +29,8 @@ async def readings(stored: StoredCity) -> list[Observation]:
     id, personal = stored.datastream("city.0"), stored.datastream("city.7")
     times = range(START, START + 2 * DAY, 10 * MINUTE)
     rows = [
-        Observation(one, time, time, float(number))
-        for one in (id, personal)
+        Observation(datastream, time, time, float(number))
+        for datastream in (id, personal)
         for number, time in enumerate(times)
     ]
     await store_observations(stored.connection, rows)

@@ -1,4 +1,4 @@
-"""The load generator against the real broker: what it says it sent is what a subscriber hears."""
+"""The load generator against the real broker: a subscriber receives exactly what it reports as sent."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ def send(broker: tuple[str, int], rate: float) -> LoadResult:
     return sent
 
 
-def heard(watcher: TopicSubscriber) -> dict[tuple[str, int], float]:
-    def one(told: ReceivedMessage) -> tuple[tuple[str, int], float]:
-        (value,) = told.content["values"].values()
-        return (told.topic, parse_instant(told.content["time"])), value
+def received(watcher: TopicSubscriber) -> dict[tuple[str, int], float]:
+    def sample(message: ReceivedMessage) -> tuple[tuple[str, int], float]:
+        (value,) = message.content["values"].values()
+        return (message.topic, parse_instant(message.content["time"])), value
 
-    return dict(map(one, watcher.messages))
+    return dict(map(sample, watcher.messages))
 
 
 @pytest.mark.embedded
 @pytest.mark.parametrize("rate", [FLAT_OUT, 20_000], ids=["flat out", "paced"])
-async def test_every_message_is_heard_once_with_its_instant_and_value(
+async def test_every_message_is_received_once_with_its_instant_and_value(
     mqtt: tuple[str, int], rate: float
 ) -> None:
     def run() -> tuple[LoadResult, TopicSubscriber]:
@@ -57,7 +57,7 @@ async def test_every_message_is_heard_once_with_its_instant_and_value(
     assert sent.acknowledged.all()
     assert sent.without_subscriber == 0
     assert len(watcher.messages) == MESSAGES
-    assert heard(watcher) == {
+    assert received(watcher) == {
         (
             f"livetwin/bench/{traffic.sensor_name(traffic.sensor_of(number))}/observations",
             int(instant),
@@ -67,7 +67,7 @@ async def test_every_message_is_heard_once_with_its_instant_and_value(
 
 
 @pytest.mark.embedded
-async def test_a_message_that_nobody_hears_is_counted(mqtt: tuple[str, int]) -> None:
+async def test_a_message_without_a_subscriber_is_counted(mqtt: tuple[str, int]) -> None:
     sent = await asyncio.to_thread(send, mqtt, FLAT_OUT)
     assert sent.acknowledged.all()
     assert sent.without_subscriber == MESSAGES

@@ -53,10 +53,10 @@ async def test_events_are_sent_signed_and_in_order(hooks: WebhookSystem, kafka: 
     assert other.accepted_ids() == [f"alarm/{raised.alarm}/{one}" for one in (1, 2)]
     assert receiver.accepted_events[0]["data"]["entityId"] == "city.1"
     verify = documented_verify()
-    for one in receiver.requests:
-        assert verify(made["secret"], one.headers, one.body, system_clock() / SECOND)
-        assert not verify(single["secret"], one.headers, one.body, system_clock() / SECOND)
-        assert one.headers["content-type"] == "application/cloudevents-batch+json"
+    for request in receiver.requests:
+        assert verify(made["secret"], request.headers, request.body, system_clock() / SECOND)
+        assert not verify(single["secret"], request.headers, request.body, system_clock() / SECOND)
+        assert request.headers["content-type"] == "application/cloudevents-batch+json"
     assert [len(one.events) for one in other.requests] == [1, 1]
     assert "secret" not in str(await hooks.get(""))
 

@@ -1,4 +1,4 @@
-"""A client of the live stream that moves between replicas of the api, and tells what it was told."""
+"""A client of the live stream that moves between replicas of the api, and records what it receives."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _LOOK_S = 0.05
 
 
 class SeenState(NamedTuple):
-    """What an event tells of an entity with one property."""
+    """The content of an event about an entity with one property."""
 
     revision: int
-    age: int  #: it is told once more when it is no longer live, and when it falls silent
+    age: int  #: a value is sent again when it is no longer live, and when its sensor falls silent
     phenomenon_time: str
     value: float
 
@@ -71,7 +71,7 @@ class FailoverClient:
 
 
 async def live_snapshot(address: str) -> dict[str, SeenState]:
-    """Return the state of every entity, as a replica tells it whoever comes anew."""
+    """Return the state of every entity, as a replica sends it to a new client."""
     async with (
         httpx.AsyncClient(timeout=TIMEOUT_S) as client,
         client.stream("GET", f"{address}/v1/live") as response,

@@ -81,8 +81,8 @@ async def running_replicas(services: ServiceAddresses, folder: Path) -> AsyncIte
     replicas = Replicas(services, folder)
     try:
         async with asyncio.TaskGroup() as starting:
-            for one in replicas.processes():
-                starting.create_task(one.start())
+            for process in replicas.processes():
+                starting.create_task(process.start())
         yield replicas
     finally:
         await asyncio.gather(*(one.stop() for one in replicas.processes()))

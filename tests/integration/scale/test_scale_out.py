@@ -60,20 +60,20 @@ async def disturb(replicas: Replicas, fleet: DeviceFleet, dice: random.Random) -
 def truth(plan: MessagePlan) -> dict[str, tuple[str, float]]:
     """Return the newest time and value of each street."""
     return {
-        street_id(one): (format_instant(plan.instant(number)), value_of(number))
-        for one, number in plan.newest().items()
+        street_id(street): (format_instant(plan.instant(number)), value_of(number))
+        for street, number in plan.newest().items()
     }
 
 
 async def until_shown(
     wanted: dict[str, tuple[str, float]], wanderer: FailoverClient, replicas: Replicas
 ) -> None:
-    """Return when the client was told the newest of each street; fail with the logs when it is not."""
+    """Return when the client has received the newest value of each street, else fail with the logs."""
     try:
         async with asyncio.timeout(DEADLINE_S):
             while any(  # noqa: ASYNC110 - the replicas make it true
-                not wanderer.states[one] or wanderer.states[one][-1][2:] != newest
-                for one, newest in wanted.items()
+                not wanderer.states[street] or wanderer.states[street][-1][2:] != newest
+                for street, newest in wanted.items()
             ):
                 await asyncio.sleep(LOOK_S)
     except TimeoutError:
@@ -119,11 +119,11 @@ async def test_nothing_is_lost_doubled_or_out_of_order_while_replicas_come_and_g
 
 
 def assert_in_order(states: list[SeenState]) -> None:
-    """Assert that each revision was told, once at each age, and in the order of measurement."""
-    for one, other in pairwise([SeenState(0, 0, "", 0.0), *states]):
-        if one.revision == other.revision:
-            assert one.age < other.age
-            assert one[2:] == other[2:]
+    """Assert that each revision was received, once at each age, and in the order of measurement."""
+    for earlier, other in pairwise([SeenState(0, 0, "", 0.0), *states]):
+        if earlier.revision == other.revision:
+            assert earlier.age < other.age
+            assert earlier[2:] == other[2:]
         else:
-            assert other.revision == one.revision + 1
-            assert other.phenomenon_time > one.phenomenon_time
+            assert other.revision == earlier.revision + 1
+            assert other.phenomenon_time > earlier.phenomenon_time

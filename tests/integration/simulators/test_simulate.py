@@ -26,7 +26,7 @@ from twin.instant import HOUR, SECOND, format_instant
 from twin.model.city_model import CityPlan
 
 TIMEOUT_S = 60.0
-# Feeds whose messages tell their time, so that no two of a device are alike.
+# Feeds whose messages contain their time, so that no two of a device are alike.
 TIMED = ("native", "senml", "ttn", "chirpstack")
 
 

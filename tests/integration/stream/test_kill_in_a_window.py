@@ -39,7 +39,7 @@ SEED = 20261124
 KILLS = 3
 AHEAD = SLOTS // 6  # slots that wait in the log when the worker is killed
 CHECKPOINT_RECORDS = "23"  # so that each kill leaves a checkpoint to restore, and records to replay
-TOLD_S_MAX = 60.0
+PUBLISHED_S_MAX = 60.0
 
 
 @dataclass
@@ -107,8 +107,8 @@ class RunOutput:
     def last_areas(self) -> dict[tuple[str, str], tuple[object, ...]]:
         """Return the last rolled-up values; several partitions contribute to them, in any order."""
         return {
-            key: (one.value, one.phenomenon_time, one.flags, one.count, one.interval)
-            for key, one in self.areas.items()
+            key: (update.value, update.phenomenon_time, update.flags, update.count, update.interval)
+            for key, update in self.areas.items()
         }
 
 
@@ -147,7 +147,7 @@ class Run:
         """Return when these partitions have emitted the output of all records up to a log time."""
         output = self.output
         try:
-            async with asyncio.timeout(TOLD_S_MAX):
+            async with asyncio.timeout(PUBLISHED_S_MAX):
                 while any(output.reached.get(one, 0) < time for one in partitions):
                     output.has_changed.clear()
                     await output.has_changed.wait()
@@ -163,7 +163,7 @@ class Run:
         """
         output = self.output
         wanted = [(area, "area_noise_level") for area in ("town", "town.east")]
-        async with asyncio.timeout(TOLD_S_MAX):
+        async with asyncio.timeout(PUBLISHED_S_MAX):
             while any(
                 (one := output.areas.get(key)) is None
                 or (one.phenomenon_time, one.count) != (time, ENTITIES_WITH_MICROPHONE)

@@ -54,9 +54,9 @@ def streets_updated(records: list[ConsumerRecord], minute: int) -> int:
     """Return how many streets have emitted an update for a minute, which is the last one."""
     updates = [update for one in records[-20:] for update in UPDATES_CODEC.decode(one.value).updates]
     wanted = {
-        one.entity
-        for one in updates
-        if one.phenomenon_time == minute * MINUTE and one.property == "noise_level"
+        update.entity
+        for update in updates
+        if update.phenomenon_time == minute * MINUTE and update.property == "noise_level"
     }
     return len(wanted)
 
@@ -94,8 +94,8 @@ async def test_a_bucket_of_more_than_a_megabyte_is_restored(
         await worker.stop()
     revisions = [
         update.revision
-        for one in records
-        for update in UPDATES_CODEC.decode(one.value).updates
+        for record in records
+        for update in UPDATES_CODEC.decode(record.value).updates
         if update.entity == "town.street-0" and update.property == "noise_level"
     ]
     assert revisions == list(range(1, READINGS + 2)), "the state was not restored from the checkpoint"

@@ -57,8 +57,8 @@ def update_batch(*updates: Update) -> LogBatch:
 def winners(observations: list[Observation]) -> list[Observation]:
     """Return what the conflict rule keeps: for each key the greatest (received time, value, flags)."""
     kept: dict[tuple[int, ...], Observation] = {}
-    for one in observations:
-        kept[one[:2]] = max(kept.get(one[:2], one), one)
+    for observation in observations:
+        kept[observation[:2]] = max(kept.get(observation[:2], observation), observation)
     return sorted(kept.values())
 
 

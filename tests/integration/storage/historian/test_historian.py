@@ -67,9 +67,9 @@ def updates_of(observations: list[Observation]) -> list[bytes]:
     """Return one update for each observation; each datastream is an entity."""
     revisions: dict[int, int] = {}
     records = []
-    for one in observations:
-        revisions[one.datastream] = revisions.get(one.datastream, 0) + 1
-        record = update(f"e{one.datastream}", revisions[one.datastream], one)
+    for observation in observations:
+        revisions[observation.datastream] = revisions.get(observation.datastream, 0) + 1
+        record = update(f"e{observation.datastream}", revisions[observation.datastream], observation)
         records.append(messages.UPDATES.encode(UpdateBatch(LAYOUT_VERSION, (record,))))
     return records
 

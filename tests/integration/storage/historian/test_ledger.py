@@ -52,8 +52,8 @@ def observed(*records: bytes, offset: int = 0) -> LogBatch:
 
 def refused(*messages: QuarantinedMessage) -> LogBatch:
     batch = LogBatch("log")
-    for number, one in enumerate(messages):
-        batch.add(LogRecord(topics.QUARANTINE, 0, number, 0, QUARANTINE.encode(one)))
+    for number, message in enumerate(messages):
+        batch.add(LogRecord(topics.QUARANTINE, 0, number, 0, QUARANTINE.encode(message)))
     return batch
 
 

@@ -93,12 +93,20 @@ async def same_tables(database: str, modelled: ModelDatabase) -> None:
             f"first, last FROM {table}",
         )
         expected = {
-            (one.datastream, one.start): (
-                *(one.revision, one.count, one.suspect, one.flags, one.minimum, one.maximum, one.mean),
-                *(one.total, one.first, one.last),
+            (aggregate.datastream, aggregate.start): (
+                *(
+                    aggregate.revision,
+                    aggregate.count,
+                    aggregate.suspect,
+                    aggregate.flags,
+                    aggregate.minimum,
+                    aggregate.maximum,
+                    aggregate.mean,
+                ),
+                *(aggregate.total, aggregate.first, aggregate.last),
             )
-            for one in modelled.aggregates.values()
-            if one.size == size
+            for aggregate in modelled.aggregates.values()
+            if aggregate.size == size
         }
         assert {(row[0], from_datetime(row[1])): row[2:] for row in rows} == expected
     rows = await fetch_rows(

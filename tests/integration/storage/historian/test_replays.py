@@ -48,8 +48,8 @@ async def connection(database: str) -> AsyncIterator[Connection]:
 async def store(database: str, *messages: QuarantinedMessage) -> None:
     writer = BatchWriter(database, HistorianMetrics())
     batch = LogBatch("log")
-    for offset, one in enumerate(messages):
-        batch.add(LogRecord(topics.QUARANTINE, 0, offset, 0, QUARANTINE.encode(one)))
+    for offset, message in enumerate(messages):
+        batch.add(LogRecord(topics.QUARANTINE, 0, offset, 0, QUARANTINE.encode(message)))
     try:
         await writer.read_positions(batch.log_id)
         await writer.store(batch)

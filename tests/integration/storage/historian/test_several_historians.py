@@ -50,8 +50,8 @@ def observed(first: int, partition: int = 0) -> LogBatch:
 async def test_of_two_historians_with_the_same_records_one_stores_them(database: str) -> None:
     writers = [BatchWriter(database, HistorianMetrics()) for _ in range(2)]
     try:
-        for one in writers:
-            await one.read_positions("log")
+        for writer in writers:
+            await writer.read_positions("log")
         first, second = writers
         await first.store(observed(0))
         with pytest.raises(PositionConflictError):
@@ -60,14 +60,14 @@ async def test_of_two_historians_with_the_same_records_one_stores_them(database:
         await second.store(observed(3))
         with pytest.raises(PositionConflictError):
             await first.store(observed(3))
-        for one in writers:
-            await one.read_positions("log")
+        for writer in writers:
+            await writer.read_positions("log")
         # Of two simultaneous writers, the later one may find everything stored.
         done = await asyncio.gather(*(one.store(observed(6)) for one in writers), return_exceptions=True)
         assert set(map(type, done)) <= {type(None), PositionConflictError}
     finally:
-        for one in writers:
-            await one.close()
+        for writer in writers:
+            await writer.close()
     assert len(await stored_observations(database)) == 9
     async with await connect(database, role="test") as connection:
         found = await read_balance(connection)

@@ -67,9 +67,9 @@ async def test_an_aggregate_does_not_depend_on_the_other_requested_ones(connecti
                 fill="null",
                 observed_property=LEVEL,
             )
-            for one, all_of_it in zip(alone, together, strict=True):
-                assert one.values[name] == pytest.approx(all_of_it.values[name])
-                assert (one.count, one.suspect, one.coverage) == (
+            for bucket, all_of_it in zip(alone, together, strict=True):
+                assert bucket.values[name] == pytest.approx(all_of_it.values[name])
+                assert (bucket.count, bucket.suspect, bucket.coverage) == (
                     all_of_it.count,
                     all_of_it.suspect,
                     all_of_it.coverage,

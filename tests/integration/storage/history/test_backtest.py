@@ -47,7 +47,7 @@ from twin.wire.messages import AGGREGATES, OBSERVATIONS, AggregateBatch, Observa
 START: Instant = 1_767_571_200_000_000  # Monday 5 January 2026, 00:00 UTC
 MINUTES = 6 * 60
 END: Instant = START + MINUTES * MINUTE + HOUR // 2
-SILENT = range(200, 240)  # minutes through which the polder tells nothing
+SILENT = range(200, 240)  # minutes in which the polder reports nothing
 
 
 def level(*levels: Level, **changes: object) -> ThresholdCondition:
@@ -202,7 +202,7 @@ def firing_facts(firings: list[Firing]) -> list[tuple[str, Instant, Instant | No
     return sorted((one.alarm, one.raised, one.returned, one.severity.word) for one in firings)
 
 
-async def found_is_told(model: CityModel, database: str) -> None:
+async def assert_same_alarms(model: CityModel, database: str) -> None:
     """Fail unless a back-test of every rule finds the alarms of the live run."""
     run = lived(model)
     await stored(run, database)
@@ -212,17 +212,17 @@ async def found_is_told(model: CityModel, database: str) -> None:
     live = firings_of(run.alarms)
     for rule, findings in zip(rules, found, strict=True):
         mine = [one for one in live if one.alarm.startswith(f"{rule.id}~")]
-        assert mine, f"{rule.id} tells nothing: the data are no test of it"
+        assert mine, f"{rule.id} raises no alarm: the data do not test it"
         assert firing_facts(list(findings.firings)) == firing_facts(mine), rule.id
         assert not findings.errors
 
 
 async def test_a_back_test_finds_the_alarms_of_the_live_run(database: str) -> None:
-    await found_is_told(MODEL, database)
+    await assert_same_alarms(MODEL, database)
 
 
 async def test_a_back_test_matches_for_combined_calibrated_and_derived_values(database: str) -> None:
-    await found_is_told(crowded(), database)
+    await assert_same_alarms(crowded(), database)
 
 
 async def test_baselines_are_learned_from_the_weeks_before(database: str) -> None:
@@ -241,8 +241,8 @@ async def test_baselines_are_learned_from_the_weeks_before(database: str) -> Non
         for minute in range(60)
     )
     batch = LogBatch("log-1")
-    told_before = AggregateBatch(LAYOUT_VERSION, START, 0, aggregates, (), ())
-    batch.add(LogRecord(topics.AGGREGATES, 0, 0, 0, AGGREGATES.encode(told_before)))
+    published_before = AggregateBatch(LAYOUT_VERSION, START, 0, aggregates, (), ())
+    batch.add(LogRecord(topics.AGGREGATES, 0, 0, 0, AGGREGATES.encode(published_before)))
     observed = ObservationBatch(LAYOUT_VERSION, found, START)
     batch.add(LogRecord(topics.OBSERVATIONS, 0, 0, 0, OBSERVATIONS.encode(observed)))
     writer = BatchWriter(database, HistorianMetrics())

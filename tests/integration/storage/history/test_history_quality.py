@@ -95,7 +95,7 @@ async def test_suspect_values_are_only_counted_separately(connection: Connection
     id = await water(connection)
     stored = each(10 * MINUTE, AUTUMN, AUTUMN + 2 * HOUR, id, 2.0)
     stored[1] = stored[1]._replace(value=99.0)  # found by judgement
-    stored[2] = stored[2]._replace(value=88.0, flags=int(QualityFlag.MAINTENANCE))  # told by the device
+    stored[2] = stored[2]._replace(value=88.0, flags=int(QualityFlag.MAINTENANCE))  # reported by the device
     await store_observations(connection, stored)
     await store_assessments(connection, [(id, stored[1].phenomenon_time, SPIKE, 1)])
     await store_assessments(connection, [(id, one.phenomenon_time, STUCK, 1) for one in stored[6:]])

@@ -49,11 +49,13 @@ async def test_the_message_of_an_observation_is_found_among_many(
     records = [[received(10 * record + n // 2, n + 1) for n in range(20)] for record in range(3)]
     await store(database, *(record_with_headers(one, "run", 20 * n) for n, one in enumerate(records)))
     for number, record in enumerate(records):
-        for place, one in enumerate(record):
-            found = await find_message(connection, PARTITION, one.datastream, one.received_time)
+        for place, observation in enumerate(record):
+            found = await find_message(
+                connection, PARTITION, observation.datastream, observation.received_time
+            )
             assert found is not None
             assert found.header.sequence == 20 * number + place
-            assert found.payload == payload_of(one)
+            assert found.payload == payload_of(observation)
             assert (found.session, found.log_id, found.log_offset) == ("run", "log", number)
     assert await find_message(connection, PARTITION, 99, START) is None
     assert await find_message(connection, 0, 1, START) is None
@@ -63,10 +65,10 @@ async def test_the_message_of_an_observation_is_found_among_many(
 async def test_messages_replayed_after_days_are_found(database: str, connection: Connection) -> None:
     observations = [received(n * 86_400, 1) for n in range(5)]
     await store(database, record_with_headers(observations, "run", -1))
-    for one in observations:
-        found = await find_message(connection, PARTITION, 1, one.received_time)
+    for observation in observations:
+        found = await find_message(connection, PARTITION, 1, observation.received_time)
         assert found is not None
-        assert found.payload == payload_of(one)
+        assert found.payload == payload_of(observation)
     assert len(await fetch_rows(database, "SELECT 1 FROM message_batch")) == 5
 
 

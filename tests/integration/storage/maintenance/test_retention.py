@@ -51,8 +51,8 @@ async def city(connection: Connection, **kept: Retention) -> tuple[CityModel, di
     model = await load_model(connection, "alkmaar")
     await connection.commit()
     properties = {
-        name: replace(one, retention=kept[name], quality=TIME_RULES_ONLY) if name in kept else one
-        for name, one in model.properties.items()
+        name: replace(property, retention=kept[name], quality=TIME_RULES_ONLY) if name in kept else property
+        for name, property in model.properties.items()
     }
     model = replace(model, properties=properties)
     return model, {one.property: one.id for one in model.datastreams.values()}

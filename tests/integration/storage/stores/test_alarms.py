@@ -113,8 +113,8 @@ async def test_any_order_of_writing_yields_the_same_rows(connection: Connection)
     events = [RAISED, KNOWN, OVER]
     for seed in range(6):
         random.Random(seed).shuffle(events)
-        for one in events:
-            await write(connection, [one])
+        for event in events:
+            await write(connection, [event])
         assert await read_newest_alarms(connection) == [OVER]
 
 
