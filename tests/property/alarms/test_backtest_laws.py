@@ -139,8 +139,8 @@ def by_live_state(rule: BoundRule, points: list[Point], end: Instant) -> list[tu
     """Return the time spans in which the condition held, by the evaluator of the live log."""
     state = ConditionState.initial(rule)
     changes: list[SeverityChange] = []
-    for one in points:
-        change = state.on_points(0, [one], rule, one.time)
+    for next_point in points:
+        change = state.on_points(0, [next_point], rule, next_point.time)
         if change is not None:
             changes += change.after[len(change.before) :]
     change = state.advance(rule, end)
@@ -200,8 +200,8 @@ def test_deviations_agree_with_the_live_state_whatever_is_skipped(
     )
     # Over the end of summer time: of one hour of the week there are two in that week.
     points = [
-        one._replace(time=one.time + 266 * DAY, valid_until=one.valid_until + 266 * DAY)
-        for one in walk(seed, 42 * 1440, 20)
+        original._replace(time=original.time + 266 * DAY, valid_until=original.valid_until + 266 * DAY)
+        for original in walk(seed, 42 * 1440, 20)
     ]
     end = points[-1].time + HOUR
     found = by_replay(rule, points, end, [10, 25, 700, 1500, 1501])
@@ -233,8 +233,8 @@ def test_an_hour_is_learned_when_all_its_points_are_settled() -> None:
     state = ConditionState.initial(rule)
     state.baseline = usual
     changes: list[SeverityChange] = []
-    for one in points:
-        _extend(changes, state.on_points(0, [one], rule, one.time))
+    for next_point in points:
+        _extend(changes, state.on_points(0, [next_point], rule, next_point.time))
     assert [(one.start, one.end) for one in episodes(0, changes)] == [(first, over_at)]
 
 
@@ -262,8 +262,8 @@ def test_expressions_agree_with_the_live_state_of_the_same_points(name: str, see
     state = ConditionState.initial(rule)
     changes: list[SeverityChange] = []
     together = sorted((one.time, number, one) for number, each in enumerate(operands) for one in each)
-    for time, number, one in together:
-        _extend(changes, state.on_points(number, [one], rule, time))
+    for time, number, next_point in together:
+        _extend(changes, state.on_points(number, [next_point], rule, time))
     _extend(changes, state.advance(rule, end))
     assert found[0][0] == [(one.start, one.end) for one in episodes(0, changes)]
 

@@ -36,8 +36,8 @@ points_of_a_day = st.lists(
 
 def state_of(rule: BoundRule, points: list[Point], now: int = 0) -> ConditionState:
     state = ConditionState.initial(rule)
-    for one in points:
-        state.on_points(0, [one], rule, now)
+    for next_point in points:
+        state.on_points(0, [next_point], rule, now)
     return state
 
 
@@ -58,8 +58,8 @@ def test_a_correction_ends_in_the_state_of_the_corrected_points(
 ) -> None:
     wrong = [one._replace(value=data.draw(st.sampled_from([-0.5, -0.3]))) for one in points]
     state = state_of(rule, wrong)
-    for one in data.draw(st.permutations(points)):
-        state.on_points(0, [one], rule, 0)
+    for next_point in data.draw(st.permutations(points)):
+        state.on_points(0, [next_point], rule, 0)
     assert severity_timeline(state.changes) == severity_timeline(state_of(rule, points).changes)
 
 
@@ -72,8 +72,8 @@ def test_an_alarm_follows_its_condition_in_any_order_of_arrival(
     if not in_order:
         dice.shuffle(arriving)  # type: ignore[attr-defined]
     state, alarm = ConditionState.initial(rule), Alarm("high-water~canal", "high-water", "canal")
-    for number, one in enumerate(arriving, 1):
-        change = state.on_points(0, [one], rule, 0)
+    for number, next_point in enumerate(arriving, 1):
+        change = state.on_points(0, [next_point], rule, 0)
         if change is not None:
             apply_change(alarm, change, lambda _: Explanation(), StreamTime(number, number))
         assert alarm.active == bool(state.severity(rule))
@@ -89,9 +89,9 @@ def test_clock_ticks_between_points_do_not_change_the_final_state(
     rule: BoundRule, points: list[Point], waits: list[int]
 ) -> None:
     state, now = ConditionState.initial(rule), 0
-    for number, one in enumerate(points):
+    for number, next_point in enumerate(points):
         now += MINUTE
-        state.on_points(0, [one], rule, now)
+        state.on_points(0, [next_point], rule, now)
         if number < len(waits):
             now += waits[number] * MINUTE
             state.advance(rule, now)
@@ -106,8 +106,10 @@ def test_settled_points_keep_their_effect(rule: BoundRule, days: list[list[Point
     state, found = ConditionState.initial(rule), []
     later = 0
     for points in days:
-        for one in points:
-            moved = one._replace(time=one.time + later, valid_until=one.valid_until + later)
+        for next_point in points:
+            moved = next_point._replace(
+                time=next_point.time + later, valid_until=next_point.valid_until + later
+            )
             change = state.on_points(0, [moved], rule, 0)
             if change is not None:
                 found += severity_timeline(change.after[len(change.before) :])
@@ -120,9 +122,9 @@ def test_settled_points_keep_their_effect(rule: BoundRule, days: list[list[Point
 @given(st.sampled_from(RULES), points_of_a_day)
 def test_values_in_the_inert_range_may_be_skipped(rule: BoundRule, points: list[Point]) -> None:
     state, passed = ConditionState.initial(rule), ConditionState.initial(rule)
-    for one in points:
-        state.on_points(0, [one], rule, 0)
+    for next_point in points:
+        state.on_points(0, [next_point], rule, 0)
         quiet = inert_range(rule.level_config, passed.current)
-        if quiet is None or not quiet[0] < one.value < quiet[1]:
-            passed.on_points(0, [one], rule, 0)
+        if quiet is None or not quiet[0] < next_point.value < quiet[1]:
+            passed.on_points(0, [next_point], rule, 0)
     assert severity_timeline(state.changes) == severity_timeline(passed.changes)

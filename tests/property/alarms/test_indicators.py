@@ -104,10 +104,10 @@ def test_correlation_is_symmetric_bounded_and_inside_its_interval(
 ) -> None:
     there, back = correlate(first, second, method, lag_max), correlate(second, first, method, lag_max)
     assert [one.lag for one in there.lags] == [-one.lag for one in reversed(back.lags)]
-    for one, other in zip(there.lags, reversed(back.lags), strict=True):
-        assert math.isclose(one.coefficient, other.coefficient, abs_tol=1e-9)
-        assert -1 <= one.low <= one.coefficient <= one.high <= 1
-        assert one.effective_pairs <= one.pairs
+    for lag, other in zip(there.lags, reversed(back.lags), strict=True):
+        assert math.isclose(lag.coefficient, other.coefficient, abs_tol=1e-9)
+        assert -1 <= lag.low <= lag.coefficient <= lag.high <= 1
+        assert lag.effective_pairs <= lag.pairs
 
 
 @given(

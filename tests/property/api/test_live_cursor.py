@@ -85,7 +85,7 @@ def write(hub: Hub, records: list[Record], offsets: list[int]) -> None:
         offsets[lane] += 1
 
 
-def told(subscriber: Subscriber) -> list[tuple[str, dict[str, Any]]]:
+def received_events(subscriber: Subscriber) -> list[tuple[str, dict[str, Any]]]:
     chunk = asyncio.run(subscriber.next_chunk(0)) or b""
     found = []
     for text in chunk.decode().split("\n\n")[:-1]:
@@ -115,7 +115,7 @@ def test_resuming_at_any_event_sends_the_rest_and_a_snapshot_the_present_state(
     snapshot = hub.join(subscriber)
     known = {one.alarm: one.revision for one in snapshot.alarms}
     write(hub, after, offsets)
-    events = told(subscriber)
+    events = received_events(subscriber)
     # From each cursor, the snapshot's too, exactly the rest comes.
     cursors = [snapshot.cursor, *(decode_cursor(one) for one, _ in events)]
     for number, cursor in enumerate(cursors):
@@ -162,7 +162,7 @@ class Wanderer:
             hub.reset("log", ViewSeed(), [0] * len(ordered_partitions(PARTITIONS)))
         self.cursor = self.hubs[0].cursor()
         self._seat: tuple[Hub, Subscriber] | None = None
-        self.told: dict[str, list[tuple[int, int]]] = {}  #: by entity, revision and age
+        self.received: dict[str, list[tuple[int, int]]] = {}  #: by entity, revision and age
 
     async def visit(self, which: int, events_max: int) -> None:
         """Receive some more events here, then some of the missed events of a replica, and stay there."""
@@ -186,7 +186,7 @@ class Wanderer:
             data = json.loads(fields["data"])
             self.cursor = decode_cursor(fields["id"])
             age = AGES.index(data["freshness"])
-            self.told.setdefault(data["entityId"], []).append((data["revision"], age))
+            self.received.setdefault(data["entityId"], []).append((data["revision"], age))
         return len(events) <= events_max
 
 
@@ -212,9 +212,9 @@ def test_a_client_of_two_replicas_gets_every_value_once_at_each_age(
                 asyncio.run(client.visit(first, second or 1))
     asyncio.run(client.visit(0, 1_000))
     for number, (datastream, entity) in enumerate(PLACES):
-        told = client.told.get(entity, [])
-        assert told == sorted(set(told))
-        assert {revision for revision, _ in told} == set(range(1, revisions[number] + 1))
-        if told:
+        received = client.received.get(entity, [])
+        assert received == sorted(set(received))
+        assert {revision for revision, _ in received} == set(range(1, revisions[number] + 1))
+        if received:
             fresh = freshness(newest[number], MODEL.datastreams[datastream].interval, client.now)
-            assert told[-1] == (revisions[number], AGES.index(fresh))
+            assert received[-1] == (revisions[number], AGES.index(fresh))

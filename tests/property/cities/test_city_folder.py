@@ -261,6 +261,6 @@ def test_any_calendar_has_faults_or_shifts(lines: list[str], end: str) -> None:
     text = end.join(lines)
     if not calendar_faults(text, [Contact(id="water", name="Water")]):
         assert all(
-            one.start < one.end and one.named
-            for one in roster_shifts(text, ROSTER_START, ROSTER_START + 60 * DAY)
+            shift.start < shift.end and shift.named
+            for shift in roster_shifts(text, ROSTER_START, ROSTER_START + 60 * DAY)
         )

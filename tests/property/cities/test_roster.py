@@ -64,12 +64,12 @@ def _expected(some: list[Series], made: list[DutyOverride], instant: Instant) ->
         if override.start <= instant < override.end:
             return override.contact
     found = []
-    for one in some:
-        for n in range(one[3]):
-            start = _first(one) + timedelta(days=n * one[2])
-            first, last = from_datetime(start), from_datetime(start + timedelta(hours=one[4]))
+    for event in some:
+        for n in range(event[3]):
+            start = _first(event) + timedelta(days=n * event[2])
+            first, last = from_datetime(start), from_datetime(start + timedelta(hours=event[4]))
             if first <= instant < last:
-                found.append((-first, last, one[5]))
+                found.append((-first, last, event[5]))
     return min(found)[2] if found else None
 
 
@@ -84,9 +84,9 @@ def test_shifts_cover_a_time_exactly_and_agree_with_the_person_on_call(
     plan = plan_with_calendar(calendar_text(*(_event(number, one) for number, one in enumerate(some))), *made)
     found = duty_shifts(plan, "operations", START, END)
     assert (found[0].start, found[-1].end) == (START, END)
-    for one, other in pairwise(found):
-        assert one.start < one.end == other.start
-        assert (one.contact, one.source) != (other.contact, other.source)
+    for shift, other in pairwise(found):
+        assert shift.start < shift.end == other.start
+        assert (shift.contact, shift.source) != (other.contact, other.source)
     edges = [edge for one in found for edge in (one.start, one.end - 1)]
     for instant in (*edges, *(START + hour * HOUR for hour in hours if hour < (END - START) // HOUR)):
         shift = next(one for one in found if one.start <= instant < one.end)
@@ -101,9 +101,11 @@ def test_shifts_of_two_halves_are_those_of_the_whole(some: list[Series], day: in
     halves = (*duty_shifts(plan, "operations", START, middle), *duty_shifts(plan, "operations", middle, END))
     cut = [
         part
-        for one in whole
+        for shift in whole
         for part in (
-            [one._replace(end=middle), one._replace(start=middle)] if one.start < middle < one.end else [one]
+            [shift._replace(end=middle), shift._replace(start=middle)]
+            if shift.start < middle < shift.end
+            else [shift]
         )
     ]
     assert list(halves) == cut

@@ -101,9 +101,11 @@ def test_headers_divide_the_observations_by_message_and_none_is_lost(
         expected = [one for one in batch if one.partition == partition and one.observations]
         assert [header for header, _, _ in found[partition]] == [one.header for one in expected]
         assert [own for _, own, _ in found[partition]] == [one.observations for one in expected]
-        for (_, _, payload), one in zip(found[partition], expected, strict=True):
-            alone = len(one.payload) + OBSERVATION_BYTES_MAX * len(one.observations) + HEADER_BYTES_MAX
-            assert payload == one.payload or (payload == b"" and alone + 65_600 > RECORD_BYTES_MAX)
+        for (_, _, payload), message in zip(found[partition], expected, strict=True):
+            alone = (
+                len(message.payload) + OBSERVATION_BYTES_MAX * len(message.observations) + HEADER_BYTES_MAX
+            )
+            assert payload == message.payload or (payload == b"" and alone + 65_600 > RECORD_BYTES_MAX)
 
 
 @given(batches())

@@ -143,20 +143,25 @@ def test_areas_emit_only_sums_of_published_values(story: list[WindowEvent], sile
     run = live(story, silent)
     parents = {id: one.parent for id, one in TOWN.entities.items()}
     known: dict[str, Update] = {}
-    for number, one in enumerate(run.updates):
+    for number, update in enumerate(run.updates):
         if number in run.log_starts:
             # Areas lose their state with the log; their entities send their last stored values again.
-            known = {id: update for id, update in known.items() if not update.property.startswith("area_")}
-        if one.kind != UpdateKind.INDICATOR:
+            known = {id: one for id, one in known.items() if not one.property.startswith("area_")}
+        if update.kind != UpdateKind.INDICATOR:
             continue
-        if one.property == f"area_{PROPERTY}":
-            assert (one.datastreams, one.deviating, one.observation, one.last_good) == ((), (), None, None)
-            below = [other for id, other in known.items() if parents[id] == one.entity]
+        if update.property == f"area_{PROPERTY}":
+            assert (update.datastreams, update.deviating, update.observation, update.last_good) == (
+                (),
+                (),
+                None,
+                None,
+            )
+            below = [other for id, other in known.items() if parents[id] == update.entity]
             moment = max(other.phenomenon_time for other in below)
             counted = [other for other in below if _valid_until(other) >= moment]
-            assert math.isclose(one.value, math.fsum(other.value for other in counted), abs_tol=1e-9)
-            assert one.count == sum(other.count for other in counted) >= CONNECTIONS_MIN
-        known[one.entity] = one
+            assert math.isclose(update.value, math.fsum(other.value for other in counted), abs_tol=1e-9)
+            assert update.count == sum(other.count for other in counted) >= CONNECTIONS_MIN
+        known[update.entity] = update
 
 
 def _valid_until(update: Update) -> Instant:

@@ -87,8 +87,8 @@ def test_sums_within_a_break_are_over_the_same_connections_or_differ_in_enough(
     speakers: frozenset[int], history: list[tuple[int, frozenset[int]]], registered: int
 ) -> None:
     sums = [one for _, one, _ in run(speakers, history, registered) if one is not None]
-    for one in sums:
-        assert one.published.count == len(one.members) >= CONNECTIONS_MIN
+    for household_sum in sums:
+        assert household_sum.published.count == len(household_sum.members) >= CONNECTIONS_MIN
     for earlier, later in combinations(sums, 2):
         if later.published.window - earlier.published.window < COHORT_BREAK:
             difference = len(earlier.members ^ later.members)

@@ -20,7 +20,7 @@ from twin.state.window import WindowAccumulator, aggregate_of, window_start
 FUTURE_MAX = 5 * MINUTE
 INTERVAL = MINUTE
 PROPERTIES = ("water_level", "energy_import", "vehicle_count", "wind_direction")
-TOLD_AT_THE_END = 10**15
+AFTER_THE_END = 10**15
 
 
 def policy_of(name: str) -> DatastreamPolicy:
@@ -57,16 +57,16 @@ def run(
     windows: dict[Any, Any] = {}
     flags: dict[int, int] = {}
     outcomes = []
-    for one in arrivals:
-        outcome, quality_results, _ = state.observe(one, policy, FUTURE_MAX)
+    for arrival in arrivals:
+        outcome, quality_results, _ = state.observe(arrival, policy, FUTURE_MAX)
         outcomes.append(outcome)
         flags.update(quality_results)
         if dice is not None and dice.random() < 0.3:
-            emit(state, policy, one.received_time, windows)
+            emit(state, policy, arrival.received_time, windows)
         if dice is not None and dice.random() < crash:
             data = msgspec.msgpack.encode(state.snapshot())
             state = DatastreamState.restored(msgspec.msgpack.decode(data, type=DatastreamSnapshot))
-    emit(state, policy, TOLD_AT_THE_END, windows)
+    emit(state, policy, AFTER_THE_END, windows)
     newest = state.newest._replace(received_time=0)
     return windows, {time: flag for time, flag in flags.items() if flag}, newest, outcomes
 
@@ -128,13 +128,13 @@ def test_an_idle_state_has_no_window_to_emit_and_keeps_its_due_time(
 ) -> None:
     policy, state, quiet = policy_of(name), DatastreamState(), 0
     due = None
-    for one in disturbed(arrivals, dice, 10):
-        state.observe(one, policy, FUTURE_MAX)
-        now = one.received_time + dice.choice((0, 0, MINUTE, 5 * MINUTE, HOUR))
+    for arrival in disturbed(arrivals, dice, 10):
+        state.observe(arrival, policy, FUTURE_MAX)
+        now = arrival.received_time + dice.choice((0, 0, MINUTE, 5 * MINUTE, HOUR))
         if state.is_idle(now, policy):
             quiet += 1
-            told = list(state.emit_windows(now, policy))
-            assert (told, state.due(policy)) == ([], due)
+            emitted = list(state.emit_windows(now, policy))
+            assert (emitted, state.due(policy)) == ([], due)
             assert not state.is_idle(now, policy_of(name)), "by other policy it may be otherwise"
         elif dice.random() < 0.8:
             list(state.emit_windows(now, policy))
@@ -168,6 +168,6 @@ def test_an_observation_that_is_too_late_needs_a_repair_and_marks_its_window() -
         state.observe(Observation(1, number * SECOND, number * SECOND, 1.0), policy, FUTURE_MAX)
     outcome, _, _ = state.observe(Observation(1, 500_000, 200 * SECOND, 1.0), policy, FUTURE_MAX)
     assert outcome is ObservationOutcome.REPAIR
-    told = {window: lacking for window, _, lacking in state.emit_windows(TOLD_AT_THE_END, policy)}
-    assert told[WindowKey(HOUR, 0)]
-    assert not list(state.emit_windows(TOLD_AT_THE_END, policy))
+    emitted = {window: lacking for window, _, lacking in state.emit_windows(AFTER_THE_END, policy)}
+    assert emitted[WindowKey(HOUR, 0)]
+    assert not list(state.emit_windows(AFTER_THE_END, policy))

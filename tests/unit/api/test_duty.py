@@ -117,8 +117,8 @@ async def test_the_roster_as_a_calendar_has_the_same_shifts(client: httpx.AsyncC
         for event in events
     }
     assert shifts == {
-        tuple(text.replace("Z", "+00:00") for text in (one["contact"]["name"], one["start"], one["end"]))
-        for one in items
+        tuple(text.replace("Z", "+00:00") for text in (item["contact"]["name"], item["start"], item["end"]))
+        for item in items
     }
     assert len({str(one["UID"]) for one in events}) == len(events)
 

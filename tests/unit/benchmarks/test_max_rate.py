@@ -22,7 +22,7 @@ def side(lost: int = 0) -> SinkCompleteness:
 
 def run(rate: float, capacity: float, lost: int = 0) -> EndToEndRun:
     """Return a run of a system with this capacity, in messages a second."""
-    told = min(rate, capacity)
+    delivered = min(rate, capacity)
     return EndToEndRun(
         options=RunOptions(rate=round(rate), seconds=20, connections=4, city=CITY, keep=False),
         machine={},
@@ -37,12 +37,12 @@ def run(rate: float, capacity: float, lost: int = 0) -> EndToEndRun:
             gaps=0,
         ),
         rate=rate,
-        delivered_rate=told * CITY.pack,
+        delivered_rate=delivered * CITY.pack,
         late=NOTHING,
         latency=NOTHING,
         steady=NOTHING,
         seconds=[],
-        delivered_after_s=20 * (rate - told) / capacity,
+        delivered_after_s=20 * (rate - delivered) / capacity,
         stored_after_s=0.0,
         usage={},
         usage_s=20.0,

@@ -1,4 +1,4 @@
-"""The plan of a chaos trial: each observation once, some once more, and poison that can be told from them."""
+"""The plan of a chaos trial: each observation once, some once more, and poison that differs from them."""
 
 from __future__ import annotations
 

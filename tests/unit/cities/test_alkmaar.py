@@ -95,9 +95,9 @@ def test_every_outline_is_a_simple_ring(alkmaar: CityPlan) -> None:
 
 def test_neighbourhoods_do_not_overlap(alkmaar: CityPlan) -> None:
     rings = {
-        one.id: one.geometry["coordinates"][0]
-        for one in alkmaar.entities
-        if one.type == "Neighbourhood" and one.geometry is not None
+        entity.id: entity.geometry["coordinates"][0]
+        for entity in alkmaar.entities
+        if entity.type == "Neighbourhood" and entity.geometry is not None
     }
     for (left, left_ring), (right, right_ring) in combinations(rings.items(), 2):
         for point in left_ring:

@@ -78,8 +78,8 @@ def test_rules_of_every_kind_read_back_as_they_were(tmp_path: Path) -> None:
     )
     # A city may take rules from built-in properties, too.
     bare = [
-        replace(one, quality=TIME_RULES_ONLY, retention=own.retention, roll_up="max")
-        for one in BUILT_IN_PROPERTIES.values()
+        replace(base, quality=TIME_RULES_ONLY, retention=own.retention, roll_up="max")
+        for base in BUILT_IN_PROPERTIES.values()
     ]
     model = read_city(write_city_folder(tmp_path / "in")).model(1)
     ruled = replace(model, properties={one.name: one for one in (own, *bare)})

@@ -147,8 +147,8 @@ def test_a_replay_keeps_no_payload_where_none_are_kept() -> None:
     original = quarantined(
         make_intake(meter_city(device="gw-0")).process(make_message(DSMR_V5, METER, RECEIVED), 0)
     )
-    for one, model in ((original, meter_city()), (UNKNOWN, with_noise_9())):
-        taken = replay_message(make_intake(model, keep_payloads=False), ReplayRequest(one, NOON, 0))
+    for message, model in ((original, meter_city()), (UNKNOWN, with_noise_9())):
+        taken = replay_message(make_intake(model, keep_payloads=False), ReplayRequest(message, NOON, 0))
         assert taken.header is not None
         assert taken.payload == b""
 

@@ -60,8 +60,8 @@ def test_messages_of_one_record_are_linked() -> None:
     context = extract_context(record.headers)
     assert context is not None
     assert context.span_id == first.context.span_id
-    for one in others:
-        assert [link.context.span_id for link in one.links] == [first.context.span_id]
+    for span in others:
+        assert [link.context.span_id for link in span.links] == [first.context.span_id]
     assert {link.context.trace_id for link in first.links} == {one.context.trace_id for one in others}
 
 

@@ -127,9 +127,9 @@ def test_everything_that_is_needed_is_pinned_and_installed_so() -> None:
     missing = sorted(needed.keys() - pinned.keys())
     assert missing == [], f"{missing}: pin them in constraints.txt"
     other = {
-        name: f"{one.version} is installed, {pinned[name]} is pinned"
-        for name, one in needed.items()
-        if one is not None and one.version != pinned[name]
+        name: f"{distribution.version} is installed, {pinned[name]} is pinned"
+        for name, distribution in needed.items()
+        if distribution is not None and distribution.version != pinned[name]
     }
     assert other == {}, f"{other}: run `make setup`"
 
@@ -138,9 +138,9 @@ def test_nothing_is_pinned_that_nobody_needs() -> None:
     # Requirements for another version of Python are in the metadata of installed distributions, too.
     named = {
         canonicalize_name(Requirement(text).name)
-        for one in required(EXTRAS).values()
-        if one is not None
-        for text in one.requires or []
+        for distribution in required(EXTRAS).values()
+        if distribution is not None
+        for text in distribution.requires or []
     }
     unused = {canonicalize_name(name) for name in pins()} - required(EXTRAS).keys() - named
     assert unused == set(), f"{sorted(unused)}: take them from constraints.txt"
@@ -148,10 +148,10 @@ def test_nothing_is_pinned_that_nobody_needs() -> None:
 
 def test_every_licence_goes_with_ours() -> None:
     delivered = required(EXTRAS - {"dev"})
-    for name, one in required(EXTRAS).items():
-        if one is None:
+    for name, distribution in required(EXTRAS).items():
+        if distribution is None:
             continue
-        found = licences(one)
+        found = licences(distribution)
         assert found, f"{name}: its metadata names no licence that is known here; look, and add its family"
         assert found <= COMPATIBLE, f"{name}: {found - COMPATIBLE}"
         if name in delivered:

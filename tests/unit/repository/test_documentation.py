@@ -46,9 +46,11 @@ def page(name: str) -> str:
 def settings_of(package: str) -> list[type[RoleSettings]]:
     module = importlib.import_module(f"{package}.settings")
     return [
-        one
-        for one in vars(module).values()
-        if isinstance(one, type) and issubclass(one, RoleSettings) and one.__module__ == module.__name__
+        member
+        for member in vars(module).values()
+        if isinstance(member, type)
+        and issubclass(member, RoleSettings)
+        and member.__module__ == module.__name__
     ]
 
 
@@ -135,20 +137,20 @@ def test_pages_name_no_setting_that_does_not_exist() -> None:
 def test_every_metric_is_in_the_operations_page_with_its_type_and_nothing_else() -> None:
     found = {str(one.relative_to(ROOT)) for one in ROOT.glob("*/*metrics.py")} - METRIC_MODULES
     assert not found, f"{found}: add the metrics of this module to tests/support/metric_catalogue.py"
-    told = re.findall(
+    documented = re.findall(
         r"^\| `(livetwin_\w+)` \| (\w+) \| (.*) \|$", page("docs/how-to/operations.md"), re.MULTILINE
     )
     metrics = all_metrics()
-    assert sorted((name, kind) for name, kind, _ in told) == sorted(
+    assert sorted((name, kind) for name, kind, _ in documented) == sorted(
         (name, one.type) for name, one in metrics.items()
     ), "docs/how-to/operations.md must list each metric once, as a table row, with its type"
-    untold = [
+    missing = [
         (name, label)
-        for name, _, meaning in told
+        for name, _, meaning in documented
         for label in metrics[name].labels
         if f"`{label}`" not in meaning
     ]
-    assert not untold, f"{untold}: docs/how-to/operations.md must name each label"
+    assert not missing, f"{missing}: docs/how-to/operations.md must name each label"
 
 
 # --- commands, links, versions ---
@@ -161,8 +163,8 @@ def test_every_command_is_in_the_operations_page_and_no_page_names_another() -> 
         for word in re.findall(r"(?:`|\n|bin/)livetwin ([a-z-]+)", path.read_text())
     }
     assert {(path, word) for path, word in named if word not in COMMANDS} == set()
-    told = {word for path, word in named if path == "operations.md"}
-    assert COMMANDS.keys() - told == set(), "docs/how-to/operations.md must name every command"
+    documented = {word for path, word in named if path == "operations.md"}
+    assert COMMANDS.keys() - documented == set(), "docs/how-to/operations.md must name every command"
 
 
 def test_links_between_pages_lead_somewhere() -> None:

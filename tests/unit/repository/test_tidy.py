@@ -255,6 +255,6 @@ def test_folders_in_the_pages_exist() -> None:
 
 def test_the_readme_names_every_top_folder() -> None:
     tops = {shown(path).split("/")[0] for path in source_files() if path.parent != ROOT}
-    told = set(re.findall(r"`([\w-]+)/", (ROOT / "docs/architecture.md").read_text()))
-    missing = {one for one in tops - told if not one.startswith(".")}
+    documented = set(re.findall(r"`([\w-]+)/", (ROOT / "docs/architecture.md").read_text()))
+    missing = {one for one in tops - documented if not one.startswith(".")}
     assert not missing, f"{missing}: add the folder to the module map in docs/architecture.md"

@@ -63,8 +63,8 @@ class Day(NamedTuple):
         if key not in self.values:
             streams = alkmaar().datastreams_of(entity, property)
             values = [
-                self.truth.value(one, time) * (STEP / one.interval if property == "rainfall" else 1)
-                for one in streams
+                self.truth.value(stream, time) * (STEP / stream.interval if property == "rainfall" else 1)
+                for stream in streams
             ]
             total = alkmaar().properties[property].combination == "sum"
             self.values[key] = sum(values) if total else fmean(values)

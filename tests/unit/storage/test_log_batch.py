@@ -128,12 +128,12 @@ def test_a_window_of_an_unknown_size_is_quarantined_and_the_others_stay() -> Non
 
 def test_a_message_counts_by_its_header_or_its_quarantine_record_never_by_both() -> None:
     batch = batch_of(topics.OBSERVATIONS, record_with_headers([ONE], "run", 5))
-    for one in (
+    for message in (
         quarantined_message(6),
         quarantined_message(5, observations=1),
         quarantined_message(7, session=""),
     ):
-        batch.add(record(topics.QUARANTINE, 0, messages.QUARANTINE.encode(one)))
+        batch.add(record(topics.QUARANTINE, 0, messages.QUARANTINE.encode(message)))
     counted = batch.observation_buffer.messages["run"].distinct()
     assert dict(zip(counted.sequences.tolist(), counted.accepted.tolist(), strict=True)) == {
         5: True,

@@ -30,7 +30,14 @@ RECORDS = st.lists(
 @given(log_id=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])), records=RECORDS)
 def test_rows_of_messages_equal_those_of_psycopg(log_id: str, records: list[MessageRecord]) -> None:
     rows = [
-        (log_id, *one[:2], to_datetime(one[2]), to_datetime(one[3]), *one[4:6], one.payloads or None)
-        for one in records
+        (
+            log_id,
+            *message[:2],
+            to_datetime(message[2]),
+            to_datetime(message[3]),
+            *message[4:6],
+            message.payloads or None,
+        )
+        for message in records
     ]
     assert pack_message_rows(log_id, records) == binary_copy(TYPES, rows)

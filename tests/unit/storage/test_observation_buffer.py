@@ -90,8 +90,8 @@ def test_invalid_headers_lose_no_observation(headers: bytes) -> None:
         headers = encode_headers(replace(message_headers, messages=message_headers.messages[:1]))
     elif headers == b"negative":
         messages = tuple(
-            replace(one, observations=count)
-            for one, count in zip(message_headers.messages, (-1, 3), strict=True)
+            replace(message, observations=count)
+            for message, count in zip(message_headers.messages, (-1, 3), strict=True)
         )
         headers = encode_headers(replace(message_headers, messages=messages))
     assert len(buffer.add(replace(batch, headers=headers), 0, 0)) == 1

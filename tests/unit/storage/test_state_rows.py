@@ -51,14 +51,14 @@ UPDATES = st.lists(
 def test_rows_of_properties_equal_those_of_psycopg(updates: list[Update]) -> None:
     rows = [
         (
-            *(one.entity, one.property, one.revision, one.value),
-            *(to_datetime(one.phenomenon_time), to_datetime(one.received_time)),
-            *(one.flags, list(one.datastreams), int(one.kind)),
-            one.last_good.value if one.last_good is not None else None,
-            to_datetime(one.last_good.phenomenon_time) if one.last_good is not None else None,
-            *(list(one.deviating), one.count),
+            *(update.entity, update.property, update.revision, update.value),
+            *(to_datetime(update.phenomenon_time), to_datetime(update.received_time)),
+            *(update.flags, list(update.datastreams), int(update.kind)),
+            update.last_good.value if update.last_good is not None else None,
+            to_datetime(update.last_good.phenomenon_time) if update.last_good is not None else None,
+            *(list(update.deviating), update.count),
         )
-        for one in updates
+        for update in updates
     ]
     assert pack_property_states(updates) == binary_copy(PROPERTY, rows)
 
@@ -66,8 +66,8 @@ def test_rows_of_properties_equal_those_of_psycopg(updates: list[Update]) -> Non
 @given(updates=UPDATES)
 def test_rows_of_datastreams_equal_those_of_psycopg(updates: list[Update]) -> None:
     rows = []
-    for one in updates:
-        assert one.observation is not None
-        datastream, measured, received, value, flags = one.observation
-        rows.append((datastream, to_datetime(measured), to_datetime(received), value, flags, one.revision))
+    for update in updates:
+        assert update.observation is not None
+        datastream, measured, received, value, flags = update.observation
+        rows.append((datastream, to_datetime(measured), to_datetime(received), value, flags, update.revision))
     assert pack_datastream_states(updates) == binary_copy(DATASTREAM, rows)

@@ -28,7 +28,7 @@ async def test_a_body_beyond_the_limit_is_refused(client: httpx.AsyncClient) -> 
 
 
 @pytest.mark.parametrize(
-    ("content", "code", "told"),
+    ("content", "code", "detail"),
     [
         (b'{"url":' + b"[" * 5_000, "malformed", "nested 5001 levels deep, at most 64"),
         (b'{"url":' + b'{"a":' * 64 + b"1" + b"}" * 65, "malformed", "nested 65 levels deep, at most 64"),
@@ -40,13 +40,13 @@ async def test_a_body_beyond_the_limit_is_refused(client: httpx.AsyncClient) -> 
     ],
 )
 async def test_a_body_that_is_not_a_json_object_is_refused_with_the_reason(
-    client: httpx.AsyncClient, content: bytes, code: str, told: str
+    client: httpx.AsyncClient, content: bytes, code: str, detail: str
 ) -> None:
     response = await post(client, content)
     assert response.status_code == 400
     [fault] = response.json()["errors"]
     assert (fault["in"], fault["code"]) == ("body", code)
-    assert told in fault["detail"]
+    assert detail in fault["detail"]
 
 
 async def test_a_filter_accepts_a_limited_number_of_names(client: httpx.AsyncClient) -> None:

@@ -85,7 +85,7 @@ async def test_a_client_beyond_its_rate_gets_a_retry_after(parts: ApiContext) ->
         assert refused.headers["content-type"] == "application/problem+json"
         assert 0 < int(refused.headers["retry-after"]) <= 1_000
         assert "/v1/live" in refused.json()["detail"]
-        # Whoever watches over the process is not kept out.
+        # The endpoints that monitor the process have no such limit.
         assert (await asking.get("/v1/health/live")).status_code == 200
         assert 'livetwin_api_limited_total{limit="requests"} 1.0' in (await asking.get("/metrics")).text
 

@@ -49,9 +49,9 @@ def test_an_alarm_belongs_to_its_latest_incident() -> None:
     first, second = incident_event(OVER, number=1), incident_event(later, number=2)
     for order in ([first, second], [second, first]):
         view.reset([], [])
-        for one in order:
-            assert view.apply_incident(one)
-            assert not view.apply_incident(one)
+        for incident in order:
+            assert view.apply_incident(incident)
+            assert not view.apply_incident(incident)
         assert view.incident_of(RAISED.alarm) == second.incident
         assert view.open_incidents() == [second]
         assert view.incident(first.incident) == first

@@ -45,8 +45,8 @@ def test_a_full_buffer_drops_the_oldest_records_and_reaches_back_less_far(make_u
     records = [buffered(0, offset, [make_update(1, offset + 1)]) for offset in range(3)]
     for ring in (ReplayBuffer(2, NO_BOUND), ReplayBuffer(10, 2 * len(records[0].record))):
         ring.reset([(0, 0), (0, 0)])
-        for one in records:
-            ring.append(one)
+        for record in records:
+            ring.append(record)
         assert len(ring) == 2
         assert ring.since([(0, 0), (0, 0)]) is None
         reached = ring.since([(1, 0), (0, 0)])

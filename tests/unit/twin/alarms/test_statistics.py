@@ -115,8 +115,8 @@ def test_floods_lie_apart_and_every_ten_minutes_with_that_many_lie_in_one(
 ) -> None:
     events = [transition(second * SECOND, f"a{n}~e") for n, second in enumerate(sorted(seconds))]
     found = statistics(events, START, END, operators)
-    for one, following in pairwise(found.floods):
-        assert one.end <= following.start
+    for flood, following in pairwise(found.floods):
+        assert flood.end <= following.start
     times = [one.told_time for one in events]
     for last, time in enumerate(times):
         within = [one for one in times[: last + 1] if one > time - PERIOD]

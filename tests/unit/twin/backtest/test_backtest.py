@@ -85,8 +85,8 @@ def test_a_changed_delay_shows_in_the_difference() -> None:
     assert not found.added
     assert [(one.raised - MIDNIGHT) // MINUTE for one in found.removed] == [4]
     assert [
-        ((one.before.raised - MIDNIGHT) // MINUTE, (one.after.raised - MIDNIGHT) // MINUTE)
-        for one in found.changed
+        ((change.before.raised - MIDNIGHT) // MINUTE, (change.after.raised - MIDNIGHT) // MINUTE)
+        for change in found.changed
     ] == [(1, 2), (7, 8)]
     assert found.unchanged == 0
     back = compare_firings(after.firings, before.firings)

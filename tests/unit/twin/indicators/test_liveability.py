@@ -76,7 +76,7 @@ def test_every_scale_is_of_an_indicator_or_an_observed_property_in_its_unit() ->
     units = {name: one.unit for name, one in REGISTRY.items()}
     units |= {name: one.unit for name, one in BUILT_IN_PROPERTIES.items()}
     for scales in SCORE_SCALES.values():
-        for one in scales:
-            assert units[one.indicator] == one.unit
-            assert one.source
-            assert one.explanation.nl != one.explanation.en
+        for scale in scales:
+            assert units[scale.indicator] == scale.unit
+            assert scale.source
+            assert scale.explanation.nl != scale.explanation.en

@@ -26,8 +26,8 @@ def window_of(connection: int, start: Instant, value: float = 0.5) -> Aggregate:
 
 
 def add(sums: HouseholdSum, connections: Iterable[int], start: Instant, now: Instant) -> None:
-    for one in connections:
-        sums.add(window_of(one, start), now)
+    for connection in connections:
+        sums.add(window_of(connection, start), now)
 
 
 def test_a_window_is_published_when_all_registered_connections_have_closed_it() -> None:
@@ -35,8 +35,8 @@ def test_a_window_is_published_when_all_registered_connections_have_closed_it() 
     add(sums, range(11), 0, HOUSEHOLD_WINDOW)
     assert sums.publish(HOUSEHOLD_WINDOW, 12, INTERVAL) == []
     add(sums, [11], 0, HOUSEHOLD_WINDOW)
-    (told,) = sums.publish(HOUSEHOLD_WINDOW, 12, INTERVAL)
-    assert (told.window, told.value, told.members) == (0, 6.0, tuple(range(12)))
+    (published,) = sums.publish(HOUSEHOLD_WINDOW, 12, INTERVAL)
+    assert (published.window, published.value, published.members) == (0, 6.0, tuple(range(12)))
     assert sums.pending == {}
 
 
@@ -48,8 +48,8 @@ def test_a_window_waits_for_the_next_reading_of_the_slowest_connection() -> None
         start, end = HOUSEHOLD_WINDOW, 2 * HOUSEHOLD_WINDOW
         add(sums, range(11), start, end)
         assert sums.publish(end + PENDING_MAX + interval - 1, 12, interval) == []
-        (told,) = sums.publish(end + PENDING_MAX + interval, 12, interval)
-        assert (told.window, told.count) == (start, 12)
+        (published,) = sums.publish(end + PENDING_MAX + interval, 12, interval)
+        assert (published.window, published.count) == (start, 12)
 
 
 def test_a_reading_for_a_published_window_changes_nothing() -> None:
@@ -66,8 +66,8 @@ def test_a_first_cohort_waits_for_registered_connections_longer_than_a_window_do
     for number in range(8):
         start = number * HOUSEHOLD_WINDOW
         add(sums, range(11), start, start + HOUSEHOLD_WINDOW)
-        told = sums.publish(start + HOUSEHOLD_WINDOW + PENDING_MAX + INTERVAL, 12, INTERVAL)
-        counts.append([one.count for one in told])
+        published = sums.publish(start + HOUSEHOLD_WINDOW + PENDING_MAX + INTERVAL, 12, INTERVAL)
+        counts.append([one.count for one in published])
     assert counts == [[]] * 6 + [[11]] * 2
 
 
@@ -84,5 +84,5 @@ def test_windows_published_together_have_their_own_members() -> None:
     sums = HouseholdSum()
     add(sums, range(10), 0, 2 * HOUSEHOLD_WINDOW)
     add(sums, range(25), HOUSEHOLD_WINDOW, 2 * HOUSEHOLD_WINDOW)
-    told = sums.publish(3 * HOUSEHOLD_WINDOW, 10, INTERVAL)
-    assert [one.members for one in told] == [tuple(range(10)), tuple(range(25))]
+    published = sums.publish(3 * HOUSEHOLD_WINDOW, 10, INTERVAL)
+    assert [one.members for one in published] == [tuple(range(10)), tuple(range(25))]

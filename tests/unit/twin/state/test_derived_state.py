@@ -76,8 +76,8 @@ def test_a_failed_input_gives_no_value_to_an_indicator_without_one() -> None:
 
 def test_an_index_is_valid_while_one_pollutant_is_valid() -> None:
     state = DerivedState()
-    for one in (hour(1, 20.0, 0), hour(2, 30.0, 0)):
-        state.on_window("pm10" if one.datastream == 1 else "no2", one, AIR)
+    for window in (hour(1, 20.0, 0), hour(2, 30.0, 0)):
+        state.on_window("pm10" if window.datastream == 1 else "no2", window, AIR)
     index = derived_values(state, "air", AIR)["lki"]
     state.on_window("pm10", hour(1, 20.0, HOUR, STUCK), AIR)
     assert "lki" not in derived_values(state, "air", AIR), "the other one may still close its window"

@@ -26,8 +26,8 @@ class Reading:
 def filled(*readings: Reading | float, kind: Aggregation = "mean") -> WindowAccumulator:
     """Return an accumulator of readings ten seconds apart."""
     accumulator = WindowAccumulator()
-    for n, one in enumerate(readings):
-        reading = one if isinstance(one, Reading) else Reading(one)
+    for n, value in enumerate(readings):
+        reading = value if isinstance(value, Reading) else Reading(value)
         accumulator.add(n * 10 * SECOND, reading.value, int(reading.flags), kind, reading.increase)
     return accumulator
 

@@ -38,8 +38,8 @@ def test_a_sensor_with_low_coverage_does_not_invalidate_the_hour_of_others() -> 
 
 def test_a_sensor_with_low_coverage_is_left_out_beside_others_with_full_coverage() -> None:
     trail = WindowHistory()
-    for one in (hour(1, 20.0, 60), hour(2, 22.0, 60), hour(3, 90.0, 20)):
-        trail.add(one)
+    for window in (hour(1, 20.0, 60), hour(2, 22.0, 60), hour(3, 90.0, 20)):
+        trail.add(window)
     assert [(one.value, one.coverage) for one in trail.values(PM10)] == [(21.0, 1.0)]
 
 
@@ -51,8 +51,8 @@ def test_an_hour_with_low_coverage_of_all_sensors_has_no_value() -> None:
 
 def test_a_sum_has_all_of_its_parts_and_their_mean_coverage() -> None:
     trail = WindowHistory()
-    for one in (hour(1, 2.0, 60, kind="sum"), hour(2, 1.0, 40, kind="sum")):
-        trail.add(one)
+    for window in (hour(1, 2.0, 60, kind="sum"), hour(2, 1.0, 40, kind="sum")):
+        trail.add(window)
     (counted,) = trail.values(VEHICLES)
     assert counted.value == 160.0
     assert counted.coverage == pytest.approx(5 / 6)
@@ -62,8 +62,8 @@ def test_the_order_in_which_windows_arrive_does_not_matter() -> None:
     found = []
     for order in permutations((hour(1, 20.0, 60), hour(2, 22.0, 50), hour(3, 90.0, 20))):
         trail = WindowHistory()
-        for one in order:
-            trail.add(one)
+        for window in order:
+            trail.add(window)
         found.append(trail.values(PM10))
     assert all(values == found[0] for values in found)
 
