@@ -13,12 +13,11 @@ from twin.model.city_model import CityModel
 from twin.model.entity import AREA_TYPES, Entity
 from twin.model.names import ValueName
 from twin.model.sensor import Datastream
-from twin.quality.quality_flags import QualityFlag, quality_word
+from twin.quality.quality_flags import DISAGREES, quality_word
 from twin.state.freshness import Freshness, freshness
 from twin.wire.messages import Update
 
 # A plain integer: an operator of an enumeration costs a microsecond.
-_DISAGREES = int(QualityFlag.DISAGREES)
 
 _FRESHEST_FIRST: tuple[Freshness, ...] = ("live", "stale", "silent")
 
@@ -141,12 +140,12 @@ def _datastream_states(entity: Entity, view: LiveView, now: Instant, role: Role)
         return
     updates = [value.update for value in state.values.values()]
     deviating = {id for update in updates for id in update.deviating}
-    deviating |= {id for update in updates if update.flags & _DISAGREES for id in update.datastreams}
+    deviating |= {id for update in updates if update.flags & DISAGREES for id in update.datastreams}
     for datastream in model.datastreams_of(entity.id):
         observation = state.datastreams.get(datastream.id)
         if observation is None or not may_see_datastream(role, datastream, model):
             continue
-        flags = observation.flags | (_DISAGREES if datastream.id in deviating else 0)
+        flags = observation.flags | (DISAGREES if datastream.id in deviating else 0)
         yield {
             "id": datastream.id,
             "sensorId": datastream.sensor,

@@ -23,6 +23,7 @@ from api.http.responses import (
 )
 from api.ingest_status import examples
 from api.ingest_status.schemas import QuarantineFilter, QuarantineParameters
+from cities.files.schema import PERSONAL_FEEDS
 from storage.stores.list_position import ListPosition
 from storage.stores.quarantine import QuarantinedRow, read_quarantined, read_replay_state
 from storage.stores.replay_outbox import REPLAY_REQUESTS_MAX, request_replays
@@ -31,10 +32,6 @@ from twin.model.city_model import CityModel
 from twin.model.role import role_includes
 
 router = APIRouter(prefix="/v1", tags=["quarantine"])
-
-# Their payloads are meter readings of households. Operators repair decoders, so they see the few payloads
-# that failed, with a pseudonym instead of the meter's number; decoded readings are for `metering` only.
-_PERSONAL_FEEDS = frozenset({"dsmr", "homewizard"})
 
 
 @router.get("/quarantine", summary="List quarantined messages", responses=examples.QUARANTINE)
@@ -114,7 +111,9 @@ def _accepted(document: Document) -> Response:
 
 
 def _personal_feeds(model: CityModel) -> frozenset[str]:
-    return _PERSONAL_FEEDS | {sensor.feed for sensor in model.sensors.values() if sensor.personal}
+    # Operators repair decoders, so they see the few payloads that failed, with a pseudonym instead of the
+    # meter's number; decoded readings are for `metering` only.
+    return PERSONAL_FEEDS | {sensor.feed for sensor in model.sensors.values() if sensor.personal}
 
 
 def _document(row: QuarantinedRow, role: Role, personal: bool) -> Document:

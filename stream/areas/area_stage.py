@@ -31,7 +31,7 @@ from twin.model.city_model import CityModel
 from twin.model.names import AREA_PREFIX
 from twin.model.observation import LastGoodValue
 from twin.quality.neighbour_verdict import NeighbourVerdict
-from twin.quality.quality_flags import QualityFlag, is_usable
+from twin.quality.quality_flags import DISAGREES, is_usable
 from twin.state.area_state import AreaState, AreaValue
 from twin.state.freshness import interval_for_live_duration
 from twin.wire.messages import (
@@ -171,7 +171,7 @@ def _last_good(value: AreaValue) -> LastGoodValue | None:
 
     Return None if neighbours outvoted it, since a verdict of the area above may have come too late.
     """
-    if is_usable(value.flags) or value.flags & int(QualityFlag.DISAGREES):
+    if is_usable(value.flags) or value.flags & DISAGREES:
         return None
     return LastGoodValue(value.value, value.phenomenon_time)
 

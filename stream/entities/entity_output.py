@@ -10,7 +10,7 @@ from stream.engine.stage import OutputRecord, chunk_slices, update_records
 from twin.instant import Instant
 from twin.model.city_model import CityModel
 from twin.model.names import roll_up_of
-from twin.quality.quality_flags import QualityFlag, is_usable
+from twin.quality.quality_flags import DISAGREES, is_usable
 from twin.state.area_state import area_of
 from twin.state.derived_state import DerivedValue, derived_interval
 from twin.state.freshness import live_duration
@@ -25,8 +25,6 @@ from twin.wire.messages import (
     UpdateKind,
     WindowRepair,
 )
-
-DISAGREES = int(QualityFlag.DISAGREES)
 
 
 @dataclass(slots=True)

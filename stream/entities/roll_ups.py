@@ -6,11 +6,11 @@ from typing import NamedTuple
 from zlib import crc32
 
 from stream.entities.entity_content import EntityContent
-from stream.entities.entity_output import DISAGREES, EntityOutput
+from stream.entities.entity_output import EntityOutput
 from twin.instant import INSTANT_MIN, SECOND, Duration, Instant
 from twin.model.city_model import CityModel
 from twin.model.names import roll_up_of
-from twin.quality.quality_flags import is_usable
+from twin.quality.quality_flags import DISAGREES, is_usable
 from twin.state.area_state import area_of
 from twin.state.combination import PropertyState
 from twin.state.freshness import live_duration

@@ -16,14 +16,12 @@ from twin.model.city_model import CityModel
 from twin.model.entity import AREA_TYPES
 from twin.model.observation import LastGoodValue
 from twin.quality.neighbour_verdict import NeighbourVerdict
-from twin.quality.quality_flags import QualityFlag
+from twin.quality.quality_flags import DISAGREES
 from twin.state.combination import PEERS_MIN, outlier_places
 from twin.wire.messages import AreaInput
 
 NeighbourInputs = Mapping[str, AreaInput]
 """The inputs of an area for one property, by the entity or area that sent them."""
-
-_DISAGREES = int(QualityFlag.DISAGREES)
 
 
 class NeighbourStanding(NamedTuple):
@@ -70,7 +68,7 @@ class NeighbourState(msgspec.Struct, array_like=True):
             source: input for source, input in (own | self.from_below).items() if input.value is not None
         }
         vote = self._vote(inputs, entities, context)
-        flagged = frozenset(source for source, input in entities.items() if input.flags & _DISAGREES)
+        flagged = frozenset(source for source, input in entities.items() if input.flags & DISAGREES)
         outvoted = vote.outvoted if vote.enough else flagged
         verdicts = []
         for source in sorted(vote.current.keys() | self.standings.keys()):

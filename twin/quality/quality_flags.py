@@ -42,6 +42,9 @@ _UNCERTAIN = int(QualityFlag.ESTIMATED | QualityFlag.CLOCK_SKEW)
 UNUSABLE_FLAGS = _SUSPECT | _MAINTENANCE
 """Each of these flags excludes a value from states and aggregates."""
 
+DISAGREES = int(QualityFlag.DISAGREES)
+"""Neighbours or other sensors contradict the value."""
+
 TIME_FLAGS = int(QualityFlag.LATE | QualityFlag.CLOCK_SKEW)
 """Flags that follow from the two times of an observation: always computed, never stored."""
 

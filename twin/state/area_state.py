@@ -14,7 +14,7 @@ from twin.model.entity import AREA_TYPES
 from twin.model.names import roll_up_of
 from twin.quality.neighbour_verdict import NeighbourVerdict
 from twin.quality.neighbours import NeighbourContext, NeighbourState, disagreement_limit
-from twin.quality.quality_flags import UNUSABLE_FLAGS, QualityFlag
+from twin.quality.quality_flags import DISAGREES, UNUSABLE_FLAGS
 from twin.wire.messages import AreaInput
 
 
@@ -103,7 +103,7 @@ def roll_up(
     for input in current:
         flags |= input.flags
     # The input of an entity whose verdict has just been withdrawn still has this flag.
-    flags &= ~int(QualityFlag.DISAGREES)
+    flags &= ~DISAGREES
     valid_until = max(one.valid_until for one in current)
     weight = sum(one.weight for one in current)
     return AreaValue(name, value, newest, flags, weight, valid_until, tuple(sorted(outvoted)))

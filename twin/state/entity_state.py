@@ -15,7 +15,7 @@ from twin.model.city_model import CityModel
 from twin.model.observation import Observation
 from twin.model.sensor import Datastream
 from twin.quality.neighbour_verdict import NeighbourVerdict, effective_verdict
-from twin.quality.quality_flags import QualityFlag, is_usable
+from twin.quality.quality_flags import DISAGREES, is_usable
 from twin.state.combination import CombinationInput, PropertyState, combine
 from twin.state.datastream_state import DatastreamState, ObservationOutcome, ObservationResult
 from twin.wire.messages import Update, UpdateKind
@@ -152,7 +152,7 @@ class EntityState:
         verdict = effective_verdict(verdicts.values(), model)
         if verdict is None:
             return combined
-        flags = combined.flags | int(QualityFlag.DISAGREES)
+        flags = combined.flags | DISAGREES
         return combined._replace(flags=flags, last_good=verdict.last_good)
 
     def _members_of(self, property: str, model: CityModel) -> list[tuple[DatastreamState, Duration]]:

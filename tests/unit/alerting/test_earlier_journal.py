@@ -13,9 +13,10 @@ from alerting.incidents.incident_manager import IncidentManager
 from alerting.incidents.journal import DutyJournal, JournalContent
 from alerting.messages.outgoing_message import AttemptResult
 from tests.support.pipelines.duty_loop import duty_city
+from tests.support.repository import ROOT
 from twin.instant import MINUTE, SECOND
 
-GOLDEN = Path(__file__).parents[2] / "golden"
+GOLDEN = ROOT / "tests" / "golden"
 """The journal and its content: incidents in four phases, a waiting message and a half-sent one."""
 
 

@@ -7,7 +7,6 @@ import gzip
 import json
 from base64 import b64decode
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,12 +17,13 @@ from tests.support.cities.alarm_city import high_water_rule
 from tests.support.cities.household_city import household_city
 from tests.support.pipelines.neighbour_pipeline import thermometer_city
 from tests.support.pipelines.stage_pipeline import StagePipeline
+from tests.support.repository import ROOT
 from tests.unit.stream.test_alarm_silences import gateway_city
 from tests.unit.stream.test_baseline_rules import ODD
 from twin.alarms.messages import ALARMS
 from twin.model.city_model import CityModel
 
-FILE = Path(__file__).parents[2] / "golden" / "checkpoints-0.1.0.json.gz"
+FILE = ROOT / "tests" / "golden" / "checkpoints-0.1.0.json.gz"
 """Of three cities: the checkpoint of each stage, and the records that the version wrote after it."""
 
 
