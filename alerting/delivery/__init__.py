@@ -1,3 +1,3 @@
-"""How a message reaches a contact and how its outcome is published: channels, retries, secrets and
+"""Delivers messages to contacts and publishes their outcomes: channels, retries, secrets and
 acknowledge links; no decision about whom to notify.
 """

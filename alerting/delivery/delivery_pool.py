@@ -27,7 +27,7 @@ STOP_S_MAX = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryOptions:
-    """How messages are sent."""
+    """Options for sending messages."""
 
     base_url: str  #: of the links
     link_key: bytes

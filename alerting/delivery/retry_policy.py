@@ -1,4 +1,4 @@
-"""How many attempts a message gets, and how far apart they are."""
+"""The number of attempts for a message, and the pauses between them."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a message says in the contact's language, and the message as the journal keeps it; no I/O."""
+"""The text of a message in the contact's language, and the message as the journal keeps it; no I/O."""

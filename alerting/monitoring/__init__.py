@@ -1,3 +1,3 @@
-"""How the duty loop watches itself: probes through the whole system, the watchdog and the heartbeat; nothing
+"""Self-monitoring of the duty loop: probes through the whole system, the watchdog and the heartbeat; nothing
 about city alarms.
 """

@@ -27,7 +27,7 @@ LOOP_STUCK_AFTER_S = 15.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelfMonitorOptions:
-    """How often probes and heartbeats are sent, and how long a probe may take."""
+    """The intervals of probes and heartbeats, and the time limit of a probe."""
 
     partitions: int
     interval_s: float

@@ -1,3 +1,4 @@
-"""Who is notified, when and over which channel: routing, roster and escalation as pure functions; no I/O and
-no text.
+"""Decides whom to notify, when and over which channel: routing, roster and escalation.
+
+Pure functions; no I/O and no text.
 """

@@ -41,7 +41,7 @@ StepResult: TypeAlias = tuple[IncidentState, tuple[EscalationDecision, ...]]
 
 
 class _MessageSource(NamedTuple):
-    """What a message is sent for; part of its id."""
+    """The reason for sending a message; part of its id."""
 
     kind: MessageKind
     step: int
