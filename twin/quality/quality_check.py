@@ -1,7 +1,9 @@
 """The quality check of one observation by the rules of its property and the observations measured before it.
 
 It is a pure function of event time. The order of arrival does not matter; only the delay of the observation
-itself does. An observation that arrives between two others changes the results of the later ones only.
+itself does. Observations measured after it can only withdraw a finding: they confirm that a jump was a level
+shift. So an observation changes the results of later ones, and the findings `CLEARABLE_FLAGS` of at most
+`QUALITY_LOOKAHEAD` earlier ones.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from twin.instant import MINUTE, SECOND, Duration, Instant
+from twin.quality.level_shift import is_level
 from twin.quality.quality_flags import QualityFlag
 from twin.quality.quality_rules import QualityRules
 from twin.quality.spike import is_spike
@@ -36,6 +39,10 @@ _SPIKE = int(QualityFlag.SPIKE)
 _STUCK = int(QualityFlag.STUCK)
 _LATE = int(QualityFlag.LATE)
 _CLOCK_SKEW = int(QualityFlag.CLOCK_SKEW)
+_LEVEL_SHIFT = int(QualityFlag.LEVEL_SHIFT)
+
+CLEARABLE_FLAGS = _SPIKE | _RATE_OF_CHANGE
+"""The flags that following observations can withdraw; without one of them they change nothing."""
 
 
 class ConstantRun(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -81,12 +88,14 @@ def check_quality(  # noqa: PLR0917 - called for each observation; keywords woul
     value: float,
     rules: QualityRules,
     interval: Duration,
+    after: Sequence[tuple[Instant, float]] = (),
 ) -> int:
     """Return the `QualityFlag`s to add to those of the device.
 
     `context` holds (phenomenon time, value) of the observations measured before this one, ascending, at most
     the newest `CONTEXT_MAX`, including suspect ones. `run` ends at this observation. `interval` is the
-    expected time between two observations.
+    expected time between two observations. `after` holds those measured after it, ascending, at most the
+    oldest `QUALITY_LOOKAHEAD`: they can withdraw `CLEARABLE_FLAGS`, and never add a fault.
     """
     flags = 0
     if (rules.minimum is not None and value < rules.minimum) or (
@@ -107,6 +116,8 @@ def check_quality(  # noqa: PLR0917 - called for each observation; keywords woul
         spike = rules.spike
         if spike is not None and is_spike(context, time, value, spike, interval):
             flags |= _SPIKE
+        if after and flags & CLEARABLE_FLAGS:
+            flags = _after_confirmation(flags, context, time, value, after, rules, interval)
     stuck = rules.stuck
     if (
         stuck is not None
@@ -127,6 +138,27 @@ def check_times(time: Instant, received: Instant, rules: QualityRules, interval:
     if lag > rules.late_after + interval:
         return _LATE
     return _CLOCK_SKEW if -lag > rules.skew_after else 0
+
+
+def _after_confirmation(  # noqa: PLR0917 - as `check_quality`
+    flags: int,
+    context: Sequence[tuple[Instant, float]],
+    time: Instant,
+    value: float,
+    after: Sequence[tuple[Instant, float]],
+    rules: QualityRules,
+    interval: Duration,
+) -> int:
+    """Return the flags without `CLEARABLE_FLAGS` if the value belongs to a level; mark its first value."""
+    previous_time, previous = context[-1]
+    span = max(time - previous_time, RATE_SPAN_MIN)
+    tolerance = (
+        rules.spike.deviation_min if rules.spike is not None else (rules.rate_max or 0.0) * span / SECOND
+    )
+    if not is_level(context, time, value, after, tolerance, interval):
+        return flags
+    flags &= ~CLEARABLE_FLAGS
+    return flags | _LEVEL_SHIFT if abs(value - previous) > tolerance else flags
 
 
 def _is_return(

@@ -10,7 +10,11 @@ QualityWord: TypeAlias = Literal["good", "estimated", "late", "suspect", "mainte
 
 
 class QualityFlag(IntFlag):
-    """Facts about the quality of one observation. Stored as a small integer: never renumber a flag."""
+    """Facts about the quality of one value. Stored as a small integer: never renumber a flag.
+
+    The column has 16 bits with a sign, so all flags together are at most 32767 and there is no room for
+    another one.
+    """
 
     NONE = 0
     TIME_OF_RECEPTION = 1  #: the device sent no time; phenomenonTime is when we received it. Harmless.
@@ -24,6 +28,14 @@ class QualityFlag(IntFlag):
     RATE_OF_CHANGE = 256  #: changed faster than the observed property can change
     CLOCK_SKEW = 512  #: dated after its reception, within the accepted limit
     DISAGREES = 1024  #: far from the values of other sensors or neighbours
+    FOUND_LATER = (
+        2048  #: beside STUCK: the value passed at first; later equal values showed the fault. Harmless.
+    )
+    INCOMPLETE = 4096  #: a value of an area to which too few of its members contributed
+    LEVEL_SHIFT = 8192  #: the first value of a new level, which the following values confirm. Harmless.
+    SOURCE_DOUBTFUL = (
+        16384  #: the source marks it doubtful or invalid, or `valid when` of the city excludes it
+    )
 
 
 # Plain integers: the operators of an enumeration cost a microsecond each.
@@ -34,6 +46,8 @@ _SUSPECT = int(
     | QualityFlag.DRIFT
     | QualityFlag.RATE_OF_CHANGE
     | QualityFlag.DISAGREES
+    | QualityFlag.INCOMPLETE
+    | QualityFlag.SOURCE_DOUBTFUL
 )
 _MAINTENANCE = int(QualityFlag.MAINTENANCE)
 _LATE = int(QualityFlag.LATE)
@@ -44,6 +58,9 @@ UNUSABLE_FLAGS = _SUSPECT | _MAINTENANCE
 
 DISAGREES = int(QualityFlag.DISAGREES)
 """Neighbours or other sensors contradict the value."""
+
+STUCK_FOUND_LATER = int(QualityFlag.STUCK | QualityFlag.FOUND_LATER)
+"""The flags of a value at the beginning of a run of equal values that turned out to be stuck."""
 
 TIME_FLAGS = int(QualityFlag.LATE | QualityFlag.CLOCK_SKEW)
 """Flags that follow from the two times of an observation: always computed, never stored."""
@@ -56,6 +73,8 @@ def quality_word(flags: int) -> QualityWord:
     ('good', 'good')
     >>> quality_word(QualityFlag.LATE | QualityFlag.SPIKE)
     'suspect'
+    >>> quality_word(QualityFlag.LEVEL_SHIFT | QualityFlag.FOUND_LATER)
+    'good'
     """
     flags = int(flags)
     if flags & _MAINTENANCE:

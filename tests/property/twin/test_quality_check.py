@@ -1,4 +1,4 @@
-"""The laws of the quality check: it depends on earlier measurements only."""
+"""The laws of the quality check: earlier measurements decide, the next ones only withdraw findings."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twin.instant import MINUTE
-from twin.quality.quality_check import CONTEXT_MAX, check_quality, extend_run
-from twin.quality.quality_flags import QualityFlag
+from twin.quality.level_shift import QUALITY_LOOKAHEAD
+from twin.quality.quality_check import CLEARABLE_FLAGS, CONTEXT_MAX, check_quality, extend_run
+from twin.quality.quality_flags import QualityFlag, is_usable
 from twin.quality.quality_rules import DEFAULT_QUALITY_RULES, QualityRules, SpikeRule, StuckRule
 from twin.quality.spike import MAD_SCALE, SPIKE_CONTEXT_MIN, is_spike
 
@@ -40,11 +41,39 @@ def flags_of(observations: list[tuple[int, float]], rules: QualityRules = RULES)
     return found
 
 
+def settled_flags_of(observations: list[tuple[int, float]], rules: QualityRules = RULES) -> list[int]:
+    """Return the flags of each observation when those after it are known."""
+    run, found = None, []
+    for n, (time, value) in enumerate(observations):
+        run = extend_run(run, time, value)
+        context = observations[max(0, n - CONTEXT_MAX) : n]
+        after = observations[n + 1 : n + 1 + QUALITY_LOOKAHEAD]
+        found.append(check_quality(context, run, time, time, value, rules, MINUTE, after))
+    return found
+
+
 @given(series, st.integers(0, 60))
 def test_later_observations_do_not_change_earlier_flags(
     observations: list[tuple[int, float]], cut: int
 ) -> None:
     assert flags_of(observations[:cut]) == flags_of(observations)[:cut]
+
+
+@given(series)
+def test_following_observations_only_withdraw_spikes_and_fast_changes(
+    observations: list[tuple[int, float]],
+) -> None:
+    for n, (alone, settled) in enumerate(
+        zip(flags_of(observations), settled_flags_of(observations), strict=True)
+    ):
+        if not alone & CLEARABLE_FLAGS:
+            assert settled == alone
+            continue
+        added, withdrawn = settled & ~alone, alone & ~settled
+        assert added in (0, QualityFlag.LEVEL_SHIFT)
+        assert withdrawn in (0, alone & CLEARABLE_FLAGS)
+        assert not added or withdrawn
+        assert is_usable(settled) >= is_usable(alone), n
 
 
 @given(series, st.integers(-(10**9), 10**9))

@@ -13,11 +13,13 @@ import yaml
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from api.lineage.observation_lineage import flag_names
 from cli.command_line import COMMANDS
 from runtime.secret_files import FILE_SUFFIX, is_secret
 from runtime.settings import RoleSettings
 from tests.support.metric_catalogue import METRIC_MODULES, all_metrics
 from tests.support.repository import ROOT
+from twin.quality.quality_flags import QualityFlag, quality_word
 
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(
     (ROOT / "docs").rglob("*.md")
@@ -151,6 +153,16 @@ def test_every_metric_is_in_the_operations_page_with_its_type_and_nothing_else()
         if f"`{label}`" not in meaning
     ]
     assert not missing, f"{missing}: docs/how-to/operations.md must name each label"
+
+
+# --- quality flags ---
+
+
+def test_the_page_of_the_api_lists_every_quality_flag_with_its_word() -> None:
+    rows = re.findall(r"^\| `([a-z-]+)` \| `([a-z]+)` \| \S", page("docs/reference/api.md"), re.MULTILINE)
+    assert sorted(rows) == sorted(
+        (name, quality_word(flag)) for flag in QualityFlag for name in flag_names(flag)
+    )
 
 
 # --- commands, links, versions ---

@@ -12,6 +12,7 @@ from simulators.truth.city_truth import CityTruth
 from tests.support.cities.sensor_city import datastream_spec, sensor_city
 from twin.instant import DAY, HOUR, MINUTE, SECOND, Duration, Instant, from_datetime, parse_instant
 from twin.model.observed_property import BUILT_IN_PROPERTIES
+from twin.quality.level_shift import QUALITY_LOOKAHEAD
 from twin.quality.quality_check import CONTEXT_MAX, ConstantRun, check_quality, check_times, extend_run
 from twin.quality.quality_flags import QualityFlag, is_usable
 from twin.quality.quality_rules import (
@@ -186,3 +187,32 @@ def test_the_simulated_city_is_hardly_ever_suspect(interval: Duration) -> None:
         found = flags_of(series, DEFAULT_QUALITY_RULES[name], interval)
         suspect = [n for n, flags in enumerate(found) if not is_usable(flags)]
         assert len(suspect) < len(found) / 1000, (name, [(series[n], found[n]) for n in suspect])
+
+
+def settled_flags_of(
+    series: list[tuple[Instant, float]], rules: QualityRules, interval: Duration
+) -> list[QualityFlag]:
+    """Return the flags of each observation of a series when those after it are known."""
+    run = None
+    found = []
+    for index, (time, value) in enumerate(series):
+        run = extend_run(run, time, value)
+        context = series[max(0, index - CONTEXT_MAX) : index]
+        after = series[index + 1 : index + 1 + QUALITY_LOOKAHEAD]
+        flags = check_quality(context, run, time, time + SECOND, value, rules, interval, after)
+        found.append(QualityFlag(flags))
+    return found
+
+
+def test_the_following_values_confirm_a_level_shift_on_its_first_value() -> None:
+    series = quarters([-1.4] * 20 + [-0.8] * 12)
+    found = settled_flags_of(series, LEVEL, QUARTER)[20:29]
+    assert found == [QualityFlag.LEVEL_SHIFT] + [0] * 8
+    assert all(is_usable(flags) for flags in found)
+
+
+def test_fewer_values_than_a_level_has_are_spikes() -> None:
+    series = quarters([-1.4] * 20 + [-0.8] * 3 + [-1.4] * 20)
+    found = settled_flags_of(series, LEVEL, QUARTER)
+    assert all(flags & QualityFlag.SPIKE for flags in found[20:23])
+    assert found[23:] == [0] * 20
