@@ -267,7 +267,7 @@ def _description(event: AlarmEvent, composition: _Composition) -> str:
     if not all(_may_be_disclosed(operand, composition.model) for operand in event.operands):
         return name
     threshold, language = _threshold(event, composition.model), composition.language
-    if threshold is not None and event.active and not composition.is_recovery:
+    if threshold is not None and _is_beyond(event, threshold) and not composition.is_recovery:
         operand = event.operands[0]
         limit = format_quantity(operand.threshold or 0.0, operand.unit, language)
         limit = composition.phrases[threshold.direction].format(limit=limit)
@@ -284,6 +284,19 @@ def _threshold(event: AlarmEvent, model: CityModel) -> ThresholdCondition | None
     if not isinstance(condition, ThresholdCondition) or condition.transform is not None:
         return None
     return condition if event.operands and event.operands[0].threshold is not None else None
+
+
+def _is_beyond(event: AlarmEvent, threshold: ThresholdCondition) -> bool:
+    """Whether an active alarm's value is beyond its threshold.
+
+    It need not be: a severity that eases stays until the value is clear of its level, and of n of m values
+    any may be the newest. Then the alarm's own sentence says what holds.
+    """
+    operand = event.operands[0]
+    if not event.active or operand.threshold is None or threshold.times is not None:
+        return False
+    is_above = threshold.direction == "above"
+    return operand.value >= operand.threshold if is_above else operand.value <= operand.threshold
 
 
 def _may_be_disclosed(operand: OperandValue, model: CityModel) -> bool:

@@ -85,7 +85,12 @@ class Alarm(msgspec.Struct, array_like=True):
         self, trigger: Trigger, kind: str, context: TransitionContext
     ) -> AlarmEvent | TransitionRefused:
         """Apply a trigger; return its event, or why it is refused."""
-        after = next_status(AlarmStatus(AlarmState(self.state), self.active), trigger, latching=self.latching)
+        after = next_status(
+            AlarmStatus(AlarmState(self.state), self.active),
+            trigger,
+            latching=self.latching,
+            acknowledged=self.acknowledged_time is not None,
+        )
         if isinstance(after, TransitionRefused):
             return after
         self.state, self.active = after
@@ -107,9 +112,13 @@ class Alarm(msgspec.Struct, array_like=True):
     def reopen(
         self, severity: Severity, explanation: Explanation | None, context: TransitionContext
     ) -> list[AlarmEvent]:
-        """Continue the last occurrence since `context.time`: its return was wrong."""
+        """Continue the last occurrence since `context.time`: its return was wrong.
+
+        People may have been told that it is over, so it needs a new acknowledgement.
+        """
         self.severity, self.worst = severity, max(self.worst, severity)
         self.raised_time, self.returned_time = context.time, None
+        self.acknowledged_time, self.acknowledged_by = None, ""
         if explanation is not None:
             self.explanation = explanation
         return _events(self.apply_trigger(Trigger.RAISE, "raised", context))

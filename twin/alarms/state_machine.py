@@ -106,9 +106,12 @@ NORMAL = AlarmStatus(AlarmState.NORMAL, False)
 
 
 def next_status(
-    standing: AlarmStatus, trigger: Trigger, *, latching: bool = False
+    standing: AlarmStatus, trigger: Trigger, *, latching: bool = False, acknowledged: bool = False
 ) -> AlarmStatus | TransitionRefused:
     """Return the status after a trigger, or why the trigger changes nothing.
+
+    `acknowledged`: whether a person acknowledged the present occurrence at its present severity. It is known
+    also while the alarm is shelved, suppressed or out of service, and decides its state afterwards.
 
     >>> next_status(NORMAL, Trigger.RAISE)
     AlarmStatus(state=<AlarmState.UNACKNOWLEDGED: 'unacknowledged'>, active=True)
@@ -121,7 +124,8 @@ def next_status(
     if trigger in _PROCESS:
         return _process(standing, trigger, latching=latching)
     if (state, trigger) in _RETURNS_TO_SERVICE:
-        return AlarmStatus(AlarmState.UNACKNOWLEDGED if active else AlarmState.NORMAL, active)
+        holding = AlarmState.ACKNOWLEDGED if acknowledged else AlarmState.UNACKNOWLEDGED
+        return AlarmStatus(holding if active else AlarmState.NORMAL, active)
     after = _TABLE.get((state, trigger))
     if after is None:
         return TransitionRefused(f"{trigger} is not possible while the alarm is {state}")

@@ -92,26 +92,30 @@ def unit_symbol(unit: str) -> str:
     return _SYMBOLS.get(unit, unit)
 
 
-def format_number(value: float, language: Language = "en") -> str:
-    """Return a number rounded to four significant digits, or to a whole number from 1,000 on.
+DIGITS = 4
+"""The significant digits of numbers that people read, where two of them need not be told apart."""
+
+
+def format_number(value: float, language: Language = "en", digits: int = DIGITS) -> str:
+    """Return a number rounded to significant digits, or from 1,000 on to as many fewer decimals.
 
     >>> (format_number(0.123456), format_number(1234.5), format_number(-0.0), format_number(7.0),
-    ...  format_number(-0.39, "nl"))
-    ('0.1235', '1234', '0', '7', '-0,39')
+    ...  format_number(-0.39, "nl"), format_number(1234.56, digits=5))
+    ('0.1235', '1234', '0', '7', '-0,39', '1234.6')
     """
-    text = f"{value:.4g}" if abs(value) < 1000 else f"{value:.0f}"
+    text = f"{value:.{digits}g}" if abs(value) < 1000 else f"{value:.{digits - DIGITS}f}"
     text = "0" if text == "-0" else text
     return text.replace(".", ",") if language == "nl" else text
 
 
-def format_quantity(value: float, unit: str, language: Language) -> str:
-    """Return a value with its unit.
+def format_quantity(value: float, unit: str, language: Language, digits: int = DIGITS) -> str:
+    """Return a value with its unit; `digits` as in `format_number`.
 
     >>> format_quantity(12.5, "ug/m3", "nl"), format_quantity(3, "1", "en"), format_quantity(81, "%", "en")
     ('12,5 µg/m³', '3', '81%')
     """
     symbol = unit_symbol(unit)
-    return format_number(value, language) + (symbol if symbol in ("", "%", "°") else f" {symbol}")
+    return format_number(value, language, digits) + (symbol if symbol in ("", "%", "°") else f" {symbol}")
 
 
 def format_local_time(instant: Instant, timezone: str, language: Language) -> str:

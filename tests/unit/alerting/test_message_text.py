@@ -212,6 +212,14 @@ def test_five_alarms_are_listed_and_the_rest_is_counted(count: int, last: str) -
     assert text.body.splitlines()[-2] == last
 
 
+def test_an_alarm_whose_value_is_not_beyond_its_threshold_has_its_own_sentence() -> None:
+    sentence = "High water, Canal (less severe): water level is -0.31 m, not yet at or below -0.32 m."
+    operand = CANAL.operands[0]._replace(value=-0.31)
+    eased = duty_alarm("canal", operands=(operand,), sentence_en=sentence)
+    text = text_of(state_of(eased), "alarm", eased)
+    assert f"– MAJOR · {sentence[:-1]}, since 23-11-2026 13:00" in text.body
+
+
 def test_an_alarm_without_a_single_threshold_has_its_own_sentence() -> None:
     sentence = "Silent, Canal: nothing new from gauge-1 since 12:30 on 23 November 2026."
     silent = duty_alarm("canal", rule="silent", operands=(), sentence_en=sentence)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 from twin.alarms.alarm import Explanation
-from twin.alarms.evaluation.level_state import SeverityChange
+from twin.alarms.evaluation.level_state import LevelConfig, SeverityChange
 from twin.alarms.messages import SOURCES_MAX, OperandValue
 from twin.alarms.rules.operand import WINDOW_SIZES, OperandSeries, Point
 from twin.alarms.rules.rule import Deviation, QualityRank, Rate, ThresholdCondition
@@ -14,13 +15,18 @@ from twin.instant import Instant
 from twin.model.bilingual_text import BilingualText, Language
 from twin.model.city_model import CityModel
 from twin.model.localization import (
+    DIGITS,
     display_name,
     format_duration,
     format_local_time,
+    format_number,
     format_quantity,
 )
 from twin.model.names import resolve_name
 from twin.quality.quality_flags import quality_word
+
+DIGITS_MAX = 17
+"""With as many significant digits every two different numbers differ in their text."""
 
 
 def explain(change: SeverityChange, bound: BoundRule, model: CityModel) -> Explanation:
@@ -79,18 +85,21 @@ _PHRASES: dict[Language, dict[str, str]] = {
     "en": {
         "above": "at or above",
         "below": "at or below",
-        "again_above": "below",
-        "again_below": "above",
         "is": "is",
         "for": "for",
         "normal": "normal again",
+        "eased": "less severe",
+        "still": "still {limit}",
+        "not yet": "not yet {limit}",
+        "of": "at least {n} of the last {of} values {limit}",
+        "not judged": "not judged any more",
         "since": "at",
         "true": "holds",
         "false": "does not hold any more",
         "rate": "changes by",
         "deviation": "differs from what is usual by",
         "quality": "has quality",
-        "off": "not judged at this time",
+        "off": "the rule does not count at this time",
         "per": "a",
         "minimum": "least",
         "maximum": "greatest",
@@ -98,18 +107,21 @@ _PHRASES: dict[Language, dict[str, str]] = {
     "nl": {
         "above": "op of boven",
         "below": "op of onder",
-        "again_above": "onder",
-        "again_below": "boven",
         "is": "is",
         "for": "gedurende",
         "normal": "weer normaal",
+        "eased": "minder ernstig",
+        "still": "nog steeds {limit}",
+        "not yet": "nog niet {limit}",
+        "of": "minstens {n} van de laatste {of} waarden {limit}",
+        "not judged": "niet meer beoordeeld",
         "since": "op",
         "true": "geldt",
         "false": "geldt niet meer",
         "rate": "verandert met",
         "deviation": "wijkt van het gebruikelijke af met",
         "quality": "heeft kwaliteit",
-        "off": "op dit moment niet beoordeeld",
+        "off": "de regel geldt op dit moment niet",
         "per": "per",
         "minimum": "laagste",
         "maximum": "hoogste",
@@ -119,17 +131,27 @@ _PHRASES: dict[Language, dict[str, str]] = {
 
 def _sentence(language: Language, context: _SentenceContext) -> str:
     terms, rule, change = _PHRASES[language], context.bound.rule, context.change
-    ending = f" ({terms['normal']})" if not change.severity else ""
-    comparison = _comparison(language, context)
-    delay = rule.on_delay if change.severity else rule.off_delay
-    lasting = f" {terms['for']} {format_duration(delay)}" if delay else ""
     when = f"{terms['since']} {format_local_time(change.time, context.bound.timezone, language)}"
-    return f"{rule.title.in_language(language)}, {context.name}{ending}: {comparison}{lasting}, {when}."
+    return (
+        f"{rule.title.in_language(language)}, {context.name}{_ending(language, change)}: "
+        f"{_comparison(language, context)}, {when}."
+    )
+
+
+def _ending(language: Language, change: SeverityChange) -> str:
+    """Return what became of the alarm, in parentheses; nothing where it was raised or became more severe."""
+    terms = _PHRASES[language]
+    if not change.severity:
+        return f" ({terms['normal' if change.condition.value is not None else 'not judged']})"
+    return f" ({terms['eased']})" if change.severity < change.before else ""
 
 
 def _comparison(language: Language, context: _SentenceContext) -> str:
     terms = _PHRASES[language]
-    condition, change, operands = context.bound.rule.condition, context.change, context.operands
+    rule, change, operands = context.bound.rule, context.change, context.operands
+    condition = rule.condition
+    delay = rule.on_delay if change.severity > change.before else rule.off_delay
+    lasting = f" {terms['for']} {format_duration(delay)}" if delay else ""
     if change.condition.value is None:
         return terms["off"]
     if not isinstance(condition, ThresholdCondition):
@@ -137,11 +159,10 @@ def _comparison(language: Language, context: _SentenceContext) -> str:
             f"{_operand_text(operand, language)} {format_quantity(operand.value, operand.unit, language)}"
             for operand in operands
         )
-        return (
-            f"{getattr(condition, 'source', '')} {terms['true' if change.severity else 'false']} ({values})"
-        )
+        verb = terms["true" if change.severity else "false"]
+        return f"{getattr(condition, 'source', '')} {verb} ({values}){lasting}"
     operand = operands[0]
-    verb, value, unit, per = terms["is"], change.condition.value, operand.unit, ""
+    verb, unit, per = terms["is"], operand.unit, ""
     match condition.transform:
         case Rate(per=length):
             verb, per = terms["rate"], f" {terms['per']} {format_duration(length).removeprefix('1 ')}"
@@ -149,16 +170,82 @@ def _comparison(language: Language, context: _SentenceContext) -> str:
             verb = terms["deviation"]
             unit = {"absolute": operand.unit, "percent": "%", "spread": "MAD"}[measure]
         case QualityRank():
-            return f"{_operand_text(operand, language)} {terms['quality']} {quality_word(operand.flags)}"
+            word = quality_word(operand.flags)
+            return f"{_operand_text(operand, language)} {terms['quality']} {word}{lasting}"
         case None:
             pass
-    side = terms[condition.direction if change.severity else f"again_{condition.direction}"]
-    limit = (
-        f", {side} {format_quantity(context.threshold, unit, language)}{per}"
-        if context.threshold is not None
-        else ""
-    )
-    return f"{_operand_text(operand, language)} {verb} {format_quantity(value, unit, language)}{per}{limit}"
+    bounds = _bounds(change, context.bound.level_config)
+    digits = _digits(change.condition.value, bounds)
+
+    def text(value: float) -> str:
+        return format_quantity(value, unit, language, digits) + per
+
+    statements = [text(change.condition.value)]
+    for bound in bounds:
+        phrase = f"{terms[bound.side]} {text(bound.limit)}"
+        if bound.kind == "of":
+            config = context.bound.level_config
+            phrase = terms["of"].format(n=config.n, of=config.of, limit=phrase)
+        elif bound.kind != "passed":
+            phrase = terms[bound.kind].format(limit=phrase)
+        statements.append(phrase + (lasting if bound.is_lasting else ""))
+    return f"{_operand_text(operand, language)} {verb} {', '.join(statements)}"
+
+
+class _Bound(NamedTuple):
+    """A statement about the value of a change: on which side of a limit it is."""
+
+    kind: Literal["passed", "still", "not yet", "of"]
+    side: Literal["above", "below"]  #: for `not yet`, the side on which the value is not
+    limit: float
+    is_lasting: bool  #: whether it held throughout the delay of the change
+
+
+def _bounds(change: SeverityChange, config: LevelConfig) -> list[_Bound]:
+    """Return the statements that are true of a change, whatever transition it is.
+
+    A severity that eases says which value let it ease, and why the alarm is not over: within the distance
+    between a level's two values, the value is neither beyond the level nor clear of it.
+    """
+    value = change.condition.value
+    assert value is not None  # noqa: S101 - the caller has checked it
+    onward: Literal["above", "below"] = "above" if config.above else "below"
+    back: Literal["above", "below"] = "below" if config.above else "above"
+
+    def is_beyond(limit: float) -> bool:
+        return value >= limit if config.above else value <= limit
+
+    def is_clear(limit: float) -> bool:
+        return value <= limit if config.above else value >= limit
+
+    present = next((one for one in config.levels if one.severity == change.severity), None)
+    if change.severity > change.before:
+        if present is None:
+            return []
+        if config.of > 1:
+            return [_Bound("of", onward, present.raised, is_lasting=True)]
+        passed = _Bound("passed", onward, present.raised, is_lasting=True)
+        return [passed] if is_beyond(present.raised) else []
+    left = (one for one in config.levels if change.severity < one.severity <= change.before)
+    bounds = [_Bound("passed", back, one.clear, is_lasting=True) for one in left if is_clear(one.clear)][:1]
+    if present is not None and is_beyond(present.raised):
+        bounds.append(_Bound("still", onward, present.raised, is_lasting=False))
+    elif present is not None and not is_clear(present.clear):
+        bounds.append(_Bound("not yet", back, present.clear, is_lasting=False))
+    return bounds
+
+
+def _digits(value: float, bounds: Sequence[_Bound]) -> int:
+    """Return the fewest significant digits, at least `DIGITS`, with which the statements can be read as true.
+
+    Rounding keeps "at or above" true, but may show a value that is not yet at a limit as equal to it.
+    """
+    limits = [one.limit for one in bounds if one.kind == "not yet"]
+    for digits in range(DIGITS, DIGITS_MAX):
+        shown = format_number(value, digits=digits)
+        if all(shown != format_number(limit, digits=digits) for limit in limits):
+            return digits
+    return DIGITS_MAX
 
 
 def _operand_text(operand: OperandValue, language: Language) -> str:

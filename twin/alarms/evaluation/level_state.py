@@ -50,6 +50,7 @@ class SeverityChange(NamedTuple):
     time: Instant
     severity: int  #: 0: cleared
     condition: ConditionValue  #: the value that it follows from
+    before: int = 0  #: the severity until then
 
 
 class LevelState(msgspec.Struct, array_like=True):
@@ -103,7 +104,7 @@ class LevelStates(msgspec.Struct, array_like=True):
             _update_level(state, resolved, value, config)
         after = self.severity(config)
         if after != before:
-            changes.append(SeverityChange(value.time, after, value))
+            changes.append(SeverityChange(value.time, after, value, before))
         return changes
 
     def advance(self, frontier: Instant, config: LevelConfig) -> list[SeverityChange]:
@@ -120,7 +121,7 @@ class LevelStates(msgspec.Struct, array_like=True):
                     state.active, state.pending_since = not state.active, None
             after = self.severity(config)
             if after != before:
-                changes.append(SeverityChange(due, after, self.last))
+                changes.append(SeverityChange(due, after, self.last, before))
         return changes
 
     def due(self, config: LevelConfig) -> Instant | None:
