@@ -29,7 +29,7 @@ from api.live.subscriber import Subscriber
 from api.metrics import ApiMetrics
 from twin.alarms.messages import AlarmEvent
 from twin.state.freshness import freshness
-from twin.wire.messages import Update, UpdateKind
+from twin.wire.messages import UNSENT_KINDS, Update
 
 KEEPALIVE_S = 15.0
 
@@ -242,7 +242,7 @@ class _Stream:
             async for partition, offset, changes in records:
                 frames = []
                 for index, change in enumerate(changes):
-                    if isinstance(change, Update) and change.kind == UpdateKind.PERSONAL:
+                    if isinstance(change, Update) and change.kind in UNSENT_KINDS:
                         continue
                     known = seen.get(_key(change), 0)
                     seen[_key(change)] = max(known, change.revision)

@@ -27,7 +27,7 @@ from twin.instant import Instant
 from twin.model.city_model import CityModel
 from twin.state.freshness import Freshness
 from twin.wire.codec import LAYOUT_VERSION
-from twin.wire.messages import UPDATES, Update, UpdateBatch, UpdateKind
+from twin.wire.messages import UNSENT_KINDS, UPDATES, Update, UpdateBatch
 
 RING_BYTES_MAX = 16 * 1024 * 1024
 """An update takes about a hundred bytes: this holds 150,000 of them."""
@@ -166,8 +166,8 @@ class Hub:
         for index, update in enumerate(updates):
             value = apply(update, now)
             if value is None:
-                # An update of a household is applied, but sent to no subscriber.
-                known += update.kind is not UpdateKind.PERSONAL
+                # An update of a household is applied, but sent to no subscriber. An amendment is history.
+                known += update.kind not in UNSENT_KINDS
                 continue
             applied.append(index)
             if heads is not None:

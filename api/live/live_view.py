@@ -25,7 +25,7 @@ from twin.wire.messages import Update, UpdateKind
 _NEVER: Instant = INSTANT_MAX
 
 # Looking up a member of an enumeration for each update costs measurable time.
-_PERSONAL = UpdateKind.PERSONAL
+_PERSONAL, _AMENDMENT = UpdateKind.PERSONAL, UpdateKind.AMENDMENT
 
 # Each is about 300 bytes; a city has some thousand values.
 INTERVALS_MAX = 50_000
@@ -116,9 +116,12 @@ class LiveView:
     def apply(self, update: Update, now: Instant) -> LiveValue | None:
         """Apply an update of the log; return its value, or None when no event is to be sent.
 
-        No event is sent for an update that the view has already, and for one of a household: that changes
-        only the state of its datastream, which `state_document` shows to the roles that may see it.
+        No event is sent for an update that the view has already, for an amendment of history, and for one of
+        a household: that changes only the state of its datastream, which `state_document` shows to the roles
+        that may see it.
         """
+        if update.kind is _AMENDMENT:
+            return None
         view = self._entities.get(update.entity)
         if view is None:
             view = self._entities[update.entity] = EntityView()

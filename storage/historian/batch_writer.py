@@ -20,6 +20,7 @@ from runtime.cancellation import raise_if_cancelled
 from storage.database import DATABASE_UNAVAILABLE, NOT_MIGRATED_MESSAGE, Connection, connect
 from storage.historian.log_batch import LogBatch
 from storage.historian.metrics import OBSERVATION_OUTCOMES, HistorianMetrics
+from storage.historian.update_buffer import UpdateBuffer
 from storage.historian.writers import aggregate_writer, observation_writer, update_writer
 from storage.historian.writers.aggregate_writer import request_repairs, write_aggregates, write_assessments
 from storage.historian.writers.alarm_writer import write_alarms
@@ -29,13 +30,15 @@ from storage.historian.writers.newest_times import NewestTimes
 from storage.historian.writers.observation_writer import write_observations
 from storage.historian.writers.quarantine_writer import write_quarantined, write_replay_answers
 from storage.historian.writers.update_writer import (
+    request_series_repairs,
+    write_amended_series,
     write_datastream_states,
     write_entity_values,
     write_property_states,
 )
 from storage.stores.ledger_counts import LedgerCounts
 from storage.stores.log_positions import (
-    AGGREGATE_PROGRESS,
+    PROGRESS,
     LogPositions,
     delete_old_positions,
     move_positions,
@@ -178,7 +181,7 @@ async def _is_stored(connection: Connection, batch: LogBatch) -> bool:
     return all(
         stored.get((topic, partition)) == offset
         for (topic, partition), offset in batch.next_offsets.items()
-        if topic != AGGREGATE_PROGRESS
+        if topic not in PROGRESS
     )
 
 
@@ -193,13 +196,7 @@ async def _write(connection: Connection, batch: LogBatch, newest_times: NewestTi
         await write_observations(connection, observations, counts, newest_times)
     if observations.records:
         await write_messages(connection, batch.log_id, observations.records)
-    updates = batch.update_buffer
-    if updates.updates:
-        await write_property_states(connection, updates.updates.values())
-    if updates.states:
-        await write_datastream_states(connection, updates.states.values())
-    if updates.entity_values:
-        await write_entity_values(connection, updates.entity_values.values())
+    await _write_updates(connection, batch.log_id, batch.update_buffer)
     if batch.aggregates:
         await write_aggregates(connection, batch.aggregates.values())
     if batch.assessments:
@@ -207,7 +204,7 @@ async def _write(connection: Connection, batch: LogBatch, newest_times: NewestTi
     if batch.repairs:
         await request_repairs(connection, batch.log_id, batch.repairs)
     await write_alarms(connection, batch.alarm_buffer)
-    quarantined = batch.quarantined | updates.unreadable
+    quarantined = batch.quarantined | batch.update_buffer.unreadable
     if quarantined:
         await write_quarantined(connection, quarantined.values())
     if batch.replay_answers:
@@ -217,3 +214,17 @@ async def _write(connection: Connection, batch: LogBatch, newest_times: NewestTi
     if counts:
         await add_to_ledger(connection, counts)
     return counts
+
+
+async def _write_updates(connection: Connection, log_id: str, updates: UpdateBuffer) -> None:
+    """Write states, derived values, and the requests to compute such values again."""
+    if updates.updates:
+        await write_property_states(connection, updates.updates.values())
+    if updates.states:
+        await write_datastream_states(connection, updates.states.values())
+    if updates.entity_values:
+        await write_entity_values(connection, updates.entity_values.values())
+    if updates.amended:
+        await write_amended_series(connection, updates.amended)
+    if updates.series_repairs:
+        await request_series_repairs(connection, log_id, updates.series_repairs)

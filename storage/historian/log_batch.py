@@ -100,7 +100,7 @@ class LogBatch:
                 case topics.OBSERVATIONS:
                     faults = self._add_observations(record)
                 case topics.UPDATES:
-                    faults = self.update_buffer.add(record.value)
+                    faults = self.update_buffer.add(record.value, record.partition)
                 case topics.AGGREGATES:
                     faults = self._add_aggregates(record)
                 case topics.ALARMS:

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from storage.historian.update_decoder import decode_storable_updates
-from twin.instant import Instant
-from twin.wire.messages import QuarantinedMessage, Update, UpdateKind
+from storage.stores.log_positions import UPDATE_PROGRESS
+from twin.instant import DAY, Duration, Instant
+from twin.state.window import window_start
+from twin.wire.messages import QuarantinedMessage, SeriesRepair, Update, UpdateKind
+
+REPAIR_SPAN_MAX: Duration = 400 * DAY
+"""The longest span of one series repair: a day of each is a row."""
+
+
+class SeriesRequest(NamedTuple):
+    """A request to compute a day of a derived series again."""
+
+    partition: int
+    offset: int  #: in `observations`; -1: of areas
 
 
 @dataclass(slots=True)
@@ -22,6 +36,10 @@ class UpdateBuffer:
     states: dict[int, Update] = field(default_factory=dict)
     #: newest revision of each derived value, by entity, name and phenomenon time
     entity_values: dict[tuple[str, str, Instant], Update] = field(default_factory=dict)
+    #: newest revision of an amendment of each series, by entity and name
+    amended: dict[tuple[str, str], int] = field(default_factory=dict)
+    #: by entity, name and start of the day
+    series_repairs: dict[tuple[str, str, Instant], SeriesRequest] = field(default_factory=dict)
     next_offsets: dict[tuple[str, int], int] = field(
         default_factory=dict
     )  #: (topic, partition) → next offset
@@ -32,15 +50,18 @@ class UpdateBuffer:
     @property
     def rows(self) -> int:
         """The number of rows to write."""
-        return len(self.updates) + len(self.states) + len(self.entity_values)
+        return len(self.updates) + len(self.states) + len(self.entity_values) + len(self.series_repairs)
 
-    def add(self, record: bytes) -> list[str]:
+    def add(self, record: bytes, partition: int) -> list[str]:
         """Add a record of `updates`; return a description of the updates that the columns cannot hold.
 
         Raises MessageError when the record cannot be decoded.
         """
-        decoded, refused = decode_storable_updates(record)
-        with_nul = 0
+        decoded, repairs, offset, refused = decode_storable_updates(record)
+        if offset >= 0:
+            progress = UPDATE_PROGRESS, partition
+            self.next_offsets[progress] = max(offset + 1, self.next_offsets.get(progress, 0))
+        with_nul = self._add_repairs(repairs, partition, offset)
         updates, states = self.updates, self.states
         for update in decoded:
             key, revision = (update.entity, update.property), update.revision
@@ -48,6 +69,10 @@ class UpdateBuffer:
             # A text column cannot hold NUL. The names of known states were checked before.
             if known is None and ("\0" in update.entity or "\0" in update.property):
                 with_nul += 1
+                continue
+            if update.kind is UpdateKind.AMENDMENT:
+                self._keep_value(update)
+                self.amended[key] = max(revision, self.amended.get(key, 0))
                 continue
             if update.kind is not UpdateKind.PERSONAL and (known is None or revision > known.revision):
                 updates[key] = update
@@ -58,10 +83,28 @@ class UpdateBuffer:
                 state = states.get(update.observation[0])
                 if state is None or revision > state.revision:
                     states[update.observation[0]] = update
-        total = len(decoded) + refused
+        total = len(decoded) + len(repairs) + refused
         self.count += total - with_nul - refused
         refused += with_nul
         return [f"{refused} of {total} updates have values outside the column limits"] if refused else []
+
+    def _add_repairs(self, repairs: Sequence[SeriesRepair], partition: int, offset: int) -> int:
+        """Add series repairs, by the day; return the number of those that cannot be stored."""
+        refused = 0
+        for repair in repairs:
+            if (
+                "\0" in repair.entity
+                or "\0" in repair.name
+                or not 0 < repair.end - repair.start <= REPAIR_SPAN_MAX
+            ):
+                refused += 1
+                continue
+            for day in range(window_start(repair.start, DAY), repair.end, DAY):
+                key = repair.entity, repair.name, day
+                known = self.series_repairs.get(key)
+                if known is None or offset > known.offset:
+                    self.series_repairs[key] = SeriesRequest(partition, offset)
+        return refused
 
     def _keep_value(self, update: Update) -> None:
         key = update.entity, update.property, update.phenomenon_time

@@ -13,10 +13,11 @@ import msgspec
 
 from storage.column_limits import COUNT_MAX, DATASTREAM_ID_MAX, FLAGS_MAX, INTEGER_MAX
 from storage.historian.observation_rows import fits_columns
+from twin.errors import MessageError
 from twin.instant import INSTANT_MAX, INSTANT_MIN
 from twin.wire import messages
 from twin.wire.codec import DECODE_ERRORS, LAYOUT_VERSION
-from twin.wire.messages import Update
+from twin.wire.messages import SeriesRepair, Update
 
 _Time: TypeAlias = Annotated[int, msgspec.Meta(ge=INSTANT_MIN, le=INSTANT_MAX)]
 _Flags: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=FLAGS_MAX)]
@@ -54,16 +55,36 @@ class _BoundedUpdate(Update, array_like=True, frozen=True, gc=False):
     count: Annotated[int, msgspec.Meta(ge=0, le=INTEGER_MAX)] = 1
 
 
+class _BoundedSeriesRepair(NamedTuple):
+    """`twin.wire.messages.SeriesRepair`, bounded."""
+
+    entity: str
+    name: str
+    start: _Time
+    end: _Time
+
+
 class _BoundedUpdateBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):
     version: int
     updates: tuple[_BoundedUpdate, ...]
+    repairs: tuple[_BoundedSeriesRepair, ...] = ()
+    offset: Annotated[int, msgspec.Meta(ge=-1, le=COUNT_MAX)] = -1
+
+
+class StorableUpdates(NamedTuple):
+    """The content of a record of `updates` that the columns can hold."""
+
+    updates: Sequence[Update]
+    repairs: Sequence[SeriesRepair]
+    offset: int  #: as in `UpdateBatch`
+    refused: int  #: how many updates and repairs were left out
 
 
 _decode = msgspec.msgpack.Decoder(_BoundedUpdateBatch).decode
 
 
-def decode_storable_updates(data: bytes) -> tuple[Sequence[Update], int]:
-    """Return the updates of a record that the columns can hold, and the number of the others.
+def decode_storable_updates(data: bytes) -> StorableUpdates:
+    """Return the updates and series repairs of a record that the columns can hold.
 
     Raises MessageError when the record cannot be decoded.
     """
@@ -72,10 +93,14 @@ def decode_storable_updates(data: bytes) -> tuple[Sequence[Update], int]:
     except DECODE_ERRORS:
         batch = None
     if batch is not None and batch.version == LAYOUT_VERSION:
-        return batch.updates, 0
-    updates = messages.UPDATES.decode(data).updates
-    fitting = [update for update in updates if _fits_columns(update)]
-    return fitting, len(updates) - len(fitting)
+        return StorableUpdates(batch.updates, batch.repairs, batch.offset, 0)  # type: ignore[arg-type]
+    decoded = messages.UPDATES.decode(data)
+    updates = [update for update in decoded.updates if _fits_columns(update)]
+    repairs = [one for one in decoded.repairs if one.start >= INSTANT_MIN and one.end <= INSTANT_MAX]
+    refused = len(decoded.updates) - len(updates) + len(decoded.repairs) - len(repairs)
+    if not -1 <= decoded.offset <= COUNT_MAX:
+        raise MessageError("UpdateBatch has an offset outside the column limits")
+    return StorableUpdates(updates, repairs, decoded.offset, refused)
 
 
 def _fits_columns(update: Update) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from storage.database import Connection, snapshot
@@ -23,6 +24,8 @@ class CurrentState:
     datastreams: list[Observation]  #: the newest observation of each datastream
     revisions: dict[str, int]  #: entity → its last revision
     positions: dict[tuple[str, int], int]  #: (topic, partition) → next offset
+    #: (entity, name) → the last revision of an amendment of the series
+    amended: Mapping[tuple[str, str], int] = MappingProxyType({})
 
 
 async def read_current_state(connection: Connection, log_id: str) -> CurrentState:
@@ -46,13 +49,15 @@ async def read_state_in_snapshot(connection: Connection, log_id: str) -> Current
     entity_revisions = await (
         await connection.execute(query("stores/state/list_entity_revisions"))
     ).fetchall()
+    amended = await (await connection.execute(query("stores/state/list_amended_series"))).fetchall()
     log_positions = await read_positions(connection, log_id)
     by_id = {observation.datastream: observation for observation in datastreams}
     updates = [_update(by_id, row) for row in rows]
     revisions: dict[str, int] = dict(entity_revisions)
     for update in updates:
         revisions[update.entity] = max(update.revision, revisions.get(update.entity, 0))
-    return CurrentState(updates, datastreams, revisions, log_positions)
+    by_series = {(entity, name): revision for entity, name, revision in amended}
+    return CurrentState(updates, datastreams, revisions, log_positions, by_series)
 
 
 def _observation(

@@ -13,6 +13,12 @@ from storage.queries import query
 AGGREGATE_PROGRESS = "aggregates of observations"
 """Stored in place of a topic: the position in `observations` up to which aggregates are stored."""
 
+UPDATE_PROGRESS = "updates of observations"
+"""Stored in place of a topic: the position in `observations` up to which derived values are stored."""
+
+PROGRESS = frozenset({AGGREGATE_PROGRESS, UPDATE_PROGRESS})
+"""What is stored in place of topics. A replay by the stream may lower it: no record is read from there."""
+
 LogPositions: TypeAlias = dict[tuple[str, int], int]
 """(topic, partition) → next offset."""
 

@@ -13,7 +13,7 @@ from twin.instant import DAY, SECOND, Instant
 from twin.model.city_model import CityModel
 from twin.state.datastream_state import ObservationOutcome
 from twin.wire.codec import LAYOUT_VERSION
-from twin.wire.messages import UPDATES, Update, UpdateBatch
+from twin.wire.messages import UPDATES, SeriesRepair, Update, UpdateBatch
 
 
 class OutputRecord(NamedTuple):
@@ -155,11 +155,20 @@ def starts_second(before: Instant, now: Instant) -> bool:
 RECORD_ITEMS_MAX = 1_000
 
 
-def update_records(updates: Sequence[Update], partition: int) -> list[OutputRecord]:
-    """Return the records of these updates, in order."""
+def update_records(
+    updates: Sequence[Update], partition: int, repairs: Sequence[SeriesRepair] = (), offset: int = -1
+) -> list[OutputRecord]:
+    """Return the records of these updates and series repairs, in order.
+
+    `offset` is that of the observation record which caused them, where one did.
+    """
     return [
-        OutputRecord(topics.UPDATES, partition, UPDATES.encode(UpdateBatch(LAYOUT_VERSION, tuple(part))))
-        for part in record_chunks(updates)
+        OutputRecord(
+            topics.UPDATES,
+            partition,
+            UPDATES.encode(UpdateBatch(LAYOUT_VERSION, tuple(updates[part]), tuple(repairs[part]), offset)),
+        )
+        for part in chunk_slices(updates, repairs)
     ]
 
 

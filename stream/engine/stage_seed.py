@@ -63,12 +63,16 @@ def stage_seed_of(stored: StateSeed) -> StageSeed:
                 cohorts[key] = PastCohort(update.datastreams, update.phenomenon_time - HOUSEHOLD_WINDOW)
         else:
             properties[key] = update.value, update.phenomenon_time, update.flags
+    revisions = dict(stored.state.revisions)
+    for (entity, name), revision in stored.state.amended.items():
+        of_kind = area_revisions if name.startswith(AREA_PREFIX) else revisions
+        of_kind[entity] = max(revision, of_kind.get(entity, 0))
     return StageSeed(
         stored.observations,
         stored.truncated,
         stored.aggregates,
         [WindowRepair(datastream, hour) for datastream, hour in stored.hours_to_repair],
-        stored.state.revisions,
+        revisions,
         area_revisions,
         properties,
         {one.datastream: stored_value(one) for one in stored.state.datastreams},

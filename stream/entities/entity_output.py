@@ -21,6 +21,7 @@ from twin.wire.messages import (
     AggregateBatch,
     AreaInput,
     Assessment,
+    SeriesRepair,
     Update,
     UpdateKind,
     WindowRepair,
@@ -37,6 +38,7 @@ class EntityOutput:
     assessments: list[Assessment] = field(default_factory=list)
     repairs: list[WindowRepair] = field(default_factory=list)
     inputs: list[AreaInput] = field(default_factory=list)
+    series_repairs: list[SeriesRepair] = field(default_factory=list)
 
     def add_derived(self, entity: str, revision: int, value: DerivedValue, now: Instant) -> None:
         """Add the update of a derived value of an entity."""
@@ -84,7 +86,7 @@ class EntityOutput:
 
     def records(self, partition: int, partitions: int, now: Instant, offset: int) -> list[OutputRecord]:
         """Return the records to send; `offset` is that of the observation record which caused them."""
-        records = update_records(self.updates, partition)
+        records = update_records(self.updates, partition, self.series_repairs, offset)
         # Only the last assessment of an observation counts: all of them have the same revision.
         assessments = list({one[:2]: one for one in self.assessments}.values())
         for part in chunk_slices(self.aggregates, assessments, self.repairs):

@@ -123,6 +123,12 @@ class UpdateKind(IntEnum):
     OBSERVED = 0  #: a property of an entity, combined from its datastreams
     INDICATOR = 1  #: derived: an indicator, a roll-up, or the published sum of households
     PERSONAL = 2  #: of a household: only the datastream state, for roles that may read it
+    #: derived as `INDICATOR`, but not the newest of its series: only history changes. NaN withdraws the value
+    AMENDMENT = 3
+
+
+UNSENT_KINDS = frozenset({UpdateKind.PERSONAL, UpdateKind.AMENDMENT})
+"""Kinds that the live stream sends to nobody."""
 
 
 class Update(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -135,7 +141,7 @@ class Update(msgspec.Struct, array_like=True, frozen=True, gc=False):
     entity: str
     property: str
     revision: int
-    value: float  #: NaN in personal data
+    value: float  #: NaN in personal data, and in an amendment that withdraws a value
     phenomenon_time: Instant
     received_time: Instant
     flags: int
@@ -150,11 +156,23 @@ class Update(msgspec.Struct, array_like=True, frozen=True, gc=False):
     interval: Duration = 0  #: between two values of an indicator; 0: as its datastreams report
 
 
+class SeriesRepair(NamedTuple):
+    """A span of a derived series that the stream cannot compute any more: storage computes it again."""
+
+    entity: str
+    name: str  #: of the derived value; empty: every one of the entity
+    start: Instant  #: phenomenon time of the first value that may change
+    end: Instant  #: exclusive
+
+
 class UpdateBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A record on `updates`: the updates that one observation record caused, in order."""
 
     version: int
     updates: tuple[Update, ...]
+    repairs: tuple[SeriesRepair, ...] = ()
+    #: in `observations` of the same partition: observations up to it are included; -1 in a record of areas
+    offset: int = -1
 
 
 class QuarantinedMessage(msgspec.Struct, array_like=True, frozen=True):

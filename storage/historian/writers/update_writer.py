@@ -6,16 +6,18 @@ few compiled structures take a fifth of the time that psycopg takes with an obje
 
 from __future__ import annotations
 
+import math
 import struct
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from struct import Struct
 
 import psycopg
 
 from storage.database import Connection
 from storage.historian.observation_rows import COPY_HEADER, COPY_TRAILER, POSTGRES_EPOCH
+from storage.historian.update_buffer import SeriesRequest
 from storage.queries import query
-from twin.instant import to_datetime
+from twin.instant import Instant, to_datetime
 from twin.wire.messages import Update
 
 # Joining the staged rows with the table costs less for each row than an index lookup, but reads the whole
@@ -72,17 +74,49 @@ async def _write(connection: Connection, stage: bytes, rows: bytes, merge: bytes
 
 
 async def write_entity_values(connection: Connection, updates: Collection[Update]) -> None:
-    """Store derived values, at most one of each time, whose revision is greater than the stored one."""
+    """Store derived values, at most one of each time, whose revision is greater than the stored one.
+
+    A withdrawn value becomes a row without a value: its revision holds off earlier ones.
+    """
     await connection.execute(
         query("historian/states/merge_entity_values"),
         (
             [update.entity for update in updates],
             [update.property for update in updates],
             [to_datetime(update.phenomenon_time) for update in updates],
-            [update.value for update in updates],
+            [None if math.isnan(update.value) else update.value for update in updates],
             [update.flags for update in updates],
             [update.count for update in updates],
             [update.revision for update in updates],
+        ),
+    )
+
+
+async def write_amended_series(connection: Connection, revisions: Mapping[tuple[str, str], int]) -> None:
+    """Store the greatest revision of an amendment of each series, by entity and name."""
+    await connection.execute(
+        query("historian/states/merge_amended_series"),
+        (
+            [entity for entity, _ in revisions],
+            [name for _, name in revisions],
+            list(revisions.values()),
+        ),
+    )
+
+
+async def request_series_repairs(
+    connection: Connection, log_id: str, requests: Mapping[tuple[str, str, Instant], SeriesRequest]
+) -> None:
+    """Store requests to compute days of derived series again."""
+    await connection.execute(
+        query("historian/states/request_series_repairs"),
+        (
+            log_id,
+            [entity for entity, _, _ in requests],
+            [name for _, name, _ in requests],
+            [to_datetime(day) for _, _, day in requests],
+            [request.partition for request in requests.values()],
+            [request.offset for request in requests.values()],
         ),
     )
 

@@ -10,6 +10,7 @@ WITH measured AS (
     WHERE entity_id = %(entity)s AND name = %(name)s
         AND phenomenon_time >= %(start)s
         AND phenomenon_time < %(end)s
+        AND value IS NOT NULL
 )
 SELECT start, 0, ARRAY[0], ARRAY[count(value)], count(*) - count(value), bit_or(flags),
     sum(value), min(value), max(value),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from math import nan
+
 from msgspec.structs import replace
 
 from runtime.kafka import topics
 from storage.historian.log_batch import LogBatch, LogRecord
+from storage.stores.log_positions import UPDATE_PROGRESS
 from tests.support.database.historian import quarantined_message, record_with_headers
 from tests.support.payloads.observation_records import encode_observations
-from twin.instant import HOUR, MINUTE
+from twin.instant import DAY, HOUR, MINUTE
 from twin.model.observation import LastGoodValue, Observation
 from twin.quality.plausibility import QuarantineReason
 from twin.state.window import Aggregate
@@ -18,6 +21,7 @@ from twin.wire.messages import (
     AggregateBatch,
     Assessment,
     ObservationBatch,
+    SeriesRepair,
     Update,
     UpdateBatch,
     UpdateKind,
@@ -92,6 +96,31 @@ def test_derived_values_are_kept_as_a_series_and_households_only_as_states() -> 
     }
     assert batch.update_buffer.updates.keys() == {("a", "eaqi")}
     assert states_of(batch) == {1: (9, ONE)}
+
+
+def test_an_amendment_changes_the_series_and_not_the_state() -> None:
+    newest = replace(update(4, None, "lki"), kind=UpdateKind.INDICATOR, phenomenon_time=200)
+    amended = replace(newest, revision=5, kind=UpdateKind.AMENDMENT, phenomenon_time=100, value=3.0)
+    withdrawn = replace(amended, revision=6, value=nan)
+    buffer = batch_of(topics.UPDATES, updates(newest), updates(amended, withdrawn)).update_buffer
+    assert {key: one.revision for key, one in buffer.updates.items()} == {("a", "lki"): 4}
+    assert {key[2]: one.revision for key, one in buffer.entity_values.items()} == {100: 6, 200: 4}
+    assert buffer.amended == {("a", "lki"): 6}
+
+
+def test_series_repairs_are_requested_by_the_day_with_the_last_offset() -> None:
+    records = [
+        messages.UPDATES.encode(UpdateBatch(LAYOUT_VERSION, (), (SeriesRepair("a", "lki", *span),), offset))
+        for offset, span in ((7, (DAY - 1, DAY + 1)), (9, (DAY, DAY + 5)))
+    ]
+    refused = UpdateBatch(
+        LAYOUT_VERSION, (), (SeriesRepair("a\0", "lki", 0, 1), SeriesRepair("a", "lki", 1, 1))
+    )
+    batch = batch_of(topics.UPDATES, *records, messages.UPDATES.encode(refused))
+    buffer = batch.update_buffer
+    assert {key[2]: one.offset for key, one in buffer.series_repairs.items()} == {0: 7, DAY: 9}
+    assert buffer.next_offsets[UPDATE_PROGRESS, 0] == 10
+    assert batch.unreadable_count == 1
 
 
 def test_a_repeated_last_good_value_does_not_change_its_series() -> None:

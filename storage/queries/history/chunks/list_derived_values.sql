@@ -9,5 +9,6 @@ CROSS JOIN LATERAL (
         AND name = asked.name
         AND phenomenon_time >= %(start)s
         AND phenomenon_time < %(end)s
+        AND value IS NOT NULL
     ORDER BY phenomenon_time
 ) AS one;

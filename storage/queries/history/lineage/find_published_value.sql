@@ -5,5 +5,6 @@ FROM entity_value
 WHERE entity_id = %(entity)s AND name = %(name)s
     AND phenomenon_time <= %(until)s
     AND phenomenon_time > %(floor)s
+    AND value IS NOT NULL
 ORDER BY phenomenon_time DESC
 LIMIT 1;

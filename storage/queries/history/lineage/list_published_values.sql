@@ -6,5 +6,6 @@ WHERE entity_id = %(entity)s AND name = %(name)s
     AND phenomenon_time >= %(start)s
     AND phenomenon_time < %(end)s
     AND phenomenon_time > %(after)s
+    AND value IS NOT NULL
 ORDER BY phenomenon_time
 LIMIT %(limit)s;

@@ -15,15 +15,24 @@ from storage.historian.batch_writer import BatchWriter
 from storage.historian.log_batch import LogBatch, LogRecord
 from storage.historian.metrics import OBSERVATION_OUTCOMES, HistorianMetrics
 from storage.historian.writers.aggregate_writer import write_assessments
+from storage.stores.current_state import read_current_state
 from storage.stores.ledger import read_balance
 from tests.support.database.historian import START, fetch_rows, stored_observations
 from tests.support.payloads.observation_records import encode_observations
-from twin.instant import HOUR, INSTANT_MAX, INSTANT_MIN, MINUTE, from_datetime, to_datetime
+from twin.instant import DAY, HOUR, INSTANT_MAX, INSTANT_MIN, MINUTE, from_datetime, to_datetime
 from twin.model.observation import Observation
 from twin.state.window import Aggregate
 from twin.wire import messages
 from twin.wire.codec import LAYOUT_VERSION
-from twin.wire.messages import AggregateBatch, Assessment, Update, UpdateBatch, UpdateKind, WindowRepair
+from twin.wire.messages import (
+    AggregateBatch,
+    Assessment,
+    SeriesRepair,
+    Update,
+    UpdateBatch,
+    UpdateKind,
+    WindowRepair,
+)
 
 FRESH = count(1)
 
@@ -195,6 +204,36 @@ async def test_derived_values_become_a_series_and_a_household_is_only_a_state(da
     ]
     assert await fetch_rows(database, "SELECT entity_id, kind FROM property_state") == [("e", 1)]
     assert await fetch_rows(database, "SELECT datastream_id, value FROM datastream_state") == [(9, 230.0)]
+
+
+async def test_an_amendment_replaces_and_withdraws_values_of_a_series_only(database: str) -> None:
+    writer = BatchWriter(database, HistorianMetrics())
+
+    def value(revision: int, time: int, value: float, kind: UpdateKind) -> Update:
+        return Update("e", "eaqi", revision, value, time, time, 0, (), None, kind, None, (), 12)
+
+    newest = value(3, START + 9, 4.0, UpdateKind.INDICATOR)
+    amended = value(4, START + 5, 2.0, UpdateKind.AMENDMENT)
+    withdrawn = value(5, START, float("nan"), UpdateKind.AMENDMENT)
+    late = value(2, START, 1.0, UpdateKind.INDICATOR)
+    repair = SeriesRepair("e", "", START - 2 * DAY, START)
+    try:
+        await writer.store(update_batch(newest, amended, withdrawn))
+        await writer.store(update_batch(late))
+        record = UpdateBatch(LAYOUT_VERSION, (), (repair,), 8)
+        batch = LogBatch("log")
+        batch.add(LogRecord(topics.UPDATES, 0, 1, 0, messages.UPDATES.encode(record)))
+        await writer.store(batch)
+    finally:
+        await writer.close()
+    stored = "SELECT value, revision FROM entity_value ORDER BY phenomenon_time"
+    assert await fetch_rows(database, stored) == [(None, 5), (2.0, 4), (4.0, 3)]
+    assert await fetch_rows(database, "SELECT revision, value FROM property_state") == [(3, 4.0)]
+    async with await connect(database, role="test") as connection:
+        state = await read_current_state(connection, "log")
+    assert state.amended == {("e", "eaqi"): 5}
+    requests = "SELECT entity_id, name, log_id, log_offset, requests FROM series_repair_request"
+    assert await fetch_rows(database, requests) == [("e", "", "log", 8, 1)] * (2 + (START % DAY > 0))
 
 
 async def test_assessments_of_any_time_are_stored_unchanged(database: str) -> None:

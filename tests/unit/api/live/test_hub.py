@@ -121,6 +121,19 @@ async def test_an_update_of_a_household_is_sent_to_no_subscriber_and_advances_th
     assert not hub.join(subscriber(EntityFilter(entities=frozenset({"city.house"})))).values
 
 
+async def test_an_amendment_is_sent_to_no_subscriber_and_changes_no_state(
+    hub: Hub, make_derived: Any
+) -> None:
+    follower = subscriber()
+    hub.join(follower)
+    newest = make_derived("city.east.hill", "lki", 1, 3.0)
+    amended = structs.replace(newest, revision=2, value=9.0, kind=UpdateKind.AMENDMENT)
+    hub.on_updates(1, 0, [newest, amended])
+    assert [data["value"] for _, data in await events(follower)] == [3.0]
+    assert hub.positions[1] == (1, 0)
+    assert [shown.update.revision for shown in hub.join(subscriber()).values] == [1]
+
+
 async def test_resuming_at_any_event_returns_exactly_the_rest(hub: Hub, make_update: Any) -> None:
     follower = subscriber()
     hub.join(follower)

@@ -1,0 +1,9 @@
+-- Request repairs of days of derived series; a later request of the same log, or one of another log, replaces one.
+-- series_repair_request_pkey.
+INSERT INTO series_repair_request AS stored (log_id, entity_id, name, day, partition, log_offset)
+SELECT %s, entity_id, name, day, partition, log_offset
+FROM unnest(%s::text[], %s::text[], %s::timestamptz[], %s::integer[], %s::bigint[])
+    AS asked (entity_id, name, day, partition, log_offset)
+ON CONFLICT (entity_id, name, day) DO UPDATE
+SET log_id = excluded.log_id, partition = excluded.partition, log_offset = excluded.log_offset,
+    requests = stored.requests + 1;
