@@ -23,6 +23,7 @@ from cities.files.values import (
     Positive,
     PropertyName,
     RetentionTime,
+    Share,
     Text,
     Time,
     Timezone,
@@ -178,6 +179,7 @@ class PropertyItem(Item):
     retention: RetentionItem | None = None
     roll_up: RollUp = "none"
     wraps_at: Positive | None = None
+    coverage_min: Share | None = None
 
 
 class CalibrationItem(Item):

@@ -101,6 +101,7 @@ RetentionTime = Annotated[Duration, PlainValidator(_retention), PlainSerializer(
 Time = Annotated[Instant, PlainValidator(_time), PlainSerializer(format_instant)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(allow_inf_nan=False, gt=0)]
+Share = Annotated[float, Field(allow_inf_nan=False, ge=0, le=1)]
 Unit = Annotated[str, Field(min_length=1, max_length=32)]
 Note = Annotated[str, Field(max_length=1000)]
 

@@ -25,7 +25,8 @@ def check_properties(items: Items[PropertyItem]) -> None:
                 items.add_fault(
                     (*location, "name"),
                     f"{name} is built in and cannot be redefined: found {', '.join(fixed)}, expected only "
-                    "quality, retention, rollUp and wrapsAt; leave them out, or choose another name",
+                    "quality, retention, rollUp, wrapsAt and coverageMin; leave them out, or choose another "
+                    "name",
                 )
         else:
             for key in _REQUIRED:
@@ -79,6 +80,7 @@ def _planned(item: PropertyItem) -> ObservedProperty:
         retention=_retention(item.retention, base.retention),
         roll_up=item.roll_up if "roll_up" in item.model_fields_set else base.roll_up,
         wraps_at=item.wraps_at if "wraps_at" in item.model_fields_set else base.wraps_at,
+        coverage_min=item.coverage_min if "coverage_min" in item.model_fields_set else base.coverage_min,
     )
 
 
@@ -112,11 +114,16 @@ def from_property(property: ObservedProperty) -> PropertyItem:
     built_in = BUILT_IN_PROPERTIES.get(property.name)
     fixed = {key: getattr(property, key) for key in _FIXED} if built_in is None else {}
     base = built_in or replace(
-        property, quality=TIME_RULES_ONLY, retention=Retention(), roll_up="none", wraps_at=None
+        property,
+        quality=TIME_RULES_ONLY,
+        retention=Retention(),
+        roll_up="none",
+        wraps_at=None,
+        coverage_min=None,
     )
     changes = {
         key: getattr(property, key)
-        for key in ("roll_up", "wraps_at")
+        for key in ("roll_up", "wraps_at", "coverage_min")
         if getattr(property, key) != getattr(base, key)
     }
     quality = _changed_fields(property.quality, base.quality)

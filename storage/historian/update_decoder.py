@@ -53,6 +53,8 @@ class _BoundedUpdate(Update, array_like=True, frozen=True, gc=False):
     last_good: _BoundedLastGoodValue | None = None  # type: ignore[assignment]
     deviating: tuple[_Datastream, ...] = ()
     count: Annotated[int, msgspec.Meta(ge=0, le=INTEGER_MAX)] = 1
+    members: Annotated[int, msgspec.Meta(ge=0, le=INTEGER_MAX)] = 0
+    members_expected: Annotated[int, msgspec.Meta(ge=0, le=INTEGER_MAX)] = 0
 
 
 class _BoundedSeriesRepair(NamedTuple):
@@ -111,7 +113,7 @@ def _fits_columns(update: Update) -> bool:
         and INSTANT_MIN <= update.phenomenon_time <= INSTANT_MAX
         and INSTANT_MIN <= update.received_time <= INSTANT_MAX
         and 0 <= update.flags <= FLAGS_MAX
-        and 0 <= update.count <= INTEGER_MAX
+        and all(0 <= one <= INTEGER_MAX for one in (update.count, update.members, update.members_expected))
         and all(0 <= datastream <= DATASTREAM_ID_MAX for datastream in update.datastreams + update.deviating)
         and (good is None or INSTANT_MIN <= good.phenomenon_time <= INSTANT_MAX)
     )

@@ -68,7 +68,7 @@ def _observation(
 
 def _update(states: Mapping[int, Observation], row: tuple[Any, ...]) -> Update:
     entity, property, revision, value, phenomenon_time, received_time, flags, datastreams, *others = row
-    kind, good_value, good_time, deviating, count = others
+    kind, good_value, good_time, deviating, count, members, members_expected, preliminary = others
     ids = tuple(datastreams)
     measured, received = from_datetime(phenomenon_time), from_datetime(received_time)
     newest = None
@@ -93,4 +93,7 @@ def _update(states: Mapping[int, Observation], row: tuple[Any, ...]) -> Update:
         LastGoodValue(good_value, from_datetime(good_time)) if good_time is not None else None,
         tuple(deviating),
         count,
+        members=members,
+        members_expected=members_expected,
+        preliminary=preliminary,
     )

@@ -63,6 +63,12 @@ class CityModel:
     _policies: dict[int, DatastreamPolicy] = field(
         init=False, repr=False, compare=False, default_factory=dict
     )
+    #: the grid of each rolled-up name, filled by `twin.model.names.series_interval`
+    series_intervals: dict[str, Duration] = field(init=False, repr=False, compare=False, default_factory=dict)
+    #: how many entities roll up, by area and name, filled by `twin.state.area_members.expected_members`
+    expected_members: dict[tuple[str, str], int] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
 
     def __post_init__(self) -> None:
         by_entity: defaultdict[str, list[Datastream]] = defaultdict(list)

@@ -7,12 +7,22 @@ from typing import NamedTuple
 
 from twin.indicators.indicator import Averaging
 from twin.indicators.registry import REGISTRY
-from twin.instant import HOUR, MINUTE, Duration
+from twin.instant import HOUR, MINUTE, Duration, Instant
 from twin.model.city_model import CityModel
+from twin.model.datastream_policy import WINDOW_SIZES
 from twin.model.observed_property import Aggregation, RollUp, Theme
+from twin.privacy.household_sum import HOUSEHOLD_WINDOW
 
 AREA_PREFIX = "area_"
 """Prefix of the name of a rolled-up value: `area_pm2_5` is the mean of `pm2_5` over the area."""
+
+COVERAGE_SUM_MIN = 0.75
+COVERAGE_MIN = 0.5
+"""Least share of the entities of an area behind a good value, where the property states none.
+
+A sum lacks what is missing, while a mean of half of the sensors is still a mean. Of windows 75 % must be
+measured (2008/50/EC, annex VII); for areas no published source was found.
+"""
 
 _WINDOWS: dict[Averaging, Duration] = {"instant": 0, "ten_minutes": 10 * MINUTE, "hour": HOUR, "day": HOUR}
 
@@ -66,6 +76,50 @@ def roll_up_of(name: str, model: CityModel) -> RollUp:
         return property.roll_up
     indicator = REGISTRY.get(name)
     return indicator.roll_up if indicator is not None else "none"
+
+
+def coverage_min_of(name: str, model: CityModel) -> float:
+    """Return the least share of the entities of an area without which its value is incomplete."""
+    property = model.properties.get(name)
+    if property is not None and property.coverage_min is not None:
+        return property.coverage_min
+    return COVERAGE_SUM_MIN if roll_up_of(name, model) == "sum" else COVERAGE_MIN
+
+
+def series_interval(name: str, model: CityModel) -> Duration:
+    """Return the length of the slots in which the values of a property or indicator are rolled up.
+
+    It is the shortest kept window in which each datastream behind the name reports, and for an indicator its
+    window where that is longer; at most an hour. It is the same in every area, so that areas add up.
+    """
+    known = model.series_intervals.get(name)
+    if known is None:
+        known = model.series_intervals[name] = _series_interval(name, model)
+    return known
+
+
+def _series_interval(name: str, model: CityModel) -> Duration:
+    indicator = REGISTRY.get(name)
+    if indicator is None or name in model.properties:
+        properties, least = {name}, MINUTE
+    else:
+        properties = {input.property for input in indicator.inputs}
+        least = max(averaging_window(input.averaging) for input in indicator.inputs)
+    for datastream in model.datastreams.values():
+        if datastream.property in properties:
+            personal = model.policy_of(datastream).personal
+            least = max(least, HOUSEHOLD_WINDOW if personal else datastream.interval)
+    return next((size for size in WINDOW_SIZES if size >= least), HOUR)
+
+
+def slot_of(time: Instant, size: Duration, *, windowed: bool) -> Instant:
+    """Return the start of the slot of a value; one of a window is dated to its end and belongs before it.
+
+    >>> [slot_of(time, 60, windowed=windowed) for time in (60, 61) for windowed in (False, True)]
+    [60, 0, 60, 60]
+    """
+    moment = time - windowed
+    return moment - moment % size
 
 
 def averaging_window(averaging: Averaging) -> Duration:

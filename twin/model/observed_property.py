@@ -52,6 +52,8 @@ class ObservedProperty:
     retention: Retention = Retention()
     roll_up: RollUp = "none"
     wraps_at: float | None = None  #: the value at which a counter starts again at 0 (65536 with 16 bits)
+    #: least share of the entities of an area without which its value is suspect; None: by `roll_up`
+    coverage_min: float | None = None
 
 
 def _properties() -> dict[str, ObservedProperty]:

@@ -15,7 +15,7 @@ from zlib import crc32
 import msgspec
 
 from twin.errors import MessageError
-from twin.instant import Duration, Instant
+from twin.instant import INSTANT_MIN, Duration, Instant
 from twin.model.observation import LastGoodValue, Observation
 from twin.quality.neighbour_verdict import NeighbourVerdict
 from twin.state.window import Aggregate
@@ -94,19 +94,35 @@ class AggregateBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):
     repairs: tuple[WindowRepair, ...]
 
 
+class LaterValue(NamedTuple):
+    """The value of an area in later slots, when some of its entities no longer count and none spoke again."""
+
+    value: float
+    flags: int
+    weight: int
+    members: int
+    valid_until: Instant  #: start of the last slot in which it counts
+
+
 class AreaInput(NamedTuple):
-    """The value that one entity, or one area, sends to its area."""
+    """The value that one entity, or one area, sends to its area for one slot."""
 
     area: str
     source: str  #: the entity that sends it
     name: str  #: of the property or indicator
-    value: float | None  #: None withdraws the earlier value
+    value: float | None  #: None: suspect by `flags`; without such a flag it withdraws the input
     phenomenon_time: Instant
-    flags: int  #: DISAGREES beside a value: neighbours have outvoted it
-    weight: int  #: connections or sensors behind the value; 0: only for the comparison of neighbours
-    valid_until: Instant  #: by event time: from then on the value is not current
-    #: of the source. Orders the inputs: a state may go back in time when its newest value is found suspect
-    revision: int
+    flags: int
+    #: connections or sensors behind the value; 0: only for the comparison of neighbours; -1: the area above
+    #: has outvoted the source in this slot
+    weight: int
+    valid_until: Instant  #: start of the last slot in which it counts, unless a newer input follows
+    revision: int  #: of the source; a later input of a slot has at least that of the one before
+    #: start of the slot that it counts in (`twin.model.names.series_interval`); an input of version 0.1 has
+    #: none
+    slot: Instant = INSTANT_MIN
+    members: int = 1  #: entities behind the value
+    later: tuple[LaterValue, ...] = ()  #: what remains of the value after `valid_until`, ascending
 
 
 class AreaInputBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -115,6 +131,8 @@ class AreaInputBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):
     version: int
     time: Instant
     inputs: tuple[AreaInput, ...]
+    #: whether they repeat what was sent in an earlier log, and so change no slot that is stored already
+    repeated: bool = False
 
 
 class UpdateKind(IntEnum):
@@ -154,6 +172,9 @@ class Update(msgspec.Struct, array_like=True, frozen=True, gc=False):
     deviating: tuple[int, ...] = ()
     count: int = 1  #: of datastreams or connections behind the value
     interval: Duration = 0  #: between two values of an indicator; 0: as its datastreams report
+    members: int = 0  #: of an area: entities behind the value
+    members_expected: int = 0  #: of an area: entities that have such a value by the model; 0: not an area
+    preliminary: bool = False  #: of an area: the slot is the newest, and others may still report in it
 
 
 class SeriesRepair(NamedTuple):

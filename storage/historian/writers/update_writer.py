@@ -88,6 +88,8 @@ async def write_entity_values(connection: Connection, updates: Collection[Update
             [update.flags for update in updates],
             [update.count for update in updates],
             [update.revision for update in updates],
+            [update.members for update in updates],
+            [update.members_expected for update in updates],
         ),
     )
 
@@ -129,12 +131,13 @@ _NULL = b"\xff\xff\xff\xff"
 _EMPTY_ARRAY = Struct(">iiii").pack(12, 0, 0, _INTEGER)
 _ARRAY_OF_ONE = Struct(">iiiiiiii")
 
-# Of a property: revision, value, both times, flags; kind; last good value and its time; count.
+# Of a property: revision, value, both times, flags; kind; last good value and its time; count, members,
+# expected members, and whether it is preliminary.
 _PROPERTY = Struct(">iq id iq iq ih")
 _KIND = Struct(">ih")
 _LAST_GOOD = Struct(">id iq")
-_HOW_MANY = Struct(">ii")
-_PROPERTY_FIELDS = _COUNT.pack(13)
+_HOW_MANY = Struct(">ii ii ii i?")
+_PROPERTY_FIELDS = _COUNT.pack(16)
 
 # Of a datastream: id, both times, value, flags, revision.
 _DATASTREAM = Struct(">h ii iq iq id ih iq")
@@ -169,7 +172,9 @@ def _property_row(update: Update) -> bytes:
             if good is None
             else _LAST_GOOD.pack(8, good.value, 8, good.phenomenon_time - POSTGRES_EPOCH),
             _array(update.deviating),
-            _HOW_MANY.pack(4, update.count),
+            _HOW_MANY.pack(
+                *(4, update.count, 4, update.members, 4, update.members_expected, 1, update.preliminary)
+            ),
         )
     )
 

@@ -130,6 +130,17 @@ properties:
     assert replace(gas, wraps_at=None) == BUILT_IN_PROPERTIES["gas_volume"]
 
 
+def test_a_city_states_how_many_entities_a_good_value_of_an_area_needs(tmp_path: Path) -> None:
+    text = """\
+properties:
+  - {name: power_import, coverageMin: 1}
+  - {name: pm2_5, coverageMin: 0}
+"""
+    power, particles = read_city(write_city_folder(tmp_path, properties=text)).properties
+    assert (power.coverage_min, particles.coverage_min) == (1.0, 0.0)
+    assert replace(power, coverage_min=None) == BUILT_IN_PROPERTIES["power_import"]
+
+
 def test_calibrations_and_maintenance_have_a_start_and_an_end(plan: CityPlan) -> None:
     march, june = parse_instant("2026-03-01T07:00:00Z"), parse_instant("2026-06-01T00:00:00Z")
     assert plan.calibrations == (

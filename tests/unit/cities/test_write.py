@@ -75,6 +75,7 @@ def test_rules_of_every_kind_read_back_as_they_were(tmp_path: Path) -> None:
         retention=Retention(raw=DAY, minute=2 * DAY, hour=3 * DAY),
         roll_up="sum",
         wraps_at=65536.0,
+        coverage_min=0.9,
     )
     # A city may take rules from built-in properties, too.
     bare = [

@@ -14,7 +14,7 @@ from twin.wire.messages import Update, UpdateKind
 
 PROPERTY = (
     *("text", "text", "int8", "float8", "timestamptz", "timestamptz", "int2", "int4[]"),
-    *("int2", "float8", "timestamptz", "int4[]", "int4"),
+    *("int2", "float8", "timestamptz", "int4[]", "int4", "int4", "int4", "bool"),
 )
 DATASTREAM = ("int4", "timestamptz", "timestamptz", "float8", "int2", "int8")
 
@@ -42,6 +42,9 @@ UPDATES = st.lists(
         deviating=IDS,
         count=st.integers(0, INTEGER_MAX),
         interval=st.just(0),
+        members=st.integers(0, INTEGER_MAX),
+        members_expected=st.integers(0, INTEGER_MAX),
+        preliminary=st.booleans(),
     ),
     max_size=4,
 )
@@ -57,6 +60,7 @@ def test_rows_of_properties_equal_those_of_psycopg(updates: list[Update]) -> Non
             update.last_good.value if update.last_good is not None else None,
             to_datetime(update.last_good.phenomenon_time) if update.last_good is not None else None,
             *(list(update.deviating), update.count),
+            *(update.members, update.members_expected, update.preliminary),
         )
         for update in updates
     ]

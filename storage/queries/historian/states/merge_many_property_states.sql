@@ -8,12 +8,14 @@ WHEN MATCHED AND staged.revision > stored.revision THEN UPDATE SET
     revision = staged.revision, value = staged.value, phenomenon_time = staged.phenomenon_time,
     received_time = staged.received_time, flags = staged.flags, datastream_ids = staged.datastream_ids,
     kind = staged.kind, last_good_value = staged.last_good_value, last_good_time = staged.last_good_time,
-    deviating = staged.deviating, count = staged.count
+    deviating = staged.deviating, count = staged.count,
+    members = staged.members, members_expected = staged.members_expected, preliminary = staged.preliminary
 WHEN NOT MATCHED THEN INSERT (
     entity_id, property, revision, value, phenomenon_time, received_time, flags, datastream_ids, kind,
-    last_good_value, last_good_time, deviating, count
+    last_good_value, last_good_time, deviating, count, members, members_expected, preliminary
 ) VALUES (
     staged.entity_id, staged.property, staged.revision, staged.value, staged.phenomenon_time,
     staged.received_time, staged.flags, staged.datastream_ids, staged.kind, staged.last_good_value,
-    staged.last_good_time, staged.deviating, staged.count
+    staged.last_good_time, staged.deviating, staged.count, staged.members, staged.members_expected,
+    staged.preliminary
 );

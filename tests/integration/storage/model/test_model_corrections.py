@@ -97,6 +97,7 @@ async def test_rules_and_retention_of_properties_are_loaded_as_they_were_planned
         retention=Retention(raw=DAY, minute=2 * DAY, hour=3 * DAY),
         roll_up="max",
         wraps_at=65536.0,
+        coverage_min=0.25,
     )
     level = replace(BUILT_IN_PROPERTIES["water_level"], quality=QualityRules(), wraps_at=None)
     wanted = replace(canal_plan(), properties=(depth, level))
