@@ -28,14 +28,17 @@ from cities.duration import parse_duration
 from simulators.faults.clock_faults import ClockDriftFault, ClockStepFault, DstNightFault
 from simulators.faults.fault import DeviceFault
 from simulators.faults.network_faults import (
+    BacklogFault,
     DropoutFault,
     DuplicateFault,
     LateFault,
     OutageFault,
     ReorderFault,
+    SwappedHalvesFault,
 )
 from simulators.faults.sensor_faults import (
     BlindCounterFault,
+    CorrectionFault,
     DriftFault,
     RebootFault,
     SpikeFault,
@@ -52,6 +55,7 @@ FAULT_TYPES: Mapping[str, type[DeviceFault]] = MappingProxyType(
             WrongUnitFault, StuckFault, DriftFault, SpikeFault, BlindCounterFault, RebootFault,
             ClockStepFault, ClockDriftFault, DstNightFault,
             DropoutFault, OutageFault, DuplicateFault, ReorderFault, LateFault,
+            BacklogFault, SwappedHalvesFault, CorrectionFault,
         )
     }
 )  # fmt: skip
@@ -87,6 +91,13 @@ _RANDOM_PARAMETERS: Mapping[str, Callable[[Random], dict[str, Any]]] = MappingPr
         "duplicate": lambda random: {"probability": random.uniform(0.05, 1.0)},
         "reorder": lambda random: {"probability": random.uniform(0.05, 0.5), "by": random.randrange(1, HOUR)},
         "late": lambda random: {"by": random.randrange(SECOND, 3 * HOUR)},
+        "backlog": lambda random: {},
+        "swapped-halves": lambda random: {"pause": random.choice((0, SECOND, HOUR))},
+        "correction": lambda random: {
+            "factor": random.choice((0.1, 0.5, 1.5, 10.0)),
+            "after": random.choice((0, MINUTE, random.randrange(1, 3 * HOUR))),
+            "probability": random.choice((0.05, 0.3, 1.0)),
+        },
     }
 )
 

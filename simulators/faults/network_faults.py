@@ -1,4 +1,4 @@
-"""Faults of the network: reports arrive late, twice, out of order, or never."""
+"""Faults of the network: reports arrive late, twice, out of order, all at once, or never."""
 
 from __future__ import annotations
 
@@ -123,3 +123,51 @@ class LateFault(DeviceFault):
             if self.window(delivery.arrival) is None
             else delivery._replace(arrival=delivery.arrival + self.by)
         ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BacklogFault(DeviceFault):
+    """The device stores the reports of each window, and sends all of them in one moment when it ends.
+
+    With `every: P5D` and `for: P1D` each fifth day arrives as one backlog.
+    """
+
+    name: ClassVar[str] = "backlog"
+    location: ClassVar[FaultLocation] = FaultLocation.NETWORK
+
+    def start_stage(self, random: Random) -> FaultStage:
+        """Return the stage of this fault."""
+
+        def backlog(delivery: ReportDelivery) -> Iterator[ReportDelivery]:
+            window = self.window(delivery.due)
+            if window is not None and delivery.arrival < window.end:
+                delivery = delivery._replace(arrival=window.end)
+            yield delivery
+
+        return backlog
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwappedHalvesFault(DeviceFault):
+    """The reports of each window arrive when it ends: those of its second half, then those of its first.
+
+    The first half follows after `pause`, as when two files are replayed in the wrong order.
+    """
+
+    name: ClassVar[str] = "swapped-halves"
+    location: ClassVar[FaultLocation] = FaultLocation.NETWORK
+
+    pause: Duration = MINUTE
+
+    def start_stage(self, random: Random) -> FaultStage:
+        """Return the stage of this fault."""
+
+        def swapped(delivery: ReportDelivery) -> Iterator[ReportDelivery]:
+            window = self.window(delivery.due)
+            if window is not None:
+                is_first_half = delivery.due - window.start < (window.end - window.start) // 2
+                arrival = window.end + (self.pause if is_first_half else 0)
+                delivery = delivery._replace(arrival=max(delivery.arrival, arrival))
+            yield delivery
+
+        return swapped

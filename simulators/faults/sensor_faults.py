@@ -170,3 +170,30 @@ class RebootFault(DeviceFault):
             yield with_values(delivery, self, lambda one: one.value - zero_totals.get(one.field, 0.0))
 
         return reboot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorrectionFault(DeviceFault):
+    """Reports have wrong values, `factor` times the right ones; `after` a time the right ones follow.
+
+    So a factor above 1 makes the correction the lower value, as after a misplaced decimal point.
+    """
+
+    name: ClassVar[str] = "correction"
+    location: ClassVar[FaultLocation] = FaultLocation.SENSOR
+
+    factor: float = 10.0
+    after: Duration = HOUR
+    probability: float = 1.0
+
+    def start_stage(self, random: Random) -> FaultStage:
+        """Return the stage of this fault."""
+
+        def corrected(delivery: ReportDelivery) -> Iterator[ReportDelivery]:
+            if self.window(delivery.due) is None or random.random() >= self.probability:
+                yield delivery
+                return
+            yield with_values(delivery, self, lambda one: self.factor * one.value)
+            yield delivery._replace(arrival=delivery.arrival + self.after)
+
+        return corrected

@@ -19,6 +19,7 @@ from tests.simulation.simulated_city import violations_of
 
 SHOWN_MAX = 5
 PARTS = [one.name for one in fields(Scenario) if one.default is True]
+MORE_PARTS = [one.name for one in fields(Scenario) if one.default is False]
 
 
 def main() -> int:
@@ -29,6 +30,7 @@ def main() -> int:
         sensors=arguments.sensors,
         messages=arguments.messages,
         **dict.fromkeys(arguments.without, False),
+        **dict.fromkeys(getattr(arguments, "with"), True),
     )
     first = arguments.seed if arguments.seed is not None else 0
     runs = arguments.runs or (1 if arguments.seed is not None else 1_000)
@@ -72,6 +74,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--messages", type=int, default=MESSAGES_MAX, help="at most this many messages")
     parser.add_argument(
         "--without", action="append", default=[], choices=PARTS, help="omit a part of the scenario"
+    )
+    parser.add_argument(
+        "--with", action="append", default=[], choices=MORE_PARTS, help="add a part to the scenario"
     )
     return parser.parse_args()
 

@@ -26,6 +26,11 @@ class Scenario:
     alarms: bool = True
     log_loss: bool = True
     new_model: bool = True  #: a calibration is changed while the city runs
+    days: bool = True  #: in some cities sensors report each hour for days, instead of each minute for hours
+    backlogs: bool = True  #: many hours of a device arrive in one moment, or the second half of them first
+    corrections: bool = True  #: devices send other values for the same times later
+    restarts: bool = False  #: the system stops, and begins with an empty log and what the database stores
+    awaited: bool = False  #: check also the invariants that the system does not keep yet
 
     def dice(self, purpose: str) -> Random:
         """Return a random generator for one purpose, which omitting another part does not change."""
@@ -38,7 +43,8 @@ class Scenario:
             value = getattr(self, field.name)
             if field.name == "seed" or value == field.default:
                 continue
-            options.append(f"--without {field.name}" if value is False else f"--{field.name} {value}")
+            part = "--without" if value is False else "--with"
+            options.append(f"{part} {field.name}" if isinstance(value, bool) else f"--{field.name} {value}")
         return " ".join(options)
 
 
@@ -46,7 +52,19 @@ class Scenario:
 
 FailureCheck = Callable[[Scenario], list[str]]
 
-_PARTS = ("log_loss", "new_model", "redelivery", "crashes", "garbage", "households", "faults")
+_PARTS = (
+    "log_loss",
+    "new_model",
+    "redelivery",
+    "crashes",
+    "garbage",
+    "households",
+    "neighbours",
+    "restarts",
+    "corrections",
+    "backlogs",
+    "faults",
+)
 
 
 def shrink(scenario: Scenario, broken: FailureCheck) -> Scenario:

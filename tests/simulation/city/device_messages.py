@@ -15,9 +15,14 @@ from simulators.faults import (
     faults_for_sensor,
     random_fault_plan,
 )
+from simulators.faults.fault_plan import FAULT_TYPES
 from tests.simulation.city.random_city import RandomCity, SensorTruth
 from tests.simulation.scenario import Scenario
 from twin.instant import Instant, format_instant
+
+BACKLOG_FAULTS = ("backlog", "swapped-halves")
+CORRECTION_FAULTS = ("correction",)
+EARLIER_FAULTS = tuple(name for name in FAULT_TYPES if name not in (*BACKLOG_FAULTS, *CORRECTION_FAULTS))
 
 GARBAGE_SHARE = 0.01
 _GARBAGE = (b"", b"{", b'{"values": {"x": 1}}', b'{"time": "never", "values": {"pm2_5": 1}}', b"\xff\x00")
@@ -38,8 +43,22 @@ def fault_plan(scenario: Scenario, city: RandomCity) -> list[PlannedFault]:
     """Return the faults of a scenario."""
     if not scenario.faults:
         return []
-    seed = scenario.dice("faults").getrandbits(32)
-    return random_fault_plan(seed, tuple(city.truths), start=city.start, span=city.span)
+    return [
+        fault
+        for purpose, kinds in (
+            ("faults", EARLIER_FAULTS),
+            ("backlogs", BACKLOG_FAULTS if scenario.backlogs else ()),
+            ("corrections", CORRECTION_FAULTS if scenario.corrections else ()),
+        )
+        if kinds
+        for fault in random_fault_plan(
+            scenario.dice(purpose).getrandbits(32),
+            tuple(city.truths),
+            start=city.start,
+            span=city.span,
+            kinds=kinds,
+        )
+    ]
 
 
 def device_messages(
@@ -52,9 +71,12 @@ def device_messages(
         reports = _reports(truth, city.start + city.span, interval)
         dice = scenario.dice(f"faults of {sensor}")
         topic = f"livetwin/town/{sensor}/observations"
+        moment, delay = -1, 0
         for delivery in apply_faults(reports, faults_for_sensor(plan, sensor), dice):
-            # A random network delay also prevents that two messages arrive at the same instant.
-            arrival = delivery.arrival + dice.randrange(2_000_000)
+            # Messages of a device that were sent in one moment arrive in one.
+            if delivery.arrival != moment:
+                moment, delay = delivery.arrival, dice.randrange(2_000_000)
+            arrival = delivery.arrival + delay
             found.append(
                 DeviceMessage(arrival, sensor, topic, _payload(delivery, truth.sends_time), delivery)
             )

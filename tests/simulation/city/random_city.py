@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 from types import MappingProxyType
 from typing import NamedTuple
 
+from tests.simulation.city.signals import Signal, around, count, register, walk
+from tests.simulation.city.slow_city import (
+    AIR,
+    QUARTERS,
+    SLOW_POSTS,
+    slow_conditions,
+    slow_entities,
+    slow_interval,
+    slow_properties,
+)
 from tests.simulation.scenario import Scenario
 from tests.support.cities.city_builder import CityBuilder
 from twin.alarms.rules.operand import Operand
@@ -30,9 +40,6 @@ from twin.model.city_model import CityModel
 from twin.model.entity import Entity
 from twin.model.observed_property import Theme
 from twin.privacy.cohort import CONNECTIONS_MIN
-
-Signal = Callable[[], float]
-"""Returns the true value of the next report."""
 
 # An ordinary day, the night in which clocks are set back, the turn of the year.
 BEGINNINGS = tuple(
@@ -62,55 +69,25 @@ class RandomCity:
     truths: Mapping[str, SensorTruth]  #: by sensor
 
 
-def _walk(dice: Random, start: float, step: float, digits: int) -> Signal:
-    value = start
-
-    def process() -> float:
-        nonlocal value
-        value += dice.uniform(-step, step)
-        return round(value, digits)
-
-    return process
-
-
-def _count(dice: Random, most: int) -> Signal:
-    return lambda: float(dice.randrange(most))
-
-
-def _register(dice: Random, start: float, step: float) -> Signal:
-    value = start
-
-    def process() -> float:
-        nonlocal value
-        value += dice.uniform(0.0, step)
-        return round(value, 3)
-
-    return process
-
-
-def _around(dice: Random) -> Signal:
-    return lambda: float(dice.randrange(360))
-
-
 _KINDS: Mapping[str, tuple[str, Mapping[str, Callable[[Random], Signal]]]] = MappingProxyType(
     {
-        "level": ("town.canal", {"water_level": lambda dice: _walk(dice, -0.6, 0.02, 3)}),
-        "count": ("town.east.street", {"vehicle_count": lambda dice: _count(dice, 30)}),
-        "meter": ("town.west.pump", {"energy_import": lambda dice: _register(dice, 900.0, 0.8)}),
-        "noise": ("town.east.street", {"noise_level": lambda dice: _walk(dice, 55.0, 4.0, 1)}),
+        "level": ("town.canal", {"water_level": lambda dice: walk(dice, -0.6, 0.02, 3)}),
+        "count": ("town.east.street", {"vehicle_count": lambda dice: count(dice, 30)}),
+        "meter": ("town.west.pump", {"energy_import": lambda dice: register(dice, 900.0, 0.8)}),
+        "noise": ("town.east.street", {"noise_level": lambda dice: walk(dice, 55.0, 4.0, 1)}),
         "air": (
             "town.east.air",
             {
-                "pm2_5": lambda dice: _walk(dice, 12.0, 1.5, 1),
-                "pm10": lambda dice: _walk(dice, 21.0, 2.0, 1),
-                "no2": lambda dice: _walk(dice, 18.0, 1.0, 1),
+                "pm2_5": lambda dice: walk(dice, 12.0, 1.5, 1),
+                "pm10": lambda dice: walk(dice, 21.0, 2.0, 1),
+                "no2": lambda dice: walk(dice, 18.0, 1.0, 1),
             },
         ),
         "weather": (
             "town.west.mast",
             {
-                "air_temperature": lambda dice: _walk(dice, 9.0, 0.4, 1),
-                "wind_direction": _around,
+                "air_temperature": lambda dice: walk(dice, 9.0, 0.4, 1),
+                "wind_direction": around,
             },
         ),
     }
@@ -125,6 +102,8 @@ _POSTS = ("town.east.street", "town.east.air", "town.east", "town.west.mast", "t
 
 def random_city(scenario: Scenario) -> RandomCity:
     """Return the city of a scenario."""
+    if is_slow(scenario):
+        return _slow_city(scenario)
     dice = scenario.dice("city")
     start = dice.choice(BEGINNINGS) + dice.randrange(HOUR)
     span = dice.choice((HOUR, 2 * HOUR, 3 * HOUR)) + dice.randrange(HOUR)
@@ -134,18 +113,40 @@ def random_city(scenario: Scenario) -> RandomCity:
         entity, fields = _KINDS[kind]
         interval = dice.choice((30 * SECOND, MINUTE, MINUTE, 5 * MINUTE, 10 * MINUTE))
         builder.add(f"{kind}-{number}", entity, fields, interval)
-    _add_neighbours(scenario, builder)
+    _add_neighbours(scenario, builder, _POSTS)
     if scenario.households and dice.random() < 0.4:
         few = dice.random() < 0.8
         counts = dice.randint(CONNECTIONS_MIN, 13), dice.choice((2, 5, 9)) if few else dice.randint(10, 12)
         for area, count in zip(("town.east", "town.west"), counts, strict=True):
             for number in range(count):
-                fields = {"power_import": lambda own: _walk(own, 5.0, 0.3, 3)}
+                fields = {"power_import": lambda own: walk(own, 5.0, 0.3, 3)}
                 builder.add(f"p1-{area[5:]}-{number}", area, fields, 10 * MINUTE, personal=True)
     return builder.built(dice)
 
 
-def _add_neighbours(scenario: Scenario, builder: _Builder) -> None:
+def is_slow(scenario: Scenario) -> bool:
+    """Return whether the sensors of a scenario's city report for days."""
+    return scenario.days and scenario.dice("days").random() < 0.4
+
+
+def _slow_city(scenario: Scenario) -> RandomCity:
+    dice = scenario.dice("slow city")
+    is_hourly = dice.random() < 0.5
+    kinds = AIR if is_hourly else QUARTERS
+    start = dice.choice(BEGINNINGS) // HOUR * HOUR + dice.choice((0, 0, dice.randrange(HOUR)))
+    span = dice.randrange(30, 60) * HOUR if is_hourly else dice.randrange(8, 16) * HOUR
+    builder = _Builder(scenario, start, span, slow=True)
+    # A kind several times in a row, so that areas and entities have several sensors of it.
+    names = sorted(dice.choice(tuple(kinds)) for _ in range(dice.randint(2, 6)))
+    for number, kind in enumerate(names[: scenario.sensors]):
+        entity = dice.choice(kinds[kind].entities)
+        builder.add(f"{kind}-{number}", entity, kinds[kind].signals, slow_interval(dice, kind))
+    if not is_hourly:
+        _add_neighbours(scenario, builder, SLOW_POSTS)
+    return builder.built(dice)
+
+
+def _add_neighbours(scenario: Scenario, builder: _Builder, posts: Sequence[str]) -> None:
     """Add thermometers at random entities; a few of them deviate from the others."""
     dice = scenario.dice("neighbours")
     if not scenario.neighbours or dice.random() < 0.5:
@@ -153,21 +154,22 @@ def _add_neighbours(scenario: Scenario, builder: _Builder) -> None:
     for number in range(dice.randint(3, 7)):
         fields = {NEIGHBOURLY: _beside(dice.choice((0.0, 0.0, 0.0, 0.0, 20.0)))}
         interval = dice.choice((MINUTE, 5 * MINUTE, 10 * MINUTE))
-        builder.add(f"post-{number}", dice.choice(_POSTS), fields, interval)
+        builder.add(f"post-{number}", dice.choice(posts), fields, interval)
 
 
 def _beside(offset: float) -> Callable[[Random], Signal]:
-    return lambda dice: _walk(dice, 9.0 + offset, 0.4, 1)
+    return lambda dice: walk(dice, 9.0 + offset, 0.4, 1)
 
 
 class _Builder:
     """Builds the random city of a scenario."""
 
-    def __init__(self, scenario: Scenario, start: Instant, span: Duration) -> None:
+    def __init__(self, scenario: Scenario, start: Instant, span: Duration, *, slow: bool = False) -> None:
         self._scenario = scenario
         self._start = start
         self._span = span
-        self._city = CityBuilder().entities(_entities())
+        self._slow = slow
+        self._city = CityBuilder().entities(slow_entities() if slow else _entities())
         self._truths: dict[str, SensorTruth] = {}
 
     def add(
@@ -184,7 +186,9 @@ class _Builder:
         interval = max(interval, self._span // REPORTS_MAX // SECOND * SECOND)
         self._city.sensor(id, entity, *fields, interval=interval, personal=personal)
         signals = {name: make(dice) for name, make in fields.items()}
-        first = self._start + dice.randrange(interval)
+        # Many devices measure on the full interval.
+        punctual = self._slow and dice.random() < 0.7
+        first = -(-self._start // interval) * interval if punctual else self._start + dice.randrange(interval)
         self._truths[id] = SensorTruth(first, signals, personal or dice.random() < 0.9)
 
     def built(self, dice: Random) -> RandomCity:
@@ -193,6 +197,8 @@ class _Builder:
         sensors = [one.id for one in bare.sensors.values() if not one.personal]
         before = tuple(self._calibration(dice, bare, one) for one in sensors if dice.random() < 0.2)
         model = replace(bare, calibrations=before, rules=random_rules(self._scenario))
+        if self._slow:
+            model = replace(model, properties=slow_properties())
         after = (*before, *(self._calibration(dice, bare, dice.choice(sensors)) for _ in sensors[:1]))
         later = replace(model, version=2, calibrations=after)
         return RandomCity(model, later, self._start, self._span, self._truths)
@@ -231,26 +237,33 @@ def random_rules(scenario: Scenario) -> Mapping[str, Rule]:
     dice = scenario.dice("rules")
     if not scenario.alarms or dice.random() < 0.4:
         return {}
-    found: dict[str, tuple[Theme, Condition]] = {
-        "high-water": ("water", _above(dice, "water_level", 0.01, 0.03, relative_to="targetLevel")),
-        "noise": ("environment", _above(dice, "noise_level", 56.0, 3.0)),
-        "busy": ("mobility", _above(dice, "vehicle_count", 15.0, 10.0, times=NOfM(2, 3))),
-        "warm": ("climate", _above(dice, "air_temperature", 9.1, 0.5)),
-        "wind": ("climate", _above(dice, "wind_direction", 180.0, 90.0)),
-        "dust": ("environment", _above(dice, "pm2_5", 12.0, 1.0, over="ten_minutes")),
-        "rising": ("water", _above(dice, "water_level", 0.02, 0.1, transform=Rate(HOUR, 20 * MINUTE))),
-        "suspect": ("device", _above(dice, "noise_level", 3.0, 0.0, transform=QualityRank())),
-        "town-warm": ("climate", _above(dice, "area_air_temperature", 9.1, 0.5)),
-        "silent": ("device", SilenceCondition(severity=Severity.MINOR, intervals=dice.choice((3.0, 10.0)))),
-        "both": (
-            "environment",
-            ExpressionCondition(
-                source="pm2_5 > 12.0 && no2 > 18.0",
-                operands=(Operand("no2"), Operand("pm2_5")),
-                severity=Severity.MAJOR,
+    found: Mapping[str, tuple[Theme, Condition]] = (
+        slow_conditions(dice)
+        if is_slow(scenario)
+        else {
+            "high-water": ("water", _above(dice, "water_level", 0.01, 0.03, relative_to="targetLevel")),
+            "noise": ("environment", _above(dice, "noise_level", 56.0, 3.0)),
+            "busy": ("mobility", _above(dice, "vehicle_count", 15.0, 10.0, times=NOfM(2, 3))),
+            "warm": ("climate", _above(dice, "air_temperature", 9.1, 0.5)),
+            "wind": ("climate", _above(dice, "wind_direction", 180.0, 90.0)),
+            "dust": ("environment", _above(dice, "pm2_5", 12.0, 1.0, over="ten_minutes")),
+            "rising": ("water", _above(dice, "water_level", 0.02, 0.1, transform=Rate(HOUR, 20 * MINUTE))),
+            "suspect": ("device", _above(dice, "noise_level", 3.0, 0.0, transform=QualityRank())),
+            "town-warm": ("climate", _above(dice, "area_air_temperature", 9.1, 0.5)),
+            "silent": (
+                "device",
+                SilenceCondition(severity=Severity.MINOR, intervals=dice.choice((3.0, 10.0))),
             ),
-        ),
-    }
+            "both": (
+                "environment",
+                ExpressionCondition(
+                    source="pm2_5 > 12.0 && no2 > 18.0",
+                    operands=(Operand("no2"), Operand("pm2_5")),
+                    severity=Severity.MAJOR,
+                ),
+            ),
+        }
+    )
     return {
         id: Rule(
             id=id,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from runtime.kafka import topics
@@ -47,10 +47,12 @@ def alarm_revisions_are_unique(log: SimulatedLog) -> Iterator[str]:
             highest[name] = max(event.revision, highest.get(name, 0))
 
 
-def _newest(log: SimulatedLog) -> tuple[dict[str, AlarmEvent], dict[str, IncidentEvent]]:
+def _newest(
+    logs: Sequence[SimulatedLog],
+) -> tuple[dict[str, AlarmEvent], dict[str, IncidentEvent]]:
     alarms: dict[str, AlarmEvent] = {}
     incidents: dict[str, IncidentEvent] = {}
-    for batch in _batches(log):
+    for batch in (one for log in logs for one in _batches(log)):
         for alarm in batch.alarms:
             alarms[alarm.alarm] = max(alarm, alarms.get(alarm.alarm, alarm), key=lambda event: event.revision)
         for incident in batch.incidents:
@@ -59,11 +61,11 @@ def _newest(log: SimulatedLog) -> tuple[dict[str, AlarmEvent], dict[str, Inciden
     return alarms, incidents
 
 
-def incidents_are_open_while_alarms_are_active(log: SimulatedLog) -> Iterator[str]:
+def incidents_are_open_while_alarms_are_active(logs: Sequence[SimulatedLog]) -> Iterator[str]:
     """An incident is open exactly while an alarm of its cause and area is active and neither shelved nor
     suppressed.
     """
-    alarms, incidents = _newest(log)
+    alarms, incidents = _newest(logs)
     speaking = Counter(
         f"{alarm.cause}~{alarm.area}"
         for alarm in alarms.values()
@@ -86,13 +88,15 @@ class ExpectedAlarm(NamedTuple):
     since: Instant | None
 
 
-def alarms_match_rules(ending: FinalState, judged: CheckedObservations, log: SimulatedLog) -> Iterator[str]:
+def alarms_match_rules(
+    ending: FinalState, judged: CheckedObservations, logs: Sequence[SimulatedLog]
+) -> Iterator[str]:
     """An alarm is active exactly since its rule holds for all observations.
 
     Checks rules about single values of one sensor, unless an observation was too late to be evaluated.
     """
-    alarms, _ = _newest(log)
-    too_late = repaired_datastreams(log)
+    alarms, _ = _newest(logs)
+    too_late = repaired_datastreams(logs)
     bindings = RuleIndex(ending.model)
     for entity in ending.model.entities:
         for bound in bindings.rules_of(entity).rules.values():

@@ -85,6 +85,7 @@ def household_sums_protect_privacy(logs: Sequence[SimulatedLog], model: CityMode
         if (
             update.property.removeprefix(AREA_PREFIX) == "power_import"
             and update.kind is UpdateKind.INDICATOR
+            and any(_is_personal(one, "power_import", model) for one in model.within(update.entity))
         ):
             if update.count < CONNECTIONS_MIN:
                 yield f"{update.entity} publishes {update.property} of {update.count} connections"

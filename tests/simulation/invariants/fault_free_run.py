@@ -30,7 +30,7 @@ OVER_WINDOWS = frozenset(
 
 
 def indicators_match_fault_free_run(
-    ending: FinalState, scenario: Scenario, log: SimulatedLog, last_ticks: Sequence[Duration]
+    ending: FinalState, scenario: Scenario, logs: Sequence[SimulatedLog], last_ticks: Sequence[Duration]
 ) -> Iterator[str]:
     """An indicator over windows has the value of the fault-free run.
 
@@ -39,7 +39,7 @@ def indicators_match_fault_free_run(
     sensors may be published from those that closed first, and which these are depends on the order.
     """
     model, plain = ending.model, _played(ending, scenario, last_ticks)
-    repaired = {model.datastreams[id].entity for id in repaired_datastreams(log)}
+    repaired = {model.datastreams[id].entity for id in repaired_datastreams(logs)}
     given = _given(ending)
     for key in plain.updates.keys() | ending.database.updates.keys():
         if key not in given or key[0] in repaired:
@@ -87,9 +87,11 @@ def _played(ending: FinalState, scenario: Scenario, last_ticks: Sequence[Duratio
     return database
 
 
-def repaired_datastreams(log: SimulatedLog) -> set[int]:
+def repaired_datastreams(logs: Sequence[SimulatedLog]) -> set[int]:
+    """Return the datastreams with observations that came too late for the windows in memory."""
     return {
         repair.datastream
+        for log in logs
         for topic, partition in log.partitions()
         if topic == topics.AGGREGATES
         for offset in range(log.end(topic, partition))

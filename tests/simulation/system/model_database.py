@@ -42,6 +42,7 @@ class ModelDatabase:
         self.repairs: dict[Key, tuple[str, RepairRequest]] = {}
         self.quarantined: set[str] = set()
         self.alarms: dict[str, AlarmEvent] = {}
+        self.alarm_events: dict[tuple[str, int], AlarmEvent] = {}  #: by alarm and revision
         self.incidents: dict[tuple[str, str], IncidentEvent] = {}
         self.ledger = OutcomeCounts()
         self._sequences: defaultdict[str, set[int]] = defaultdict(set)
@@ -94,6 +95,8 @@ class ModelDatabase:
             if known is None or known[0] != batch.log_id or request.log_offset > known[1].log_offset:
                 self.repairs[hour] = batch.log_id, request
         self.quarantined |= batch.quarantined.keys()
+        for key, event in batch.alarm_buffer.alarms.items():
+            self.alarm_events.setdefault(key, event)
         _merge(self.alarms, {one.alarm: one for one in _by_revision(batch.alarm_buffer.alarms.values())})
         _merge(
             self.incidents,

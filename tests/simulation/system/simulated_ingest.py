@@ -19,7 +19,7 @@ from runtime.kafka.topics import OBSERVATIONS, QUARANTINE
 from tests.simulation.city.device_messages import DeviceMessage
 from tests.simulation.scenario import Scenario
 from tests.simulation.system.simulated_log import SimulatedLog
-from twin.instant import MINUTE, SECOND, Instant
+from twin.instant import MINUTE, SECOND, Duration, Instant
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation
 from twin.quality.plausibility import PlausibilityBounds
@@ -60,6 +60,11 @@ class SimulatedIngest:
             session=self._session,
         )
         self._maker = RecordBuilder(self._session, lambda: self.now)
+
+    def restart(self, pause: Duration) -> None:
+        """Stop when all messages are acknowledged, and begin another session after a pause."""
+        self.now += pause
+        self._begin()
 
     def deliver(self, messages: Sequence[DeviceMessage], log: SimulatedLog) -> None:
         """Write a batch to the log; sometimes crash before the acknowledgement, and process it again."""

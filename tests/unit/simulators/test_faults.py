@@ -12,14 +12,17 @@ import pytest
 from simulators.faults import DeviceFault, DeviceReading, DeviceReport, ReportDelivery, apply_faults
 from simulators.faults.clock_faults import ClockDriftFault, ClockStepFault, DstNightFault
 from simulators.faults.network_faults import (
+    BacklogFault,
     DropoutFault,
     DuplicateFault,
     LateFault,
     OutageFault,
     ReorderFault,
+    SwappedHalvesFault,
 )
 from simulators.faults.sensor_faults import (
     BlindCounterFault,
+    CorrectionFault,
     DriftFault,
     RebootFault,
     SpikeFault,
@@ -239,3 +242,28 @@ def test_a_delivery_returns_its_true_readings() -> None:
     truth = (DeviceReading("a", 0, 1.0), DeviceReading("b", 0, 2.0))
     delivered = (truth[0], truth[1]._replace(value=3.0))
     assert list(ReportDelivery(0, 0, 0, 0, delivered, truth).true_readings()) == [truth[0]]
+
+
+def test_a_backlog_arrives_in_one_moment_at_the_end_of_each_window() -> None:
+    found = deliveries(BacklogFault(**FROM_10, every=30 * MINUTE))
+    late = [(one.number, one.arrival) for one in found if one.arrival != one.due]
+    assert late == [
+        *((number, NOON + 20 * MINUTE) for number in range(10, 20)),
+        *((number, NOON + 50 * MINUTE) for number in range(40, 50)),
+    ]
+    assert all(one.readings == one.truth for one in found)
+
+
+def test_swapped_halves_arrive_in_their_order_with_the_second_half_first() -> None:
+    found = deliveries(SwappedHalvesFault(**FROM_10, pause=SECOND))
+    inside = [one for one in found if 10 <= one.number < 20]
+    assert [one.number for one in inside] == [*range(15, 20), *range(10, 15)]
+    assert [one.arrival for one in inside] == [NOON + 20 * MINUTE] * 5 + [NOON + 20 * MINUTE + SECOND] * 5
+
+
+def test_a_correction_follows_each_wrong_value() -> None:
+    found = deliveries(CorrectionFault(**FROM_10, factor=10.0, after=5 * MINUTE, field="level"))
+    of_one = [(one.arrival, one.readings[0].value) for one in found if one.number == 12]
+    assert of_one == [(NOON + 12 * MINUTE, 1120.0), (NOON + 17 * MINUTE, 112.0)]
+    assert changed(found) == list(range(10, 20))
+    assert len(found) == 70

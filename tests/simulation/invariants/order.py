@@ -1,0 +1,218 @@
+"""Invariants of the order of arrival: what follows from observations follows from their set.
+
+The truth is a run with the same observations in the order of their measurement, one log partition, no crash,
+no restart and no change of the model. Left out are the sums of households, whose publication must not depend
+on late data (`twin.privacy`), and rules about silence, which are about reception.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from runtime.kafka import topics
+from stream.engine.stage_seed import EMPTY_SEED
+from tests.simulation.invariants.observations import FinalState
+from tests.simulation.oracles import property_oracle
+from tests.simulation.scenario import Scenario
+from tests.simulation.system.model_database import ModelDatabase
+from tests.simulation.system.model_repair import run_repairs
+from tests.simulation.system.simulated_log import SimulatedLog
+from tests.simulation.system.simulated_stream import SimulatedStream
+from tests.support.payloads.observation_records import encode_observations
+from twin.alarms.rules.rule import OutageCondition, SilenceCondition
+from twin.alarms.severity import Severity
+from twin.backtest.backtest import Backtest, BacktestHistory
+from twin.backtest.firing import Firing, firings_of
+from twin.backtest.history_chunk import HistoryChunk
+from twin.backtest.readings import DatastreamReadings, calibrated, flags_by_times
+from twin.instant import DAY, HOUR, MINUTE, Duration, Instant
+from twin.model.city_model import CityModel
+from twin.model.names import AREA_PREFIX
+from twin.wire.messages import Update, UpdateKind
+
+ALL = 1_000_000
+STORED_TOPICS = (topics.OBSERVATIONS, topics.UPDATES, topics.AGGREGATES, topics.ALARMS)
+_SIZES = {"minute": MINUTE, "ten_minutes": 10 * MINUTE, "hour": HOUR}
+
+Episode = tuple[str, Instant, Instant | None, int]
+"""Alarm, when it was raised and returned, the worst severity."""
+
+
+OrderInvariant = Callable[[FinalState, ModelDatabase], Iterator[str]]
+"""An invariant of the final state, beside what the truth stores."""
+
+
+def history_in_order(ending: FinalState, scenario: Scenario, last_ticks: Sequence[Duration]) -> ModelDatabase:
+    """Return what is stored when the observations of a run arrive in the order of their measurement."""
+    log, database = SimulatedLog(0), ModelDatabase()
+    stream = SimulatedStream(scenario.dice("in order"), log, 1, lambda: ending.model, lambda: EMPTY_SEED)
+    found = [one for ones in property_oracle.surviving_observations(ending.logged).values() for one in ones]
+    found.sort(key=lambda one: (one.phenomenon_time, one.datastream))
+    now = 0
+    for time, ones in groupby(found, key=lambda one: one.phenomenon_time):
+        now = max(now, time)
+        log.append(topics.OBSERVATIONS, 0, encode_observations(tuple(ones), now))
+        stream.drain()
+    for step in (MINUTE, *last_ticks):
+        now += step
+        log.append(topics.OBSERVATIONS, 0, encode_observations((), now))
+        stream.drain()
+    for topic in STORED_TOPICS:
+        database.store_records(log, topic, 0, ALL)
+    while run_repairs(database, ending.model):
+        pass
+    return database
+
+
+def verdicts_match_truth(ending: FinalState, truth: ModelDatabase) -> Iterator[str]:
+    """Every observation has the flags of the truth."""
+    found = {key: one.flags for key, one in ending.database.assessments.items() if one.flags}
+    expected = {key: one.flags for key, one in truth.assessments.items() if one.flags}
+    yield from _differences("verdict on", found, expected)
+
+
+def derived_series_match_truth(ending: FinalState, truth: ModelDatabase) -> Iterator[str]:
+    """Indicators, running means and values of areas have the same points."""
+    found, expected = _series(ending.database, ending.model), _series(truth, ending.model)
+    yield from _differences("point", found, expected)
+
+
+def derived_states_match_truth(ending: FinalState, truth: ModelDatabase) -> Iterator[str]:
+    """The newest value of each indicator, running mean and area is that of the truth."""
+    found, expected = _states(ending.database, ending.model), _states(truth, ending.model)
+    yield from _differences("state of", found, expected)
+
+
+def alarm_episodes_match_truth(ending: FinalState, truth: ModelDatabase) -> Iterator[str]:
+    """Every alarm has the same episodes."""
+    found = Counter(_episodes(ending.database, ending.model))
+    expected = Counter(_episodes(truth, ending.model))
+    yield from _differences("alarm episode", found, expected)
+
+
+def backtests_match_truth(ending: FinalState, truth: ModelDatabase) -> Iterator[str]:
+    """A back-test over the stored history finds the episodes of the truth's history."""
+    found = Counter(_backtested(ending.database, ending.model, ending.now))
+    expected = Counter(_backtested(truth, ending.model, ending.now))
+    yield from _differences("back-test", found, expected)
+
+
+def alarm_episodes_match_backtests(ending: FinalState, truth: ModelDatabase) -> Iterator[str]:
+    """The alarms that were raised live are those that a back-test over the stored history finds."""
+    found = Counter(_episodes(ending.database, ending.model))
+    expected = Counter(_backtested(ending.database, ending.model, ending.now))
+    yield from _differences("live episode, of the back-test", found, expected)
+
+
+def _differences(what: str, found: Mapping[Any, Any], expected: Mapping[Any, Any]) -> Iterator[str]:
+    for key in sorted(found.keys() | expected.keys(), key=str):
+        if not _same(found.get(key), expected.get(key)):
+            yield f"{what} {key}: {found.get(key)}, expected {expected.get(key)}"
+
+
+def _same(one: object, other: object) -> bool:
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        return len(one) == len(other) and all(_same(a, b) for a, b in zip(one, other, strict=True))
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-9)
+    return one == other
+
+
+def _series(database: ModelDatabase, model: CityModel) -> dict[tuple[str, str, Instant], object]:
+    return {
+        key: _content(update)
+        for key, update in database.entity_values.items()
+        if not math.isnan(update.value) and not _is_of_households(key[0], key[1], model)
+    }
+
+
+def _states(database: ModelDatabase, model: CityModel) -> dict[tuple[str, str], object]:
+    return {
+        key: (update.phenomenon_time, *_content(update))
+        for key, update in database.updates.items()
+        if update.kind is UpdateKind.INDICATOR and not _is_of_households(*key, model)
+    }
+
+
+def _content(update: Update) -> tuple[object, ...]:
+    members = getattr(update, "members", 0), getattr(update, "members_expected", 0)
+    return update.value, update.flags, update.count, *members
+
+
+def _is_of_households(entity: str, name: str, model: CityModel) -> bool:
+    base = name.removeprefix(AREA_PREFIX)
+    return base in model.properties and any(
+        model.policy_of(datastream).personal
+        for id in model.within(entity)
+        for datastream in model.datastreams_of(id, base)
+    )
+
+
+def _listens(rule: str, model: CityModel) -> bool:
+    return isinstance(model.rules[rule].condition, SilenceCondition | OutageCondition)
+
+
+def _episodes(database: ModelDatabase, model: CityModel) -> Iterator[Episode]:
+    events = [database.alarm_events[key] for key in sorted(database.alarm_events)]
+    yield from map(_episode, firings_of(one for one in events if not _listens(one.rule, model)))
+
+
+def _backtested(database: ModelDatabase, model: CityModel, end: Instant) -> Iterator[Episode]:
+    if not database.observations:
+        return
+    start = min(time for _, time in database.observations) // HOUR * HOUR
+    for rule in model.rules.values():
+        if _listens(rule.id, model):
+            continue
+        test = Backtest(rule, model)
+        history = BacktestHistory([test], model)
+        history.on_chunk(_chunk(database, model, start, end + DAY))
+        yield from map(_episode, test.result(start, end + DAY, Severity.MINOR).firings)
+
+
+def _episode(firing: Firing) -> Episode:
+    return firing.alarm, firing.raised, firing.returned, int(firing.severity)
+
+
+def _chunk(database: ModelDatabase, model: CityModel, start: Instant, end: Instant) -> HistoryChunk:
+    """Return the whole history, as `storage.history.chunk_reader` reads it."""
+    windows: dict[Any, Any] = {
+        (name, id): sorted(
+            (one for key, one in database.aggregates.items() if key[:2] == (size, id)),
+            key=lambda one: one.start,
+        )
+        for name, size in _SIZES.items()
+        for id in model.datastreams
+    }
+    derived: dict[tuple[str, str], list[tuple[Instant, float, int]]] = {}
+    for (entity, name, time), update in sorted(database.entity_values.items()):
+        if not math.isnan(update.value):
+            derived.setdefault((entity, name), []).append((time, update.value, update.flags))
+    readings = {
+        id: found for id in model.datastreams if (found := _readings(database, model, id)) is not None
+    }
+    return HistoryChunk(start, end, readings, windows, derived)
+
+
+def _readings(database: ModelDatabase, model: CityModel, id: int) -> DatastreamReadings | None:
+    rows = database.observations_of(id)
+    if not rows:
+        return None
+    datastream = model.datastreams[id]
+    times = np.array([one.phenomenon_time for one in rows], np.int64)
+    received = np.array([one.received_time for one in rows], np.int64)
+    values = np.array([one.value for one in rows], np.float64)
+    flags = np.array([one.flags for one in rows], np.int64)
+    flags |= flags_by_times(times, received, model.properties[datastream.property], datastream.interval)
+    for index, row in enumerate(rows):
+        assessment = database.assessments.get(row[:2])
+        flags[index] |= assessment.flags if assessment is not None else 0
+    return DatastreamReadings(
+        times, received, calibrated(times, values, model.calibrations_of(datastream)), flags
+    )
