@@ -86,8 +86,9 @@ class IngestSettings(MqttSettings):
     past_max_days: int = Field(default=366, ge=1, description="Greatest age of an observation, days.")
     accept_replay: bool = Field(
         default=False,
-        description="Whether the user property `livetwin-replay-time` of a message sets its time of "
-        "reception (`livetwin replay`); only for brokers on which nobody else may publish.",
+        description="Whether the user properties `livetwin-replay-time` and `livetwin-replay-rank` of a "
+        "message set its time of reception and rank (`livetwin replay`); only for brokers on which nobody "
+        "else may publish.",
     )
     pseudonym_key: SecretStr = Field(
         default=SecretStr("livetwin-development-key"),

@@ -99,7 +99,9 @@ class ObservationTracer:
 
     async def _message(self, raw: Observation, *, hidden: bool) -> Document | None:
         try:
-            message = await find_message(self._connection, self._partition, raw.datastream, raw.received_time)
+            message = await find_message(
+                self._connection, self._partition, raw.datastream, raw.received_time, raw.rank
+            )
         except MessageError as error:
             return {"problem": str(error)}
         return message_document(message, hidden=hidden) if message is not None else None

@@ -17,7 +17,7 @@ from ingest.decoders import registry
 from ingest.pipeline.mapping import DeviceMap
 from runtime.clock import system_clock
 from runtime.telemetry.logs import configure_logging
-from simulators.replay.player import play
+from simulators.replay.player import Playing, play
 from simulators.replay.recorded_data import ReadOptions, RecordedData, RecordingError, Sample
 from simulators.replay.recording import Recording, build_recording, read_files
 from simulators.settings import SimulatorSettings
@@ -64,9 +64,19 @@ class _Zone(click.ParamType):
 @click.option(
     "--speed",
     type=_Speed(),
-    default="1",
-    show_default=True,
-    help="Speed relative to the recording, or `max`.",
+    help="Speed relative to the recording, or `max`; by default 1, of a correction `max`.",
+)
+@click.option(
+    "--correction",
+    is_flag=True,
+    help="The values correct what is stored: they are received now, and were not known before. By default "
+    "the recording is history: received at its own times.",
+)
+@click.option(
+    "--any-age",
+    is_flag=True,
+    help="With --correction: accept values older than the limit of their property (`ageMax`); needs "
+    "LIVETWIN_ACCEPT_REPLAY.",
 )
 @click.option("--sensor", help="Sensor of all values.")
 @click.option("--map", "maps", metavar="LOCATION=SENSOR", multiple=True, help="Sensor of a location.")
@@ -88,8 +98,9 @@ class _Zone(click.ParamType):
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Ports file of `livetwin up`, which has the broker and the city.",
 )
-def command(files: Sequence[Path], speed: float, **options: Any) -> None:
+def command(files: Sequence[Path], speed: float | None, **options: Any) -> None:
     """Play recorded feeds to MQTT: CSV, JSON lines or FEWS PI XML (docs/simulators.md)."""
+    playing = _playing(options)
     ports = _ports(options["ports_file"])
     settings = _settings(options, ports)
     fields, field = _names("--field", options["fields"], allow_default=True)
@@ -105,12 +116,15 @@ def command(files: Sequence[Path], speed: float, **options: Any) -> None:
     data = read_files(files, read_options)
     recording = build_recording(
         data,
+        correction=playing.correction,
         city=options["city"] or _running_city(data, ports) or settings.city,
         unit=options["unit"],
         end=system_clock() if options["shift"] else None,
     )
     configure_logging("replay", "WARNING")
-    run_until_signal(lambda: _play(recording, settings, speed or None))
+    if speed is None and not playing.correction:
+        speed = 1.0
+    run_until_signal(lambda: _play(recording, settings, playing, speed or None))
     if "database" not in ports:
         click.echo("Messages of unknown sensors and fields are in quarantine: see GET /v1/quarantine.")
 
@@ -125,8 +139,21 @@ def _running_city(data: RecordedData, ports: Mapping[str, Any]) -> str | None:
     return model.city.id
 
 
-async def _play(recording: Recording, settings: SimulatorSettings, speed: float | None) -> None:
-    click.echo(await play(recording.messages, settings, speed=speed, on_progress=click.echo))
+def _playing(options: Mapping[str, Any]) -> Playing:
+    """Return how to play; raise UsageError for options that exclude each other."""
+    if options["correction"] and options["shift"]:
+        raise click.UsageError("--correction corrects values at their own times: omit --shift")
+    if options["any_age"] and not options["correction"]:
+        raise click.UsageError(
+            "--any-age needs --correction; history is received at its own times, so its values have no age"
+        )
+    return Playing(started=system_clock(), correction=options["correction"], any_age=options["any_age"])
+
+
+async def _play(
+    recording: Recording, settings: SimulatorSettings, playing: Playing, speed: float | None
+) -> None:
+    click.echo(await play(recording.messages, settings, playing=playing, speed=speed, on_progress=click.echo))
     for (sensor, reason), count in sorted(recording.skipped.items()):
         click.echo(f"  {sensor}: {count} values not sent, {reason}")
 

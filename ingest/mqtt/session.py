@@ -25,7 +25,14 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from ingest.mqtt.bulk_reading import UNREQUESTED_S_MAX, BulkClient, SingleMessageClient, new_mqtt_client
-from ingest.mqtt.message import MqttMessage, memory_bytes, replay_time, topic_text
+from ingest.mqtt.message import (
+    MqttMessage,
+    ReceptionTimes,
+    ReplayedReception,
+    memory_bytes,
+    replayed_reception,
+    topic_text,
+)
 from runtime.clock import Clock
 from runtime.mqtt.access import MqttAccess, connect_error
 from twin.instant import Instant
@@ -55,7 +62,7 @@ class MqttSessionOptions:
     receive_max: int
     buffer_bytes_max: int
     shared_subscription: str  #: name of the shared subscription; empty: not shared
-    accept_replay: bool = False  #: whether to use `ingest.mqtt.message.REPLAY_TIME_PROPERTY`
+    accept_replay: bool = False  #: whether to use `ingest.mqtt.message.replayed_reception`
     unrequested_s_max: float = UNREQUESTED_S_MAX  #: see `ingest.mqtt.bulk_reading`
     reconnect_delay_s_min: float = RECONNECT_DELAY_S_MIN
 
@@ -79,6 +86,7 @@ class MqttSession:
         self._capacity = threading.Condition()
         self._connection_number = 0
         self._closing = False
+        self._reception_times = ReceptionTimes()
         self._wakeup_scheduled = False
         self._client = self._new_client()
 
@@ -264,28 +272,40 @@ class MqttSession:
     def _on_message(self, _client: Client, _userdata: Any, received: MQTTMessage) -> None:
         # paho sets no attribute for a property that the packet does not have.
         user_properties = getattr(received.properties, "UserProperty", ())
+        reception = self._reception(self._reception_times.first_of(1, self._clock()), user_properties)
         message = MqttMessage(
             topic_text(received),
             bytes(received.payload),
-            self._received_time(self._clock(), user_properties),
+            reception.time,
             received.qos,
             received.mid,
             self._connection_number,
+            reception.rank,
+            reception.any_age,
         )
         self._enqueue([message])
 
     def _on_batch(self, packets: list[mqtt5.PublishPacket]) -> None:
-        now, connection = self._clock(), self._connection_number
+        connection = self._connection_number
+        first = self._reception_times.first_of(len(packets), self._clock())
         messages = []
-        for packet in packets:
-            time = self._received_time(now, packet.user_properties)
+        for now, packet in enumerate(packets, first):
             packet_id = packet.packet_id  # None: QoS 0
             qos = 0 if packet_id is None else 1
-            messages.append(MqttMessage(packet.topic, packet.payload, time, qos, packet_id or 0, connection))
+            if packet.user_properties and self._options.accept_replay:
+                time, rank, any_age = replayed_reception(packet.user_properties, now)
+                message = MqttMessage(
+                    packet.topic, packet.payload, time, qos, packet_id or 0, connection, rank, any_age
+                )
+            else:
+                message = MqttMessage(packet.topic, packet.payload, now, qos, packet_id or 0, connection)
+            messages.append(message)
         self._enqueue(messages)
 
-    def _received_time(self, now: Instant, user_properties: Iterable[tuple[str, str]]) -> Instant:
-        return replay_time(user_properties, now) if self._options.accept_replay else now
+    def _reception(self, now: Instant, user_properties: Iterable[tuple[str, str]]) -> ReplayedReception:
+        if user_properties and self._options.accept_replay:
+            return replayed_reception(user_properties, now)
+        return ReplayedReception(now)
 
     def _enqueue(self, messages: list[MqttMessage]) -> None:
         """Add messages to the next batch; when the buffer is full, one by one as capacity becomes free."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -21,6 +22,7 @@ from ingest.pipeline.mapping import DeviceMap, MappedDevice
 from ingest.pipeline.pseudonym import Pseudonymiser
 from ingest.pipeline.routes import TopicRoutes
 from twin.errors import UnitError
+from twin.instant import Instant
 from twin.model.observation import Observation
 from twin.quality.plausibility import PlausibilityBounds, QuarantineReason, Rejection, check_plausibility
 from twin.quality.quality_flags import QualityFlag
@@ -271,6 +273,7 @@ class Intake:
     ) -> tuple[list[Observation], list[Rejection]]:
         received, bounds = message.received_time, self._options.plausibility
         earliest, latest = received - bounds.past_max, received + bounds.future_max
+        rank = message.rank
         observations: list[Observation] = []
         rejections: list[Rejection] = []
         for reading in decoded.readings:
@@ -296,7 +299,9 @@ class Intake:
                     rejections.append(rejection)
                 else:
                     value = round(value, _DECIMALS)
-                    observations.append(Observation(target.id, time, received, value, flags))
+                    observations.append(Observation(target.id, time, received, value, flags, rank))
+        if len(observations) > 1:
+            _rank_repetitions(observations)
         return observations, rejections
 
     def _reject(
@@ -344,12 +349,25 @@ class Intake:
             payload_bytes=len(message.payload),
             payload_sha256=digest,
             session=self._session,
+            rank=message.rank,
             sequence=sequence,
             observations=observations,
             device=device,
             decoder=decoder.name if decoder is not None else "",
             decoder_version=decoder.version if decoder is not None else 0,
         )
+
+
+def _rank_repetitions(observations: list[Observation]) -> None:
+    """Let the last of several observations with one key be the one that became known last."""
+    if len({one[:2] for one in observations}) == len(observations):
+        return
+    repetitions: Counter[tuple[int, Instant]] = Counter()
+    for number, observation in enumerate(observations):
+        key = observation[0], observation[1]
+        if repetition := repetitions[key]:
+            observations[number] = observation._replace(rank=observation.rank + repetition)
+        repetitions[key] += 1
 
 
 def _header(
@@ -373,6 +391,7 @@ def _header(
         observations,
         len(message.payload),
         digest,
+        message.rank,
     )
 
 

@@ -1,9 +1,10 @@
 """Replays quarantined messages on request, through the present intake.
 
 A request is the quarantined message itself, on the topic `replays`. Its observations keep the time of
-reception, so they have the same keys and ranks as at first: a second replay creates only duplicates. The
-answer on `quarantine` names the original in `replay_of`. A crash before the commit repeats observations and
-answer, and each of several ingest processes handles every request; repeated answers have the same id.
+reception and the rank, so they have the same keys and the same order as at first: a second replay creates
+only duplicates. The answer on `quarantine` names the original in `replay_of`. A crash before the commit
+repeats observations and answer, and each of several ingest processes handles every request; repeated answers
+have the same id.
 """
 
 from __future__ import annotations
@@ -155,7 +156,7 @@ def replay_message(intake: Intake, request: ReplayRequest) -> ProcessedMessage:
     refusal = _refusal(intake, original)
     if refusal:
         return ProcessedMessage(0, [], _answer(request, replace(original, detail=refusal)))
-    message = MqttMessage(original.topic, original.payload, original.received_time, 0, 0, 0)
+    message = MqttMessage(original.topic, original.payload, original.received_time, 0, 0, 0, original.rank)
     result = intake.process(message)
     intact = _intact(original)
     answer = replace(original, reason="", detail="", observations=len(result.observations))

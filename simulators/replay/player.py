@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from paho.mqtt.enums import MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
@@ -20,6 +21,13 @@ REPLAY_TIME = "livetwin-replay-time"
 """MQTT user property with the recorded time of each message, ISO 8601 in UTC. If ingest accepts replays
 (LIVETWIN_ACCEPT_REPLAY), it uses that as the reception time."""
 
+REPLAY_RANK = "livetwin-replay-rank"
+"""MQTT user property with the rank of each message: of two values received at one time, the one with the
+greater rank became known later (`twin.model.observation.order_of_knowledge`)."""
+
+REPLAY_ANY_AGE = "livetwin-replay-any-age"
+"""MQTT user property, `true`: the values may be older than the limit of their property."""
+
 CONNECT_TIMEOUT_S = 30.0
 ACKNOWLEDGE_TIMEOUT_S = 60.0
 PROGRESS_EVERY_S = 5.0
@@ -28,10 +36,29 @@ _PAUSE_S_MIN = 0.002
 _MESSAGES_PER_TURN = 50
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Playing:
+    """How a recording is played: as history, received when it was recorded, or as a correction, received now.
+
+    Of two plays of history, the one that started later became known later.
+    """
+
+    started: Instant
+    correction: bool = False
+    any_age: bool = False  #: whether the limits of age do not apply; only for a correction
+
+    def user_properties(self, time: Instant, number: int) -> list[tuple[str, str]]:
+        """Return the user properties of the message with this recorded time and this number in the play."""
+        if not self.correction:
+            return [(REPLAY_TIME, format_instant(time)), (REPLAY_RANK, str(self.started + number))]
+        return [(REPLAY_ANY_AGE, "true")] if self.any_age else []
+
+
 async def play(
     messages: Sequence[ReplayMessage],
     settings: SimulatorSettings,
     *,
+    playing: Playing,
     speed: float | None,
     on_progress: Callable[[str], None],
     connect_timeout_s: float = CONNECT_TIMEOUT_S,
@@ -51,7 +78,7 @@ async def play(
                 f"no MQTT broker answers at {settings.mqtt_host}:{settings.mqtt_port}; start one, as with "
                 "`livetwin up`, or give its address with --mqtt-host, --mqtt-port or --ports-file"
             ) from None
-        player = _Player(connection, messages, on_progress)
+        player = _Player(connection, messages, playing, on_progress)
         try:
             await player.run(speed)
         except asyncio.CancelledError:
@@ -75,10 +102,12 @@ class _Player:
         self,
         connection: DeviceConnection,
         messages: Sequence[ReplayMessage],
+        playing: Playing,
         on_progress: Callable[[str], None],
     ) -> None:
         self._connection = connection
         self._messages = messages
+        self._playing = playing
         self._on_progress = on_progress
 
     async def run(self, speed: float | None) -> None:
@@ -91,7 +120,8 @@ class _Player:
                 while (wait := due - loop.time()) > _PAUSE_S_MIN:
                     await asyncio.sleep(min(wait, PROGRESS_EVERY_S))
                     reported = self._report_progress(reported, number - 1, message.time)
-            await self._connection.publish(message.topic, message.payload, _properties(message.received))
+            pairs = self._playing.user_properties(message.time, number)
+            await self._connection.publish(message.topic, message.payload, _properties(pairs))
             if number % _MESSAGES_PER_TURN == 0:
                 await asyncio.sleep(0)
                 reported = self._report_progress(reported, number, message.time)
@@ -111,9 +141,13 @@ class _Player:
     def summary(self) -> str:
         """Return a summary of the sent messages, one line per source."""
         sent = Counter(message.source for message in self._messages)
+        playing = self._playing
         lines = [
             f"{len(self._messages)} messages sent and acknowledged, from "
-            f"{format_instant(self._messages[0].time)} to {format_instant(self._messages[-1].time)}"
+            f"{format_instant(self._messages[0].time)} to {format_instant(self._messages[-1].time)}",
+            f"  played as a correction: known since {format_instant(playing.started)}"
+            if playing.correction
+            else "  played as history: known since the times of the recording",
         ]
         first: dict[str, Instant] = {}
         last: dict[str, Instant] = {}
@@ -131,7 +165,8 @@ class _Player:
         return "\n".join(lines)
 
 
-def _properties(received: Instant) -> Properties:
+def _properties(pairs: Sequence[tuple[str, str]]) -> Properties:
     properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-    properties.UserProperty = (REPLAY_TIME, format_instant(received))
+    if pairs:
+        properties.UserProperty = list(pairs)
     return properties

@@ -38,7 +38,6 @@ class ReplayMessage(NamedTuple):
     """A message to publish."""
 
     time: Instant  #: recorded time; decides when it is published
-    received: Instant  #: reception time that the message carries
     topic: str
     payload: bytes
     source: str  #: sensor, or the topic of a recorded message
@@ -79,30 +78,49 @@ def read_files(paths: Iterable[Path], options: ReadOptions) -> RecordedData:
 
 
 def build_recording(
-    data: RecordedData, *, city: str, unit: str | None = None, end: Instant | None = None
+    data: RecordedData,
+    *,
+    city: str,
+    unit: str | None = None,
+    end: Instant | None = None,
+    correction: bool = False,
 ) -> Recording:
     """Return the messages to publish; `end` shifts all times so that the recording ends there.
 
     With a `unit`, samples become SenML packs with it; without one, the unit of the city folder applies.
-    Times in the payload of recorded messages are not shifted.
+    Times in the payload of recorded messages are not shifted. Of a `correction`, which is received now, only
+    the last of repeated values is sent. Raises RecordingError when it has recorded messages: a device without
+    a clock is dated by the reception.
     """
+    samples = data.samples
+    if correction:
+        if data.messages:
+            raise RecordingError(
+                f"found {len(data.messages)} recorded messages, but a correction consists of values with a "
+                "time and a sensor; write them as CSV, or play the messages as history, without --correction"
+            )
+        samples = list({(one.time, one.sensor, one.field): one for one in samples}.values())
+        for sensor, count in (
+            Counter(one.sensor for one in data.samples) - Counter(one.sensor for one in samples)
+        ).items():
+            data.skipped[sensor, "repeated: the last one is sent"] += count
     newest = max([one.time for one in data.samples] + [message.time for message in data.messages])
     shift = 0 if end is None else end - newest
-    messages = _messages_of(data.samples, shift, city, unit)
+    messages = _messages_of(samples, shift, city, unit)
     messages += (_shifted(message, shift) for message in data.messages)
     messages.sort(key=lambda one: one.time)
-    return Recording(messages, len(data.samples), Counter(data.skipped))
+    return Recording(messages, len(samples), Counter(data.skipped))
 
 
 def _shifted(message: RecordedMessage, shift: int) -> ReplayMessage:
     time = message.time + shift
-    return ReplayMessage(time, time, message.topic, message.payload, message.topic)
+    return ReplayMessage(time, message.topic, message.payload, message.topic)
 
 
 def _messages_of(samples: Sequence[Sample], shift: int, city: str, unit: str | None) -> list[ReplayMessage]:
     """Return one message for all fields of a sensor at one time; a repeated field starts another message.
 
-    Each repetition has a reception time a microsecond later, so that the last line wins.
+    The messages keep the order of the samples, so that the last of a repetition wins.
     """
     messages: list[ReplayMessage] = []
     by_time = groupby(sorted(samples, key=lambda one: one.time), key=lambda one: one.time)
@@ -115,10 +133,10 @@ def _messages_of(samples: Sequence[Sample], shift: int, city: str, unit: str | N
             repetitions[-1][sample.field] = sample.value
         for sensor, repetitions in by_sensor.items():
             topic = observations_topic(city, sensor)
-            for repetition, values in enumerate(repetitions):
+            for values in repetitions:
                 now = time + shift
                 payload = json.dumps(_body(now, values, unit), separators=(",", ":")).encode()
-                messages.append(ReplayMessage(now, now + repetition, topic, payload, sensor))
+                messages.append(ReplayMessage(now, topic, payload, sensor))
     return messages
 
 

@@ -136,10 +136,10 @@ async def read_published_value(
     return _published(*row) if row is not None else None
 
 
-def _raw_observation(
-    datastream: int, measured: datetime, received: datetime, value: float, flags: int
+def _raw_observation(  # noqa: PLR0917 - the columns of a row
+    datastream: int, measured: datetime, received: datetime, value: float, flags: int, rank: int
 ) -> Observation:
-    return Observation(datastream, from_datetime(measured), from_datetime(received), value, flags)
+    return Observation(datastream, from_datetime(measured), from_datetime(received), value, flags, rank)
 
 
 def _published(measured: datetime, value: float, flags: int, count: int, revision: int) -> PublishedValue:
@@ -159,13 +159,15 @@ class StoredMessage:
 
 
 async def find_message(
-    connection: Connection, partition: int, datastream: int, received_time: Instant
+    connection: Connection, partition: int, datastream: int, received_time: Instant, rank: int = 0
 ) -> StoredMessage | None:
     """Return the message that was received at a time with an observation of a datastream, or None.
 
-    `partition` is that of the datastream's entity. Raises MessageError when the stored bytes cannot be
-    decoded.
+    `partition` is that of the datastream's entity. Of several messages, it is the one with the greatest rank
+    up to that of the observation: a repetition within a message has a greater one than its message. Raises
+    MessageError when the stored bytes cannot be decoded.
     """
+    best: StoredMessage | None = None
     cursor = await connection.execute(
         query("history/lineage/find_message_batches"),
         {"partition": partition, "received": to_datetime(received_time)},
@@ -176,9 +178,14 @@ async def find_message(
         begin = 0
         for index, header in enumerate(decoded.messages):
             end = begin + header.observations
-            if header.received_time == received_time and datastream in ids[begin:end]:
+            if (
+                header.received_time == received_time
+                and header.rank <= rank
+                and (best is None or header.rank > best.header.rank)
+                and datastream in ids[begin:end]
+            ):
                 kept_payloads = decode_payloads(zlib.decompress(payloads)) if payloads is not None else ()
-                return StoredMessage(
+                best = StoredMessage(
                     header=header,
                     session=decoded.session,
                     log_id=log_id,
@@ -190,7 +197,7 @@ async def find_message(
                     else None,
                 )
             begin = end
-    return None
+    return best
 
 
 def _ids(data: bytes) -> array[int]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
+from typing import Any
+
+from msgspec.structs import replace
 
 from storage.database import Connection, QueryError
 from storage.queries import query
@@ -86,5 +89,7 @@ async def mark_replays_sent(connection: Connection, ids: Collection[str]) -> Non
     await connection.execute(query("stores/quarantine/mark_replays_sent"), (list(ids),))
 
 
-def _message(id: str, feed: str, topic: str, received_time: datetime, *others: object) -> QuarantinedMessage:
-    return QuarantinedMessage(LAYOUT_VERSION, id, feed, topic, from_datetime(received_time), *others)  # type: ignore[arg-type]
+def _message(id: str, feed: str, topic: str, received_time: datetime, *others: Any) -> QuarantinedMessage:
+    *columns, rank = others
+    message = QuarantinedMessage(LAYOUT_VERSION, id, feed, topic, from_datetime(received_time), *columns)
+    return replace(message, rank=rank)

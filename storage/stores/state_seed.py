@@ -46,8 +46,8 @@ async def read_state_seed(connection: Connection, log_id: str, observations_max:
     state = await read_current_state(connection, log_id)
     rows = await fetch_rows(connection, "stores/state/list_newest_observations", {"limit": observations_max})
     observations = [
-        Observation(datastream, from_datetime(measured), from_datetime(received), value, flags)
-        for datastream, measured, received, value, flags in rows
+        Observation(datastream, from_datetime(measured), from_datetime(received), value, flags, rank)
+        for datastream, measured, received, value, flags, rank in rows
     ]
     counts = Counter(observation.datastream for observation in observations)
     hours = await _fetch_aggregates(connection, "aggregate_hour", SEED_HOURS_MAX)

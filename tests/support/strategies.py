@@ -15,4 +15,5 @@ observations = st.builds(
     received_time=st.integers(0, 12).map(lambda n: n * 60 * SECOND),
     value=st.sampled_from([0.0, 1.0, 2.5, -3.0]),
     flags=st.sampled_from([0, 0, 0, 1, 8]),
+    rank=st.sampled_from([0, 0, 0, 1, 2]),
 )

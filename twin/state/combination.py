@@ -75,7 +75,7 @@ def combine(property: ObservedProperty, parts: Sequence[CombinationInput]) -> Pr
 
 def _alone(part: CombinationInput) -> PropertyState:
     """Return the result of `combine` for one datastream, the usual case."""
-    id, time, received, value, flags = part.newest
+    id, time, received, value, flags, _ = part.newest
     return PropertyState(value, time, received, flags, (id,), None if is_usable(flags) else part.last_good)
 
 

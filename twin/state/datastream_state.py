@@ -3,8 +3,8 @@
 The state is a function of the *set* of observations, so any order of arrival ends in the same state. Three
 rules ensure that:
 
-- Of two observations with the same phenomenon time the one with the greater (received_time, value, flags)
-  stays.
+- Of two observations with the same phenomenon time the one that became known later stays
+  (`twin.model.observation.order_of_knowledge`).
 - The newest `RECENT_MAX` observations are kept one by one. Older ones are *folded* into accumulators, in the
   order of phenomenon times. Which observations of a set are the newest N does not depend on their arrival.
 - The quality check of an observation uses those measured before it. After a late observation the later ones
@@ -25,7 +25,7 @@ import msgspec
 
 from twin.instant import Duration, Instant
 from twin.model.datastream_policy import DatastreamPolicy
-from twin.model.observation import BY_TIME, LastGoodValue, Observation
+from twin.model.observation import BY_TIME, LastGoodValue, Observation, order_of_knowledge
 from twin.quality.quality_check import (
     CONTEXT_MAX,
     ConstantRun,
@@ -57,9 +57,9 @@ class ObservationOutcome(StrEnum):
     """The effect of an observation on the state of its datastream; exactly one for each observation."""
 
     ACCEPTED = "accepted"  #: newer than the state: it is the state now
-    CORRECTION = "correction"  #: same time as a known one, other value, received later: it replaces it
+    CORRECTION = "correction"  #: same time as a known one, other value, known later: it replaces it
     DUPLICATE = "duplicate"  #: same time, same value
-    SUPERSEDED = "superseded"  #: same time as a known one, other value, received earlier: it is ignored
+    SUPERSEDED = "superseded"  #: same time as a known one, other value, known earlier: it is ignored
     LATE = "late"  #: older than the state: it enters windows and history
     REPAIR = "repair"  #: too old for the windows in memory: they are recomputed from history
     FUTURE = "future"  #: dated too far after its reception: refused
@@ -167,7 +167,7 @@ class DatastreamState:
     ) -> ObservationResult:
         """Add an observation of a known phenomenon time."""
         known = self._recent[index]
-        is_greater = observation[2:] > known[2:]
+        is_greater = order_of_knowledge(observation) > order_of_knowledge(known)
         if observation.value == known.value and observation.flags == known.flags:
             if not is_greater:
                 return ObservationResult(ObservationOutcome.DUPLICATE, _NONE)
@@ -194,14 +194,14 @@ class DatastreamState:
     def _replace_received_time(
         self, index: int, observation: Observation, policy: DatastreamPolicy
     ) -> ObservationResult:
-        """Give a known observation a later time of reception, and the flags that follow from it."""
+        """Give a known observation a later reception or rank, and the flags that follow from it."""
         time, received = observation.phenomenon_time, observation.received_time
         self._is_last_good_current = False
         assessed = self._assessed[index]
         flags = assessed.flags & ~TIME_FLAGS | observation.flags
         flags |= check_times(time, received, policy.rules, policy.interval)
         self._recent[index] = observation
-        self._assessed[index] = assessed._replace(received_time=received, flags=flags)
+        self._assessed[index] = observation._replace(value=assessed.value, flags=flags)
         if flags == assessed.flags:
             return ObservationResult(ObservationOutcome.DUPLICATE, _NONE)
         if self._folded is not None and index < self._folded_count:
@@ -261,7 +261,7 @@ class DatastreamState:
             flags |= QualityFlag.MAINTENANCE
         if flags == received.flags and value == received.value:
             return received, run
-        return Observation(received.datastream, time, received_time, value, flags), run
+        return Observation(received.datastream, time, received_time, value, flags, received.rank), run
 
     def _fold_oldest(self, policy: DatastreamPolicy) -> None:
         """Fold the oldest observation beyond `LATE_MAX`; drop the one that is no context any more."""

@@ -58,6 +58,7 @@ class MessageHeader(msgspec.Struct, array_like=True, frozen=True, gc=False):
     observations: int  #: how many were accepted; the quarantined message has the refused ones
     payload_bytes: int
     payload_sha256: bytes  #: of the whole payload
+    rank: int = 0  #: of its observations; each repetition of a key in the message adds one
 
 
 class MessageHeaders(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -217,6 +218,7 @@ class QuarantinedMessage(msgspec.Struct, array_like=True, frozen=True):
     decoder_version: int = 0
     #: id of the quarantined message that this replays; `reason` is empty when the replay succeeded
     replay_of: str = ""
+    rank: int = 0  #: of its observations
 
 
 def quarantine_id(topic: str, payload_sha256: str, received_time: Instant, number: int) -> str:

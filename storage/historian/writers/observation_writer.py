@@ -15,12 +15,19 @@ import psycopg
 
 from storage.database import Connection
 from storage.historian.observation_buffer import ObservationBuffer, RepeatedObservation
-from storage.historian.observation_rows import ObservationRows, copy_data, datastreams_of, join_rows, times_of
+from storage.historian.observation_rows import (
+    ObservationRows,
+    copy_data,
+    datastreams_of,
+    has_ranks,
+    join_rows,
+    times_of,
+)
 from storage.historian.writers.newest_times import NewestTimes
 from storage.queries import query
 from storage.stores.ledger_counts import LedgerCounts
 from twin.instant import Instant, from_datetime, to_datetime
-from twin.model.observation import Observation
+from twin.model.observation import Observation, order_of_knowledge
 from twin.state.datastream_state import ObservationOutcome
 
 
@@ -41,10 +48,10 @@ async def write_observations(
 ) -> None:
     """Store observations in the open transaction, and count the result of each.
 
-    The rule is that of `twin.state.datastream_state`: of two observations with the same key, the one with the
-    greater (received_time, value, flags) stays. A duplicate that was received later advances the stored
-    `received_time`. A replaced observation is stored as a version. Raises SerializationFailure when another
-    writer stores the same keys at this moment.
+    The rule is that of `twin.state.datastream_state`: of two observations with the same key, the one that
+    became known later stays (`twin.model.observation.order_of_knowledge`). A duplicate that was received
+    later, or has a greater rank, advances the stored `received_time` and `rank`. A replaced observation is
+    stored as a version. Raises SerializationFailure when another writer stores the same keys at this moment.
     """
     conflicts = await _insert(connection, join_rows(buffer.rows), newest_times)
     new = np.bincount(buffer.first_feed_minutes, minlength=len(buffer.feed_minutes)).tolist()
@@ -82,8 +89,8 @@ def resolve_conflict(stored: Observation, arrived: Observation) -> tuple[Observa
     ...  resolve_conflict(stored, Observation(1, 0, 5, 7.0))[1])
     (<ObservationOutcome.DUPLICATE: 'duplicate'>, <ObservationOutcome.SUPERSEDED: 'superseded'>)
     """
-    wins = arrived[2:] > stored[2:]
-    if arrived[3:] == stored[3:]:
+    wins = order_of_knowledge(arrived) > order_of_knowledge(stored)
+    if arrived[3:5] == stored[3:5]:
         return (arrived if wins else stored), ObservationOutcome.DUPLICATE
     return (arrived, ObservationOutcome.CORRECTION) if wins else (stored, ObservationOutcome.SUPERSEDED)
 
@@ -122,7 +129,7 @@ def _first_place(buffer: ObservationBuffer, key: tuple[int, Instant]) -> int:
 
 async def _insert(
     connection: Connection, rows: ObservationRows, newest_times: NewestTimes
-) -> list[tuple[tuple[int, Instant], tuple[Instant, float, int]]]:
+) -> list[tuple[tuple[int, Instant], tuple[Instant, float, int, int]]]:
     """Insert the observations with a new key; return the other keys with their stored observations."""
     datastreams, times = datastreams_of(rows), times_of(rows)
     await newest_times.load_unknown(connection, datastreams, times)
@@ -133,9 +140,9 @@ async def _insert(
             async with (
                 connection.transaction(),
                 connection.cursor() as cursor,
-                cursor.copy(query("historian/observations/copy_observation")) as copy,
+                cursor.copy(query(_copy_name(rows))) as copy,
             ):
-                await copy.write(copy_data(rows[newer]))
+                await copy.write(copy_data(rows[newer], ranked=has_ranks(rows)))
         except psycopg.errors.UniqueViolation:
             # Another writer was faster. The savepoint is rolled back, and all observations are compared.
             newest_times.reset()
@@ -146,18 +153,18 @@ async def _insert(
 
 async def _compare(
     connection: Connection, rows: ObservationRows
-) -> list[tuple[tuple[int, Instant], tuple[Instant, float, int]]]:
+) -> list[tuple[tuple[int, Instant], tuple[Instant, float, int, int]]]:
     """Insert the observations with a new key by comparing all of them; return as `_insert` does."""
     async with connection.cursor() as cursor:
         async with cursor.copy(query("historian/observations/copy_staged_observation")) as copy:
-            await copy.write(copy_data(rows))
+            await copy.write(copy_data(rows, ranked=True))
         await cursor.execute(query("historian/observations/insert_observations"))
         known_rows = await cursor.fetchall()
-    if any(received is None for _, _, received, _, _ in known_rows):
+    if any(received is None for _, _, received, *_ in known_rows):
         raise psycopg.errors.SerializationFailure("another writer stores the same observations")
     return [
-        ((datastream, from_datetime(time)), (from_datetime(received), value, flags))
-        for datastream, time, received, value, flags in known_rows
+        ((datastream, from_datetime(time)), (from_datetime(received), value, flags, rank))
+        for datastream, time, received, value, flags, rank in known_rows
     ]
 
 
@@ -176,4 +183,12 @@ def _columns(observations: Sequence[Observation]) -> tuple[list[object], ...]:
         [to_datetime(observation.received_time) for observation in observations],
         [observation.value for observation in observations],
         [observation.flags for observation in observations],
+        [observation.rank for observation in observations],
     )
+
+
+def _copy_name(rows: ObservationRows) -> str:
+    """Return the COPY statement for rows: without the column of ranks where no row has one."""
+    if has_ranks(rows):
+        return "historian/observations/copy_ranked_observation"
+    return "historian/observations/copy_observation"

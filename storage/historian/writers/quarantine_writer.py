@@ -34,6 +34,7 @@ async def write_quarantined(connection: Connection, messages: Iterable[Quarantin
                     without_nul(message.device),
                     without_nul(message.decoder),
                     message.decoder_version,
+                    message.rank,
                 )
                 for message in messages
             ],

@@ -181,7 +181,7 @@ def _property_row(update: Update) -> bytes:
 
 def _datastream_row(update: Update) -> bytes:
     assert update.observation is not None  # noqa: S101 - only updates with one are collected
-    datastream, measured, received, value, flags = update.observation
+    datastream, measured, received, value, flags, _ = update.observation
     return _DATASTREAM.pack(
         *(6, 4, datastream, 8, measured - POSTGRES_EPOCH, 8, received - POSTGRES_EPOCH),
         *(8, value, 2, flags, 8, update.revision),

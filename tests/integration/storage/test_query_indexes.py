@@ -160,7 +160,8 @@ async def test_a_conflict_is_looked_up_in_the_chunk_of_its_time(connection: Conn
     await fill_observations(connection)
     await create_observation_staging(connection)
     await connection.execute(
-        "INSERT INTO staged_observation SELECT * FROM observation WHERE phenomenon_time = %s",
+        "INSERT INTO staged_observation SELECT phenomenon_time, received_time, value, datastream_id, flags, 0"
+        " FROM observation WHERE phenomenon_time = %s",
         (to_datetime(BEGIN + 5 * DAY),),
     )
     executed = b"EXPLAIN (ANALYZE, FORMAT JSON) " + query("historian/observations/insert_observations")

@@ -63,7 +63,7 @@ def test_the_state_is_the_greatest_plausible_observation(arrivals: list[Observat
     if not plausible:
         assert not state.datastreams
         return
-    expected = max(plausible, key=lambda o: (o.phenomenon_time, o.received_time, o.value, o.flags))
+    expected = max(plausible, key=lambda o: (o.phenomenon_time, o.received_time, o.rank, o.value, o.flags))
     newest = state.datastreams[1].newest
     assert newest[:4] == expected[:4]
     assert newest.flags & expected.flags == expected.flags

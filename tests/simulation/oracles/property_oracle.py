@@ -15,7 +15,7 @@ from typing import NamedTuple
 from twin.instant import Duration, Instant
 from twin.model.city_model import CityModel
 from twin.model.datastream_policy import WINDOW_SIZES
-from twin.model.observation import LastGoodValue, Observation
+from twin.model.observation import LastGoodValue, Observation, order_of_knowledge
 from twin.model.observed_property import COUNTER_RATE_MAX
 from twin.model.sensor import Datastream
 from twin.quality.quality_check import CONTEXT_MAX, ConstantRun, check_quality
@@ -39,10 +39,11 @@ class ExpectedWindow(NamedTuple):
 
 
 def surviving_observations(written: Iterable[Observation]) -> dict[int, list[Observation]]:
-    """Return the greatest observation of each phenomenon time, in order of time, by datastream."""
+    """Return the observation of each time that became known last, in order of time, by datastream."""
     best: dict[tuple[int, Instant], Observation] = {}
     for observation in written:
-        best[observation[:2]] = max(observation, best.get(observation[:2], observation))
+        known = best.get(observation[:2], observation)
+        best[observation[:2]] = max(observation, known, key=order_of_knowledge)
     found: defaultdict[int, list[Observation]] = defaultdict(list)
     for observation in sorted(best.values()):
         found[observation.datastream].append(observation)

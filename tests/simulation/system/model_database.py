@@ -19,7 +19,7 @@ from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.instant import HOUR, MINUTE, Duration, Instant
 from twin.model.city_model import CityModel
 from twin.model.datastream_policy import window_sizes_for
-from twin.model.observation import Observation
+from twin.model.observation import Observation, order_of_knowledge
 from twin.state.datastream_state import RECENT_MAX
 from twin.state.window import Aggregate, window_start
 from twin.wire.messages import AGGREGATES, Assessment, Update
@@ -108,13 +108,13 @@ class ModelDatabase:
         self.ledger.observations += 1
         if stored is None:
             self.ledger.new += 1
-        elif stored[3:] == arrived[3:]:
+        elif stored[3:5] == arrived[3:5]:
             self.ledger.duplicate += 1
-        elif arrived[2:] > stored[2:]:
+        elif order_of_knowledge(arrived) > order_of_knowledge(stored):
             self.ledger.corrected += 1
         else:
             self.ledger.superseded += 1
-        if stored is None or arrived[2:] > stored[2:]:
+        if stored is None or order_of_knowledge(arrived) > order_of_knowledge(stored):
             self.observations[arrived[:2]] = arrived
 
     def merge_aggregates(self, found: Iterable[Aggregate]) -> None:

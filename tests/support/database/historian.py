@@ -139,6 +139,7 @@ def record_with_headers(
             1,
             len(payload_of(observation)),
             sha256(payload_of(observation)).digest(),
+            observation.rank,
         )
         for number, observation in enumerate(observations)
     )
@@ -199,7 +200,8 @@ async def fetch_rows(database: str, statement: str) -> list[tuple[Any, ...]]:
 
 STORED = (
     "SELECT datastream_id, (extract(epoch FROM phenomenon_time) * 1000000)::bigint,"
-    " (extract(epoch FROM received_time) * 1000000)::bigint, value, flags FROM observation ORDER BY 1, 2"
+    " (extract(epoch FROM received_time) * 1000000)::bigint, value, flags, coalesce(rank, 0)"
+    " FROM observation ORDER BY 1, 2"
 )
 
 

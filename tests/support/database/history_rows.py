@@ -17,7 +17,7 @@ async def store_observations(connection: Connection, observations: Iterable[Obse
         columns = "(datastream_id, phenomenon_time, received_time, value, flags)"
         async with cursor.copy(f"COPY observation {columns} FROM STDIN (FORMAT BINARY)") as copy:
             copy.set_types(("int4", "timestamptz", "timestamptz", "float8", "int2"))
-            for datastream, measured, received, value, flags in observations:
+            for datastream, measured, received, value, flags, _ in observations:
                 await copy.write_row((datastream, to_datetime(measured), to_datetime(received), value, flags))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from ingest.decoders import registry
@@ -198,3 +199,23 @@ def test_topics_beyond_the_cache_are_processed_like_others() -> None:
     topics = [f"livetwin/town/noise-{number}/observations" for number in (1, 2, 3, 1, 3)]
     found = [intake.process(make_message(noise_payload(50.0), topic)).header for topic in topics]
     assert [header.topic if header else None for header in found] == topics
+
+
+def test_the_last_of_several_values_of_one_key_becomes_known_last() -> None:
+    at = '"n":"noise_level","u":"dB[A]"'
+    payload = f'[{{{at},"v":50,"t":{NOON // 1_000_000}}},{{{at},"v":40}},{{{at},"v":45,"t":1}}]'.replace(
+        '"t":1}', f'"t":{NOON // 1_000_000 - 60}}}'
+    )
+    payload = payload.replace('"v":40', f'"v":40,"t":{NOON // 1_000_000}')
+    taken = make_intake().process(make_message(payload.encode()))
+    assert [(one.value, one.rank) for one in taken.observations] == [(50.0, 0), (40.0, 1), (45.0, 0)]
+
+
+def test_the_rank_of_a_message_is_that_of_its_observations_header_and_quarantined_copy() -> None:
+    ranked = msgspec.structs.replace(make_message(noise_payload(48.5)), rank=7)
+    taken = make_intake().process(ranked)
+    assert taken.header is not None
+    assert ([one.rank for one in taken.observations], taken.header.rank) == ([7], 7)
+    refused = make_intake().process(msgspec.structs.replace(ranked, payload=b"{")).quarantined
+    assert refused is not None
+    assert refused.rank == 7

@@ -173,3 +173,8 @@ def test_a_record_of_the_log_cannot_be_replayed() -> None:
     answer = quarantined(again(original))
     assert (answer.replay_of, answer.reason) == ("abc", "decoder-failed")
     assert "not a message of a device" in answer.detail
+
+
+def test_a_replay_keeps_the_rank_of_the_message() -> None:
+    taken = again(msgspec.structs.replace(UNKNOWN, rank=7), with_noise_9())
+    assert [one.rank for one in taken.observations] == [7]

@@ -22,6 +22,8 @@ GOOD = "time,sensor,pm2_5\n2026-01-05T08:00:00Z,aq-1,11.2\n"
         (["--map", "=aq-1"], "expected NAME=TARGET"),
         (["--field", "a", "--field", "b"], "--field 'b': expected NAME=TARGET"),
         (["--shift", "then"], "--shift"),
+        (["--shift", "now", "--correction"], "omit --shift"),
+        (["--any-age"], "--any-age needs --correction"),
     ],
 )
 def test_wrong_usage_is_refused_before_anything_is_sent(

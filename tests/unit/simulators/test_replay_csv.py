@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from simulators.replay.recorded_data import ReadOptions, RecordedData, RecordingError, Sample
+from simulators.replay.recorded_data import (
+    ReadOptions,
+    RecordedData,
+    RecordedMessage,
+    RecordingError,
+    Sample,
+)
 from simulators.replay.recording import build_recording, detect_format, read_files
 from twin.instant import HOUR, MINUTE, Instant, parse_instant
 
@@ -150,20 +156,36 @@ def payloads(contents: RecordedData, **options: object) -> list[object]:
     return [json.loads(one.payload) for one in recording.messages]
 
 
-def test_fields_of_one_time_share_a_message_and_a_repetition_is_received_later(tmp_path: Path) -> None:
+def test_fields_of_one_time_share_a_message_and_a_repetition_follows_it(tmp_path: Path) -> None:
     text = (
         "time,sensor,pm2_5,no2\n2026-01-05T09:00:00Z,aq-1,1,2\n2026-01-05T08:00:00Z,aq-1,3,4\n"
         "2026-01-05T08:00:00Z,aq-2,5,6\n2026-01-05T08:00:00Z,aq-1,7,\n"
     )
     recording = build_recording(read(tmp_path, text), city="alkmaar")
     assert [
-        (one.topic, json.loads(one.payload)["values"], one.received - EIGHT) for one in recording.messages
+        (one.topic, json.loads(one.payload)["values"], one.time - EIGHT) for one in recording.messages
     ] == [
         ("livetwin/alkmaar/aq-1/observations", {"pm2_5": 3.0, "no2": 4.0}, 0),
-        ("livetwin/alkmaar/aq-1/observations", {"pm2_5": 7.0}, 1),
+        ("livetwin/alkmaar/aq-1/observations", {"pm2_5": 7.0}, 0),
         ("livetwin/alkmaar/aq-2/observations", {"pm2_5": 5.0, "no2": 6.0}, 0),
         ("livetwin/alkmaar/aq-1/observations", {"pm2_5": 1.0, "no2": 2.0}, HOUR),
     ]
+
+
+def test_a_correction_has_the_last_of_repeated_values(tmp_path: Path) -> None:
+    lines = ["time,sensor,pm2_5", "2026-01-05T08:00:00Z,aq-1,3", "2026-01-05T08:00:00Z,aq-1,2"]
+    recording = build_recording(read(tmp_path, "\n".join(lines)), city="alkmaar", correction=True)
+    (message,) = recording.messages
+    assert json.loads(message.payload)["values"] == {"pm2_5": 2.0}
+    assert recording.skipped == {("aq-1", "repeated: the last one is sent"): 1}
+
+
+def test_recorded_messages_are_no_correction() -> None:
+    contents = RecordedData(messages=[RecordedMessage(EIGHT, "airrohr/17", b"{}")])
+    with pytest.raises(
+        RecordingError, match="found 1 recorded messages, but a correction consists of values"
+    ):
+        build_recording(contents, city="alkmaar", correction=True)
 
 
 def test_a_recording_can_be_shifted_to_end_at_an_instant(tmp_path: Path) -> None:

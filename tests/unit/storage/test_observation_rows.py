@@ -11,6 +11,7 @@ from storage.historian.observation_rows import (
     copy_data,
     datastreams_of,
     fits_columns,
+    has_ranks,
     join_rows,
     pack_observations,
     times_of,
@@ -30,6 +31,7 @@ OBSERVATIONS = st.lists(
         INSTANTS,
         st.floats(allow_nan=False),
         st.integers(0, FLAGS_MAX),
+        st.one_of(st.just(0), st.integers(0, INSTANT_MAX)),
     ),
     max_size=5,
 )
@@ -40,7 +42,11 @@ def test_rows_equal_those_of_psycopg(first: list[Observation], second: list[Obse
     parts = [pack_observations(first), pack_observations(second)]
     rows = join_rows([one for one in parts if one is not None])
     whole = [(to_datetime(one[1]), to_datetime(one[2]), one[3], one[0], one[4]) for one in first + second]
-    assert copy_data(rows) == binary_copy(TYPES, whole)
+    assert copy_data(rows, ranked=False) == binary_copy(TYPES, whole)
+    ranks = [one.rank for one in first + second]
+    ranked = [(*row, rank) for row, rank in zip(whole, ranks, strict=True)]
+    assert copy_data(rows, ranked=True) == binary_copy((*TYPES, "int8"), ranked)
+    assert has_ranks(rows) == any(ranks)
     assert datastreams_of(rows).tolist() == [one.datastream for one in first + second]
     assert times_of(rows).tolist() == [one.phenomenon_time for one in first + second]
 
@@ -59,6 +65,8 @@ ONE = Observation(1, 2, 3, 4.0, 5)
         ONE._replace(received_time=-(2**63)),
         ONE._replace(flags=-1),
         ONE._replace(flags=FLAGS_MAX + 1),
+        ONE._replace(rank=-1),
+        ONE._replace(rank=INSTANT_MAX + 1),
     ],
 )
 def test_no_rows_are_packed_when_an_observation_does_not_fit(beyond: Observation) -> None:

@@ -72,6 +72,6 @@ def test_rows_of_datastreams_equal_those_of_psycopg(updates: list[Update]) -> No
     rows = []
     for update in updates:
         assert update.observation is not None
-        datastream, measured, received, value, flags = update.observation
+        datastream, measured, received, value, flags, _ = update.observation
         rows.append((datastream, to_datetime(measured), to_datetime(received), value, flags, update.revision))
     assert pack_datastream_states(updates) == binary_copy(DATASTREAM, rows)

@@ -5,5 +5,6 @@ CREATE TEMPORARY TABLE staged_observation (
     received_time   timestamptz NOT NULL,
     value           float8 NOT NULL,
     datastream_id   integer NOT NULL,
-    flags           smallint NOT NULL
+    flags           smallint NOT NULL,
+    rank            bigint NOT NULL
 ) ON COMMIT DELETE ROWS;

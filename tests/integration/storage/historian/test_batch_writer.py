@@ -44,6 +44,7 @@ OBSERVATIONS = st.lists(
         st.integers(START + 5, START + 8),
         st.sampled_from([-0.5, 0.0, 1.0]),
         st.integers(0, 1),
+        st.integers(0, 2),
     ),
     min_size=1,
     max_size=12,
@@ -64,10 +65,14 @@ def update_batch(*updates: Update) -> LogBatch:
 
 
 def winners(observations: list[Observation]) -> list[Observation]:
-    """Return what the conflict rule keeps: for each key the greatest (received time, value, flags)."""
+    """Return what the conflict rule keeps: of each key what became known last, by reception, then by rank."""
     kept: dict[tuple[int, ...], Observation] = {}
     for observation in observations:
-        kept[observation[:2]] = max(kept.get(observation[:2], observation), observation)
+        kept[observation[:2]] = max(
+            kept.get(observation[:2], observation),
+            observation,
+            key=lambda one: (one.received_time, one.rank, one.value, one.flags),
+        )
     return sorted(kept.values())
 
 
@@ -82,7 +87,9 @@ SELECT datastream_id, (extract(epoch FROM phenomenon_time) * 1000000)::bigint,
     (extract(epoch FROM received_time) * 1000000)::bigint, value, flags,
     CASE WHEN isfinite(superseded_time) THEN (extract(epoch FROM superseded_time) * 1000000)::bigint END
 FROM (
-    SELECT *, 'infinity'::timestamptz AS superseded_time FROM observation
+    SELECT phenomenon_time, received_time, value, datastream_id, flags,
+        'infinity'::timestamptz AS superseded_time
+    FROM observation
     UNION ALL
     SELECT phenomenon_time, received_time, value, datastream_id, flags, superseded_time
     FROM superseded_observation

@@ -76,7 +76,7 @@ async def send(connection: Connection) -> Collection[str]:
 async def test_requests_are_claimed_unchanged_in_the_order_of_reception(
     database: str, connection: Connection
 ) -> None:
-    messages = [at(1, 30), at(2, 10), at(3, 20)]
+    messages = [at(1, 30), replace(at(2, 10), rank=7), at(3, 20)]
     await store(database, *messages)
     assert await request_replays(connection, ids=["id1", "id2", "none"]) == 2
     async with connection.transaction():

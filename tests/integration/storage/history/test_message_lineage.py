@@ -72,6 +72,19 @@ async def test_messages_replayed_after_days_are_found(database: str, connection:
     assert len(await fetch_rows(database, "SELECT 1 FROM message_batch")) == 5
 
 
+async def test_each_version_of_a_value_leads_to_its_own_message(
+    database: str, connection: Connection
+) -> None:
+    played = [received(0, 1)._replace(value=float(rank), rank=rank) for rank in (20, 10, 30)]
+    await store(database, *(record_with_headers([one], "run", n) for n, one in enumerate(played)))
+    for observation in played:
+        for rank in (observation.rank, observation.rank + 1):  # a repetition within the message
+            found = await find_message(connection, PARTITION, 1, observation.received_time, rank)
+            assert found is not None
+            assert found.payload == payload_of(observation)
+    assert await find_message(connection, PARTITION, 1, START, 9) is None
+
+
 async def test_the_header_is_kept_longer_than_the_payload(database: str, connection: Connection) -> None:
     one, other = received(0, 1), received(1, 2)
     await store(
