@@ -133,12 +133,29 @@ class SpikeItem(Item):
     deviation_min: Positive
 
 
+class IsolatedItem(Item):
+    """`isolated` of a property's `quality`."""
+
+    deviation_min: Positive
+    share: Annotated[Number, Field(gt=0, le=1)] = 0.05
+
+
+class NullValuesItem(Item):
+    """`nullValues` of a property's `quality`."""
+
+    values: Annotated[list[Number], Field(min_length=1)] = Field(default_factory=lambda: [0.0])
+    deviation_min: Positive | None = None
+    duration_min: Interval | None = None
+    count: Annotated[int, Field(ge=2)] = 8
+
+
 class StuckItem(Item):
     """`stuck` of a property's `quality`."""
 
     count: Annotated[int, Field(ge=2)]
     duration_min: Interval
     except_values: list[Number] = Field(default_factory=list)
+    active_duration_min: Interval | None = None
 
 
 class QualityItem(Item):
@@ -148,6 +165,8 @@ class QualityItem(Item):
     maximum: Number | None = None
     rate_max: Positive | None = None
     spike: SpikeItem | None = None
+    isolated: IsolatedItem | None = None
+    null_values: NullValuesItem | None = None
     stuck: StuckItem | None = None
     late_after: Interval = 0
     skew_after: Interval = 0

@@ -7,12 +7,42 @@ from dataclasses import asdict, fields, replace
 from typing import Any
 
 from cities.files.items import Items
-from cities.files.schema import PropertyItem, QualityItem, RetentionItem, SpikeItem, StuckItem
+from cities.files.schema import (
+    IsolatedItem,
+    Item,
+    NullValuesItem,
+    PropertyItem,
+    QualityItem,
+    RetentionItem,
+    SpikeItem,
+    StuckItem,
+)
 from twin.model.observed_property import BUILT_IN_PROPERTIES, ObservedProperty, Retention
-from twin.quality.quality_rules import TIME_RULES_ONLY, QualityRules, SpikeRule, StuckRule
+from twin.quality.quality_rules import (
+    TIME_RULES_ONLY,
+    IsolatedRule,
+    NullValueRule,
+    QualityRules,
+    SpikeRule,
+    StuckRule,
+)
 
 _REQUIRED = ("unit", "theme", "minimum", "maximum")
 _FIXED = (*_REQUIRED, "combination", "aggregation")
+
+# The rules of `quality` that are mappings, by their key, and their items.
+_RULES: Mapping[str, type] = {
+    "spike": SpikeRule,
+    "isolated": IsolatedRule,
+    "null_values": NullValueRule,
+    "stuck": StuckRule,
+}
+_RULE_ITEMS: Mapping[type, type[Item]] = {
+    SpikeRule: SpikeItem,
+    IsolatedRule: IsolatedItem,
+    NullValueRule: NullValuesItem,
+    StuckRule: StuckItem,
+}
 
 
 def check_properties(items: Items[PropertyItem]) -> None:
@@ -88,14 +118,20 @@ def _quality(item: QualityItem | None, base: QualityRules) -> QualityRules:
     if item is None:
         return base
     named: dict[str, Any] = {key: getattr(item, key) for key in item.model_fields_set}
-    if item.spike is not None:
-        named["spike"] = SpikeRule(**item.spike.model_dump())
-    if item.stuck is not None:
-        stuck = item.stuck
-        named["stuck"] = StuckRule(
-            count=stuck.count, duration_min=stuck.duration_min, except_values=tuple(stuck.except_values)
-        )
+    for key, rule in _RULES.items():
+        rule_item: Item | None = getattr(item, key)
+        if rule_item is not None:
+            written = {name: getattr(rule_item, name) for name in type(rule_item).model_fields}
+            named[key] = rule(**{name: _as_tuple(value) for name, value in written.items()})
     return replace(base, **named)
+
+
+def _as_tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _as_list(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _retention(item: RetentionItem | None, base: Retention) -> Retention:
@@ -139,21 +175,15 @@ def from_property(property: ObservedProperty) -> PropertyItem:
 
 
 def _changed_fields(value: QualityRules | Retention, base: QualityRules | Retention) -> dict[str, Any]:
-    """Return the fields, by name, in which a value differs from its base; spike and stuck as items."""
+    """Return the fields, by name, in which a value differs from its base; rules as items."""
     changed: dict[str, Any] = {}
     for field in fields(value):
         match getattr(value, field.name):
             case own if own == getattr(base, field.name):
                 continue
-            case SpikeRule() as spike:
-                written = asdict(spike)
-                changed[field.name] = SpikeItem.of(written, **written)
-            case StuckRule() as stuck:
-                changed[field.name] = StuckItem.of(
-                    count=stuck.count,
-                    duration_min=stuck.duration_min,
-                    except_values=list(stuck.except_values),
-                )
+            case SpikeRule() | IsolatedRule() | NullValueRule() | StuckRule() as rule:
+                written = {name: _as_list(one) for name, one in asdict(rule).items()}
+                changed[field.name] = _RULE_ITEMS[type(rule)].of(**written)
             case own:
                 changed[field.name] = own
     return changed

@@ -8,16 +8,17 @@ shift. So an observation changes the results of later ones, and the findings `CL
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from statistics import median
 from typing import NamedTuple
 
-import msgspec
-
 from twin.instant import MINUTE, SECOND, Duration, Instant
+from twin.quality.constant_run import ConstantRun, is_stuck
+from twin.quality.isolated_value import is_isolated
 from twin.quality.level_shift import is_level
+from twin.quality.null_value import is_confirmed_null, is_false_null, is_return_from_null
 from twin.quality.quality_flags import QualityFlag
-from twin.quality.quality_rules import QualityRules
+from twin.quality.quality_rules import NullValueRule, QualityRules
 from twin.quality.spike import is_spike
 
 CONTEXT_MAX = 16
@@ -45,39 +46,11 @@ CLEARABLE_FLAGS = _SPIKE | _RATE_OF_CHANGE
 """The flags that following observations can withdraw; without one of them they change nothing."""
 
 
-class ConstantRun(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """Consecutive equal values, in event time, up to one observation."""
-
-    value: float
-    count: int
-    start: Instant  #: phenomenon time of the first
-
-
 class QualityResult(NamedTuple):
     """The quality flags that the check adds to those of the device."""
 
     phenomenon_time: Instant
     flags: int  #: without `TIME_FLAGS`
-
-
-def extend_run(run: ConstantRun | None, time: Instant, value: float) -> ConstantRun:
-    """Return the run that ends at this observation, given the run that ended at the previous one.
-
-    >>> extend_run(extend_run(None, 0, 1.5), 60, 1.5)
-    ConstantRun(value=1.5, count=2, start=0)
-    >>> extend_run(ConstantRun(1.5, 2, 0), 120, 1.6)
-    ConstantRun(value=1.6, count=1, start=120)
-    """
-    if run is not None and run.value == value:
-        return ConstantRun(value, run.count + 1, run.start)
-    return ConstantRun(value, 1, time)
-
-
-def extend_run_over(run: ConstantRun | None, points: Iterable[tuple[Instant, float]]) -> ConstantRun | None:
-    """Return the run that ends at the last of these observations; they follow the end of `run`."""
-    for time, value in points:
-        run = extend_run(run, time, value)
-    return run
 
 
 def check_quality(  # noqa: PLR0917 - called for each observation; keywords would cost a tenth
@@ -113,18 +86,16 @@ def check_quality(  # noqa: PLR0917 - called for each observation; keywords woul
                     oldest = time - RATE_CONTEXT * GAP_INTERVALS_MAX * interval
                     if not _is_return(context, oldest, value, change_max):
                         flags |= _RATE_OF_CHANGE
-        spike = rules.spike
+        spike, isolated, nulls = rules.spike, rules.isolated, rules.null_values
         if spike is not None and is_spike(context, time, value, spike, interval):
             flags |= _SPIKE
-        if after and flags & CLEARABLE_FLAGS:
-            flags = _after_confirmation(flags, context, time, value, after, rules, interval)
-    stuck = rules.stuck
-    if (
-        stuck is not None
-        and run.count >= stuck.count
-        and time - run.start >= stuck.duration_min
-        and value not in stuck.except_values
-    ):
+        if nulls is not None and value in nulls.values and nulls.deviation_min is not None:
+            flags = _check_null(flags, context, time, value, after, nulls, interval)
+        elif isolated is not None and is_isolated(context, time, value, after, isolated, interval):
+            flags |= _SPIKE
+        elif flags & CLEARABLE_FLAGS:
+            flags = _check_level(flags, context, time, value, after, rules, interval)
+    if run.count > 1 and is_stuck(run, time, rules):
         flags |= _STUCK
     return flags | check_times(time, received, rules, interval)
 
@@ -140,7 +111,7 @@ def check_times(time: Instant, received: Instant, rules: QualityRules, interval:
     return _CLOCK_SKEW if -lag > rules.skew_after else 0
 
 
-def _after_confirmation(  # noqa: PLR0917 - as `check_quality`
+def _check_level(  # noqa: PLR0917 - as `check_quality`
     flags: int,
     context: Sequence[tuple[Instant, float]],
     time: Instant,
@@ -149,16 +120,41 @@ def _after_confirmation(  # noqa: PLR0917 - as `check_quality`
     rules: QualityRules,
     interval: Duration,
 ) -> int:
-    """Return the flags without `CLEARABLE_FLAGS` if the value belongs to a level; mark its first value."""
-    previous_time, previous = context[-1]
-    span = max(time - previous_time, RATE_SPAN_MIN)
+    """Return the flags without those of a jump if the value belongs to a level; mark its first value.
+
+    The value after false null values belongs to the level before them.
+    """
+    earlier, previous = context[-1]
+    span = max(time - earlier, RATE_SPAN_MIN)
     tolerance = (
         rules.spike.deviation_min if rules.spike is not None else (rules.rate_max or 0.0) * span / SECOND
     )
+    if rules.null_values is not None and is_return_from_null(context, value, rules.null_values, tolerance):
+        return flags & ~CLEARABLE_FLAGS
     if not is_level(context, time, value, after, tolerance, interval):
         return flags
     flags &= ~CLEARABLE_FLAGS
     return flags | _LEVEL_SHIFT if abs(value - previous) > tolerance else flags
+
+
+def _check_null(  # noqa: PLR0917 - as `check_quality`
+    flags: int,
+    context: Sequence[tuple[Instant, float]],
+    time: Instant,
+    value: float,
+    after: Sequence[tuple[Instant, float]],
+    nulls: NullValueRule,
+    interval: Duration,
+) -> int:
+    """Return the flags of a null value: a spike, however many there are, until another value confirms it."""
+    deviation_min = nulls.deviation_min or 0.0
+    if is_confirmed_null(value, after, nulls.values, deviation_min):
+        previous = context[-1][1]
+        shifted = flags & CLEARABLE_FLAGS and abs(value - previous) > deviation_min
+        return flags & ~CLEARABLE_FLAGS | (_LEVEL_SHIFT if shifted else 0)
+    if is_false_null(context, time, value, nulls.values, deviation_min, interval):
+        return flags | _SPIKE
+    return flags
 
 
 def _is_return(

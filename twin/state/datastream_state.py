@@ -26,15 +26,8 @@ import msgspec
 from twin.instant import Duration, Instant
 from twin.model.datastream_policy import DatastreamPolicy
 from twin.model.observation import BY_TIME, LastGoodValue, Observation, order_of_knowledge
-from twin.quality.quality_check import (
-    CONTEXT_MAX,
-    ConstantRun,
-    QualityResult,
-    check_quality,
-    check_times,
-    extend_run,
-    extend_run_over,
-)
+from twin.quality.constant_run import ConstantRun, extend_run, extend_run_over
+from twin.quality.quality_check import CONTEXT_MAX, QualityResult, check_quality, check_times
 from twin.quality.quality_flags import TIME_FLAGS, QualityFlag, is_usable
 from twin.state.counter import counter_increase
 from twin.state.freshness import live_duration

@@ -23,7 +23,7 @@ from twin.model.duty import Contact
 from twin.model.entity import Entity
 from twin.model.observed_property import BUILT_IN_PROPERTIES, Retention
 from twin.model.sensor import Datastream, Sensor
-from twin.quality.quality_rules import QualityRules, SpikeRule, StuckRule
+from twin.quality.quality_rules import IsolatedRule, NullValueRule, QualityRules, SpikeRule, StuckRule
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=40)
@@ -40,12 +40,22 @@ rules = st.builds(
     rate_max=st.none() | positive,
     spike=st.none()
     | st.builds(SpikeRule, window=st.integers(5, 16), threshold=positive, deviation_min=positive),
+    isolated=st.none() | st.builds(IsolatedRule, deviation_min=positive, share=st.floats(0.001, 1)),
+    null_values=st.none()
+    | st.builds(
+        NullValueRule,
+        values=st.lists(numbers, min_size=1, max_size=3).map(tuple),
+        deviation_min=st.none() | positive,
+        duration_min=st.none() | intervals,
+        count=st.integers(2, 10**6),
+    ),
     stuck=st.none()
     | st.builds(
         StuckRule,
         count=st.integers(2, 10**6),
         duration_min=intervals,
         except_values=st.lists(numbers, max_size=3).map(tuple),
+        active_duration_min=st.none() | intervals,
     ),
     late_after=intervals,
     skew_after=intervals,

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twin.instant import MINUTE
+from twin.quality.constant_run import extend_run
 from twin.quality.level_shift import QUALITY_LOOKAHEAD
-from twin.quality.quality_check import CLEARABLE_FLAGS, CONTEXT_MAX, check_quality, extend_run
+from twin.quality.quality_check import CLEARABLE_FLAGS, CONTEXT_MAX, check_quality
 from twin.quality.quality_flags import QualityFlag, is_usable
 from twin.quality.quality_rules import DEFAULT_QUALITY_RULES, QualityRules, SpikeRule, StuckRule
 from twin.quality.spike import MAD_SCALE, SPIKE_CONTEXT_MIN, is_spike

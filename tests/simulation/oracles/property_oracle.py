@@ -18,10 +18,13 @@ from twin.model.datastream_policy import WINDOW_SIZES
 from twin.model.observation import LastGoodValue, Observation, order_of_knowledge
 from twin.model.observed_property import COUNTER_RATE_MAX
 from twin.model.sensor import Datastream
-from twin.quality.quality_check import CONTEXT_MAX, ConstantRun, check_quality
+from twin.quality.constant_run import ACTIVITY_MEMORY, STANDSTILL_MIN, ConstantRun, Standstill
+from twin.quality.quality_check import CONTEXT_MAX, check_quality
 from twin.quality.quality_flags import is_usable
 from twin.state.combination import CombinationInput, PropertyState, combine
 from twin.state.counter import counter_increase
+
+_NO_STANDSTILLS: tuple[Standstill, ...] = ()
 
 
 class ExpectedWindow(NamedTuple):
@@ -57,16 +60,21 @@ def checked_observations(
     rules = model.properties[datastream.property].quality
     found: list[Observation] = []
     points: list[tuple[Instant, float]] = []
-    run = ConstantRun(math.nan, 0, 0)
+    count, start, standstills = 0, observations[0].phenomenon_time if observations else 0, _NO_STANDSTILLS
     for observation in observations:
         value = observation.value
         for calibration in model.calibrations_of(datastream):
             if calibration.start <= observation.phenomenon_time < calibration.end:
                 value = calibration.gain * observation.value + calibration.offset
-        same = run.value == value
-        run = ConstantRun(
-            value, run.count + 1 if same else 1, run.start if same else observation.phenomenon_time
-        )
+        count = count + 1 if points and points[-1][1] == value else 1
+        if points and count == 1:
+            ended, start = (start, observation.phenomenon_time), observation.phenomenon_time
+            standstills = tuple(
+                one
+                for one in (*standstills, ended)
+                if one[1] - one[0] > STANDSTILL_MIN and start - one[1] < ACTIVITY_MEMORY
+            )
+        run = ConstantRun(value, count, start, standstills, observations[0].phenomenon_time)
         flags = observation.flags | check_quality(
             points[-CONTEXT_MAX:], run, observation.phenomenon_time, observation.received_time, value, rules,
             datastream.interval,

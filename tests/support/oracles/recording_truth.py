@@ -66,8 +66,8 @@ def true_values(*recordings: SampleRecording) -> list[TrueValue]:
 def as_detectable(one: TrueValue, entry: SampleEntry, known: list[TrueValue]) -> TrueValue:
     """Return the value as quality checks can know it from earlier values alone.
 
-    A sensor is known to be stuck only after a whole day of equal values, since water in a polder can stand
-    still for hours. So the first day counts as usable although it is wrong; later values are suspect.
+    The level of these recordings changes each hour or so, so a sensor is known to be stuck after eight hours
+    of equal values. The first hours count as usable although they are wrong; later values are suspect.
     """
     if entry.defect != "stuck":
         return one
@@ -76,7 +76,7 @@ def as_detectable(one: TrueValue, entry: SampleEntry, known: list[TrueValue]) ->
         if other.value != one.value:
             break
         run = other.time
-    return one._replace(usable=one.time - run < DAY)
+    return one._replace(usable=one.time - run < 8 * HOUR)
 
 
 def expected_bucket(values: Iterable[TrueValue], length: Duration, interval: Duration) -> ExpectedBucket:

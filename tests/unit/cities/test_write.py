@@ -14,7 +14,14 @@ from tests.support.cities.city_folders import SENSORS, write_city_folder
 from twin.instant import DAY, SECOND
 from twin.model.city_model import CityPlan
 from twin.model.observed_property import BUILT_IN_PROPERTIES, ObservedProperty, Retention
-from twin.quality.quality_rules import TIME_RULES_ONLY, QualityRules, SpikeRule, StuckRule
+from twin.quality.quality_rules import (
+    TIME_RULES_ONLY,
+    IsolatedRule,
+    NullValueRule,
+    QualityRules,
+    SpikeRule,
+    StuckRule,
+)
 
 
 def in_order(plan: CityPlan) -> CityPlan:
@@ -67,7 +74,14 @@ def test_rules_of_every_kind_read_back_as_they_were(tmp_path: Path) -> None:
             maximum=2e16,
             rate_max=1 / 3,
             spike=SpikeRule(window=7, threshold=4.5, deviation_min=0.25),
-            stuck=StuckRule(count=3, duration_min=90 * SECOND, except_values=(0.0, 99.9)),
+            isolated=IsolatedRule(deviation_min=2.5),
+            null_values=NullValueRule(values=(0.0, -999.0), deviation_min=0.5, count=3),
+            stuck=StuckRule(
+                count=3,
+                duration_min=90 * SECOND,
+                except_values=(0.0, 99.9),
+                active_duration_min=30 * SECOND,
+            ),
             late_after=DAY,
             skew_after=SECOND // 2,
             disagreement=3.0,

@@ -25,7 +25,7 @@ from twin.model.calibration import Calibration, Maintenance
 from twin.model.city_model import CityPlan
 from twin.model.observation import Observation
 from twin.model.observed_property import BUILT_IN_PROPERTIES, ObservedProperty, Retention
-from twin.quality.quality_rules import QualityRules, SpikeRule, StuckRule
+from twin.quality.quality_rules import IsolatedRule, NullValueRule, QualityRules, SpikeRule, StuckRule
 
 MARCH = parse_instant("2026-03-01T08:00:00+01:00")
 LEVEL = Calibration(
@@ -91,7 +91,11 @@ async def test_rules_and_retention_of_properties_are_loaded_as_they_were_planned
             minimum=0.1,
             rate_max=3.0 / 3600,
             spike=SpikeRule(window=7, deviation_min=1e-7),
-            stuck=StuckRule(count=4, duration_min=HOUR, except_values=(0.0, 2.5)),
+            isolated=IsolatedRule(deviation_min=2.0),
+            null_values=NullValueRule(values=(0.0, -9.0), deviation_min=0.5, duration_min=HOUR),
+            stuck=StuckRule(
+                count=4, duration_min=HOUR, except_values=(0.0, 2.5), active_duration_min=HOUR // 2
+            ),
             late_after=DAY,
         ),
         retention=Retention(raw=DAY, minute=2 * DAY, hour=3 * DAY),

@@ -8,12 +8,14 @@ from math import pi, sin
 
 import pytest
 
+from simulators.replay.sample_recordings import water_level
 from simulators.truth.city_truth import CityTruth
 from tests.support.cities.sensor_city import datastream_spec, sensor_city
 from twin.instant import DAY, HOUR, MINUTE, SECOND, Duration, Instant, from_datetime, parse_instant
 from twin.model.observed_property import BUILT_IN_PROPERTIES
+from twin.quality.constant_run import ConstantRun, extend_run
 from twin.quality.level_shift import QUALITY_LOOKAHEAD
-from twin.quality.quality_check import CONTEXT_MAX, ConstantRun, check_quality, check_times, extend_run
+from twin.quality.quality_check import CONTEXT_MAX, check_quality, check_times
 from twin.quality.quality_flags import QualityFlag, is_usable
 from twin.quality.quality_rules import (
     DEFAULT_QUALITY_RULES,
@@ -44,6 +46,10 @@ def flags_of(
 
 def quarters(values: Iterable[float], start: Instant = START) -> list[tuple[Instant, float]]:
     return [(start + n * QUARTER, value) for n, value in enumerate(values)]
+
+
+def hours(values: Iterable[float]) -> list[tuple[Instant, float]]:
+    return [(START + n * HOUR, value) for n, value in enumerate(values)]
 
 
 def alone(value: float, rules: QualityRules, received: Duration = 0, interval: Duration = MINUTE) -> int:
@@ -205,10 +211,15 @@ def settled_flags_of(
 
 
 def test_the_following_values_confirm_a_level_shift_on_its_first_value() -> None:
-    series = quarters([-1.4] * 20 + [-0.8] * 12)
-    found = settled_flags_of(series, LEVEL, QUARTER)[20:29]
-    assert found == [QualityFlag.LEVEL_SHIFT] + [0] * 8
+    series = quarters([-1.4] * 20 + [-0.8] * 20)
+    found = settled_flags_of(series, LEVEL, QUARTER)[20:30]
+    assert found == [QualityFlag.LEVEL_SHIFT] + [0] * 9
     assert all(is_usable(flags) for flags in found)
+
+
+def test_only_the_first_three_values_of_a_new_level_are_suspect_while_they_are_the_newest() -> None:
+    found = flags_of(quarters([-1.4] * 20 + [-0.8] * 20), LEVEL, QUARTER)[20:]
+    assert [index for index, flags in enumerate(found) if not is_usable(flags)] == [0, 1, 2]
 
 
 def test_fewer_values_than_a_level_has_are_spikes() -> None:
@@ -216,3 +227,73 @@ def test_fewer_values_than_a_level_has_are_spikes() -> None:
     found = settled_flags_of(series, LEVEL, QUARTER)
     assert all(flags & QualityFlag.SPIKE for flags in found[20:23])
     assert found[23:] == [0] * 20
+
+
+@pytest.mark.parametrize("zeros", [1, 4, 12])
+def test_exact_zeros_of_a_level_gauge_are_spikes_however_many_there_are(zeros: int) -> None:
+    for settled in (flags_of, settled_flags_of):
+        found = settled(quarters([-1.4, -1.41] * 10 + [0.0] * zeros + [-1.4] * 20), LEVEL, QUARTER)
+        assert all(flags & QualityFlag.SPIKE for flags in found[20 : 20 + zeros])
+        assert not any(found[20 + zeros :])
+
+
+def test_a_false_zero_is_found_where_few_values_are_known() -> None:
+    """After the gap of weeks a median has no values, and near zero no jump is high enough for a spike."""
+    after_gap = [*quarters([-1.4] * 20), *quarters([0.0, -1.39, -1.4], start=START + 38 * DAY)]
+    assert [bool(flags) for flags in settled_flags_of(after_gap, LEVEL, QUARTER)[20:]] == [True, False, False]
+    shallow = settled_flags_of(quarters([-0.2, -0.21] * 10 + [0.0] + [-0.2] * 10), LEVEL, QUARTER)
+    assert [index for index, flags in enumerate(shallow) if flags] == [20]
+
+
+def test_a_level_that_passes_zero_or_stays_near_it_is_good() -> None:
+    tide = [-0.55, -0.42, -0.28, -0.14, 0.0, 0.13, 0.25, 0.13, 0.0, -0.14]
+    near = [0.02, 0.0, -0.01, 0.0, 0.0, 0.0, 0.01]
+    shifted = [-0.6] * 20 + [0.0, 0.01, 0.0, 0.0, 0.01]
+    for levels in (tide, near, [0.0] * 20, shifted):
+        assert all(is_usable(flags) for flags in settled_flags_of(quarters(levels), LEVEL, QUARTER))
+
+
+def test_a_single_hour_of_much_dust_is_a_spike_and_fireworks_are_good() -> None:
+    calm = [7.0, 9.0, 8.0, 6.5, 12.0, 9.5, 8.0, 7.5, 8.5, 10.0, 9.0, 8.0, 9.0]
+    for name in ("pm1", "pm2_5", "pm10"):
+        rules = DEFAULT_QUALITY_RULES[name]
+        for peak in (243.0, 410.0, 794.0):
+            found = settled_flags_of(hours([*calm, peak, 9.0, 8.0]), rules, HOUR)
+            assert [index for index, flags in enumerate(found) if flags] == [13]
+            assert found[13] == QualityFlag.SPIKE
+        for fireworks in ([40.0, 560.0, 90.0], [540.0, 230.0, 60.0, 20.0], [148.0, 611.0, 240.0]):
+            night = settled_flags_of(hours([*calm, *fireworks, 12.0, 9.0]), rules, HOUR)
+            assert not any(night), fireworks
+
+
+def test_twelve_hours_of_exactly_no_dust_are_stuck() -> None:
+    rules = DEFAULT_QUALITY_RULES["pm2_5"]
+    found = flags_of(hours([4.0, 3.5, *([0.0] * 12), 3.0]), rules, HOUR)
+    assert [index for index, flags in enumerate(found) if flags] == [10, 11, 12, 13]
+    assert found[10] == QualityFlag.STUCK
+    assert not any(flags_of(hours([4.0, 0.0, 0.0, 0.0, -0.3, 0.0, 0.0, 0.1] * 4), rules, HOUR))
+
+
+def canal(days: int) -> list[float]:
+    """Return the level of a canal near the sea in whole centimetres, every quarter of an hour."""
+    recording = water_level(3, days=days)
+    return [entry.value for entry in recording.entries if entry.true and entry.value is not None]
+
+
+@pytest.mark.parametrize("count", [71, 66, 34])
+def test_a_level_that_stays_equal_is_stuck_where_it_was_active(count: int) -> None:
+    levels = canal(400)[:1500]
+    start = next(n for n in range(1200, 1300) if levels[n] != levels[n - 1])
+    levels[start : start + count] = [levels[start]] * count
+    levels[start + count] = levels[start] + 0.03
+    found = flags_of(quarters(levels), LEVEL, QUARTER)
+    stuck = [index for index, flags in enumerate(found) if flags & QualityFlag.STUCK]
+    assert stuck, "not found"
+    assert start + 32 <= stuck[0] < start + count
+    assert stuck == list(range(stuck[0], start + count))
+
+
+def test_the_calm_of_a_canal_and_of_a_polder_is_good() -> None:
+    night, day = [-3.52] * 38, [-3.52 + 0.01 * (n % 3) for n in range(58)]
+    for levels in (canal(20), (night + day) * 30, [-3.52 + 0.01 * (n // 60 % 2) for n in range(3000)]):
+        assert not any(flags_of(quarters(levels), LEVEL, QUARTER))

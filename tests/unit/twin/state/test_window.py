@@ -120,6 +120,7 @@ def test_a_window_of_suspect_values_only_has_flags_and_no_value() -> None:
 def test_usable_values_are_those_of_usable_quality(flag: QualityFlag) -> None:
     harmless = {
         QualityFlag.TIME_OF_RECEPTION, QualityFlag.ESTIMATED, QualityFlag.LATE, QualityFlag.CLOCK_SKEW,
+        QualityFlag.FOUND_LATER, QualityFlag.LEVEL_SHIFT,
     }  # fmt: skip
     assert filled(Reading(1.0, flag)).count == (1 if flag in harmless else 0)
 
