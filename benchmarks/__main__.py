@@ -14,6 +14,7 @@ from benchmarks.cases.generator import generator
 from benchmarks.cases.history import history
 from benchmarks.cases.ingest import ingest
 from benchmarks.cases.max_rate import reach
+from benchmarks.cases.order import order
 from benchmarks.cases.rules import rules
 from benchmarks.cases.sinks import sinks
 from benchmarks.cases.soak import soak
@@ -24,8 +25,8 @@ from benchmarks.report.table import table
 CASES = (reach, ingest, duty, rules, history, backtest, sinks)
 """The cases that run when none is named, in about a quarter of an hour."""
 
-ON_REQUEST = (system, generator, soak, table)
-"""Single parts of `reach` for closer analysis, a long run, and the table of the last committed run."""
+ON_REQUEST = (system, generator, soak, order, table)
+"""Single parts of `reach` for closer analysis, long runs, and the table of the last committed run."""
 
 
 @click.group(invoke_without_command=True)

@@ -1,0 +1,172 @@
+"""The case `order`: a year of hourly values, played in several orders, must be stored as the same history.
+
+Each order is played through a whole system of its own: as fast as the broker takes it (`max`), at 900 times
+the speed of the year (`paced`, for some days only: the whole year would take ten hours), with its halves
+swapped (`halves`), with restarts at random moments (`restarts`), and with each fifth day as one backlog
+(`backlogs`). When all repairs are done, everything that is stored is compared row by row with `max`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from dataclasses import dataclass, replace
+from itertools import groupby
+from random import Random
+from typing import Any
+
+import click
+
+from benchmarks.load.arrival_orders import ORDERS, Parts, in_order, interrupted
+from benchmarks.load.sequence_publisher import SequencePublisher
+from benchmarks.load.year_city import CITY, StationMessage, YearCity
+from benchmarks.measure.bench_system import HOST, BenchSystem
+from benchmarks.measure.machine import describe_machine
+from benchmarks.measure.settled import wait_settled
+from benchmarks.measure.stored_history import History, differences, read_history
+from benchmarks.report.results import OUT, write_results
+from runtime.clock import system_clock
+from twin.instant import DAY, HOUR, Instant
+
+NAMES = ("max", "halves", "backlogs", "restarts", "paced")
+RESTARTS = 10
+SPEED = 900
+PACED_DAYS = 3
+SETTLE_TIMEOUT_S = 7_200.0
+DIFFERENCES_SHOWN_MAX = 5
+
+# So that every value is late in every order, also in the one that is played last.
+_AGO = 6 * HOUR
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Play:
+    """The result of playing one order."""
+
+    name: str
+    messages: int
+    sending_s: float  #: without restarts
+    settled_s: float  #: from the first message until everything was stored and repaired
+    history: History
+
+    @property
+    def rate(self) -> float:
+        """Messages a second, until everything was stored and repaired."""
+        return self.messages / self.settled_s
+
+    def document(self) -> dict[str, Any]:
+        """Return the figures."""
+        return {
+            "messages": self.messages,
+            "sendingSeconds": round(self.sending_s, 1),
+            "settledSeconds": round(self.settled_s, 1),
+            "messagesASecond": round(self.rate),
+            "rows": {table: len(rows) for table, rows in self.history.items()},
+        }
+
+
+@click.command()
+@click.option("--stations", type=click.IntRange(2, 900), default=50, show_default=True)
+@click.option("--days", type=click.IntRange(2, 365), default=365, show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--restarts", type=click.IntRange(1, 100), default=RESTARTS, show_default=True)
+@click.option("--paced-days", type=click.IntRange(1, 30), default=PACED_DAYS, show_default=True)
+@click.option(
+    "--only", type=click.Choice(NAMES), multiple=True, default=NAMES, help="Play these orders only."
+)
+@click.option("--keep", "keeps", is_flag=True, help="Leave the data and the logs where they are.")
+def order(
+    *, stations: int, days: int, seed: int, restarts: int, paced_days: int, only: tuple[str, ...], keeps: bool
+) -> None:
+    """Play a year in several orders; compare everything that is stored."""
+    start = (system_clock() - _AGO) // HOUR * HOUR - days * DAY
+    city = YearCity(start=start, days=days, stations=stations, seed=seed)
+    dice = Random(seed)
+    found: dict[str, Any] = {}
+    truth: Play | None = None
+    differing = 0
+    for name in sorted(only, key=NAMES.index):
+        if name == "paced":
+            differing += _compare_paced(replace(city, days=min(paced_days, days)), found, keeps)
+            continue
+        parts = interrupted(restarts) if name == "restarts" else ORDERS[name]
+        play = _play(name, city, parts(city.messages(), dice), keeps=keeps)
+        found[name] = play.document()
+        if truth is None:
+            truth = play
+        else:
+            differing += _report(play, truth, found)
+    machine = describe_machine(OUT.parent)
+    write_results("order", {"machine": machine, "stations": stations, "days": days, "orders": found})
+    if differing:
+        sys.exit(1)
+
+
+def _compare_paced(city: YearCity, found: dict[str, Any], keeps: bool) -> int:
+    """Play a short span at `SPEED` times its own speed, and as fast as possible; return the differences."""
+    truth = _play(f"max of {city.days} days", city, in_order(city.messages(), Random(0)), keeps=keeps)
+    paced = _play(f"{city.days} days at {SPEED}", city, [city.messages()], keeps=keeps, speed=SPEED)
+    found["paced"] = paced.document()
+    return _report(paced, truth, found)
+
+
+def _play(name: str, city: YearCity, parts: Parts, *, keeps: bool, speed: int = 0) -> Play:
+    """Play one order through a system of its own; between two parts the system restarts in `restarts`."""
+    with BenchSystem(keep=keeps, city=city.model()) as system:
+        begun, sending = time.monotonic(), 0.0
+        for number, part in enumerate(parts):
+            if number and name == "restarts":
+                system.restart()
+            since = time.monotonic()
+            broker = HOST, int(system.ports["mqtt"])
+            publish_part(broker, city, city.copies[0], part, speed)
+            sending += time.monotonic() - since
+        address, dsn = f"{HOST}:{system.ports['kafka']}", str(system.ports["database"])
+        asyncio.run(wait_settled(address, dsn, SETTLE_TIMEOUT_S))
+        settled = time.monotonic() - begun
+        history = asyncio.run(read_history(dsn, CITY, whole_span(city)))
+    count = sum(map(len, parts))
+    play = Play(name=name, messages=count, sending_s=sending, settled_s=settled, history=history)
+    print(
+        f"{name:<20}{count:>9} messages, sent in {sending:.1f} s, settled after {settled:.1f} s: "
+        f"{play.rate:.0f} a second; " + ", ".join(f"{len(rows)} {table}" for table, rows in history.items()),
+        flush=True,
+    )
+    return play
+
+
+def whole_span(city: YearCity) -> tuple[Instant, Instant]:
+    """Return the time range of a back-test over all values of a city."""
+    return city.start - HOUR, city.start + city.days * DAY + 2 * DAY
+
+
+def publish_part(
+    broker: tuple[str, int], city: YearCity, copy: str, part: list[StationMessage], speed: int = 0
+) -> None:
+    """Publish messages in their order for a copy of the city; with a speed, in their own time."""
+    with SequencePublisher(*broker, "benchmark-order") as publisher:
+        if not speed:
+            publisher.publish((city.topic(copy, one.station), one.payload) for one in part)
+            return
+        hours = groupby(part, key=lambda one: one.hour)
+        publisher.publish_paced(
+            (hour * 3600 / speed, [(city.topic(copy, one.station), one.payload) for one in ones])
+            for hour, ones in hours
+        )
+
+
+def _report(play: Play, truth: Play, found: dict[str, Any]) -> int:
+    """Print how a play differs from the truth; return the number of differing rows."""
+    different = differences(play.history, truth.history)
+    for table, lines in different.items():
+        if lines:
+            print(f"  {table}: {len(lines)} of {len(truth.history[table])} rows differ from {truth.name}:")
+            for line in lines[:DIFFERENCES_SHOWN_MAX]:
+                print(f"    {line}")
+    count = sum(map(len, different.values()))
+    found[play.name if play.name in NAMES else "paced"]["differingRows"] = {
+        table: len(lines) for table, lines in different.items()
+    }
+    print(f"  {play.name}: {count} rows differ from {truth.name}", flush=True)
+    return count
