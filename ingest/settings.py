@@ -83,7 +83,11 @@ class IngestSettings(MqttSettings):
     future_max_s: int = Field(
         default=300, ge=0, description="How far the clock of a device may be ahead, seconds."
     )
-    past_max_days: int = Field(default=366, ge=1, description="Greatest age of an observation, days.")
+    past_max_days: int = Field(
+        default=366,
+        ge=1,
+        description="Greatest age of an observation, days; a property may have its own limit (`ageMax`).",
+    )
     accept_replay: bool = Field(
         default=False,
         description="Whether the user properties `livetwin-replay-time` and `livetwin-replay-rank` of a "

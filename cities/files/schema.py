@@ -199,6 +199,7 @@ class PropertyItem(Item):
     roll_up: RollUp = "none"
     wraps_at: Positive | None = None
     coverage_min: Share | None = None
+    age_max: RetentionTime | None = None
 
 
 class CalibrationItem(Item):

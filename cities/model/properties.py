@@ -55,8 +55,8 @@ def check_properties(items: Items[PropertyItem]) -> None:
                 items.add_fault(
                     (*location, "name"),
                     f"{name} is built in and cannot be redefined: found {', '.join(fixed)}, expected only "
-                    "quality, retention, rollUp, wrapsAt and coverageMin; leave them out, or choose another "
-                    "name",
+                    "quality, retention, rollUp, wrapsAt, coverageMin and ageMax; leave them out, or choose "
+                    "another name",
                 )
         else:
             for key in _REQUIRED:
@@ -111,6 +111,7 @@ def _planned(item: PropertyItem) -> ObservedProperty:
         roll_up=item.roll_up if "roll_up" in item.model_fields_set else base.roll_up,
         wraps_at=item.wraps_at if "wraps_at" in item.model_fields_set else base.wraps_at,
         coverage_min=item.coverage_min if "coverage_min" in item.model_fields_set else base.coverage_min,
+        age_max=item.age_max if "age_max" in item.model_fields_set else base.age_max,
     )
 
 
@@ -156,10 +157,11 @@ def from_property(property: ObservedProperty) -> PropertyItem:
         roll_up="none",
         wraps_at=None,
         coverage_min=None,
+        age_max=None,
     )
     changes = {
         key: getattr(property, key)
-        for key in ("roll_up", "wraps_at", "coverage_min")
+        for key in ("roll_up", "wraps_at", "coverage_min", "age_max")
         if getattr(property, key) != getattr(base, key)
     }
     quality = _changed_fields(property.quality, base.quality)

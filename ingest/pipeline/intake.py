@@ -291,10 +291,12 @@ class Intake:
                 time, flags = reading.time, reading.flags
                 if time is None:
                     time, flags = received, flags | _TIME_OF_RECEPTION
-                plausible = target.minimum <= value <= target.maximum and earliest <= time <= latest
-                rejection = (
-                    None if plausible else check_plausibility(target.property, value, time, received, bounds)
-                )
+                oldest = earliest if target.age_max is None else received - target.age_max
+                rejection = None
+                if not (target.minimum <= value <= target.maximum and oldest <= time <= latest):
+                    rejection = check_plausibility(
+                        target.property, value, time, received, bounds, any_age=message.any_age
+                    )
                 if rejection is not None:
                     rejections.append(rejection)
                 else:

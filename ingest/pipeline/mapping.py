@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from ingest.decoding import Decoder
 from twin.errors import UnitError
+from twin.instant import Duration
 from twin.model.city_model import CityModel
 from twin.model.observed_property import ObservedProperty
 from twin.model.sensor import Datastream, Sensor
@@ -28,6 +29,7 @@ class FieldTarget(NamedTuple):
     id: int  #: of the datastream
     minimum: float  #: of the property; finite
     maximum: float
+    age_max: Duration | None  #: of the property; None: the limit of ingest
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,4 +109,5 @@ def _field_target(datastream: Datastream, observed: ObservedProperty) -> FieldTa
         datastream.id,
         max(observed.minimum, -sys.float_info.max),
         min(observed.maximum, sys.float_info.max),
+        observed.age_max,
     )

@@ -54,6 +54,8 @@ class ObservedProperty:
     wraps_at: float | None = None  #: the value at which a counter starts again at 0 (65536 with 16 bits)
     #: least share of the entities of an area without which its value is suspect; None: by `roll_up`
     coverage_min: float | None = None
+    #: the greatest age of an observation at its reception; None: the limit of ingest
+    age_max: Duration | None = None
 
 
 def _properties() -> dict[str, ObservedProperty]:

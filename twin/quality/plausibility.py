@@ -42,7 +42,8 @@ class PlausibilityBounds:
 
     # A clock that is synchronised over LoRaWAN or NTP is right within a minute; five minutes leave a margin.
     future_max: Duration = 5 * MINUTE
-    # Loggers that were offline deliver weeks of data; a clock that was never set shows 1970 or 2000.
+    # Loggers that were offline deliver weeks of data; a clock that was never set shows 1970 or 2000. A
+    # property may have its own limit.
     past_max: Duration = 366 * DAY
 
 
@@ -52,8 +53,13 @@ def check_plausibility(
     phenomenon_time: Instant,
     received_time: Instant,
     bounds: PlausibilityBounds,
+    *,
+    any_age: bool = False,
 ) -> Rejection | None:
-    """Return why a canonical value at this time is implausible; None when it is plausible."""
+    """Return why a canonical value at this time is implausible; None when it is plausible.
+
+    `any_age`: an operator vouches for the time, so that the limit of age does not apply.
+    """
     if not math.isfinite(value):
         return Rejection(
             QuarantineReason.NOT_A_NUMBER, f"{property.name} is {value}, expected a finite number"
@@ -71,10 +77,12 @@ def check_plausibility(
             f"{property.name} is dated {format_instant(phenomenon_time)}, {ahead // SECOND} s after it was "
             f"received; at most {bounds.future_max // SECOND} s are allowed",
         )
-    if -ahead > bounds.past_max:
+    age_max = bounds.past_max if property.age_max is None else property.age_max
+    if -ahead > age_max and not any_age:
         return Rejection(
             QuarantineReason.TIME_TOO_OLD,
             f"{property.name} is dated {format_instant(phenomenon_time)}, {-ahead // DAY} days before it was "
-            f"received; at most {bounds.past_max // DAY} days are allowed",
+            f"received; at most {age_max // DAY} days are allowed: raise ageMax of the property in "
+            "properties.yaml and replay the message, or use `livetwin replay --correction --any-age`",
         )
     return None

@@ -130,6 +130,17 @@ properties:
     assert replace(gas, wraps_at=None) == BUILT_IN_PROPERTIES["gas_volume"]
 
 
+def test_a_city_states_the_greatest_age_of_an_observation(tmp_path: Path) -> None:
+    text = """\
+properties:
+  - {name: water_level, ageMax: P3650D}
+  - {name: pm2_5, ageMax: null}
+"""
+    level, particles = read_city(write_city_folder(tmp_path, properties=text)).properties
+    assert (level.age_max, particles.age_max) == (3650 * DAY, None)
+    assert replace(level, age_max=None) == BUILT_IN_PROPERTIES["water_level"]
+
+
 def test_a_city_states_how_many_entities_a_good_value_of_an_area_needs(tmp_path: Path) -> None:
     text = """\
 properties:

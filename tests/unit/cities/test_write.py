@@ -90,6 +90,7 @@ def test_rules_of_every_kind_read_back_as_they_were(tmp_path: Path) -> None:
         roll_up="sum",
         wraps_at=65536.0,
         coverage_min=0.9,
+        age_max=730 * DAY,
     )
     # A city may take rules from built-in properties, too.
     bare = [

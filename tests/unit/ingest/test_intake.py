@@ -20,7 +20,7 @@ from tests.support.pipelines.intake import (
     make_message,
     noise_payload,
 )
-from twin.instant import SECOND
+from twin.instant import DAY, SECOND, Duration, format_instant
 from twin.model.city_model import CityFeed, CityModel
 from twin.wire.messages import MessageHeader
 from twin.wire.probe import Probe, probe_topic
@@ -219,3 +219,43 @@ def test_the_rank_of_a_message_is_that_of_its_observations_header_and_quarantine
     refused = make_intake().process(msgspec.structs.replace(ranked, payload=b"{")).quarantined
     assert refused is not None
     assert refused.rank == 7
+
+
+def with_age_limit(age_max: Duration | None) -> CityModel:
+    model = small_city()
+    noise = replace(model.properties["noise_level"], age_max=age_max)
+    return replace(model, properties={**model.properties, "noise_level": noise})
+
+
+@pytest.mark.parametrize(
+    ("age_max", "age", "refused"),
+    [
+        (None, 366 * DAY, False),
+        (None, 366 * DAY + SECOND, True),
+        (3650 * DAY, 3650 * DAY, False),
+        (3650 * DAY, 3650 * DAY + SECOND, True),
+        (DAY, DAY, False),
+        (DAY, DAY + SECOND, True),
+    ],
+)
+def test_the_limit_of_age_is_that_of_the_property(
+    age_max: Duration | None, age: Duration, refused: bool
+) -> None:
+    message = make_message(noise_payload(48.5, format_instant(NOON - age)))
+    taken = make_intake(with_age_limit(age_max)).process(message)
+    assert len(taken.observations) == (not refused)
+    if refused:
+        assert taken.quarantined is not None
+        assert taken.quarantined.reason == "time-too-old"
+        days = (366 * DAY if age_max is None else age_max) // DAY
+        assert f"at most {days} days are allowed: raise ageMax" in taken.quarantined.detail
+
+
+def test_an_operator_may_correct_values_of_any_age() -> None:
+    old = make_message(noise_payload(48.5, "1998-10-28T12:00:00Z"))
+    taken = make_intake().process(msgspec.structs.replace(old, any_age=True))
+    assert [one.value for one in taken.observations] == [48.5]
+    wrong = make_message(noise_payload(-500, "1998-10-28T12:00:00Z"))
+    refused = make_intake().process(msgspec.structs.replace(wrong, any_age=True)).quarantined
+    assert refused is not None
+    assert refused.reason == "out-of-range"

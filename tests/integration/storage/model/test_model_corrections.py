@@ -102,6 +102,7 @@ async def test_rules_and_retention_of_properties_are_loaded_as_they_were_planned
         roll_up="max",
         wraps_at=65536.0,
         coverage_min=0.25,
+        age_max=400 * DAY,
     )
     level = replace(BUILT_IN_PROPERTIES["water_level"], quality=QualityRules(), wraps_at=None)
     wanted = replace(canal_plan(), properties=(depth, level))
