@@ -100,6 +100,18 @@ class EntityItem(Item):
     relations: list[RelationItem] = Field(default_factory=list)
 
 
+class ValidWhenItem(Item):
+    """`validWhen` of a sensor's `observes` or of a property's `quality`."""
+
+    field: Text
+    above: Number | None = None
+    below: Number | None = None
+    minimum: Number | None = None
+    maximum: Number | None = None
+    one_of: list[Number] = Field(default_factory=list)
+    required: bool = False
+
+
 class ObserveItem(Item):
     """One of a sensor's `observes`."""
 
@@ -109,6 +121,7 @@ class ObserveItem(Item):
     scale: Number | None = None
     offset: Number = 0.0
     interval: Interval | None = None
+    valid_when: ValidWhenItem | None = None
 
 
 class SensorItem(Item):
@@ -171,6 +184,7 @@ class QualityItem(Item):
     late_after: Interval = 0
     skew_after: Interval = 0
     disagreement: Positive | None = None
+    valid_when: ValidWhenItem | None = None
 
 
 class RetentionItem(Item):

@@ -16,7 +16,9 @@ from cities.files.schema import (
     RetentionItem,
     SpikeItem,
     StuckItem,
+    ValidWhenItem,
 )
+from cities.model.validity import validity_faults
 from twin.model.observed_property import BUILT_IN_PROPERTIES, ObservedProperty, Retention
 from twin.quality.quality_rules import (
     TIME_RULES_ONLY,
@@ -26,6 +28,7 @@ from twin.quality.quality_rules import (
     SpikeRule,
     StuckRule,
 )
+from twin.quality.valid_when import ValidWhen
 
 _REQUIRED = ("unit", "theme", "minimum", "maximum")
 _FIXED = (*_REQUIRED, "combination", "aggregation")
@@ -36,12 +39,14 @@ _RULES: Mapping[str, type] = {
     "isolated": IsolatedRule,
     "null_values": NullValueRule,
     "stuck": StuckRule,
+    "valid_when": ValidWhen,
 }
 _RULE_ITEMS: Mapping[type, type[Item]] = {
     SpikeRule: SpikeItem,
     IsolatedRule: IsolatedItem,
     NullValueRule: NullValuesItem,
     StuckRule: StuckItem,
+    ValidWhen: ValidWhenItem,
 }
 
 
@@ -78,6 +83,9 @@ def _faults(item: PropertyItem, planned: ObservedProperty) -> Iterator[tuple[tup
     low, high = planned.quality.minimum, planned.quality.maximum
     if low is not None and high is not None and low >= high:
         yield ("quality", "maximum"), f"found {high:g}, expected more than {low:g}"
+    if item.quality is not None and item.quality.valid_when is not None:
+        for key, message in validity_faults(item.quality.valid_when):
+            yield ("quality", "validWhen", key), message
     retention = planned.retention
     for coarser, longer, finer, shorter in (
         ("minute", retention.minute, "raw", retention.raw),
@@ -183,7 +191,7 @@ def _changed_fields(value: QualityRules | Retention, base: QualityRules | Retent
         match getattr(value, field.name):
             case own if own == getattr(base, field.name):
                 continue
-            case SpikeRule() | IsolatedRule() | NullValueRule() | StuckRule() as rule:
+            case SpikeRule() | IsolatedRule() | NullValueRule() | StuckRule() | ValidWhen() as rule:
                 written = {name: _as_list(one) for name, one in asdict(rule).items()}
                 changed[field.name] = _RULE_ITEMS[type(rule)].of(**written)
             case own:

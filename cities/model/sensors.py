@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from cities.files.items import Items, PlacedItem, suggestion
 from cities.files.schema import PERSONAL_FEEDS, ObserveItem, SensorItem
 from cities.model.entities import ReferenceCheck
+from cities.model.validity import from_valid_when, to_valid_when, validity_faults
 from twin.errors import UnitError
 from twin.model.city_model import CityFeed, CityModel
 from twin.model.observed_property import ObservedProperty
@@ -79,6 +80,10 @@ def check_sensors(
                 items.add_fault((*location, key), message)
         for steps, message in _observe_faults(entry.get("observes"), properties):
             items.add_fault((*location, "observes", *steps), message)
+    for item, location in items.placed:
+        for index, observed in enumerate(item.observes):
+            for key, message in _validity_faults(observed):
+                items.add_fault((*location, "observes", index, "validWhen", key), message)
     for index, message in items.duplicates("device of this feed", _key):
         items.add_fault(("sensors", index, "device"), message)
 
@@ -105,6 +110,19 @@ def check_personal_mix(items: Items[SensorItem], feeds: Mapping[str, CityFeed]) 
                     f"line {line}: expected only personal sensors of a property on an entity, or none; "
                     "observe it as another property or on another entity, or correct `personal`",
                 )
+
+
+def _validity_faults(observed: ObserveItem) -> Iterator[tuple[str, str]]:
+    condition = observed.valid_when
+    if condition is None:
+        return
+    if condition.field == observed.field:
+        yield (
+            "field",
+            f"found {condition.field!r}, the field of {observed.property} itself, expected another field "
+            "of the message; bounds of the value itself are in the property's quality",
+        )
+    yield from validity_faults(condition)
 
 
 def _key(item: SensorItem) -> tuple[str, str]:
@@ -167,6 +185,7 @@ def to_datastreams(item: SensorItem, properties: Mapping[str, ObservedProperty])
             scale=scale,
             offset=offset,
             interval=item.interval if observed.interval is None else observed.interval,
+            valid_when=None if observed.valid_when is None else to_valid_when(observed.valid_when),
         )
 
 
@@ -202,4 +221,5 @@ def _from_datastream(datastream: Datastream, sensor: Sensor, model: CityModel) -
         scale=None if by_unit else scale,
         offset=0.0 if own is not None and by_unit and offset == own.offset else offset,
         interval=datastream.interval if datastream.interval != sensor.interval else None,
+        valid_when=None if datastream.valid_when is None else from_valid_when(datastream.valid_when),
     )

@@ -11,7 +11,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
@@ -26,6 +26,7 @@ from twin.instant import Instant
 from twin.model.observation import Observation
 from twin.quality.plausibility import PlausibilityBounds, QuarantineReason, Rejection, check_plausibility
 from twin.quality.quality_flags import QualityFlag
+from twin.quality.valid_when import ValidWhen
 from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import MessageHeader, QuarantinedMessage, quarantine_id
 from twin.wire.probe import PROBE_PROPERTY, PROBE_SENSOR, Probe
@@ -55,9 +56,13 @@ REPLAYED_SEQUENCE = -1
 """The sequence of a replayed message: it was received and counted before."""
 
 _TIME_OF_RECEPTION = int(QualityFlag.TIME_OF_RECEPTION)
+_SOURCE_DOUBTFUL = int(QualityFlag.SOURCE_DOUBTFUL)
 
 # Nine decimals of a canonical unit are a nanometre of water or a nanowatt-hour.
 _DECIMALS = 9
+
+FieldValues: TypeAlias = dict[tuple[str, Instant | None], float]
+"""The numbers of a message, by field and phenomenon time."""
 
 _PROBE_LEVEL = f"/{PROBE_SENSOR}/"
 
@@ -276,6 +281,9 @@ class Intake:
         rank = message.rank
         observations: list[Observation] = []
         rejections: list[Rejection] = []
+        values: FieldValues = {}
+        if device.has_conditions:
+            values = {(one.field, one.time): one.value for one in decoded.readings}
         for reading in decoded.readings:
             for target in device.targets.get(reading.field, ()):
                 scale, offset = target.conversion
@@ -291,6 +299,8 @@ class Intake:
                 time, flags = reading.time, reading.flags
                 if time is None:
                     time, flags = received, flags | _TIME_OF_RECEPTION
+                if target.valid_when and not _is_valid(target.valid_when, reading.time, values):
+                    flags |= _SOURCE_DOUBTFUL
                 oldest = earliest if target.age_max is None else received - target.age_max
                 rejection = None
                 if not (target.minimum <= value <= target.maximum and oldest <= time <= latest):
@@ -395,6 +405,11 @@ def _header(
         digest,
         message.rank,
     )
+
+
+def _is_valid(conditions: Sequence[ValidWhen], time: Instant | None, values: FieldValues) -> bool:
+    """Return whether the other fields of a message declare a value of this time valid."""
+    return all(condition.holds(values.get((condition.field, time))) for condition in conditions)
 
 
 def _read_probe(message: MqttMessage, timezone: str) -> Probe | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from ingest.decoding import Decoder
@@ -15,6 +15,7 @@ from twin.model.city_model import CityModel
 from twin.model.observed_property import ObservedProperty
 from twin.model.sensor import Datastream, Sensor
 from twin.model.units import UnitConversion, known_units, unit_conversion
+from twin.quality.valid_when import ValidWhen
 from twin.wire.messages import partition_of
 
 _SHOWN_CHARACTERS = 40
@@ -30,6 +31,8 @@ class FieldTarget(NamedTuple):
     minimum: float  #: of the property; finite
     maximum: float
     age_max: Duration | None  #: of the property; None: the limit of ingest
+    #: conditions on other fields of the message, with the decoder's names of the fields
+    valid_when: tuple[ValidWhen, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ class MappedDevice:
     sensor: Sensor
     partition: int
     targets: Mapping[str, tuple[FieldTarget, ...]]
+    has_conditions: bool  #: whether a value of it depends on another field
 
 
 class DeviceMap:
@@ -59,12 +63,13 @@ class DeviceMap:
             targets: defaultdict[str, list[FieldTarget]] = defaultdict(list)
             for datastream in by_sensor[sensor.id]:
                 targets[names.get(datastream.field, datastream.field)].append(
-                    _field_target(datastream, model.properties[datastream.property])
+                    _field_target(datastream, model.properties[datastream.property], names)
                 )
             device = MappedDevice(
                 sensor,
                 partition_of(sensor.entity, partitions),
                 {field: tuple(found) for field, found in targets.items()},
+                any(target.valid_when for found in targets.values() for target in found),
             )
             self._devices[sensor.feed, sensor.device.lower()] = device
 
@@ -101,7 +106,10 @@ class DeviceMap:
         return known
 
 
-def _field_target(datastream: Datastream, observed: ObservedProperty) -> FieldTarget:
+def _field_target(
+    datastream: Datastream, observed: ObservedProperty, aliases: Mapping[str, str]
+) -> FieldTarget:
+    conditions = (observed.quality.valid_when, datastream.valid_when)
     return FieldTarget(
         datastream,
         observed,
@@ -110,4 +118,9 @@ def _field_target(datastream: Datastream, observed: ObservedProperty) -> FieldTa
         max(observed.minimum, -sys.float_info.max),
         min(observed.maximum, sys.float_info.max),
         observed.age_max,
+        tuple(
+            replace(condition, field=aliases.get(condition.field, condition.field))
+            for condition in conditions
+            if condition is not None and condition.field != datastream.field
+        ),
     )

@@ -21,6 +21,7 @@ from twin.model.entity import Entity, Relation
 from twin.model.observed_property import ObservedProperty, Retention
 from twin.model.sensor import Datastream, Sensor
 from twin.quality.quality_rules import TIME_RULES_ONLY, QualityRules
+from twin.quality.valid_when import ValidWhen
 
 ModelRow: TypeAlias = dict[str, Any]
 ChangeAction: TypeAlias = Literal["create", "update", "retire", "revive"]
@@ -101,7 +102,9 @@ MODEL_TABLES = (
 )
 """In the order of their references: a referenced table comes first."""
 
-JSON_COLUMNS = frozenset({"geometry", "attributes", "relations", "quality", "retention", "plan"})
+JSON_COLUMNS = frozenset(
+    {"geometry", "attributes", "relations", "quality", "retention", "plan", "valid_when"}
+)
 
 
 class RowChange(NamedTuple):
@@ -121,7 +124,7 @@ def planned_rows(plan: CityPlan) -> dict[str, list[ModelRow]]:
         PROPERTY_TABLE.name: [_property_row(one) for one in plan.properties],
         FEED_TABLE.name: [asdict(one) for one in plan.feeds],
         SENSOR_TABLE.name: [asdict(one) for one in plan.sensors],
-        DATASTREAM_TABLE.name: [_without(asdict(one), "id") for one in plan.datastreams],
+        DATASTREAM_TABLE.name: [_without(_as_json(asdict(one)), "id") for one in plan.datastreams],
         CALIBRATION_TABLE.name: [_with_times(asdict(one)) for one in plan.calibrations],
         MAINTENANCE_TABLE.name: [_with_times(asdict(one)) for one in plan.maintenance],
         DUTY_PLAN_TABLE.name: _duty_rows(plan),
@@ -230,7 +233,10 @@ def sensor_from_row(row: ModelRow) -> Sensor:
 
 def datastream_from_row(row: ModelRow) -> Datastream:
     """Return the datastream in a row."""
-    return Datastream(**_without(row, "active"))
+    known = _without(row, "active")
+    condition = known["valid_when"]
+    known["valid_when"] = None if condition is None else msgspec.convert(condition, ValidWhen)
+    return Datastream(**known)
 
 
 def calibration_from_row(row: ModelRow) -> Calibration:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from twin.instant import Duration
+from twin.quality.valid_when import ValidWhen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,7 @@ class Datastream:
     scale: float
     offset: float
     interval: Duration  #: expected time between observations
+    valid_when: ValidWhen | None = None  #: in addition to that of the property
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from twin.instant import DAY, HOUR, SECOND, Duration
+from twin.quality.valid_when import ValidWhen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +101,8 @@ class QualityRules:
     #: Greatest normal difference from the median of the entity's sensors, canonical unit; checked when they
     #: are combined.
     disagreement: float | None = None
+    #: Checked at ingest, where the other fields of the message are known. None: no other field matters.
+    valid_when: ValidWhen | None = None
 
 
 TIME_RULES_ONLY = QualityRules()
@@ -180,14 +183,21 @@ def _weather() -> dict[str, QualityRules]:
 def _mobility() -> dict[str, QualityRules]:
     # Zero is usual in a minute of the night. But where nothing passes all day, the counter is blind; some
     # were blind for a month while they reported. The end of school and an open bridge cause steps.
+    #
+    # A Telraam row whose `uptime`, the share of the hour that the camera watched, is 0 carries zeros: no
+    # data, not no traffic (starwit/dave-adapter-telraam, doc/telraam.md).
+    watching = ValidWhen(field="uptime", above=0)
+    same_all_day = QualityRules(stuck=_SAME_ALL_DAY, valid_when=watching)
     return {
-        "vehicle_count": QualityRules(stuck=_SAME_ALL_DAY),
-        "bicycle_count": QualityRules(stuck=_SAME_ALL_DAY),
+        "vehicle_count": same_all_day,
+        "bicycle_count": same_all_day,
         # On a wet winter weekend nobody walks on the path along the dike.
-        "pedestrian_count": QualityRules(stuck=_SAME_THREE_DAYS),
-        "traffic_flow": QualityRules(stuck=_SAME_ALL_DAY),
+        "pedestrian_count": QualityRules(stuck=_SAME_THREE_DAYS, valid_when=watching),
+        "traffic_flow": same_all_day,
         # Zero means that nobody passed. No vehicle is faster than 250 km/h there, but radar echoes are.
-        "vehicle_speed": QualityRules(maximum=250, stuck=replace(_SAME_ALL_DAY, except_values=(0.0,))),
+        "vehicle_speed": QualityRules(
+            maximum=250, stuck=replace(_SAME_ALL_DAY, except_values=(0.0,)), valid_when=watching
+        ),
     }
 
 

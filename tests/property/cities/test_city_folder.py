@@ -24,6 +24,7 @@ from twin.model.entity import Entity
 from twin.model.observed_property import BUILT_IN_PROPERTIES, Retention
 from twin.model.sensor import Datastream, Sensor
 from twin.quality.quality_rules import IsolatedRule, NullValueRule, QualityRules, SpikeRule, StuckRule
+from twin.quality.valid_when import ValidWhen
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=40)
@@ -34,6 +35,13 @@ attributes = st.dictionaries(
 
 
 positive = st.floats(0, exclude_min=True, allow_nan=False, allow_infinity=False)
+conditions = st.builds(
+    ValidWhen,
+    field=st.just("uptime"),
+    above=numbers,
+    one_of=st.just(()),
+    required=st.booleans(),
+)
 rules = st.builds(
     QualityRules,
     maximum=st.none() | numbers,
@@ -60,6 +68,7 @@ rules = st.builds(
     late_after=intervals,
     skew_after=intervals,
     disagreement=st.none() | positive,
+    valid_when=st.none() | conditions,
 )
 retentions = st.lists(st.integers(RETENTION_MIN, RETENTION_MAX), min_size=3, max_size=3).map(
     lambda three: Retention(**dict(zip(("raw", "minute", "hour"), sorted(three), strict=True)))
@@ -109,11 +118,12 @@ def models(draw: st.DrawFn) -> CityModel:
             sensor="s",
             entity="e",
             property=property,
-            field=draw(names),
+            field=draw(names.filter(lambda name: name != "uptime")),
             unit=unit,
             scale=draw(st.just(factor) | numbers.filter(bool)),
             offset=draw(st.just(0.0) | numbers),
             interval=draw(st.just(sensor.interval) | intervals),
+            valid_when=draw(st.none() | conditions),
         )
         for number, (property, unit, factor) in enumerate(
             [("no2", "ug/m3", 1.0), ("water_level", "cm", 0.01), ("air_temperature", "[degF]", 5 / 9)], 1

@@ -11,6 +11,7 @@ from twin.model.city_model import City, CityModel, CityPlan, index_by_id
 from twin.model.entity import Entity, Geometry, Relation
 from twin.model.observed_property import BUILT_IN_PROPERTIES
 from twin.model.sensor import Datastream, Sensor
+from twin.quality.valid_when import ValidWhen
 
 
 class Observed(NamedTuple):
@@ -22,6 +23,7 @@ class Observed(NamedTuple):
     scale: float = 1.0
     offset: float = 0.0
     interval: Duration | None = None  #: None: the interval of the sensor
+    valid_when: ValidWhen | None = None
 
 
 class CityBuilder:
@@ -142,6 +144,7 @@ class CityBuilder:
             scale=observed.scale,
             offset=observed.offset,
             interval=observed.interval or sensor.interval,
+            valid_when=observed.valid_when,
         )
 
 

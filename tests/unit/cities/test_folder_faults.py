@@ -73,6 +73,49 @@ CASES: list[FaultCase] = [
     ("sensors", "scale: -0.01", "scale: true", 15, "scale: found true, expected a number"),
     ("sensors", "PT10M", "PT10M\n    personal: 1", 7, "personal: found 1, expected true or false"),
     ("sensors", "sensors:", "sensors: []\nsensor:", 2, "sensor: unknown key: expected only 'sensors'"),
+    # conditions on another field
+    (
+        "sensors",
+        "field: temp, unit: K",
+        "field: temp, unit: K, validWhen: {field: uptime}",
+        9,
+        "observes[1].validWhen.field: the condition on uptime has no bound, expected at least one of above,",
+    ),
+    (
+        "sensors",
+        "field: temp, unit: K",
+        "field: temp, unit: K, validWhen: {field: temp, above: 0}",
+        9,
+        "observes[1].validWhen.field: found 'temp', the field of air_temperature itself, expected another",
+    ),
+    (
+        "sensors",
+        "field: temp, unit: K",
+        "field: temp, unit: K, validWhen: {field: status, minimum: 3, below: 3}",
+        9,
+        "observes[1].validWhen.below: found 3, expected more than 3: otherwise every value is invalid",
+    ),
+    (
+        "sensors",
+        "field: temp, unit: K",
+        "field: temp, unit: K, validWhen: {field: status, maximum: 2, oneOf: [3, 4]}",
+        9,
+        "observes[1].validWhen.oneOf: no value of oneOf is within the other bounds",
+    ),
+    (
+        "sensors",
+        "field: temp, unit: K",
+        "field: temp, unit: K, validWhen: {field: status, over: 2}",
+        9,
+        "observes[1].validWhen.over: unknown key",
+    ),
+    (
+        "properties",
+        "rateMax: 0.5",
+        "rateMax: 0.5, validWhen: {field: status, above: 5, maximum: 1}",
+        7,
+        "quality.validWhen.maximum: found 1, expected more than 5",
+    ),
     # ids and references
     ("entities", "id: delta.canal", "id: delta canal", 12, "id: found 'delta canal', expected 1 to 128"),
     (

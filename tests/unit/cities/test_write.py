@@ -22,6 +22,7 @@ from twin.quality.quality_rules import (
     SpikeRule,
     StuckRule,
 )
+from twin.quality.valid_when import ValidWhen
 
 
 def in_order(plan: CityPlan) -> CityPlan:
@@ -85,6 +86,7 @@ def test_rules_of_every_kind_read_back_as_they_were(tmp_path: Path) -> None:
             late_after=DAY,
             skew_after=SECOND // 2,
             disagreement=3.0,
+            valid_when=ValidWhen(field="status.code", minimum=1, below=9, one_of=(1.0, 2.5), required=True),
         ),
         retention=Retention(raw=DAY, minute=2 * DAY, hour=3 * DAY),
         roll_up="sum",

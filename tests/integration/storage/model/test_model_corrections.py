@@ -26,6 +26,7 @@ from twin.model.city_model import CityPlan
 from twin.model.observation import Observation
 from twin.model.observed_property import BUILT_IN_PROPERTIES, ObservedProperty, Retention
 from twin.quality.quality_rules import IsolatedRule, NullValueRule, QualityRules, SpikeRule, StuckRule
+from twin.quality.valid_when import ValidWhen
 
 MARCH = parse_instant("2026-03-01T08:00:00+01:00")
 LEVEL = Calibration(
@@ -78,6 +79,20 @@ async def test_calibrations_and_maintenance_are_loaded_as_they_were_planned(
     assert read_model_copy(tmp_path / "copy.json") == model
 
 
+async def test_the_condition_of_a_datastream_is_loaded_as_it_was_planned(connection: Connection) -> None:
+    plan = canal_plan()
+    condition = ValidWhen(field="status", minimum=0, one_of=(0.0, 2.0), required=True)
+    first, *others = plan.datastreams
+    wanted = replace(plan, datastreams=(replace(first, valid_when=condition), *others))
+    await apply_plan(connection, plan)
+    assert (await apply_plan(connection, wanted)).updated == 1
+    loaded = (await load_model(connection, "alkmaar")).datastreams.values()
+    conditions = [one.valid_when for one in loaded if one.property == first.property]
+    assert conditions == [condition]
+    assert not (await apply_plan(connection, wanted)).changed
+    assert (await apply_plan(connection, plan)).updated == 1
+
+
 async def test_rules_and_retention_of_properties_are_loaded_as_they_were_planned(
     connection: Connection, tmp_path: Path
 ) -> None:
@@ -97,6 +112,7 @@ async def test_rules_and_retention_of_properties_are_loaded_as_they_were_planned
                 count=4, duration_min=HOUR, except_values=(0.0, 2.5), active_duration_min=HOUR // 2
             ),
             late_after=DAY,
+            valid_when=ValidWhen(field="uptime", above=0, one_of=(1.0,)),
         ),
         retention=Retention(raw=DAY, minute=2 * DAY, hour=3 * DAY),
         roll_up="max",
