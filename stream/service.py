@@ -19,6 +19,7 @@ from runtime.telemetry.metrics import new_registry, serve_metrics
 from runtime.telemetry.tracing import Tracer
 from storage.database import connect
 from storage.history.baseline_seed import read_baselines
+from storage.history.condition_reader import read_corrections
 from storage.stores.state_seed import read_state_seed
 from stream.alarms.alarm_stage import AlarmStageFactory
 from stream.alarms.rule_index_cache import RuleIndexCache
@@ -31,6 +32,7 @@ from stream.engine.worker import StreamWorker
 from stream.entities.entity_stage import EntityStageFactory
 from stream.metrics import StreamMetrics
 from stream.settings import StreamSettings
+from twin.alarms.evaluation.alarm_correction import AlarmCorrection
 from twin.alarms.evaluation.baseline import Baseline
 from twin.alarms.rules.operand import OperandSeries
 from twin.errors import ServiceError
@@ -205,7 +207,9 @@ class _SeedReader:
         self._settings = settings
         self._log_id = log_id
         self._model = model
-        self._baselines: Mapping[OperandSeries, Baseline] | None = None  # read once, for all partitions
+        # Read once, for all partitions:
+        self._baselines: Mapping[OperandSeries, Baseline] | None = None
+        self._corrections: Sequence[AlarmCorrection] | None = None
 
     async def read(self, *, with_baselines: bool) -> StageSeed:
         """Return the seed; the baselines of deviation rules are read for the alarm stage only."""
@@ -231,4 +235,8 @@ class _SeedReader:
                 return seed
             if self._baselines is None:
                 self._baselines = await read_baselines(connection, self._model, seed.observations)
-            return seed._replace(baselines=self._baselines)
+            if self._corrections is None:
+                self._corrections = await read_corrections(
+                    connection, self._model, seed.alarms, self._baselines
+                )
+            return seed._replace(baselines=self._baselines, corrections=self._corrections)

@@ -16,6 +16,7 @@ from cities.duration import format_duration
 from twin.alarms.messages import AlarmEvent, IncidentEvent, OperandValue
 from twin.alarms.rules.operand import ObservationRef
 from twin.alarms.statistics import STALE_AFTER, AlarmCount, AlarmStatistics, Flood
+from twin.backtest.firing import Firing
 from twin.instant import Duration, Instant, format_instant
 from twin.model.bilingual_text import BilingualText
 from twin.model.city_model import CityModel
@@ -56,12 +57,13 @@ def alarm_document(event: AlarmEvent, incident: str | None, model: CityModel, ro
     }
 
 
-def event_document(event: AlarmEvent, model: CityModel, role: Role) -> Document:
-    """Return an event of an alarm, with the alarm's condition after it."""
+def event_document(event: AlarmEvent, model: CityModel, role: Role, amendment: int = 0) -> Document:
+    """Return an event of an alarm, with the alarm's condition after it; `amendment`: added to the past."""
     may_see = may_see_people(role)
     return {
         "alarmId": event.alarm,
         "revision": event.revision,
+        "amendment": amendment,
         "kind": event.kind,
         "time": format_instant(event.time),
         "toldTime": format_instant(event.told_time),
@@ -69,6 +71,19 @@ def event_document(event: AlarmEvent, model: CityModel, role: Role) -> Document:
         "actor": (event.actor or None) if may_see else None,
         "text": (event.text or None) if may_see else None,
         **_condition(event, model, role),
+    }
+
+
+def episode_document(episode: Firing, end: Instant) -> Document:
+    """Return an episode of an alarm; one that is still active has lasted until `end`."""
+    return {
+        "alarmId": episode.alarm,
+        "entityId": episode.entity,
+        "sensorId": episode.sensor or None,
+        "raisedTime": format_instant(episode.raised),
+        "returnedTime": format_optional_instant(episode.returned),
+        "duration": format_duration(max(0, episode.lasted(end))),
+        "severity": episode.severity.word,
     }
 
 

@@ -92,6 +92,7 @@ ALARM_EVENTS = response_example(
         {
             "alarmId": "high-water~alkmaar.singelgracht",
             "revision": 17,
+            "amendment": 0,
             "kind": "raised",
             "time": "2026-11-23T12:00:00Z",
             "toldTime": "2026-11-23T12:00:01Z",
@@ -102,6 +103,24 @@ ALARM_EVENTS = response_example(
         },
         "/v1/alarms/high-water~alkmaar.singelgracht/events",
     ),
+)
+ALARM_EPISODES = response_example(
+    "Its episodes, oldest first.",
+    {
+        "start": "2026-11-22T13:00:00Z",
+        "end": "2026-11-23T13:00:00Z",
+        "items": [
+            {
+                "alarmId": "high-water~alkmaar.singelgracht",
+                "entityId": "alkmaar.singelgracht",
+                "sensorId": None,
+                "raisedTime": "2026-11-23T12:00:00Z",
+                "returnedTime": "2026-11-23T12:40:00Z",
+                "duration": "PT40M",
+                "severity": "minor",
+            }
+        ],
+    },
 )
 _DONE = {**ALARM_EXAMPLE, "state": "acknowledged", "acknowledged": True, "acknowledgedBy": "duty officer"}
 COMMAND: Responses = {

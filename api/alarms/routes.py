@@ -9,9 +9,14 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from api.alarms import examples
-from api.alarms.documents import alarm_document, event_document, statistics_document
+from api.alarms.documents import alarm_document, episode_document, event_document, statistics_document
 from api.alarms.lookup import alarm_place, lookup_alarm, select_alarms
-from api.alarms.schemas import AlarmEventParameters, AlarmParameters, StatisticsParameters
+from api.alarms.schemas import (
+    AlarmEpisodeParameters,
+    AlarmEventParameters,
+    AlarmParameters,
+    StatisticsParameters,
+)
 from api.context import context_of
 from api.http.access import require_role, role_of
 from api.http.parameters import NoQuery, instant_or
@@ -23,14 +28,24 @@ from api.http.responses import (
     json_response,
     next_cursor,
 )
-from storage.stores.alarms import TRANSITIONS_MAX, read_alarm_transitions, read_stored_alarm_events
+from storage.stores.alarms import (
+    TRANSITIONS_MAX,
+    AlarmEventPosition,
+    StoredAlarmEvent,
+    read_alarm_episodes,
+    read_alarm_history_page,
+    read_alarm_transitions,
+)
 from storage.stores.list_position import ListPosition
 from twin.alarms.statistics import statistics
-from twin.instant import DAY, Duration
+from twin.instant import DAY, Duration, format_instant
 
 router = APIRouter(prefix="/v1", tags=["alarms"])
 
 STATISTICS_MAX: Duration = 31 * DAY
+
+EPISODES_MAX: Duration = 366 * DAY
+"""The longest time of one list: as long as a back-test."""
 
 AlarmId = Annotated[str, Path(max_length=600, description="`rule~entity`, or `rule~entity~sensor`.")]
 
@@ -96,11 +111,38 @@ async def list_events(
     role = role_of(request)
     context = context_of(request)
     newest = lookup_alarm(context, id, role)
-    before = decode_page_cursor(parameters.cursor, int)
+    before = decode_page_cursor(parameters.cursor, AlarmEventPosition)
     async with context.database.connection() as connection:
-        page = await read_stored_alarm_events(connection, id, before=before, limit=parameters.limit)
-    following = next_cursor(page, parameters.limit, lambda last: last.revision)
-    if before is None and (not page or page[0].revision < newest.revision):
-        page.insert(0, newest)  # It is new and not stored yet.
-    items = [event_document(event, context.model, role) for event in page]
+        page = await read_alarm_history_page(connection, id, before=before, limit=parameters.limit)
+    following = next_cursor(page, parameters.limit, lambda last: last.position)
+    if before is None and (not page or page[0].event.revision < newest.revision):
+        page.insert(0, StoredAlarmEvent(newest, 0))  # It is new and not stored yet.
+    items = [event_document(stored.event, context.model, role, stored.amendment) for stored in page]
     return json_response(collection_document(request, items, following))
+
+
+@router.get(
+    "/alarms/{id}/episodes", summary="List the episodes of an alarm", responses=examples.ALARM_EPISODES
+)
+async def list_episodes(
+    request: Request, id: AlarmId, parameters: Annotated[AlarmEpisodeParameters, Query()]
+) -> Response:
+    """List when an alarm was active, oldest first, as a back-test lists firings.
+
+    An episode is what the events of one occurrence leave: times that late data moved are the moved ones,
+    and a retracted occurrence is none.
+    """
+    role = role_of(request)
+    context = context_of(request)
+    lookup_alarm(context, id, role)
+    now = context.clock()
+    end = instant_or(parameters.end, now)
+    start = instant_or(parameters.start, end - DAY)
+    if not start < end <= start + EPISODES_MAX:
+        raise bad_request(
+            RequestFault("query", "end", "range", "expected an `end` after `start`, at most 366 days later")
+        )
+    async with context.database.connection() as connection:
+        episodes = await read_alarm_episodes(connection, [id], start, end)
+    items = [episode_document(episode, end) for episode in episodes]
+    return json_response({"start": format_instant(start), "end": format_instant(end), "items": items})

@@ -87,6 +87,13 @@ class AlarmEventParameters(PageParameters):
     """Which page of an alarm's events, newest first."""
 
 
+class AlarmEpisodeParameters(Parameters):
+    """Which time of an alarm."""
+
+    start: TimeText | None = Field(default=None, description="Inclusive; 24 hours before `end` by default.")
+    end: TimeText | None = Field(default=None, description="Exclusive; now by default. At most 366 days.")
+
+
 class IncidentParameters(PageParameters):
     """Which incidents, the latest first."""
 

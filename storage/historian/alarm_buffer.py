@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import isfinite
+from typing import NamedTuple
 
 from storage.column_limits import COUNT_MAX, FLAGS_MAX, INTEGER_MAX
 from twin.alarms.messages import ALARMS, AlarmEvent, IncidentEvent
@@ -16,6 +17,13 @@ from twin.wire.duty_messages import NOTIFICATIONS, NotificationEvent
 ID_CHARACTERS_MAX = 600
 
 
+class AlarmRepairDemand(NamedTuple):
+    """Since when the history of an alarm must be evaluated again."""
+
+    start: Instant  #: event time
+    requested_at: Instant  #: log time
+
+
 @dataclass(slots=True)
 class AlarmBuffer:
     """Events of alarms, incidents and notifications, each once, by id and revision."""
@@ -23,6 +31,7 @@ class AlarmBuffer:
     alarms: dict[tuple[str, int], AlarmEvent] = field(default_factory=dict)
     incidents: dict[tuple[str, int], IncidentEvent] = field(default_factory=dict)
     notifications: dict[tuple[str, int], NotificationEvent] = field(default_factory=dict)
+    repairs: dict[tuple[str, str], AlarmRepairDemand] = field(default_factory=dict)  #: by rule and entity
 
     @property
     def alarm_count(self) -> int:
@@ -51,7 +60,15 @@ class AlarmBuffer:
                 self.incidents.setdefault((incident.incident, incident.revision), incident)
             else:
                 refused += 1
-        count = len(batch.alarms) + len(batch.incidents)
+        for repair in batch.repairs:
+            if _fits(0, (repair.time, batch.time), repair.rule + repair.entity):
+                key = repair.rule, repair.entity
+                known = self.repairs.get(key)
+                start = min(repair.time, known.start) if known is not None else repair.time
+                self.repairs[key] = AlarmRepairDemand(start, batch.time)
+            else:
+                refused += 1
+        count = len(batch.alarms) + len(batch.incidents) + len(batch.repairs)
         return [f"{refused} of {count} events have values outside the column limits"] if refused else []
 
     def add_notification_record(self, value: bytes) -> list[str]:

@@ -7,20 +7,15 @@ from collections.abc import Sequence
 
 from storage.database import Connection, QueryError
 from storage.history.chunk_reader import expected_rows, read_chunk, read_chunks
-from twin.alarms.rules.rule import Rate, Rule, ThresholdCondition
+from twin.alarms.rules.rule import Rule
 from twin.alarms.severity import Severity
 from twin.backtest.backtest import Backtest, BacktestHistory, BacktestResult
 from twin.backtest.baseline_history import BASELINE_PERIOD
-from twin.instant import DAY, HOUR, Duration, Instant
+from twin.backtest.condition_history import warm_up
+from twin.instant import DAY, Duration, Instant
 from twin.model.city_model import CityModel
 
 BACKTEST_SPAN_MAX: Duration = 366 * DAY
-
-WARM_UP: Duration = HOUR
-"""A rule is evaluated from this long, plus its delays, before the start, to reach its live state there."""
-
-WARM_UP_MAX: Duration = 7 * DAY
-
 
 BASELINE_ROWS_MAX = 1_000_000
 """The most hours and derived values to read for baselines: those of a thousand series."""
@@ -46,7 +41,7 @@ async def backtest_rules(
         )
     tests = [Backtest(rule, model) for rule in rules]
     history = BacktestHistory(tests, model)
-    begin = start - max(_warm_up(rule) for rule in rules)
+    begin = start - max(warm_up(rule) for rule in rules)
     baseline_chunk_needs = history.needs_before
     if expected_rows(baseline_chunk_needs, model, BASELINE_PERIOD) > BASELINE_ROWS_MAX:
         raise QueryError("baselines of too many entities are needed; ask for a rule for fewer entities")
@@ -57,10 +52,3 @@ async def backtest_rules(
     async for chunk in read_chunks(connection, history.needs, model, begin, end):
         await asyncio.to_thread(history.on_chunk, chunk)
     return [await asyncio.to_thread(test.result, start, end, severity_min) for test in tests]
-
-
-def _warm_up(rule: Rule) -> Duration:
-    condition = rule.condition
-    transform = condition.transform if isinstance(condition, ThresholdCondition) else None
-    span = transform.span if isinstance(transform, Rate) else 0
-    return min(WARM_UP_MAX, WARM_UP + rule.on_delay + rule.off_delay + span)

@@ -127,7 +127,7 @@ def _instants(packed: bytes) -> Instants:
     return np.frombuffer(packed, ">i8").astype(np.int64) + _POSTGRES_EPOCH
 
 
-_WINDOW_TABLES: dict[WindowName, str] = {
+WINDOW_TABLES: dict[WindowName, str] = {
     "minute": "aggregate_minute",
     "ten_minutes": "aggregate_ten_minutes",
     "hour": "aggregate_hour",
@@ -146,7 +146,7 @@ async def _windows(
             "end": to_datetime(end - size),
         }
         for row in await fetch_binary(
-            connection, query("history/chunks/list_windows", table=_WINDOW_TABLES[window]), parameters
+            connection, query("history/chunks/list_windows", table=WINDOW_TABLES[window]), parameters
         ):
             # Rules use neither the first nor the last value of a window, and no percentile.
             fields = (row[0], size, from_datetime(row[1]), *row[2:], None, None, b"")

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from storage.database import Connection, fetch_rows
 from storage.historian.writers.aggregate_writer import write_aggregates, write_assessments
 from storage.history.history_reader import calibrations_by_datastream
+from storage.maintenance.changed_series import note_changed_datastream
 from storage.queries import query
 from twin.instant import DAY, HOUR, INSTANT_MAX, INSTANT_MIN, Instant, from_datetime, to_datetime
 from twin.model.calibration import Maintenance
@@ -167,6 +168,7 @@ async def recompute_hours(
         != stored.get(observation.phenomenon_time, (0, 0))[0]
     ]
     await _write(connection, aggregates, assessments)
+    await note_changed_datastream(connection, datastream, start)
     return RecomputeCounts(len(aggregates), len(assessments))
 
 

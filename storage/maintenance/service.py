@@ -7,6 +7,8 @@ import logging
 
 from runtime.clock import Clock
 from runtime.model_source import CityModelSource
+from storage.maintenance.alarm_inputs_log import KafkaAlarmInputs
+from storage.maintenance.alarm_repair import run_alarm_repairs
 from storage.maintenance.repair import run_repairs
 from storage.maintenance.retention import run_retention
 from storage.settings import HistorianSettings
@@ -33,6 +35,11 @@ async def run_maintenance(settings: HistorianSettings, models: CityModelSource, 
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(follow(), name="model")
         tasks.create_task(run_repairs(settings.database.get_secret_value(), current, clock), name="repairs")
+        alarm_inputs = KafkaAlarmInputs(settings.kafka_access(), settings.partitions)
+        tasks.create_task(
+            run_alarm_repairs(settings.database.get_secret_value(), current, alarm_inputs, clock),
+            name="alarm repairs",
+        )
         tasks.create_task(run_retention(settings, current, clock), name="retention")
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from storage.database import Connection
+from storage.database import Connection, fetch_rows
 from storage.queries import query
 from storage.stores.alarm_rows import alarm_from_row, incident_from_row, notification_from_row
 from storage.stores.list_position import ListPosition, position_parameters
 from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.alarms.severity import Severity
 from twin.alarms.statistics import Transition
+from twin.backtest.firing import Firing, firings_of
 from twin.instant import Instant, from_datetime, to_datetime
 from twin.wire.duty_messages import NotificationEvent
 
@@ -21,20 +23,86 @@ TRANSITIONS_MAX = 200_000
 """The most transitions of a period to count at once: 100 MB, and some seconds."""
 
 
+HISTORY_EVENTS_MAX = 200_000
+"""The most events of alarms to read at once: 100 MB, and some seconds."""
+
+
+class AlarmEventPosition(NamedTuple):
+    """The place of an event in the history of its alarm."""
+
+    revision: int
+    amendment: int  #: 0: an event of the stream; those added after it to the past count from 1
+
+
+class StoredAlarmEvent(NamedTuple):
+    """An event of an alarm, and its number among those that were added to the past after its revision."""
+
+    event: AlarmEvent
+    amendment: int
+
+    @property
+    def position(self) -> AlarmEventPosition:
+        """Return its place in the history of its alarm."""
+        return AlarmEventPosition(self.event.revision, self.amendment)
+
+
 async def read_stored_alarm_events(
     connection: Connection, alarm: str, *, before: int | None, limit: int
 ) -> list[AlarmEvent]:
-    """Return events of an alarm before revision `before`, newest first.
+    """Return events of the stream of an alarm before revision `before`, newest first.
 
     At most `limit`, and at most `ALARM_ROWS_MAX`.
     """
+    position = AlarmEventPosition(before, 0) if before is not None else None
+    page = await read_alarm_history_page(connection, alarm, before=position, limit=limit)
+    return [stored.event for stored in page if not stored.amendment]
+
+
+async def read_alarm_history_page(
+    connection: Connection, alarm: str, *, before: AlarmEventPosition | None, limit: int
+) -> list[StoredAlarmEvent]:
+    """Return events of an alarm before a position, newest first, with those added to its past.
+
+    At most `limit`, and at most `ALARM_ROWS_MAX`.
+    """
+    revision, amendment = before if before is not None else (2**63 - 1, 0)
     parameters = {
         "alarm": alarm,
-        "before": 2**63 - 1 if before is None else before,
+        "before": revision,
+        "amendment": amendment,
         "limit": min(limit, ALARM_ROWS_MAX),
     }
     rows = await (await connection.execute(query("stores/alarms/list_alarm_events"), parameters)).fetchall()
-    return [alarm_from_row(row) for row in rows]
+    return [StoredAlarmEvent(alarm_from_row(row[:-1]), row[-1]) for row in rows]
+
+
+async def read_whole_alarm_history(
+    connection: Connection, alarms: Sequence[str]
+) -> dict[str, list[StoredAlarmEvent]]:
+    """Return all events of some alarms, by alarm, oldest first; at most `HISTORY_EVENTS_MAX`."""
+    parameters = {"alarms": list(alarms), "limit": HISTORY_EVENTS_MAX}
+    rows = await fetch_rows(connection, "stores/alarms/list_whole_alarm_history", parameters)
+    found: dict[str, list[StoredAlarmEvent]] = {alarm: [] for alarm in alarms}
+    for row in rows:
+        found[row[0]].append(StoredAlarmEvent(alarm_from_row(row[:-1]), row[-1]))
+    return found
+
+
+async def read_alarm_episodes(
+    connection: Connection, alarms: Sequence[str], start: Instant, end: Instant
+) -> list[Firing]:
+    """Return the stored occurrences of alarms that overlap start ≤ t < end, as a back-test returns firings.
+
+    The oldest first. They have no peak: stored events do not contain it.
+    """
+    history = await read_whole_alarm_history(connection, alarms)
+    firings = [
+        firing
+        for events in history.values()
+        for firing in firings_of(stored.event for stored in events)
+        if firing.raised < end and (firing.returned is None or firing.returned > start)
+    ]
+    return sorted(firings, key=lambda firing: (firing.raised, firing.alarm))
 
 
 async def was_command_applied(connection: Connection, alarm: str, command: str) -> bool:

@@ -8,8 +8,9 @@ not evaluated by the time of those that do not.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from runtime.kafka import topics
 from stream.alarms.alarm_content import ALARM_CODEC, PARTITION, AlarmContent
@@ -28,6 +29,7 @@ from stream.engine.stage import (
 from stream.engine.stage_seed import StageSeed
 from stream.engine.timers import Timers
 from twin.alarms.alarm import Alarm, StreamTime
+from twin.alarms.evaluation.alarm_correction import AlarmCorrection, AlarmRepair
 from twin.alarms.evaluation.shared_dependency import DependencyActivity, dependency_of_alarm
 from twin.alarms.evaluation.silence import SensorActivity
 from twin.alarms.incident import Incident
@@ -60,6 +62,10 @@ TICK_GAP_MAX: Duration = 10 * SECOND
 """Ticks come each second. No report could arrive in a longer gap, so silence is counted anew after it."""
 
 
+SEEDED_REVISION = 0
+"""The revision of stored points; that of points on the log is a log time, and below this at its beginning."""
+
+
 class AlarmStage(BucketStage[AlarmContent]):
     """The alarms of the entities of one partition."""
 
@@ -71,6 +77,8 @@ class AlarmStage(BucketStage[AlarmContent]):
         self._model: CityModel | None = None
         self._timers: Timers[str] = Timers()
         self._outdated: set[str] = set()  # entities that were last evaluated by another model
+        # What the seed of a new log says about rules; applied with the first record.
+        self._seeded: Sequence[AlarmCorrection] = ()
 
     def apply(self, offset: int, batch: AlarmInputBatch | None, model: CityModel) -> ApplyResult:
         """Apply the record at `offset`; None is an unreadable record."""
@@ -85,11 +93,18 @@ class AlarmStage(BucketStage[AlarmContent]):
         output = AlarmOutput(StreamTime(now, alarm_revision(now, model)))
         evaluation = _RecordEvaluation(self, offset, model, output)
         evaluation.on_model(self._outdated)
+        if self._seeded:
+            evaluation.on_corrections(self._seeded)
+            self._seeded = ()
         evaluation.on_batch(batch)
         if batch.is_partition_clock:
             evaluation.on_tick(now)
         self._buckets.advance(offset, now)
         return ApplyResult(output.records(self._partition, self._factory.partitions), Counter(), 0)
+
+    def seed_conditions(self, corrections: Sequence[AlarmCorrection]) -> None:
+        """Note the states of rules by stored history, at the beginning of a log."""
+        self._seeded = corrections
 
     def _adopt_model(self, model: CityModel, now: Instant) -> None:
         """Schedule every entity when the model is another one, and note which ones it was not applied to."""
@@ -132,6 +147,7 @@ class _RecordEvaluation:
         alarms = self._entity_alarms(entity)
         self._output.add(evaluate(alarms))
         self._output.outages += alarms.outages
+        self._output.repairs += alarms.repairs
         self._timers.schedule(entity, alarms.next_due())
 
     def _evaluate_all(self, entities: Iterable[str]) -> None:
@@ -148,6 +164,7 @@ class _RecordEvaluation:
 
     def on_batch(self, batch: AlarmInputBatch) -> None:
         """Apply everything that a record contains."""
+        self.on_corrections(batch.corrections)
         for points in batch.points:
             self._on_points(points, batch.time)
         self._on_sensor_reports(batch.sensor_reports)
@@ -165,6 +182,13 @@ class _RecordEvaluation:
                 continue
             if self._content(entity).advance_revision(points.series, points.revision):
                 self._evaluate(entity, lambda alarms: alarms.on_points(points, emitted_time))
+
+    def on_corrections(self, corrections: Iterable[AlarmCorrection]) -> None:
+        """Apply what stored history says about the rules of entities of this partition."""
+        for correction in corrections:
+            entity = correction.entity
+            if partition_of(entity, self._partitions) == self._partition and not self._has_applied(entity):
+                self._evaluate(entity, partial(EntityAlarms.on_correction, correction=correction))
 
     def _on_sensor_reports(self, reports: Iterable[SensorReport]) -> None:
         changed = set()
@@ -261,6 +285,7 @@ class AlarmOutput:
     member_updates: dict[str, IncidentMemberUpdate] = field(default_factory=dict)
     outages: list[DependencyOutage] = field(default_factory=list)
     probes: list[Probe] = field(default_factory=list)
+    repairs: list[AlarmRepair] = field(default_factory=list)
 
     def add(self, events: Iterable[AlarmEvent]) -> None:
         """Add alarm events, and the update of the incident that each alarm belongs to."""
@@ -276,7 +301,7 @@ class AlarmOutput:
         """Return the records to send."""
         now = self.stream_time.now
         outputs = []
-        for part in chunk_slices(self.alarms, self.incidents, self.replies, self.probes):
+        for part in chunk_slices(self.alarms, self.incidents, self.replies, self.probes, self.repairs):
             batch = AlarmBatch(
                 LAYOUT_VERSION,
                 now,
@@ -284,6 +309,7 @@ class AlarmOutput:
                 tuple(self.incidents[part]),
                 tuple(self.replies[part]),
                 tuple(self.probes[part]),
+                tuple(self.repairs[part]),
             )
             outputs.append(OutputRecord(topics.ALARMS, partition, ALARMS.encode(batch)))
         by_partition: defaultdict[int, list[IncidentMemberUpdate]] = defaultdict(list)
@@ -327,7 +353,11 @@ class AlarmStageFactory:
         )
         buckets = PartitionBuckets(ALARM_CODEC, self.log, self.buckets)
         buckets.seed(sorted(contents.items()))
-        return AlarmStage(buckets, self, partition)
+        stage = AlarmStage(buckets, self, partition)
+        stage.seed_conditions(
+            [one for one in seed.corrections if partition_of(one.entity, self.partitions) == partition]
+        )
+        return stage
 
     def decode(self, value: bytes) -> AlarmInputBatch:
         """Return the content of a record; raise MessageError when this version cannot read it."""
@@ -354,6 +384,12 @@ def seeded_alarm_contents(
     contents[PARTITION] = AlarmContent(outages=_active_outages(seed, rule_index.model))
     if seed.baselines:
         _seed_baselines(contents, seed, rule_index, is_mine)
+    for correction in filter(lambda one: is_mine(one.entity), seed.corrections):
+        bound = rule_index.rules_of(correction.entity).rules.get(correction.rule)
+        content = contents.setdefault(correction.entity, AlarmContent())
+        for series in bound.series if bound is not None else ():
+            # The entity stage repeats stored points below this revision: the condition has them.
+            content.advance_revision(series, SEEDED_REVISION)
     return contents
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from stream.alarms.alarm_content import AlarmContent
 from twin.alarms.alarm import Alarm, Explanation, StreamTime, TransitionContext
-from twin.alarms.evaluation.alarm_transitions import apply_change
+from twin.alarms.evaluation.alarm_correction import AlarmCorrection, AlarmRepair
+from twin.alarms.evaluation.alarm_transitions import align_alarm, apply_change, corrects_past, episodes
 from twin.alarms.evaluation.condition_state import ConditionChange, ConditionState
 from twin.alarms.evaluation.explanation import explain, outage_sentence, silence_sentence
 from twin.alarms.evaluation.shared_dependency import (
@@ -48,6 +49,7 @@ class EntityAlarms:
         self._time = context.stream_time
         self._now = context.stream_time.now
         self.outages: list[DependencyOutage] = []  #: that this evaluation has found to begin or to end
+        self.repairs: list[AlarmRepair] = []  #: what stored history must evaluate again
 
     # -- inputs -----------------------------------------------------------------------------------------
 
@@ -68,7 +70,40 @@ class EntityAlarms:
                 condition = begin_condition(bound, self._content)
             change = condition.on_points(operand, points.points, bound, arrived_time)
             events += self._apply_change(bound, condition, change)
+            late = condition.take_late_time()
+            if late is not None:
+                self._request_repair(bound, late)
         return events
+
+    def on_correction(self, correction: AlarmCorrection) -> list[AlarmEvent]:
+        """Take over the state of a rule by stored history, and bring its alarm in line with it.
+
+        If that state is older than what is known here, another repair is requested.
+        """
+        bound = self._rules.rules.get(correction.rule)
+        if bound is None or bound.fault or not bound.series:
+            return []
+        alarm = self._alarm(bound.rule)
+        known = self._content.conditions.get(bound.rule.id) or ConditionState.initial(bound)
+        is_known = (correction.occurrence, correction.raised_time) == (alarm.occurrence, alarm.raised_time)
+        if (
+            correction.rule_version != bound.rule.version
+            or not is_known
+            or correction.condition.newest_time < known.horizon
+        ):
+            self._request_repair(bound, correction.since)
+            return []
+        condition = known.corrected(correction.condition, bound)
+        self._content.conditions[bound.rule.id] = condition
+        alarm.worst = max(alarm.worst, Severity(correction.worst))
+        truth = episodes(correction.base, (*correction.changes, *condition.changes))
+        events = self._report_rule_error(bound, condition.error)
+        return events + align_alarm(
+            alarm, truth, correction.since, lambda shift: explain(shift, bound, self._model), self._time
+        )
+
+    def _request_repair(self, bound: BoundRule, time: Instant) -> None:
+        self.repairs.append(AlarmRepair(bound.rule.id, self._entity, time))
 
     def on_time(self) -> list[AlarmEvent]:
         """Evaluate everything that can change by time alone."""
@@ -155,6 +190,9 @@ class EntityAlarms:
     ) -> list[AlarmEvent]:
         events = self._report_rule_error(bound, condition.error)
         if change is not None:
+            corrected = corrects_past(change)
+            if corrected is not None:
+                self._request_repair(bound, corrected)
             alarm = self._alarm(bound.rule)
             events += apply_change(
                 alarm, change, lambda shift: explain(shift, bound, self._model), self._time

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
 from storage.stores.state_seed import StateSeed
+from twin.alarms.evaluation.alarm_correction import AlarmCorrection
 from twin.alarms.evaluation.baseline import Baseline
 from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.alarms.rules.operand import OperandSeries
@@ -41,6 +42,7 @@ class StageSeed(NamedTuple):
     alarms: Sequence[AlarmEvent] = ()  #: the last stored event of each alarm
     incidents: Sequence[IncidentEvent] = ()  #: the last incident of each cause and area
     baselines: Mapping[OperandSeries, Baseline] = MappingProxyType({})  #: of the series that rules compare
+    corrections: Sequence[AlarmCorrection] = ()  #: the states of rules by the stored points of their operands
 
 
 EMPTY_SEED = StageSeed([], frozenset(), [], [], {}, {}, {}, {}, [], {})

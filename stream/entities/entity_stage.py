@@ -25,7 +25,7 @@ from stream.entities.entity_content import EntityCodec, EntityContent, adopt_mod
 from stream.entities.entity_output import EntityOutput, stored_derived_value
 from stream.entities.entity_seeding import seeded_entities, unpublished_updates
 from stream.entities.roll_ups import RollUpTable
-from twin.instant import HOUR, INSTANT_MIN, Duration, Instant
+from twin.instant import HOUR, INSTANT_MAX, INSTANT_MIN, Duration, Instant
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation
 from twin.model.sensor import Datastream
@@ -133,6 +133,8 @@ class EntityStage(BucketStage[EntityContent]):
         self._pending.add(datastream.entity)
         self._add_result(content, datastream, result, model, output)
         since = observation.phenomenon_time
+        if result.outcome is ObservationOutcome.REPAIR:
+            since = INSTANT_MAX  # the alarms on its point are repaired from storage, as its windows are
         if result.quality_results:
             since = min(since, *(quality.phenomenon_time for quality in result.quality_results))
         self._add_alarm_points(content, datastream, result.outcome, since)

@@ -192,9 +192,13 @@ class Alarm(msgspec.Struct, array_like=True):
         return _events(self.apply_trigger(Trigger.RETURN, "returned", context))
 
     def retract(self, context: TransitionContext) -> list[AlarmEvent]:
-        """Withdraw the occurrence: its condition never held."""
-        self.returned_time = context.time
-        return _events(self.apply_trigger(Trigger.RETRACT, "retracted", context))
+        """Withdraw the occurrence: its condition never held. The state of one that is over may stay."""
+        is_over = self.raised_time is not None and not self.active
+        self.raised_time, self.returned_time = None, context.time
+        result = self.apply_trigger(Trigger.RETRACT, "retracted", context)
+        if isinstance(result, TransitionRefused):
+            return [self.emit("retracted", context)] if is_over else []
+        return [result]
 
     def emit(self, kind: str, context: TransitionContext) -> AlarmEvent:
         """Return an event with the present state of the alarm."""

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from twin.alarms.evaluation.alarm_correction import AlarmCorrection, AlarmRepair
 from twin.alarms.rules.operand import ObservationRef, OperandSeries, Point, Statistic, WindowName
 from twin.alarms.severity import Severity
 from twin.instant import INSTANT_MIN, Duration, Instant
@@ -103,6 +104,7 @@ class AlarmInputBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):
     member_updates: tuple[IncidentMemberUpdate, ...] = ()
     commands: tuple[AlarmCommand, ...] = ()
     probes: tuple[Probe, ...] = ()
+    corrections: tuple[AlarmCorrection, ...] = ()  #: by stored history
 
 
 class OperandValue(NamedTuple):
@@ -145,7 +147,7 @@ class AlarmEvent(msgspec.Struct, array_like=True, frozen=True, gc=False):
     active: bool
     severity: Severity  #: the present one; after the return the worst of the occurrence
     occurrence: int  #: counts from 1
-    raised_time: Instant | None  #: of the occurrence
+    raised_time: Instant | None  #: of the occurrence; None: it was retracted
     returned_time: Instant | None
     acknowledged_time: Instant | None
     acknowledged_by: str
@@ -193,6 +195,7 @@ class AlarmBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):
     incidents: tuple[IncidentEvent, ...] = ()
     replies: tuple[CommandReply, ...] = ()
     probes: tuple[Probe, ...] = ()
+    repairs: tuple[AlarmRepair, ...] = ()  #: alarms that the stage cannot evaluate from what it keeps
 
 
 SOURCES_MAX = 16

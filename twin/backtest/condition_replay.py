@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 
@@ -56,7 +57,7 @@ class ConditionReplay:
         model: CityModel,
         *,
         prefiltered: bool = True,
-    ) -> ConditionReplay:
+    ) -> Self:
         """Return the replay before the first point."""
         alarm = Alarm(alarm_id(bound.rule.id, bound.entity), bound.rule.id, bound.entity)
         alarm.apply_rule(bound.rule, bound.entity)

@@ -34,7 +34,8 @@ class Firing(msgspec.Struct, kw_only=True):
 def firings_of(events: Iterable[AlarmEvent]) -> list[Firing]:
     """Return the firings of alarms, in order of the first event of each occurrence.
 
-    The events of each alarm are in order of revision. A retracted occurrence is no firing.
+    The events of each alarm are in their stored order. A retracted occurrence is no firing. Its last event
+    after its end has the worst severity of an occurrence.
     """
     found: dict[tuple[str, int], Firing] = {}
     for event in events:
@@ -54,7 +55,8 @@ def firings_of(events: Iterable[AlarmEvent]) -> list[Firing]:
                     sentence_nl=event.sentence_nl,
                 )
             firing.raised, firing.returned = event.raised_time, event.returned_time
-            firing.severity = max(firing.severity, event.severity)
+            is_over = event.returned_time is not None
+            firing.severity = event.severity if is_over else max(firing.severity, event.severity)
     return list(found.values())
 
 

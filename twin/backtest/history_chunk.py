@@ -83,7 +83,7 @@ class SeriesHistory:
         datastreams = self._datastreams[series]
         if not datastreams:
             rows = chunk.derived.get((series.entity, series.name), ())
-            interval = _derived_interval(series, self._model)
+            interval = derived_series_interval(series, self._model)
             return PointColumn.from_points(
                 [derived_point(value, time, flags, interval) for time, value, flags in rows]
             )
@@ -128,7 +128,7 @@ def datastreams_of_series(series: OperandSeries, model: CityModel) -> tuple[Data
     )
 
 
-def _derived_interval(series: OperandSeries, model: CityModel) -> Duration:
+def derived_series_interval(series: OperandSeries, model: CityModel) -> Duration:
     """Return the expected interval of a derived value, as far as the model has it."""
     if not series.name.startswith(AREA_PREFIX):
         return derived_interval(series.name) or model.interval_of(series.entity)

@@ -7,10 +7,11 @@ from storage.historian.alarm_buffer import AlarmBuffer
 from storage.historian.revisions import newest_revisions
 from storage.queries import query
 from storage.stores.alarm_rows import alarm_columns, encode_rows, incident_columns, notification_columns
+from twin.instant import to_datetime
 
 
 async def write_alarms(connection: Connection, buffer: AlarmBuffer) -> None:
-    """Store events in the open transaction, each once, and the greatest revision of each id."""
+    """Store events in the open transaction, each once, and the newest of each id; request repairs."""
     if buffer.alarms:
         rows = encode_rows([alarm_columns(one) for one in buffer.alarms.values()])
         await connection.execute(query("historian/alarms/insert_alarm_events"), {"rows": rows})
@@ -21,6 +22,21 @@ async def write_alarms(connection: Connection, buffer: AlarmBuffer) -> None:
         await connection.execute(query("historian/alarms/insert_incident_events"), {"rows": rows})
         rows = encode_rows([incident_columns(one) for one in newest_revisions(buffer.incidents.items())])
         await connection.execute(query("historian/alarms/merge_incidents"), {"rows": rows})
+    if buffer.repairs:
+        rows = encode_rows(
+            [
+                {
+                    "rule": rule,
+                    "entity_id": entity,
+                    "start": to_datetime(demand.start),
+                    "requested_at": to_datetime(demand.requested_at),
+                    "log_id": None,
+                    "positions": None,
+                }
+                for (rule, entity), demand in sorted(buffer.repairs.items())
+            ]
+        )
+        await connection.execute(query("historian/alarms/request_alarm_repairs"), {"rows": rows})
     if buffer.notifications:
         rows = encode_rows([notification_columns(one) for one in buffer.notifications.values()])
         await connection.execute(query("historian/alarms/insert_notification_events"), {"rows": rows})

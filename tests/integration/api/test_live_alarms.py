@@ -128,3 +128,21 @@ async def test_alarms_survive_a_lost_log_in_the_database(start_api: Any, kafka: 
             _, _, received = await events.next()
         assert api.context.hub.alarms.incident_of(RAISED.alarm) == "high-water~city~1"
     assert (shown["state"], received["state"]) == ("acknowledged", "normal")
+
+
+async def test_the_episodes_of_an_alarm_are_those_that_its_events_leave(
+    start_api: Any, kafka: str, stored: Any
+) -> None:
+    record = alarm_record(RAISED, KNOWN, OVER, incidents=(incident_event(KNOWN),))
+    await store_records(stored, (topics.ALARMS, 0, record))
+    async with start_api(kafka, stored.model, database=stored.dsn) as api:
+        path = f"/v1/alarms/{RAISED.alarm}"
+        span = {"start": "2026-01-01T00:00:00Z", "end": "2027-01-01T00:00:00Z"}
+        found = (await api.client.get(f"{path}/episodes", params=span)).json()["items"]
+        events = (await api.client.get(f"{path}/events", params={"limit": 2})).json()
+        rest = (await api.client.get(events["_links"]["next"]["href"])).json()
+    assert [(one["alarmId"], one["raisedTime"] is not None, one["severity"]) for one in found] == [
+        (RAISED.alarm, True, OVER.severity.word)
+    ]
+    assert [one["revision"] for one in events["items"] + rest["items"]] == [3, 2, 1]
+    assert {one["amendment"] for one in events["items"]} == {0}

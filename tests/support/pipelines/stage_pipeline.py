@@ -13,6 +13,7 @@ from stream.areas.area_stage import AreaStageFactory
 from stream.engine.stage import OutputRecord, StageFactory, StreamStage
 from stream.engine.stage_seed import EMPTY_SEED, StageSeed
 from stream.entities.entity_stage import EntityStageFactory
+from twin.alarms.evaluation.alarm_correction import AlarmCorrection, AlarmRepair
 from twin.alarms.messages import (
     ALARM_INPUTS,
     ALARMS,
@@ -84,6 +85,14 @@ class StagePipeline:
         self.records[place].append(ALARM_INPUTS.encode(batch))
         self.drain()
 
+    def send_corrections(self, *corrections: AlarmCorrection) -> None:
+        """Write what stored history says to the log, and process it."""
+        for correction in corrections:
+            batch = AlarmInputBatch(LAYOUT_VERSION, self.time, False, corrections=(correction,))
+            place = topics.ALARM_INPUTS, partition_of(correction.entity, self.partitions)
+            self.records[place].append(ALARM_INPUTS.encode(batch))
+        self.drain()
+
     def drain(self) -> None:
         """Process every record of the log."""
         busy = True
@@ -109,6 +118,11 @@ class StagePipeline:
         """All incident events, in order of revision."""
         found = (one for batch in self._published() for one in batch.incidents)
         return sorted(found, key=lambda one: one.revision)
+
+    @property
+    def repairs(self) -> list[AlarmRepair]:
+        """The repairs of alarms that the stage has requested."""
+        return [one for batch in self._published() for one in batch.repairs]
 
     @property
     def answers(self) -> list[CommandReply]:

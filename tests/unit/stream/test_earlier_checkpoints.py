@@ -20,7 +20,7 @@ from tests.support.pipelines.stage_pipeline import StagePipeline
 from tests.support.repository import ROOT
 from tests.unit.stream.test_alarm_silences import gateway_city
 from tests.unit.stream.test_baseline_rules import ODD
-from twin.alarms.messages import ALARMS
+from twin.alarms.messages import ALARM_INPUTS, ALARMS
 from twin.model.city_model import CityModel
 from twin.quality import level_shift
 from twin.wire.messages import AREA_INPUTS, UPDATES
@@ -45,11 +45,13 @@ def in_this_layout(key: str, record: bytes) -> tuple[str, bytes]:
         return key, UPDATES.encode(replace(UPDATES.decode(record), offset=-1))
     if topic == topics.AREA_INPUTS:
         return key, AREA_INPUTS.encode(AREA_INPUTS.decode(record))
+    if topic == topics.ALARM_INPUTS:
+        return key, ALARM_INPUTS.encode(ALARM_INPUTS.decode(record))
     if topic != topics.ALARMS:
         return key, record
     batch = ALARMS.decode(record)
     alarms = tuple(replace(alarm, sentence_en="", sentence_nl="") for alarm in batch.alarms)
-    return key, ALARMS.encode(replace(batch, alarms=alarms))
+    return key, ALARMS.encode(replace(batch, alarms=alarms, repairs=()))
 
 
 @pytest.mark.parametrize(

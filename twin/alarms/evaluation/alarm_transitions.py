@@ -23,6 +23,12 @@ class Episode(NamedTuple):
     end: Instant  #: INSTANT_MAX: not yet
     #: the changes within it; the first begins it unless `start` is INSTANT_MIN
     changes: tuple[SeverityChange, ...]
+    ending: SeverityChange | None = None  #: the change that ends it
+
+    @property
+    def worst(self) -> int:
+        """Return the worst severity among its changes."""
+        return max((one.severity for one in self.changes), default=0)
 
     def overlaps(self, start: Instant, end: Instant) -> bool:
         """Whether it has a time in common with a span."""
@@ -43,6 +49,84 @@ def apply_change(
             )
         ]
     return _correct_past(alarm, change, explain, moment)
+
+
+def corrects_past(change: ConditionChange) -> Instant | None:
+    """Return the time of the first severity change that an update took back or moved; None: none.
+
+    Such an update may concern several occurrences. An alarm follows for its last one; what came before is
+    reconciled in stored history.
+    """
+    before, after = severity_timeline(change.before), severity_timeline(change.after)
+    if after[: len(before)] == before:
+        return None
+    index = next(
+        (number for number, pair in enumerate(zip(before, after, strict=False)) if pair[0] != pair[1]),
+        min(len(before), len(after)),
+    )
+    return min(timeline[index][0] for timeline in (before, after) if index < len(timeline))
+
+
+def align_alarm(
+    alarm: Alarm, truth: Sequence[Episode], since: Instant, explain: Explain, moment: StreamTime
+) -> list[AlarmEvent]:
+    """Bring an alarm in line with the episodes that its rule truly had since a time; all events are late.
+
+    `truth` has the episodes that end after the alarm's last occurrence began, unless it was over before. The
+    first of them that overlaps this occurrence is the same; later ones are new occurrences.
+    """
+    events: list[AlarmEvent] = []
+    rest = list(truth)
+    raised = alarm.raised_time
+    end = INSTANT_MAX if alarm.active or alarm.returned_time is None else alarm.returned_time
+    if raised is not None and end >= since:
+        own = next((one for one in rest if one.overlaps(raised, max(end, raised + 1))), None)
+        if own is None:
+            events += alarm.retract(moment.context(raised if alarm.active else end, late=True))
+        else:
+            events += _align_occurrence(alarm, own, explain, moment)
+            rest = rest[rest.index(own) + 1 :]
+    for episode in (one for one in rest if one.start != INSTANT_MIN):
+        for change in episode.changes:
+            events += _apply_severity(alarm, change, explain, moment, late=True)
+        if alarm.active and episode.end != INSTANT_MAX:
+            events += alarm.end(_explained(episode.ending, explain), moment.context(episode.end, late=True))
+    return events
+
+
+def _align_occurrence(alarm: Alarm, own: Episode, explain: Explain, moment: StreamTime) -> list[AlarmEvent]:
+    """Bring the last occurrence of an alarm in line with its true episode."""
+    assert alarm.raised_time is not None  # noqa: S101 - there is an occurrence
+    start = alarm.raised_time if own.start == INSTANT_MIN else own.start
+    severities = [Severity(one.severity) for one in own.changes]
+    worst = max(severities, default=alarm.worst)
+    if own.start == INSTANT_MIN:
+        worst = max(worst, alarm.worst)
+    events: list[AlarmEvent] = []
+    if own.end == INSTANT_MAX:
+        last = own.changes[-1] if own.changes else None
+        severity = severities[-1] if severities else alarm.severity
+        if not alarm.active:
+            return alarm.reopen(severity, _explained(last, explain), moment.context(start, late=True))
+        if start != alarm.raised_time:
+            alarm.raised_time = start
+            events.append(alarm.emit("reassessed", moment.context(start, late=True)))
+        if last is not None:
+            events += _apply_severity(alarm, last, explain, moment, late=True)
+        alarm.worst = max(worst, alarm.severity)
+        return events
+    if not alarm.active:
+        if (start, own.end, worst) != (alarm.raised_time, alarm.returned_time, alarm.severity):
+            alarm.raised_time, alarm.returned_time = start, own.end
+            alarm.severity = alarm.worst = worst
+            events.append(alarm.emit("reassessed", moment.context(own.end, late=True)))
+        return events
+    alarm.raised_time, alarm.worst = start, worst
+    return alarm.end(_explained(own.ending, explain), moment.context(own.end, late=True))
+
+
+def _explained(change: SeverityChange | None, explain: Explain) -> Explanation | None:
+    return explain(change) if change is not None else None
 
 
 def _apply_severity(
@@ -171,7 +255,7 @@ def episodes(base: int, changes: Sequence[SeverityChange]) -> list[Episode]:
             start = change.time if start is None else start
             within.append(change)
         elif start is not None:
-            found.append(Episode(start, change.time, tuple(within)))
+            found.append(Episode(start, change.time, tuple(within), change))
             start, within = None, []
     if start is not None:
         found.append(Episode(start, INSTANT_MAX, tuple(within)))

@@ -1,8 +1,9 @@
 """The state of a rule on an entity: its severity over time, as far as the last points show.
 
 The state is a function of the *set* of points, so late points lead to the same state as points in time. The
-newest `REORDER_POINTS_MAX` points are buffered one by one; older ones are settled for good. Points older than
-the settled ones change nothing here.
+newest `REORDER_POINTS_MAX` points are buffered one by one; older ones are settled. Points older than the
+settled ones change nothing here: their time is noted (`take_late_time`), and the state is corrected from
+stored history (`corrected`).
 
 A state is evaluated up to its frontier in event time. The clock moves the frontier by the time that has
 passed since the newest point arrived, never by more. So a recording of last year, and a burst after an
@@ -24,7 +25,7 @@ from twin.alarms.evaluation.level_state import LevelStates, SeverityChange
 from twin.alarms.rules.expression import ExpressionError
 from twin.alarms.rules.operand import Point
 from twin.alarms.rules.rule_index import BoundRule
-from twin.instant import INSTANT_MIN, Instant
+from twin.instant import INSTANT_MAX, INSTANT_MIN, Instant
 from twin.quality.quality_flags import is_usable
 
 REORDER_POINTS_MAX = 32
@@ -64,6 +65,7 @@ class ConditionState(msgspec.Struct, array_like=True):
     arrived_time: Instant = 0  #: log time at which the newest point arrived
     horizon: Instant = INSTANT_MIN  #: time of the newest settled point
     error: str = ""  #: why the newest point could not be evaluated
+    late_time: Instant = INSTANT_MAX  #: of the earliest point that was older than the settled ones
 
     @classmethod
     def initial(cls, bound: BoundRule) -> ConditionState:
@@ -77,6 +79,34 @@ class ConditionState(msgspec.Struct, array_like=True):
             Baseline(),
         )
 
+    @classmethod
+    def from_history(
+        cls, bound: BoundRule, points: Sequence[BufferedPoint], base: int, since: Instant, baseline: Baseline
+    ) -> tuple[ConditionState, list[SeverityChange]]:
+        """Return the state after stored points, and its severity changes from `since` on.
+
+        The severity was `base` before `since`. Points before `since` only give operands their value. The
+        points are in order of time and operand, and reach back far enough for delays and counts.
+        """
+        state = cls.initial(bound)
+        state.baseline = baseline
+        first = bisect_left(points, since, key=lambda one: one.time)
+        for buffered in points[:first]:
+            if bound.rule.quality == "any" or is_usable(buffered.point.flags):
+                state.settled_memory.current[buffered.operand] = buffered.point
+        state.resume(bound, base, since - 1)
+        state.buffered = list(points[first:])
+        state.frontier = state.newest_time
+        state._rebuild(bound)
+        changes = list(state.changes)
+        state._settle(bound)
+        return state, changes
+
+    @property
+    def newest_time(self) -> Instant:
+        """Return the time of the newest point."""
+        return self.buffered[-1].time if self.buffered else self.horizon
+
     def severity(self, bound: BoundRule) -> int:
         """Return the present severity."""
         return self.current.severity(bound.level_config)
@@ -86,12 +116,19 @@ class ConditionState(msgspec.Struct, array_like=True):
     ) -> ConditionChange | None:
         """Add points of an operand, oldest first, at log time `now`; return what they change, or None."""
         base, before = self.settled.severity(bound.level_config), tuple(self.changes)
-        newest_time = self.buffered[-1].time if self.buffered else self.horizon
+        newest_time = self.newest_time
         must_rebuild = False
         added = 0
         for point in points:
+            if point.time <= self.horizon:
+                self.late_time = min(self.late_time, point.time)
+                continue
             index = self._index_of(operand, point)
             if index is None:
+                continue
+            if point.is_withdrawn:
+                del self.buffered[index]
+                added, must_rebuild = added + 1, True
                 continue
             added += 1
             newest = index == len(self.buffered)
@@ -136,6 +173,36 @@ class ConditionState(msgspec.Struct, array_like=True):
         due = self.current.due(bound.level_config)
         return self.arrived_time + due - self.buffered[-1].time if due is not None and self.buffered else None
 
+    def take_late_time(self) -> Instant | None:
+        """Return the time of the earliest point that was older than the settled ones, and forget it."""
+        late, self.late_time = self.late_time, INSTANT_MAX
+        return late if late != INSTANT_MAX else None
+
+    def corrected(self, other: ConditionState, bound: BoundRule) -> ConditionState:
+        """Return the state of stored history, `other`, with the points that this state knows better.
+
+        Those are the points newer than the settled ones. `other` reaches up to the settled ones at least.
+        """
+        after = self.horizon
+        if after == INSTANT_MIN and self.buffered:
+            after = self.buffered[0].time - 1
+        earlier = [one for one in other.buffered if one.time <= after or not self.buffered]
+        found = ConditionState(
+            other.rule_version,
+            other.settled.copy(),
+            other.settled_memory.copy(),
+            other.current,
+            other.memory,
+            other.baseline.copy(),
+            [*earlier, *(one for one in self.buffered if one.time > other.horizon)],
+            [],
+            max(self.frontier, other.frontier),
+            self.arrived_time if self.buffered else other.arrived_time,
+            other.horizon,
+        )
+        found._rebuild(bound)
+        return found
+
     def resume(self, bound: BoundRule, severity: int, since: Instant) -> None:
         """Start with the severity that was known since an instant; points up to then change nothing."""
         for states in (self.settled, self.current):
@@ -153,11 +220,11 @@ class ConditionState(msgspec.Struct, array_like=True):
         return other
 
     def _index_of(self, operand: int, point: Point) -> int | None:
-        """Return the index for a point; None if it is known already, or older than the settled points."""
-        if point.time <= self.horizon:
-            return None
+        """Return the index for a point; None if the state would be the same with it."""
         index = bisect_left(self.buffered, (point.time, operand), key=lambda one: one[:2])
         known = index < len(self.buffered) and self.buffered[index][:2] == (point.time, operand)
+        if point.is_withdrawn:
+            return index if known else None
         return None if known and self.buffered[index].point == point else index
 
     def _extends_current(self, time: Instant) -> bool:

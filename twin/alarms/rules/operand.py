@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
 
-from twin.instant import HOUR, MINUTE, Duration, Instant
+from twin.instant import HOUR, INSTANT_MIN, MINUTE, Duration, Instant
 
 WindowName: TypeAlias = Literal["instant", "minute", "ten_minutes", "hour"]
 """Each value as it is measured, or the value of each closed window of a size."""
@@ -58,6 +58,20 @@ class Point(NamedTuple):
     flags: int  #: `twin.quality.quality_flags.QualityFlag`
     valid_until: Instant  #: from this time on the value is outdated
     sources: tuple[ObservationRef, ...] = ()
+
+    @classmethod
+    def withdrawn(cls, time: Instant) -> Point:
+        """Return the point that withdraws the one of its time: there is no value at that time any more.
+
+        >>> Point.withdrawn(0).is_withdrawn, Point(0, 1.5, 0, 60).is_withdrawn
+        (True, False)
+        """
+        return cls(time, float("nan"), 0, INSTANT_MIN)
+
+    @property
+    def is_withdrawn(self) -> bool:
+        """Whether it withdraws the point of its time."""
+        return self.valid_until == INSTANT_MIN
 
 
 class OperandSeries(NamedTuple):

@@ -12,4 +12,4 @@ SELECT
     acknowledged_by, shelved_until, suppressed_by, assignee, cause, area, operands, sentence_en,
     sentence_nl
 FROM jsonb_populate_recordset(NULL::alarm_event, %(rows)s::jsonb)
-ON CONFLICT (alarm_id, revision) DO NOTHING;
+ON CONFLICT (alarm_id, revision, amendment) DO NOTHING;

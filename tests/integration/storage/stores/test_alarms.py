@@ -220,7 +220,7 @@ async def fill(connection: Connection) -> None:
     [
         (
             "stores/alarms/list_alarm_events",
-            {"alarm": "rule-7~city.canal", "before": 20, "limit": 10},
+            {"alarm": "rule-7~city.canal", "before": 20, "amendment": 0, "limit": 10},
             "alarm_event_pkey",
         ),
         (

@@ -163,6 +163,9 @@ async def test_the_alarm_of_a_household_is_for_operators_without_its_value(
     [
         ("/v1/alarms/never~raised", 404),
         ("/v1/alarms/never~raised/events", 404),
+        ("/v1/alarms/never~raised/episodes", 404),
+        (f"/v1/alarms/{WATER.alarm}/episodes?start=2026-01-02T00:00:00Z&end=2026-01-01T00:00:00Z", 400),
+        (f"/v1/alarms/{WATER.alarm}/episodes", 503),
         ("/v1/alarms?state=fine", 400),
         ("/v1/alarms?severity=cleared", 400),
         ("/v1/alarms?since=now", 400),

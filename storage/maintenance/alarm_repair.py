@@ -1,0 +1,317 @@
+"""Repairs the history of alarms whose data came too late for the stream, or were changed in storage.
+
+The rule is evaluated again over stored history, from the late value on, by the code of back-tests. What is
+found in the past of the alarm is added to its stored events, and wakes nobody. Its last occurrence, and what
+followed, belong to the alarm stage: it gets a correction over `alarm-inputs` and raises, amends or retracts
+the alarm.
+
+A repair that is interrupted is done again: the correction is sent before the amendments are committed with
+the deletion of the request. The stage ignores what it knows, and amendments follow from what is stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from runtime.backoff import Backoff
+from runtime.cancellation import raise_if_cancelled
+from storage.database import DATABASE_UNAVAILABLE, Connection, QueryError, connect, fetch_rows
+from storage.history.chunk_reader import read_chunk, read_chunks
+from storage.history.condition_reader import newest_points, point_spans, read_points
+from storage.queries import query
+from storage.stores.alarm_rows import alarm_columns, encode_rows
+from storage.stores.alarms import StoredAlarmEvent, read_whole_alarm_history
+from twin.alarms.evaluation.alarm_correction import AlarmCorrection
+from twin.alarms.evaluation.baseline import Baseline
+from twin.alarms.messages import AlarmEvent, alarm_id
+from twin.alarms.rules.rule_index import BoundRule, RuleIndex
+from twin.backtest.baseline_history import BASELINE_PERIOD, baseline_needs, baselines_from
+from twin.backtest.condition_history import (
+    AlarmHistory,
+    RuleHistory,
+    SeverityHistory,
+    amendments,
+    condition_from_points,
+    correction_of,
+    past_difference,
+    warm_up,
+)
+from twin.backtest.history_chunk import SeriesHistory
+from twin.backtest.stored_occurrences import stored_severity_at
+from twin.errors import ServiceError
+from twin.instant import HOUR, Instant, format_instant, from_datetime
+from twin.model.city_model import CityModel
+
+log = logging.getLogger(__name__)
+
+PAUSE_S = 1.0
+BACK_OFF_MAX_S = 5.0
+
+ALARM_REPAIRS_PER_ROUND_MAX = 100
+"""The most requests of one round; other repairs take their turn between rounds."""
+
+CHANGED_SERIES_PER_ROUND_MAX = 10_000
+
+
+class LogEnd(NamedTuple):
+    """The end of the log at a moment."""
+
+    log_id: str
+    positions: Mapping[str, int]  #: next offset by topic/partition
+
+
+class AlarmInputsLog(Protocol):
+    """The log of the alarm stage, as repairs use it."""
+
+    async def end(self) -> LogEnd:
+        """Return the end of the topics that the historian stores. Raises ServiceError without Kafka."""
+        ...
+
+    async def send(self, corrections: Sequence[AlarmCorrection]) -> None:
+        """Send corrections to the alarm stage; return when they are on the log."""
+        ...
+
+
+class AlarmRepairRequest(NamedTuple):
+    """A request to repair the history of an alarm."""
+
+    rule: str
+    entity: str
+    start: Instant
+    requests: int  #: counts the requests that it joins
+    is_determined: bool  #: whether it is known how far the log must be stored before
+    is_ready: bool  #: whether the log is stored so far
+
+
+async def run_alarm_repairs(
+    dsn: str, model: Callable[[], CityModel], alarm_inputs: AlarmInputsLog, clock: Callable[[], Instant]
+) -> None:
+    """Process requests until cancelled, in one process at a time; wait for the database and for Kafka."""
+    backoff = Backoff(first_s=PAUSE_S, max_s=BACK_OFF_MAX_S)
+    while True:
+        try:
+            async with await connect(dsn, role="alarm repair") as connection:
+                await _wait_for_lock(connection)
+                while True:
+                    processed = await repair_alarms(connection, model(), alarm_inputs, clock())
+                    backoff.reset()
+                    if not processed:
+                        await asyncio.sleep(PAUSE_S)
+        except (*DATABASE_UNAVAILABLE, ServiceError) as error:
+            raise_if_cancelled()
+            log.warning("repairs of alarms wait: %s", error, extra={"event": "repair.alarms_waiting"})
+            await asyncio.sleep(backoff.next_s())
+
+
+async def _wait_for_lock(connection: Connection) -> None:
+    """Wait until no other process repairs alarms; this session then holds the lock until it ends."""
+    while True:
+        ((locked,),) = await fetch_rows(connection, "maintenance/alarms/lock_alarm_repairs")
+        if locked:
+            return
+        await asyncio.sleep(PAUSE_S)
+
+
+async def request_repairs_of_changed_series(connection: Connection, index: RuleIndex) -> int:
+    """Request repairs of the alarms that watch changed series; return the number of series.
+
+    What has changed is stored already, so these requests are ready at once.
+    """
+    changes = {
+        (entity, name): (start, number)
+        for entity, name, start, number in await fetch_rows(
+            connection, "maintenance/alarms/list_changed_series", {"limit": CHANGED_SERIES_PER_ROUND_MAX}
+        )
+    }
+    if not changes:
+        return 0
+    rows = [
+        {
+            "rule": bound.rule.id,
+            "entity_id": entity,
+            "start": min(starts),
+            "requested_at": min(starts),
+            "log_id": "",
+            "positions": {},
+        }
+        for entity in sorted(index.model.entities)
+        for bound in index.rules_of(entity).rules.values()
+        if (starts := [changes[key][0] for one in bound.series if (key := (one.entity, one.name)) in changes])
+    ]
+    async with connection.transaction():
+        if rows:
+            await connection.execute(
+                query("historian/alarms/request_alarm_repairs"), {"rows": encode_rows(rows)}
+            )
+        await connection.execute(
+            query("maintenance/alarms/delete_changed_series"),
+            {
+                "entities": [entity for entity, _ in changes],
+                "names": [name for _, name in changes],
+                "changes": [number for _, number in changes.values()],
+            },
+        )
+    return len(changes)
+
+
+async def repair_alarms(
+    connection: Connection, model: CityModel, alarm_inputs: AlarmInputsLog, now: Instant
+) -> int:
+    """Process changed series, and at most `ALARM_REPAIRS_PER_ROUND_MAX` requests that are ready.
+
+    Returns the number of both.
+    """
+    index = RuleIndex(model)
+    changed = await request_repairs_of_changed_series(connection, index)
+    rows = await fetch_rows(
+        connection, "maintenance/alarms/list_alarm_repairs", {"limit": ALARM_REPAIRS_PER_ROUND_MAX}
+    )
+    requests = [
+        AlarmRepairRequest(rule, entity, from_datetime(start), number, determined, ready)
+        for rule, entity, start, number, determined, ready in rows
+    ]
+    if any(not request.is_determined for request in requests):
+        await _determine_positions(connection, alarm_inputs, requests)
+    ready = [request for request in requests if request.is_determined and request.is_ready]
+    for request in ready:
+        bound = index.rules_of(request.entity).rules.get(request.rule)
+        stored: list[StoredAlarmEvent] = []
+        added: list[AlarmEvent] = []
+        if bound is not None and bound.series and not bound.fault:
+            id = alarm_id(bound.rule.id, bound.entity)
+            stored = (await read_whole_alarm_history(connection, [id]))[id]
+            alarm = AlarmHistory.of([one.event for one in stored])
+            evaluated = await _AlarmEvaluation(connection, model, bound, alarm).run(request.start, now)
+            if evaluated is not None:
+                correction, severity = evaluated
+                await alarm_inputs.send([correction])
+                added = amendments(past_difference(alarm, severity), alarm, bound, model, now)
+        await _store(connection, request, stored, added)
+    return changed + len(ready)
+
+
+async def _determine_positions(
+    connection: Connection, alarm_inputs: AlarmInputsLog, requests: Iterable[AlarmRepairRequest]
+) -> None:
+    """Note the present end of the log for new requests: the late values lie before it."""
+    end = await alarm_inputs.end()
+    async with connection.transaction():
+        for request in requests:
+            if not request.is_determined:
+                await connection.execute(
+                    query("maintenance/alarms/set_alarm_repair_positions"),
+                    {
+                        "log_id": end.log_id,
+                        "positions": json.dumps(dict(end.positions)),
+                        **_key(request),
+                    },
+                )
+
+
+async def _store(
+    connection: Connection,
+    request: AlarmRepairRequest,
+    stored: Sequence[StoredAlarmEvent],
+    added: Sequence[AlarmEvent],
+) -> None:
+    """Store what is added to the past of an alarm, and delete the request."""
+    async with connection.transaction():
+        if added:
+            rows = _amendment_rows(stored, added)
+            await connection.execute(query("maintenance/alarms/insert_amendments"), {"rows": rows})
+        await connection.execute(query("maintenance/alarms/delete_alarm_repair"), _key(request))
+    if added:
+        log.info(
+            "added %d events to the past of alarm %s",
+            len(added),
+            added[0].alarm,
+            extra={"event": "repair.alarm_amended", "alarm": added[0].alarm, "events": len(added)},
+        )
+
+
+def _key(request: AlarmRepairRequest) -> dict[str, object]:
+    return {"rule": request.rule, "entity": request.entity, "requests": request.requests}
+
+
+def _amendment_rows(stored: Sequence[StoredAlarmEvent], added: Sequence[AlarmEvent]) -> str:
+    first = stored[-1].amendment + 1
+    return encode_rows(
+        [{**alarm_columns(event), "amendment": number} for number, event in enumerate(added, first)]
+    )
+
+
+class _AlarmEvaluation:
+    """The evaluation of a rule on an entity over stored history, and its alarm."""
+
+    def __init__(
+        self, connection: Connection, model: CityModel, bound: BoundRule, alarm: AlarmHistory
+    ) -> None:
+        self._connection = connection
+        self._model = model
+        self._bound = bound
+        self._alarm = alarm
+
+    async def run(self, start: Instant, now: Instant) -> tuple[AlarmCorrection, SeverityHistory] | None:
+        """Return the correction for the alarm stage, and the severity from a time on.
+
+        None if nothing is stored, or if there is too much to read.
+        """
+        bound = self._bound
+        ends = await newest_points(self._connection, bound.series, self._model)
+        if not ends:
+            return None
+        newest_time = max(end.time for end in ends.values())
+        baseline: Baseline | None = None
+        try:
+            severity = await self._severity_from(min(start, newest_time), newest_time)
+            spans = point_spans([bound], ends, self._model)
+            points = await read_points(self._connection, self._model, spans)
+            if bound.uses_baseline:
+                baseline = await self._baseline(newest_time - newest_time % HOUR)
+        except QueryError as error:
+            log.warning(
+                "alarm %s of %s is not repaired from %s on: %s",
+                bound.rule.id,
+                bound.entity,
+                format_instant(start),
+                error,
+                extra={"event": "repair.alarm_refused", "rule": bound.rule.id, "entity": bound.entity},
+            )
+            return None
+        reached = condition_from_points(
+            bound, points, lambda time: self._severity_before(severity, time), baseline, now
+        )
+        if reached is None:
+            return None
+        return correction_of(bound, self._alarm, severity, reached[0]), severity
+
+    def _severity_before(self, severity: SeverityHistory, time: Instant) -> int:
+        if time <= severity.since:
+            return stored_severity_at(self._alarm.occurrences, time - 1)
+        return severity.severity_at(time - 1)
+
+    async def _severity_from(self, start: Instant, newest_time: Instant) -> SeverityHistory:
+        """Return the severity from a time on, by the stored points of the rule's operands."""
+        begin = start - warm_up(self._bound.rule)
+        history = RuleHistory(self._bound, self._model, self._alarm.occurrences, begin)
+        if self._bound.uses_baseline:
+            history.set_baseline(await self._baseline(begin))
+        series = SeriesHistory(self._bound.series, self._model)
+        async with self._connection.transaction():
+            async for chunk in read_chunks(
+                self._connection, series.needs, self._model, begin, newest_time + 1
+            ):
+                await asyncio.to_thread(history.on_columns, series.columns(chunk))
+        return history.timeline(start, newest_time)
+
+    async def _baseline(self, end: Instant) -> Baseline:
+        """Return the baseline of the rule's operand as it was at a time."""
+        learned = self._bound.series[:1]
+        needs = baseline_needs(learned, self._model)
+        async with self._connection.transaction():
+            chunk = await read_chunk(self._connection, needs, self._model, end - BASELINE_PERIOD, end)
+        return (await asyncio.to_thread(baselines_from, learned, chunk, self._model))[learned[0]]

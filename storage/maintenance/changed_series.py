@@ -1,0 +1,31 @@
+"""Notes series whose stored points were changed by a repair, so that the alarms on them are repaired, too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from storage.database import Connection
+from storage.queries import query
+from twin.instant import Instant, to_datetime
+
+
+async def note_changed_series(
+    connection: Connection, series: Iterable[tuple[str, str]], start: Instant
+) -> None:
+    """Note in the open transaction that stored points of series have changed from a time on.
+
+    `series` are entities with the name of a property, an indicator or a roll-up (`area_…`).
+    """
+    pairs = sorted(set(series))
+    parameters = {
+        "entities": [entity for entity, _ in pairs],
+        "names": [name for _, name in pairs],
+        "start": to_datetime(start),
+    }
+    await connection.execute(query("maintenance/alarms/note_changed_series"), parameters)
+
+
+async def note_changed_datastream(connection: Connection, datastream: int, start: Instant) -> None:
+    """Note in the open transaction that observations or windows of a datastream have changed."""
+    parameters = {"datastream": datastream, "start": to_datetime(start)}
+    await connection.execute(query("maintenance/alarms/note_changed_datastream"), parameters)

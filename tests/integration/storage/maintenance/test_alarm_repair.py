@@ -1,0 +1,130 @@
+"""Alarms that are found in late data are in history, which equals the back-test."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.support.cities.alarm_city import alarm_city, high_water_rule
+from tests.support.pipelines.stored_run import StoredRun, store_datastreams
+from twin.alarms.rules.operand import Operand
+from twin.alarms.rules.rule import Level, NOfM, Rule, ThresholdCondition
+from twin.alarms.severity import Severity
+from twin.instant import HOUR, MINUTE, SECOND, Instant
+from twin.model.observation import Observation
+
+START: Instant = 1_767_571_200_000_000  # Monday 5 January 2026, 00:00 UTC
+CANAL = 1
+ALARM = "high-water~canal"
+END = START + 24 * HOUR
+LOW, MINOR, MAJOR = -0.5, -0.39, -0.29
+
+
+def level(minutes: float, value: float, received: float | None = None) -> Observation:
+    time = START + int(minutes * MINUTE)
+    arrived = time if received is None else START + int(received * MINUTE)
+    return Observation(CANAL, time, arrived + SECOND, value, 0)
+
+
+def three_of_five() -> Rule:
+    condition = ThresholdCondition(
+        operand=Operand("water_level"),
+        direction="above",
+        levels=(Level(Severity.MINOR, -0.4, -0.42),),
+        times=NOfM(3, 5),
+    )
+    return high_water_rule(id="often", condition=condition)
+
+
+@pytest_asyncio.fixture
+async def run(database: str) -> AsyncIterator[StoredRun]:
+    rules = [high_water_rule(), high_water_rule(id="delayed", on_delay=3 * MINUTE), three_of_five()]
+    run = StoredRun(alarm_city(rules), database)
+    await store_datastreams(run.model, database)
+    yield run
+    await run.close()
+
+
+async def assert_history_is_the_back_test(run: StoredRun) -> None:
+    await run.repair()
+    assert await run.episodes(START, END) == await run.backtest(START, END)
+
+
+async def test_an_exceedance_a_hundred_points_late_is_in_history_and_wakes_nobody(run: StoredRun) -> None:
+    values = [MAJOR if 60 <= minute < 70 else LOW for minute in range(240)]
+    for minute in (*range(60), *range(70, 240)):
+        run.pipeline.observe(level(minute, values[minute]))
+    assert run.pipeline.alarms == []
+    run.pipeline.observe(*(level(minute, values[minute], received=240) for minute in range(60, 70)))
+    await assert_history_is_the_back_test(run)
+    assert (ALARM, START + 60 * MINUTE, START + 70 * MINUTE, "major") in await run.episodes(START, END)
+    assert all(event.late for event in run.pipeline.alarms)
+    assert not any(incident.open for incident in run.pipeline.incidents)
+
+
+async def test_a_late_exceedance_before_a_known_one_is_added_to_the_past(run: StoredRun) -> None:
+    for minute in (*range(60), *range(70, 300)):
+        run.pipeline.observe(level(minute, MAJOR if 200 <= minute < 210 else LOW))
+    await run.repair()
+    known = run.alarm_events(ALARM)
+    run.pipeline.observe(*(level(minute, MINOR, received=300) for minute in range(60, 70)))
+    await assert_history_is_the_back_test(run)
+    assert (ALARM, START + 60 * MINUTE, START + 70 * MINUTE, "minor") in await run.episodes(START, END)
+    assert run.alarm_events(ALARM) == known, "the present alarm does not change"
+
+
+async def test_an_exceedance_that_lasts_until_now_is_raised_when_it_is_found(run: StoredRun) -> None:
+    # Between clear and raised: only the late peak makes the level an alarm.
+    for minute in (*range(60), *range(61, 240)):
+        run.pipeline.observe(level(minute, -0.41))
+    assert run.pipeline.alarms == []
+    run.pipeline.observe(level(60, MINOR, received=240))
+    await assert_history_is_the_back_test(run)
+    (raised,) = run.alarm_events(ALARM)
+    assert (raised.kind, raised.active, raised.raised_time) == ("raised", True, START + 60 * MINUTE)
+    assert run.pipeline.incidents[-1].open, "people are notified of what still holds"
+    run.pipeline.observe(level(240, LOW))
+    await assert_history_is_the_back_test(run)
+
+
+async def test_a_correction_beyond_the_horizon_retracts_an_alarm(run: StoredRun) -> None:
+    for minute in range(240):
+        run.pipeline.observe(level(minute, MAJOR if 60 <= minute < 70 else LOW))
+    assert run.kinds(ALARM) == ["raised", "returned"]
+    run.pipeline.observe(*(level(minute, LOW, received=240)._replace(value=LOW) for minute in range(60, 70)))
+    await assert_history_is_the_back_test(run)
+    assert await run.episodes(START, END) == []
+    assert run.kinds(ALARM)[-1] == "retracted"
+
+
+async def test_two_halves_in_the_wrong_order_have_the_alarms_of_the_right_one(run: StoredRun) -> None:
+    values = [MAJOR if minute % 50 < 7 else MINOR if minute % 70 > 60 else LOW for minute in range(600)]
+    for minute in (*range(300, 600), *range(300)):
+        run.pipeline.observe(
+            level(minute, values[minute], received=minute if minute >= 300 else 600 + minute)
+        )
+    await assert_history_is_the_back_test(run)
+    assert len(await run.episodes(START, END)) > 20
+
+
+@pytest.mark.parametrize("minute", [62, 66, 70, 130])
+async def test_a_restart_within_delays_and_counts_changes_nothing(run: StoredRun, minute: int) -> None:
+    values = [MAJOR if m in (60, 61, 63) or 65 <= m < 72 else LOW for m in range(200)]
+    for number, value in enumerate(values):
+        if number == minute:
+            await run.restart()
+        run.pipeline.observe(level(number, value))
+    await assert_history_is_the_back_test(run)
+    assert len(await run.episodes(START, END)) >= 4
+
+
+async def test_ten_restarts_have_the_episodes_of_none(run: StoredRun) -> None:
+    values = [MAJOR if m % 50 < 7 else MINOR if m % 70 > 60 else LOW for m in range(600)]
+    for number, value in enumerate(values):
+        if number % 57 == 13:
+            await run.restart()
+        run.pipeline.observe(level(number, value))
+    await assert_history_is_the_back_test(run)
+    assert len(await run.episodes(START, END)) > 20

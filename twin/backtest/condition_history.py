@@ -1,0 +1,319 @@
+"""The state of rules by stored history: for alarms that are repaired, and at the beginning of a log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from msgspec import structs
+
+from twin.alarms.alarm import Alarm, StreamTime
+from twin.alarms.evaluation.alarm_correction import AlarmCorrection
+from twin.alarms.evaluation.alarm_transitions import Episode, align_alarm, episodes
+from twin.alarms.evaluation.baseline import Baseline
+from twin.alarms.evaluation.condition_state import REORDER_POINTS_MAX, BufferedPoint, ConditionState
+from twin.alarms.evaluation.condition_value import RECENT_MAX
+from twin.alarms.evaluation.explanation import explain
+from twin.alarms.evaluation.level_state import SeverityChange
+from twin.alarms.messages import AlarmEvent
+from twin.alarms.rules.operand import WINDOW_SIZES, OperandSeries, Point
+from twin.alarms.rules.rule import Rate, Rule, ThresholdCondition
+from twin.alarms.rules.rule_index import BoundRule
+from twin.alarms.severity import Severity
+from twin.alarms.state_machine import AlarmState
+from twin.backtest.condition_replay import ConditionReplay
+from twin.backtest.history_chunk import datastreams_of_series, derived_series_interval
+from twin.backtest.point_column import PointColumn
+from twin.backtest.stored_occurrences import (
+    HistoryDifference,
+    StoredOccurrence,
+    history_difference,
+    stored_occurrences,
+    stored_severity_at,
+)
+from twin.instant import DAY, HOUR, INSTANT_MIN, MINUTE, Duration, Instant
+from twin.model.city_model import CityModel
+from twin.state.freshness import live_duration
+
+WARM_UP: Duration = HOUR
+"""A rule is evaluated from this long, plus its delays, before a time, to reach its live state there."""
+
+WARM_UP_MAX: Duration = 7 * DAY
+
+CHANGES_MAX = 1_000
+"""The most severity changes in a correction: with their points some 200 kB. Later repairs find the others."""
+
+
+def warm_up(rule: Rule) -> Duration:
+    """Return how long before a time a rule must be evaluated to reach its state at that time."""
+    condition = rule.condition
+    transform = condition.transform if isinstance(condition, ThresholdCondition) else None
+    span = transform.span if isinstance(transform, Rate) else 0
+    return min(WARM_UP_MAX, WARM_UP + rule.on_delay + rule.off_delay + span)
+
+
+def series_interval_of(series: OperandSeries, model: CityModel) -> Duration:
+    """Return the expected time between two points of a series."""
+    if series.over != "instant":
+        return WINDOW_SIZES[series.over]
+    intervals = [one.interval for one in datastreams_of_series(series, model)]
+    return max(intervals, default=0) or derived_series_interval(series, model) or MINUTE
+
+
+def state_span(bound: BoundRule, series: OperandSeries, model: CityModel) -> Duration:
+    """Return how long before its newest point a series is needed for the present state of a rule.
+
+    That are the points that may still be overtaken, those that the rule counts before them, its delays, and
+    how long a value is valid.
+    """
+    condition, rule = bound.rule.condition, bound.rule
+    interval = series_interval_of(series, model)
+    transform = condition.transform if isinstance(condition, ThresholdCondition) else None
+    rated = RECENT_MAX if isinstance(transform, Rate) else 0
+    counted = bound.level_config.of if bound.level_config.of > 1 else 0
+    span = transform.span if isinstance(transform, Rate) else 0
+    points = REORDER_POINTS_MAX + counted + rated + 2
+    return points * interval + rule.on_delay + rule.off_delay + span + live_duration(interval)
+
+
+class _EpisodeReplay(ConditionReplay):
+    """A replay that collects severity changes instead of the events of an alarm."""
+
+    __slots__ = ("changes",)
+
+    changes: list[SeverityChange]
+
+    def _apply_changes(self, changes: Sequence[SeverityChange], now: Instant) -> None:
+        self.changes += changes
+
+    def _note_peaks(self, column: PointColumn, events_before: int) -> None:
+        return
+
+
+@dataclass(slots=True)
+class RuleHistory:
+    """A rule on an entity, evaluated again over stored history from a time on. Mutable."""
+
+    bound: BoundRule
+    model: CityModel
+    stored: Sequence[StoredOccurrence]
+    start: Instant  #: of the evaluation
+    base: int = field(init=False)  #: severity before it
+    _replay: _EpisodeReplay = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.base = stored_severity_at(self.stored, self.start - 1)
+        self._replay = _EpisodeReplay.initial(self.bound, self.model)
+        self._replay.changes = []
+        levels = self.bound.level_config.levels
+        for resolved, state in zip(levels, self._replay.condition_state.level_states.levels, strict=True):
+            state.active = resolved.severity <= self.base
+
+    def set_baseline(self, baseline: Baseline) -> None:
+        """Set the baseline as it was at the start."""
+        self._replay.condition_state.baseline = baseline.copy()
+
+    def on_columns(self, columns: Mapping[OperandSeries, PointColumn]) -> None:
+        """Evaluate the next chunk of history."""
+        self._replay.on_columns([columns[one] for one in self.bound.series])
+
+    def timeline(self, since: Instant, newest_time: Instant) -> SeverityHistory:
+        """Return the severity up to the newest point; history from `since` on has changed.
+
+        What is stored before `since` stays, unless the evaluation reached another severity there.
+        """
+        self._replay.end(newest_time)
+        changes = self._replay.changes
+        reached = [one.severity for one in changes if one.time < since]
+        known = stored_severity_at(self.stored, since - 1)
+        if (reached[-1] if reached else self.base) != known:
+            return SeverityHistory(self.start, self.base, tuple(changes))
+        return SeverityHistory(since, known, tuple(one for one in changes if one.time >= since))
+
+
+class SeverityHistory(NamedTuple):
+    """The severity changes of a rule on an entity from a time on."""
+
+    since: Instant
+    base: int  #: severity before the first change
+    changes: tuple[SeverityChange, ...]
+
+    def severity_at(self, time: Instant) -> int:
+        """Return the severity at a time, from `since` on."""
+        reached = [one.severity for one in self.changes if one.time <= time]
+        return reached[-1] if reached else self.base
+
+    def ending_after(self, cut: Instant) -> SeverityHistory:
+        """Return the changes of the episodes that end after a time."""
+        first = next((one for one in episodes(self.base, self.changes) if one.end > cut), None)
+        if first is not None and first.start == INSTANT_MIN:
+            return self
+        start = first.start if first is not None else cut + 1
+        return SeverityHistory(start, 0, tuple(one for one in self.changes if one.time >= start))
+
+
+class AlarmHistory(NamedTuple):
+    """The stored history of one alarm."""
+
+    events: Sequence[AlarmEvent]  #: in their stored order
+    occurrences: Sequence[StoredOccurrence]
+
+    @classmethod
+    def of(cls, events: Sequence[AlarmEvent]) -> AlarmHistory:
+        """Return the history that events show."""
+        return cls(events, stored_occurrences(events))
+
+    @property
+    def last_number(self) -> int:
+        """The number of the last occurrence of the stream; 0: there is none."""
+        return max((event.occurrence for event in self.events), default=0)
+
+    @property
+    def last(self) -> StoredOccurrence | None:
+        """The last occurrence of the stream; None: there is none, or it was retracted."""
+        number = self.last_number
+        return next((one for one in self.occurrences if number > 0 and one.number == number), None)
+
+    @property
+    def past_until(self) -> Instant:
+        """The time up to which an occurrence is past: the stream corrects only its last one, and later."""
+        last = self.last
+        if last is not None:
+            return last.raised
+        return max((one.end for one in self.occurrences if one.returned is not None), default=INSTANT_MIN)
+
+
+def correction_of(
+    bound: BoundRule, alarm: AlarmHistory, severity: SeverityHistory, condition: ConditionState
+) -> AlarmCorrection:
+    """Return what the alarm stage must know of a rule and its alarm by stored history."""
+    last = alarm.last
+    later = severity.ending_after(alarm.past_until)
+    changes = [one for one in later.changes if one.time <= condition.horizon]
+    base = later.base
+    if len(changes) > CHANGES_MAX:
+        base, changes = changes[-CHANGES_MAX - 1].severity, changes[-CHANGES_MAX:]
+    return AlarmCorrection(
+        bound.rule.id,
+        bound.entity,
+        bound.rule.version,
+        alarm.last_number,
+        last.raised if last is not None else None,
+        last.worst if last is not None else 0,
+        severity.since,
+        base,
+        tuple(changes),
+        condition,
+    )
+
+
+def past_difference(alarm: AlarmHistory, severity: SeverityHistory) -> HistoryDifference:
+    """Return the differences of the past of an alarm, which the stream does not correct."""
+    until, last = alarm.past_until, alarm.last
+    stored = [
+        one for one in alarm.occurrences if one is not last and one.end <= until and one.end > severity.since
+    ]
+    truth = [one for one in episodes(severity.base, severity.changes) if one.end <= until]
+    return history_difference(stored, truth)
+
+
+def amendments(
+    difference: HistoryDifference, alarm: AlarmHistory, bound: BoundRule, model: CityModel, now: Instant
+) -> list[AlarmEvent]:
+    """Return the events that amend the past of an alarm; all are late, and none changes its present state.
+
+    They have the revision of the alarm's newest event. Occurrences that are added have negative numbers.
+    """
+    if not alarm.events:
+        return []
+    newest = alarm.events[-1]
+    number = min(0, *(event.occurrence for event in alarm.events))
+    found: list[AlarmEvent] = []
+    for occurrence in difference.false:
+        found.append(_retracted(occurrence, now))
+    for occurrence, episode in difference.changed:
+        found.append(_reassessed(occurrence, episode, now))
+    for episode in difference.missing:
+        number -= 1
+        added = Alarm(newest.alarm, bound.rule.id, bound.entity, occurrence=number - 1)
+        added.apply_rule(bound.rule, newest.area)
+        found += align_alarm(
+            added,
+            [episode],
+            INSTANT_MIN,
+            lambda change: explain(change, bound, model),
+            StreamTime(now, 0),
+        )
+    return [_amended(event, newest.revision) for event in found]
+
+
+def _amended(event: AlarmEvent, revision: int) -> AlarmEvent:
+    return structs.replace(event, revision=revision, text="found in stored history")
+
+
+def _retracted(occurrence: StoredOccurrence, now: Instant) -> AlarmEvent:
+    return structs.replace(
+        occurrence.last,
+        kind="retracted",
+        time=occurrence.raised,
+        told_time=now,
+        late=True,
+        actor="",
+        command="",
+        state=str(AlarmState.NORMAL),
+        active=False,
+        raised_time=None,
+        returned_time=occurrence.returned,
+    )
+
+
+def _reassessed(occurrence: StoredOccurrence, episode: Episode, now: Instant) -> AlarmEvent:
+    is_known_start = episode.start != INSTANT_MIN
+    worst = episode.worst if is_known_start else max(episode.worst, occurrence.worst)
+    return structs.replace(
+        occurrence.last,
+        kind="reassessed",
+        time=episode.end,
+        told_time=now,
+        late=True,
+        actor="",
+        command="",
+        active=False,
+        severity=Severity(worst),
+        raised_time=episode.start if is_known_start else occurrence.raised,
+        returned_time=episode.end,
+    )
+
+
+def stored_severity_before(alarm: AlarmHistory) -> Callable[[Instant], int]:
+    """Return the function of the severity before a time, as the history of an alarm has it."""
+    return lambda time: stored_severity_at(alarm.occurrences, time - 1)
+
+
+def condition_from_points(
+    bound: BoundRule,
+    points: Mapping[OperandSeries, Sequence[Point]],
+    severity_before: Callable[[Instant], int],
+    baseline: Baseline | None,
+    arrived_time: Instant,
+) -> tuple[ConditionState, SeverityHistory] | None:
+    """Return the state of a rule after the newest points of its operands; None if there are none.
+
+    `severity_before` returns the severity of the rule before a time.
+    """
+    merged = sorted(
+        BufferedPoint(point.time, operand, point)
+        for operand, series in enumerate(bound.series)
+        for point in points.get(series, ())
+    )
+    if not merged:
+        return None
+    firsts: dict[int, Instant] = {}
+    for one in merged:
+        firsts.setdefault(one.operand, one.time)
+    since = max(firsts.values())
+    base = severity_before(since)
+    condition, changes = ConditionState.from_history(bound, merged, base, since, baseline or Baseline())
+    condition.arrived_time = arrived_time
+    return condition, SeverityHistory(since, base, tuple(changes))
