@@ -23,6 +23,7 @@ from twin.model.entity import RELATION_TYPES, Relation
 from twin.model.observed_property import BUILT_IN_PROPERTIES, Retention
 from twin.model.sensor import Datastream, Sensor
 from twin.quality.quality_rules import QualityRules, StuckRule
+from twin.quality.valid_when import ValidWhen
 
 
 @pytest.fixture
@@ -184,6 +185,25 @@ def test_the_examples_of_the_configuration_page_are_valid(tmp_path: Path) -> Non
     plan = read_city(folder)
     assert {"properties.yaml", "calibrations.yaml", "maintenance.yaml"} <= {name for name, _ in blocks}
     assert (len(plan.properties), len(plan.calibrations), len(plan.maintenance)) == (2, 1, 1)
+
+
+def test_the_examples_of_conditions_on_another_field_are_valid(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "reference" / "configuration.md").read_text(encoding="utf-8")
+    sensors, properties = re.findall(r"```yaml\n(# for .*?)```", page, re.DOTALL)
+    plan = read_city(
+        write_city_folder(
+            tmp_path,
+            sensors=sensors.replace("town.ring-road", "delta.quay"),
+            properties=properties,
+            calibrations=None,
+            maintenance=None,
+            rules=None,
+        )
+    )
+    speed, temperature = (one.valid_when for one in plan.datastreams)
+    assert speed == ValidWhen(field="numberOfInputs", minimum=1)
+    assert temperature == ValidWhen(field="status", one_of=(0.0, 2.0), required=True)
+    assert plan.properties[0].quality.valid_when == ValidWhen(field="uptime", minimum=0.5)
 
 
 def test_the_relation_types_are_those_of_the_core() -> None:
