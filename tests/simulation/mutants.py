@@ -12,11 +12,16 @@ from typing import Any
 import pytest
 
 from stream.engine.buckets import CheckpointEntry, PartitionBuckets
+from tests.simulation.system import model_database
 from tests.simulation.system.model_database import ModelDatabase
+from twin.alarms import alarm
+from twin.alarms.evaluation import explanation
+from twin.alarms.state_machine import AlarmStatus, TransitionRefused, next_status
 from twin.instant import HOUR
-from twin.model.observation import Observation
+from twin.model.observation import Observation, order_of_knowledge
 from twin.privacy import cohort
 from twin.quality.neighbours import NeighbourResult, NeighbourState
+from twin.state import datastream_state
 from twin.state.datastream_state import DatastreamState, ObservationOutcome, ObservationResult
 from twin.state.derived_state import DerivedState
 from twin.state.open_windows import OpenWindows
@@ -101,6 +106,34 @@ def hide_that_an_input_failed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(DerivedState, DerivedState._failure.__name__, lambda *arguments: None)
 
 
+# --- the order of knowledge, and what alarms say ---
+
+
+def let_the_greater_value_win(patch: pytest.MonkeyPatch) -> None:
+    """Of two values of one key keep the greater, in stream and database, whichever became known later."""
+
+    def by_value(observation: Observation) -> tuple[float, int]:
+        return observation.value, observation.received_time
+
+    patch.setattr(datastream_state, order_of_knowledge.__name__, by_value)
+    patch.setattr(model_database, order_of_knowledge.__name__, by_value)
+
+
+def say_that_an_eased_value_is_at_its_limit(patch: pytest.MonkeyPatch) -> None:
+    """Leave out that the value is not yet at the limit, when a severity eases within its deadband."""
+    for phrases in explanation._PHRASES.values():
+        patch.setitem(phrases, "not yet", "{limit}")
+
+
+def forget_the_acknowledgement_of_a_shelved_alarm(patch: pytest.MonkeyPatch) -> None:
+    """Leave an acknowledged alarm unacknowledged when its shelving ends."""
+
+    def mutated(*arguments: Any, **options: Any) -> AlarmStatus | TransitionRefused:
+        return next_status(*arguments, **{**options, "acknowledged": False})
+
+    patch.setattr(alarm, next_status.__name__, mutated)
+
+
 MUTANTS: Mapping[str, Mutant] = MappingProxyType(
     {
         mutant.__name__: mutant
@@ -113,6 +146,9 @@ MUTANTS: Mapping[str, Mutant] = MappingProxyType(
             never_withdraw_a_verdict,
             ask_nobody_above,
             hide_that_an_input_failed,
+            let_the_greater_value_win,
+            say_that_an_eased_value_is_at_its_limit,
+            forget_the_acknowledgement_of_a_shelved_alarm,
         )
     }
 )

@@ -24,6 +24,7 @@ class Scenario:
     redelivery: bool = True  #: ingest crashes, and unacknowledged messages are delivered again
     crashes: bool = True  #: of the stream
     alarms: bool = True
+    people: bool = True  #: acknowledge, shelve and unshelve alarms
     log_loss: bool = True
     new_model: bool = True  #: a calibration is changed while the city runs
     days: bool = True  #: in some cities sensors report each hour for days, instead of each minute for hours
@@ -60,6 +61,7 @@ _PARTS = (
     "garbage",
     "households",
     "neighbours",
+    "people",
     "restarts",
     "corrections",
     "backlogs",

@@ -9,7 +9,7 @@ from runtime.kafka import topics
 from stream.engine.stage_seed import StageSeed, stage_seed_of
 from tests.simulation.city.device_messages import device_messages, fault_plan
 from tests.simulation.city.random_city import random_city
-from tests.simulation.invariants import alarms, areas, observations, order, quality
+from tests.simulation.invariants import alarm_events, alarms, areas, observations, order, quality
 from tests.simulation.invariants.fault_free_run import indicators_match_fault_free_run
 from tests.simulation.invariants.observations import FinalState, Invariant
 from tests.simulation.invariants.order import OrderInvariant, history_in_order
@@ -19,8 +19,11 @@ from tests.simulation.system.model_repair import recompute_calibrations, run_rep
 from tests.simulation.system.simulated_ingest import SimulatedIngest
 from tests.simulation.system.simulated_log import SimulatedLog
 from tests.simulation.system.simulated_stream import FUTURE_MAX, SimulatedStream
+from twin.alarms.messages import ALARM_INPUTS, AlarmCommand, AlarmInputBatch
 from twin.instant import HOUR, MINUTE, SECOND, Instant
 from twin.model.city_model import CityModel
+from twin.wire.codec import LAYOUT_VERSION
+from twin.wire.messages import partition_of
 
 STORED_TOPICS = (
     topics.OBSERVATIONS,
@@ -31,6 +34,9 @@ STORED_TOPICS = (
 )
 ALL = 1_000_000
 
+COMMAND_SHARE = 0.1
+"""How often a person acts on an alarm, of the steps of a run."""
+
 # At the end time advances in these steps, so that windows and household sums are published.
 LAST_TICKS = (MINUTE, 5 * MINUTE, 30 * MINUTE, HOUR, 3 * HOUR, 3 * MINUTE, 3 * MINUTE, 3 * MINUTE)
 
@@ -40,6 +46,8 @@ LAST_ROUNDS = 6
 ALWAYS: tuple[Invariant, ...] = (
     observations.observations_match_what_was_sent,
     observations.ledger_balances,
+    alarm_events.sentences_are_true,
+    alarm_events.acknowledgement_agrees_with_state,
 )
 
 # A lost log loses what was not stored. A part of that is repaired when the next log begins, the rest by the
@@ -60,10 +68,15 @@ IN_ANY_ORDER: tuple[OrderInvariant, ...] = ()
 AWAITED: tuple[OrderInvariant, ...] = (
     order.verdicts_match_truth,
     order.derived_series_match_truth,
+    order.derived_series_match_oracle,
     order.derived_states_match_truth,
     order.alarm_episodes_match_truth,
     order.backtests_match_truth,
     order.alarm_episodes_match_backtests,
+)
+AWAITED_OF_OBSERVATIONS: tuple[Invariant, ...] = (
+    quality.whole_runs_are_stuck,
+    quality.levels_are_good,
 )
 """What the system does not keep yet; checked with `--with awaited`."""
 
@@ -87,6 +100,8 @@ class SimulatedCity:
         self._loses_log = scenario.log_loss and self._dice.random() < 0.15
         self._changes_model = scenario.new_model and self._dice.random() < 0.2
         self._has_lost_log = False
+        self._people = scenario.dice("people")
+        self._commands = 0
         self._restarts = self._random_restarts()
 
     def _new_stream(self) -> SimulatedStream:
@@ -145,6 +160,29 @@ class SimulatedCity:
             run_repairs(self.database, self.model)
         if dice.random() < 0.2:
             self._stream.reload()
+        self._command()
+
+    def _command(self) -> None:
+        """Sometimes let a person act on an alarm."""
+        dice = self._people
+        known = self.database.alarms
+        if not self._scenario.people or not known or dice.random() >= COMMAND_SHARE:
+            return
+        alarm, now = dice.choice(sorted(known)), self._ingest.now
+        self._commands += 1
+        command = AlarmCommand(
+            f"command-{self._commands}",
+            alarm,
+            known[alarm].entity,
+            dice.choice(("acknowledge", "acknowledge", "shelve", "unshelve", "comment")),
+            "person",
+            now,
+            until=now + dice.choice((MINUTE, HOUR)),
+            text="seen",
+        )
+        batch = AlarmInputBatch(LAYOUT_VERSION, now, False, commands=(command,))
+        partition = partition_of(command.entity, self._partitions)
+        self.logs[-1].append(topics.ALARM_INPUTS, partition, ALARM_INPUTS.encode(batch))
 
     def _lose_log(self) -> None:
         """Lose the log, except for observations and quarantined messages, which were stored before."""
@@ -208,6 +246,8 @@ class SimulatedCity:
         ending = self.final_state()
         judged = ending.checked()
         checked = ALWAYS if self._has_lost_log else (*ALWAYS, *WITH_WHOLE_LOG)
+        if self._scenario.awaited and not self._has_lost_log:
+            checked = (*checked, *AWAITED_OF_OBSERVATIONS)
         for invariant in checked:
             yield from invariant(ending, judged)
         if not self._has_lost_log:

@@ -58,7 +58,7 @@ def plateaus(dice: Random, start: float, step: float, digits: int) -> Signal:
         elif fate < 0.08:
             return round(value + dice.choice((-30.0, 30.0)) * step, digits)
         elif fate < 0.1:
-            value += dice.choice((-10.0, 10.0)) * step
+            value += dice.choice((-40.0, 40.0)) * step
         value += dice.uniform(-step, step)
         return round(value, digits)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from random import Random
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tests.simulation.city.signals import Signal, count, plateaus, walk
 from twin.alarms.rules.operand import Operand
@@ -99,22 +99,20 @@ def slow_entities() -> tuple[Entity, ...]:
 
 
 def slow_properties() -> Mapping[str, ObservedProperty]:
-    """Return the properties, with rules for stuck values that apply after some hours."""
+    """Return the properties, with rules for stuck values that apply after some hours, and for spikes."""
 
-    def stuck(name: str, number: int, duration: Duration) -> ObservedProperty:
+    def stuck(name: str, number: int, duration: Duration, **rules: Any) -> ObservedProperty:
         property = BUILT_IN_PROPERTIES[name]
-        rules = replace(property.quality, stuck=StuckRule(count=number, duration_min=duration))
-        return replace(property, quality=rules)
+        rule = StuckRule(count=number, duration_min=duration)
+        return replace(property, quality=replace(property.quality, stuck=rule, **rules))
 
     changed = (
         stuck("pm2_5", 5, 4 * HOUR),
-        stuck("no2", 6, 5 * HOUR),
-        stuck("water_level", 8, HOUR),
+        stuck("no2", 6, 5 * HOUR, spike=SpikeRule(deviation_min=30)),
+        stuck("water_level", 8, HOUR, null_values=None),
         stuck("air_temperature", 6, HOUR),
     )
-    dust = changed[0]
-    spiky = replace(dust, quality=replace(dust.quality, spike=SpikeRule(deviation_min=15)))
-    return {**BUILT_IN_PROPERTIES, **{one.name: one for one in changed}, "pm2_5": spiky}
+    return {**BUILT_IN_PROPERTIES, **{one.name: one for one in changed}}
 
 
 def slow_conditions(dice: Random) -> Mapping[str, tuple[Theme, Condition]]:

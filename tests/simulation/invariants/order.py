@@ -18,7 +18,8 @@ import numpy as np
 from runtime.kafka import topics
 from stream.engine.stage_seed import EMPTY_SEED
 from tests.simulation.invariants.observations import FinalState
-from tests.simulation.oracles import property_oracle
+from tests.simulation.oracles import property_oracle, series_oracle
+from tests.simulation.oracles.series_oracle import ExpectedPoint
 from tests.simulation.scenario import Scenario
 from tests.simulation.system.model_database import ModelDatabase
 from tests.simulation.system.model_repair import run_repairs
@@ -31,6 +32,7 @@ from twin.backtest.backtest import Backtest, BacktestHistory
 from twin.backtest.firing import Firing, firings_of
 from twin.backtest.history_chunk import HistoryChunk
 from twin.backtest.readings import DatastreamReadings, calibrated, flags_by_times
+from twin.indicators.registry import REGISTRY
 from twin.instant import DAY, HOUR, MINUTE, Duration, Instant
 from twin.model.city_model import CityModel
 from twin.model.names import AREA_PREFIX
@@ -81,6 +83,18 @@ def derived_series_match_truth(ending: FinalState, truth: ModelDatabase) -> Iter
     """Indicators, running means and values of areas have the same points."""
     found, expected = _series(ending.database, ending.model), _series(truth, ending.model)
     yield from _differences("point", found, expected)
+
+
+def derived_series_match_oracle(ending: FinalState, truth: ModelDatabase) -> Iterator[str]:
+    """Indicators and running means have the points that follow from the set of observations."""
+    expected = series_oracle.expected_series(ending.checked(), ending.model)
+    entities = {entity for entity, _, _ in expected}
+    found = {
+        key: ExpectedPoint(update.value, update.flags)
+        for key, update in ending.database.entity_values.items()
+        if key[0] in entities and key[1] in REGISTRY and not math.isnan(update.value)
+    }
+    yield from _differences("point, by the oracle,", found, expected)
 
 
 def derived_states_match_truth(ending: FinalState, truth: ModelDatabase) -> Iterator[str]:

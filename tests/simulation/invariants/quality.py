@@ -1,11 +1,12 @@
 """Invariants of quality checks: values out of range, and spikes of otherwise fault-free sensors, are flagged.
 
-Stuck values are flagged after a day only (`twin.quality.quality_rules`), which is longer than a run.
+By default stuck values are flagged after hours (`twin.quality.quality_rules`), longer than most runs last.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 from simulators.faults import PlannedFault, faults_for_sensor
 from simulators.faults.fault import FaultLocation
@@ -22,6 +23,9 @@ from twin.quality.spike import SPIKE_INTERVALS_MAX
 CONTEXT_MIN = 7
 SPIKES_MAX = 2
 
+LEVEL_INTERVALS = 4
+"""Values that confirm another must follow within so many intervals."""
+
 HEIGHT_MIN = 10.0
 """A spike of this multiple of the rule's least deviation must be flagged, whatever the noise."""
 
@@ -37,6 +41,53 @@ def out_of_range_values_are_flagged(ending: FinalState, judged: CheckedObservati
             flagged = assessment is not None and bool(assessment.flags & QualityFlag.OUT_OF_RANGE)
             if flagged != (not low <= observation.value <= high):
                 yield f"observation {observation[:2]}: {observation.value} of {low} to {high}, {assessment}"
+
+
+def whole_runs_are_stuck(ending: FinalState, judged: CheckedObservations) -> Iterator[str]:
+    """All values of a run of equal values that is too long are stuck, and no others.
+
+    Properties are left out for which it matters what was before the run, and values that mean "no value".
+    """
+    for id, found in judged.items():
+        rules = ending.model.properties[ending.model.datastreams[id].property].quality
+        stuck = rules.stuck
+        if stuck is None or stuck.active_duration_min is not None:
+            continue
+        nulls = rules.null_values.values if rules.null_values is not None else ()
+        for value, ones in groupby(found, key=lambda one: one.value):
+            if value in nulls:
+                continue
+            run = list(ones)
+            length = run[-1].phenomenon_time - run[0].phenomenon_time
+            is_too_long = len(run) >= stuck.count and length >= stuck.duration_min
+            expected = is_too_long and value not in stuck.except_values
+            for observation in run:
+                assessment = ending.database.assessments.get(observation[:2])
+                flagged = assessment is not None and bool(assessment.flags & QualityFlag.STUCK)
+                if flagged != expected:
+                    yield (
+                        f"observation {observation[:2]} of a run of {len(run)} over {length / 60e6:g} min: "
+                        f"stuck is {flagged}, expected {expected}"
+                    )
+
+
+def levels_are_good(ending: FinalState, judged: CheckedObservations) -> Iterator[str]:
+    """A value that the next three confirm is no spike, and has not changed too fast."""
+    for id, found in judged.items():
+        datastream = ending.model.datastreams[id]
+        rules = ending.model.properties[datastream.property].quality
+        if rules.spike is None or rules.isolated is not None or rules.null_values is not None:
+            continue
+        for number, observation in enumerate(found):
+            following = found[number + 1 : number + 4]
+            confirmed = len(following) == 3 and all(
+                abs(one.value - observation.value) <= rules.spike.deviation_min for one in following
+            )
+            soon = following and following[-1][1] - observation[1] <= LEVEL_INTERVALS * datastream.interval
+            assessment = ending.database.assessments.get(observation[:2])
+            flags = assessment.flags if assessment is not None else 0
+            if confirmed and soon and flags & (QualityFlag.SPIKE | QualityFlag.RATE_OF_CHANGE):
+                yield f"observation {observation[:2]}: {observation.value} is confirmed, flags {flags}"
 
 
 def indicators_reflect_failed_inputs(ending: FinalState, judged: CheckedObservations) -> Iterator[str]:

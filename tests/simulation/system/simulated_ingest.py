@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from random import Random
 
 from ingest.decoders import registry
-from ingest.mqtt.message import MqttMessage
+from ingest.mqtt.message import MqttMessage, ReceptionTimes
 from ingest.pipeline.intake import Intake, IntakeOptions, ProcessedMessage
 from ingest.pipeline.mapping import DeviceMap
 from ingest.pipeline.records import OutgoingRecord, RecordBuilder
@@ -59,6 +59,7 @@ class SimulatedIngest:
             pseudonymise=lambda text: text,  # type: ignore[arg-type]
             session=self._session,
         )
+        self._reception_times = ReceptionTimes()
         self._maker = RecordBuilder(self._session, lambda: self.now)
 
     def restart(self, pause: Duration) -> None:
@@ -79,8 +80,9 @@ class SimulatedIngest:
     ) -> bool:
         """Write a batch, or a part of it; return whether it was acknowledged."""
         batch = []
-        for message, time in zip(messages, received, strict=True):
-            self.now = max(self.now, time)
+        for message, reached in zip(messages, received, strict=True):
+            self.now = max(self.now, reached)
+            time = self._reception_times.first_of(1, reached)
             taken = self._intake.process(
                 MqttMessage(message.topic, message.payload, time, 1, 0, 0), self._sequence
             )
