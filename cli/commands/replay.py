@@ -14,7 +14,7 @@ import click
 from cli.runner import read_settings, run_until_signal
 from cli.supervisor.ports_file import read_ports_file
 from ingest.decoders import registry
-from ingest.pipeline.mapping import DeviceMap
+from ingest.pipeline.mapping import DeviceMap, MappedDevice
 from runtime.clock import system_clock
 from runtime.telemetry.logs import configure_logging
 from simulators.replay.player import Playing, play
@@ -88,6 +88,11 @@ class _Zone(click.ParamType):
 @click.option("--missing", metavar="TEXT", multiple=True, help="Additional text for a missing value.")
 @click.option("--time-column", metavar="NAME", help="CSV column of the times.")
 @click.option("--sensor-column", metavar="NAME", help="CSV column of the sensors.")
+@click.option(
+    "--sensor-from-name",
+    is_flag=True,
+    help="The sensor of a CSV file without such a column is its name, without the extension.",
+)
 @click.option("--value-column", metavar="NAME", help="CSV column of the values.")
 @click.option("--shift", type=click.Choice(["now"]), help="Shift all times so that the recording ends now.")
 @click.option("--city", help="Id of the city; LIVETWIN_CITY by default.")
@@ -99,13 +104,17 @@ class _Zone(click.ParamType):
     help="Ports file of `livetwin up`, which has the broker and the city.",
 )
 def command(files: Sequence[Path], speed: float | None, **options: Any) -> None:
-    """Play recorded feeds to MQTT: CSV, JSON lines or FEWS PI XML (docs/simulators.md)."""
+    """Play recorded feeds to MQTT: CSV, JSON lines or FEWS PI XML (docs/how-to/simulators.md).
+
+    One call plays many files, in the order of their times.
+    """
     playing = _playing(options)
     ports = _ports(options["ports_file"])
     settings = _settings(options, ports)
     fields, field = _names("--field", options["fields"], allow_default=True)
     read_options = ReadOptions(
         sensor=options["sensor"],
+        sensor_from_name=options["sensor_from_name"],
         sensors=_names("--map", options["maps"])[0],
         field=field,
         fields=fields,
@@ -230,11 +239,7 @@ def unmapped_lines(samples: Iterable[Sample], model: CityModel) -> list[str]:
             if field in device.targets:
                 any_mapped = True
                 continue
-            mapped = sorted(device.targets)
-            lines.append(
-                f"{sensor} observes {', '.join(mapped)}, but the recording has {count} values of {field}: "
-                f"use --field {field}={mapped[0]}, or add the field to the sensor"
-            )
+            lines.append(_unmapped_field(sensor, field, count, device))
     if counts and not any_mapped:
         raise RecordingError("the city maps no value of the recording: " + "; ".join(_first_lines(lines)))
     return _first_lines(lines)
@@ -253,6 +258,20 @@ def _unknown_sensor(sensor: str, fields: Mapping[str, int], model: CityModel) ->
     return (
         f"{found} has feed {known.feed}, but a recording is played to sensors of feed {NATIVE_FEED}: use "
         f"--map {sensor}=SENSOR"
+    )
+
+
+def _unmapped_field(sensor: str, field: str, count: int, device: MappedDevice) -> str:
+    """Return a warning that proposes no mapping: a column of another quantity must not become values."""
+    observed = ", ".join(
+        f"{name} ({target.property.name}, {target.datastream.unit})"
+        for name, targets in sorted(device.targets.items())
+        for target in targets
+    )
+    return (
+        f"{sensor} observes {observed or 'nothing'}; the {count} values of {field} are not stored. "
+        f"If {field} is one of these quantities in this unit, name it with --field {field}=NAME; to store "
+        "another quantity, add it to `observes` of the sensor; else ignore this"
     )
 
 

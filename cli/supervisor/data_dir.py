@@ -19,6 +19,21 @@ LEFTOVER_TIMEOUT_S = 15.0
 _POLL_INTERVAL_S = 0.05
 
 
+def is_locked(path: Path) -> bool:
+    """Return whether a process has locked a data dir; False where there is none."""
+    try:
+        lock = os.open(path / "lock", os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(lock)
+    return False
+
+
 class DataDir:
     """A data dir that this process has locked.
 

@@ -66,7 +66,7 @@ class EmbeddedSystem:
         self._metrics_ports: dict[str, int] = {}
         # The first is for our own commands, such as `livetwin doctor`.
         self._ports_files = PortsFiles(
-            path / PORTS_FILE_NAME, *([options.ports_file] if options.ports_file is not None else [])
+            path, path / PORTS_FILE_NAME, *([options.ports_file] if options.ports_file is not None else [])
         )
         self._ready = False
         self._notify_socket = NotifySocket()
@@ -76,7 +76,7 @@ class EmbeddedSystem:
 
         Raises CityError or ServiceError; the caller must call `stop` also then.
         """
-        self._ports_files.remove()  # left by a run that was killed
+        self._ports_files.clear()
         plan = read_city(self._options.city)
         ended = await self._data_dir.end_leftover_processes()
         if ended:

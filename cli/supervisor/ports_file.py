@@ -9,6 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cli.supervisor.data_dir import is_locked
+from twin.errors import ServiceError
+
 log = logging.getLogger(__name__)
 
 PORTS_FILE_NAME = "ports.json"
@@ -24,22 +27,48 @@ def read_ports_file(path: Path) -> dict[str, Any]:
 
 
 class PortsFiles:
-    """Files with the same content. A failed write, such as on a full disk, is retried in the background.
+    """Files with the same content, of the system in one data dir, which this process has locked.
 
-    A failed write neither blocks nor fails the supervisor, which still has to restart processes.
+    A file of another running system is neither replaced nor removed. A failed write, such as on a full disk,
+    is retried in the background: it neither blocks nor fails the supervisor, which still has to restart
+    processes.
     """
 
-    def __init__(self, *paths: Path, retry_s: float = RETRY_S) -> None:
+    def __init__(self, data_dir: Path, *paths: Path, retry_s: float = RETRY_S) -> None:
+        self._data_dir = str(data_dir)
         self._paths = paths
         self._retry_s = retry_s
         self._retry: asyncio.TimerHandle | None = None
+
+    def clear(self) -> None:
+        """Remove what an earlier run left, such as one that was killed.
+
+        Raises ServiceError for the file of another running system, and for one that is no ports file.
+        """
+        for path in self._paths:
+            if not path.exists():
+                continue
+            try:
+                owner = _owner(path) if path.stat().st_size else ""
+            except (OSError, ValueError) as error:
+                raise ServiceError(
+                    f"{path} is not the ports file of a `livetwin up`: it stays as it is; choose another "
+                    "name with --ports-file"
+                ) from error
+            if owner != self._data_dir and is_locked(Path(owner)):
+                raise ServiceError(
+                    f"{path} is the ports file of the running `livetwin up` in {owner}: choose another name "
+                    "with --ports-file"
+                )
+            path.unlink(missing_ok=True)
 
     def write(self, content: Mapping[str, Any]) -> None:
         """Replace the content of every file."""
         self._cancel_retry()
         try:
             for path in self._paths:
-                _replace(path, content)
+                if not self._is_of_another(path):
+                    _replace(path, content)
         except OSError as error:
             log.warning(
                 "the ports file is out of date: %s; next attempt in %.0f s",
@@ -50,15 +79,32 @@ class PortsFiles:
             self._retry = asyncio.get_running_loop().call_later(self._retry_s, self.write, content)
 
     def remove(self) -> None:
-        """Remove every file."""
+        """Remove every file that is still that of this system."""
         self._cancel_retry()
         for path in self._paths:
-            path.unlink(missing_ok=True)
+            if not self._is_of_another(path):
+                path.unlink(missing_ok=True)
+
+    def _is_of_another(self, path: Path) -> bool:
+        """Return whether another running system has written a file since `clear`."""
+        try:
+            owner = _owner(path)
+        except (OSError, ValueError):
+            return False
+        return owner != self._data_dir and is_locked(Path(owner))
 
     def _cancel_retry(self) -> None:
         if self._retry is not None:
             self._retry.cancel()
             self._retry = None
+
+
+def _owner(path: Path) -> str:
+    """Return the data dir in a ports file. Raises OSError, and ValueError if it is something else."""
+    content = read_ports_file(path)
+    if not isinstance(content, dict) or not isinstance(content.get("dataDir"), str):
+        raise ValueError("no data dir")
+    return str(content["dataDir"])
 
 
 def _replace(path: Path, content: Mapping[str, Any]) -> None:

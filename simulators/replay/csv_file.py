@@ -78,16 +78,18 @@ def read_csv(path: Path, options: ReadOptions, data: RecordedData) -> None:
 
 
 def _check_sensor(path: Path, columns: CsvColumns, options: ReadOptions) -> None:
-    if columns.sensor is None and options.sensor is None:
+    if columns.sensor is None and options.sensor is None and not options.sensor_from_name:
         raise RecordingError(
             f"{path}: found the columns {joined_names(columns.names)}, but none with the sensor; "
-            "use --sensor ID, or --sensor-column NAME for its column"
+            "use --sensor-column NAME for its column, --sensor-from-name if each file is named after its "
+            "sensor, or --sensor ID"
         )
 
 
 def _rows(table: CsvTable, options: ReadOptions, data: RecordedData) -> Iterator[_Row]:
     columns = table.columns
     property = columns.property
+    location = table.path.stem if options.sensor_from_name else ""
     check_properties = property is not None and options.field is not None
     properties: set[str] = set()
     for line, cells in table.rows():
@@ -105,7 +107,7 @@ def _rows(table: CsvTable, options: ReadOptions, data: RecordedData) -> Iterator
         yield _Row(
             line,
             _time(table.path, line, cells, columns),
-            cells[columns.sensor].strip() if columns.sensor is not None else "",
+            cells[columns.sensor].strip() if columns.sensor is not None else location,
             name,
             tuple((name or columns.names[index], cells[index].strip()) for index in columns.values),
         )

@@ -23,6 +23,10 @@ class RecordingError(TwinError):
     """A recording cannot be read; the message has file, line, what was found and expected, and what to do."""
 
 
+class TooManyValuesError(RecordingError):
+    """A replay has more values than `ITEMS_MAX`; reading further files is useless."""
+
+
 def line_error(path: Path, line: int, text: str) -> RecordingError:
     """Return the error about a line of a file, truncated, since it may quote names of columns."""
     return RecordingError(f"{path}, line {line}: {_truncated(text, _TEXT_MAX)}")
@@ -68,6 +72,7 @@ class ReadOptions:
     """Information that a file lacks, from the options of the command line."""
 
     sensor: str | None = None  #: sensor of all locations
+    sensor_from_name: bool = False  #: whether the name of a CSV file, without extension, is its location
     sensors: Mapping[str, str] = field_with(default_factory=dict)  #: location → sensor
     field: str | None = None  #: field of all columns or parameters
     fields: Mapping[str, str] = field_with(default_factory=dict)  #: column or parameter → field
@@ -98,6 +103,6 @@ class RecordedData:
     def check_limit(self, path: Path) -> None:
         """Raise RecordingError when one replay would have too many samples and messages."""
         if len(self.samples) + len(self.messages) >= ITEMS_MAX:
-            raise RecordingError(
+            raise TooManyValuesError(
                 f"{path}: more than {ITEMS_MAX} values in one replay; play the files one after the other"
             )

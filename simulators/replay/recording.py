@@ -21,6 +21,7 @@ from simulators.replay.recorded_data import (
     RecordedMessage,
     RecordingError,
     Sample,
+    TooManyValuesError,
 )
 from twin.instant import Instant, format_instant
 
@@ -32,6 +33,9 @@ READERS: Mapping[str, RecordingReader] = MappingProxyType(
 """Name → reader. A new format needs a module, an entry here, and its detection in `detect_format`."""
 
 _DETECTION_BYTES = 4096
+
+FILE_ERRORS_MAX = 20
+"""Most files of which errors are reported at once."""
 
 
 class ReplayMessage(NamedTuple):
@@ -64,13 +68,31 @@ def detect_format(path: Path) -> str:
 
 
 def read_files(paths: Iterable[Path], options: ReadOptions) -> RecordedData:
-    """Return the samples and messages of files. Raises RecordingError, OSError."""
+    """Return the samples and messages of files.
+
+    Raises RecordingError or OSError; for several files that cannot be read, an ExceptionGroup with the first
+    error of each, at most `FILE_ERRORS_MAX`.
+    """
     data = RecordedData()
+    errors: list[RecordingError | OSError] = []
     for path in paths:
-        size = path.stat().st_size
-        if size > FILE_BYTES_MAX:
-            raise RecordingError(f"{path}: found {size} bytes, at most {FILE_BYTES_MAX} are read; split it")
-        READERS[detect_format(path)](path, options, data)
+        try:
+            size = path.stat().st_size
+            if size > FILE_BYTES_MAX:
+                raise RecordingError(
+                    f"{path}: found {size} bytes, at most {FILE_BYTES_MAX} are read; split it"
+                )
+            READERS[detect_format(path)](path, options, data)
+        except TooManyValuesError:
+            raise
+        except (RecordingError, OSError) as error:
+            errors.append(error)
+            if len(errors) == FILE_ERRORS_MAX:
+                break
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise ExceptionGroup("files of the recording cannot be read", errors)
     if not data.samples and not data.messages:
         skipped = sum(data.skipped.values())
         raise RecordingError(f"the recording has no value to send ({skipped} are missing or unreliable)")

@@ -36,10 +36,18 @@ def test_the_warning_of_an_unknown_sensor_says_what_to_do() -> None:
     )
 
 
-def test_the_warning_of_an_unknown_field_names_the_fields_of_the_sensor() -> None:
+def test_the_warning_of_an_unknown_field_names_what_the_sensor_observes() -> None:
     (line,) = unmapped_lines([GOOD, Sample(0, "level-1", "H.meting", 1.0)], city())
-    assert line.startswith("level-1 observes water_level, but the recording has 1 values of H.meting: use ")
-    assert "--field H.meting=water_level" in line
+    assert line.startswith(
+        "level-1 observes water_level (water_level, m); the 1 values of H.meting are not stored. "
+    )
+    assert "name it with --field H.meting=NAME" in line
+
+
+@pytest.mark.parametrize("field", ["temperature", "water_level_raw", "Water_level", "level"])
+def test_no_warning_proposes_a_mapping_that_might_change_the_quantity(field: str) -> None:
+    (line,) = unmapped_lines([GOOD, Sample(0, "level-1", field, 1.0)], city())
+    assert f"{field}=water_level" not in line
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,15 @@ def test_an_unreadable_recording_is_one_line_with_file_and_line(
     assert line.startswith(f"error: {path}, line 3: the time is 'soon', expected one such as")
 
 
+def test_several_unreadable_files_are_a_line_each(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = [tmp_path / f"{name}.csv" for name in ("a", "b")]
+    for path in paths:
+        path.write_text(GOOD + "soon,aq-1,3\n")
+    assert run(["replay", *map(str, paths)]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition(": the time")[0] for line in lines] == [f"error: {one}, line 3" for one in paths]
+
+
 def test_simulate_refuses_an_unknown_scenario(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["simulate", "--scenario", "flood"]) == 2
     assert "rush-hour" in capsys.readouterr().err

@@ -15,7 +15,7 @@ from simulators.replay.recorded_data import (
     RecordingError,
     Sample,
 )
-from simulators.replay.recording import build_recording, detect_format, read_files
+from simulators.replay.recording import FILE_ERRORS_MAX, build_recording, detect_format, read_files
 from twin.instant import HOUR, MINUTE, Instant, parse_instant
 
 EIGHT = parse_instant("2026-01-05T08:00:00Z")
@@ -122,7 +122,7 @@ def test_each_series_is_resolved_separately(tmp_path: Path) -> None:
     [
         ("", {}, "the file is empty, expected a header"),
         ("a,b\n1,2\n", {}, "line 1: found the columns ['a', 'b'], expected one of time, timestamp"),
-        ("time,pm2_5\n2026-01-05T08:00:00Z,1\n", {}, "but none with the sensor; use --sensor ID"),
+        ("time,pm2_5\n2026-01-05T08:00:00Z,1\n", {}, "but none with the sensor; use --sensor-column NAME"),
         ("time,sensor\n2026-01-05T08:00:00Z,x\n", {}, "expected one with values"),
         ("time,sensor,a,b\n2026-01-05T08:00:00Z,x,1,2\n", {"field": "c"}, "add --value-column NAME"),
         ("time,sensor,a\n2026-01-05T08:00:00Z,x,1\n", {"value_column": "c"}, "expected 'c' among them"),
@@ -216,3 +216,49 @@ def test_the_format_follows_from_the_content(tmp_path: Path, name: str, start: s
     path = tmp_path / name
     path.write_text(start, encoding="utf-8")
     assert detect_format(path) == expected
+
+
+def stations(folder: Path, *, column: bool) -> list[Path]:
+    """Return files of three stations with the same hours, each in descending order."""
+    paths = []
+    for number in range(3):
+        header = "time,station,pm2_5" if column else "time,pm2_5"
+        station = f"NL0{number}," if column else ""
+        lines = [f"2026-01-05T{hour:02}:00:00Z,{station}{10 * number + hour}" for hour in (10, 9, 8)]
+        path = folder / f"NL0{number}.csv"
+        path.write_text("\n".join([header, *lines]))
+        paths.append(path)
+    return paths
+
+
+@pytest.mark.parametrize("column", [True, False])
+def test_the_values_of_many_files_are_merged_in_the_order_of_time(tmp_path: Path, column: bool) -> None:
+    options = ReadOptions(sensors={"NL02": "aq-2"}, sensor_from_name=not column)
+    recording = build_recording(read_files(stations(tmp_path, column=column), options), city="alkmaar")
+    assert [
+        (one.source, one.time - EIGHT, json.loads(one.payload)["values"]) for one in recording.messages
+    ] == [
+        (sensor, hour * HOUR, {"pm2_5": 10.0 * number + 8 + hour})
+        for hour in range(3)
+        for number, sensor in enumerate(("NL00", "NL01", "aq-2"))
+    ]
+
+
+def test_each_file_that_cannot_be_read_is_reported_with_its_line(tmp_path: Path) -> None:
+    good, *wrong = stations(tmp_path, column=True)
+    wrong[0].write_text(wrong[0].read_text().replace(",19", ",much"))
+    wrong[1].write_text(wrong[1].read_text().replace("T08", "T8am"))
+    missing = tmp_path / "missing.csv"
+    with pytest.raises(ExceptionGroup) as raised:
+        read_files([wrong[0], good, missing, wrong[1]], ReadOptions())
+    first, second, third = raised.value.exceptions
+    assert str(first).startswith(f"{wrong[0]}, line 3: pm2_5 is 'much', expected a number")
+    assert isinstance(second, FileNotFoundError)
+    assert str(third).startswith(f"{wrong[1]}, line 4: the time is '2026-01-05T8am:00:00Z'")
+
+
+def test_the_number_of_reported_files_is_bounded(tmp_path: Path) -> None:
+    missing = [tmp_path / f"{number}.csv" for number in range(FILE_ERRORS_MAX + 5)]
+    with pytest.raises(ExceptionGroup) as raised:
+        read_files(missing, ReadOptions())
+    assert len(raised.value.exceptions) == FILE_ERRORS_MAX
