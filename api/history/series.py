@@ -16,7 +16,7 @@ from twin.model.city_model import CityModel
 from twin.model.names import AREA_PREFIX, ValueName, resolve_name, typical_interval
 from twin.model.role import Role, may_read_personal_data
 from twin.privacy.household_sum import HOUSEHOLD_WINDOW
-from twin.state.derived_state import is_windowed
+from twin.state.derived_points import is_windowed
 
 _HOURLY = BucketInterval(elapsed=HOUR)
 

@@ -26,12 +26,13 @@ from storage.history.lineage import (
 )
 from twin.indicators.indicator import Input
 from twin.indicators.registry import REGISTRY
-from twin.instant import Instant, format_instant, parse_instant
+from twin.instant import Duration, Instant, format_instant, parse_instant
 from twin.model.city_model import CityModel
-from twin.model.names import AREA_PREFIX, ValueName, averaging_window, resolve_name, roll_up_of
+from twin.model.names import AREA_PREFIX, ValueName, resolve_name, roll_up_of
 from twin.model.observed_property import Aggregation
 from twin.quality.quality_flags import quality_word
 from twin.state.area_state import area_of
+from twin.state.derived_points import indicator_window, property_intervals
 
 CONTRIBUTIONS_MAX = 200
 INPUT_OBSERVATIONS_MAX = 10
@@ -65,27 +66,30 @@ async def trace_value(context: LineageContext, entity: str, name: ValueName, tim
     if time.range is not None:
         until = time.range[1]
     indicator = REGISTRY[name.base]
-    properties = {datastream.property for datastream in context.api.model.datastreams_of(entity)}
-    inputs = [each for each in indicator.inputs if each.property in properties]
+    intervals = property_intervals(entity, context.api.model)
+    inputs = [each for each in indicator.inputs if each.property in intervals]
+    size = indicator_window(indicator, intervals)
     return {
         **document,
         "formula": indicator.formula_text,
         "source": indicator.source,
-        "inputs": [await _input(context, entity, each, until, time) for each in inputs if until is not None],
+        "inputs": [
+            await _input(context, entity, each, (size, until), time) for each in inputs if until is not None
+        ],
     }
 
 
 async def _input(
-    context: LineageContext, entity: str, input: Input, until: Instant, time: LineageTime
+    context: LineageContext, entity: str, input: Input, used: tuple[Duration, Instant], time: LineageTime
 ) -> Document:
     """Return the values of one property that an indicator was computed from.
 
-    `until` is the end of the newest window, or the time of the newest value; the values reach back from there
-    as far as the indicator uses them.
+    `used` is the size of the windows, 0 for single values, and the end of the newest window, or the time of
+    the newest value. The values reach back from there as far as the indicator uses them.
     """
     model = context.api.model
+    size, until = used
     name = resolve_name(input.property, model)
-    size = averaging_window(input.averaging)
     document: Document = {"property": input.property, "averaging": input.averaging, "need": input.need}
     if name is None:  # The model no longer contains the property.
         return document

@@ -6,6 +6,7 @@ which the alarm stage ignores.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass, field
 
@@ -77,12 +78,17 @@ class AlarmInputBuffer:
         """Add a derived value of an entity.
 
         A value that is emitted again because its inputs have failed since was right at its time. It stays
-        valid until its interval is over, and no alarm is retracted.
+        valid until its interval is over, and no alarm is retracted. A value that is withdrawn becomes a point
+        that is valid at no time.
         """
         series = self.rule_index.watched_instant(entity, value.name)
-        if value.last_good is None and series is not None:
-            point = derived_point(value.value, value.phenomenon_time, value.flags, value.interval)
-            self._add(series, [point])
+        if not value.in_series or series is None:
+            return
+        time = value.phenomenon_time
+        if math.isnan(value.value):
+            self._add(series, [Point(time, math.nan, 0, INSTANT_MIN)])
+        else:
+            self._add(series, [derived_point(value.value, time, value.flags, value.interval)])
 
     def add_area_value(self, update: Update) -> None:
         """Add a value of an area, by the rule of `add_derived`."""

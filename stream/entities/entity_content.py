@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 import msgspec
 
 from stream.engine.stage import revision_base
-from twin.instant import Instant
+from twin.instant import INSTANT_MIN, Instant
 from twin.model.city_model import CityModel
 from twin.model.sensor import Datastream
 from twin.quality.neighbour_verdict import NeighbourVerdict
 from twin.state.datastream_state import DatastreamSnapshot, DatastreamState
+from twin.state.derived_points import RequiredInputs
 from twin.state.derived_state import DerivedState
 from twin.state.entity_state import EntityState
+from twin.state.property_series import property_values
 
 
 @dataclass(slots=True)
@@ -22,8 +24,8 @@ class EntityContent:
 
     state: EntityState = field(default_factory=EntityState)
     derived: DerivedState = field(default_factory=DerivedState)
-    #: datastreams observed and properties changed since windows and values were last emitted
-    pending_datastreams: set[int] = field(default_factory=set)
+    #: how often each datastream was observed, and the properties changed, since values were last emitted
+    pending_datastreams: dict[int, int] = field(default_factory=dict)
     pending_properties: set[str] = field(default_factory=set)
     model: int = 0  #: version of the model that its observations were assessed by; 0 for none
     #: property → log time at which it was last sent to the area
@@ -40,6 +42,24 @@ def adopt_model(content: EntityContent, model: CityModel) -> None:
     if content.model != model.version:
         content.model = model.version
         content.state.revision = max(content.state.revision, revision_base(model))
+
+
+def update_values(content: EntityContent, required: RequiredInputs, model: CityModel) -> None:
+    """Give the derived values the single values that have changed since they were last emitted.
+
+    What is too old for the observations in memory is left to a repair; after a change of model, which begins
+    at no time, storage computes everything older again.
+    """
+    derived, state = content.derived, content.state
+    for property, since in list(derived.changed_since.items()):
+        series = state.observed_series(property, model)
+        if not series:
+            continue
+        complete_from = state.complete_from(property, model)
+        if INSTANT_MIN < since < complete_from:
+            derived.leave_to_repair(property, since, complete_from, required)
+        begin = max(since, complete_from)
+        derived.set_values(property, begin, property_values(model.properties[property], series, begin))
 
 
 def has_same_policy(datastream: Datastream, before: CityModel | None, model: CityModel) -> bool:
@@ -60,6 +80,7 @@ class EntitySnapshot(msgspec.Struct, array_like=True, frozen=True):
     model: int
     verdicts: dict[str, dict[str, NeighbourVerdict]] = {}
     rolled_up: dict[str, Instant] = {}
+    observed_counts: tuple[int, ...] = ()  #: how often each of `observed` was observed
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -86,6 +107,7 @@ class EntityCodec:
                 content.model,
                 content.state.verdicts,
                 content.rolled_up_times,
+                tuple(content.pending_datastreams[id] for id in sorted(content.pending_datastreams)),
             )
         )
 
@@ -94,10 +116,11 @@ class EntityCodec:
         snapshot = _decode(data)
         datastreams = {id: DatastreamState.restored(state) for id, state in snapshot.datastreams.items()}
         state = EntityState(snapshot.revision, datastreams, snapshot.verdicts)
+        counts = snapshot.observed_counts or (1,) * len(snapshot.observed)
         return snapshot.entity, EntityContent(
             state,
             snapshot.derived,
-            set(snapshot.observed),
+            dict(zip(snapshot.observed, counts, strict=True)),
             set(snapshot.changed),
             snapshot.model,
             snapshot.rolled_up,

@@ -12,7 +12,8 @@ from twin.model.city_model import CityModel
 from twin.model.names import roll_up_of
 from twin.quality.quality_flags import DISAGREES, is_usable
 from twin.state.area_state import area_of
-from twin.state.derived_state import DerivedValue, derived_interval
+from twin.state.derived_points import derived_interval
+from twin.state.derived_state import DerivedValue
 from twin.state.freshness import live_duration
 from twin.state.window import Aggregate
 from twin.wire.codec import LAYOUT_VERSION
@@ -53,7 +54,7 @@ class EntityOutput:
                 value.flags,
                 value.datastreams,
                 None,
-                UpdateKind.INDICATOR,
+                UpdateKind.AMENDMENT if value.amends else UpdateKind.INDICATOR,
                 last_good=value.last_good,
                 count=value.weight,
                 interval=value.interval,
@@ -89,12 +90,14 @@ class EntityOutput:
         records = update_records(self.updates, partition, self.series_repairs, offset)
         # Only the last assessment of an observation counts: all of them have the same revision.
         assessments = list({one[:2]: one for one in self.assessments}.values())
-        for part in chunk_slices(self.aggregates, assessments, self.repairs):
+        # A window that is emitted twice for one record has one revision: only the last counts, too.
+        aggregates = list({(one.size, one.datastream, one.start): one for one in self.aggregates}.values())
+        for part in chunk_slices(aggregates, assessments, self.repairs):
             batch = AggregateBatch(
                 LAYOUT_VERSION,
                 now,
                 offset,
-                tuple(self.aggregates[part]),
+                tuple(aggregates[part]),
                 tuple(assessments[part]),
                 tuple(self.repairs[part]),
             )
@@ -102,7 +105,7 @@ class EntityOutput:
         return records + area_input_records(self.inputs, now, partitions)
 
 
-def stored_derived_value(update: Update) -> DerivedValue:
+def stored_derived_value(update: Update, model: CityModel) -> DerivedValue:
     """Return the derived value that a stored update holds."""
     return DerivedValue(
         update.property,
@@ -111,5 +114,5 @@ def stored_derived_value(update: Update) -> DerivedValue:
         update.flags,
         (),
         update.count,
-        update.interval or derived_interval(update.property),
+        update.interval or derived_interval(update.property, update.entity, model),
     )

@@ -12,7 +12,8 @@ from twin.privacy.cohort import Cohort
 from twin.privacy.household_sum import HouseholdSum
 from twin.state.combination import PropertyState
 from twin.state.datastream_state import DatastreamState
-from twin.state.derived_state import indicator_value_from_storage, required_inputs
+from twin.state.derived_points import derived_interval, entity_inputs
+from twin.state.derived_state import indicator_value_from_storage
 from twin.state.entity_state import property_update
 from twin.wire.messages import Update
 
@@ -39,9 +40,8 @@ def seeded_entities(seed: StageSeed, model: CityModel, future_max: Duration) -> 
     _restore_windows(contents, seed, model)
     for update in seed.derived:
         if update.entity in contents and update.property in REGISTRY:
-            last = indicator_value_from_storage(
-                update.property, update.value, update.phenomenon_time, update.flags
-            )
+            interval = derived_interval(update.property, update.entity, model)
+            last = indicator_value_from_storage(update.value, update.phenomenon_time, update.flags, interval)
             contents[update.entity].derived.emitted[update.property] = last
     for (entity, property), past in seed.cohorts.items():
         if entity in contents:
@@ -51,14 +51,7 @@ def seeded_entities(seed: StageSeed, model: CityModel, future_max: Duration) -> 
 
 
 def _restore_windows(contents: dict[str, EntityContent], seed: StageSeed, model: CityModel) -> None:
-    required = {
-        entity: required_inputs(
-            {datastream.property for datastream in model.datastreams_of(entity)},
-            model.entities[entity].attributes,
-        )
-        for entity in contents
-        if entity in model.entities
-    }
+    required = {entity: entity_inputs(entity, model) for entity in contents if entity in model.entities}
     for aggregate in seed.aggregates:
         datastream = model.datastreams.get(aggregate.datastream)
         if datastream is None or datastream.entity not in required or model.policy_of(datastream).personal:

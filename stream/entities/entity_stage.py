@@ -21,7 +21,13 @@ from stream.engine.stage import (
 )
 from stream.engine.stage_seed import StageSeed
 from stream.engine.timers import Timers
-from stream.entities.entity_content import EntityCodec, EntityContent, adopt_model, has_same_policy
+from stream.entities.entity_content import (
+    EntityCodec,
+    EntityContent,
+    adopt_model,
+    has_same_policy,
+    update_values,
+)
 from stream.entities.entity_output import EntityOutput, stored_derived_value
 from stream.entities.entity_seeding import seeded_entities, unpublished_updates
 from stream.entities.roll_ups import RollUpTable
@@ -31,16 +37,27 @@ from twin.model.observation import Observation
 from twin.model.sensor import Datastream
 from twin.quality.neighbour_verdict import NeighbourVerdict
 from twin.state.datastream_state import DatastreamState, ObservationOutcome, ObservationResult
-from twin.state.derived_state import RequiredInputs, required_inputs
+from twin.state.derived_points import INSTANT_PROPERTIES, RequiredInputs, entity_inputs
 from twin.state.window import aggregate_of, window_start
 from twin.wire.messages import (
     OBSERVATIONS,
     Assessment,
     ObservationBatch,
+    SeriesRepair,
     Update,
     UpdateKind,
     WindowRepair,
     partition_of,
+)
+
+BURST_OBSERVATIONS = 16
+"""An entity is emitted before the next second when one of its datastreams has been observed so often.
+
+A datastream keeps the newest `LATE_MAX` observations one by one: none of them is a point that is not emitted.
+"""
+
+_WITHOUT_CHANGE = frozenset(
+    {ObservationOutcome.DUPLICATE, ObservationOutcome.SUPERSEDED, ObservationOutcome.FUTURE}
 )
 
 
@@ -71,7 +88,7 @@ class EntityStage(BucketStage[EntityContent]):
             alarm_inputs.add_entity(entity, content.state)
         for update in seed.derived:
             if update.entity in contents:
-                value = stored_derived_value(update)
+                value = stored_derived_value(update, model)
                 output.add_area_input(model, update.entity, value, update.revision)
                 alarm_inputs.add_derived(update.entity, value)
         mine = {id for content in contents.values() for id in content.state.datastreams}
@@ -94,7 +111,7 @@ class EntityStage(BucketStage[EntityContent]):
             if datastream is None:
                 unknown += 1
             elif not self._buckets.has_applied(datastream.entity, offset):
-                outcomes[self._on_observation(observation, datastream, model, output)] += 1
+                outcomes[self._on_observation(observation, datastream, model, now, output)] += 1
         for verdict in batch.verdicts:
             if not self._buckets.has_applied(verdict.entity, offset):
                 self._on_verdict(verdict, model, output)
@@ -120,7 +137,12 @@ class EntityStage(BucketStage[EntityContent]):
     # -- observations and verdicts ----------------------------------------------------------------------
 
     def _on_observation(
-        self, observation: Observation, datastream: Datastream, model: CityModel, output: EntityOutput
+        self,
+        observation: Observation,
+        datastream: Datastream,
+        model: CityModel,
+        now: Instant,
+        output: EntityOutput,
     ) -> ObservationOutcome:
         content = self._buckets.content_to_change(datastream.entity)
         adopt_model(content, model)
@@ -129,7 +151,8 @@ class EntityStage(BucketStage[EntityContent]):
             return result.outcome
         if result.outcome is ObservationOutcome.REPAIR:
             output.repairs.append(WindowRepair(datastream.id, observation.phenomenon_time))
-        content.pending_datastreams.add(datastream.id)
+        count = content.pending_datastreams.get(datastream.id, 0) + 1
+        content.pending_datastreams[datastream.id] = count
         self._pending.add(datastream.entity)
         self._add_result(content, datastream, result, model, output)
         since = observation.phenomenon_time
@@ -137,7 +160,14 @@ class EntityStage(BucketStage[EntityContent]):
             since = INSTANT_MAX  # the alarms on its point are repaired from storage, as its windows are
         if result.quality_results:
             since = min(since, *(quality.phenomenon_time for quality in result.quality_results))
-        self._add_alarm_points(content, datastream, result.outcome, since)
+        if result.outcome not in _WITHOUT_CHANGE:
+            if self._alarm_inputs is not None:
+                self._alarm_inputs.add_observed(datastream.entity, datastream.property, content.state, since)
+            if datastream.property in INSTANT_PROPERTIES:
+                self._note_changed(content, datastream, observation, result, model)
+        if count >= BURST_OBSERVATIONS:
+            self._pending.discard(datastream.entity)
+            self._emit_entity(datastream.entity, model, now, output)
         return result.outcome
 
     def _on_verdict(self, verdict: NeighbourVerdict, model: CityModel, output: EntityOutput) -> None:
@@ -171,18 +201,24 @@ class EntityStage(BucketStage[EntityContent]):
         output.updates.append(update)
         if update.kind is not UpdateKind.PERSONAL:
             content.pending_properties.add(update.property)
-            content.derived.on_update(update, self._required_inputs_of(update.entity, model))
+            if update.property in INSTANT_PROPERTIES:
+                content.derived.on_update(update, self._required_inputs_of(update.entity, model))
 
-    def _add_alarm_points(
-        self, content: EntityContent, datastream: Datastream, outcome: ObservationOutcome, since: Instant
+    def _note_changed(
+        self,
+        content: EntityContent,
+        datastream: Datastream,
+        observation: Observation,
+        result: ObservationResult,
+        model: CityModel,
     ) -> None:
-        """Send the alarm stage the points of a property from a time on, unless nothing changed."""
-        if self._alarm_inputs is not None and outcome not in (
-            ObservationOutcome.DUPLICATE,
-            ObservationOutcome.SUPERSEDED,
-            ObservationOutcome.FUTURE,
-        ):
-            self._alarm_inputs.add_observed(datastream.entity, datastream.property, content.state, since)
+        """Note from when on the values of a property changed, for its derived values."""
+        times = [quality.phenomenon_time for quality in result.quality_results]
+        if result.outcome is not ObservationOutcome.REPAIR:
+            times.append(observation.phenomenon_time)  # else storage computes again what it touches
+        if times:
+            required = self._required_inputs_of(datastream.entity, model)
+            content.derived.on_observed(datastream.property, min(times), required)
 
     # -- windows and derived values, once a second ------------------------------------------------------
 
@@ -196,7 +232,7 @@ class EntityStage(BucketStage[EntityContent]):
                 continue
             content = self._buckets.peek(entity)
             if content is not None and id in content.state.datastreams:
-                content.pending_datastreams.add(id)
+                content.pending_datastreams.setdefault(id, 0)
                 self._pending.add(entity)
         for due, key in applied:
             self._timers.schedule(key, due)
@@ -218,13 +254,17 @@ class EntityStage(BucketStage[EntityContent]):
                     newest = content.state.datastreams[id].newest
                     self._alarm_inputs.add_sensor_report(datastream, newest, now)
         content.pending_datastreams.clear()
+        if content.derived.changed_since:
+            update_values(content, required, model)
         for derived in content.derived.derive(model, entity, required, now):
             content.state.revision += 1
             value = derived if derived.interval else derived._replace(interval=model.interval_of(entity))
             output.add_derived(entity, content.state.revision, value, now)
-            output.add_area_input(model, entity, value, content.state.revision)
+            if not value.amends:
+                output.add_area_input(model, entity, value, content.state.revision)
             if self._alarm_inputs is not None:
                 self._alarm_inputs.add_derived(entity, value)
+        output.series_repairs += [SeriesRepair(entity, *span) for span in content.derived.take_spans()]
         self._roll_ups.emit_due(entity, content, model, output, now)
         if content.pending_properties or content.has_pending_households:
             self._pending.add(entity)
@@ -299,23 +339,22 @@ class EntityStage(BucketStage[EntityContent]):
         output: EntityOutput,
     ) -> None:
         content = self._buckets.content_to_change(entity)
-        content.pending_datastreams.add(datastream.id)
+        content.pending_datastreams.setdefault(datastream.id, 0)
         self._pending.add(entity)
         result = content.state.reassess(datastream, model)
         # A replay may have emitted these windows by another model under the same revision.
         hours = {window_start(observation.phenomenon_time, HOUR) for observation in state.assessed}
         output.repairs += [WindowRepair(datastream.id, hour) for hour in sorted(hours)]
         self._add_result(content, datastream, result, model, output)
-        self._add_alarm_points(content, datastream, result.outcome, INSTANT_MIN)
+        content.derived.on_observed(datastream.property, INSTANT_MIN, self._required_inputs_of(entity, model))
+        if self._alarm_inputs is not None:
+            self._alarm_inputs.add_observed(entity, datastream.property, content.state, INSTANT_MIN)
 
     def _required_inputs_of(self, entity: str, model: CityModel) -> RequiredInputs:
         required = self._required_inputs.get(entity)
         if required is None:
-            found = model.entities.get(entity)
-            attributes = found.attributes if found is not None else {}
-            properties = {datastream.property for datastream in model.datastreams_of(entity)}
             windows = self._alarm_inputs.rule_windows(entity) if self._alarm_inputs is not None else ()
-            required = self._required_inputs[entity] = required_inputs(properties, attributes, windows)
+            required = self._required_inputs[entity] = entity_inputs(entity, model, windows)
         return required
 
 

@@ -14,7 +14,7 @@ from twin.instant import Duration, Instant
 from twin.model.city_model import CityModel
 from twin.model.names import AREA_PREFIX
 from twin.model.sensor import Datastream
-from twin.state.derived_state import derived_interval
+from twin.state.derived_points import derived_interval
 from twin.state.window import Aggregate
 from twin.state.window_history import WindowHistory
 
@@ -131,11 +131,11 @@ def datastreams_of_series(series: OperandSeries, model: CityModel) -> tuple[Data
 def derived_series_interval(series: OperandSeries, model: CityModel) -> Duration:
     """Return the expected interval of a derived value, as far as the model has it."""
     if not series.name.startswith(AREA_PREFIX):
-        return derived_interval(series.name) or model.interval_of(series.entity)
+        return derived_interval(series.name, series.entity, model) or model.interval_of(series.entity)
     name = series.name.removeprefix(AREA_PREFIX)
     intervals = [
         datastream.interval
         for entity in model.within(series.entity)
         for datastream in model.datastreams_of(entity, name)
     ]
-    return max(intervals, default=derived_interval(name))
+    return max(intervals, default=derived_interval(name, series.entity, model))

@@ -39,6 +39,7 @@ class InputValue(NamedTuple):
     flags: int = 0  #: `twin.quality.quality_flags.QualityFlag`
     count: int = 1  # type: ignore[assignment]  #: number of observations in it
     coverage: float = 1.0  #: measured share of the window, 0 to 1
+    window: Duration = 0  #: length of the window; 0: a single value
 
 
 class IndicatorValue(NamedTuple):
@@ -75,6 +76,7 @@ class Input:
     averaging: Averaging
     need: Need = "required"
     history: Duration = 0  #: how far back values are needed; 0: the newest alone
+    values_max: int = 0  #: how many of the newest values in `history` count; 0: all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

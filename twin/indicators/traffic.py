@@ -94,7 +94,7 @@ def _intensity(inputs: UsableInputs, attributes: Attributes) -> float | None:
     if flow is not None:
         return flow
     count = inputs["vehicle_count"][-1]
-    return intensity_from_count(count.value, _TEN_MINUTES, count.coverage)
+    return intensity_from_count(count.value, count.window or _TEN_MINUTES, count.coverage)
 
 
 def _capacity_ratio(inputs: UsableInputs, attributes: Attributes) -> float | None:

@@ -139,7 +139,9 @@ WATER: tuple[Indicator, ...] = (
         unit="m/h",
         theme="water",
         title=BilingualText("Rate of rise", "Stijgsnelheid"),
-        inputs=(Input(property="water_level", averaging="instant", history=RATE_WINDOW),),
+        inputs=(
+            Input(property="water_level", averaging="instant", history=RATE_WINDOW, values_max=POINTS_MAX),
+        ),
         roll_up="max",
         formula=_rate_of_rise,
         formula_text="median slope of the last hour's pairs of points (Theil-Sen); 3 points over 10 minutes",

@@ -9,7 +9,7 @@ from twin.indicators.indicator import Averaging
 from twin.indicators.registry import REGISTRY
 from twin.instant import HOUR, MINUTE, Duration, Instant
 from twin.model.city_model import CityModel
-from twin.model.datastream_policy import WINDOW_SIZES
+from twin.model.datastream_policy import WINDOW_SIZES, window_sizes_for
 from twin.model.observed_property import Aggregation, RollUp, Theme
 from twin.privacy.household_sum import HOUSEHOLD_WINDOW
 
@@ -130,6 +130,17 @@ def averaging_window(averaging: Averaging) -> Duration:
     return _WINDOWS[averaging]
 
 
+def kept_window(wanted: Duration, interval: Duration) -> Duration:
+    """Return the smallest window of at least a size that a sensor of this interval keeps; 0 for none wanted.
+
+    >>> kept_window(10 * MINUTE, MINUTE) // MINUTE, kept_window(10 * MINUTE, 15 * MINUTE) // MINUTE
+    (10, 60)
+    """
+    if not wanted:
+        return 0
+    return min((size for size in window_sizes_for(interval) if size >= wanted), default=wanted)
+
+
 def typical_interval(entity: str, what: ValueName, model: CityModel) -> Duration | None:
     """Return the time between two values, from the sensors behind them; None where there are no sensors.
 
@@ -141,7 +152,13 @@ def typical_interval(entity: str, what: ValueName, model: CityModel) -> Duration
     indicator = REGISTRY.get(what.base)
     if indicator is not None and what.base not in model.properties:
         properties = {input.property for input in indicator.inputs}
-        window = max(averaging_window(input.averaging) for input in indicator.inputs)
+        longest: dict[str, Duration] = {}
+        for datastream in model.datastreams_of(entity):
+            longest[datastream.property] = max(datastream.interval, longest.get(datastream.property, 0))
+        window = max(
+            kept_window(averaging_window(input.averaging), longest.get(input.property, 0))
+            for input in indicator.inputs
+        )
     entities = model.within(entity) if what.rolled_up else (entity,)
     intervals = [
         datastream.interval

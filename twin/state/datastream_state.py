@@ -23,7 +23,7 @@ from typing import NamedTuple, TypeAlias
 
 import msgspec
 
-from twin.instant import Duration, Instant
+from twin.instant import INSTANT_MIN, Duration, Instant
 from twin.model.datastream_policy import DatastreamPolicy
 from twin.model.observation import BY_TIME, LastGoodValue, Observation, order_of_knowledge
 from twin.quality.constant_run import ConstantRun, extend_run, extend_run_over
@@ -112,6 +112,11 @@ class DatastreamState:
     def assessed(self) -> Sequence[Observation]:
         """Return the observations in memory, calibrated and checked, ascending; read only."""
         return self._assessed
+
+    @property
+    def complete_from(self) -> Instant:
+        """Return the time from which all observations are in memory."""
+        return self._recent[0].phenomenon_time if self._folded is not None else INSTANT_MIN
 
     def observe(
         self, observation: Observation, policy: DatastreamPolicy, future_max: Duration

@@ -1,25 +1,29 @@
 """Derived values of an entity: its indicators, and the published sums of its households.
 
-They are computed at most once a second of log time, from the properties that changed. An indicator whose
-inputs fail is emitted again with their flags.
+Each indicator has a series: a point for each window, or each time, of its inputs (`derived_points`). When
+inputs change, every point that they touch is computed again, and what changed is emitted: the newest as the
+state, the others as amendments, with NaN where there is no value any more. So the series follows from the set
+of inputs, not from when they arrived. Points that are older than the inputs in memory are left to a repair
+from storage. An indicator whose inputs fail is emitted again with their flags.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
 
 from twin.indicators.indicator import Indicator, IndicatorValue, Input, InputValue
-from twin.indicators.registry import REGISTRY
-from twin.instant import Duration, Instant
+from twin.instant import INSTANT_MIN, Duration, Instant
 from twin.model.city_model import CityModel
-from twin.model.names import averaging_window
 from twin.model.observation import LastGoodValue
 from twin.model.observed_property import ObservedProperty
 from twin.privacy.household_sum import HOUSEHOLD_WINDOW, HouseholdSum
 from twin.quality.quality_flags import UNUSABLE_FLAGS, is_usable
+from twin.state.derived_points import RequiredInputs, ValueAt, instant_point, reach_of, windowed_point
 from twin.state.window import Aggregate
 from twin.state.window_history import NewestWindow, WindowHistory
 from twin.wire.messages import Update
@@ -27,63 +31,125 @@ from twin.wire.messages import Update
 INSTANT_VALUES_MAX = 128
 """How many single values of an input are remembered for slopes: an hour of one a minute, with a margin."""
 
+POINTS_MAX = 96
+"""How many points of an indicator of single values are remembered, to know which of them change."""
+
+HOUSEHOLD_VALUES_MAX = 36
+"""How many published sums of a property are remembered: six hours, as of other windows of ten minutes."""
+
+_Values = Mapping[str, Sequence[InputValue]]
+
 
 class DerivedValue(NamedTuple):
     """A derived value to emit."""
 
     name: str
-    value: float
+    value: float  #: NaN in an amendment: there is no value at this time any more
     phenomenon_time: Instant
     flags: int
     datastreams: tuple[int, ...]  #: of the cohort, for a sum of households
     weight: int  #: number of sensors or connections behind it
     interval: Duration  #: time between two values
     last_good: LastGoodValue | None = None  #: the value itself, when its inputs have failed since
+    amends: bool = False  #: it is not the newest: only the series changes
+    #: whether it is what the series has at this time; not when its inputs have failed
+    in_series: bool = True
 
 
-class RequiredInputs(NamedTuple):
-    """The inputs that an entity must remember for its indicators."""
+class SeriesSpan(NamedTuple):
+    """Points of a series that cannot be computed from the inputs in memory."""
 
-    observed: frozenset[str]  #: the properties observed on the entity
-    indicators: tuple[Indicator, ...]
-    instants: Mapping[str, Duration]  #: how far back single values are needed, by property
-    windows: frozenset[tuple[str, Duration]]  #: (property, size)
+    name: str
+    start: Instant  #: phenomenon time of the first
+    end: Instant  #: exclusive
 
-    def uses(self, property: str) -> bool:
-        """Return whether an indicator is computed from a property."""
-        return any(one.property == property for indicator in self.indicators for one in indicator.inputs)
+
+class PointSummary(NamedTuple):
+    """What was emitted as a point."""
+
+    value: float
+    flags: int
+    weight: int
+
+
+class DerivedSeries(msgspec.Struct, array_like=True):
+    """The points of one indicator that were emitted, by the time of their newest input. Mutable."""
+
+    points: dict[Instant, PointSummary] = msgspec.field(default_factory=dict)
+    known_from: Instant = INSTANT_MIN  #: earlier points may have been emitted without being in `points`
 
 
 class DerivedState(msgspec.Struct, array_like=True):
     """The inputs of an entity's derived values, and the last values. Mutable; goes into a checkpoint."""
 
     window_histories: dict[str, dict[Duration, WindowHistory]] = msgspec.field(default_factory=dict)
-    instant_values: dict[str, list[InputValue]] = msgspec.field(default_factory=dict)  #: oldest first
+    #: of instant inputs, and of published sums by the start of their window; oldest first
+    instant_values: dict[str, list[InputValue]] = msgspec.field(default_factory=dict)
     households: dict[str, HouseholdSum] = msgspec.field(default_factory=dict)
-    emitted: dict[str, IndicatorValue] = msgspec.field(default_factory=dict)
+    emitted: dict[str, IndicatorValue] = msgspec.field(default_factory=dict)  #: as the newest
     changed: set[str] = msgspec.field(default_factory=set)  #: properties changed since the last derivation
+    series: dict[str, DerivedSeries] = msgspec.field(default_factory=dict)  #: by indicator
+    #: by property, the times from which single values changed since the last derivation
+    changed_since: dict[str, Instant] = msgspec.field(default_factory=dict)
+    #: by property and size, the windows that changed since the last derivation
+    changed_windows: dict[str, dict[Duration, set[Instant]]] = msgspec.field(default_factory=dict)
+    #: by property, its newest state where an indicator uses single values
+    newest: dict[str, NewestWindow] = msgspec.field(default_factory=dict)
+    values_from: dict[str, Instant] = msgspec.field(default_factory=dict)  #: earlier ones are not remembered
+    spans: list[SeriesSpan] = msgspec.field(default_factory=list)  #: to be repaired from storage
 
     def on_update(self, update: Update, required: RequiredInputs) -> None:
-        """Remember the new value of a property, where an indicator needs it."""
-        history = required.instants.get(update.property)
-        if history is None:
-            return
-        self.changed.add(update.property)
-        value = InputValue(update.value, update.phenomenon_time, update.flags, update.count)
-        values = self.instant_values.setdefault(update.property, [])
-        while values and values[-1].time >= value.time:
-            values.pop()  # corrected, or emitted again
-        values.append(value)
-        while len(values) > 1 and (value.time - values[0].time > history or len(values) > INSTANT_VALUES_MAX):
-            del values[0]
+        """Note the newest state of a property, where an indicator needs its single values."""
+        if update.property in required.instants:
+            self.changed.add(update.property)
+            self.newest[update.property] = NewestWindow(update.phenomenon_time, update.flags & UNUSABLE_FLAGS)
+
+    def on_observed(self, property: str, since: Instant, required: RequiredInputs) -> None:
+        """Note that the values of a property changed from a time on, where an indicator needs them."""
+        if property in required.instants:
+            self.changed.add(property)
+            self.changed_since[property] = min(since, self.changed_since.get(property, since))
+
+    def set_values(self, property: str, since: Instant, values: Sequence[InputValue]) -> None:
+        """Replace the values of a property from a time on; values before the first of memory stay."""
+        known = self.instant_values.get(property, [])
+        while known and known[-1].time >= since:
+            known.pop()
+        known.extend(values)
+        self.instant_values[property] = known
+        self.changed.add(property)
+        self.changed_since[property] = since
+
+    def leave_to_repair(
+        self, property: str, since: Instant, complete_from: Instant, required: RequiredInputs
+    ) -> None:
+        """Leave the points to a repair that values from `since` on touch, up to those in memory."""
+        for name, reach in required.reach.items():
+            if property in reach:
+                self.spans.append(SeriesSpan(name, since, complete_from + reach[property] + 1))
 
     def on_window(self, property: str, aggregate: Aggregate, required: RequiredInputs) -> None:
         """Remember a window of a property without personal data, where an indicator needs it."""
-        if (property, aggregate.size) not in required.windows:
+        size = aggregate.size
+        if (property, size) not in required.windows:
             return
         histories = self.window_histories.setdefault(property, {})
-        if histories.setdefault(aggregate.size, WindowHistory()).add(aggregate):
+        history = histories.setdefault(size, WindowHistory())
+        if aggregate.start <= history.floor:
+            self._repair_after(property, aggregate, required)
+        if history.add(aggregate):
             self.changed.add(property)
+            self.changed_windows.setdefault(property, {}).setdefault(size, set()).add(aggregate.start)
+
+    def _repair_after(self, property: str, aggregate: Aggregate, required: RequiredInputs) -> None:
+        """Leave the points that a forgotten window touches to a repair."""
+        for indicator in required.indicators:
+            size = required.sizes[indicator.name]
+            if size == aggregate.size and any(one.property == property for one in indicator.inputs):
+                first = aggregate.start + size
+                self.spans.append(
+                    SeriesSpan(indicator.name, first, first + reach_of(indicator, size) - size + 1)
+                )
 
     def on_personal_window(self, property: ObservedProperty, aggregate: Aggregate, now: Instant) -> None:
         """Add a window of one household."""
@@ -99,19 +165,48 @@ class DerivedState(msgspec.Struct, array_like=True):
     def derive(
         self, model: CityModel, entity: str, required: RequiredInputs, now: Instant
     ) -> list[DerivedValue]:
-        """Return the values that are new at the log time `now`."""
+        """Return the values that are new at the log time `now`, amendments of a series before its newest."""
         values = self._published_sums(model, entity, required, now)
         if not self.changed:
             return values
         changed, self.changed = self.changed, set()
         attributes = model.entities[entity].attributes if entity in model.entities else {}
         for indicator in required.indicators:
-            if any(input.property in changed for input in indicator.inputs):
-                value, failed_at = self._evaluate(indicator, attributes, model, required)
-                if value is not None and value != self.emitted.get(indicator.name):
-                    self.emitted[indicator.name] = value
-                    values.append(_derived_value(indicator, value, failed_at))
+            if self._affects(changed, indicator, required.sizes[indicator.name]):
+                evaluation = _Evaluation(self, indicator, attributes, model, required)
+                values += evaluation.changes()
+        self._forget(required)
         return values
+
+    def _affects(self, changed: set[str], indicator: Indicator, size: Duration) -> bool:
+        """Whether changed properties are inputs of an indicator of windows of a size; 0: of single values."""
+        for input in indicator.inputs:
+            property = input.property
+            if property in changed and (
+                not size or property in self.households or size in self.changed_windows.get(property, ())
+            ):
+                return True
+        return False
+
+    def take_spans(self) -> list[SeriesSpan]:
+        """Return the spans to repair from storage, and forget them."""
+        spans, self.spans = self.spans, []
+        return spans
+
+    def _forget(self, required: RequiredInputs) -> None:
+        """Forget inputs and points that are too old by now."""
+        for property, sizes in self.changed_windows.items():
+            for size in sizes:
+                history = self.window_histories.get(property, {}).get(size)
+                if history is not None:
+                    history.forget(size)
+        for property in self.changed_since:
+            values = self.instant_values.get(property, [])
+            size_max = HOUSEHOLD_VALUES_MAX if property in self.households else INSTANT_VALUES_MAX
+            if len(values) > size_max:
+                self.values_from[property] = values[-size_max].time
+                del values[:-size_max]
+        self.changed_windows, self.changed_since = {}, {}
 
     def _published_sums(
         self, model: CityModel, entity: str, required: RequiredInputs, now: Instant
@@ -135,36 +230,250 @@ class DerivedState(msgspec.Struct, array_like=True):
                     )
                 )
                 if required.uses(name):
-                    self.instant_values[name] = [
-                        InputValue(total.value, total.window, total.flags, total.count)
-                    ]
+                    value = InputValue(total.value, total.window, total.flags, total.count)
+                    self.instant_values.setdefault(name, []).append(value)
                     self.changed.add(name)
+                    self.changed_since.setdefault(name, total.window)
         return values
 
-    def _evaluate(
+    def _failure(self, input: Input, size: Duration, model: CityModel) -> NewestWindow | None:
+        """Return the newest value or window of an input where it is not usable; None where it is."""
+        if input.property in self.households:
+            return None
+        if size:
+            history = self.window_histories.get(input.property, {}).get(size)
+            return history.failure(model.properties[input.property], size) if history is not None else None
+        newest = self.newest.get(input.property)
+        return newest if newest is not None and newest.failure_flags else None
+
+    def _values(self, input: Input, size: Duration, model: CityModel) -> list[InputValue]:
+        if not size or input.property in self.households:
+            return self.instant_values.get(input.property, [])
+        history = self.window_histories.get(input.property, {}).get(size)
+        return history.values(model.properties[input.property]) if history is not None else []
+
+
+class _Evaluation:
+    """The evaluation of one indicator after its inputs changed."""
+
+    def __init__(
         self,
+        state: DerivedState,
         indicator: Indicator,
         attributes: Mapping[str, Any],
         model: CityModel,
         required: RequiredInputs,
-    ) -> tuple[IndicatorValue | None, Instant | None]:
-        """Return the value of an indicator, and since when inputs have failed without which it has none.
+    ) -> None:
+        self._state = state
+        self._indicator = indicator
+        self._attributes = attributes
+        self._model = model
+        self._size = required.sizes[indicator.name]
+        self._inputs = [one for one in indicator.inputs if one.property in required.observed]
+        self._series = state.series.get(indicator.name) or self._new_series()
+        self._windows = {one.property: self._window_values(one) for one in self._inputs} if self._size else {}
+        self._reach = required.reach.get(indicator.name, {})
+
+    def _new_series(self) -> DerivedSeries:
+        """Return the series of an indicator without points in memory, and keep it."""
+        series = self._state.series[self._indicator.name] = DerivedSeries()
+        last = self._state.emitted.get(self._indicator.name)
+        if last is not None:  # of a checkpoint or of storage, which do not hold the points before
+            series.known_from = last.time
+            if is_usable(last.flags):
+                series.points[last.time] = PointSummary(last.value, last.flags, len(last.inputs))
+        return series
+
+    def changes(self) -> list[DerivedValue]:
+        """Return what changes in the series and in its newest value."""
+        series, name = self._series, self._indicator.name
+        found = self._changed_points(self._touched_windows() if self._size else self._touched_instants())
+        newest = max(series.points, default=None)
+        current = None
+        if newest is not None:
+            current = found[newest] if found.get(newest) is not None else self._point(newest)
+        published, failed_at = self._with_failure(current)
+        emitted = self._state.emitted.get(name)
+        values = []
+        if published is not None and published != emitted:
+            self._state.emitted[name] = published
+            in_series = published == current
+            newest_value = self._derived_value(published, failed_at)
+            values.append(newest_value._replace(in_series=in_series))
+            if newest_value.last_good is None:
+                found.pop(published.time, None)
+            if not in_series and newest_value.last_good is None:
+                # The failure is the state of its time; the series keeps what it has at that time.
+                truth = current if current is not None and current.time == published.time else None
+                values.append(self._amendment(published.time, truth))
+        values[:0] = [self._amendment(time, value) for time, value in found.items()]
+        if len(series.points) > POINTS_MAX or self._size:
+            self._forget_points()
+        return values
+
+    def _changed_points(self, touched: Sequence[Instant]) -> dict[Instant, IndicatorValue | None]:
+        """Compute points again; return those that changed, with None where there is no value any more."""
+        points, known_from = self._series.points, self._series.known_from
+        found: dict[Instant, IndicatorValue | None] = {}
+        for time in touched:
+            value = self._point(time)
+            known = points.get(time)
+            if value is None:
+                if known is not None or time < known_from:
+                    points.pop(time, None)
+                    found[time] = None
+                continue
+            summary = PointSummary(value.value, value.flags, len(value.inputs))
+            if summary != known:
+                points[time] = summary
+                found[time] = value
+        return found
+
+    # -- points of windows ------------------------------------------------------------------------------
+
+    def _touched_windows(self) -> list[Instant]:
+        """Return the windows whose points may change; leave those without all inputs to a repair."""
+        size, reach = self._size, reach_of(self._indicator, self._size)
+        changed: set[Instant] = set()
+        starts: set[Instant] = set()
+        complete_after = max(self._complete_after(one) for one in self._inputs)
+        for input in self._inputs:
+            property = input.property
+            if property in self._state.households:
+                since = self._state.changed_since.get(property)
+                values = self._state.instant_values.get(property, [])
+                if since is not None:
+                    changed.update(one.time for one in values if one.time >= since)
+                continue
+            changed |= self._state.changed_windows.get(property, {}).get(size, set())
+            history = self._state.window_histories.get(property, {}).get(size)
+            if history is not None and reach > size:
+                starts.update(history.windows)
+        if not changed:
+            return []
+        if reach > size:
+            first, last = min(changed), max(changed) + reach
+            starts.update(self._series.points)
+            changed = {
+                one
+                for one in starts
+                if first <= one < last and any(window <= one < window + reach for window in changed)
+            }
+        computable = []
+        for start in sorted(changed):
+            if start - reach + size > complete_after:
+                computable.append(start)
+            else:
+                self._state.spans.append(SeriesSpan(self._indicator.name, start + size, start + size + 1))
+        return computable
+
+    def _complete_after(self, input: Input) -> Instant:
+        """Return the start after which every window of an input is in memory."""
+        if input.property in self._state.households:
+            return self._state.values_from.get(input.property, INSTANT_MIN + 1) - 1
+        history = self._state.window_histories.get(input.property, {}).get(self._size)
+        return history.complete_after if history is not None else INSTANT_MIN
+
+    def _floor(self, input: Input) -> Instant:
+        """Return the start up to which windows of an input are not remembered."""
+        if input.property in self._state.households:
+            return self._complete_after(input)
+        history = self._state.window_histories.get(input.property, {}).get(self._size)
+        return history.floor if history is not None else INSTANT_MIN
+
+    def _window_values(self, input: Input) -> ValueAt:
+        """Return a function that returns the value of an input by the start of its window."""
+        state, property = self._state, input.property
+        if property in state.households:
+            values = state.instant_values.get(property, [])
+            by_start = {one.time: one for one in values}
+            return partial(by_start.get)
+        history = state.window_histories.get(property, {}).get(self._size)
+        if history is None:
+            return lambda start: None
+        observed, size = self._model.properties[property], self._size
+        known: dict[Instant, InputValue | None] = {}
+
+        def value_at(start: Instant) -> InputValue | None:
+            if start not in known:
+                known[start] = history.value(start, observed, size)
+            return known[start]
+
+        return value_at
+
+    def _point(self, time: Instant) -> IndicatorValue | None:
+        if self._size:
+            return windowed_point(self._indicator, self._size, time, self._windows, self._attributes)
+        values = {one.property: self._state.instant_values.get(one.property, ()) for one in self._inputs}
+        return instant_point(self._indicator, time, values, self._reach, self._attributes)
+
+    # -- points of single values ------------------------------------------------------------------------
+
+    def _touched_instants(self) -> list[Instant]:
+        """Return the times whose points may change; ask for a repair of those without all inputs."""
+        state, name = self._state, self._indicator.name
+        since = min(
+            (
+                state.changed_since[one.property]
+                for one in self._inputs
+                if one.property in state.changed_since
+            ),
+            default=None,
+        )
+        if since is None:
+            return []
+        times = {time for time in self._series.points if time >= since}
+        for input in self._inputs:
+            for value in reversed(state.instant_values.get(input.property, [])):
+                if value.time < since:
+                    break
+                times.add(value.time)
+        for input in self._inputs:
+            known_from = state.values_from.get(input.property)
+            if known_from is None:
+                continue
+            values = state.instant_values.get(input.property, [])
+            complete_from = known_from + self._reach[input.property]
+            if input.values_max and len(values) > input.values_max:
+                complete_from = min(complete_from, values[input.values_max - 1].time)
+            if since < complete_from:
+                state.spans.append(SeriesSpan(name, since, min(complete_from, max(times, default=since)) + 1))
+        return sorted(times)
+
+    def _forget_points(self) -> None:
+        """Forget the points that can never be computed again in memory."""
+        points = self._series.points
+        if self._size:
+            floor = max(self._floor(one) for one in self._inputs)
+        else:
+            floor = sorted(points)[-POINTS_MAX // 2] - 1
+        if floor > self._series.known_from:
+            self._series.known_from = floor + 1
+            for time in [one for one in points if one <= floor]:
+                del points[time]
+
+    # -- the newest value -------------------------------------------------------------------------------
+
+    def _with_failure(self, current: IndicatorValue | None) -> tuple[IndicatorValue | None, Instant | None]:
+        """Return the newest value, and since when inputs have failed without which it has none.
 
         It is then the last value, with the flags of those inputs: no newer value can be computed, and the
         failure is emitted without waiting for any timeout.
         """
-        inputs: dict[str, Sequence[InputValue]] = {}
+        state, indicator, size = self._state, self._indicator, self._size
         failed: dict[str, NewestWindow] = {}
-        for input in indicator.inputs:
-            if input.property in required.observed:
-                inputs[input.property] = self._values(input, model)
-                failure = self._failure(input, model)
-                if failure is not None:
-                    failed[input.property] = failure
-        value = indicator.evaluate(inputs, attributes) if any(inputs.values()) else None
-        if not failed or indicator.evaluate({**inputs, **dict.fromkeys(failed, ())}, attributes) is not None:
-            return value, None
-        last = value or self.emitted.get(indicator.name)
+        for input in self._inputs:
+            failure = state._failure(input, size, self._model)
+            if failure is not None:
+                failed[input.property] = failure
+        if not failed:
+            return current, None
+        inputs: dict[str, Sequence[InputValue]] = {
+            one.property: state._values(one, size, self._model) for one in self._inputs
+        }
+        if indicator.evaluate({**inputs, **dict.fromkeys(failed, ())}, self._attributes) is not None:
+            return current, None
+        last = current or state.emitted.get(indicator.name)
         if last is None:
             return None, None
         flags = last.flags & ~UNUSABLE_FLAGS
@@ -172,83 +481,28 @@ class DerivedState(msgspec.Struct, array_like=True):
             flags |= failure.failure_flags
         return last._replace(flags=flags), min(failure.start for failure in failed.values())
 
-    def _failure(self, input: Input, model: CityModel) -> NewestWindow | None:
-        """Return the newest value or window of an input where it is not usable; None where it is."""
-        if input.property in self.households:
-            return None
-        if input.averaging != "instant":
-            size = averaging_window(input.averaging)
-            history = self.window_histories.get(input.property, {}).get(size)
-            return history.failure(model.properties[input.property], size) if history is not None else None
-        values = self.instant_values.get(input.property)
-        if not values or is_usable(values[-1].flags):
-            return None
-        return NewestWindow(values[-1].time, values[-1].flags & UNUSABLE_FLAGS)
+    def _derived_value(self, value: IndicatorValue, failed_at: Instant | None) -> DerivedValue:
+        time = value.time + self._size  # a window describes its end
+        is_stale = failed_at is not None and failed_at > value.time
+        return DerivedValue(
+            self._indicator.name,
+            value.value,
+            time,
+            value.flags,
+            (),
+            len(value.inputs),
+            self._size,
+            LastGoodValue(value.value, time) if is_stale else None,
+        )
 
-    def _values(self, input: Input, model: CityModel) -> list[InputValue]:
-        if input.averaging == "instant" or input.property in self.households:
-            return self.instant_values.get(input.property, [])
-        size = averaging_window(input.averaging)
-        history = self.window_histories.get(input.property, {}).get(size)
-        return history.values(model.properties[input.property]) if history is not None else []
-
-
-def required_inputs(
-    properties: Iterable[str],
-    attributes: Mapping[str, Any],
-    windows: Iterable[tuple[str, Duration]] = (),
-) -> RequiredInputs:
-    """Return the inputs that an entity with these observed properties and attributes must remember.
-
-    `windows` are those that rules need besides: property and size.
-    """
-    observed = frozenset(properties)
-    indicators = tuple(one for one in REGISTRY.values() if one.applies_to(observed, attributes))
-    inputs = [one for indicator in indicators for one in indicator.inputs if one.property in observed]
-    instants: dict[str, Duration] = {}
-    for input in inputs:
-        if input.averaging == "instant":
-            instants[input.property] = max(input.history, instants.get(input.property, 0))
-    averaged = {
-        (one.property, averaging_window(one.averaging)) for one in inputs if one.averaging != "instant"
-    }
-    return RequiredInputs(
-        observed,
-        indicators,
-        instants,
-        frozenset(averaged | {one for one in windows if one[0] in observed}),
-    )
+    def _amendment(self, time: Instant, value: IndicatorValue | None) -> DerivedValue:
+        if value is None:
+            value = IndicatorValue(math.nan, time, 0, ())
+        return self._derived_value(value, None)._replace(amends=True)
 
 
-def derived_interval(name: str) -> Duration:
-    """Return the greatest time between two derived values; 0: that of the values it is derived from."""
-    indicator = REGISTRY.get(name)
-    if indicator is None:
-        return HOUSEHOLD_WINDOW  # a sum of households
-    return max(averaging_window(one.averaging) for one in indicator.inputs)
-
-
-def indicator_value_from_storage(name: str, value: float, time: Instant, flags: int) -> IndicatorValue:
+def indicator_value_from_storage(
+    value: float, time: Instant, flags: int, interval: Duration
+) -> IndicatorValue:
     """Return a stored indicator value. Its inputs are not stored, so any new value differs from it."""
-    return IndicatorValue(value, time - derived_interval(name), flags, ())
-
-
-def is_windowed(name: str) -> bool:
-    """Return whether a derived value is computed from closed windows, and dated to their end."""
-    return name in REGISTRY and derived_interval(name) > 0
-
-
-def _derived_value(indicator: Indicator, value: IndicatorValue, failed_at: Instant | None) -> DerivedValue:
-    interval = derived_interval(indicator.name)
-    time = value.time + interval  # a window describes its end
-    is_stale = failed_at is not None and failed_at > value.time
-    return DerivedValue(
-        indicator.name,
-        value.value,
-        time,
-        value.flags,
-        (),
-        len(value.inputs),
-        interval,
-        LastGoodValue(value.value, time) if is_stale else None,
-    )
+    return IndicatorValue(value, time - interval, flags, ())

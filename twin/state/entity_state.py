@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from twin.instant import Duration
+from twin.instant import INSTANT_MIN, Duration, Instant
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation
 from twin.model.sensor import Datastream
@@ -18,6 +18,7 @@ from twin.quality.neighbour_verdict import NeighbourVerdict, effective_verdict
 from twin.quality.quality_flags import DISAGREES, is_usable
 from twin.state.combination import CombinationInput, PropertyState, combine
 from twin.state.datastream_state import DatastreamState, ObservationOutcome, ObservationResult
+from twin.state.property_series import DatastreamSeries
 from twin.wire.messages import Update, UpdateKind
 
 
@@ -154,6 +155,19 @@ class EntityState:
             return combined
         flags = combined.flags | DISAGREES
         return combined._replace(flags=flags, last_good=verdict.last_good)
+
+    def observed_series(self, property: str, model: CityModel) -> dict[int, DatastreamSeries]:
+        """Return the observations in memory of each datastream that may be combined to a property."""
+        return {
+            state.newest.datastream: (state.assessed, interval)
+            for state, interval in self._members_of(property, model)
+        }
+
+    def complete_from(self, property: str, model: CityModel) -> Instant:
+        """Return the time from which all observations of a property are in memory."""
+        return max(
+            (state.complete_from for state, _ in self._members_of(property, model)), default=INSTANT_MIN
+        )
 
     def _members_of(self, property: str, model: CityModel) -> list[tuple[DatastreamState, Duration]]:
         """Return the datastreams of a property that may be combined, with their intervals."""

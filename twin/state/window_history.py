@@ -8,14 +8,17 @@ import msgspec
 
 from twin.indicators.indicator import InputValue
 from twin.indicators.validity import is_valid
-from twin.instant import HOUR, MINUTE, Duration, Instant
+from twin.instant import DAY, HOUR, INSTANT_MIN, MINUTE, Duration, Instant
 from twin.model.observed_property import ObservedProperty
 from twin.quality.quality_flags import UNUSABLE_FLAGS
 from twin.state.combination import combine_values
 from twin.state.window import Aggregate
 
-WINDOWS_MAX: dict[Duration, int] = {MINUTE: 8, 10 * MINUTE: 8, HOUR: 26}
-"""How many windows are remembered, by size: a day of hours, and some more that may still be amended."""
+HISTORY_SPANS: dict[Duration, Duration] = {MINUTE: 8 * MINUTE, 10 * MINUTE: 6 * HOUR, HOUR: 2 * DAY}
+"""For how long before the newest window windows are remembered, by size.
+
+Two days of hours: a mean of 24 hours can be computed again for each hour of a day.
+"""
 
 
 class WindowValue(NamedTuple):
@@ -42,13 +45,35 @@ class WindowHistory(msgspec.Struct, array_like=True):
 
     windows: dict[Instant, dict[int, WindowValue]] = msgspec.field(default_factory=dict)
     newest: dict[int, NewestWindow] = msgspec.field(default_factory=dict)  #: by datastream
+    floor: Instant = INSTANT_MIN  #: windows up to this start are not remembered
+    #: the newest start of a window that is forgotten; None only in a checkpoint of version 0.1
+    forgotten: Instant | None = None
+
+    def __post_init__(self) -> None:
+        """Assume that windows before the remembered ones are forgotten, where a checkpoint does not say."""
+        if self.forgotten is None:
+            self.forgotten = min(self.windows) - 1 if self.windows else INSTANT_MIN
+            self.floor = self.forgotten
+
+    @property
+    def complete_after(self) -> Instant:
+        """The start after which every window is remembered."""
+        assert self.forgotten is not None  # noqa: S101 - set by __post_init__
+        return self.forgotten
+
+    def assume_forgotten(self) -> None:
+        """Assume that windows were forgotten up to the floor: the history was restored from the newest."""
+        self.forgotten = max(self.complete_after, self.floor)
 
     def add(self, aggregate: Aggregate) -> bool:
         """Add an emitted window; return whether it changes the history.
 
-        Ignore a window older than all remembered ones: the newest of the set are kept. Remove a window that
-        has no value any more, because its observations were found suspect.
+        Ignore a window that is too old. Remove a window that has no value any more, because its observations
+        were found suspect.
         """
+        if aggregate.start <= self.floor:
+            self.forgotten = max(self.complete_after, aggregate.start)
+            return False
         has_failure_changed = self._note_newest(aggregate)
         value = aggregate.total if aggregate.total is not None else aggregate.mean
         by_datastream = self.windows.get(aggregate.start)
@@ -58,11 +83,6 @@ class WindowHistory(msgspec.Struct, array_like=True):
             )
             return is_removed or has_failure_changed
         if by_datastream is None:
-            if len(self.windows) >= WINDOWS_MAX[aggregate.size]:
-                oldest = min(self.windows)
-                if aggregate.start < oldest:
-                    return has_failure_changed
-                del self.windows[oldest]
             by_datastream = self.windows[aggregate.start] = {}
         coverage = aggregate.coverage
         by_datastream[aggregate.datastream] = WindowValue(
@@ -74,6 +94,17 @@ class WindowHistory(msgspec.Struct, array_like=True):
             aggregate.maximum,
         )
         return True
+
+    def forget(self, size: Duration) -> None:
+        """Forget the windows that are too old by now."""
+        if not self.newest:
+            return
+        floor = max(one.start for one in self.newest.values()) - HISTORY_SPANS[size]
+        if floor > self.floor:
+            self.floor = floor
+            for start in [one for one in self.windows if one <= floor]:
+                self.forgotten = max(self.complete_after, start)
+                del self.windows[start]
 
     def _note_newest(self, aggregate: Aggregate) -> bool:
         """Note the newest window of a datastream; return whether it starts or ceases to fail."""
@@ -112,14 +143,17 @@ class WindowHistory(msgspec.Struct, array_like=True):
         coverage is left out, and does not lower the coverage of the others. Only a sum needs all of its
         parts, and has their mean coverage.
         """
-        values = []
-        for start in sorted(self.windows):
-            parts = [one for _, one in self.parts(start, property)]
-            if parts:
-                value = combine_values(property.combination, [one.value for one in parts])
-                coverage = sum(one.coverage for one in parts) / len(parts)
-                values.append(InputValue(value, start, 0, sum(one.count for one in parts), coverage))
-        return values
+        values = (self.value(start, property, 0) for start in sorted(self.windows))
+        return [one for one in values if one is not None]
+
+    def value(self, start: Instant, property: ObservedProperty, size: Duration) -> InputValue | None:
+        """Return the entity's value in the window of a size; None where no datastream counts."""
+        parts = [one for _, one in self.parts(start, property)]
+        if not parts:
+            return None
+        value = combine_values(property.combination, [one.value for one in parts])
+        coverage = sum(one.coverage for one in parts) / len(parts)
+        return InputValue(value, start, 0, sum(one.count for one in parts), coverage, size)
 
     def parts(self, start: Instant, property: ObservedProperty) -> list[tuple[int, WindowValue]]:
         """Return the datastreams that count in a window, with their values, by id."""

@@ -19,7 +19,8 @@ from tests.simulation.system.simulated_stream import SimulatedStream
 from tests.support.payloads.observation_records import encode_observations
 from twin.indicators.registry import REGISTRY
 from twin.instant import MINUTE, Duration
-from twin.state.derived_state import DerivedState, required_inputs
+from twin.state.derived_points import entity_inputs
+from twin.state.derived_state import DerivedState
 from twin.wire.messages import AGGREGATES, UpdateKind
 
 ALL = 1_000_000
@@ -59,7 +60,7 @@ def _given(ending: FinalState) -> set[tuple[str, str]]:
     """Return the indicators that have a value by the final windows."""
     model, found = ending.model, set()
     for entity in model.entities.values():
-        wanted = required_inputs({one.property for one in model.datastreams_of(entity.id)}, entity.attributes)
+        wanted = entity_inputs(entity.id, model)
         derived = DerivedState()
         for aggregate in sorted(ending.database.aggregates.values(), key=lambda one: one.start):
             datastream = model.datastreams[aggregate.datastream]

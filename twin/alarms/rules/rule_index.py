@@ -31,7 +31,7 @@ from twin.instant import Duration
 from twin.model.city_model import CityModel
 from twin.model.entity import AREA_TYPES, Entity
 from twin.model.names import AREA_PREFIX
-from twin.state.derived_state import required_inputs
+from twin.state.derived_points import required_inputs
 
 _NO_LEVELS = LevelConfig((), above=True, on_delay=0, off_delay=0)
 

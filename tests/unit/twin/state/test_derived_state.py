@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from math import isnan
+
 import msgspec
 import pytest
 
 from tests.support.cities.city_builder import CityBuilder
 from tests.support.cities.small_cities import small_city
+from twin.indicators.indicator import InputValue
 from twin.instant import HOUR, MINUTE, Instant
 from twin.model.observation import LastGoodValue
 from twin.quality.quality_flags import QualityFlag
-from twin.state.derived_state import DerivedState, DerivedValue, RequiredInputs, required_inputs
+from twin.state.derived_points import RequiredInputs, required_inputs
+from twin.state.derived_state import DerivedState, DerivedValue
 from twin.state.window import Aggregate, WindowAccumulator, aggregate_of
 from twin.wire.messages import Update
 
@@ -31,6 +35,14 @@ def level(value: float, minute: int, flags: int = 0) -> Update:
     return Update("canal", "water_level", minute, value, time, time, flags, (1,), None)
 
 
+def observe(state: DerivedState, *updates: Update) -> None:
+    """Give the state values of the level, each the newest."""
+    for update in updates:
+        value = InputValue(update.value, update.phenomenon_time, update.flags)
+        state.on_update(update, LEVEL)
+        state.set_values("water_level", update.phenomenon_time, [value])
+
+
 def hour(datastream: int, value: float, start: Instant, flags: int = 0) -> Aggregate:
     content = WindowAccumulator()
     for minute in range(60):
@@ -41,36 +53,43 @@ def hour(datastream: int, value: float, start: Instant, flags: int = 0) -> Aggre
 
 
 def derived_values(state: DerivedState, entity: str, wanted: RequiredInputs) -> dict[str, DerivedValue]:
-    return {one.name: one for one in state.derive(MODEL, entity, wanted, 0)}
+    """Return what becomes the newest value of each series."""
+    return {one.name: one for one in state.derive(MODEL, entity, wanted, 0) if not one.amends}
 
 
 def test_an_indicator_is_emitted_again_when_its_input_fails_and_recovers() -> None:
     state = DerivedState()
-    state.on_update(level(-0.5, 1), LEVEL)
+    observe(state, level(-0.5, 1))
     before = derived_values(state, "canal", LEVEL)["freeboard"]
-    state.on_update(level(7.0, 2, SPIKE), LEVEL)
+    observe(state, level(7.0, 2, SPIKE))
     failed = derived_values(state, "canal", LEVEL)["freeboard"]
-    assert failed == before._replace(flags=SPIKE, last_good=LastGoodValue(before.value, MINUTE))
-    state.on_update(level(7.0, 3, SPIKE), LEVEL)
+    last_good = LastGoodValue(before.value, MINUTE)
+    assert failed == before._replace(flags=SPIKE, last_good=last_good, in_series=False)
+    observe(state, level(7.0, 3, SPIKE))
     assert derived_values(state, "canal", LEVEL) == {}, "nothing new"
-    state.on_update(level(-0.5, 4), LEVEL)
+    observe(state, level(-0.5, 4))
     assert derived_values(state, "canal", LEVEL)["freeboard"] == before._replace(phenomenon_time=4 * MINUTE)
 
 
 def test_a_new_quality_of_a_value_changes_its_indicator() -> None:
     state = DerivedState()
-    state.on_update(level(-0.5, 1), LEVEL)
+    observe(state, level(-0.5, 1))
     before = derived_values(state, "canal", LEVEL)["freeboard"]
-    state.on_update(level(-0.5, 1, SPIKE), LEVEL)
-    failed = derived_values(state, "canal", LEVEL)["freeboard"]
-    assert failed == before._replace(flags=SPIKE), "it was never good, so nothing good is beside it"
-    state.on_update(level(-0.5, 1), LEVEL)
+    observe(state, level(-0.5, 1, SPIKE))
+    failed, *amendments = [one for one in state.derive(MODEL, "canal", LEVEL, 0) if one.name == "freeboard"]
+    assert failed == before._replace(flags=SPIKE, in_series=False), (
+        "it was never good: nothing good is beside it"
+    )
+    assert [(one.phenomenon_time, isnan(one.value)) for one in amendments] == [(MINUTE, True)], (
+        "no point is left"
+    )
+    observe(state, level(-0.5, 1))
     assert derived_values(state, "canal", LEVEL)["freeboard"] == before
 
 
 def test_a_failed_input_gives_no_value_to_an_indicator_without_one() -> None:
     state = DerivedState()
-    state.on_update(level(7.0, 1, SPIKE), LEVEL)
+    observe(state, level(7.0, 1, SPIKE))
     assert derived_values(state, "canal", LEVEL) == {}
 
 
@@ -83,7 +102,8 @@ def test_an_index_is_valid_while_one_pollutant_is_valid() -> None:
     assert "lki" not in derived_values(state, "air", AIR), "the other one may still close its window"
     state.on_window("no2", hour(2, 30.0, HOUR, SPIKE), AIR)
     failed = derived_values(state, "air", AIR)["lki"]
-    assert failed == index._replace(flags=SPIKE | STUCK, last_good=LastGoodValue(index.value, HOUR))
+    last_good = LastGoodValue(index.value, HOUR)
+    assert failed == index._replace(flags=SPIKE | STUCK, last_good=last_good, in_series=False)
     state.on_window("no2", hour(2, 30.0, 2 * HOUR), AIR)
     again = derived_values(state, "air", AIR)["lki"]
     assert (again.flags, again.phenomenon_time, again.last_good) == (0, 3 * HOUR, None)

@@ -1,0 +1,169 @@
+"""Derived values have a point for each window or time of their inputs, however the inputs arrive."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from random import Random
+
+import pytest
+
+from tests.support.cities.city_builder import CityBuilder, Observed
+from tests.support.pipelines.derived_series import Series, published_updates, requested_repairs, series_of
+from tests.support.pipelines.stage_pipeline import StagePipeline
+from twin.alarms.rules.operand import Operand
+from twin.alarms.rules.rule import EntitySelection, Level, Rule, ThresholdCondition
+from twin.alarms.severity import Severity
+from twin.instant import DAY, HOUR, MINUTE, Instant
+from twin.model.bilingual_text import BilingualText
+from twin.model.city_model import CityModel
+from twin.model.observation import Observation
+from twin.model.observed_property import BUILT_IN_PROPERTIES
+from twin.quality.quality_rules import TIME_RULES_ONLY
+from twin.wire.messages import UpdateKind
+
+START = 480_000 * HOUR
+STATION, ROAD, CANAL, GRID = "town.station", "town.road", "town.canal", "town.grid"
+UNCHECKED = {name: replace(one, quality=TIME_RULES_ONLY) for name, one in BUILT_IN_PROPERTIES.items()}
+
+
+def bad_air() -> Rule:
+    """Return a rule that is raised at an LKI of 10."""
+    condition = ThresholdCondition(
+        operand=Operand("lki"), direction="above", levels=(Level(Severity.MAJOR, 10.0, 9.5),)
+    )
+    return Rule(
+        id="bad-air",
+        version=1,
+        title=BilingualText("Bad air", "Slechte lucht"),
+        theme="environment",
+        condition=condition,
+        select=EntitySelection(types=("AirQualityStation",)),
+        incident_area="Municipality",
+    )
+
+
+def city() -> CityModel:
+    """Return an hourly station, a road and a canal with values each minute, and a quarter-hourly meter."""
+    return (
+        CityBuilder()
+        .entity("town", "Municipality")
+        .entity(STATION, "AirQualityStation", parent="town")
+        .entity(ROAD, "RoadSegment", parent="town", attributes={"freeFlowSpeed": 50, "capacity": 900})
+        .entity(CANAL, "Waterway", parent="town", attributes={"targetLevel": -0.6, "dangerLevel": -0.2})
+        .entity(GRID, "Transformer", parent="town", attributes={"ratedPower": 400})
+        .sensor("air", STATION, Observed("pm2_5"), Observed("no2"), interval=HOUR)
+        .sensor("loop", ROAD, Observed("traffic_flow"), Observed("vehicle_speed"), interval=MINUTE)
+        .sensor("gauge", CANAL, Observed("water_level"), interval=MINUTE)
+        .sensor("meter", GRID, Observed("power_import"), Observed("power_export"), interval=15 * MINUTE)
+        .model(properties=UNCHECKED, rules={"bad-air": bad_air()})
+    )
+
+
+MODEL = city()
+IDS = {(one.entity, one.property): one.id for one in MODEL.datastreams.values()}
+
+
+def observations(entity: str, property: str, interval: int, values: Sequence[float]) -> list[Observation]:
+    """Return values of a property, one each interval, each received at once."""
+    id = IDS[entity, property]
+    return [
+        Observation(id, START + number * interval, START + number * interval, value)
+        for number, value in enumerate(values)
+    ]
+
+
+def one_by_one(found: Sequence[Observation], until: Instant = START + 6 * DAY) -> StagePipeline:
+    """Play observations in the order of their times, each in a record of its own."""
+    pipeline = StagePipeline(MODEL)
+    for one in sorted(found, key=lambda one: (one.phenomenon_time, one.datastream)):
+        pipeline.observe(one)
+    pipeline.advance(until, step=HOUR)
+    return pipeline
+
+
+def at_once(found: Sequence[Observation], size: int = 0, until: Instant = START + 6 * DAY) -> StagePipeline:
+    """Play observations in their given order at one moment, in records of a size."""
+    pipeline = StagePipeline(MODEL)
+    now = max(one.phenomenon_time for one in found)
+    for begin in range(0, len(found), size or len(found)):
+        pipeline.observe(*found[begin : begin + (size or len(found))], now=now + begin)
+    pipeline.advance(until, step=HOUR)
+    return pipeline
+
+
+def entity_series(pipeline: StagePipeline) -> Series:
+    """Return the series of entities, without those of areas."""
+    return {key: one for key, one in series_of(published_updates(pipeline)).items() if key[0] != "town"}
+
+
+def newest(pipeline: StagePipeline) -> dict[tuple[str, str], tuple[Instant, float, int]]:
+    """Return the last state of each value of an entity."""
+    found = {}
+    for update in published_updates(pipeline):
+        if update.kind is not UpdateKind.AMENDMENT and update.entity != "town":
+            found[update.entity, update.property] = update.phenomenon_time, update.value, update.flags
+    return found
+
+
+def test_forty_hours_that_a_logger_sends_at_once_have_forty_indices_and_an_alarm() -> None:
+    values = [4.0] * 20 + [260.0] * 3 + [5.0] * 17
+    sent = observations(STATION, "pm2_5", HOUR, values)
+    burst, in_order = at_once(sent), one_by_one(sent)
+    index = entity_series(burst)[STATION, "lki"]
+    assert list(index) == [START + number * HOUR for number in range(1, 41)]
+    assert index == entity_series(in_order)[STATION, "lki"]
+    raised = [one for one in burst.alarms if one.kind == "raised"]
+    assert [(one.entity, one.rule) for one in raised] == [(STATION, "bad-air")]
+
+
+@pytest.mark.parametrize("size", [0, 1, 7, 50])
+def test_a_recording_that_is_replayed_at_once_has_every_running_mean(size: int) -> None:
+    dice = Random(size)
+    sent = observations(STATION, "pm2_5", HOUR, [dice.uniform(3, 200) for _ in range(100)])
+    means = entity_series(at_once(sent, size))[STATION, "pm2_5_24h"]
+    assert list(means) == [START + number * HOUR for number in range(18, 101)]
+    assert means == entity_series(one_by_one(sent))[STATION, "pm2_5_24h"]
+
+
+def test_a_late_hour_amends_every_mean_that_it_is_part_of() -> None:
+    sent = observations(STATION, "pm2_5", HOUR, [float(number) for number in range(30)])
+    late = [*sent[:10], *sent[11:], sent[10]]
+    assert entity_series(at_once(late, 1)) == entity_series(one_by_one(sent))
+    assert newest(at_once(late, 1)) == newest(one_by_one(sent))
+
+
+def test_a_correction_to_a_suspect_value_withdraws_its_points() -> None:
+    sent = observations(STATION, "pm2_5", HOUR, [20.0] * 12)
+    suspect = sent[5]._replace(received_time=sent[-1].received_time, flags=16)
+    corrected = at_once([*sent, suspect], 1)
+    assert entity_series(corrected) == entity_series(one_by_one([*sent[:5], suspect, *sent[6:]]))
+    assert START + 6 * HOUR not in entity_series(corrected)[STATION, "lki"]
+
+
+def test_every_value_of_a_burst_of_a_gauge_has_its_points() -> None:
+    dice = Random(3)
+    sent = observations(CANAL, "water_level", MINUTE, [dice.uniform(-0.7, -0.3) for _ in range(100)])
+    sent += observations(ROAD, "vehicle_speed", MINUTE, [dice.uniform(10, 60) for _ in range(100)])
+    sent += observations(ROAD, "traffic_flow", MINUTE, [dice.uniform(0, 900) for _ in range(100)])
+    expected = entity_series(one_by_one(sent))
+    assert len(expected[CANAL, "freeboard"]) == len(expected[ROAD, "speed_ratio"]) == 100
+    assert len(expected[CANAL, "rate_of_rise"]) == 90
+    assert entity_series(at_once(sent)) == expected
+    sent.sort(key=lambda one: one.phenomenon_time)
+    assert entity_series(at_once(sent, 13)) == expected
+
+
+def test_a_meter_of_a_quarter_of_an_hour_has_the_load_of_hours() -> None:
+    sent = observations(GRID, "power_import", 15 * MINUTE, [190.0] * 9)
+    sent += observations(GRID, "power_export", 15 * MINUTE, [0.0] * 9)
+    loads = entity_series(one_by_one(sent))[GRID, "transformer_load"]
+    assert loads == {START + HOUR: (50.0, 0, 2), START + 2 * HOUR: (50.0, 0, 2)}
+
+
+def test_points_whose_other_inputs_are_forgotten_are_left_to_a_repair() -> None:
+    late = observations(STATION, "pm2_5", HOUR, [20.0] * 5)
+    sent = [*observations(STATION, "no2", HOUR, [30.0] * 100), *late]
+    assert {(one.name, one.start, one.end - one.start) for one in requested_repairs(at_once(sent))} == {
+        (name, START + number * HOUR, 1) for name in ("lki", "eaqi") for number in range(1, 6)
+    }
