@@ -14,6 +14,7 @@ from api.entities.documents import datastream_document
 from api.entities.schemas import DatastreamParameters
 from api.history.readings import (
     ReadingsQuery,
+    newest_start,
     observation_document,
     read_observation_page,
     requested_interval,
@@ -22,6 +23,7 @@ from api.history.schemas import ObservationParameters
 from api.http.access import may_see_datastream, role_of
 from api.http.problems import ProblemError, not_found
 from api.http.responses import collection_document, decode_page_cursor, first_page, json_response
+from twin.instant import format_instant
 
 router = APIRouter(prefix="/v1", tags=["datastreams"])
 
@@ -56,7 +58,10 @@ async def list_datastreams(
 async def list_observations(
     request: Request, id: Annotated[int, Path()], parameters: Annotated[ObservationParameters, Query()]
 ) -> Response:
-    """List observations, oldest first."""
+    """List observations, oldest first. `start` and `end` of the answer are the time that it covers.
+
+    Without `start`, that is the 24 hours up to the newest observation before `end`, however old it is.
+    """
     role = role_of(request)
     context = context_of(request)
     model = context.model
@@ -71,7 +76,10 @@ async def list_observations(
         )
     start, end = requested_interval(parameters.start, parameters.end, context.clock())
     query = ReadingsQuery(start, end, parameters.limit, parameters.cursor, parameters.known_at_instant)
+    if parameters.start is None:
+        query = query._replace(start=await newest_start(context, id, query))
     rules = model.properties[datastream.property].quality
     page, following = await read_observation_page(context, [id], query, rules)
     items = [observation_document(observation, model) for observation in page]
-    return json_response(collection_document(request, items, following))
+    covered = {"start": format_instant(query.start), "end": format_instant(query.end)}
+    return json_response({**covered, **collection_document(request, items, following)})

@@ -83,5 +83,10 @@ _OBSERVATION = {
     "quality": "good",
 }
 OBSERVATIONS = response_example(
-    "A page of observations.", page_example(_OBSERVATION, "/v1/datastreams/17/observations")
+    "A page of observations, and the time that all pages cover.",
+    {
+        "start": "2026-11-22T12:00:00.000001Z",
+        "end": "2026-11-23T12:00:05Z",
+        **page_example(_OBSERVATION, "/v1/datastreams/17/observations"),
+    },
 )

@@ -10,7 +10,7 @@ from api.http.parameters import instant_or
 from api.http.problems import RequestFault, bad_request
 from api.http.responses import Document, decode_page_cursor, next_cursor
 from storage.history.lineage import PublishedValue, read_published_values
-from storage.history.observations import ObservationCursor, read_observations
+from storage.history.observations import ObservationCursor, read_newest_start, read_observations
 from twin.instant import DAY, INSTANT_MIN, Instant, format_instant
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation
@@ -66,6 +66,18 @@ async def read_observation_page(
     return page, next_cursor(
         page, query.limit, lambda last: ObservationCursor(last.phenomenon_time, last.datastream)
     )
+
+
+async def newest_start(context: ApiContext, datastream: int, query: ReadingsQuery) -> Instant:
+    """Return the start of a query without one: 24 hours before the newest observation.
+
+    A further page goes on from its cursor, also when newer observations have arrived.
+    """
+    after = decode_page_cursor(query.cursor, ObservationCursor)
+    if after is not None:
+        return after.phenomenon_time
+    async with context.database.connection() as connection:
+        return await read_newest_start(connection, datastream, query.end, DAY, query.known_at)
 
 
 async def read_published_page(

@@ -44,7 +44,9 @@ ZoneText = Annotated[str, parsed_by(_parse_zone)]
 class ObservationParameters(Parameters):
     """Which observations of a datastream, oldest first."""
 
-    start: TimeText | None = Field(default=None, description="Inclusive; 24 hours before `end` by default.")
+    start: TimeText | None = Field(
+        default=None, description="Inclusive; 24 hours before the newest observation by default."
+    )
     end: TimeText | None = Field(default=None, description="Exclusive; now by default.")
     known_at: TimeText | None = Field(
         default=None, description="Answer as of this time: without observations that arrived later."
@@ -61,6 +63,7 @@ class ObservationParameters(Parameters):
 class HistoryParameters(ObservationParameters):
     """Which part of an entity's history: single readings, or buckets when an interval is given."""
 
+    start: TimeText | None = Field(default=None, description="Inclusive; 24 hours before `end` by default.")
     property: str = Field(
         description="Observed property, indicator (`lki`), or roll-up over the area (`area_pm2_5`)."
     )

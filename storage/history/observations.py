@@ -15,7 +15,7 @@ from storage.history.history_reader import (
 )
 from storage.history.read_plan import ReadSpan
 from storage.queries import query
-from twin.instant import INSTANT_MIN, Instant, format_instant, from_datetime, to_datetime
+from twin.instant import INSTANT_MIN, Duration, Instant, format_instant, from_datetime, to_datetime
 from twin.model.observation import Observation
 from twin.quality.quality_rules import TIME_RULES_ONLY, QualityRules
 
@@ -34,6 +34,29 @@ async def read_datastream_ids(connection: Connection, entity: str, property: str
     """Return the datastreams that observe, or once observed, a property of an entity."""
     cursor = await connection.execute(query("history/list_datastream_ids"), (entity, property))
     return [int(row[0]) for row in await cursor.fetchall()]
+
+
+async def read_newest_start(
+    connection: Connection, datastream: int, end: Instant, length: Duration, known_at: Instant | None = None
+) -> Instant:
+    """Return the start of the time with the newest observations of a datastream before `end`.
+
+    It is `length` before the newest observation, or later where retention has removed older ones; without an
+    observation, `length` before `end`. Raises QueryError when the database takes too long.
+    """
+    async with query_transaction(connection):
+        (extent,) = await read_extents_in_transaction(connection, [datastream], known_at)
+        ((newest,),) = await fetch_binary(
+            connection,
+            query("history/find_newest_time"),
+            {
+                "datastream": datastream,
+                "end": to_datetime(end),
+                "known_at": to_datetime(known_at) if known_at is not None else None,
+            },
+        )
+    last = end if newest is None else from_datetime(newest) + 1
+    return max(last - length, min(extent.raw_from, last))
 
 
 async def read_observations(  # noqa: PLR0917 - a request has so many parts

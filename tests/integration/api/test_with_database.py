@@ -15,7 +15,7 @@ from storage.historian.writers.quarantine_writer import write_quarantined
 from storage.stores.tokens import create_token
 from tests.integration.api.stored_city import StoredCity, published_update
 from tests.support.database.history_rows import store_observations
-from twin.instant import DAY, MINUTE, format_instant, parse_instant
+from twin.instant import DAY, HOUR, MINUTE, format_instant, parse_instant, to_datetime
 from twin.model.observation import Observation
 from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import QuarantinedMessage, partition_of
@@ -59,6 +59,51 @@ async def test_readings_are_paged_oldest_first(
             "quality": "good",
             "sensorId": "s-city.0",
         }
+
+
+async def test_without_a_start_the_newest_day_of_a_datastream_is_listed(
+    start_api: Any, kafka: str, stored: StoredCity, readings: list[Observation]
+) -> None:
+    """The newest reading is a month old: without a start the answer is not empty."""
+    id = stored.datastream("city.0")
+    newest = readings[-1].phenomenon_time
+    month_later = newest + 30 * DAY
+    async with start_api(kafka, model=stored.model, database=stored.dsn) as api:
+
+        async def listed(**query: Any) -> tuple[list[float], dict[str, Any]]:
+            values: list[float] = []
+            parameters = "&".join(f"{name}={value}" for name, value in query.items())
+            path = f"/v1/datastreams/{id}/observations?{parameters}"
+            first: dict[str, Any] = {}
+            while path:
+                page = (await api.client.get(path)).raise_for_status().json()
+                first = first or page
+                values += [one["value"] for one in page["items"]]
+                path = page["_links"].get("next", {}).get("href")
+            return values, first
+
+        last_day = [one.value for one in readings if one.phenomenon_time > newest - DAY]
+        for limit in (1000, 50):
+            values, first = await listed(end=format_instant(month_later), limit=limit)
+            assert values == last_day
+            assert (first["start"], first["end"]) == (
+                format_instant(newest + 1 - DAY),
+                format_instant(month_later),
+            )
+        values, first = await listed()
+        assert values == last_day
+        values, _ = await listed(knownAt=format_instant(START + DAY))
+        assert values == [one.value for one in readings if START < one.phenomenon_time <= START + DAY]
+        values, first = await listed(end=format_instant(START))
+        assert (values, first["start"]) == ([], format_instant(START - DAY))
+        await stored.connection.execute(
+            "INSERT INTO datastream_retention (datastream_id, raw_from) VALUES (%s, %s)",
+            (id, to_datetime(newest - HOUR)),
+        )
+        await stored.connection.commit()
+        values, first = await listed()
+        assert first["start"] == format_instant(newest - HOUR)
+        assert values == [one.value for one in readings if one.phenomenon_time >= newest - HOUR]
 
 
 async def test_local_days_have_25_hours_when_clocks_go_back(
