@@ -12,10 +12,13 @@ from typing import Any
 
 from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError, Reading
 from ingest.formats.json_payload import as_object, leaves, parse_object, short_repr
-from ingest.formats.lorawan import radio_readings
+from ingest.formats.lorawan import is_damaged, radio_readings
 from ingest.formats.payload_time import instant_of
 from twin.instant import Instant
 from twin.quality.plausibility import QuarantineReason
+from twin.quality.quality_flags import QualityFlag
+
+_DOUBTFUL = int(QualityFlag.SOURCE_DOUBTFUL)
 
 
 def decode(topic: str, payload: bytes, context: DecodingContext) -> Decoded:
@@ -30,8 +33,9 @@ def decode(topic: str, payload: bytes, context: DecodingContext) -> Decoded:
             f"the event of {short_repr(device)} has 'data' but no 'object'; "
             "set or repair the codec in its ChirpStack device profile",
         )
+    flags = _DOUBTFUL if is_damaged(event.get("rxInfo")) else 0
     readings = [
-        Reading(path, value, time)
+        Reading(path, value, time, None, flags)
         for path, value in leaves(as_object({} if decoded is None else decoded, "'object'"), "'object'")
     ]
     known = [reading.field for reading in readings]
@@ -65,7 +69,7 @@ def _time(event: Mapping[str, Any]) -> Instant | None:
 
 DECODER = Decoder(
     name="chirpstack",
-    version=1,
+    version=2,
     feeds=("chirpstack",),
     filters=("application/+/device/+/event/up",),
     decode=decode,

@@ -1,7 +1,8 @@
 """LiveTwin's own JSON: `{"time": "…", "values": {"pm2_5": 11.2}}`, one object or an array of them.
 
 `values` may be nested; a field is then named by its dotted path. Without `time`, or with null, the time of
-reception counts. The same topic carries SenML packs: arrays whose first record has no `values`.
+reception counts. `quality` holds what the source says of its values (`ingest.formats.source_quality`). The
+same topic carries SenML packs: arrays whose first record has no `values`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from ingest.decoders import senml
 from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError, Reading
 from ingest.formats.json_payload import VALUES_MAX, as_object, leaves, parse_json, short_repr
 from ingest.formats.payload_time import instant_of
+from ingest.formats.source_quality import flags_by_field
 from twin.quality.plausibility import QuarantineReason
 
 
@@ -96,12 +98,16 @@ def _item_readings(item: Any, where: str) -> list[Reading]:
         raise PayloadError(QuarantineReason.MALFORMED, f"{where} has {names}, expected a member 'values'")
     values = as_object(observed["values"], f"'values' of {where}")
     time = instant_of(observed.get("time"), f"'time' of {where}")
-    return [Reading(path, value, time) for path, value in leaves(values, f"'values' of {where}")]
+    flags, by_field = flags_by_field(observed.get("quality"), f"'quality' of {where}")
+    return [
+        Reading(path, value, time, None, by_field.get(path, flags))
+        for path, value in leaves(values, f"'values' of {where}")
+    ]
 
 
 DECODER = Decoder(
     name="native",
-    version=1,
+    version=2,
     feeds=("native", "senml"),
     filters=("livetwin/+/+/observations",),
     decode=decode,

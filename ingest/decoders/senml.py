@@ -6,7 +6,9 @@ however the sender splits the name (resolving a pack must not change its meaning
 resolved names of the pack share is left out, because it would mix two sensors.
 
 Times below 2^28 are relative to now (§4.5.3), here the time of reception; a time of 0 is "roughly now".
-Strings, data values and sums are skipped: an observation cannot hold them.
+Strings, data values and sums are skipped: an observation cannot hold them. A label `quality` of a record,
+which other receivers ignore (§4.4), holds what the source says of its value
+(`ingest.formats.source_quality`).
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from msgspec import UNSET, UnsetType
 
 from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError, Reading
 from ingest.formats.json_payload import VALUES_MAX, as_list, as_object, parse_json, short_repr
+from ingest.formats.source_quality import flags_of_words
 from twin.instant import INSTANT_MAX, INSTANT_MIN, SECOND, Instant
 from twin.quality.plausibility import QuarantineReason
 from twin.quality.quality_flags import QualityFlag
@@ -204,6 +207,7 @@ def _reading(base: _Base, record: Mapping[str, Any], received: Instant, where: s
         raise PayloadError(
             QuarantineReason.TIME_INVALID, f"the time of {where} is {short_repr(seconds)} seconds"
         )
+    flags |= flags_of_words(record.get("quality"), f"'quality' of {where}")
     return Reading(name, value, time, _UCUM.get(unit, unit) or None, flags)
 
 
@@ -272,4 +276,4 @@ def _time(record: Mapping[str, Any], label: str, default: float, where: str) -> 
     return value
 
 
-DECODER = Decoder(name="senml", version=1, feeds=(), filters=(), decode=decode)
+DECODER = Decoder(name="senml", version=2, feeds=(), filters=(), decode=decode)

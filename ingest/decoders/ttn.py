@@ -1,7 +1,9 @@
 """The Things Stack v3 uplinks, as its MQTT server publishes them.
 
 The fields are those of `decoded_payload`, by dotted path, and the `signal_strength` and `snr` of the best
-gateway.
+gateway. `payload_warnings` is the number of warnings of the payload formatter, where there are any: only its
+author knows what they mean, so a city may state `validWhen` on it. The values of a simulated uplink are no
+measurements, and marked as doubtful.
 
 The time of an uplink is the network server's `received_at`: its clock is synchronised, the time is always
 present, at most a second after the radio frame, and the same in every delivery of the frame. The times of
@@ -21,6 +23,10 @@ from ingest.formats.lorawan import radio_readings
 from ingest.formats.payload_time import instant_of
 from twin.instant import Instant
 from twin.quality.plausibility import QuarantineReason
+from twin.quality.quality_flags import QualityFlag
+
+_DOUBTFUL = int(QualityFlag.SOURCE_DOUBTFUL)
+_WARNINGS = "payload_warnings"
 
 
 def decode(topic: str, payload: bytes, context: DecodingContext) -> Decoded:
@@ -38,13 +44,17 @@ def decode(topic: str, payload: bytes, context: DecodingContext) -> Decoded:
             f"the uplink of {short_repr(device)} has a payload but no 'decoded_payload'; "
             "set or repair its payload formatter in The Things Stack",
         )
+    flags = _DOUBTFUL if document.get("simulated") is True else 0
     readings = [
-        Reading(path, value, time)
+        Reading(path, value, time, None, flags)
         for path, value in leaves(
             as_object({} if decoded is None else decoded, "'decoded_payload'"), "'decoded_payload'"
         )
     ]
     known = [reading.field for reading in readings]
+    warnings = uplink.get("decoded_payload_warnings")
+    if isinstance(warnings, list) and warnings and _WARNINGS not in known:
+        readings.append(Reading(_WARNINGS, float(len(warnings)), time, "1"))
     readings += radio_readings(uplink.get("rx_metadata"), time, known)
     if not readings:
         raise PayloadError(
@@ -81,7 +91,7 @@ def _time(document: Mapping[str, Any], uplink: Mapping[str, Any]) -> Instant | N
 
 DECODER = Decoder(
     name="ttn",
-    version=1,
+    version=2,
     feeds=("ttn",),
     filters=("v3/+/devices/+/up",),
     decode=decode,

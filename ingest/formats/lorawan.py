@@ -11,6 +11,16 @@ from ingest.formats.json_payload import as_number
 from twin.instant import Instant
 
 
+def is_damaged(gateways: Any) -> bool:
+    """Return whether every gateway that checked the frame found its checksum wrong (`crcStatus`)."""
+    found = [
+        gateway.get("crcStatus")
+        for gateway in (gateways if isinstance(gateways, list) else ())
+        if isinstance(gateway, dict) and gateway.get("crcStatus") not in {None, "NO_CRC"}
+    ]
+    return bool(found) and all(status == "BAD_CRC" for status in found)
+
+
 def radio_readings(gateways: Any, time: Instant | None, known: Iterable[str]) -> list[Reading]:
     """Return `signal_strength` (dBm) and `snr` (dB) of the gateway with the strongest signal.
 

@@ -1,8 +1,11 @@
 """Delft-FEWS PI XML time series.
 
 A series has a header (location, parameter, missing value) and events with date, time, value and flag.
-`timeZone` is a fixed offset of the times, in hours. Events with flags 6 to 8 (unreliable) or 9 (missing), and
-missing values, are not sent (general knowledge of the format; no published source found).
+`timeZone` is a fixed offset of the times, in hours. Missing values and events with flag 9 are not sent; other
+flags become words of quality. A flag has two parts: 0 to 2 are reliable, 3 to 5 doubtful and 6 to 8
+unreliable, and of each three the first is the original value, the second a corrected and the third a
+completed one (general knowledge of the format; no published source found). A corrected value is like an
+original one.
 
 expat itself reads the file, since it has line numbers. A DOCTYPE is refused, so no XML entity is declared.
 """
@@ -24,8 +27,18 @@ from simulators.replay.recorded_data import (
 )
 from twin.instant import MINUTE, Duration, Instant, from_datetime, to_datetime
 
-UNRELIABLE_FLAGS = range(6, 9)
 MISSING_FLAG = 9
+QUALITY_OF_FLAG: tuple[tuple[str, ...], ...] = (
+    (),
+    (),
+    ("estimated",),
+    ("doubtful",),
+    ("doubtful",),
+    ("doubtful", "estimated"),
+    ("unreliable",),
+    ("unreliable",),
+    ("unreliable", "estimated"),
+)
 _OFFSET_HOURS_MAX = 18.0
 _HEADER_TEXTS = ("locationId", "parameterId", "missVal", "units")
 _UTC = to_datetime(0).tzinfo
@@ -127,16 +140,14 @@ class _Reader:
         time = self._time(attributes)
         value = self._value(attributes.get("value", ""))
         flag = attributes.get("flag", "0")
-        if not flag.isdecimal():
+        if not flag.isdecimal() or int(flag) > MISSING_FLAG:
             raise self._fault(f"flag is {shortened_repr(flag)}, expected a number from 0 to 9")
         if value is None or int(flag) == MISSING_FLAG:
             self._data.skipped[sensor, "missing"] += 1
-        elif int(flag) in UNRELIABLE_FLAGS:
-            self._data.skipped[sensor, "unreliable by its flag"] += 1
         else:
             self._data.check_limit(self._path)
             field = self._options.field_of(header["parameterId"])
-            self._data.samples.append(Sample(time, sensor, field, value))
+            self._data.samples.append(Sample(time, sensor, field, value, QUALITY_OF_FLAG[int(flag)]))
 
     def _time(self, attributes: dict[str, str]) -> Instant:
         text = f"{attributes.get('date', '')}T{attributes.get('time', '')}"

@@ -1,7 +1,8 @@
 """JSON lines: recorded MQTT messages, or samples by sensor.
 
 `{"time": "…Z", "topic": "airrohr/17", "payload": {…}}`, where a string as payload is base64; or
-`{"time": "…Z", "sensor": "wl-1", "values": {"level": -0.47}}`.
+`{"time": "…Z", "sensor": "wl-1", "values": {"level": -0.47}}`, with an optional `quality`: a word or a list
+of words (`ingest.formats.source_quality`) for all values, or an object of them by field.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ingest.formats.source_quality import QUALITY_WORDS
 from simulators.replay.local_time import parse_recorded_time
 from simulators.replay.recorded_data import (
     ReadOptions,
@@ -49,13 +51,23 @@ def _add(item: Any, options: ReadOptions, data: RecordedData) -> None:
         data.messages.append(RecordedMessage(time, _topic(item["topic"]), _payload(item["payload"])))
     elif "sensor" in item and "values" in item:
         sensor = options.sensor_of(str(item["sensor"]))
+        quality = item.get("quality")
         for name, value in _leaves(item["values"], ""):
             if value is None:
                 data.skipped[sensor, "missing"] += 1
             else:
-                data.samples.append(Sample(time, sensor, options.field_of(name), value))
+                words = _words(quality.get(name) if isinstance(quality, dict) else quality)
+                data.samples.append(Sample(time, sensor, options.field_of(name), value, words))
     else:
         raise ValueError(f"found the members {', '.join(map(shortened_repr, item))}, expected {_EXPECTED}")
+
+
+def _words(quality: Any) -> tuple[str, ...]:
+    words = quality if isinstance(quality, list) else [] if quality is None else [quality]
+    if unknown := [word for word in words if word not in QUALITY_WORDS]:
+        expected = ", ".join(QUALITY_WORDS)
+        raise ValueError(f"quality is {shortened_repr(unknown[0])}, expected one of {expected}")
+    return tuple(words)
 
 
 def _time(value: Any) -> Instant:

@@ -57,6 +57,7 @@ class Sample(NamedTuple):
     sensor: str
     field: str
     value: float
+    quality: tuple[str, ...] = ()  #: what the source says of it: words of `ingest.formats.source_quality`
 
 
 class RecordedMessage(NamedTuple):

@@ -95,7 +95,7 @@ def read_files(paths: Iterable[Path], options: ReadOptions) -> RecordedData:
         raise ExceptionGroup("files of the recording cannot be read", errors)
     if not data.samples and not data.messages:
         skipped = sum(data.skipped.values())
-        raise RecordingError(f"the recording has no value to send ({skipped} are missing or unreliable)")
+        raise RecordingError(f"the recording has no value to send ({skipped} are missing)")
     return data
 
 
@@ -147,22 +147,33 @@ def _messages_of(samples: Sequence[Sample], shift: int, city: str, unit: str | N
     messages: list[ReplayMessage] = []
     by_time = groupby(sorted(samples, key=lambda one: one.time), key=lambda one: one.time)
     for time, simultaneous in by_time:
-        by_sensor: dict[str, list[dict[str, float]]] = {}
+        by_sensor: dict[str, list[dict[str, Sample]]] = {}
         for sample in simultaneous:
             repetitions = by_sensor.setdefault(sample.sensor, [{}])
             if sample.field in repetitions[-1]:
                 repetitions.append({})
-            repetitions[-1][sample.field] = sample.value
+            repetitions[-1][sample.field] = sample
         for sensor, repetitions in by_sensor.items():
             topic = observations_topic(city, sensor)
-            for values in repetitions:
+            for fields in repetitions:
                 now = time + shift
-                payload = json.dumps(_body(now, values, unit), separators=(",", ":")).encode()
+                payload = json.dumps(_body(now, fields, unit), separators=(",", ":")).encode()
                 messages.append(ReplayMessage(now, topic, payload, sensor))
     return messages
 
 
-def _body(time: Instant, values: Mapping[str, float], unit: str | None) -> Any:
+def _body(time: Instant, fields: Mapping[str, Sample], unit: str | None) -> Any:
     if unit is None:
-        return {"time": format_instant(time), "values": dict(values)}
-    return [{"n": name, "u": unit, "v": value, "t": base_time(time)} for name, value in values.items()]
+        body: dict[str, Any] = {
+            "time": format_instant(time),
+            "values": {name: sample.value for name, sample in fields.items()},
+        }
+        quality = {name: sample.quality for name, sample in fields.items() if sample.quality}
+        return {**body, "quality": quality} if quality else body
+    records: list[dict[str, Any]] = [
+        {"n": name, "u": unit, "v": sample.value, "t": base_time(time)} for name, sample in fields.items()
+    ]
+    for record, sample in zip(records, fields.values(), strict=True):
+        if sample.quality:
+            record["quality"] = sample.quality
+    return records

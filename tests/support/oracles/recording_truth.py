@@ -58,7 +58,7 @@ def true_values(*recordings: SampleRecording) -> list[TrueValue]:
     for recording in recordings:
         for entry in recording.sent_entries():
             last[entry.time] = entry
-    assert all(one.defect in {"", "false zero", "stuck"} for one in last.values())
+    assert all(one.defect in {"", "false zero", "stuck", "unreliable"} for one in last.values())
     known = [TrueValue(one.time, one.value or 0.0, not one.defect) for _, one in sorted(last.items())]
     return [as_detectable(one, last[one.time], known) for one in known]
 

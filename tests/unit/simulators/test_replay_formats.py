@@ -10,7 +10,10 @@ import pytest
 
 from simulators.replay.recorded_data import ReadOptions, RecordedData, RecordingError, Sample
 from simulators.replay.recording import build_recording, read_files
+from tests.support.cities.city_builder import CityBuilder, Observed
+from tests.support.pipelines.intake import make_intake, make_message
 from twin.instant import HOUR, parse_instant
+from twin.quality.quality_flags import QualityFlag, is_usable
 
 NIGHT = parse_instant("2017-10-29T00:45:00Z")
 
@@ -60,13 +63,43 @@ def test_the_offset_may_be_any_number_of_hours_and_is_none_by_default(
     assert sample.time == parse_instant("2017-10-29T01:45:00Z") - int(hours * HOUR)
 
 
-def test_missing_and_unreliable_values_are_counted_and_not_sent(tmp_path: Path) -> None:
+def test_missing_values_are_counted_and_not_sent(tmp_path: Path) -> None:
     events = [event(f"00:0{flag}:00", "-1.4", flag) for flag in range(10)]
     events += [event("01:00:00", "-999"), event("01:01:00", "-999.0"), event("01:02:00", "NaN")]
     events.append('<event date="2017-10-29" time="01:03:00"/>')
     contents = read(tmp_path, document(series("WL", "H", *events, missing="-999.0")))
-    assert len(contents.samples) == 6
-    assert contents.skipped == {("WL", "unreliable by its flag"): 3, ("WL", "missing"): 5}
+    assert len(contents.samples) == 9
+    assert contents.skipped == {("WL", "missing"): 5}
+
+
+@pytest.mark.parametrize("unit", [None, "m"])
+def test_the_flags_of_fews_reach_the_observations(tmp_path: Path, unit: str | None) -> None:
+    """Flag 3 is doubtful: such values arrived as good ones. Completed values are estimates."""
+    doubtful, estimated = QualityFlag.SOURCE_DOUBTFUL, QualityFlag.ESTIMATED
+    expected = [0, 0, estimated, *[doubtful, doubtful, doubtful | estimated] * 2]
+    events = [event(f"01:{flag:02}:00", "-1.4", flag) for flag in range(9)]
+    contents = read(tmp_path, document(series("level-1", "H.meting", *events)))
+    city = CityBuilder().entity("town", "Municipality").entity("town.canal", "Waterway")
+    model = city.sensor("level-1", "town.canal", Observed("water_level", "m", "H.meting")).model()
+    intake = make_intake(model)
+    messages = build_recording(contents, city="town", unit=unit).messages
+    for message, flags in zip(messages, expected, strict=True):
+        taken = intake.process(make_message(message.payload, message.topic, message.time))
+        (observation,) = taken.observations
+        assert (observation.value, observation.flags) == (-1.4, flags)
+        assert is_usable(observation.flags) == (not flags & doubtful)
+
+
+def test_the_quality_of_recorded_samples_is_kept(tmp_path: Path) -> None:
+    lines: list[dict[str, object]] = [
+        {"time": 1509237899, "sensor": "a", "values": {"b": 1, "c": 2}, "quality": {"b": "doubtful"}},
+        {"time": 1509237900, "sensor": "a", "values": {"b": 3}, "quality": ["estimated", "unreliable"]},
+    ]
+    found = read(tmp_path, "\n".join(map(json.dumps, lines))).samples
+    assert [one.quality for one in found] == [("doubtful",), (), ("estimated", "unreliable")]
+    lines[0]["quality"] = "odd"
+    with pytest.raises(RecordingError, match="line 1: quality is 'odd', expected one of good, estimated"):
+        read(tmp_path, "\n".join(map(json.dumps, lines)))
 
 
 def test_each_series_of_a_file_has_its_own_sensor_and_field(tmp_path: Path) -> None:
