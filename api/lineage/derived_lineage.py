@@ -31,7 +31,7 @@ from twin.model.city_model import CityModel
 from twin.model.names import AREA_PREFIX, ValueName, resolve_name, roll_up_of
 from twin.model.observed_property import Aggregation
 from twin.quality.quality_flags import quality_word
-from twin.state.area_state import area_of
+from twin.state.area_members import area_of
 from twin.state.derived_points import indicator_window, property_intervals
 
 CONTRIBUTIONS_MAX = 200

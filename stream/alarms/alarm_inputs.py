@@ -93,9 +93,13 @@ class AlarmInputBuffer:
     def add_area_value(self, update: Update) -> None:
         """Add a value of an area, by the rule of `add_derived`."""
         series = self.rule_index.watched_instant(update.entity, update.property)
-        if update.last_good is None and series is not None:
-            point = derived_point(update.value, update.phenomenon_time, update.flags, update.interval)
-            self._add(series, [point])
+        if update.last_good is not None or series is None:
+            return
+        time = update.phenomenon_time
+        if math.isnan(update.value):
+            self._add(series, [Point(time, math.nan, 0, INSTANT_MIN)])
+        else:
+            self._add(series, [derived_point(update.value, time, update.flags, update.interval)])
 
     def add_sensor_report(self, datastream: Datastream, newest: Observation, now: Instant) -> None:
         """Add that a sensor reported, if a rule on silence or outages needs it."""

@@ -14,7 +14,9 @@ from twin.wire.messages import AREA_INPUTS, AreaInput, AreaInputBatch, partition
 _AREA_AND_NAME = attrgetter("area", "name")
 
 
-def area_input_records(inputs: list[AreaInput], now: Instant, partitions: int) -> list[OutputRecord]:
+def area_input_records(
+    inputs: list[AreaInput], now: Instant, partitions: int, *, repeated: bool = False
+) -> list[OutputRecord]:
     """Return the records of these inputs; those of one area and name are together, in order.
 
     An area evaluates all inputs of a name for each record that changes one of them. Inputs of a name that
@@ -27,7 +29,7 @@ def area_input_records(inputs: list[AreaInput], now: Instant, partitions: int) -
         OutputRecord(
             topics.AREA_INPUTS,
             partition,
-            AREA_INPUTS.encode(AreaInputBatch(LAYOUT_VERSION, now, tuple(part))),
+            AREA_INPUTS.encode(AreaInputBatch(LAYOUT_VERSION, now, tuple(part), repeated)),
         )
         for partition, of_partition in sorted(by_partition.items())
         for part in record_chunks(of_partition)

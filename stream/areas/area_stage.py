@@ -13,7 +13,7 @@ from runtime.kafka import topics
 from stream.alarms.alarm_inputs import AlarmInputBuffer
 from stream.alarms.rule_index_cache import RuleIndexCache
 from stream.areas.area_inputs import area_input_records
-from stream.engine.buckets import PartitionBuckets, StructCodec
+from stream.engine.buckets import PartitionBuckets
 from stream.engine.stage import (
     ApplyResult,
     BucketStage,
@@ -28,23 +28,23 @@ from stream.engine.stage import (
 from stream.engine.stage_seed import StageSeed
 from twin.instant import Instant
 from twin.model.city_model import CityModel
-from twin.model.names import AREA_PREFIX
-from twin.model.observation import LastGoodValue
+from twin.model.names import AREA_PREFIX, roll_up_of, series_interval, slot_of
 from twin.quality.neighbour_verdict import NeighbourVerdict
-from twin.quality.quality_flags import DISAGREES, is_usable
-from twin.state.area_state import AreaState, AreaValue
-from twin.state.freshness import interval_for_live_duration
+from twin.state.area_members import area_of
+from twin.state.area_state import AreaCodec, AreaSeries, AreaState, AreaValue
+from twin.state.derived_points import is_windowed
 from twin.wire.messages import (
     AREA_INPUTS,
     AreaInput,
     AreaInputBatch,
+    SeriesRepair,
     Update,
     UpdateKind,
     encode_verdicts,
     partition_of,
 )
 
-_AREA_CODEC = StructCodec(AreaState)
+_AREA_CODEC = AreaCodec()
 
 
 class AreaStage(BucketStage[AreaState]):
@@ -62,29 +62,29 @@ class AreaStage(BucketStage[AreaState]):
         if batch is None:
             return self._skip(offset)
         now = log_time(self._buckets.time, batch.time)
-        changed: defaultdict[str, set[str]] = defaultdict(set)
+        by_area: defaultdict[str, list[AreaInput]] = defaultdict(list)
         for input in batch.inputs:
-            if input.area not in model.entities or self._buckets.has_applied(input.area, offset):
-                continue
-            if self._buckets.content_to_change(input.area).on_input(input):
-                changed[input.area].add(input.name)
+            if input.area in model.entities and not self._buckets.has_applied(input.area, offset):
+                by_area[input.area].append(input)
         updates: list[Update] = []
+        repairs: list[SeriesRepair] = []
         inputs: list[AreaInput] = []
         verdicts: list[NeighbourVerdict] = []
-        for area in sorted(changed):
+        for area in sorted(by_area):
             state = self._buckets.content_to_change(area)
             before = state.revision = max(state.revision, revision_base(model))
-            changes = state.evaluate(area, changed[area], model, window_revision(now, model))
+            revision = window_revision(now, model)
+            changes = state.apply(area, by_area[area], model, revision, repeated=batch.repeated)
             verdicts += changes.verdicts
-            inputs += changes.forwarded
-            parent = model.entities[area].parent
-            for revision, value in enumerate(changes.values, start=before + 1):
-                updates.append(_update(area, revision, value, now, model))
-                if parent is not None:
-                    inputs.append(_parent_input(parent, area, value, revision))
+            inputs += changes.inputs
+            repairs += changes.repairs
+            updates += [
+                _update(area, number, value, now, model)
+                for number, value in enumerate(changes.values, start=before + 1)
+            ]
         self._buckets.advance(offset, now)
-        outputs = update_records(updates, self._partition)
-        outputs += area_input_records(inputs, now, self._partitions)
+        outputs = update_records(updates, self._partition, repairs)
+        outputs += area_input_records(inputs, now, self._partitions, repeated=batch.repeated)
         outputs += verdict_records(verdicts, now, self._partitions)
         return ApplyResult(outputs + self._alarm_inputs(updates, model, now), Counter(), 0)
 
@@ -115,10 +115,20 @@ class AreaStageFactory:
     def seeded(self, partition: int, seed: StageSeed, model: CityModel) -> AreaStage:
         """Return the stage at the beginning of a log; entities send the inputs of their areas again."""
         buckets = PartitionBuckets(_AREA_CODEC, self.log, self.buckets)
+        floors = _seeded_floors(seed, model)
         buckets.seed(
-            (entity, AreaState(revision))
-            for entity, revision in seed.area_revisions.items()
-            if partition_of(entity, self.partitions) == partition
+            (
+                area,
+                AreaState(
+                    seed.area_revisions.get(area, 0),
+                    {
+                        name: AreaSeries(series_interval(name, model), floor)
+                        for name, floor in floors.get(area, {}).items()
+                    },
+                ),
+            )
+            for area in sorted(seed.area_revisions.keys() | floors.keys())
+            if partition_of(area, self.partitions) == partition
         )
         return AreaStage(buckets, self, partition)
 
@@ -154,37 +164,44 @@ def _update(area: str, revision: int, value: AreaValue, now: Instant, model: Cit
         value.flags,
         (),
         None,
-        UpdateKind.INDICATOR,
-        last_good=_last_good(value),
+        UpdateKind.INDICATOR if value.is_newest else UpdateKind.AMENDMENT,
+        last_good=value.last_good,
         deviating=tuple(
             datastream.id
             for entity in value.outvoted
             for datastream in model.datastreams_of(entity, value.name)
         ),
         count=value.weight,
-        interval=interval_for_live_duration(value.valid_until - value.phenomenon_time),
+        interval=value.interval,
+        members=value.members,
+        members_expected=value.members_expected,
+        preliminary=value.preliminary,
     )
 
 
-def _last_good(value: AreaValue) -> LastGoodValue | None:
-    """Return the last good value of an area whose inputs have failed since: the value itself.
+def _seeded_floors(seed: StageSeed, model: CityModel) -> dict[str, dict[str, Instant]]:
+    """Return the newest stored slot of each name in each area.
 
-    Return None if neighbours outvoted it, since a verdict of the area above may have come too late.
+    Of it every input is sent again. Of earlier ones some are not, so that storage computes them.
     """
-    if is_usable(value.flags) or value.flags & DISAGREES:
-        return None
-    return LastGoodValue(value.value, value.phenomenon_time)
-
-
-def _parent_input(parent: str, area: str, value: AreaValue, revision: int) -> AreaInput:
-    return AreaInput(
-        parent,
-        area,
-        value.name,
-        value.value if is_usable(value.flags) else None,
-        value.phenomenon_time,
-        value.flags,
-        value.weight,
-        value.valid_until,
-        revision,
-    )
+    newest: dict[tuple[str, str], Instant] = {}
+    for observation in seed.observations:
+        datastream = model.datastreams.get(observation.datastream)
+        if datastream is not None and not model.policy_of(datastream).personal:
+            size = series_interval(datastream.property, model)
+            slot = slot_of(observation.phenomenon_time, size, windowed=False)
+            key = datastream.entity, datastream.property
+            newest[key] = max(slot, newest.get(key, slot))
+    for update in seed.derived:
+        size = series_interval(update.property, model)
+        slot = slot_of(update.phenomenon_time, size, windowed=is_windowed(update.property))
+        key = update.entity, update.property
+        newest[key] = max(slot, newest.get(key, slot))
+    floors: dict[str, dict[str, Instant]] = {}
+    for (entity, name), slot in newest.items():
+        area = area_of(entity, model) if roll_up_of(name, model) != "none" else None
+        while area is not None and area in model.entities:
+            by_name = floors.setdefault(area, {})
+            by_name[name] = max(slot, by_name.get(name, slot))
+            area = model.entities[area].parent
+    return floors

@@ -30,6 +30,8 @@ class EntityContent:
     model: int = 0  #: version of the model that its observations were assessed by; 0 for none
     #: property → log time at which it was last sent to the area
     rolled_up_times: dict[str, Instant] = field(default_factory=dict)
+    #: property → phenomenon time from which on its area does not have the values yet
+    rolled_up_since: dict[str, Instant] = field(default_factory=dict)
 
     @property
     def has_pending_households(self) -> bool:
@@ -81,6 +83,7 @@ class EntitySnapshot(msgspec.Struct, array_like=True, frozen=True):
     verdicts: dict[str, dict[str, NeighbourVerdict]] = {}
     rolled_up: dict[str, Instant] = {}
     observed_counts: tuple[int, ...] = ()  #: how often each of `observed` was observed
+    rolled_up_since: dict[str, Instant] = {}
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -108,6 +111,7 @@ class EntityCodec:
                 content.state.verdicts,
                 content.rolled_up_times,
                 tuple(content.pending_datastreams[id] for id in sorted(content.pending_datastreams)),
+                content.rolled_up_since,
             )
         )
 
@@ -124,4 +128,5 @@ class EntityCodec:
             set(snapshot.changed),
             snapshot.model,
             snapshot.rolled_up,
+            snapshot.rolled_up_since,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from runtime.kafka import topics
@@ -9,10 +10,11 @@ from stream.areas.area_inputs import area_input_records
 from stream.engine.stage import OutputRecord, chunk_slices, update_records
 from twin.instant import Instant
 from twin.model.city_model import CityModel
-from twin.model.names import roll_up_of
+from twin.model.names import roll_up_of, series_interval, slot_of
 from twin.quality.quality_flags import DISAGREES, is_usable
-from twin.state.area_state import area_of
-from twin.state.derived_points import derived_interval
+from twin.state.area_members import area_of
+from twin.state.area_state import last_slot
+from twin.state.derived_points import derived_interval, is_windowed
 from twin.state.derived_state import DerivedValue
 from twin.state.freshness import live_duration
 from twin.state.window import Aggregate
@@ -39,6 +41,8 @@ class EntityOutput:
     assessments: list[Assessment] = field(default_factory=list)
     repairs: list[WindowRepair] = field(default_factory=list)
     inputs: list[AreaInput] = field(default_factory=list)
+    #: inputs of areas that were sent in an earlier log
+    repeated_inputs: list[AreaInput] = field(default_factory=list)
     series_repairs: list[SeriesRepair] = field(default_factory=list)
 
     def add_derived(self, entity: str, revision: int, value: DerivedValue, now: Instant) -> None:
@@ -61,29 +65,36 @@ class EntityOutput:
             )
         )
 
-    def add_area_input(self, model: CityModel, entity: str, value: DerivedValue, revision: int) -> None:
-        """Add a value of an entity to the inputs of its area, if it is rolled up; as None when it is suspect.
+    def add_area_input(
+        self, model: CityModel, entity: str, value: DerivedValue, revision: int, *, repeated: bool = False
+    ) -> None:
+        """Add a point of a derived series to the inputs of the entity's area, if it is rolled up.
 
-        A value that is suspect only by the verdict of its neighbours stays a value, with the flag. The next
-        verdict must not depend on the verdict before.
+        It is sent as None when it is suspect, and NaN withdraws it. A value that is emitted again because its
+        inputs have failed since was right in its slot. What is `repeated` was sent in an earlier log.
         """
         area = area_of(entity, model)
-        if area is None or roll_up_of(value.name, model) == "none":
+        if area is None or not value.in_series or roll_up_of(value.name, model) == "none":
             return
-        own = value.flags & ~DISAGREES if value.name in model.properties else value.flags
-        self.inputs.append(
-            AreaInput(
-                area,
-                entity,
-                value.name,
-                value.value if is_usable(own) else None,
-                value.phenomenon_time,
-                value.flags,
-                value.weight,
-                value.phenomenon_time + live_duration(value.interval),
-                revision,
-            )
+        time, flags, size = value.phenomenon_time, value.flags, series_interval(value.name, model)
+        slot = slot_of(
+            time, size, windowed=True if value.name in model.properties else is_windowed(value.name)
         )
+        is_withdrawn = math.isnan(value.value)
+        own = flags & ~DISAGREES if value.name in model.properties else flags
+        input = AreaInput(
+            area,
+            entity,
+            value.name,
+            None if is_withdrawn or not is_usable(own) else value.value,
+            time,
+            0 if is_withdrawn else flags,
+            max(1, value.weight),
+            last_slot(slot, size, live_duration(value.interval)),
+            revision,
+            slot,
+        )
+        (self.repeated_inputs if repeated else self.inputs).append(input)
 
     def records(self, partition: int, partitions: int, now: Instant, offset: int) -> list[OutputRecord]:
         """Return the records to send; `offset` is that of the observation record which caused them."""
@@ -102,6 +113,8 @@ class EntityOutput:
                 tuple(self.repairs[part]),
             )
             records.append(OutputRecord(topics.AGGREGATES, partition, AGGREGATES.encode(batch)))
+        # Repeated ones first: they are what the area knew before.
+        records += area_input_records(self.repeated_inputs, now, partitions, repeated=True)
         return records + area_input_records(self.inputs, now, partitions)
 
 

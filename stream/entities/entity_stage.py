@@ -59,6 +59,7 @@ A datastream keeps the newest `LATE_MAX` observations one by one: none of them i
 _WITHOUT_CHANGE = frozenset(
     {ObservationOutcome.DUPLICATE, ObservationOutcome.SUPERSEDED, ObservationOutcome.FUTURE}
 )
+_CHANGING = frozenset({ObservationOutcome.ACCEPTED, ObservationOutcome.LATE, ObservationOutcome.CORRECTION})
 
 
 class EntityStage(BucketStage[EntityContent]):
@@ -82,14 +83,17 @@ class EntityStage(BucketStage[EntityContent]):
         alarm_inputs = self._alarm_inputs_for(model, self._buckets.time)
         contents = dict(self._buckets.items())
         for entity, content in contents.items():
-            output.updates += unpublished_updates(entity, content, seed, model)
+            unpublished = unpublished_updates(entity, content, seed, model)
+            output.updates += unpublished
+            for update in unpublished:
+                content.rolled_up_since[update.property] = update.phenomenon_time
             datastreams = [one for id in content.state.datastreams if (one := model.datastreams.get(id))]
             content.pending_properties.update(datastream.property for datastream in datastreams)
             alarm_inputs.add_entity(entity, content.state)
         for update in seed.derived:
             if update.entity in contents:
                 value = stored_derived_value(update, model)
-                output.add_area_input(model, update.entity, value, update.revision)
+                output.add_area_input(model, update.entity, value, update.revision, repeated=True)
                 alarm_inputs.add_derived(update.entity, value)
         mine = {id for content in contents.values() for id in content.state.datastreams}
         output.repairs += [repair for repair in seed.repairs if repair.datastream in mine]
@@ -160,6 +164,10 @@ class EntityStage(BucketStage[EntityContent]):
             since = INSTANT_MAX  # the alarms on its point are repaired from storage, as its windows are
         if result.quality_results:
             since = min(since, *(quality.phenomenon_time for quality in result.quality_results))
+        if result.outcome is ObservationOutcome.ACCEPTED and not result.quality_results:
+            self._roll_ups.note_change(content, datastream, since, model)
+        else:
+            self._note_roll_up(content, datastream, observation.phenomenon_time, result, output)
         if result.outcome not in _WITHOUT_CHANGE:
             if self._alarm_inputs is not None:
                 self._alarm_inputs.add_observed(datastream.entity, datastream.property, content.state, since)
@@ -169,6 +177,25 @@ class EntityStage(BucketStage[EntityContent]):
             self._pending.discard(datastream.entity)
             self._emit_entity(datastream.entity, model, now, output)
         return result.outcome
+
+    def _note_roll_up(
+        self,
+        content: EntityContent,
+        datastream: Datastream,
+        time: Instant,
+        result: ObservationResult,
+        output: EntityOutput,
+    ) -> None:
+        """Note from when on the area lacks values of a property; leave what is too old to a repair."""
+        times = [quality.phenomenon_time for quality in result.quality_results]
+        if self._model is None:
+            return
+        if result.outcome is ObservationOutcome.REPAIR:
+            self._roll_ups.add_repair(datastream, time, self._model, output)
+        elif result.outcome in _CHANGING:
+            times.append(time)
+        if times:
+            self._roll_ups.note_change(content, datastream, min(times), self._model)
 
     def _on_verdict(self, verdict: NeighbourVerdict, model: CityModel, output: EntityOutput) -> None:
         content = self._buckets.content_to_change(verdict.entity)
@@ -260,8 +287,7 @@ class EntityStage(BucketStage[EntityContent]):
             content.state.revision += 1
             value = derived if derived.interval else derived._replace(interval=model.interval_of(entity))
             output.add_derived(entity, content.state.revision, value, now)
-            if not value.amends:
-                output.add_area_input(model, entity, value, content.state.revision)
+            output.add_area_input(model, entity, value, content.state.revision)
             if self._alarm_inputs is not None:
                 self._alarm_inputs.add_derived(entity, value)
         output.series_repairs += [SeriesRepair(entity, *span) for span in content.derived.take_spans()]
@@ -347,6 +373,7 @@ class EntityStage(BucketStage[EntityContent]):
         output.repairs += [WindowRepair(datastream.id, hour) for hour in sorted(hours)]
         self._add_result(content, datastream, result, model, output)
         content.derived.on_observed(datastream.property, INSTANT_MIN, self._required_inputs_of(entity, model))
+        self._roll_ups.note_change(content, datastream, INSTANT_MIN, model)
         if self._alarm_inputs is not None:
             self._alarm_inputs.add_observed(entity, datastream.property, content.state, INSTANT_MIN)
 

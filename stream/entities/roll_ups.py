@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 from zlib import crc32
 
 from stream.entities.entity_content import EntityContent
 from stream.entities.entity_output import EntityOutput
-from twin.instant import INSTANT_MIN, SECOND, Duration, Instant
+from twin.alarms.evaluation.operand_points import property_points
+from twin.alarms.rules.operand import Point
+from twin.instant import INSTANT_MAX, INSTANT_MIN, SECOND, Duration, Instant
 from twin.model.city_model import CityModel
-from twin.model.names import roll_up_of
-from twin.quality.quality_flags import DISAGREES, is_usable
-from twin.state.area_state import area_of
-from twin.state.combination import PropertyState
+from twin.model.names import AREA_PREFIX, roll_up_of, series_interval, slot_of
+from twin.model.observation import Observation
+from twin.model.sensor import Datastream
+from twin.state.area_members import area_of
+from twin.state.area_state import last_slot, usable_value
+from twin.state.datastream_state import RECENT_MAX, DatastreamState
 from twin.state.freshness import live_duration
-from twin.wire.messages import AreaInput
+from twin.wire.messages import AreaInput, SeriesRepair
 
 ROLL_UP_INTERVALS: tuple[Duration, ...] = (4 * SECOND, 5 * SECOND, 6 * SECOND)
 """An entity sends a property to its area again after one of these intervals. Earlier changes wait.
@@ -22,28 +27,56 @@ ROLL_UP_INTERVALS: tuple[Duration, ...] = (4 * SECOND, 5 * SECOND, 6 * SECOND)
 The intervals differ, so that properties which were sent at once, as at the beginning of a log, drift apart.
 """
 
+WAITING_MAX = 16
+"""Changes do not wait when one datastream has so many observations of them, in more than one slot.
+
+It keeps `RECENT_MAX` observations, so the last one of each slot is sent before it is forgotten.
+"""
+
 
 class RollUp(NamedTuple):
     """Where a property of an entity is rolled up, and for how long a value of it is live."""
 
     area: str
+    size: Duration  #: of a slot
     live_duration: Duration
     interval: Duration  #: between two inputs
+    datastreams: tuple[int, ...]  #: those that the values are combined from
 
-    def input(self, entity: str, property: str, state: PropertyState, revision: int) -> AreaInput:
-        """Return the input of an observed value; derived values use `EntityOutput.add_area_input`."""
-        time, flags = state.phenomenon_time, state.flags
+    def inputs(
+        self, property: str, content: EntityContent, since: Instant, model: CityModel
+    ) -> list[tuple[Point, AreaInput]]:
+        """Return the last value of each slot since a phenomenon time, and its input.
+
+        Derived values use `EntityOutput.add_area_input`.
+        """
+        entity, size = model.datastreams[self.datastreams[0]].entity, self.size
+        inputs = []
+        for point in _last_of_each_slot(property_points(content.state, property, since, model), size):
+            slot = slot_of(point.time, size, windowed=False)
+            last = last_slot(slot, size, self.live_duration)
+            value = usable_value(point.value, point.flags)
+            weight = max(1, len(point.sources))
+            input = AreaInput(
+                self.area, entity, property, value, point.time, point.flags, weight, last,
+                content.state.revision, slot,
+            )  # fmt: skip
+            inputs.append((point, input))
+        return inputs
+
+    def newest_input(self, entity: str, property: str, newest: Observation, revision: int) -> AreaInput:
+        """Return the input of the newest value of a single datastream: the usual case."""
+        _, time, _, value, flags, *_ = newest
+        slot = time - time % self.size
+        last = last_slot(slot, self.size, self.live_duration)
         return AreaInput(
-            self.area,
-            entity,
-            property,
-            state.value if is_usable(flags & ~DISAGREES) else None,
-            time,
-            flags,
-            len(state.datastreams),
-            time + self.live_duration,
-            revision,
-        )
+            self.area, entity, property, usable_value(value, flags), time, flags, 1, last, revision, slot
+        )  # fmt: skip
+
+    def repair(self, property: str, slot: Instant) -> SeriesRepair:
+        """Return the request to compute the points of a slot again, and of those in which it still counts."""
+        last = last_slot(slot, self.size, self.live_duration)
+        return SeriesRepair(self.area, AREA_PREFIX + property, slot + self.size, last + self.size + 1)
 
 
 class RollUpTable:
@@ -62,29 +95,97 @@ class RollUpTable:
             self._roll_ups[key] = _look_up(entity, property, model)
         return self._roll_ups[key]
 
+    def note_change(
+        self, content: EntityContent, datastream: Datastream, since: Instant, model: CityModel
+    ) -> None:
+        """Note that the values of a property have changed from a phenomenon time on."""
+        property = datastream.property
+        known = content.rolled_up_since.get(property, INSTANT_MAX)
+        if since < known and self.of(datastream.entity, property, model) is not None:
+            content.rolled_up_since[property] = since
+            content.pending_properties.add(property)
+
+    def add_repair(
+        self, datastream: Datastream, time: Instant, model: CityModel, output: EntityOutput
+    ) -> None:
+        """Ask for a repair of the slot of an observation that is too old for the observations in memory."""
+        roll_up = self.of(datastream.entity, datastream.property, model)
+        if roll_up is not None:
+            slot = slot_of(time, roll_up.size, windowed=False)
+            output.series_repairs.append(roll_up.repair(datastream.property, slot))
+
     def emit_due(
         self, entity: str, content: EntityContent, model: CityModel, output: EntityOutput, now: Instant
     ) -> None:
-        """Add the changed properties of an entity to the output; those sent too recently stay pending."""
+        """Add the changed properties of an entity to the output; those sent too recently stay pending.
+
+        For each slot that has changed, its last value is sent. The present value alone is repeated where
+        nothing has changed, as at the beginning of a log.
+        """
         waiting = set()
+        states = content.state.datastreams
         for property in sorted(content.pending_properties):
             roll_up = self.of(entity, property, model)
             if roll_up is None:
                 continue
-            if now - content.rolled_up_times.get(property, INSTANT_MIN) < roll_up.interval:
+            parts = [states[id] for id in roll_up.datastreams if id in states]
+            if not parts:
+                continue
+            since = content.rolled_up_since.get(property)
+            is_early = now - content.rolled_up_times.get(property, INSTANT_MIN) < roll_up.interval
+            if is_early and not (since is not None and _is_filling(parts, since, roll_up.size)):
                 waiting.add(property)
                 continue
-            state = content.state.property_state(property, model)
-            if state is not None:
-                content.rolled_up_times[property] = now
-                output.inputs.append(roll_up.input(entity, property, state, content.state.revision))
+            content.rolled_up_times[property] = now
+            content.rolled_up_since.pop(property, None)
+            inputs = output.repeated_inputs if since is None else output.inputs
+            newest = parts[0].newest
+            if since is None:
+                since = max(state.newest.phenomenon_time for state in parts)
+            if len(parts) == 1 and since >= newest.phenomenon_time - newest.phenomenon_time % roll_up.size:
+                inputs.append(roll_up.newest_input(entity, property, newest, content.state.revision))
+                continue
+            complete_from = _complete_from(parts)
+            for point, input in roll_up.inputs(property, content, since, model):
+                if point.time < complete_from and len(parts) > 1:
+                    output.series_repairs.append(roll_up.repair(property, input.slot))
+                else:
+                    inputs.append(input)
         content.pending_properties = waiting
+
+
+def _is_filling(parts: Sequence[DatastreamState], since: Instant, size: Duration) -> bool:
+    """Return whether changes are about to be forgotten that are the last of their slot."""
+    for state in parts:
+        kept = state.assessed
+        if len(kept) >= WAITING_MAX and kept[-WAITING_MAX].phenomenon_time >= since:
+            newest = kept[-1].phenomenon_time
+            if newest - newest % size > since:
+                return True
+    return False
+
+
+def _complete_from(parts: Sequence[DatastreamState]) -> Instant:
+    """Return from when on the observations of all datastreams are in memory."""
+    full = [state.assessed[0].phenomenon_time for state in parts if len(state.assessed) >= RECENT_MAX]
+    return max(full, default=INSTANT_MIN)
+
+
+def _last_of_each_slot(points: Sequence[Point], size: Duration) -> list[Point]:
+    """Return the last point of each slot, ascending."""
+    if len(points) < 2:
+        return list(points)
+    return list({point.time - point.time % size: point for point in points}.values())
 
 
 def _look_up(entity: str, property: str, model: CityModel) -> RollUp | None:
     area = area_of(entity, model)
     if area is None or roll_up_of(property, model) == "none":
         return None
-    interval = min((datastream.interval for datastream in model.datastreams_of(entity, property)), default=0)
+    datastreams = model.datastreams_of(entity, property)
+    told = tuple(datastream.id for datastream in datastreams if not model.policy_of(datastream).personal)
+    if not told:
+        return None
+    live = live_duration(min(datastream.interval for datastream in datastreams))
     number = crc32(f"{entity} {property}".encode()) % len(ROLL_UP_INTERVALS)
-    return RollUp(area, live_duration(interval), ROLL_UP_INTERVALS[number])
+    return RollUp(area, series_interval(property, model), live, ROLL_UP_INTERVALS[number], told)

@@ -87,13 +87,13 @@ def publish_a_cohort_of_nine(patch: pytest.MonkeyPatch) -> None:
 
 def never_withdraw_a_verdict(patch: pytest.MonkeyPatch) -> None:
     """Keep a value marked as disagreeing with its neighbours for ever."""
-    evaluate = NeighbourState.evaluate
+    compare = NeighbourState.compare
 
-    def mutated(self: NeighbourState, *arguments: Any) -> NeighbourResult:
-        result = evaluate(self, *arguments)
+    def mutated(self: NeighbourState, *arguments: Any, is_newest: bool) -> NeighbourResult:
+        result = compare(self, *arguments, is_newest=is_newest)
         return result._replace(verdicts=[one for one in result.verdicts if one.deviates])
 
-    patch.setattr(NeighbourState, evaluate.__name__, mutated)
+    patch.setattr(NeighbourState, compare.__name__, mutated)
 
 
 def ask_nobody_above(patch: pytest.MonkeyPatch) -> None:

@@ -1,146 +1,515 @@
-"""The state of an area: the values of its entities, rolled up into one value for each name."""
+"""The state of an area: the values of its entities, rolled up into one series for each name.
+
+A series has a point for each slot of event time (`twin.model.names.series_interval`) in which one of its
+sources reported. A point follows from what each source sent for the slot, or before it as long as that is
+valid. So the points are a function of the set of inputs, and an input amends every point that it touches.
+`SLOTS_MAX` newest slots are kept; storage computes earlier ones again, by the same code.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import msgspec
 
-from twin.instant import Instant
+from twin.instant import INSTANT_MIN, Duration, Instant
 from twin.model.city_model import CityModel
-from twin.model.entity import AREA_TYPES
-from twin.model.names import roll_up_of
+from twin.model.names import AREA_PREFIX, coverage_min_of, roll_up_of, series_interval, slot_of
+from twin.model.observation import LastGoodValue
 from twin.quality.neighbour_verdict import NeighbourVerdict
-from twin.quality.neighbours import NeighbourContext, NeighbourState, disagreement_limit
-from twin.quality.quality_flags import DISAGREES, UNUSABLE_FLAGS
-from twin.wire.messages import AreaInput
+from twin.quality.neighbours import (
+    NeighbourContext,
+    NeighbourStanding,
+    NeighbourState,
+    disagreement_limit,
+)
+from twin.quality.quality_flags import DISAGREES, UNUSABLE_FLAGS, QualityFlag, is_usable
+from twin.state.area_members import expected_members, roll_up_source
+from twin.state.derived_points import is_windowed
+from twin.state.freshness import interval_for_live_duration
+from twin.state.slot_inputs import SlotInput, SlotInputs, SlotSpan, counting, slot_input
+from twin.wire.messages import AreaInput, LaterValue, SeriesRepair
+
+SLOTS_MAX = 50
+"""The most slots that a series keeps: two days of hours, and a margin."""
+
+SLOTS_MIN = 3
+"""The fewest slots that a series keeps, however many sources it has."""
+
+INPUTS_MAX = 4_000
+"""About how many inputs a series keeps; each takes some 40 bytes of a checkpoint."""
+
+_INCOMPLETE = int(QualityFlag.INCOMPLETE)
 
 
 class AreaValue(NamedTuple):
-    """A value of an area."""
+    """A point of the series of an area."""
 
     name: str  #: without `AREA_PREFIX`
-    value: float
-    phenomenon_time: Instant  #: of the newest input
+    value: float  #: NaN: there is no value at this time any more
+    phenomenon_time: Instant  #: end of the slot
     flags: int
     weight: int  #: sensors or connections behind it
-    valid_until: Instant
+    interval: Duration  #: expected time between two values
+    members: int  #: entities behind it
+    members_expected: int
+    is_newest: bool  #: whether it is the value of the area now
+    preliminary: bool = False  #: whether others may still report in the slot
     outvoted: tuple[str, ...] = ()  #: entities left out, because their neighbours outvoted them
+    last_good: LastGoodValue | None = None  #: the value itself, when its inputs have failed since
 
 
-class AreaChanges(NamedTuple):
+class SlotResult(NamedTuple):
+    """What the inputs of a slot roll up to."""
+
+    value: float | None  #: None: all that could count is suspect
+    flags: int
+    weight: int
+    members: int
+    valid_until: Instant  #: start of the last slot in which all of it counts
+    later: tuple[LaterValue, ...]  #: what remains in later slots in which nobody reports
+    outvoted: tuple[str, ...]
+
+    @property
+    def last(self) -> Instant:
+        """The last slot in which any of it counts."""
+        return self.later[-1].valid_until if self.later else self.valid_until
+
+
+class AreaSeries(msgspec.Struct, array_like=True):
+    """The series of one name in an area. Mutable; goes into a checkpoint."""
+
+    size: Duration  #: of a slot
+    floor: Instant = INSTANT_MIN  #: the first slot that is kept
+    newest: Instant = INSTANT_MIN  #: the newest slot with any input
+    inputs: SlotInputs = msgspec.field(default_factory=SlotInputs)
+    #: by slot; None where nobody reported, and only the comparison of neighbours has inputs
+    results: dict[Instant, SlotResult | None] = msgspec.field(default_factory=dict)
+    emitted: AreaValue | None = None  #: the last one that was emitted as the value of the area now
+    neighbours: NeighbourState | None = None
+
+    def put(self, input: AreaInput) -> tuple[SlotSpan | None, bool]:
+        """Add an input; return the slots that it touches, and whether some of them are not kept any more."""
+        kept = slot_input(input)
+        if kept.slot < self.floor:
+            known = self.inputs.by_source.get(input.source)
+            is_base = input.weight > 0 and (
+                not known or known[0].slot <= kept.slot or known[0].slot >= self.floor
+            )
+            span = self.inputs.put(input.source, kept) if is_base else SlotSpan(kept.slot, kept.last)
+            if is_base and known:
+                self.inputs.forget(self.floor)
+            return span, span is not None
+        if input.weight > 0:
+            span = self.inputs.put(input.source, kept)
+        else:
+            if self.neighbours is None:
+                self.neighbours = NeighbourState()
+            span = self.neighbours.put(input, kept)
+            if input.weight < 0:
+                # What the area above says about a slot makes none: it is read when the area has one.
+                return (span if self.results.get(kept.slot) is not None else None), False
+        if kept.slot > self.newest:
+            self.newest = kept.slot
+            self._advance()
+        return span, False
+
+    def _advance(self) -> None:
+        """Forget the oldest slots beyond the limits."""
+        slots = min(SLOTS_MAX, max(SLOTS_MIN, INPUTS_MAX // max(1, len(self.inputs.by_source))))
+        floor = self.newest - (slots - 1) * self.size
+        if floor <= self.floor:
+            return
+        self.floor = floor
+        self.inputs.forget(floor)
+        if self.neighbours is not None:
+            self.neighbours.forget(floor)
+        for slot in [one for one in self.results if one < floor]:
+            del self.results[slot]
+
+    def touched(self, span: SlotSpan) -> Iterable[Instant]:
+        """Return the kept slots of a span: its first, and those in which there are inputs."""
+        if span.first >= self.floor:
+            yield span.first
+        if span.last > span.first and self.results:
+            yield from [one for one in self.results if span.first < one <= span.last]
+
+    def newest_value(self, before: Instant) -> tuple[Instant, SlotResult] | None:
+        """Return the newest kept slot before another that has a value."""
+        slots = [slot for slot, one in self.results.items() if one is not None and one.value is not None]
+        slot = max((one for one in slots if one < before), default=None)
+        found = self.results[slot] if slot is not None else None
+        return (slot, found) if slot is not None and found is not None else None
+
+
+@dataclass(slots=True)
+class AreaChanges:
     """The changes of an area."""
 
-    values: list[AreaValue]  #: ordered by name; each raises the revision
-    verdicts: list[NeighbourVerdict]
-    forwarded: list[AreaInput]  #: inputs for the parent area, which compares them
+    values: list[AreaValue] = field(default_factory=list)  #: each raises the revision
+    verdicts: list[NeighbourVerdict] = field(default_factory=list)
+    inputs: list[AreaInput] = field(default_factory=list)  #: for the parent area, and for areas below
+    repairs: list[SeriesRepair] = field(default_factory=list)
 
 
 class AreaState(msgspec.Struct, array_like=True):
     """The current state of one area. Mutable, owned by one partition of one worker."""
 
     revision: int = 0
-    inputs: dict[str, dict[str, AreaInput]] = msgspec.field(default_factory=dict)  #: name → source → input
-    emitted: dict[str, AreaValue] = msgspec.field(default_factory=dict)
-    neighbours: dict[str, NeighbourState] = msgspec.field(default_factory=dict)  #: by property
+    series: dict[str, AreaSeries] = msgspec.field(default_factory=dict)  #: by name
+    inherited: tuple[AreaInput, ...] = ()  #: inputs in a checkpoint of version 0.1, which has no slots
 
-    def on_input(self, input: AreaInput) -> bool:
-        """Add an input; return whether it changes anything. Ignore inputs older than the stored revision."""
-        if input.weight:
-            by_source = self.inputs.setdefault(input.name, {})
-        else:
-            by_source = self.neighbours.setdefault(input.name, NeighbourState()).from_below
-        known = by_source.get(input.source)
-        if known == input or (known is not None and input.revision < known.revision):
-            return False
-        by_source[input.source] = input
-        return True
+    def apply(
+        self,
+        area: str,
+        inputs: Sequence[AreaInput],
+        model: CityModel,
+        revision: Instant,
+        *,
+        repeated: bool = False,
+    ) -> AreaChanges:
+        """Add inputs and return what they change.
 
-    def evaluate(self, area: str, names: Iterable[str], model: CityModel, revision: Instant) -> AreaChanges:
-        """Return the changes of these names; `revision` is that of new verdicts."""
-        changes = AreaChanges([], [], [])
-        for name in sorted(names):
-            inputs = self.inputs.get(name, {})
-            outvoted: frozenset[str] = frozenset()
-            if name in self.neighbours or disagreement_limit(name, model) is not None:
-                neighbours = self.neighbours.setdefault(name, NeighbourState())
-                outvoted, verdicts, forwarded = neighbours.evaluate(
-                    inputs, NeighbourContext(area, name, model, revision)
-                )
-                changes.verdicts.extend(verdicts)
-                changes.forwarded.extend(forwarded)
-            known = self.emitted.get(name)
-            value = roll_up(name, list(inputs.values()), model, outvoted)
-            if value is None and known is not None:
-                value = _failed(known, inputs.values(), outvoted)
-            if value is not None and value != known:
-                self.emitted[name] = value
-                self.revision += 1
-                changes.values.append(value)
+        `revision` is that of new verdicts. What is `repeated` changes no slot before those that are kept.
+        """
+        changes = AreaChanges()
+        if self.inherited:
+            inputs, self.inherited = (*self.inherited, *inputs), ()
+        touched: dict[str, set[Instant]] = {}
+        for received in inputs:
+            series = self._series_of(received.name, model)
+            input = on_grid(received, series.size)
+            span, is_too_old = series.put(input)
+            if span is None:
+                continue
+            if is_too_old and not repeated:
+                changes.repairs.append(_repair(area, input.name, span, series.size))
+            touched.setdefault(input.name, set()).update(series.touched(span))
+        for name in sorted(touched):
+            self._evaluate(NeighbourContext(area, name, model, revision), touched[name], changes)
         return changes
+
+    def _series_of(self, name: str, model: CityModel) -> AreaSeries:
+        size = series_interval(name, model)
+        series = self.series.get(name)
+        if series is None:
+            series = self.series[name] = AreaSeries(size)
+        elif series.size != size:
+            # The model has another grid: the newest inputs count on, and earlier slots are left as they are.
+            newest = series.newest - series.newest % size if series.newest > INSTANT_MIN else INSTANT_MIN
+            moved, neighbours = series.inputs.moved(size), None
+            if series.neighbours is not None:
+                neighbours = NeighbourState(standings=series.neighbours.standings)
+            series = AreaSeries(size, newest, newest, moved, {}, series.emitted, neighbours)
+            self.series[name] = series
+        return series
+
+    def _evaluate(self, context: NeighbourContext, touched: set[Instant], changes: AreaChanges) -> None:
+        name, model = context.property, context.model
+        series = self.series[name]
+        compares = series.neighbours is not None or disagreement_limit(name, model) is not None
+        changed: dict[Instant, SlotResult | None] = {}  # with the result before
+        waiting = sorted(touched)
+        while waiting:
+            slot = waiting.pop(0)
+            if slot < series.floor:
+                continue
+            inputs = series.inputs.at(slot)
+            outvoted: frozenset[str] = frozenset()
+            if compares:
+                if series.neighbours is None:
+                    series.neighbours = NeighbourState()
+                outvoted, verdicts, sent = series.neighbours.compare(
+                    slot, inputs, context, is_newest=slot == series.newest
+                )
+                changes.verdicts += verdicts
+                changes.inputs += sent
+                # What the parent area has for a slot counts on there in the slots after it.
+                last = max((one.valid_until for one in sent), default=slot)
+                if last > slot:
+                    later = (one for one in series.results if slot < one <= last)
+                    waiting = sorted({*waiting, *later})
+            after = roll_up(name, inputs, slot, model, outvoted)
+            before = series.results.get(slot)
+            if before != after:
+                changed[slot] = before
+            series.results[slot] = after
+        if changed:
+            self._emit(context, series, changed, changes)
+
+    def _emit(
+        self,
+        context: NeighbourContext,
+        series: AreaSeries,
+        changed: dict[Instant, SlotResult | None],
+        changes: AreaChanges,
+    ) -> None:
+        """Add the points of the changed slots, the value now, and the inputs of the parent area."""
+        area, name, model, _ = context
+        expected = expected_members(area, name, model)
+        now, now_slot = _value_now(name, series, expected, model)
+        for slot, before in changed.items():
+            value = _point(name, slot, series, expected, model)
+            had_value = before is not None and before.value is not None
+            if slot != now_slot and (had_value or not math.isnan(value.value)):
+                changes.values.append(value)
+                self.revision += 1
+        if now is not None and now != series.emitted:
+            series.emitted = now
+            changes.values.append(now)
+            self.revision += 1
+        parent = model.entities[area].parent
+        if parent is not None:
+            changes.inputs += [
+                _parent_input(context, parent, slot, series, self.revision) for slot in changed
+            ]
+
+
+def on_grid(input: AreaInput, size: Duration) -> AreaInput:
+    """Return an input with a slot of this size; those of version 0.1, or of another model, have others."""
+    if input.slot == INSTANT_MIN:
+        slot = slot_of(input.phenomenon_time, size, windowed=is_windowed(input.name))
+        last = last_slot(slot, size, input.valid_until - input.phenomenon_time)
+        return input._replace(slot=slot, valid_until=last)
+    if input.slot % size:
+        slot = input.slot - input.slot % size
+        last = max(slot, input.valid_until - input.valid_until % size)
+        return input._replace(slot=slot, valid_until=last, later=())
+    return input
+
+
+def last_slot(slot: Instant, size: Duration, live: Duration) -> Instant:
+    """Return the last slot in which a value counts that is live for a time: at least the one after its own.
+
+    Otherwise an area would have no value at the beginning of each slot, until its sources report.
+
+    >>> [last_slot(0, 60, live) for live in (30, 60, 119, 120)]
+    [60, 60, 60, 120]
+    """
+    return slot + max(1, live // size) * size
 
 
 def roll_up(
-    name: str, inputs: Sequence[AreaInput], model: CityModel, outvoted: frozenset[str] = frozenset()
-) -> AreaValue | None:
-    """Return one value for an area, or None without a usable input.
+    name: str,
+    inputs: dict[str, SlotInput],
+    slot: Instant,
+    model: CityModel,
+    outvoted: frozenset[str] = frozenset(),
+) -> SlotResult | None:
+    """Return what the newest inputs up to a slot give for it; None if none of them is of the slot itself.
 
-    Only inputs count that are still current at the time of the newest one, and that neighbours have not
-    outvoted. A mean weighs each input by the sensors behind it: it is the mean of sensors, however they are
-    distributed over areas.
+    Only inputs count that are still valid in the slot, and that neighbours have not outvoted. A mean weighs
+    each input by the sensors behind it: it is the mean of sensors, however they are distributed over areas.
     """
-    present = [one for one in inputs if one.value is not None and one.source not in outvoted]
-    if not present:
+    if all(one.slot != slot for one in inputs.values()):
         return None
-    newest = max(one.phenomenon_time for one in present)
-    current = [one for one in present if one.valid_until >= newest]
-    value = _value(name, current, model)
+    parts = [part for source, part in counting(inputs, slot) if source not in outvoted]
+    left_out = tuple(sorted(outvoted))
+    if not parts:
+        flags = DISAGREES if outvoted else 0
+        for one in inputs.values():
+            if one.value is None and one.valid_until >= slot:
+                flags |= one.flags & UNUSABLE_FLAGS
+        return SlotResult(None, flags, 0, 0, slot, (), left_out)
+    value = _combined(name, parts, model)
     if value is None:
         return None
+    until = min(part.valid_until for part in parts)
+    later: tuple[LaterValue, ...] = ()
+    if any(part.valid_until != until for part in parts) or any(one.later for one in inputs.values()):
+        later = _later(name, inputs, until, model, outvoted)
+    weight, members = sum(part.weight for part in parts), sum(part.members for part in parts)
+    return SlotResult(value, _flags_of(parts), weight, members, until, later, left_out)
+
+
+def _later(
+    name: str,
+    inputs: dict[str, SlotInput],
+    until: Instant,
+    model: CityModel,
+    outvoted: frozenset[str],
+) -> tuple[LaterValue, ...]:
+    """Return the values in the slots after one in which all count, as long as nobody reports."""
+    later: list[LaterValue] = []
+    while True:
+        slot = until + 1
+        parts = [part for source, part in counting(inputs, slot) if source not in outvoted]
+        value = _combined(name, parts, model) if parts else None
+        if value is None:
+            return tuple(later)
+        until = min(part.valid_until for part in parts)
+        weight, members = sum(part.weight for part in parts), sum(part.members for part in parts)
+        later.append(LaterValue(value, _flags_of(parts), weight, members, until))
+
+
+def _flags_of(parts: Sequence[LaterValue]) -> int:
     flags = 0
-    for input in current:
-        flags |= input.flags
-    # The input of an entity whose verdict has just been withdrawn still has this flag.
-    flags &= ~DISAGREES
-    valid_until = max(one.valid_until for one in current)
-    weight = sum(one.weight for one in current)
-    return AreaValue(name, value, newest, flags, weight, valid_until, tuple(sorted(outvoted)))
+    for part in parts:
+        flags |= part.flags
+    return flags & ~(DISAGREES | _INCOMPLETE)
 
 
-def _value(name: str, inputs: Sequence[AreaInput], model: CityModel) -> float | None:
-    values = [one.value for one in inputs if one.value is not None]
+def _combined(name: str, parts: Sequence[LaterValue], model: CityModel) -> float | None:
     match roll_up_of(name, model):
         case "mean":
-            weights = [one.weight for one in inputs]
-            total = sum(weights)
-            return math.fsum(v * w for v, w in zip(values, weights, strict=True)) / total if total else None
+            total = sum(part.weight for part in parts)
+            return math.fsum(part.value * part.weight for part in parts) / total if total else None
         case "sum":
-            return math.fsum(values)
+            return math.fsum(part.value for part in parts)
         case "max":
-            return max(values)
+            return max(part.value for part in parts)
         case "min":
-            return min(values)
+            return min(part.value for part in parts)
         case _:
             return None
 
 
-def _failed(known: AreaValue, inputs: Iterable[AreaInput], outvoted: frozenset[str]) -> AreaValue | None:
-    """Return the last value with the flags of inputs that have failed since; None without such inputs."""
-    flags = 0
-    for input in inputs:
-        flags |= input.flags & UNUSABLE_FLAGS
-    return (
-        known._replace(flags=known.flags & ~UNUSABLE_FLAGS | flags, outvoted=tuple(sorted(outvoted)))
-        if flags
-        else None
+def _point(
+    name: str, slot: Instant, series: AreaSeries, expected: int, model: CityModel, *, is_newest: bool = False
+) -> AreaValue:
+    """Return the point of a slot; without a value it withdraws the point."""
+    found, size = series.results.get(slot), series.size
+    if found is None or found.value is None:
+        return AreaValue(name, math.nan, slot + size, 0, 0, size, 0, expected, is_newest)
+    flags = found.flags
+    if found.members < coverage_min_of(name, model) * expected:
+        flags |= _INCOMPLETE
+    return AreaValue(
+        name,
+        found.value,
+        slot + size,
+        flags,
+        found.weight,
+        max(size, interval_for_live_duration(found.last - slot)),
+        found.members,
+        expected,
+        is_newest,
+        is_newest and slot == series.newest,
+        found.outvoted,
     )
 
 
-def area_of(entity: str, model: CityModel) -> str | None:
-    """Return the area to which an entity sends its values; None when it is in no area."""
-    known = model.entities.get(entity)
-    if known is None:
-        return None
-    return entity if known.type in AREA_TYPES else known.parent
+def _value_now(
+    name: str, series: AreaSeries, expected: int, model: CityModel
+) -> tuple[AreaValue | None, Instant | None]:
+    """Return the value of the area now, and the slot that it is of.
+
+    It is the newest point. When all that could count in a newer slot has failed since, it is that point with
+    the flags of the failures.
+    """
+    for slot in sorted(series.results, reverse=True):
+        found = series.results[slot]
+        if found is None:
+            continue
+        if found.value is not None:
+            return _point(name, slot, series, expected, model, is_newest=True), slot
+        if found.flags & UNUSABLE_FLAGS:
+            known = series.newest_value(slot)
+            last = series.emitted
+            if known is not None:
+                last = _point(name, known[0], series, expected, model, is_newest=True)
+            if last is None:
+                return None, None
+            return last._replace(
+                flags=last.flags & ~UNUSABLE_FLAGS | found.flags,
+                members=0,
+                preliminary=False,
+                outvoted=found.outvoted,
+                last_good=LastGoodValue(last.value, last.phenomenon_time),
+            ), None
+    return None, None
+
+
+def _parent_input(
+    context: NeighbourContext, parent: str, slot: Instant, series: AreaSeries, revision: int
+) -> AreaInput:
+    """Return the input of the parent area for a slot."""
+    source, name = roll_up_source(context.area, context.model), context.property
+    found, end = series.results.get(slot), slot + series.size
+    if found is None:
+        return AreaInput(parent, source, name, None, end, 0, 1, slot, revision, slot, 0)
+    return AreaInput(
+        parent,
+        source,
+        name,
+        found.value,
+        end,
+        found.flags,
+        max(1, found.weight),
+        found.valid_until,
+        revision,
+        slot,
+        found.members,
+        found.later,
+    )
+
+
+def _repair(area: str, name: str, span: SlotSpan, size: Duration) -> SeriesRepair:
+    """Return the request to compute the points of the slots of a span again."""
+    return SeriesRepair(area, AREA_PREFIX + name, span.first + size, span.last + size + 1)
+
+
+class _EarlierAreaState(msgspec.Struct, array_like=True, frozen=True):
+    """An area in a checkpoint of version 0.1."""
+
+    revision: int = 0
+    inputs: dict[str, dict[str, _EarlierInput]] = {}
+    emitted: dict[str, msgspec.Raw] = {}
+    neighbours: dict[str, _EarlierNeighbours] = {}
+
+
+class _EarlierNeighbours(msgspec.Struct, array_like=True, frozen=True):
+    from_below: dict[str, _EarlierInput] = {}
+    standings: dict[str, NeighbourStanding] = {}
+
+
+class _EarlierInput(NamedTuple):
+    area: str
+    source: str
+    name: str
+    value: float | None
+    phenomenon_time: Instant
+    flags: int
+    weight: int
+    valid_until: Instant
+    revision: int
+
+
+class AreaCodec:
+    """Creates, encodes and decodes the states of areas in a checkpoint; it reads those of version 0.1."""
+
+    new = AreaState
+
+    def __init__(self) -> None:
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._decode = msgspec.msgpack.Decoder(tuple[str, AreaState]).decode
+        self._decode_earlier = msgspec.msgpack.Decoder(tuple[str, _EarlierAreaState]).decode
+
+    def encode(self, name: str, content: AreaState) -> bytes:
+        """Return an area and its state as MessagePack."""
+        return self._encode((name, content))
+
+    def decode(self, data: msgspec.Raw) -> tuple[str, AreaState]:
+        """Return the area and its state that were encoded."""
+        try:
+            return self._decode(data)
+        except msgspec.ValidationError:
+            name, earlier = self._decode_earlier(data)
+            inputs = [one for by_source in earlier.inputs.values() for one in by_source.values()]
+            series = {
+                property: AreaSeries(0, neighbours=NeighbourState(standings=one.standings))
+                for property, one in earlier.neighbours.items()
+            }
+            return name, AreaState(earlier.revision, series, tuple(AreaInput(*one) for one in inputs))
+
+
+def usable_value(value: float, flags: int) -> float | None:
+    """Return a value to roll up; None where its entity says that it is suspect.
+
+    A value that is suspect only by the verdict of its neighbours stays a value: the next verdict must not
+    depend on the verdict before.
+    """
+    return value if is_usable(flags & ~DISAGREES) else None

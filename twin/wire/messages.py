@@ -124,6 +124,7 @@ class AreaInput(NamedTuple):
     slot: Instant = INSTANT_MIN
     members: int = 1  #: entities behind the value
     later: tuple[LaterValue, ...] = ()  #: what remains of the value after `valid_until`, ascending
+    by: str = ""  #: with the weight -1: the area that has outvoted the source
 
 
 class AreaInputBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from typing import Any
 
@@ -9,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.pipelines.neighbour_pipeline import AREA_PROPERTY, THERMOMETERS, NeighbourPipeline
-from twin.instant import MINUTE
+from twin.instant import MINUTE, Instant
 from twin.model.observation import Observation
-from twin.quality.quality_flags import is_usable
 from twin.state.combination import outlier_places
+from twin.wire.messages import Update, UpdateKind
 
 temperatures = st.sampled_from([18.0, 20.0, 21.5, 27.0, 29.0, 35.0, -3.0])
 reports = st.lists(
@@ -28,19 +29,26 @@ reports = st.lists(
 
 
 def ended(arrivals: list[Observation], size: int = 3) -> dict[str, Any]:
-    """Return the last updates of thermometers and areas, for this order of arrival."""
+    """Return the last updates of thermometers and the series of areas, for this order of arrival."""
     stages = NeighbourPipeline(time=20 * MINUTE)
     for begin in range(0, len(arrivals), size):
         stages.time += MINUTE
         stages.observe(arrivals[begin : begin + size])
     found: dict[str, Any] = {"suspect": stages.suspect_entities()}
+    points: dict[tuple[str, Instant], Update] = {}
     for update in stages.updates:
         if update.property == AREA_PROPERTY:
-            # An area in which every entity is outvoted keeps its last value, whichever it was.
-            good = is_usable(update.flags)
-            found[update.entity] = (update.value, update.count, update.deviating) if good else update.flags
+            if update.kind is UpdateKind.INDICATOR:
+                found[update.entity] = update.value, update.flags, update.count, update.deviating
+            if update.last_good is None:
+                points[update.entity, update.phenomenon_time] = update
         else:
             found[update.entity] = update.value, update.flags, update.phenomenon_time
+    found["series"] = {
+        key: (one.value, one.flags, one.members, one.deviating)
+        for key, one in points.items()
+        if not math.isnan(one.value)
+    }
     return found
 
 

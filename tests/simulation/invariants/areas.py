@@ -5,72 +5,113 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from runtime.kafka import topics
 from tests.simulation.invariants.observations import CheckedObservations, FinalState
+from tests.simulation.oracles.property_oracle import expected_property_state
 from tests.simulation.system.simulated_log import SimulatedLog
+from twin.indicators.registry import REGISTRY
 from twin.instant import Instant
 from twin.model.city_model import CityModel
-from twin.model.entity import AREA_TYPES
-from twin.model.names import AREA_PREFIX, roll_up_of
+from twin.model.names import AREA_PREFIX, coverage_min_of, roll_up_of, series_interval, slot_of
 from twin.privacy.cohort import COHORT_BREAK, CONNECTIONS_MIN
-from twin.quality.quality_flags import is_usable
+from twin.quality.quality_flags import QualityFlag, is_usable
+from twin.state.area_members import expected_members, member_entities
+from twin.state.area_state import last_slot
+from twin.state.derived_points import is_windowed
 from twin.state.freshness import freshness, live_duration
 from twin.wire.messages import AGGREGATES, UPDATES, Update, UpdateKind
 
 
+class _Input(NamedTuple):
+    """What an entity contributes to its areas in a slot."""
+
+    slot: Instant
+    value: float | None
+    weight: int
+    last: Instant
+
+
 def areas_match_their_roll_up(ending: FinalState, judged: CheckedObservations) -> Iterator[str]:
-    """The value of an area is the roll-up of the last values of its entities and areas."""
-    inputs: defaultdict[tuple[str, str], list[tuple[float, int, Instant, Instant]]] = defaultdict(list)
-    for update in ending.database.updates.values():
-        name = update.property.removeprefix(AREA_PREFIX)
-        area = _area_of(update, ending.model)
-        if area is None or roll_up_of(name, ending.model) == "none":
+    """The newest value of an area is the roll-up of all entities in it, however many areas lie between."""
+    model, updates = ending.model, ending.database.updates
+    for name in (*model.properties, *REGISTRY):
+        if roll_up_of(name, model) == "none":
             continue
-        if not is_usable(update.flags):
-            continue
-        time = update.phenomenon_time
-        inputs[area, name].append((update.value, update.count, time, time + _valid_for(update, ending.model)))
-    published = {
-        (update.entity, update.property.removeprefix(AREA_PREFIX)): update
-        for update in ending.database.updates.values()
-        if update.property.startswith(AREA_PREFIX)
-    }
-    for area, name in sorted(inputs.keys() | published.keys()):
-        area_update = published.get((area, name))
-        expected = _rolled_up(inputs.get((area, name), []), roll_up_of(name, ending.model))
-        if expected is None:
-            if area_update is not None and is_usable(area_update.flags):
-                yield f"area {area}: {name} is published as good, and nothing below it is"
-        elif area_update is None:
-            yield f"area {area} publishes no {name}, expected {expected}"
-        elif not math.isclose(area_update.value, expected, rel_tol=1e-9, abs_tol=1e-9):
-            yield f"area {area}: {name} is {area_update.value}, its children give {expected}"
+        inputs = {entity: _inputs(entity, name, ending, judged) for entity in model.entities}
+        for area in (id for id in model.entities if any(one.parent == id for one in model.entities.values())):
+            below = [entity for entity in member_entities(area, name, model) if inputs[entity]]
+            update = updates.get((area, AREA_PREFIX + name))
+            if update is None:
+                if below and any(one.value is not None for entity in below for one in inputs[entity]):
+                    yield f"area {area} publishes no {name}"
+                continue
+            newest = max((inputs[one][-1].slot for one in below), default=0)
+            outvoted = _outvoted(area, name, ending)
+            last = [inputs[one][-1] for one in below if one not in outvoted]
+            counting = [one for one in last if one.last >= newest and one.value is not None]
+            yield from _differing(area, name, update, counting, model)
 
 
-def _area_of(update: Update, model: CityModel) -> str | None:
-    entity = model.entities[update.entity]
-    if update.property.startswith(AREA_PREFIX) or entity.type not in AREA_TYPES:
-        return entity.parent
-    return entity.id
+def _differing(
+    area: str, name: str, update: Update, counting: list[_Input], model: CityModel
+) -> Iterator[str]:
+    if not counting:
+        if is_usable(update.flags):
+            yield f"area {area}: {name} is published as good, and nothing below it is"
+        return
+    expected = _rolled_up(counting, roll_up_of(name, model))
+    if not math.isclose(update.value, expected, rel_tol=1e-9, abs_tol=1e-9):
+        yield f"area {area}: {name} is {update.value}, its entities give {expected}"
+    if update.members != len(counting):
+        yield f"area {area}: {name} is of {update.members} entities, expected {len(counting)}"
+    enough = update.members >= coverage_min_of(name, model) * expected_members(area, name, model)
+    if enough == bool(update.flags & QualityFlag.INCOMPLETE):
+        yield f"area {area}: {name} of {update.members} entities has the flags {update.flags}"
 
 
-def _valid_for(update: Update, model: CityModel) -> int:
-    if update.kind is UpdateKind.INDICATOR:
-        return live_duration(update.interval)
-    return live_duration(min(one.interval for one in model.datastreams_of(update.entity, update.property)))
+def _inputs(entity: str, name: str, ending: FinalState, judged: CheckedObservations) -> list[_Input]:
+    """Return what an entity contributes in each slot, ascending."""
+    model, size = ending.model, series_interval(name, ending.model)
+    inputs: dict[Instant, _Input] = {}
+    datastreams = [one for one in model.datastreams_of(entity, name) if not model.policy_of(one).personal]
+    times = sorted({one.phenomenon_time for each in datastreams for one in judged.get(each.id, [])})
+    live = live_duration(min((one.interval for one in datastreams), default=0))
+    last_of_slot = {time - time % size: time for time in times}
+    for slot, time in sorted(last_of_slot.items())[-1:]:
+        known = {each.id: [one for one in judged.get(each.id, []) if one[1] <= time] for each in datastreams}
+        state = expected_property_state(datastreams, {id: ones for id, ones in known.items() if ones}, model)
+        if state is not None:
+            value = state.value if is_usable(state.flags) else None
+            inputs[slot] = _Input(slot, value, len(state.datastreams), last_slot(slot, size, live))
+    points = [
+        (time, update)
+        for (one, of, time), update in ending.database.entity_values.items()
+        if (one, of) == (entity, name) and not math.isnan(update.value)
+    ]
+    for time, update in sorted(points):
+        slot = slot_of(time, size, windowed=name in model.properties or is_windowed(name))
+        value = update.value if is_usable(update.flags) else None
+        last = last_slot(slot, size, live_duration(update.interval))
+        inputs[slot] = _Input(slot, value, update.count, last)
+    return [inputs[slot] for slot in sorted(inputs)]
 
 
-def _rolled_up(found: list[tuple[float, int, Instant, Instant]], kind: str) -> float | None:
-    if not found:
-        return None
-    newest = max(time for _, _, time, _ in found)
-    counting = [(value, weight) for value, weight, _, until in found if until >= newest]
-    values = [value for value, _ in counting]
+def _outvoted(area: str, name: str, ending: FinalState) -> set[str]:
+    """Return the entities that the area and those in it have left out of their newest values."""
+    updates = [ending.database.updates.get((one, AREA_PREFIX + name)) for one in ending.model.within(area)]
+    ids = {id for update in updates if update is not None for id in update.deviating}
+    return {ending.model.datastreams[id].entity for id in ids}
+
+
+def _rolled_up(counting: list[_Input], kind: str) -> float:
+    values = [one.value for one in counting if one.value is not None]
     if kind == "sum":
         return math.fsum(values)
     if kind == "mean":
-        return math.fsum(v * w for v, w in counting) / sum(w for _, w in counting)
+        weighted = [one.value * one.weight for one in counting if one.value is not None]
+        return math.fsum(weighted) / sum(one.weight for one in counting)
     return max(values) if kind == "max" else min(values)
 
 

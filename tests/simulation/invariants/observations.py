@@ -124,7 +124,7 @@ def states_match_oracle(ending: FinalState, judged: CheckedObservations) -> Iter
         if stored is None or stored[:2] != found[-1][:2] or stored[3:] != found[-1][3:]:
             yield f"state of datastream {id}: stored {state}, expected {found[-1]}"
     places = {(one.entity, one.property) for one in model.datastreams.values()}
-    outvoted = neighbour_oracle.disagreeing_values(judged, model, database.updates)
+    outvoted = neighbour_oracle.disagreeing_values(judged, model)
     for entity, property in sorted(places):
         update = database.updates.get((entity, property))
         datastreams = model.datastreams_of(entity, property)

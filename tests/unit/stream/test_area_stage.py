@@ -10,9 +10,11 @@ from tests.support.cities.small_cities import small_city
 from tests.support.pipelines.checkpoint_topic import CheckpointTopic
 from twin.instant import MINUTE
 from twin.model.city_model import CityModel
+from twin.quality.quality_flags import QualityFlag
 from twin.wire.codec import LAYOUT_VERSION
-from twin.wire.messages import AREA_INPUTS, UPDATES, AreaInput, AreaInputBatch, Update
+from twin.wire.messages import AREA_INPUTS, UPDATES, AreaInput, AreaInputBatch, Update, UpdateKind
 
+STUCK = int(QualityFlag.STUCK)
 KIND = AreaStageFactory("log-1", 1, 4)
 
 
@@ -37,10 +39,11 @@ def area_input(area: str, source: str, name: str, value: float | None, **other: 
         name,
         value,
         time,
-        0,
+        other.get("flags", 0),
         other.get("weight", 1),
-        other.get("until", time + 5 * MINUTE),
+        time + MINUTE,
         other.get("revision", time),
+        time,
     )
 
 
@@ -97,7 +100,7 @@ def test_withdrawn_and_expired_values_do_not_count() -> None:
     updates = play(
         stage,
         [area_input("town.east", "a", "pm2_5", 10.0), area_input("town.east", "b", "pm2_5", 30.0)],
-        [area_input("town.east", "b", "pm2_5", None, time=11 * MINUTE)],
+        [area_input("town.east", "b", "pm2_5", None, time=11 * MINUTE, flags=STUCK)],
     )
     assert last(updates)["town.east", "area_pm2_5"].value == 10.0
     updates = play(stage, [area_input("town.east", "c", "pm2_5", 50.0, time=20 * MINUTE)])
@@ -108,7 +111,27 @@ def test_repeated_and_older_inputs_cause_no_update() -> None:
     stage = KIND.seeded(0, EMPTY_SEED, MODEL)
     first = area_input("town.east", "a", "pm2_5", 10.0)
     assert play(stage, [first])
-    assert play(stage, [first, area_input("town.east", "a", "pm2_5", 99.0, time=MINUTE)]) == []
+    again = area_input("town.east", "a", "pm2_5", 10.0, revision=11 * MINUTE)
+    earlier = area_input("town.east", "a", "pm2_5", 99.0, revision=9 * MINUTE)
+    assert play(stage, [first, again, earlier]) == []
+
+
+def test_an_input_of_an_earlier_slot_amends_its_points_and_no_others() -> None:
+    stage = KIND.seeded(0, EMPTY_SEED, MODEL)
+    minutes = [area_input("town.east", "a", "pm2_5", 10.0, time=minute * MINUTE) for minute in (10, 12, 14)]
+    play(stage, minutes)
+    updates = play(stage, [area_input("town.east", "b", "pm2_5", 30.0, time=11 * MINUTE)])
+    points = [(one.entity, one.phenomenon_time // MINUTE, one.value, one.kind) for one in updates]
+    amendment = UpdateKind.AMENDMENT
+    # It counts in the slot in which it was measured, and in the one after it.
+    assert points == [
+        ("town.east", 12, 20.0, amendment),
+        ("town.east", 13, 20.0, amendment),
+        ("town", 12, 20.0, amendment),
+        ("town", 13, 20.0, amendment),
+    ]
+    revisions = [one.revision for one in updates if one.entity == "town.east"]
+    assert revisions == [4, 5]
 
 
 def test_a_restored_stage_continues_where_it_was() -> None:

@@ -1,0 +1,147 @@
+"""The inputs of an area for the slots of its series: what each source sent for each slot. Pure.
+
+A source counts in a slot with the input of that slot, or else with its newest input before it, as long as
+that is valid. So what counts in a slot is a function of the set of inputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import msgspec
+
+from twin.instant import Duration, Instant
+from twin.quality.quality_flags import is_usable
+from twin.wire.messages import AreaInput, LaterValue
+
+
+class SlotInput(NamedTuple):
+    """What one source sent for one slot."""
+
+    slot: Instant
+    value: float | None  #: None: suspect by `flags`; without such a flag the input is withdrawn
+    time: Instant
+    flags: int
+    weight: int
+    members: int
+    valid_until: Instant  #: start of the last slot in which the value counts
+    later: tuple[LaterValue, ...]  #: what remains of it in later slots
+    revision: int  #: last, so that the rest is compared without it
+
+    @property
+    def last(self) -> Instant:
+        """The last slot in which anything of it counts."""
+        return self.later[-1].valid_until if self.later else self.valid_until
+
+
+class SlotSpan(NamedTuple):
+    """Slots in which the value of a source may have changed, both inclusive."""
+
+    first: Instant
+    last: Instant
+
+
+def slot_input(input: AreaInput) -> SlotInput:
+    """Return the part of an input that an area keeps."""
+    _, _, _, value, time, flags, weight, until, revision, slot, members, later, _ = input
+    return SlotInput(slot, value, time, flags, weight, members, until, later, revision)
+
+
+class SlotInputs(msgspec.Struct, array_like=True):
+    """The inputs of each source, ascending by slot. Mutable; goes into a checkpoint.
+
+    Of the slots before those that are kept, the newest input of each source stays: it may still count.
+    """
+
+    by_source: dict[str, list[SlotInput]] = msgspec.field(default_factory=dict)
+
+    def put(self, source: str, input: SlotInput) -> SlotSpan | None:
+        """Add an input; return where it changes anything. An input with an older revision changes nothing."""
+        inputs = self.by_source.setdefault(source, [])
+        slot, place = input.slot, len(inputs)
+        while place and inputs[place - 1].slot >= slot:
+            place -= 1
+        last = input.last
+        if place < len(inputs) and inputs[place].slot == slot:
+            known = inputs[place]
+            if input.revision < known.revision:
+                return None
+            inputs[place] = input
+            if known[:-1] == input[:-1]:
+                return None
+            last = max(last, known.last)
+        else:
+            inputs.insert(place, input)
+        before = next((one for one in reversed(inputs[:place]) if not _is_withdrawn(one)), None)
+        if before is not None:
+            last = max(last, before.last)
+        after = next((one for one in inputs[place + 1 :] if not _is_withdrawn(one)), None)
+        if after is not None:
+            last = min(last, after.slot - 1)
+        return SlotSpan(slot, max(slot, last))
+
+    def at(self, slot: Instant) -> dict[str, SlotInput]:
+        """Return the newest input of each source up to a slot, also those that are suspect or not valid."""
+        found = {}
+        for source, inputs in self.by_source.items():
+            one = inputs[-1]
+            if one.slot > slot or _is_withdrawn(one):
+                before = _newest_until(slot, inputs)
+                if before is None:
+                    continue
+                one = before
+            found[source] = one
+        return found
+
+    def forget(self, floor: Instant) -> None:
+        """Forget the slots before a floor, except for the newest input of each source before it."""
+        for inputs in self.by_source.values():
+            if len(inputs) > 1 and inputs[1].slot < floor:
+                place = 1
+                while place < len(inputs) and inputs[place].slot < floor:
+                    place += 1
+                # A withdrawn input says nothing about the slots that follow.
+                kept = [one for one in inputs[:place] if not _is_withdrawn(one)]
+                inputs[:place] = kept[-1:] or inputs[place - 1 : place]
+
+    def moved(self, size: Duration) -> SlotInputs:
+        """Return the newest input of each source on a grid of another size."""
+        moved = {
+            source: [
+                one._replace(
+                    slot=one.slot - one.slot % size, valid_until=one.last - one.last % size, later=()
+                )
+            ]
+            for source, inputs in self.by_source.items()
+            if (one := inputs[-1]) is not None
+        }
+        return SlotInputs(moved)
+
+
+def counting(inputs: dict[str, SlotInput], slot: Instant) -> Iterator[tuple[str, LaterValue]]:
+    """Yield each source with a value that counts in a slot, and the part of it that does."""
+    for source, one in inputs.items():
+        if one.value is not None:
+            part = part_at(one, slot)
+            if part is not None:
+                yield source, part
+
+
+def part_at(input: SlotInput, slot: Instant) -> LaterValue | None:
+    """Return what of an input with a value counts in a slot; None if it is not valid any more."""
+    if input.valid_until >= slot:
+        assert input.value is not None  # noqa: S101 - the caller has checked
+        return LaterValue(input.value, input.flags, input.weight, input.members, input.valid_until)
+    return next((part for part in input.later if part.valid_until >= slot), None)
+
+
+def _is_withdrawn(input: SlotInput) -> bool:
+    return input.value is None and is_usable(input.flags)
+
+
+def _newest_until(slot: Instant, inputs: list[SlotInput]) -> SlotInput | None:
+    for one in reversed(inputs):
+        if one.slot <= slot and not _is_withdrawn(one):
+            return one
+    return None
