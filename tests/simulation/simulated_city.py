@@ -14,8 +14,10 @@ from tests.simulation.invariants.fault_free_run import indicators_match_fault_fr
 from tests.simulation.invariants.observations import FinalState, Invariant
 from tests.simulation.invariants.order import OrderInvariant, history_in_order
 from tests.simulation.scenario import Scenario
+from tests.simulation.system.model_alarm_repair import run_alarm_repairs, stored_corrections
 from tests.simulation.system.model_database import ModelDatabase
 from tests.simulation.system.model_repair import recompute_calibrations, run_repairs
+from tests.simulation.system.settling import ALL, STORED_TOPICS, settle, store_all
 from tests.simulation.system.simulated_ingest import SimulatedIngest
 from tests.simulation.system.simulated_log import SimulatedLog
 from tests.simulation.system.simulated_stream import FUTURE_MAX, SimulatedStream
@@ -24,15 +26,6 @@ from twin.instant import HOUR, MINUTE, SECOND, Instant
 from twin.model.city_model import CityModel
 from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import partition_of
-
-STORED_TOPICS = (
-    topics.OBSERVATIONS,
-    topics.UPDATES,
-    topics.AGGREGATES,
-    topics.ALARMS,
-    topics.QUARANTINE,
-)
-ALL = 1_000_000
 
 COMMAND_SHARE = 0.1
 """How often a person acts on an alarm, of the steps of a run."""
@@ -67,7 +60,8 @@ IN_ANY_ORDER: tuple[OrderInvariant, ...] = ()
 
 AWAITED: tuple[OrderInvariant, ...] = (
     order.verdicts_match_truth,
-    order.derived_series_match_truth,
+    order.series_of_entities_match_truth,
+    order.series_of_areas_match_truth,
     order.derived_series_match_oracle,
     order.derived_states_match_truth,
     order.alarm_episodes_match_truth,
@@ -94,7 +88,7 @@ class SimulatedCity:
         self._ingest = SimulatedIngest(scenario, self.city.model, self._partitions)
         self.database = ModelDatabase()
         self.model: CityModel = self.city.model
-        self.logs = [SimulatedLog(1)]
+        self.logs = [SimulatedLog(1, self._partitions)]
         self._stream = self._new_stream()
         self._stream.load_all()
         self._loses_log = scenario.log_loss and self._dice.random() < 0.15
@@ -116,7 +110,8 @@ class SimulatedCity:
         return sorted(dice.randrange(len(self.messages) + 1) for _ in range(dice.choice((1, 1, 2, 4))))
 
     def _knowledge(self) -> StageSeed:
-        return stage_seed_of(self.database.state_seed(self.model))
+        corrections = stored_corrections(self.database, self.model)
+        return stage_seed_of(self.database.state_seed(self.model))._replace(corrections=corrections)
 
     def run(self) -> None:
         """Run the scenario to its end."""
@@ -158,6 +153,7 @@ class SimulatedCity:
                     self.database.store_records(self.logs[-1], topic, partition, dice.choice((1, 4, 20)))
         if dice.random() < 0.1:
             run_repairs(self.database, self.model)
+            run_alarm_repairs(self.database, self.model, self.logs[-1], self._ingest.now)
         if dice.random() < 0.2:
             self._stream.reload()
         self._command()
@@ -205,7 +201,7 @@ class SimulatedCity:
         self._stream.load_all()
 
     def _begin_log(self) -> None:
-        self.logs.append(SimulatedLog(len(self.logs) + 1))
+        self.logs.append(SimulatedLog(len(self.logs) + 1, self._partitions))
         self._stream = self._new_stream()
 
     def _change_model(self) -> None:
@@ -214,9 +210,7 @@ class SimulatedCity:
         recompute_calibrations(self.database, before, self.model, self._ingest.now)
 
     def _store_all(self) -> None:
-        for topic, partition in self.logs[-1].partitions():
-            if topic in STORED_TOPICS:
-                self.database.store_records(self.logs[-1], topic, partition, ALL)
+        store_all(self.database, self.logs[-1])
 
     def _finish(self) -> None:
         self._stream.load_all()
@@ -226,9 +220,7 @@ class SimulatedCity:
             self._ingest.now += MINUTE
             self._ingest.tick(self.logs[-1], 0)
             self._stream.drain()
-        self._store_all()
-        while run_repairs(self.database, self.model):
-            pass
+        settle(self.database, self.model, self._stream, self.logs[-1], lambda: self._ingest.now)
 
     def final_state(self) -> FinalState:
         """Return how the run ended, for invariants to check."""

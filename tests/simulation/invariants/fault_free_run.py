@@ -71,7 +71,7 @@ def _given(ending: FinalState) -> set[tuple[str, str]]:
 
 
 def _played(ending: FinalState, scenario: Scenario, last_ticks: Sequence[Duration]) -> ModelDatabase:
-    log, database = SimulatedLog(0), ModelDatabase()
+    log, database = SimulatedLog(0, 1), ModelDatabase()
     found = [one for ones in property_oracle.surviving_observations(ending.logged).values() for one in ones]
     found.sort(key=lambda one: (one.phenomenon_time, one.datastream))
     now = 0

@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-import numpy as np
-
 from runtime.kafka import topics
 from stream.engine.stage_seed import EMPTY_SEED
 from tests.simulation.invariants.observations import FinalState
@@ -22,7 +20,8 @@ from tests.simulation.oracles import property_oracle, series_oracle
 from tests.simulation.oracles.series_oracle import ExpectedPoint
 from tests.simulation.scenario import Scenario
 from tests.simulation.system.model_database import ModelDatabase
-from tests.simulation.system.model_repair import run_repairs
+from tests.simulation.system.model_history import history_chunk
+from tests.simulation.system.settling import settle
 from tests.simulation.system.simulated_log import SimulatedLog
 from tests.simulation.system.simulated_stream import SimulatedStream
 from tests.support.payloads.observation_records import encode_observations
@@ -30,17 +29,14 @@ from twin.alarms.rules.rule import OutageCondition, SilenceCondition
 from twin.alarms.severity import Severity
 from twin.backtest.backtest import Backtest, BacktestHistory
 from twin.backtest.firing import Firing, firings_of
-from twin.backtest.history_chunk import HistoryChunk
-from twin.backtest.readings import DatastreamReadings, calibrated, flags_by_times
 from twin.indicators.registry import REGISTRY
 from twin.instant import DAY, HOUR, MINUTE, Duration, Instant
 from twin.model.city_model import CityModel
 from twin.model.names import AREA_PREFIX
 from twin.wire.messages import Update, UpdateKind
 
-ALL = 1_000_000
-STORED_TOPICS = (topics.OBSERVATIONS, topics.UPDATES, topics.AGGREGATES, topics.ALARMS)
-_SIZES = {"minute": MINUTE, "ten_minutes": 10 * MINUTE, "hour": HOUR}
+SeriesKey = tuple[str, str, Instant]
+"""Entity, name, phenomenon time."""
 
 Episode = tuple[str, Instant, Instant | None, int]
 """Alarm, when it was raised and returned, the worst severity."""
@@ -52,7 +48,7 @@ OrderInvariant = Callable[[FinalState, ModelDatabase], Iterator[str]]
 
 def history_in_order(ending: FinalState, scenario: Scenario, last_ticks: Sequence[Duration]) -> ModelDatabase:
     """Return what is stored when the observations of a run arrive in the order of their measurement."""
-    log, database = SimulatedLog(0), ModelDatabase()
+    log, database = SimulatedLog(0, 1), ModelDatabase()
     stream = SimulatedStream(scenario.dice("in order"), log, 1, lambda: ending.model, lambda: EMPTY_SEED)
     found = [one for ones in property_oracle.surviving_observations(ending.logged).values() for one in ones]
     found.sort(key=lambda one: (one.phenomenon_time, one.datastream))
@@ -65,10 +61,7 @@ def history_in_order(ending: FinalState, scenario: Scenario, last_ticks: Sequenc
         now += step
         log.append(topics.OBSERVATIONS, 0, encode_observations((), now))
         stream.drain()
-    for topic in STORED_TOPICS:
-        database.store_records(log, topic, 0, ALL)
-    while run_repairs(database, ending.model):
-        pass
+    settle(database, ending.model, stream, log, lambda: now)
     return database
 
 
@@ -79,10 +72,16 @@ def verdicts_match_truth(ending: FinalState, truth: ModelDatabase) -> Iterator[s
     yield from _differences("verdict on", found, expected)
 
 
-def derived_series_match_truth(ending: FinalState, truth: ModelDatabase) -> Iterator[str]:
-    """Indicators, running means and values of areas have the same points."""
+def series_of_entities_match_truth(ending: FinalState, truth: ModelDatabase) -> Iterator[str]:
+    """Indicators and running means have the same points."""
     found, expected = _series(ending.database, ending.model), _series(truth, ending.model)
-    yield from _differences("point", found, expected)
+    yield from _differences("point", _entities(found), _entities(expected))
+
+
+def series_of_areas_match_truth(ending: FinalState, truth: ModelDatabase) -> Iterator[str]:
+    """Values of areas have the same points, with the same members."""
+    found, expected = _series(ending.database, ending.model), _series(truth, ending.model)
+    yield from _differences("point of an area", _areas(found), _areas(expected))
 
 
 def derived_series_match_oracle(ending: FinalState, truth: ModelDatabase) -> Iterator[str]:
@@ -138,12 +137,20 @@ def _same(one: object, other: object) -> bool:
     return one == other
 
 
-def _series(database: ModelDatabase, model: CityModel) -> dict[tuple[str, str, Instant], object]:
+def _series(database: ModelDatabase, model: CityModel) -> dict[SeriesKey, object]:
     return {
         key: _content(update)
         for key, update in database.entity_values.items()
         if not math.isnan(update.value) and not _is_of_households(key[0], key[1], model)
     }
+
+
+def _entities(series: Mapping[SeriesKey, object]) -> dict[SeriesKey, object]:
+    return {key: point for key, point in series.items() if not key[1].startswith(AREA_PREFIX)}
+
+
+def _areas(series: Mapping[SeriesKey, object]) -> dict[SeriesKey, object]:
+    return {key: point for key, point in series.items() if key[1].startswith(AREA_PREFIX)}
 
 
 def _states(database: ModelDatabase, model: CityModel) -> dict[tuple[str, str], object]:
@@ -186,47 +193,9 @@ def _backtested(database: ModelDatabase, model: CityModel, end: Instant) -> Iter
             continue
         test = Backtest(rule, model)
         history = BacktestHistory([test], model)
-        history.on_chunk(_chunk(database, model, start, end + DAY))
+        history.on_chunk(history_chunk(database, model, start, end + DAY))
         yield from map(_episode, test.result(start, end + DAY, Severity.MINOR).firings)
 
 
 def _episode(firing: Firing) -> Episode:
     return firing.alarm, firing.raised, firing.returned, int(firing.severity)
-
-
-def _chunk(database: ModelDatabase, model: CityModel, start: Instant, end: Instant) -> HistoryChunk:
-    """Return the whole history, as `storage.history.chunk_reader` reads it."""
-    windows: dict[Any, Any] = {
-        (name, id): sorted(
-            (one for key, one in database.aggregates.items() if key[:2] == (size, id)),
-            key=lambda one: one.start,
-        )
-        for name, size in _SIZES.items()
-        for id in model.datastreams
-    }
-    derived: dict[tuple[str, str], list[tuple[Instant, float, int]]] = {}
-    for (entity, name, time), update in sorted(database.entity_values.items()):
-        if not math.isnan(update.value):
-            derived.setdefault((entity, name), []).append((time, update.value, update.flags))
-    readings = {
-        id: found for id in model.datastreams if (found := _readings(database, model, id)) is not None
-    }
-    return HistoryChunk(start, end, readings, windows, derived)
-
-
-def _readings(database: ModelDatabase, model: CityModel, id: int) -> DatastreamReadings | None:
-    rows = database.observations_of(id)
-    if not rows:
-        return None
-    datastream = model.datastreams[id]
-    times = np.array([one.phenomenon_time for one in rows], np.int64)
-    received = np.array([one.received_time for one in rows], np.int64)
-    values = np.array([one.value for one in rows], np.float64)
-    flags = np.array([one.flags for one in rows], np.int64)
-    flags |= flags_by_times(times, received, model.properties[datastream.property], datastream.interval)
-    for index, row in enumerate(rows):
-        assessment = database.assessments.get(row[:2])
-        flags[index] |= assessment.flags if assessment is not None else 0
-    return DatastreamReadings(
-        times, received, calibrated(times, values, model.calibrations_of(datastream)), flags
-    )

@@ -6,8 +6,8 @@ tests/integration/storage/historian/test_model_database.py compares it with the 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from typing import TypeVar
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, TypeVar
 
 from runtime.kafka import topics
 from storage.historian.log_batch import LogBatch, LogRecord, RepairRequest
@@ -29,6 +29,19 @@ WindowId = tuple[Duration, int, Instant]
 """Size, datastream, start."""
 
 
+ALARM_SOURCES = (topics.OBSERVATIONS, topics.UPDATES, topics.AGGREGATES, topics.ALARMS)
+"""The topics that must be stored before an alarm is evaluated again."""
+
+
+class AlarmRepairRequest(NamedTuple):
+    """A request to evaluate an alarm again."""
+
+    start: Instant
+    log: str
+    #: how far the log must be stored before; None: not determined yet
+    positions: Mapping[tuple[str, int], int] | None
+
+
 class ModelDatabase:
     """The tables as dictionaries by their keys."""
 
@@ -42,7 +55,10 @@ class ModelDatabase:
         self.repairs: dict[Key, tuple[str, RepairRequest]] = {}
         self.quarantined: set[str] = set()
         self.alarms: dict[str, AlarmEvent] = {}
-        self.alarm_events: dict[tuple[str, int], AlarmEvent] = {}  #: by alarm and revision
+        #: by alarm, revision and amendment
+        self.alarm_events: dict[tuple[str, int, int], AlarmEvent] = {}
+        self.alarm_repairs: dict[tuple[str, str], AlarmRepairRequest] = {}  #: by rule and entity
+        self.changed_series: dict[tuple[str, str], Instant] = {}  #: (entity, name) → since when
         self.incidents: dict[tuple[str, str], IncidentEvent] = {}
         self.ledger = OutcomeCounts()
         self._sequences: defaultdict[str, set[int]] = defaultdict(set)
@@ -95,8 +111,10 @@ class ModelDatabase:
             if known is None or known[0] != batch.log_id or request.log_offset > known[1].log_offset:
                 self.repairs[hour] = batch.log_id, request
         self.quarantined |= batch.quarantined.keys()
-        for key, event in batch.alarm_buffer.alarms.items():
-            self.alarm_events.setdefault(key, event)
+        for (alarm, revision), event in batch.alarm_buffer.alarms.items():
+            self.alarm_events.setdefault((alarm, revision, 0), event)
+        for (rule, entity), demand in batch.alarm_buffer.repairs.items():
+            self.request_alarm_repair(rule, entity, demand.start)
         _merge(self.alarms, {one.alarm: one for one in _by_revision(batch.alarm_buffer.alarms.values())})
         _merge(
             self.incidents,
@@ -116,6 +134,34 @@ class ModelDatabase:
             self.ledger.superseded += 1
         if stored is None or order_of_knowledge(arrived) > order_of_knowledge(stored):
             self.observations[arrived[:2]] = arrived
+
+    def request_alarm_repair(
+        self, rule: str, entity: str, start: Instant, *, is_stored: bool = False
+    ) -> None:
+        """Request that an alarm is evaluated again; `is_stored`: nothing on the log is awaited."""
+        known = self.alarm_repairs.get((rule, entity))
+        ready = is_stored and (known is None or known.positions == {})
+        positions: Mapping[tuple[str, int], int] | None = {} if ready else None
+        start = min(start, known.start) if known is not None else start
+        self.alarm_repairs[rule, entity] = AlarmRepairRequest(start, self.log, positions)
+
+    def has_stored(self, log: SimulatedLog, positions: Mapping[tuple[str, int], int]) -> bool:
+        """Return whether the log is stored up to these positions, of the topics that are stored."""
+        return all(
+            self._positions.get((log.identity, *place), 0) >= end
+            for place, end in positions.items()
+            if place[0] in ALARM_SOURCES
+        )
+
+    def note_changed_series(self, entity: str, name: str, start: Instant) -> None:
+        """Note that stored points have changed from a time on."""
+        self.changed_series[entity, name] = min(start, self.changed_series.get((entity, name), start))
+
+    def add_amendments(self, events: Iterable[AlarmEvent]) -> None:
+        """Add events to the past of alarms, each behind those of its revision."""
+        for event in events:
+            numbers = [key[2] for key in self.alarm_events if key[:2] == (event.alarm, event.revision)]
+            self.alarm_events[event.alarm, event.revision, max(numbers, default=0) + 1] = event
 
     def merge_aggregates(self, found: Iterable[Aggregate]) -> None:
         """Store the aggregates whose revision is greater than the stored one."""

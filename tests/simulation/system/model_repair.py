@@ -60,6 +60,8 @@ def recompute(
     `storage.maintenance.recompute.recompute_hours` does.
     """
     terms = model.policy_of(model.datastreams[datastream])
+    entity, property = model.datastreams[datastream].entity, model.datastreams[datastream].property
+    database.note_changed_series(entity, property, span[0] - span[0] % HOUR)
     stored = database.observations_of(datastream)
     start = span[0] - span[0] % HOUR
     end = _reach(stored, span[1] + -span[1] % HOUR)

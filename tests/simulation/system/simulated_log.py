@@ -9,8 +9,9 @@ from collections.abc import Sequence
 class SimulatedLog:
     """A log with an identity; after a loss, a new log has another identity."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, partition_count: int) -> None:
         self.identity = f"log-{number}"
+        self.partition_count = partition_count
         self._records: defaultdict[tuple[str, int], list[bytes]] = defaultdict(list)
 
     def append(

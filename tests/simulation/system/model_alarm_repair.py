@@ -1,0 +1,164 @@
+"""Repair of alarms on the database in memory, and the states of rules at the beginning of a log.
+
+As in `storage.maintenance.alarm_repair` and `storage.history.condition_reader`, with the same pure code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from runtime.kafka import topics
+from tests.simulation.system.model_database import ModelDatabase
+from tests.simulation.system.model_history import columns, points
+from tests.simulation.system.simulated_log import SimulatedLog
+from twin.alarms.evaluation.alarm_correction import AlarmCorrection
+from twin.alarms.evaluation.condition_state import ConditionState
+from twin.alarms.messages import ALARM_INPUTS, AlarmInputBatch, alarm_id
+from twin.alarms.rules.operand import OperandSeries
+from twin.alarms.rules.rule_index import BoundRule, RuleIndex
+from twin.backtest.condition_history import (
+    AlarmHistory,
+    RuleHistory,
+    SeverityHistory,
+    amendments,
+    condition_from_points,
+    correction_of,
+    past_difference,
+    state_span,
+    stored_severity_before,
+    warm_up,
+)
+from twin.backtest.stored_occurrences import stored_severity_at
+from twin.instant import INSTANT_MAX, INSTANT_MIN, Instant
+from twin.model.city_model import CityModel
+from twin.wire.codec import LAYOUT_VERSION
+from twin.wire.messages import partition_of
+
+
+class _Stored(NamedTuple):
+    """What is stored about one rule on one entity."""
+
+    database: ModelDatabase
+    model: CityModel
+    bound: BoundRule
+    alarm: AlarmHistory
+
+    @classmethod
+    def read(cls, database: ModelDatabase, model: CityModel, bound: BoundRule) -> _Stored:
+        id = alarm_id(bound.rule.id, bound.entity)
+        events = [database.alarm_events[key] for key in sorted(database.alarm_events) if key[0] == id]
+        return cls(database, model, bound, AlarmHistory.of(events))
+
+    def ends(self) -> dict[OperandSeries, Instant]:
+        """Return the newest point of each operand."""
+        found = columns(self.database, self.model, self.bound.series, INSTANT_MIN, INSTANT_MAX)
+        return {one: int(column.times[-1]) for one, column in found.items() if len(column.times)}
+
+    def state(self, severity: SeverityHistory | None, now: Instant) -> ConditionState | None:
+        """Return the state of the rule after the newest points."""
+        reached = self.reached(severity, now)
+        return reached[0] if reached is not None else None
+
+    def reached(
+        self, severity: SeverityHistory | None, now: Instant
+    ) -> tuple[ConditionState, SeverityHistory] | None:
+        """Return the state of the rule after the newest points, and the severity on the way."""
+        found = columns(self.database, self.model, self.bound.series, INSTANT_MIN, INSTANT_MAX)
+        newest = {
+            one: points(found[one], end - state_span(self.bound, one, self.model), end)
+            for one, end in self.ends().items()
+        }
+
+        def before(time: Instant) -> int:
+            if severity is None:
+                return stored_severity_before(self.alarm)(time)
+            if time <= severity.since:
+                return stored_severity_at(self.alarm.occurrences, time - 1)
+            return severity.severity_at(time - 1)
+
+        return condition_from_points(self.bound, newest, before, None, now)
+
+    def severity_from(self, start: Instant, newest: Instant) -> SeverityHistory:
+        """Return the severity from a time on, by the stored points of the operands."""
+        begin = start - warm_up(self.bound.rule)
+        history = RuleHistory(self.bound, self.model, self.alarm.occurrences, begin)
+        history.on_columns(columns(self.database, self.model, self.bound.series, begin, newest + 1))
+        return history.timeline(start, newest)
+
+
+def request_repairs_of_changed_series(database: ModelDatabase, model: CityModel) -> int:
+    """Request repairs of the alarms that watch changed series; return the number of series."""
+    changes, database.changed_series = database.changed_series, {}
+    index = RuleIndex(model)
+    for entity in model.entities if changes else ():
+        for bound in index.rules_of(entity).rules.values():
+            starts = [changes[one[:2]] for one in bound.series if one[:2] in changes]
+            if starts:
+                database.request_alarm_repair(bound.rule.id, entity, min(starts), is_stored=True)
+    return len(changes)
+
+
+def run_alarm_repairs(database: ModelDatabase, model: CityModel, log: SimulatedLog, now: Instant) -> int:
+    """Process the requests whose data are stored; send corrections over the log. Return their number."""
+    count = request_repairs_of_changed_series(database, model)
+    index = RuleIndex(model)
+    for key, request in sorted(database.alarm_repairs.items()):
+        if request.positions is None:
+            database.alarm_repairs[key] = request._replace(log=log.identity, positions=_ends(log))
+            count += 1
+            continue
+        if request.log == log.identity and not database.has_stored(log, request.positions):
+            continue
+        count += 1
+        bound = index.rules_of(key[1]).rules.get(key[0])
+        if bound is not None and bound.series and not bound.fault:
+            _repair(_Stored.read(database, model, bound), request.start, log, now)
+        del database.alarm_repairs[key]
+    return count
+
+
+def _ends(log: SimulatedLog) -> Mapping[tuple[str, int], int]:
+    return {place: log.end(*place) for place in log.partitions()}
+
+
+def _repair(stored: _Stored, start: Instant, log: SimulatedLog, now: Instant) -> None:
+    ends = stored.ends()
+    if not ends:
+        return
+    newest = max(ends.values())
+    severity = stored.severity_from(min(start, newest), newest)
+    condition = stored.state(severity, now)
+    if condition is None:
+        return
+    correction = correction_of(stored.bound, stored.alarm, severity, condition)
+    send_correction(log, correction)
+    difference = past_difference(stored.alarm, severity)
+    added = amendments(difference, stored.alarm, stored.bound, stored.model, now)
+    stored.database.add_amendments(added)
+
+
+def send_correction(log: SimulatedLog, correction: AlarmCorrection) -> None:
+    """Send a correction to the alarm stage."""
+    partition = partition_of(correction.entity, log.partition_count)
+    batch = AlarmInputBatch(LAYOUT_VERSION, INSTANT_MIN, False, corrections=(correction,))
+    log.append(topics.ALARM_INPUTS, partition, ALARM_INPUTS.encode(batch))
+
+
+def stored_corrections(database: ModelDatabase, model: CityModel) -> list[AlarmCorrection]:
+    """Return the states of all rules on values at the beginning of a log."""
+    index, found = RuleIndex(model), []
+    for entity in sorted(model.entities):
+        for bound in index.rules_of(entity).rules.values():
+            if not bound.series or bound.fault:
+                continue
+            stored = _Stored.read(database, model, bound)
+            reached = stored.reached(None, _newest_reception(database))
+            if reached is not None:
+                condition, severity = reached
+                found.append(correction_of(bound, stored.alarm, severity, condition))
+    return found
+
+
+def _newest_reception(database: ModelDatabase) -> Instant:
+    return max((one.received_time for one in database.observations.values()), default=0)
