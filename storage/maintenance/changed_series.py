@@ -6,7 +6,10 @@ from collections.abc import Iterable
 
 from storage.database import Connection
 from storage.queries import query
-from twin.instant import Instant, to_datetime
+from twin.instant import DAY, HOUR, Duration, Instant, to_datetime
+
+DERIVED_REACH_MAX: Duration = DAY + HOUR
+"""How long after its start a window counts in derived values: in means of a day, dated to their end."""
 
 
 async def note_changed_series(
@@ -29,3 +32,15 @@ async def note_changed_datastream(connection: Connection, datastream: int, start
     """Note in the open transaction that observations or windows of a datastream have changed."""
     parameters = {"datastream": datastream, "start": to_datetime(start)}
     await connection.execute(query("maintenance/alarms/note_changed_datastream"), parameters)
+
+
+async def request_series_of_datastream(
+    connection: Connection, datastream: int, span: tuple[Instant, Instant]
+) -> None:
+    """Request in the open transaction all that is derived from a span of a datastream's windows."""
+    parameters = {
+        "datastream": datastream,
+        "start": to_datetime(span[0]),
+        "end": to_datetime(span[1] + DERIVED_REACH_MAX),
+    }
+    await connection.execute(query("maintenance/series/request_series_of_datastream"), parameters)

@@ -14,6 +14,7 @@ from runtime.kafka.topics import OBSERVATIONS
 from storage.database import DATABASE_UNAVAILABLE, Connection, connect
 from storage.historian.writers.aggregate_writer import create_aggregate_staging
 from storage.maintenance.recompute import process_recompute_requests, recompute_hours
+from storage.maintenance.series_repair import repair_series
 from storage.queries import query
 from storage.stores.log_positions import AGGREGATE_PROGRESS
 from twin.instant import HOUR, Instant, from_datetime, to_datetime
@@ -59,6 +60,8 @@ async def run_repairs(dsn: str, model: Callable[[], CityModel], clock: Callable[
                     properties = model().properties
                     processed = await repair_hours(connection, properties)
                     processed += await process_recompute_requests(connection, properties, clock())
+                    if processed < REPAIRS_PER_ROUND_MAX:  # else more windows change soon
+                        processed += await repair_series(connection, model())
                     if not processed:
                         await asyncio.sleep(PAUSE_S)
         except DATABASE_UNAVAILABLE as error:

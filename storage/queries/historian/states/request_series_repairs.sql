@@ -6,4 +6,4 @@ FROM unnest(%s::text[], %s::text[], %s::timestamptz[], %s::integer[], %s::bigint
     AS asked (entity_id, name, day, partition, log_offset)
 ON CONFLICT (entity_id, name, day) DO UPDATE
 SET log_id = excluded.log_id, partition = excluded.partition, log_offset = excluded.log_offset,
-    requests = stored.requests + 1;
+    requests = stored.requests + 1, requested_at = now();

@@ -1,0 +1,166 @@
+"""Derived series that are computed again from storage equal those that the stream makes in order."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from random import Random
+from typing import Any
+
+import pytest_asyncio
+
+from runtime.kafka import topics
+from storage.database import Connection, connect
+from storage.maintenance.series_repair import repair_series
+from storage.model.model_store import apply_plan, load_model
+from tests.support.cities.city_builder import CityBuilder, Observed
+from tests.support.database.history_rows import store_aggregates, store_assessments, store_observations
+from tests.support.pipelines.derived_series import Series, published_updates, series_of
+from tests.support.pipelines.stage_pipeline import StagePipeline
+from twin.instant import DAY, HOUR, MINUTE, from_datetime, parse_instant, to_datetime
+from twin.model.city_model import CityModel
+from twin.model.observation import Observation
+from twin.wire.messages import AGGREGATES
+
+START = parse_instant("2026-03-01T00:00:00Z")
+STATION, CANAL = "town.station", "town.canal"
+NAMES = {STATION: ("lki", "eaqi", "pm2_5_24h"), CANAL: ("freeboard", "rate_of_rise")}
+
+
+@pytest_asyncio.fixture
+async def connection(database: str) -> AsyncIterator[Connection]:
+    async with await connect(database, role="test") as connection:
+        yield connection
+
+
+async def stored_city(connection: Connection) -> CityModel:
+    plan = (
+        CityBuilder()
+        .entity("town", "Municipality")
+        .entity(STATION, "AirQualityStation", parent="town")
+        .entity(CANAL, "Waterway", parent="town", attributes={"targetLevel": -0.6, "dangerLevel": -0.2})
+        .sensor("air", STATION, Observed("pm2_5"), Observed("no2"), interval=HOUR)
+        .sensor("gauge", CANAL, Observed("water_level"), interval=10 * MINUTE)
+        .plan()
+    )
+    await apply_plan(connection, plan)
+    return await load_model(connection, "town")
+
+
+def measured(model: CityModel, days: int) -> list[Observation]:
+    """Return values of all datastreams in order, with gaps."""
+    dice, found = Random(1), []
+    for datastream in model.datastreams.values():
+        level = datastream.property == "water_level"
+        for time in range(START, START + days * DAY, datastream.interval):
+            if dice.random() < 0.9:
+                value = dice.uniform(-0.6, -0.55) if level else dice.uniform(5, 40)
+                found.append(Observation(datastream.id, time, time + MINUTE, value))
+    return sorted(found, key=lambda one: (one.phenomenon_time, one.datastream))
+
+
+async def played(connection: Connection, model: CityModel, observations: Iterable[Observation]) -> Series:
+    """Store observations, windows and assessments as the stream makes them; return its series."""
+    pipeline = StagePipeline(model, partitions=1)
+    for observation in observations:
+        pipeline.observe(observation)
+    pipeline.advance(pipeline.time + 2 * DAY, step=HOUR)
+    batches = [AGGREGATES.decode(value) for value in pipeline.records[topics.AGGREGATES, 0]]
+    windows = {(one.size, one.datastream, one.start): one for batch in batches for one in batch.aggregates}
+    flags = {one[:2]: tuple(one) for batch in batches for one in batch.assessments}
+    await store_observations(connection, observations)
+    await store_aggregates(connection, windows.values())
+    await store_assessments(connection, flags.values())  # type: ignore[arg-type]
+    return {key: one for key, one in series_of(published_updates(pipeline)).items() if key[0] in NAMES}
+
+
+async def rows(connection: Connection, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
+    async with connection.transaction():
+        return await (await connection.execute(statement, parameters)).fetchall()
+
+
+async def request(connection: Connection, entity: str, name: str, days: range) -> None:
+    async with connection.transaction():
+        for day in days:
+            await connection.execute(
+                "INSERT INTO series_repair_request (entity_id, name, day, log_id, partition, log_offset) "
+                "VALUES (%s, %s, %s, '', 0, -1)",
+                (entity, name, to_datetime(START + day * DAY)),
+            )
+
+
+async def stored_series(connection: Connection) -> Series:
+    found: Series = {}
+    columns = "entity_id, name, phenomenon_time, value, flags, count"
+    for entity, name, time, *value in await rows(
+        connection, f"SELECT {columns} FROM entity_value WHERE value IS NOT NULL ORDER BY phenomenon_time"
+    ):
+        found.setdefault((entity, name), {})[from_datetime(time)] = tuple(value)
+    return found
+
+
+async def test_all_series_of_entities_are_computed_from_what_is_stored(connection: Connection) -> None:
+    model = await stored_city(connection)
+    expected = await played(connection, model, measured(model, 5))
+    assert {key for key in expected if key[1] in NAMES[key[0]]} == {
+        (entity, name) for entity, names in NAMES.items() for name in names
+    }
+    for entity in NAMES:
+        await request(connection, entity, "", range(6))
+    assert await repair_series(connection, model) == 12
+    assert await stored_series(connection) == expected
+    left = await rows(connection, "SELECT DISTINCT entity_id, name FROM series_repair_request ORDER BY name")
+    assert ("town", "area_lki") in left
+    assert {entity for entity, _ in left} == {"town"}, "areas follow; what is done is gone"
+
+
+async def test_only_what_differs_is_written_and_a_newer_revision_stays(connection: Connection) -> None:
+    model = await stored_city(connection)
+    expected = await played(connection, model, measured(model, 3))
+    await request(connection, STATION, "", range(4))
+    await repair_series(connection, model)
+    index = expected[STATION, "lki"]
+    wrong, lost = sorted(index)[5], sorted(index)[9]
+    ghost = wrong + MINUTE
+    await rows(
+        connection,
+        "UPDATE entity_value SET value = 99, revision = 7 WHERE name = 'lki' AND phenomenon_time = %s "
+        "RETURNING 1",
+        to_datetime(wrong),
+    )
+    await rows(
+        connection,
+        "DELETE FROM entity_value WHERE name = 'lki' AND phenomenon_time = %s RETURNING 1",
+        to_datetime(lost),
+    )
+    await rows(
+        connection,
+        "INSERT INTO entity_value (entity_id, name, phenomenon_time, value, flags, count, revision) "
+        "VALUES (%s, 'lki', %s, 1, 0, 1, 9) RETURNING 1",
+        STATION,
+        to_datetime(ghost),
+    )
+    await request(connection, STATION, "lki", range(4))
+    assert await repair_series(connection, model) == 4
+    assert (await stored_series(connection))[STATION, "lki"] == index
+    assert await rows(
+        connection, "SELECT value, revision FROM entity_value WHERE revision > 0 ORDER BY revision"
+    ) == [(index[wrong][0], 7), (None, 9)]
+
+
+async def test_what_retention_has_removed_changes_no_series(connection: Connection) -> None:
+    model = await stored_city(connection)
+    expected = await played(connection, model, measured(model, 3))
+    for entity in NAMES:
+        await request(connection, entity, "", range(4))
+    await repair_series(connection, model)
+    await rows(connection, "DELETE FROM observation RETURNING 1")
+    (gauge,) = (one.id for one in model.datastreams.values() if one.property == "water_level")
+    await rows(
+        connection,
+        "INSERT INTO datastream_retention (datastream_id, raw_from) VALUES (%s, %s) RETURNING 1",
+        gauge,
+        to_datetime(START + 3 * DAY),
+    )
+    await request(connection, CANAL, "", range(4))
+    assert await repair_series(connection, model) == 4
+    assert await stored_series(connection) == expected
