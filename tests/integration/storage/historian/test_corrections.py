@@ -19,6 +19,7 @@ from storage.historian.batch_writer import BatchWriter
 from storage.historian.log_batch import LogBatch, LogRecord
 from storage.historian.metrics import HistorianMetrics
 from storage.history.observations import read_observations
+from storage.stores.state_seed import read_state_seed
 from tests.support.database.historian import START, fetch_rows
 from tests.support.payloads.observation_records import encode_observations
 from tests.support.pipelines.intake import make_intake
@@ -32,6 +33,14 @@ POLICY = DatastreamPolicy.of(BUILT_IN_PROPERTIES["noise_level"], MINUTE)
 NOON = START - START % DAY
 TODAY = NOON + 30 * DAY
 FUTURE_MAX = 5 * MINUTE
+
+DATASTREAM = (
+    "INSERT INTO entity (id, type, name, attributes, relations) VALUES ('e', 'Road', 'e', '{}', '[]')",
+    "INSERT INTO sensor (id, feed, device, entity_id, interval, personal) "
+    "VALUES ('s', 'native', 's', 'e', '1 minute', false)",
+    'INSERT INTO datastream (id, sensor_id, entity_id, property, field, unit, scale, "offset", interval) '
+    "VALUES (1, 's', 'e', 'noise_level', '', 'dB[A]', 1, 0, '1 minute')",
+)
 
 # Few distinct receptions, ranks and values, so that they are often equal.
 VERSIONS = st.lists(
@@ -139,3 +148,16 @@ async def test_a_correction_is_known_from_its_play_on(
     assert [await known(database, id, at) for at in (NOON, TODAY, TODAY + 1, None)] == [
         *([values[0]], [values[0]], [values[1]], [values[1]]),
     ]
+
+
+async def test_a_new_log_begins_with_the_order_of_what_is_stored(database: str) -> None:
+    """A stream that is seeded from the database refuses the earlier play, whose value is greater."""
+    played = [Observation(1, NOON, NOON, value, 0, rank) for value, rank in ((150.0, 7), (26.16, 9))]
+    await write(database, played)
+    async with await connect(database, role="test") as connection:
+        for statement in DATASTREAM:
+            await connection.execute(statement)
+        await connection.commit()
+        seed = (await read_state_seed(connection, "another", 48)).observations
+    assert seed == [played[1]]
+    assert live([*seed, played[0]]).value == 26.16
