@@ -86,14 +86,19 @@ def check_quality(  # noqa: PLR0917 - called for each observation; keywords woul
                     oldest = time - RATE_CONTEXT * GAP_INTERVALS_MAX * interval
                     if not _is_return(context, oldest, value, change_max):
                         flags |= _RATE_OF_CHANGE
-        spike, isolated, nulls = rules.spike, rules.isolated, rules.null_values
+        spike = rules.spike
         if spike is not None and is_spike(context, time, value, spike, interval):
             flags |= _SPIKE
-        if nulls is not None and value in nulls.values and nulls.deviation_min is not None:
+        nulls, isolated = rules.null_values, rules.isolated
+        if nulls is not None and nulls.deviation_min is not None and value in nulls.values:
             flags = _check_null(flags, context, time, value, after, nulls, interval)
-        elif isolated is not None and is_isolated(context, time, value, after, isolated, interval):
+        elif (
+            isolated is not None
+            and abs(value - context[-1][1]) > isolated.deviation_min
+            and is_isolated(context, time, value, after, isolated, interval)
+        ):
             flags |= _SPIKE
-        elif flags & CLEARABLE_FLAGS:
+        elif flags and flags & CLEARABLE_FLAGS:
             flags = _check_level(flags, context, time, value, after, rules, interval)
     if run.count > 1 and is_stuck(run, time, rules):
         flags |= _STUCK

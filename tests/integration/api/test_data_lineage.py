@@ -77,7 +77,7 @@ async def test_a_value_is_traced_to_its_observation_calibration_decoder_topic_an
         "calibration": {"start": "2026-11-23T12:30:00Z", "end": None, "gain": 2.0, "offset": 1.0},
     }
     assert message["topic"] == f"livetwin/alkmaar/s{air[5].datastream}/observations"
-    assert (message["decoder"], message["decoderVersion"], message["feed"]) == ("native", 2, "native")
+    assert (message["decoder"], message["decoderVersion"], message["feed"]) == ("native", 1, "native")
     assert message["payloadSha256"] == sha256(payload).hexdigest()
     assert base64.b64decode(message["payload"]) == payload
     assert (message["session"], message["sequence"], message["replayed"]) == ("run", 5, False)

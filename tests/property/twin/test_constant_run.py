@@ -13,6 +13,7 @@ from twin.quality.constant_run import (
     ACTIVITY_KNOWN_MIN,
     ACTIVITY_MEMORY,
     STANDSTILL_MIN,
+    STANDSTILLS_IGNORED,
     extend_run,
     extend_run_over,
     is_stuck,
@@ -46,11 +47,14 @@ def stuck_by_definition(observations: list[tuple[Instant, float]]) -> bool:
         return False
     if duration >= 3 * DAY:
         return True
-    longest = max(
-        (min(end, start) - max(begin, start - ACTIVITY_MEMORY) for begin, end in pairwise(starts)), default=0
+    oldest = start - ACTIVITY_MEMORY
+    still = sorted(
+        (end - max(begin, oldest) for begin, end in pairwise(starts) if end > oldest), reverse=True
     )
-    known = start - starts[0] >= ACTIVITY_KNOWN_MIN
-    return known and duration >= max(6 * HOUR, ACTIVITY_FACTOR * max(longest, STANDSTILL_MIN))
+    ignored = [length for length in still[:STANDSTILLS_IGNORED] if length > STANDSTILL_MIN]
+    known = start - max(starts[0], oldest) - sum(ignored) >= ACTIVITY_KNOWN_MIN
+    longest = max([STANDSTILL_MIN, *still[STANDSTILLS_IGNORED:]])
+    return known and duration >= max(6 * HOUR, ACTIVITY_FACTOR * longest)
 
 
 @given(series)
@@ -92,6 +96,9 @@ def test_what_is_stuck_stays_stuck_while_the_value_repeats(
 def test_few_standstills_are_remembered(observations: list[tuple[Instant, float]]) -> None:
     run = extend_run_over(None, observations)
     assert run is not None
+    assert list(run.standstills) == sorted(run.standstills)
+    assert all(end > run.start - ACTIVITY_MEMORY for _, end in run.standstills)
     lengths = [end - start for start, end in run.standstills]
-    assert lengths == sorted(set(lengths), reverse=True)
     assert all(length > STANDSTILL_MIN for length in lengths)
+    for n, length in enumerate(lengths):
+        assert sum(later >= length for later in lengths[n + 1 :]) <= STANDSTILLS_IGNORED
