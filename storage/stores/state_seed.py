@@ -15,10 +15,11 @@ from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.instant import HOUR, MINUTE, Duration, Instant, from_datetime
 from twin.model.observation import Observation
 from twin.state.window import Aggregate
+from twin.state.window_history import HISTORY_SPANS
 
-# Enough for running means of a day and the slope of an hour, with room for amended windows.
-SEED_HOURS_MAX = 26
-SEED_TEN_MINUTES_MAX = 8
+# The windows that `twin.state.window_history` remembers, and the one that begins before them.
+SEED_HOURS_MAX = HISTORY_SPANS[HOUR] // HOUR + 2
+SEED_TEN_MINUTES_MAX = HISTORY_SPANS[10 * MINUTE] // (10 * MINUTE) + 2
 
 # A year of hours of a few datastreams, or a day of all of a city; the rest is repaired at the next start.
 SEED_REPAIRS_MAX = 50_000

@@ -6,15 +6,18 @@ from stream.engine.stage import revision_base
 from stream.engine.stage_seed import StageSeed, StoredValue, stored_value
 from stream.entities.entity_content import EntityContent
 from twin.indicators.registry import REGISTRY
-from twin.instant import Duration
+from twin.instant import INSTANT_MIN, Duration
 from twin.model.city_model import CityModel
 from twin.privacy.cohort import Cohort
 from twin.privacy.household_sum import HouseholdSum
+from twin.quality.quality_flags import UNUSABLE_FLAGS
 from twin.state.combination import PropertyState
 from twin.state.datastream_state import DatastreamState
 from twin.state.derived_points import derived_interval, entity_inputs
 from twin.state.derived_state import indicator_value_from_storage
 from twin.state.entity_state import property_update
+from twin.state.property_series import property_values
+from twin.state.window_history import NewestWindow
 from twin.wire.messages import Update
 
 
@@ -37,12 +40,12 @@ def seeded_entities(seed: StageSeed, model: CityModel, future_max: Duration) -> 
         content.state.revision = max(seed.revisions.get(entity, 0), revision_base(model))
         for id, state in content.state.datastreams.items():
             state.mark_emitted(model.policy_of(model.datastreams[id]), complete=id not in seed.truncated)
-    _restore_windows(contents, seed, model)
     for update in seed.derived:
         if update.entity in contents and update.property in REGISTRY:
             interval = derived_interval(update.property, update.entity, model)
             last = indicator_value_from_storage(update.value, update.phenomenon_time, update.flags, interval)
             contents[update.entity].derived.emitted[update.property] = last
+    _restore_inputs(contents, seed, model)
     for (entity, property), past in seed.cohorts.items():
         if entity in contents:
             household = HouseholdSum(Cohort.from_last_publication(past))
@@ -50,7 +53,8 @@ def seeded_entities(seed: StageSeed, model: CityModel, future_max: Duration) -> 
     return contents
 
 
-def _restore_windows(contents: dict[str, EntityContent], seed: StageSeed, model: CityModel) -> None:
+def _restore_inputs(contents: dict[str, EntityContent], seed: StageSeed, model: CityModel) -> None:
+    """Restore the inputs of derived values: windows from storage, single values from the observations."""
     required = {entity: entity_inputs(entity, model) for entity in contents if entity in model.entities}
     for aggregate in seed.aggregates:
         datastream = model.datastreams.get(aggregate.datastream)
@@ -58,6 +62,20 @@ def _restore_windows(contents: dict[str, EntityContent], seed: StageSeed, model:
             continue
         content = contents[datastream.entity]
         content.derived.on_window(datastream.property, aggregate, required[datastream.entity])
+    for entity, inputs in required.items():
+        derived, state = contents[entity].derived, contents[entity].state
+        for property in inputs.instants:
+            newest = state.property_state(property, model)
+            if newest is not None:
+                complete_from = state.complete_from(property, model)
+                values = property_values(
+                    model.properties[property], state.observed_series(property, model), complete_from
+                )
+                derived.set_values(property, INSTANT_MIN, values)
+                if complete_from > INSTANT_MIN:
+                    derived.values_from[property] = complete_from
+                derived.newest[property] = NewestWindow(newest.phenomenon_time, newest.flags & UNUSABLE_FLAGS)
+        derived.resume(inputs)
 
 
 def unpublished_updates(

@@ -120,6 +120,36 @@ class DerivedState(msgspec.Struct, array_like=True):
         self.changed.add(property)
         self.changed_since[property] = since
 
+    def resume(self, required: RequiredInputs) -> None:
+        """Continue after the newest windows and values were restored: only later points can be missing.
+
+        Nothing older than what is restored is known, and every point up to the newest stored one is stored.
+        """
+        self.changed, self.changed_windows, self.changed_since = set(), {}, {}
+        for property, histories in self.window_histories.items():
+            for size, history in histories.items():
+                history.forget(size)
+                history.assume_forgotten()
+                since = self._stored_until(property, size, required)
+                starts = {start for start in history.windows if start > since}
+                if starts:
+                    self.changed_windows.setdefault(property, {})[size] = starts
+                    self.changed.add(property)
+        for property in required.instants & self.instant_values.keys():
+            self.changed.add(property)
+            self.changed_since[property] = self._stored_until(property, 0, required) + 1
+
+    def _stored_until(self, property: str, size: Duration, required: RequiredInputs) -> Instant:
+        """Return until when all points that a property's windows of a size touch are stored."""
+        return min(
+            (
+                last.time if (last := self.emitted.get(one.name)) is not None else INSTANT_MIN
+                for one in required.indicators
+                if required.sizes[one.name] == size and any(each.property == property for each in one.inputs)
+            ),
+            default=INSTANT_MIN,
+        )
+
     def leave_to_repair(
         self, property: str, since: Instant, complete_from: Instant, required: RequiredInputs
     ) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
 import pytest
 
+from runtime.kafka import topics
+from stream.engine.stage_seed import EMPTY_SEED
 from tests.support.cities.city_builder import CityBuilder, Observed
 from tests.support.pipelines.derived_series import Series, published_updates, requested_repairs, series_of
 from tests.support.pipelines.stage_pipeline import StagePipeline
@@ -20,7 +23,8 @@ from twin.model.city_model import CityModel
 from twin.model.observation import Observation
 from twin.model.observed_property import BUILT_IN_PROPERTIES
 from twin.quality.quality_rules import TIME_RULES_ONLY
-from twin.wire.messages import UpdateKind
+from twin.state.datastream_state import RECENT_MAX
+from twin.wire.messages import AGGREGATES, Update, UpdateKind
 
 START = 480_000 * HOUR
 STATION, ROAD, CANAL, GRID = "town.station", "town.road", "town.canal", "town.grid"
@@ -159,6 +163,54 @@ def test_a_meter_of_a_quarter_of_an_hour_has_the_load_of_hours() -> None:
     sent += observations(GRID, "power_export", 15 * MINUTE, [0.0] * 9)
     loads = entity_series(one_by_one(sent))[GRID, "transformer_load"]
     assert loads == {START + HOUR: (50.0, 0, 2), START + 2 * HOUR: (50.0, 0, 2)}
+
+
+def restarted(before: StagePipeline, sent: Sequence[Observation]) -> StagePipeline:
+    """Return a pipeline on a new log, with what storage holds of the one before."""
+    batches = [
+        AGGREGATES.decode(value)
+        for number in range(before.partitions)
+        for value in before.records[topics.AGGREGATES, number]
+    ]
+    windows = {(one.size, one.datastream, one.start): one for each in batches for one in each.aggregates}
+    newest_states: dict[tuple[str, str], Update] = {}
+    revisions: dict[str, int] = {}
+    for update in published_updates(before):
+        revisions[update.entity] = max(update.revision, revisions.get(update.entity, 0))
+        if update.kind is not UpdateKind.AMENDMENT:
+            newest_states[update.entity, update.property] = update
+    stored = [
+        one for one in newest_states.values() if one.kind is UpdateKind.INDICATOR and one.entity != "town"
+    ]
+    by_time = sorted(sent, key=lambda one: one.phenomenon_time)
+    ids = {one.datastream for one in sent}
+    kept = [one for id in ids for one in [each for each in by_time if each.datastream == id][-RECENT_MAX:]]
+    seed = EMPTY_SEED._replace(
+        observations=sorted(kept, key=lambda one: one.phenomenon_time),
+        truncated=frozenset(ids),
+        aggregates=sorted(windows.values(), key=lambda one: one.start),
+        revisions=revisions,
+        derived=stored,
+    )
+    return StagePipeline(MODEL, knowledge=seed, log="log-2")
+
+
+def test_a_restart_on_a_new_log_changes_no_series() -> None:
+    dice = Random(5)
+    sent = observations(STATION, "pm2_5", HOUR, [dice.uniform(3, 200) for _ in range(60)])
+    sent += observations(CANAL, "water_level", MINUTE, [dice.uniform(-0.7, -0.3) for _ in range(90)])
+    sent.sort(key=lambda one: one.phenomenon_time)
+    half = sent[: len(sent) * 2 // 3]
+    before = one_by_one(half, until=half[-1].received_time)
+    after = restarted(before, half)
+    for one in sent[len(half) :]:
+        after.observe(one)
+    after.advance(START + 6 * DAY, step=HOUR)
+    both = series_of([*published_updates(before), *published_updates(after)])
+    repaired = {(STATION, "pm2_5_24h"), (STATION, "lki"), (STATION, "eaqi"), (CANAL, "freeboard")}
+    expected = entity_series(one_by_one(sent))
+    assert {key: both[key] for key in repaired} == {key: expected[key] for key in repaired}
+    assert not any(math.isnan(update.value) for update in published_updates(after)), "nothing is withdrawn"
 
 
 def test_points_whose_other_inputs_are_forgotten_are_left_to_a_repair() -> None:

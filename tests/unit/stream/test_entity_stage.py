@@ -166,7 +166,11 @@ def test_a_seeded_partition_starts_at_the_beginning_and_keeps_its_revisions() ->
         0, ObservationBatch(LAYOUT_VERSION, (Observation(4, HOUR, HOUR, -0.4),), HOUR), MODEL
     )
     updates = [key for key in decoded(applied.outputs) if key[0] == "update"]
-    assert updates == [("update", "town.canal", "water_level", 42)]
+    # The slope of an hour has its first three values: those before the log count.
+    assert updates == [
+        ("update", "town.canal", "water_level", 42),
+        ("update", "town.canal", "rate_of_rise", 43),
+    ]
 
 
 def test_stored_observations_without_an_update_are_emitted_when_a_log_begins() -> None:
