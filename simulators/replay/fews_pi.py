@@ -4,8 +4,8 @@ A series has a header (location, parameter, missing value) and events with date,
 `timeZone` is a fixed offset of the times, in hours. Missing values and events with flag 9 are not sent; other
 flags become words of quality. A flag has two parts: 0 to 2 are reliable, 3 to 5 doubtful and 6 to 8
 unreliable, and of each three the first is the original value, the second a corrected and the third a
-completed one (general knowledge of the format; no published source found). A corrected value is like an
-original one.
+completed one, as the graphs of Lizard (Nelen & Schuurmans) list them. A corrected value is like an original
+one.
 
 expat itself reads the file, since it has line numbers. A DOCTYPE is refused, so no XML entity is declared.
 """

@@ -7,13 +7,19 @@ from statistics import median
 
 from twin.instant import Duration, Instant
 from twin.quality.quality_rules import IsolatedRule
-from twin.quality.spike import SPIKE_CONTEXT_MIN
+from twin.quality.spike import MAD_SCALE, SPIKE_CONTEXT_MIN
 
 ISOLATED_WINDOW = 13
 """How many preceding values the median is taken of."""
 
 NEIGHBOUR_INTERVALS_MAX = 4
 """A neighbour in time that is further away, in intervals, neither supports nor isolates a value."""
+
+NOISE_DEVIATIONS = 3
+"""How many scaled median absolute deviations are noise (Hampel's customary number, see `SpikeRule`)."""
+
+CLEAR_SHARE = 0.4
+"""Above the noise of clean air this part of the rule's share is enough: wind soon takes smoke away."""
 
 
 def is_isolated(  # noqa: PLR0917 - called by position from the check of each observation
@@ -43,9 +49,15 @@ def is_isolated(  # noqa: PLR0917 - called by position from the check of each ob
         return False
     middle = median(values)
     height = value - middle
-    if abs(height) <= rule.deviation_min or (previous - middle) / height >= rule.share:
+    if abs(height) <= rule.deviation_min:
+        return False
+    share = rule.share
+    noise = NOISE_DEVIATIONS * MAD_SCALE * median([abs(other - middle) for other in values])
+    if noise < share * abs(height):
+        share = max(share * CLEAR_SHARE, noise / abs(height))
+    if (previous - middle) / height >= share:
         return False
     if not after:
         return True
     later, following = after[0]
-    return later - time > reach or (following - middle) / height < rule.share
+    return later - time > reach or (following - middle) / height < share

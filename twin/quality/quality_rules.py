@@ -37,8 +37,8 @@ class IsolatedRule:
 
     The value differs by more than `deviation_min` from the value before it and from the median of the
     preceding ones. A neighbour supports it that lies beyond the median by at least `share` of that
-    difference: smoke and dust that are real leave more than nothing an observation earlier or later. No
-    published source found.
+    difference, or by less where that is more than the noise: smoke and dust that are real leave more than
+    nothing an observation earlier or later. No published source found.
     """
 
     deviation_min: float  #: canonical unit
@@ -50,6 +50,8 @@ class NullValueRule:
     """Numbers that sources write where they have no measurement, and when such a number is suspect.
 
     A level gauge reports 0.0 in the hour that a logger cannot name, a dust monitor while its pump stands.
+    Delft-FEWS knows the former as a temporary shift: an instrument that is reset falls to a constant value
+    and returns (ValidationRuleSets); its numbers are left to the configuration.
     """
 
     values: tuple[float, ...] = (0.0,)
@@ -65,8 +67,8 @@ class NullValueRule:
 class StuckRule:
     """When equal values are suspect: at least `count` in a row over at least `duration_min`.
 
-    Delft-FEWS checks the same (sameReadingPeriod of its validation rule sets), and so does SaQC
-    (flagConstants); both leave the numbers to the configuration.
+    Delft-FEWS checks the same ("series of same readings" of its ValidationRuleSets, publicwiki.deltares.nl),
+    and so does SaQC (flagConstants); both leave the numbers to the configuration.
 
     How long a value may stay equal depends on the resolution of the sensor, and on what it measures: a polder
     level in whole centimetres is flat for hours, a canal near the sea never. The values themselves show it.
@@ -121,9 +123,10 @@ def _air() -> dict[str, QualityRules]:
     # fault; above 1,000 ug/m3 an optical sensor measures fog or its own dirt. Neighbours differ by a factor,
     # not by an amount, so there is no limit for disagreement.
     #
-    # Smoke that is real can be measured an hour earlier or later as well, on New Year's night too; recorded
-    # single hours of 243 to 794 ug/m3 between ordinary ones were faults. So were twelve hours of exactly 0.0:
-    # clean air varies around zero.
+    # RIVM publishes no numbers either: a computer checks the monitor, people judge the values each month
+    # (lml.rivm.nl/meetnet/validatie.html). Smoke that is real can be measured an hour earlier or later as
+    # well, on New Year's night too; recorded single hours of 243 to 794 ug/m3 between ordinary ones were
+    # faults. So were twelve hours of exactly 0.0: clean air varies around zero.
     dust = QualityRules(
         minimum=-20,
         maximum=1_000,

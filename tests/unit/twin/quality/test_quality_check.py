@@ -261,7 +261,8 @@ def test_a_single_hour_of_much_dust_is_a_spike_and_fireworks_are_good() -> None:
             found = settled_flags_of(hours([*calm, peak, 9.0, 8.0]), rules, HOUR)
             assert [index for index, flags in enumerate(found) if flags] == [13]
             assert found[13] == QualityFlag.SPIKE
-        for fireworks in ([40.0, 560.0, 90.0], [540.0, 230.0, 60.0, 20.0], [148.0, 611.0, 240.0]):
+        windy = [[24.0, 611.0, 10.0], [235.0, 14.0], [560.0, 24.0]]
+        for fireworks in (*windy, [40.0, 560.0, 90.0], [540.0, 230.0, 60.0, 20.0], [148.0, 611.0, 240.0]):
             night = settled_flags_of(hours([*calm, *fireworks, 12.0, 9.0]), rules, HOUR)
             assert not any(night), fireworks
 
