@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
 
 from storage.database import Connection
 from storage.queries import query
 from twin.instant import DAY, HOUR, Duration, Instant, to_datetime
+from twin.state.window import Aggregate
+from twin.state.window_history import HISTORY_SPANS
 
 DERIVED_REACH_MAX: Duration = DAY + HOUR
 """How long after its start a window counts in derived values: in means of a day, dated to their end."""
@@ -44,3 +47,15 @@ async def request_series_of_datastream(
         "end": to_datetime(span[1] + DERIVED_REACH_MAX),
     }
     await connection.execute(query("maintenance/series/request_series_of_datastream"), parameters)
+
+
+async def note_repaired_windows(connection: Connection, windows: Sequence[Aggregate]) -> None:
+    """Note in the open transaction the windows of one datastream that the stream may still remember."""
+    if windows:
+        parameters = {
+            "datastream": windows[0].datastream,
+            "sizes": [window.size for window in windows],
+            "starts": [to_datetime(window.start) for window in windows],
+            "span": timedelta(microseconds=max(HISTORY_SPANS.values())),
+        }
+        await connection.execute(query("maintenance/series/note_repaired_windows"), parameters)

@@ -15,7 +15,11 @@ from typing import Any, NamedTuple
 from storage.database import Connection, fetch_rows
 from storage.historian.writers.aggregate_writer import write_aggregates, write_assessments
 from storage.history.history_reader import calibrations_by_datastream
-from storage.maintenance.changed_series import note_changed_datastream, request_series_of_datastream
+from storage.maintenance.changed_series import (
+    note_changed_datastream,
+    note_repaired_windows,
+    request_series_of_datastream,
+)
 from storage.queries import query
 from twin.instant import DAY, HOUR, INSTANT_MAX, INSTANT_MIN, Instant, from_datetime, to_datetime
 from twin.model.calibration import Maintenance
@@ -170,6 +174,7 @@ async def recompute_hours(
     await _write(connection, aggregates, assessments)
     await note_changed_datastream(connection, datastream, start)
     await request_series_of_datastream(connection, datastream, (start, end))
+    await note_repaired_windows(connection, aggregates)
     return RecomputeCounts(len(aggregates), len(assessments))
 
 

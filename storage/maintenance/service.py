@@ -11,6 +11,7 @@ from storage.maintenance.alarm_inputs_log import KafkaAlarmInputs
 from storage.maintenance.alarm_repair import run_alarm_repairs
 from storage.maintenance.repair import run_repairs
 from storage.maintenance.retention import run_retention
+from storage.maintenance.window_feedback import run_window_feedback
 from storage.settings import HistorianSettings
 from twin.errors import ServiceError
 from twin.model.city_model import CityModel
@@ -39,6 +40,12 @@ async def run_maintenance(settings: HistorianSettings, models: CityModelSource, 
         tasks.create_task(
             run_alarm_repairs(settings.database.get_secret_value(), current, alarm_inputs, clock),
             name="alarm repairs",
+        )
+        tasks.create_task(
+            run_window_feedback(
+                settings.database.get_secret_value(), current, settings.kafka_access(), settings.partitions
+            ),
+            name="repaired windows",
         )
         tasks.create_task(run_retention(settings, current, clock), name="retention")
 

@@ -57,7 +57,7 @@ async def read_state_seed(connection: Connection, log_id: str, observations_max:
     return StateSeed(
         observations,
         frozenset(id for id, count in counts.items() if count >= observations_max),
-        [*_aggregates(hours, HOUR), *_aggregates(ten_minutes, 10 * MINUTE)],
+        [*aggregates_of(hours, HOUR), *aggregates_of(ten_minutes, 10 * MINUTE)],
         [(datastream, from_datetime(start)) for datastream, start in without],
         state,
         await read_newest_alarms(connection),
@@ -71,7 +71,8 @@ async def _fetch_aggregates(connection: Connection, table: str, limit: int) -> l
         return await (await connection.execute(statement, {"limit": limit})).fetchall()
 
 
-def _aggregates(rows: Iterable[tuple[Any, ...]], size: Duration) -> Iterable[Aggregate]:
+def aggregates_of(rows: Iterable[tuple[Any, ...]], size: Duration) -> Iterable[Aggregate]:
+    """Yield the windows of a size in rows of `list_newest_aggregates`."""
     for datastream, start, revision, count, suspect, expected, flags, *values, sketch in rows:
         minimum, maximum, mean, total, first, last = values
         yield Aggregate(

@@ -38,7 +38,7 @@ from twin.model.sensor import Datastream
 from twin.quality.neighbour_verdict import NeighbourVerdict
 from twin.state.datastream_state import DatastreamState, ObservationOutcome, ObservationResult
 from twin.state.derived_points import INSTANT_PROPERTIES, RequiredInputs, entity_inputs
-from twin.state.window import aggregate_of, window_start
+from twin.state.window import Aggregate, aggregate_of, window_start
 from twin.wire.messages import (
     OBSERVATIONS,
     Assessment,
@@ -119,6 +119,10 @@ class EntityStage(BucketStage[EntityContent]):
         for verdict in batch.verdicts:
             if not self._buckets.has_applied(verdict.entity, offset):
                 self._on_verdict(verdict, model, output)
+        for aggregate in batch.aggregates:
+            repaired = model.datastreams.get(aggregate.datastream)
+            if repaired is not None and not self._buckets.has_applied(repaired.entity, offset):
+                self._on_repaired_window(aggregate, repaired, model)
         is_tick = starts_second(before, now)
         if is_tick:
             self._emit_due(model, now, offset, output)
@@ -204,6 +208,19 @@ class EntityStage(BucketStage[EntityContent]):
         if update is not None:
             self._pending.add(verdict.entity)
             self._add_update(content, update, model, output)
+
+    def _on_repaired_window(self, aggregate: Aggregate, datastream: Datastream, model: CityModel) -> None:
+        """Let a window that storage has repaired replace the one in memory."""
+        if self._buckets.peek(datastream.entity) is None or model.policy_of(datastream).personal:
+            return
+        content = self._buckets.content_to_change(datastream.entity)
+        adopt_model(content, model)
+        entity, property = datastream.entity, datastream.property
+        required = self._required_inputs_of(entity, model)
+        if content.derived.on_repaired_window(property, aggregate, required):
+            self._pending.add(entity)
+            if self._alarm_inputs is not None:
+                self._alarm_inputs.add_window(entity, property, aggregate, content.derived)
 
     def _add_result(
         self,

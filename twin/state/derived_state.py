@@ -171,6 +171,14 @@ class DerivedState(msgspec.Struct, array_like=True):
             self.changed.add(property)
             self.changed_windows.setdefault(property, {}).setdefault(size, set()).add(aggregate.start)
 
+    def on_repaired_window(self, property: str, aggregate: Aggregate, required: RequiredInputs) -> bool:
+        """Replace a window that is in memory by a repaired one; return whether it is one of them."""
+        history = self.window_histories.get(property, {}).get(aggregate.size)
+        if history is None or aggregate.start <= history.floor:
+            return False  # storage computes again what it touches
+        self.on_window(property, aggregate, required)
+        return True
+
     def _repair_after(self, property: str, aggregate: Aggregate, required: RequiredInputs) -> None:
         """Leave the points that a forgotten window touches to a repair."""
         for indicator in required.indicators:

@@ -38,6 +38,8 @@ class ObservationBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):
     #: the area stage writes verdicts, in records without observations
     verdicts: tuple[NeighbourVerdict, ...] = ()
     probes: tuple[Probe, ...] = ()
+    #: windows that storage has repaired: they replace those in memory
+    aggregates: tuple[Aggregate, ...] = ()
 
 
 class MessageHeader(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
+import msgspec
 import pytest
 
 from runtime.kafka import topics
@@ -17,14 +18,15 @@ from tests.support.pipelines.stage_pipeline import StagePipeline
 from twin.alarms.rules.operand import Operand
 from twin.alarms.rules.rule import EntitySelection, Level, Rule, ThresholdCondition
 from twin.alarms.severity import Severity
-from twin.instant import DAY, HOUR, MINUTE, Instant
+from twin.instant import DAY, HOUR, INSTANT_MIN, MINUTE, Instant
 from twin.model.bilingual_text import BilingualText
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation
 from twin.model.observed_property import BUILT_IN_PROPERTIES
 from twin.quality.quality_rules import TIME_RULES_ONLY
 from twin.state.datastream_state import RECENT_MAX
-from twin.wire.messages import AGGREGATES, Update, UpdateKind
+from twin.wire.codec import LAYOUT_VERSION
+from twin.wire.messages import AGGREGATES, OBSERVATIONS, ObservationBatch, Update, UpdateKind, partition_of
 
 START = 480_000 * HOUR
 STATION, ROAD, CANAL, GRID = "town.station", "town.road", "town.canal", "town.grid"
@@ -163,6 +165,25 @@ def test_a_meter_of_a_quarter_of_an_hour_has_the_load_of_hours() -> None:
     sent += observations(GRID, "power_export", 15 * MINUTE, [0.0] * 9)
     loads = entity_series(one_by_one(sent))[GRID, "transformer_load"]
     assert loads == {START + HOUR: (50.0, 0, 2), START + 2 * HOUR: (50.0, 0, 2)}
+
+
+def test_a_window_that_storage_has_repaired_amends_what_it_touches() -> None:
+    sent = observations(STATION, "pm2_5", HOUR, [20.0] * 40)
+    pipeline = one_by_one(sent, until=sent[-1].received_time)
+    (window,) = (
+        window
+        for number in range(pipeline.partitions)
+        for value in pipeline.records[topics.AGGREGATES, number]
+        for window in AGGREGATES.decode(value).aggregates
+        if window.start == START + 20 * HOUR
+    )
+    repaired = msgspec.structs.replace(window, mean=44.0)
+    number = partition_of(STATION, pipeline.partitions)
+    batch = ObservationBatch(LAYOUT_VERSION, (), INSTANT_MIN, aggregates=(repaired,))
+    pipeline.records[topics.OBSERVATIONS, number].append(OBSERVATIONS.encode(batch))
+    pipeline.advance(START + 6 * DAY, step=HOUR)
+    corrected = [one._replace(value=44.0) if one.phenomenon_time == window.start else one for one in sent]
+    assert entity_series(pipeline) == entity_series(one_by_one(corrected))
 
 
 def restarted(before: StagePipeline, sent: Sequence[Observation]) -> StagePipeline:
