@@ -239,6 +239,8 @@ def unmapped_lines(samples: Iterable[Sample], model: CityModel) -> list[str]:
             if field in device.targets:
                 any_mapped = True
                 continue
+            if field in device.condition_fields:
+                continue
             lines.append(_unmapped_field(sensor, field, count, device))
     if counts and not any_mapped:
         raise RecordingError("the city maps no value of the recording: " + "; ".join(_first_lines(lines)))

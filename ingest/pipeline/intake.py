@@ -282,8 +282,12 @@ class Intake:
         observations: list[Observation] = []
         rejections: list[Rejection] = []
         values: FieldValues = {}
-        if device.has_conditions:
-            values = {(one.field, one.time): one.value for one in decoded.readings}
+        if device.condition_fields:
+            values = {
+                (one.field, one.time): one.value
+                for one in decoded.readings
+                if one.field in device.condition_fields
+            }
         for reading in decoded.readings:
             for target in device.targets.get(reading.field, ()):
                 scale, offset = target.conversion

@@ -42,7 +42,7 @@ class MappedDevice:
     sensor: Sensor
     partition: int
     targets: Mapping[str, tuple[FieldTarget, ...]]
-    has_conditions: bool  #: whether a value of it depends on another field
+    condition_fields: frozenset[str]  #: those that other values depend on
 
 
 class DeviceMap:
@@ -69,7 +69,12 @@ class DeviceMap:
                 sensor,
                 partition_of(sensor.entity, partitions),
                 {field: tuple(found) for field, found in targets.items()},
-                any(target.valid_when for found in targets.values() for target in found),
+                frozenset(
+                    condition.field
+                    for found in targets.values()
+                    for target in found
+                    for condition in target.valid_when
+                ),
             )
             self._devices[sensor.feed, sensor.device.lower()] = device
 

@@ -9,6 +9,7 @@ import pytest
 
 from cli.commands.replay import LINES_MAX, unmapped_lines
 from simulators.replay.recorded_data import RecordingError, Sample
+from tests.support.cities.city_builder import CityBuilder, Observed
 from tests.support.cities.small_cities import small_city
 from twin.model.city_model import CityModel
 
@@ -42,6 +43,13 @@ def test_the_warning_of_an_unknown_field_names_what_the_sensor_observes() -> Non
         "level-1 observes water_level (water_level, m); the 1 values of H.meting are not stored. "
     )
     assert "name it with --field H.meting=NAME" in line
+
+
+def test_a_field_that_declares_others_valid_gives_no_warning() -> None:
+    road = CityBuilder().entity("town", "Municipality").entity("town.road", "Road")
+    model = road.sensor("telraam-1", "town.road", Observed("vehicle_count", field="car")).model()
+    values = {"car": 12.0, "uptime": 0.9}
+    assert unmapped_lines([Sample(0, "telraam-1", *one) for one in values.items()], model) == []
 
 
 @pytest.mark.parametrize("field", ["temperature", "water_level_raw", "Water_level", "level"])

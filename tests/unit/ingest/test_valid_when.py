@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from simulators.replay.recorded_data import ReadOptions
+from simulators.replay.recording import build_recording, read_files
 from tests.support.cities.city_builder import CityBuilder, Observed
 from tests.support.pipelines.intake import make_intake, make_message
 from twin.instant import HOUR
@@ -70,6 +73,33 @@ def test_the_mean_of_a_month_leaves_the_hours_without_uptime_out() -> None:
     """One hour of three without uptime turns 216 vehicles an hour into 144."""
     hours = [row(hour, car=216, uptime=1) if hour % 3 else row(hour, car=0, uptime=0) for hour in range(9)]
     usable = [value for value, flags in flags_of(hours) if is_usable(flags)]
+    assert sum(usable) / len(usable) == 216
+
+
+def test_a_replayed_month_of_a_telraam_has_the_mean_of_the_hours_that_it_watched(tmp_path: Path) -> None:
+    """Hours with uptime 0 carry zeros: with them the mean is 146 instead of 216 vehicles an hour."""
+    lines = ["segment_id,date,uptime,car,bike"]
+    for hour in range(720):
+        watched = hour % 40 < 27
+        lines.append(
+            f"9000010417,2026-05-{1 + hour // 24:02}T{hour % 24:02}:00:00.000Z,{0.9 * watched},"
+            f"{216.0 * watched},{12.0 * watched}"
+        )
+    (tmp_path / "month.csv").write_text("\n".join(lines))
+    options = ReadOptions(sensors={"9000010417": "telraam-1"}, sensor_column="segment_id", time_column="date")
+    recording = build_recording(read_files([tmp_path / "month.csv"], options), city="town")
+    intake = make_intake(counter_city())
+    found = [
+        observation
+        for message in recording.messages
+        for observation in intake.process(
+            make_message(message.payload, message.topic, message.time)
+        ).observations
+        if observation.datastream == 1
+    ]
+    usable = [one.value for one in found if is_usable(one.flags)]
+    assert len(found) == 720
+    assert sum(one.value for one in found) / len(found) == pytest.approx(146, abs=1)
     assert sum(usable) / len(usable) == 216
 
 
