@@ -1,0 +1,135 @@
+"""The values of areas over both stages: a burst loses no point, and a sum needs most of its entities."""
+
+from __future__ import annotations
+
+import math
+from random import Random
+
+import pytest
+
+from tests.support.cities.city_builder import CityBuilder
+from tests.support.pipelines.derived_series import published_updates, requested_repairs, series_of
+from tests.support.pipelines.stage_pipeline import StagePipeline
+from twin.instant import DAY, HOUR, MINUTE, SECOND, Instant
+from twin.model.city_model import CityModel
+from twin.model.observation import Observation
+from twin.quality.quality_flags import QualityFlag, quality_word
+from twin.wire.messages import UpdateKind
+
+START = 480_000 * HOUR
+STATIONS = 54
+HOURS = 48
+
+
+def stations_city() -> CityModel:
+    """Return 54 hourly stations in six neighbourhoods of two districts."""
+    builder = CityBuilder().entity("town", "Municipality")
+    for number in range(6):
+        district = f"town.d{number % 2}"
+        builder.entity(district, "District").entity(f"{district}.n{number}", "Neighbourhood")
+    for number in range(STATIONS):
+        entity = f"town.d{number % 2}.n{number % 6}.s{number}"
+        builder.entity(entity, "AirQualityStation").sensor(entity, entity, "pm2_5", interval=HOUR)
+    return builder.model()
+
+
+CITY = stations_city()
+
+
+def recording() -> list[Observation]:
+    """Return two days of all stations, by time."""
+    dice = Random(13)
+    return [
+        Observation(id, START + hour * HOUR, START + hour * HOUR, round(dice.uniform(4, 90), 1), 0)
+        for hour in range(HOURS)
+        for id in CITY.datastreams
+    ]
+
+
+def means() -> dict[Instant, float]:
+    """Return the mean of each hour, by its end."""
+    found = recording()
+    return {
+        START + (hour + 1) * HOUR: math.fsum(
+            one.value for one in found if one.phenomenon_time == START + hour * HOUR
+        )
+        / STATIONS
+        for hour in range(HOURS)
+    }
+
+
+def played(arrivals: list[list[Observation]], step: int) -> StagePipeline:
+    """Return the stages after records that follow each other in log time."""
+    pipeline = StagePipeline(CITY)
+    now = START + 2 * DAY
+    for record in arrivals:
+        pipeline.observe(*record, now=now)
+        now += step
+    pipeline.advance(now + 10 * SECOND)
+    return pipeline
+
+
+def by_station() -> list[list[Observation]]:
+    """Return the recording as each station sends it at once, when it is online again."""
+    found = recording()
+    return [[one for one in found if one.datastream == id] for id in CITY.datastreams]
+
+
+ORDERS = {
+    "in-one-moment": [recording()],
+    "an-hour-a-record": [recording()[begin : begin + STATIONS] for begin in range(0, 2592, STATIONS)],
+    "a-station-a-record": by_station(),
+    "halves-swapped": [recording()[1296:], recording()[:1296]],
+}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("step", [1, SECOND, HOUR], ids=["burst", "a-second-each", "an-hour-each"])
+def test_a_recording_of_two_days_gives_every_hourly_mean_in_any_order_at_any_speed(
+    order: str, step: int
+) -> None:
+    pipeline = played(ORDERS[order], step)
+    series = series_of(published_updates(pipeline))["town", "area_pm2_5"]
+    assert {time: round(value, 9) for time, (value, _, _) in series.items()} == {
+        time: round(value, 9) for time, value in means().items()
+    }
+    assert {(flags, count) for _, flags, count in series.values()} == {(0, STATIONS)}
+    assert requested_repairs(pipeline) == set()
+
+
+def test_the_value_now_is_that_of_the_open_slot_and_says_so() -> None:
+    pipeline = played(ORDERS["an-hour-a-record"], SECOND)
+    updates = [one for one in published_updates(pipeline) if one.entity == "town"]
+    newest = [one for one in updates if one.kind is UpdateKind.INDICATOR][-1]
+    assert newest.phenomenon_time == START + HOURS * HOUR
+    assert (newest.preliminary, newest.members, newest.members_expected) == (True, STATIONS, STATIONS)
+
+
+def test_an_input_older_than_the_kept_slots_is_left_to_storage_in_each_area_above() -> None:
+    pipeline = played([recording()], 1)
+    late = Observation(1, START - 30 * DAY, START + 2 * DAY, 7.0, 0)
+    pipeline.observe(late, now=START + 2 * DAY + HOUR)
+    pipeline.advance(START + 2 * DAY + HOUR + 10 * SECOND)
+    (repair,) = {one for one in requested_repairs(pipeline) if one.name == "area_pm2_5"}
+    assert (repair.entity, repair.start) == ("town.d0.n0", START - 30 * DAY + HOUR)
+
+
+def substations() -> CityModel:
+    """Return four substations in a town."""
+    builder = CityBuilder().entity("town", "Municipality")
+    for number in range(4):
+        entity = f"town.substation{number}"
+        builder.entity(entity, "Substation").sensor(entity, entity, "power_import", interval=MINUTE)
+    return builder.model()
+
+
+@pytest.mark.parametrize(("speaking", "quality"), [(1, "suspect"), (2, "suspect"), (3, "good"), (4, "good")])
+def test_the_sum_over_an_area_is_good_only_with_most_of_its_substations(speaking: int, quality: str) -> None:
+    pipeline = StagePipeline(substations())
+    pipeline.observe(*(Observation(id, START, START, 100.0, 0) for id in range(1, speaking + 1)))
+    pipeline.advance(START + 10 * SECOND)
+    newest = [one for one in published_updates(pipeline) if one.property == "area_power_import"][-1]
+    assert newest.value == 100.0 * speaking
+    assert quality_word(newest.flags) == quality
+    assert bool(newest.flags & QualityFlag.INCOMPLETE) == (quality == "suspect")
+    assert (newest.members, newest.members_expected) == (speaking, 4)
