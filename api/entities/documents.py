@@ -123,6 +123,8 @@ def value_document(
         document["sensorIds"] = _visible_sensors(update.datastreams, model, role)
         document["deviatingSensorIds"] = _visible_sensors(update.deviating, model, role)
     if name.rolled_up:
+        document["members"], document["membersExpected"] = update.members, update.members_expected
+        document["preliminary"] = update.preliminary
         deviating = (model.datastreams[id] for id in update.deviating if id in model.datastreams)
         document["deviatingEntityIds"] = sorted({datastream.entity for datastream in deviating})
     return document

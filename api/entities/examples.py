@@ -47,7 +47,15 @@ STATE = response_example(
         },
         "indicators": {
             "lki": {**VALUE, "value": 3, "unit": "1", "revision": 5, "count": 2},
-            "area_pm2_5": {**VALUE, "revision": 41, "count": 3, "deviatingEntityIds": []},
+            "area_pm2_5": {
+                **VALUE,
+                "revision": 41,
+                "count": 3,
+                "members": 2,
+                "membersExpected": 2,
+                "preliminary": True,
+                "deviatingEntityIds": [],
+            },
         },
         "datastreams": [{"id": 17, "sensorId": "aq-overdie-1", "property": "pm2_5", **VALUE}],
     },

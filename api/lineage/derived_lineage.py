@@ -28,11 +28,21 @@ from twin.indicators.indicator import Input
 from twin.indicators.registry import REGISTRY
 from twin.instant import Duration, Instant, format_instant, parse_instant
 from twin.model.city_model import CityModel
-from twin.model.names import AREA_PREFIX, ValueName, resolve_name, roll_up_of
+from twin.model.names import (
+    AREA_PREFIX,
+    ValueName,
+    resolve_name,
+    roll_up_of,
+    series_interval,
+    slot_of,
+    typical_interval,
+)
 from twin.model.observed_property import Aggregation
 from twin.quality.quality_flags import quality_word
-from twin.state.area_members import area_of
-from twin.state.derived_points import indicator_window, property_intervals
+from twin.state.area_members import area_of, has_value, member_entities
+from twin.state.area_state import last_slot
+from twin.state.derived_points import indicator_window, is_windowed, property_intervals
+from twin.state.freshness import live_duration
 
 CONTRIBUTIONS_MAX = 200
 INPUT_OBSERVATIONS_MAX = 10
@@ -60,7 +70,9 @@ async def trace_value(context: LineageContext, entity: str, name: ValueName, tim
         **await trace_published_value(context, entity, name, time),
     }
     if name.rolled_up:
-        return document | await _contributions(context, entity, name, time)
+        contributions = await _contributions(context, entity, name, time)
+        missing = _missing_entities(entity, name, document.get("value"), contributions, context.api.model)
+        return document | contributions | {"missingEntityIds": missing}
     value = document.get("value")
     until = parse_instant(value["phenomenonTime"]) if value is not None else None
     if time.range is not None:
@@ -168,6 +180,37 @@ async def _contributions(context: LineageContext, area: str, name: ValueName, ti
         "contributions": contributions,
         "truncated": len(sources) > CONTRIBUTIONS_MAX,
     }
+
+
+def _missing_entities(
+    area: str, name: ValueName, value: Document | None, contributions: Document, model: CityModel
+) -> list[str]:
+    """Return the entities and areas directly in an area that are not behind its value, although they could.
+
+    They have no value, or it is suspect, or it is too old for the slot of the area's value.
+    """
+    expected = {
+        entity
+        for entity, source in _roll_up_sources(area, name, model)
+        if (source == name.base and has_value(entity, name.base, model))
+        or (source != name.base and member_entities(entity, name.base, model))
+    }
+    if value is None:
+        return sorted(expected)
+    size = series_interval(name.base, model)
+    slot = parse_instant(value["phenomenonTime"]) - size
+    present = set()
+    for one in contributions["contributions"]:
+        rolled_up = one["property"] != name.base
+        windowed = rolled_up or is_windowed(name.base)
+        what = resolve_name(one["property"], model)
+        interval = typical_interval(one["entityId"], what, model) if what is not None else None
+        its_slot = slot_of(parse_instant(one["phenomenonTime"]), size, windowed=windowed)
+        is_valid = last_slot(its_slot, size, live_duration(interval or size)) >= slot
+        counts = one.get("members", 1) if rolled_up else one["quality"] not in ("suspect", "maintenance")
+        if is_valid and counts:
+            present.add(one["entityId"])
+    return sorted(expected - present)
 
 
 def _roll_up_sources(area: str, name: ValueName, model: CityModel) -> list[tuple[str, str]]:

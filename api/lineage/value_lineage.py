@@ -216,7 +216,8 @@ async def trace_published_value(
 
 
 def published_value_document(value: PublishedValue, name: ValueName) -> Document:
-    """Return a published value."""
+    """Return a published value; that of an area says how many entities are behind it."""
+    members = {"members": value.members, "membersExpected": value.members_expected} if name.rolled_up else {}
     return {
         "value": value.value,
         "unit": name.unit,
@@ -224,4 +225,5 @@ def published_value_document(value: PublishedValue, name: ValueName) -> Document
         "quality": quality_word(value.flags),
         "count": value.count,
         "revision": value.revision,
+        **members,
     }

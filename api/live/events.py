@@ -74,6 +74,9 @@ class StateData(msgspec.Struct, frozen=True, rename="camel", gc=False, omit_defa
     revision: int
     count: int = -1
     last_good: LastGoodData | None = None
+    members: int = -1
+    members_expected: int = -1
+    preliminary: bool = False
 
 
 class FinalStateData(StateData, frozen=True, rename="camel", gc=False):
@@ -103,6 +106,9 @@ def state_data(update: Update, freshness: Freshness, model: CityModel, *, last: 
     if name is None:
         return None
     good = update.last_good
+    area = (-1, -1, False)
+    if update.members_expected:
+        area = update.members, update.members_expected, update.preliminary
     members = (
         update.entity,
         update.property,
@@ -115,6 +121,7 @@ def state_data(update: Update, freshness: Freshness, model: CityModel, *, last: 
         update.revision,
         update.count,
         LastGoodData(good.value, format_instant(good.phenomenon_time)) if good is not None else None,
+        *area,
     )
     return _encode(FinalStateData(*members, complete=True) if last else StateData(*members))
 
@@ -194,7 +201,7 @@ def encode_state_event(
     before, middle, behind = head
     begin, unit = parts
     second, rest = divmod(update.received_time, SECOND)
-    if rest == 0 or update.count < 0 or update.last_good is not None:
+    if rest == 0 or update.count < 0 or update.members_expected or update.last_good is not None:
         data = state_data(update, freshness, model)
         return b"".join((before, middle, behind, data or b"{}", b"\n\n"))
     words = _words.get((update.flags, freshness)) or _encode_words(update.flags, freshness)

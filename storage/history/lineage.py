@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from storage.database import Connection
 from storage.queries import query
@@ -39,6 +39,8 @@ class PublishedValue(NamedTuple):
     flags: int
     count: int  # type: ignore[assignment]  #: of datastreams or connections that it is computed from
     revision: int
+    members: int = 0  #: of an area: entities behind the value
+    members_expected: int = 0  #: 0: not a value of an area
 
 
 async def read_source_datastreams(
@@ -142,8 +144,8 @@ def _raw_observation(  # noqa: PLR0917 - the columns of a row
     return Observation(datastream, from_datetime(measured), from_datetime(received), value, flags, rank)
 
 
-def _published(measured: datetime, value: float, flags: int, count: int, revision: int) -> PublishedValue:
-    return PublishedValue(from_datetime(measured), value, flags, count, revision)
+def _published(measured: datetime, *others: Any) -> PublishedValue:
+    return PublishedValue(from_datetime(measured), *others)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -145,7 +145,8 @@ def typical_interval(entity: str, what: ValueName, model: CityModel) -> Duration
     """Return the time between two values, from the sensors behind them; None where there are no sensors.
 
     It is the shortest interval of a datastream that can change the value, or the window of the indicator
-    where that is longer. An interval that an update states itself takes precedence.
+    where that is longer; of a roll-up it is the slot of its series. An interval that an update states itself
+    takes precedence.
     """
     window = 0
     properties = {what.base}
@@ -166,4 +167,6 @@ def typical_interval(entity: str, what: ValueName, model: CityModel) -> Duration
         for datastream in model.datastreams_of(id)
         if datastream.property in properties
     ]
-    return max(window, min(intervals)) if intervals else None
+    if not intervals:
+        return None
+    return series_interval(what.base, model) if what.rolled_up else max(window, min(intervals))

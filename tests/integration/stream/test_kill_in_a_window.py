@@ -27,12 +27,12 @@ from tests.support.cities.busy_city import (
     closing_records,
 )
 from tests.support.processes.role_process import RoleProcess
-from twin.instant import HOUR, Duration, Instant
+from twin.instant import HOUR, MINUTE, Duration, Instant
 from twin.model.city_model import CityModel
 from twin.model.names import AREA_PREFIX
 from twin.state.window import Aggregate
 from twin.wire import messages
-from twin.wire.messages import Assessment, Update, WindowRepair
+from twin.wire.messages import Assessment, Update, UpdateKind, WindowRepair
 
 PARTITIONS = 4
 SEED = 20261124
@@ -82,6 +82,8 @@ class RunOutput:
             self._agree(repr(known), repr(update))
             return
         last = self.areas.get((update.entity, update.property))
+        if update.kind is UpdateKind.AMENDMENT:
+            return
         if last is None or update.revision > last.revision:
             self.areas[update.entity, update.property] = update
 
@@ -159,14 +161,14 @@ class Run:
     async def until_rolled_up(self, time: Instant) -> None:
         """Return when district and town contain the last measurement of every microphone.
 
-        Other inputs of the areas come in the same records.
+        Other inputs of the areas come in the same records. The microphones have slots of a minute.
         """
-        output = self.output
+        output, end = self.output, time - time % MINUTE + MINUTE
         wanted = [(area, "area_noise_level") for area in ("town", "town.east")]
         async with asyncio.timeout(PUBLISHED_S_MAX):
             while any(
                 (one := output.areas.get(key)) is None
-                or (one.phenomenon_time, one.count) != (time, ENTITIES_WITH_MICROPHONE)
+                or (one.phenomenon_time, one.count) != (end, ENTITIES_WITH_MICROPHONE)
                 for key in wanted
             ):
                 output.has_changed.clear()

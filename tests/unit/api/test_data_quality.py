@@ -39,7 +39,15 @@ async def test_state_has_indicators_and_roll_ups_next_to_properties(
     parts.hub.on_updates(
         0,
         1,
-        [make_derived("city.east", "lki", 1, 3.0), make_derived("city.east", "area_pm2_5", 1, 11.0)],
+        [
+            make_derived("city.east", "lki", 1, 3.0),
+            structs.replace(
+                make_derived("city.east", "area_pm2_5", 1, 11.0),
+                members=5,
+                members_expected=6,
+                preliminary=True,
+            ),
+        ],
     )
     # No sensor of the district itself can make an index: it is not shown.
     state = (await client.get("/v1/entities/city.east/state")).json()
@@ -54,6 +62,9 @@ async def test_state_has_indicators_and_roll_ups_next_to_properties(
             "freshness": "live",
             "revision": 1,
             "count": 12,
+            "members": 5,
+            "membersExpected": 6,
+            "preliminary": True,
             "deviatingEntityIds": [],
         }
     }

@@ -20,7 +20,7 @@ from tests.unit.api.conftest import NOW, make_model
 from twin.instant import INSTANT_MAX, INSTANT_MIN
 from twin.model.observation import LastGoodValue
 from twin.state.freshness import Freshness
-from twin.wire.messages import Update
+from twin.wire.messages import Update, UpdateKind
 
 MODEL = make_model()
 INSTANTS = st.integers(INSTANT_MIN, INSTANT_MAX)
@@ -63,6 +63,15 @@ def test_the_fast_encoder_writes_the_same_event(  # noqa: PLR0917 - drawn, not c
     assert encode_state_event(event_head("abc"), parts, update, freshness, MODEL) == encode_event(
         "state", "abc", whole
     )
+
+
+def test_an_event_of_an_area_says_how_many_entities_are_behind_the_value() -> None:
+    update = Update('city."hill"', "area_pm2_5", 1, 11.0, NOW, NOW + 1, 0, (), None, UpdateKind.INDICATOR)
+    of_area = structs.replace(update, members=5, members_expected=6, preliminary=True)
+    parts = constant_parts(of_area, MODEL)
+    assert parts is not None
+    event = encode_state_event(event_head("c1"), parts, of_area, "live", MODEL)
+    assert b'"members":5,"membersExpected":6,"preliminary":true' in event
 
 
 def test_an_unknown_name_has_no_event() -> None:
