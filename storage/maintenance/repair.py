@@ -13,6 +13,7 @@ from runtime.cancellation import raise_if_cancelled
 from runtime.kafka.topics import OBSERVATIONS
 from storage.database import DATABASE_UNAVAILABLE, Connection, connect
 from storage.historian.writers.aggregate_writer import create_aggregate_staging
+from storage.maintenance.area_repair import repair_areas
 from storage.maintenance.recompute import process_recompute_requests, recompute_hours
 from storage.maintenance.series_repair import repair_series
 from storage.queries import query
@@ -62,6 +63,8 @@ async def run_repairs(dsn: str, model: Callable[[], CityModel], clock: Callable[
                     processed += await process_recompute_requests(connection, properties, clock())
                     if processed < REPAIRS_PER_ROUND_MAX:  # else more windows change soon
                         processed += await repair_series(connection, model())
+                    if not processed:  # else more values below areas change soon
+                        processed = await repair_areas(connection, model())
                     if not processed:
                         await asyncio.sleep(PAUSE_S)
         except DATABASE_UNAVAILABLE as error:

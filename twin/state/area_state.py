@@ -90,6 +90,7 @@ class AreaSeries(msgspec.Struct, array_like=True):
     results: dict[Instant, SlotResult | None] = msgspec.field(default_factory=dict)
     emitted: AreaValue | None = None  #: the last one that was emitted as the value of the area now
     neighbours: NeighbourState | None = None
+    keeps_all: bool = False  #: whether no slot is ever forgotten
 
     def put(self, input: AreaInput) -> tuple[SlotSpan | None, bool]:
         """Add an input; return the slots that it touches, and whether some of them are not kept any more."""
@@ -119,6 +120,8 @@ class AreaSeries(msgspec.Struct, array_like=True):
 
     def _advance(self) -> None:
         """Forget the oldest slots beyond the limits."""
+        if self.keeps_all:
+            return
         slots = min(SLOTS_MAX, max(SLOTS_MIN, INPUTS_MAX // max(1, len(self.inputs.by_source))))
         floor = self.newest - (slots - 1) * self.size
         if floor <= self.floor:
@@ -161,6 +164,7 @@ class AreaState(msgspec.Struct, array_like=True):
     revision: int = 0
     series: dict[str, AreaSeries] = msgspec.field(default_factory=dict)  #: by name
     inherited: tuple[AreaInput, ...] = ()  #: inputs in a checkpoint of version 0.1, which has no slots
+    keeps_all: bool = False  #: whether its series forget no slot, as when they are computed from storage
 
     def apply(
         self,
@@ -196,7 +200,7 @@ class AreaState(msgspec.Struct, array_like=True):
         size = series_interval(name, model)
         series = self.series.get(name)
         if series is None:
-            series = self.series[name] = AreaSeries(size)
+            series = self.series[name] = AreaSeries(size, keeps_all=self.keeps_all)
         elif series.size != size:
             # The model has another grid: the newest inputs count on, and earlier slots are left as they are.
             newest = series.newest - series.newest % size if series.newest > INSTANT_MIN else INSTANT_MIN
@@ -252,7 +256,7 @@ class AreaState(msgspec.Struct, array_like=True):
         expected = expected_members(area, name, model)
         now, now_slot = _value_now(name, series, expected, model)
         for slot, before in changed.items():
-            value = _point(name, slot, series, expected, model)
+            value = point_of(name, slot, series, expected, model)
             had_value = before is not None and before.value is not None
             if slot != now_slot and (had_value or not math.isnan(value.value)):
                 changes.values.append(value)
@@ -367,7 +371,7 @@ def _combined(name: str, parts: Sequence[LaterValue], model: CityModel) -> float
             return None
 
 
-def _point(
+def point_of(
     name: str, slot: Instant, series: AreaSeries, expected: int, model: CityModel, *, is_newest: bool = False
 ) -> AreaValue:
     """Return the point of a slot; without a value it withdraws the point."""
@@ -405,12 +409,12 @@ def _value_now(
         if found is None:
             continue
         if found.value is not None:
-            return _point(name, slot, series, expected, model, is_newest=True), slot
+            return point_of(name, slot, series, expected, model, is_newest=True), slot
         if found.flags & UNUSABLE_FLAGS:
             known = series.newest_value(slot)
             last = series.emitted
             if known is not None:
-                last = _point(name, known[0], series, expected, model, is_newest=True)
+                last = point_of(name, known[0], series, expected, model, is_newest=True)
             if last is None:
                 return None, None
             return last._replace(

@@ -6,7 +6,9 @@ that is valid. So what counts in a slot is a function of the set of inputs.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
+from operator import attrgetter
 from typing import NamedTuple
 
 import msgspec
@@ -14,6 +16,8 @@ import msgspec
 from twin.instant import Duration, Instant
 from twin.quality.quality_flags import is_usable
 from twin.wire.messages import AreaInput, LaterValue
+
+_SLOT = attrgetter("slot")
 
 
 class SlotInput(NamedTuple):
@@ -73,12 +77,16 @@ class SlotInputs(msgspec.Struct, array_like=True):
             last = max(last, known.last)
         else:
             inputs.insert(place, input)
-        before = next((one for one in reversed(inputs[:place]) if not _is_withdrawn(one)), None)
-        if before is not None:
-            last = max(last, before.last)
-        after = next((one for one in inputs[place + 1 :] if not _is_withdrawn(one)), None)
-        if after is not None:
-            last = min(last, after.slot - 1)
+        before = place - 1
+        while before >= 0 and _is_withdrawn(inputs[before]):
+            before -= 1
+        if before >= 0:
+            last = max(last, inputs[before].last)
+        after = place + 1
+        while after < len(inputs) and _is_withdrawn(inputs[after]):
+            after += 1
+        if after < len(inputs):
+            last = min(last, inputs[after].slot - 1)
         return SlotSpan(slot, max(slot, last))
 
     def at(self, slot: Instant) -> dict[str, SlotInput]:
@@ -141,7 +149,9 @@ def _is_withdrawn(input: SlotInput) -> bool:
 
 
 def _newest_until(slot: Instant, inputs: list[SlotInput]) -> SlotInput | None:
-    for one in reversed(inputs):
-        if one.slot <= slot and not _is_withdrawn(one):
-            return one
+    place = bisect_right(inputs, slot, key=_SLOT)
+    while place:
+        place -= 1
+        if not _is_withdrawn(inputs[place]):
+            return inputs[place]
     return None

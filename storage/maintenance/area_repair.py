@@ -1,0 +1,304 @@
+"""Computes series of areas again from stored observations and values of entities, by the code of the stream.
+
+The stream asks for it where a value counts in slots that its memory does not reach, and a repair of an entity
+for all that its values touch. A name is computed for the whole city at once, so that an area and all above it
+follow from the same values. What changes is stored under the revision that a value has: whatever the stream
+emits later replaces it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from operator import attrgetter
+from typing import NamedTuple
+
+from runtime.kafka.topics import OBSERVATIONS
+from storage.database import Connection, fetch_rows
+from storage.history.chunk_reader import read_chunk
+from storage.maintenance.changed_series import note_changed_series
+from storage.maintenance.series_repair import SeriesDay
+from storage.queries import query
+from twin.backtest.history_chunk import HistoryChunk, HistoryNeeds
+from twin.backtest.readings import DatastreamReadings
+from twin.instant import DAY, Duration, Instant, from_datetime, to_datetime
+from twin.model.city_model import CityModel
+from twin.model.names import AREA_PREFIX, roll_up_of, series_interval, slot_of
+from twin.model.observation import Observation
+from twin.model.sensor import Datastream
+from twin.state.area_members import area_of, member_entities
+from twin.state.area_state import AreaValue, last_slot, usable_value
+from twin.state.combination import CombinationInput, combine
+from twin.state.derived_points import derived_interval, is_windowed
+from twin.state.freshness import live_duration
+from twin.state.stored_area_series import area_points
+from twin.wire.messages import AreaInput
+
+log = logging.getLogger(__name__)
+
+AREA_DAYS_PER_ROUND_MAX = 4_000
+"""The most requests of one round, each a day of an area."""
+
+SPAN_DAYS_MAX = 31
+"""The most days of a name that are computed at once: 2 million inputs of 50 sensors, one a minute."""
+
+CARRY_MAX: Duration = 3 * DAY
+"""How long a value counts after its measurement at most: 2.5 days of a sensor that reports once a day."""
+
+
+class NamedDays(NamedTuple):
+    """Requests for consecutive days of one name."""
+
+    name: str  #: without `AREA_PREFIX`
+    requests: Sequence[SeriesDay]
+
+    def span(self, size: Duration) -> tuple[Instant, Instant]:
+        """Return the phenomenon times that were requested, and those in which their values still count."""
+        return self.requests[0].day, self.requests[-1].day + DAY + 3 * size
+
+
+class StoredAreaPoint(NamedTuple):
+    """A stored value of an area; NaN was withdrawn."""
+
+    value: float
+    flags: int
+    count: int  # type: ignore[assignment]
+    members: int
+    members_expected: int
+    revision: int
+
+
+async def repair_areas(connection: Connection, model: CityModel) -> int:
+    """Process at most `AREA_DAYS_PER_ROUND_MAX` requests that are ready; return their number.
+
+    Consecutive days of a name are one transaction. A request that is repeated meanwhile stays.
+    """
+    rows = await fetch_rows(
+        connection,
+        "maintenance/series/list_ready_area_repairs",
+        {"topic": OBSERVATIONS, "limit": AREA_DAYS_PER_ROUND_MAX},
+    )
+    ready = [SeriesDay(area, name, from_datetime(day), number) for area, name, day, number in rows]
+    changed = 0
+    for days in named_days(ready):
+        changed += await _repair(connection, model, days)
+    if ready:
+        log.info(
+            "computed %d days of areas again, %d values changed",
+            len(ready),
+            changed,
+            extra={"event": "repair.areas_finished", "days": len(ready), "values": changed},
+        )
+    return len(ready)
+
+
+def named_days(requests: Sequence[SeriesDay]) -> Iterator[NamedDays]:
+    """Yield the requests of each name, ascending by day, in groups of consecutive days.
+
+    >>> days = [SeriesDay("a", "area_pm2_5", day * DAY, 1) for day in (1, 2, 2, 4)]
+    >>> [len(one.requests) for one in named_days(days)]
+    [3, 1]
+    """
+    for name, of_name in groupby(requests, key=attrgetter("name")):
+        group: list[SeriesDay] = []
+        for request in of_name:
+            apart = request.day - group[-1].day if group else 0
+            if group and (apart > DAY or request.day - group[0].day >= SPAN_DAYS_MAX * DAY):
+                yield NamedDays(name.removeprefix(AREA_PREFIX), group)
+                group = []
+            group.append(request)
+        yield NamedDays(name.removeprefix(AREA_PREFIX), group)
+
+
+async def _repair(connection: Connection, model: CityModel, days: NamedDays) -> int:
+    """Compute days of a name again, for the requested areas and those above; return the number of changes."""
+    name = days.name
+    areas = _with_parents({request.entity for request in days.requests}, model)
+    changed: dict[tuple[str, Instant], StoredAreaPoint] = {}
+    members = [one for id in _roots(model) for one in member_entities(id, name, model)]
+    if areas and roll_up_of(name, model) != "none" and await _is_kept(connection, model, days, members):
+        inputs = await _read_inputs(connection, model, days, members)
+        found = await asyncio.to_thread(area_points, name, inputs, model)
+        computed = {area: found.get(area, {}) for area in areas}
+        span = days.span(series_interval(name, model))
+        changed = await _changed_points(connection, name, span, computed)
+    async with connection.transaction():
+        if changed:
+            await _write(connection, name, changed)
+            series = {(area, AREA_PREFIX + name) for area, _ in changed}
+            await note_changed_series(connection, series, min(time for _, time in changed))
+        await connection.execute(
+            query("maintenance/series/delete_series_repairs"),
+            (
+                [request.entity for request in days.requests],
+                [request.name for request in days.requests],
+                [to_datetime(request.day) for request in days.requests],
+                [request.requests for request in days.requests],
+            ),
+        )
+    return len(changed)
+
+
+def _roots(model: CityModel) -> list[str]:
+    return sorted(id for id, one in model.entities.items() if one.parent is None)
+
+
+def _with_parents(areas: set[str], model: CityModel) -> list[str]:
+    """Return the areas and all above them."""
+    found: set[str] = set()
+    for area in areas:
+        current: str | None = area
+        while current is not None and current in model.entities:
+            found.add(current)
+            current = model.entities[current].parent
+    return sorted(found)
+
+
+def _read_span(days: NamedDays, size: Duration) -> tuple[Instant, Instant]:
+    """Return the span of the values behind the requested points, and of those that still count in them."""
+    start, end = days.span(size)
+    return start - size - CARRY_MAX, end
+
+
+async def _is_kept(connection: Connection, model: CityModel, days: NamedDays, members: Sequence[str]) -> bool:
+    """Whether all observations behind the points are kept: else the stored points stay as they are."""
+    ids = [one.id for entity in members for one in model.datastreams_of(entity, days.name)]
+    rows = await fetch_rows(connection, "maintenance/series/list_kept_inputs", {"datastreams": ids})
+    first, _ = _read_span(days, series_interval(days.name, model))
+    return all(raw_from is None or from_datetime(raw_from) <= first for _, raw_from, _, _ in rows)
+
+
+async def _read_inputs(
+    connection: Connection, model: CityModel, days: NamedDays, members: Sequence[str]
+) -> list[AreaInput]:
+    """Return what the entities of the city send to their areas, from what is stored of them."""
+    name, size = days.name, series_interval(days.name, model)
+    start, end = _read_span(days, size)
+    rows = await fetch_rows(
+        connection,
+        "maintenance/series/list_values_for_areas",
+        {"entities": list(members), "name": name, "start": to_datetime(start), "end": to_datetime(end)},
+    )
+    inputs: dict[tuple[str, Instant], AreaInput] = {}
+    windowed = name in model.properties or is_windowed(name)
+    for entity, measured, value, flags, count in rows:
+        area, time = area_of(entity, model), from_datetime(measured)
+        if area is not None:
+            slot = slot_of(time, size, windowed=windowed)
+            interval = derived_interval(name, entity, model) or model.interval_of(entity)
+            last = last_slot(slot, size, live_duration(interval))
+            inputs[entity, slot] = AreaInput(
+                area, entity, name, usable_value(value, flags), time, flags, max(1, count), last, 0, slot
+            )  # fmt: skip
+    told = {
+        entity: [one for one in model.datastreams_of(entity, name) if not model.policy_of(one).personal]
+        for entity in members
+    }
+    needs = HistoryNeeds(frozenset(one.id for ones in told.values() for one in ones))
+    async with connection.transaction():
+        chunk = await read_chunk(connection, needs, model, start, end)
+    for entity, datastreams in told.items():
+        for input in _observed_inputs(entity, name, datastreams, chunk, model):
+            inputs[entity, input.slot] = input
+    return [inputs[key] for key in sorted(inputs)]
+
+
+def _observed_inputs(
+    entity: str, name: str, datastreams: Sequence[Datastream], chunk: HistoryChunk, model: CityModel
+) -> Iterator[AreaInput]:
+    """Yield the last value of each slot of an observed property of an entity."""
+    area, size = area_of(entity, model), series_interval(name, model)
+    readings = {one.id: chunk.readings[one.id] for one in datastreams if one.id in chunk.readings}
+    if area is None or not readings:
+        return
+    live = live_duration(min(one.interval for one in datastreams))
+    last_times: dict[Instant, Instant] = {}
+    for found in readings.values():
+        for time in found.times.tolist():
+            slot = time - time % size
+            last_times[slot] = max(time, last_times.get(slot, time))
+    for slot, time in sorted(last_times.items()):
+        parts = [
+            CombinationInput(newest, None, one.interval)
+            for one in datastreams
+            if one.id in readings and (newest := _newest_until(time, one.id, readings[one.id])) is not None
+        ]
+        state = combine(model.properties[name], parts)
+        yield AreaInput(
+            area, entity, name, usable_value(state.value, state.flags), state.phenomenon_time, state.flags,
+            max(1, len(state.datastreams)), last_slot(slot, size, live), 0, slot,
+        )  # fmt: skip
+
+
+def _newest_until(time: Instant, datastream: int, readings: DatastreamReadings) -> Observation | None:
+    place = int(readings.times.searchsorted(time, side="right")) - 1
+    if place < 0:
+        return None
+    columns = (readings.times, readings.received, readings.values, readings.flags)
+    return Observation(datastream, *(column[place].item() for column in columns))
+
+
+async def _changed_points(
+    connection: Connection,
+    name: str,
+    span: tuple[Instant, Instant],
+    computed: dict[str, dict[Instant, AreaValue]],
+) -> dict[tuple[str, Instant], StoredAreaPoint]:
+    """Return the points that differ from the stored ones, with the revision of these."""
+    start, end = span
+    rows = await fetch_rows(
+        connection,
+        "maintenance/series/list_stored_area_points",
+        {
+            "areas": list(computed),
+            "name": AREA_PREFIX + name,
+            "start": to_datetime(start),
+            "end": to_datetime(end),
+        },
+    )
+    stored = {
+        (area, from_datetime(time)): StoredAreaPoint(math.nan if value is None else value, *others)
+        for area, time, value, *others in rows
+    }
+    changed: dict[tuple[str, Instant], StoredAreaPoint] = {}
+    for area, points in computed.items():
+        for time, value in points.items():
+            if not start <= time < end:
+                continue
+            known = stored.pop((area, time), None)
+            revision = known.revision if known is not None else 0
+            counts = value.weight, value.members, value.members_expected
+            point = StoredAreaPoint(value.value, value.flags, *counts, revision)
+            if known is None or not _is_same(point, known):
+                changed[area, time] = point
+    for key, known in stored.items():
+        if not math.isnan(known.value):
+            changed[key] = StoredAreaPoint(math.nan, 0, 0, 0, known.members_expected, known.revision)
+    return changed
+
+
+def _is_same(one: StoredAreaPoint, other: StoredAreaPoint) -> bool:
+    """Return whether two points are equal; the same sum may differ in the last digit, in another order."""
+    return one[1:] == other[1:] and math.isclose(one.value, other.value, rel_tol=1e-12, abs_tol=1e-12)
+
+
+async def _write(
+    connection: Connection, name: str, points: dict[tuple[str, Instant], StoredAreaPoint]
+) -> None:
+    await connection.execute(
+        query("maintenance/series/merge_repaired_area_points"),
+        {
+            "name": AREA_PREFIX + name,
+            "areas": [area for area, _ in points],
+            "times": [to_datetime(time) for _, time in points],
+            "values": [None if math.isnan(one.value) else one.value for one in points.values()],
+            "flags": [one.flags for one in points.values()],
+            "counts": [one.count for one in points.values()],
+            "members": [one.members for one in points.values()],
+            "expected": [one.members_expected for one in points.values()],
+            "revisions": [one.revision for one in points.values()],
+        },
+    )

@@ -1,0 +1,21 @@
+-- Requests to compute days of series of areas again, when nothing below them waits, by name, day and area.
+-- No index: reads the whole small table. log_position_pkey.
+--
+-- The historian may store an observation later than the update that requests a repair because of it: ten seconds
+-- are longer than it takes, and a request with an offset waits for that.
+SELECT request.entity_id, request.name, request.day, request.requests
+FROM series_repair_request AS request
+LEFT JOIN log_position AS observed ON observed.log_id = request.log_id
+    AND observed.topic = %(topic)s
+    AND observed.partition = request.partition
+WHERE request.name LIKE 'area\_%%'
+    AND (
+        request.log_id = ''
+        OR request.log_id <> coalesce((SELECT log_id FROM log_position ORDER BY updated_at DESC LIMIT 1), '')
+        OR (
+            request.requested_at < now() - interval '10 seconds'
+            AND (request.log_offset < 0 OR observed.next_offset > request.log_offset)
+        )
+    )
+ORDER BY request.name, request.day, request.entity_id
+LIMIT %(limit)s;

@@ -1,0 +1,138 @@
+"""Series of areas that are computed again from storage equal those that the stream makes in order."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from random import Random
+from typing import Any
+
+import pytest_asyncio
+
+from runtime.kafka import topics
+from storage.database import Connection, connect
+from storage.maintenance.area_repair import repair_areas
+from storage.model.model_store import apply_plan, load_model
+from tests.support.cities.city_builder import CityBuilder
+from tests.support.database.history_rows import store_assessments, store_observations
+from tests.support.pipelines.derived_series import published_updates, series_of
+from tests.support.pipelines.stage_pipeline import StagePipeline
+from twin.instant import DAY, HOUR, MINUTE, Instant, from_datetime, parse_instant, to_datetime
+from twin.model.city_model import CityModel
+from twin.model.observation import Observation
+from twin.wire.messages import AGGREGATES
+
+START = parse_instant("2026-03-01T00:00:00Z")
+DAYS = 5
+AREAS = ("town", "town.north", "town.north.a", "town.south")
+NAMES = ("area_pm2_5", "area_air_temperature", "area_power_import")
+
+
+@pytest_asyncio.fixture
+async def connection(database: str) -> AsyncIterator[Connection]:
+    async with await connect(database, role="test") as connection:
+        yield connection
+
+
+async def stored_city(connection: Connection) -> CityModel:
+    builder = (
+        CityBuilder()
+        .entity("town", "Municipality")
+        .entity("town.north", "District")
+        .entity("town.north.a", "Neighbourhood")
+        .entity("town.south", "District")
+    )
+    for number, area in enumerate(("town", "town.north", "town.north.a", "town.north.a", "town.south")):
+        entity = f"{area}.post{number}"
+        builder.entity(entity, "Street", parent=area)
+        builder.sensor(f"s{number}", entity, "pm2_5", "air_temperature", "power_import", interval=HOUR)
+    builder.sensor("second", "town.south.post4", "pm2_5", interval=HOUR)
+    await apply_plan(connection, builder.plan())
+    return await load_model(connection, "town")
+
+
+def measured(model: CityModel) -> list[Observation]:
+    """Return values of all datastreams in order, with gaps of some hours, and outliers."""
+    dice, found = Random(1), []
+    for datastream in model.datastreams.values():
+        silent_until = 0
+        for time in range(START, START + DAYS * DAY, HOUR):
+            if dice.random() < 0.05:
+                silent_until = time + dice.randint(1, 6) * HOUR
+            if time >= silent_until:
+                value = dice.uniform(10, 14) + (20 if dice.random() < 0.05 else 0)
+                found.append(
+                    Observation(datastream.id, time + dice.randint(0, 59) * MINUTE, time + HOUR, value)
+                )
+    return sorted(found, key=lambda one: (one.received_time, one.phenomenon_time, one.datastream))
+
+
+def in_order(model: CityModel, observations: list[Observation]) -> StagePipeline:
+    """Return the stages after all have come in time."""
+    pipeline = StagePipeline(model)
+    for time in sorted({one.received_time for one in observations}):
+        pipeline.observe(*(one for one in observations if one.received_time == time))
+        pipeline.advance(time + 20 * MINUTE, 10 * MINUTE)
+    return pipeline
+
+
+def assessments(pipeline: StagePipeline) -> list[tuple[int, int, int, int]]:
+    """Return the newest quality flags of each observation."""
+    found: dict[tuple[int, int], tuple[int, int, int, int]] = {}
+    for number in range(pipeline.partitions):
+        for value in pipeline.records[topics.AGGREGATES, number]:
+            found.update((one[:2], one[:4]) for one in AGGREGATES.decode(value).assessments)
+    return list(found.values())
+
+
+async def request_all(connection: Connection) -> None:
+    for area in AREAS:
+        for name in NAMES:
+            for day in range(-1, DAYS + 1):
+                await connection.execute(
+                    "INSERT INTO series_repair_request (entity_id, name, day, log_id, partition, log_offset)"
+                    " VALUES (%s, %s, %s, '', 0, -1)",
+                    (area, name, to_datetime(START + day * DAY)),
+                )
+
+
+async def stored_series(connection: Connection) -> dict[tuple[str, str], dict[Instant, Any]]:
+    rows = await (
+        await connection.execute(
+            "SELECT entity_id, name, phenomenon_time, value, flags, count, revision FROM entity_value"
+            " WHERE value IS NOT NULL"
+        )
+    ).fetchall()
+    found: dict[tuple[str, str], dict[Instant, Any]] = {}
+    for entity, name, time, value, flags, count, _ in rows:
+        found.setdefault((entity, name), {})[from_datetime(time)] = round(value, 9), flags, count
+    return found
+
+
+async def test_series_of_areas_computed_again_equal_those_made_in_order(connection: Connection) -> None:
+    model = await stored_city(connection)
+    observations = measured(model)
+    pipeline = in_order(model, observations)
+    expected = {
+        key: {time: (round(value, 9), flags, count) for time, (value, flags, count) in points.items()}
+        for key, points in series_of(published_updates(pipeline)).items()
+        if key[1] in NAMES
+    }
+    assert len(expected) == len(AREAS) * len(NAMES)
+    await store_observations(connection, observations)
+    await store_assessments(connection, assessments(pipeline))
+    # A value that nothing is behind any more, and one that is wrong.
+    for time, value in ((START - HOUR, 5.0), (START + 2 * HOUR, 999.0)):
+        await connection.execute(
+            "INSERT INTO entity_value (entity_id, name, phenomenon_time, value, flags, count, revision)"
+            " VALUES ('town', 'area_pm2_5', %s, %s, 0, 1, 7)",
+            (to_datetime(time), value),
+        )
+    await request_all(connection)
+    assert await repair_areas(connection, model) == len(AREAS) * len(NAMES) * (DAYS + 2)
+    assert await stored_series(connection) == expected
+    assert await repair_areas(connection, model) == 0
+    await request_all(connection)
+    before = await (await connection.execute("SELECT max(revision), count(*) FROM entity_value")).fetchall()
+    await repair_areas(connection, model)
+    after = await (await connection.execute("SELECT max(revision), count(*) FROM entity_value")).fetchall()
+    assert (before, after) == (before, before), "a second time nothing changes"

@@ -1,0 +1,48 @@
+"""The series of areas, computed from all stored inputs at once, by the code of the stream. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from twin.instant import Instant
+from twin.model.city_model import CityModel
+from twin.state.area_members import expected_members
+from twin.state.area_state import AreaState, AreaValue, point_of
+from twin.wire.messages import AreaInput
+
+
+def area_points(
+    name: str, inputs: Iterable[AreaInput], model: CityModel
+) -> dict[str, dict[Instant, AreaValue]]:
+    """Return the points of a name in every area by phenomenon time, from the inputs of entities.
+
+    Parents follow after the areas in them. Where neighbours are compared, an area sends back what it has
+    outvoted, until nothing changes any more.
+    """
+    waiting: defaultdict[str, list[AreaInput]] = defaultdict(list)
+    for input in inputs:
+        if input.area in model.entities:
+            waiting[input.area].append(input)
+    states: defaultdict[str, AreaState] = defaultdict(lambda: AreaState(keeps_all=True))
+    depths = {area: _depth(area, model) for area in model.entities}
+    revision = 0
+    while waiting:
+        area = max(waiting, key=lambda one: (depths[one], one))
+        revision += 1
+        changes = states[area].apply(area, waiting.pop(area), model, revision)
+        for input in changes.inputs:
+            waiting[input.area].append(input)
+    found: dict[str, dict[Instant, AreaValue]] = {}
+    for area, state in states.items():
+        series, expected = state.series[name], expected_members(area, name, model)
+        points = (point_of(name, slot, series, expected, model) for slot in series.results)
+        found[area] = {one.phenomenon_time: one for one in points if one.value == one.value}
+    return found
+
+
+def _depth(area: str, model: CityModel) -> int:
+    depth = 0
+    while (parent := model.entities[area].parent) is not None and parent in model.entities:
+        area, depth = parent, depth + 1
+    return depth
