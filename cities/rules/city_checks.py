@@ -110,4 +110,6 @@ class _Watching:
                 lacking = f"is the {supply} of a sensor"
             case _:
                 lacking = "has " + " and ".join(str(one) for one in operands_of(rule))
-        return RuleFault(("select",), f"the rule watches nothing: none of {names}{more} {lacking}")
+        reasons = [text for one in selected for text in self._bindings.reasons_of_absence(rule, one)]
+        why = f"; {reasons[0]}" if reasons else ""
+        return RuleFault(("select",), f"the rule watches nothing: none of {names}{more} {lacking}{why}")

@@ -49,6 +49,13 @@ CASES: list[FaultCase] = [
         17,
         "select: the rule watches nothing: none of delta.canal has pm2_5 (hour)",
     ),
+    (
+        "rules",
+        "over: PT1H",
+        "over: PT1M",
+        17,
+        "pm2_5 (minute) of delta.quay never has a value: its sensors report each",
+    ),
     # operands
     ("rules", "value: water_level", "value: water_lvl", 7, "when.value: found 'water_lvl', expected an obs"),
     ("rules", "value: water_level", "value: a.b.water_level", 7, "expected a name with at most one dot"),

@@ -27,11 +27,11 @@ from twin.alarms.rules.rule import (
     ThresholdCondition,
     operands_of,
 )
+from twin.alarms.rules.series_existence import NOT_OBSERVED, why_absent
 from twin.instant import Duration
 from twin.model.city_model import CityModel
 from twin.model.entity import AREA_TYPES, Entity
 from twin.model.names import AREA_PREFIX
-from twin.state.derived_points import required_inputs
 
 _NO_LEVELS = LevelConfig((), above=True, on_delay=0, off_delay=0)
 
@@ -192,7 +192,7 @@ class RuleIndex:
         if isinstance(rule.condition, SilenceCondition | OutageCondition):
             return BoundRule(rule, entity.id, (), _NO_LEVELS, timezone)
         series = [self._series(one, entity) for one in operands_of(rule)]
-        if any(one is None or not self._has(one) for one in series):
+        if any(one is None or why_absent(one, self.model) for one in series):
             return None
         found = tuple(one for one in series if one is not None)
         if isinstance(rule.condition, ExpressionCondition):
@@ -211,6 +211,16 @@ class RuleIndex:
         levels, fault = _resolved_levels(rule.condition, entity)
         config = _level_config(rule, levels, above=rule.condition.direction == "above")
         return BoundRule(rule, entity.id, found, config, timezone, None, fault)
+
+    def reasons_of_absence(self, rule: Rule, entity: Entity) -> list[str]:
+        """Return, for each operand that never has a value on an entity, the operand and the reason."""
+        found = []
+        for operand in operands_of(rule):
+            series = self._series(operand, entity)
+            reason = why_absent(series, self.model) if series is not None else ""
+            if reason and reason != NOT_OBSERVED:
+                found.append(f"{operand} of {entity.id} never has a value: {reason}")
+        return found
 
     def _expression(self, rule: str, condition: ExpressionCondition) -> CompiledExpression | str:
         expression = self._expressions.get(rule)
@@ -231,17 +241,6 @@ class RuleIndex:
         elif operand.whose:
             owner = next((one.target for one in entity.relations if one.type == operand.whose), None)
         return OperandSeries(owner, name, operand.over, operand.statistic) if owner is not None else None
-
-    def _has(self, series: OperandSeries) -> bool:
-        entity = self.model.entities.get(series.entity)
-        if entity is None:
-            return False
-        if series.name.startswith(AREA_PREFIX):
-            return entity.type in AREA_TYPES
-        observed = {one.property for one in self.model.datastreams_of(entity.id)}
-        if series.name in observed:
-            return True
-        return any(one.name == series.name for one in required_inputs(observed, entity.attributes).indicators)
 
     def _foreign_series(self) -> dict[str, dict[OperandSeries, set[str]]]:
         """Return, by entity, the series that rules of other entities look at, and those entities."""
