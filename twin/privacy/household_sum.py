@@ -2,6 +2,10 @@
 
 Readings of single connections are collected here until their window is complete. `twin.privacy.cohort`
 decides which sum may be published. Nothing else of them leaves the entity.
+
+Where all connections report, the sums follow from the readings, in whatever order and speed they arrive: a
+window waits for the missing ones. It cannot wait for ever, and it is final once it is published. So a sum
+stays without a connection that is late for longer than `PENDING_MAX` and its interval (docs/decisions/0009).
 """
 
 from __future__ import annotations
@@ -18,8 +22,9 @@ HOUSEHOLD_WINDOW: Duration = 10 * MINUTE
 # it. The cohort carries forward the readings of a gateway that is away for longer.
 PENDING_MAX: Duration = 2 * MINUTE
 
-# Pending windows at a time; beyond, the oldest are published as they are. A fast simulation may have a few.
-PENDING_WINDOWS_MAX = 16
+# Pending windows at a time; beyond, the oldest are published as they are. Two days: the meters of a gateway
+# that was offline for a day may send their readings one after the other.
+PENDING_WINDOWS_MAX = 288
 
 
 class PendingWindow(msgspec.Struct, array_like=True):

@@ -10,7 +10,7 @@ from stream.engine.stage_seed import EMPTY_SEED
 from stream.entities.entity_stage import EntityStageFactory
 from tests.support.cities.household_city import household_city
 from tests.support.pipelines.checkpoint_topic import CheckpointTopic
-from twin.instant import MINUTE
+from twin.instant import HOUR, MINUTE
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation
 from twin.privacy.cohort import CONNECTIONS_MIN, PastCohort
@@ -70,6 +70,24 @@ def test_enough_households_are_emitted_as_the_sum_of_a_closed_window() -> None:
     assert math.isclose(published.value, sum(range(1, 13)) / 1000)
     (to_area,) = inputs
     assert (to_area.area, to_area.value, to_area.weight) == ("town.east", published.value, 12)
+
+
+def test_a_backlog_of_a_day_has_the_sums_that_it_would_have_had_in_time() -> None:
+    model = household_city(12)
+    minutes = range(24 * 60)
+    in_time, _ = live(KIND.seeded(0, EMPTY_SEED, model), model, minutes)
+    stage, at_once = KIND.seeded(0, EMPTY_SEED, model), []
+    for id in model.datastreams:  # meter after meter, and what each of them kept for a day
+        kept = tuple(Observation(id, minute * MINUTE, 24 * HOUR, id / 1000) for minute in minutes)
+        batch = ObservationBatch(LAYOUT_VERSION, kept, 24 * HOUR)
+        at_once += decoded(stage.apply(stage.offset + 1, batch, model).outputs)[0]
+    at_once += tick(stage, model, 24 * 60 + 1)
+    sums = [
+        {one.phenomenon_time: (one.value, one.flags, one.count) for one in found if one.value == one.value}
+        for found in (in_time, at_once)
+    ]
+    assert len(sums[0]) == 24 * 6 - 1
+    assert sums[1].items() >= sums[0].items()
 
 
 def test_too_few_households_are_not_emitted() -> None:
