@@ -11,7 +11,6 @@ from twin.alarms.rules.rule import Rule
 from twin.alarms.severity import Severity
 from twin.backtest.backtest import Backtest, BacktestHistory, BacktestResult
 from twin.backtest.baseline_history import BASELINE_PERIOD
-from twin.backtest.condition_history import warm_up
 from twin.instant import DAY, Duration, Instant
 from twin.model.city_model import CityModel
 
@@ -41,7 +40,7 @@ async def backtest_rules(
         )
     tests = [Backtest(rule, model) for rule in rules]
     history = BacktestHistory(tests, model)
-    begin = start - max(warm_up(rule) for rule in rules)
+    begin = start - max(test.warm_up for test in tests)
     baseline_chunk_needs = history.needs_before
     if expected_rows(baseline_chunk_needs, model, BASELINE_PERIOD) > BASELINE_ROWS_MAX:
         raise QueryError("baselines of too many entities are needed; ask for a rule for fewer entities")

@@ -38,7 +38,7 @@ from twin.backtest.condition_history import (
     condition_from_points,
     correction_of,
     past_difference,
-    warm_up,
+    whole_occurrence_start,
 )
 from twin.backtest.history_chunk import SeriesHistory
 from twin.backtest.stored_occurrences import stored_severity_at
@@ -267,7 +267,8 @@ class _AlarmEvaluation:
         newest_time = max(end.time for end in ends.values())
         baseline: Baseline | None = None
         try:
-            severity = await self._severity_from(min(start, newest_time), newest_time)
+            first = whole_occurrence_start(self._alarm.occurrences, min(start, newest_time))
+            severity = await self._severity_from(first, newest_time)
             spans = point_spans([bound], ends, self._model)
             points = await read_points(self._connection, self._model, spans)
             if bound.uses_baseline:
@@ -296,17 +297,21 @@ class _AlarmEvaluation:
 
     async def _severity_from(self, start: Instant, newest_time: Instant) -> SeverityHistory:
         """Return the severity from a time on, by the stored points of the rule's operands."""
-        begin = start - warm_up(self._bound.rule)
-        history = RuleHistory(self._bound, self._model, self._alarm.occurrences, begin)
+        history = RuleHistory(self._bound, self._model, self._alarm.occurrences, start)
         if self._bound.uses_baseline:
-            history.set_baseline(await self._baseline(begin))
+            history.set_baseline(await self._baseline(history.begin))
         series = SeriesHistory(self._bound.series, self._model)
         async with self._connection.transaction():
-            async for chunk in read_chunks(
-                self._connection, series.needs, self._model, begin, newest_time + 1
-            ):
-                await asyncio.to_thread(history.on_columns, series.columns(chunk))
-        return history.timeline(start, newest_time)
+            await self._evaluate(history, series, history.begin, start)
+            history.finish_warm_up()
+            await self._evaluate(history, series, start, newest_time + 1)
+        return history.severity(newest_time)
+
+    async def _evaluate(
+        self, history: RuleHistory, series: SeriesHistory, start: Instant, end: Instant
+    ) -> None:
+        async for chunk in read_chunks(self._connection, series.needs, self._model, start, end):
+            await asyncio.to_thread(history.on_columns, series.columns(chunk))
 
     async def _baseline(self, end: Instant) -> Baseline:
         """Return the baseline of the rule's operand as it was at a time."""

@@ -52,6 +52,7 @@ def alarm_from_row(row: Sequence[Any]) -> AlarmEvent:
     values = _values(_ALARM, row)
     values["operands"] = _operands(values["operands"])
     values["severity"] = Severity(values["severity"])
+    values["worst"] = Severity(values["worst"])
     return AlarmEvent(**values)
 
 

@@ -96,7 +96,8 @@ class EntityAlarms:
         condition = known.corrected(correction.condition, bound)
         self._content.conditions[bound.rule.id] = condition
         alarm.worst = max(alarm.worst, Severity(correction.worst))
-        truth = episodes(correction.base, (*correction.changes, *condition.changes))
+        newer = [one for one in condition.changes if one.time >= correction.changes_since]
+        truth = episodes(correction.base, (*correction.changes, *newer))
         events = self._report_rule_error(bound, condition.error)
         return events + align_alarm(
             alarm, truth, correction.since, lambda shift: explain(shift, bound, self._model), self._time
@@ -190,10 +191,12 @@ class EntityAlarms:
     ) -> list[AlarmEvent]:
         events = self._report_rule_error(bound, condition.error)
         if change is not None:
+            alarm = self._alarm(bound.rule)
             corrected = corrects_past(change)
             if corrected is not None:
-                self._request_repair(bound, corrected)
-            alarm = self._alarm(bound.rule)
+                # The alarm may take another beginning: what it was before is in history.
+                raised = alarm.raised_time if alarm.raised_time is not None else corrected
+                self._request_repair(bound, min(corrected, raised))
             events += apply_change(
                 alarm, change, lambda shift: explain(shift, bound, self._model), self._time
             )

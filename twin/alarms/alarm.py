@@ -234,6 +234,7 @@ class Alarm(msgspec.Struct, array_like=True):
             operands=self.explanation.operands,
             sentence_en=self.explanation.sentence_en,
             sentence_nl=self.explanation.sentence_nl,
+            worst=self.worst,
         )
 
     @classmethod
@@ -251,7 +252,7 @@ class Alarm(msgspec.Struct, array_like=True):
             state=event.state,
             active=event.active,
             severity=event.severity,
-            worst=event.severity,
+            worst=event.worst or event.severity,
             occurrence=event.occurrence,
             revision=event.revision,
             raised_time=event.raised_time,

@@ -159,6 +159,7 @@ class AlarmEvent(msgspec.Struct, array_like=True, frozen=True, gc=False):
     operands: tuple[OperandValue, ...]  #: at the last change by the process
     sentence_en: str
     sentence_nl: str
+    worst: Severity = Severity.CLEARED  #: of the occurrence; CLEARED: not known, of an earlier version
 
 
 class IncidentEvent(msgspec.Struct, array_like=True, frozen=True, gc=False):

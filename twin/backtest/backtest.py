@@ -21,6 +21,7 @@ from twin.alarms.rules.rule_index import RuleIndex
 from twin.alarms.severity import Severity
 from twin.alarms.statistics import AlarmStatistics, Transition, statistics
 from twin.backtest.baseline_history import baseline_needs, baselines_from
+from twin.backtest.condition_history import WARM_UP, warm_up
 from twin.backtest.condition_replay import ConditionReplay
 from twin.backtest.firing import Firing
 from twin.backtest.history_chunk import HistoryChunk, HistoryNeeds, SeriesHistory
@@ -89,6 +90,11 @@ class Backtest:
     def datastreams(self) -> frozenset[int]:
         """The datastreams that the rule monitors for silence."""
         return frozenset(id for one in self._silences for id in one.datastreams())
+
+    @property
+    def warm_up(self) -> Duration:
+        """How long before its start the rule must be evaluated to have its live state there."""
+        return max((warm_up(replay.bound, self._model) for replay in self._replays), default=WARM_UP)
 
     @property
     def baseline_series(self) -> frozenset[OperandSeries]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -12,13 +12,17 @@ from twin.alarms.alarm import Alarm, StreamTime
 from twin.alarms.evaluation.alarm_correction import AlarmCorrection
 from twin.alarms.evaluation.alarm_transitions import Episode, align_alarm, episodes
 from twin.alarms.evaluation.baseline import Baseline
-from twin.alarms.evaluation.condition_state import REORDER_POINTS_MAX, BufferedPoint, ConditionState
-from twin.alarms.evaluation.condition_value import RECENT_MAX
+from twin.alarms.evaluation.condition_state import (
+    REORDER_POINTS_MAX,
+    BufferedPoint,
+    ConditionState,
+    KnownSeverity,
+)
 from twin.alarms.evaluation.explanation import explain
 from twin.alarms.evaluation.level_state import SeverityChange
 from twin.alarms.messages import AlarmEvent
 from twin.alarms.rules.operand import WINDOW_SIZES, OperandSeries, Point
-from twin.alarms.rules.rule import Rate, Rule, ThresholdCondition
+from twin.alarms.rules.rule import Rate, ThresholdCondition
 from twin.alarms.rules.rule_index import BoundRule
 from twin.alarms.severity import Severity
 from twin.alarms.state_machine import AlarmState
@@ -41,16 +45,32 @@ WARM_UP: Duration = HOUR
 
 WARM_UP_MAX: Duration = 7 * DAY
 
+OCCURRENCE_SPAN_MAX: Duration = 31 * DAY
+
+SPARSENESS = 2
+"""Points are read as if they followed each other by so many intervals: some sensors miss reports."""
+
 CHANGES_MAX = 1_000
 """The most severity changes in a correction: with their points some 200 kB. Later repairs find the others."""
 
 
-def warm_up(rule: Rule) -> Duration:
+def warm_up(bound: BoundRule, model: CityModel) -> Duration:
     """Return how long before a time a rule must be evaluated to reach its state at that time."""
-    condition = rule.condition
+    return min(WARM_UP_MAX, max(WARM_UP, _memory_span(bound, model)) + _delays(bound))
+
+
+def _delays(bound: BoundRule) -> Duration:
+    """Return how long the delays and the span of a rate reach back."""
+    condition, rule = bound.rule.condition, bound.rule
     transform = condition.transform if isinstance(condition, ThresholdCondition) else None
     span = transform.span if isinstance(transform, Rate) else 0
-    return min(WARM_UP_MAX, WARM_UP + rule.on_delay + rule.off_delay + span)
+    return rule.on_delay + rule.off_delay + span
+
+
+def _memory_span(bound: BoundRule, model: CityModel) -> Duration:
+    """Return how long the points take that a rule counts, and how long a value is valid."""
+    interval = max((series_interval_of(series, model) for series in bound.series), default=MINUTE)
+    return bound.level_config.of * SPARSENESS * interval + live_duration(interval)
 
 
 def series_interval_of(series: OperandSeries, model: CityModel) -> Duration:
@@ -64,17 +84,11 @@ def series_interval_of(series: OperandSeries, model: CityModel) -> Duration:
 def state_span(bound: BoundRule, series: OperandSeries, model: CityModel) -> Duration:
     """Return how long before its newest point a series is needed for the present state of a rule.
 
-    That are the points that may still be overtaken, those that the rule counts before them, its delays, and
-    how long a value is valid.
+    That are the points that may still be overtaken, and before them those that the warm-up needs.
     """
-    condition, rule = bound.rule.condition, bound.rule
     interval = series_interval_of(series, model)
-    transform = condition.transform if isinstance(condition, ThresholdCondition) else None
-    rated = RECENT_MAX if isinstance(transform, Rate) else 0
-    counted = bound.level_config.of if bound.level_config.of > 1 else 0
-    span = transform.span if isinstance(transform, Rate) else 0
-    points = REORDER_POINTS_MAX + counted + rated + 2
-    return points * interval + rule.on_delay + rule.off_delay + span + live_duration(interval)
+    points = (REORDER_POINTS_MAX + bound.level_config.of + 2) * SPARSENESS
+    return points * interval + _delays(bound) + live_duration(interval)
 
 
 class _EpisodeReplay(ConditionReplay):
@@ -98,17 +112,19 @@ class RuleHistory:
     bound: BoundRule
     model: CityModel
     stored: Sequence[StoredOccurrence]
-    start: Instant  #: of the evaluation
-    base: int = field(init=False)  #: severity before it
+    since: Instant  #: the time from which history has changed
+    begin: Instant = field(init=False)  #: of the warm-up
+    base: int = field(init=False)  #: severity before `since`
     _replay: _EpisodeReplay = field(init=False)
 
     def __post_init__(self) -> None:
-        self.base = stored_severity_at(self.stored, self.start - 1)
+        self.begin = self.since - warm_up(self.bound, self.model)
+        self.base = stored_severity_at(self.stored, self.since - 1)
         self._replay = _EpisodeReplay.initial(self.bound, self.model)
         self._replay.changes = []
-        levels = self.bound.level_config.levels
-        for resolved, state in zip(levels, self._replay.condition_state.level_states.levels, strict=True):
-            state.active = resolved.severity <= self.base
+        self._replay.condition_state.level_states.restore_severity(
+            stored_severity_at(self.stored, self.begin - 1), self.bound.level_config
+        )
 
     def set_baseline(self, baseline: Baseline) -> None:
         """Set the baseline as it was at the start."""
@@ -118,18 +134,25 @@ class RuleHistory:
         """Evaluate the next chunk of history."""
         self._replay.on_columns([columns[one] for one in self.bound.series])
 
-    def timeline(self, since: Instant, newest_time: Instant) -> SeverityHistory:
-        """Return the severity up to the newest point; history from `since` on has changed.
+    def finish_warm_up(self) -> None:
+        """End the warm-up at `since`: up to there the severity is the stored one."""
+        self._replay.end(self.since - 1)
+        self._replay.changes.clear()
+        self._replay.condition_state.level_states.restore_severity(self.base, self.bound.level_config)
 
-        What is stored before `since` stays, unless the evaluation reached another severity there.
-        """
+    def severity(self, newest_time: Instant) -> SeverityHistory:
+        """Return the severity from `since` up to the newest point."""
         self._replay.end(newest_time)
-        changes = self._replay.changes
-        reached = [one.severity for one in changes if one.time < since]
-        known = stored_severity_at(self.stored, since - 1)
-        if (reached[-1] if reached else self.base) != known:
-            return SeverityHistory(self.start, self.base, tuple(changes))
-        return SeverityHistory(since, known, tuple(one for one in changes if one.time >= since))
+        return SeverityHistory(self.since, self.base, tuple(self._replay.changes))
+
+
+def whole_occurrence_start(stored: Iterable[StoredOccurrence], time: Instant) -> Instant:
+    """Return from when history is evaluated so that an occurrence at a time is evaluated as a whole.
+
+    Of one that began more than `OCCURRENCE_SPAN_MAX` before, the beginning stays as it is.
+    """
+    begun = [one.raised for one in stored if one.raised < time <= one.end]
+    return min([time, *(raised for raised in begun if time - raised <= OCCURRENCE_SPAN_MAX)])
 
 
 class SeverityHistory(NamedTuple):
@@ -202,6 +225,7 @@ def correction_of(
         last.raised if last is not None else None,
         last.worst if last is not None else 0,
         severity.since,
+        later.since,
         base,
         tuple(changes),
         condition,
@@ -209,10 +233,15 @@ def correction_of(
 
 
 def past_difference(alarm: AlarmHistory, severity: SeverityHistory) -> HistoryDifference:
-    """Return the differences of the past of an alarm, which the stream does not correct."""
+    """Return the differences of the past of an alarm, which the stream does not correct.
+
+    An occurrence that overlaps the last one was joined with it, so it is none of its own any more.
+    """
     until, last = alarm.past_until, alarm.last
     stored = [
-        one for one in alarm.occurrences if one is not last and one.end <= until and one.end > severity.since
+        one
+        for one in alarm.occurrences
+        if one is not last and one.returned is not None and one.end > severity.since
     ]
     truth = [one for one in episodes(severity.base, severity.changes) if one.end <= until]
     return history_difference(stored, truth)
@@ -281,6 +310,7 @@ def _reassessed(occurrence: StoredOccurrence, episode: Episode, now: Instant) ->
         command="",
         active=False,
         severity=Severity(worst),
+        worst=Severity(worst),
         raised_time=episode.start if is_known_start else occurrence.raised,
         returned_time=episode.end,
     )
@@ -312,8 +342,24 @@ def condition_from_points(
     firsts: dict[int, Instant] = {}
     for one in merged:
         firsts.setdefault(one.operand, one.time)
-    since = max(firsts.values())
-    base = severity_before(since)
-    condition, changes = ConditionState.from_history(bound, merged, base, since, baseline or Baseline())
+    begin = max(firsts.values())
+    warm = _warm_from(bound, merged, begin)
+    condition, changes = ConditionState.from_history(
+        bound,
+        merged,
+        KnownSeverity(begin, severity_before(begin)),
+        KnownSeverity(warm, severity_before(warm)),
+        baseline or Baseline(),
+    )
     condition.arrived_time = arrived_time
-    return condition, SeverityHistory(since, base, tuple(changes))
+    return condition, SeverityHistory(warm, severity_before(warm), tuple(changes))
+
+
+def _warm_from(bound: BoundRule, points: Sequence[BufferedPoint], begin: Instant) -> Instant:
+    """Return when the delays and counts of an evaluation that begins at a time are the true ones."""
+    times = [one.time for one in points if one.time >= begin]
+    counted = bound.level_config.of
+    if len(times) <= counted:
+        return begin
+    warm = max(times[counted], begin + _delays(bound))
+    return warm if warm <= times[-1] else begin

@@ -34,8 +34,7 @@ class Firing(msgspec.Struct, kw_only=True):
 def firings_of(events: Iterable[AlarmEvent]) -> list[Firing]:
     """Return the firings of alarms, in order of the first event of each occurrence.
 
-    The events of each alarm are in their stored order. A retracted occurrence is no firing. Its last event
-    after its end has the worst severity of an occurrence.
+    The events of each alarm are in their stored order. A retracted occurrence is no firing.
     """
     found: dict[tuple[str, int], Firing] = {}
     for event in events:
@@ -55,8 +54,7 @@ def firings_of(events: Iterable[AlarmEvent]) -> list[Firing]:
                     sentence_nl=event.sentence_nl,
                 )
             firing.raised, firing.returned = event.raised_time, event.returned_time
-            is_over = event.returned_time is not None
-            firing.severity = event.severity if is_over else max(firing.severity, event.severity)
+            firing.severity = event.worst or max(firing.severity, event.severity)
     return list(found.values())
 
 

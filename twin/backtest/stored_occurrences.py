@@ -13,7 +13,7 @@ from twin.instant import INSTANT_MAX, INSTANT_MIN, Instant
 _CHANGES = frozenset({"raised", "worsened", "eased"})
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class StoredOccurrence:
     """An occurrence of an alarm."""
 
@@ -57,8 +57,7 @@ def stored_occurrences(events: Iterable[AlarmEvent]) -> list[StoredOccurrence]:
         if event.kind in _CHANGES:
             known.steps[event.time] = severity
         known.last, known.raised, known.returned = event, event.raised_time, event.returned_time
-        # An event after the end has the worst severity of the occurrence.
-        known.worst = severity if event.returned_time is not None else max(known.worst, severity)
+        known.worst = int(event.worst) or max(known.worst, severity)
     return sorted(found.values(), key=lambda one: one.raised)
 
 
@@ -81,25 +80,26 @@ def history_difference(stored: Sequence[StoredOccurrence], truth: Sequence[Episo
     An occurrence is compared with an episode of the same times, otherwise with the first one that it
     overlaps. An episode that began before the compared time has the start of its occurrence.
     """
-    remaining = {(one.raised, one.end): one for one in stored}
+    remaining = list(stored)
     missing: list[Episode] = []
     changed: list[tuple[StoredOccurrence, Episode]] = []
     unequal: list[Episode] = []
     for episode in truth:
-        same = remaining.get((episode.start, episode.end))
-        if same is not None and same.worst == episode.worst:
-            del remaining[same.raised, same.end]
+        fact = episode.start, episode.end, episode.worst
+        same = next((one for one in remaining if (one.raised, one.end, one.worst) == fact), None)
+        if same is not None:
+            remaining.remove(same)
         else:
             unequal.append(episode)
     for episode in unequal:
-        own = next((one for one in remaining.values() if episode.overlaps(one.raised, one.end)), None)
+        own = next((one for one in remaining if episode.overlaps(one.raised, one.end)), None)
         if own is None:
             if episode.start != INSTANT_MIN:
                 missing.append(episode)
             continue
-        del remaining[own.raised, own.end]
+        remaining.remove(own)
         start = own.raised if episode.start == INSTANT_MIN else episode.start
         worst = max(episode.worst, own.worst if episode.start == INSTANT_MIN else 0)
         if (start, episode.end, worst) != (own.raised, own.end, own.worst):
             changed.append((own, episode))
-    return HistoryDifference(tuple(missing), tuple(changed), tuple(remaining.values()))
+    return HistoryDifference(tuple(missing), tuple(changed), tuple(remaining))

@@ -27,7 +27,7 @@ from twin.backtest.condition_history import (
     past_difference,
     state_span,
     stored_severity_before,
-    warm_up,
+    whole_occurrence_start,
 )
 from twin.backtest.stored_occurrences import stored_severity_at
 from twin.instant import INSTANT_MAX, INSTANT_MIN, Instant
@@ -81,10 +81,12 @@ class _Stored(NamedTuple):
 
     def severity_from(self, start: Instant, newest: Instant) -> SeverityHistory:
         """Return the severity from a time on, by the stored points of the operands."""
-        begin = start - warm_up(self.bound.rule)
-        history = RuleHistory(self.bound, self.model, self.alarm.occurrences, begin)
-        history.on_columns(columns(self.database, self.model, self.bound.series, begin, newest + 1))
-        return history.timeline(start, newest)
+        history = RuleHistory(self.bound, self.model, self.alarm.occurrences, start)
+        series = self.bound.series
+        history.on_columns(columns(self.database, self.model, series, history.begin, start))
+        history.finish_warm_up()
+        history.on_columns(columns(self.database, self.model, series, start, newest + 1))
+        return history.severity(newest)
 
 
 def request_repairs_of_changed_series(database: ModelDatabase, model: CityModel) -> int:
@@ -127,7 +129,8 @@ def _repair(stored: _Stored, start: Instant, log: SimulatedLog, now: Instant) ->
     if not ends:
         return
     newest = max(ends.values())
-    severity = stored.severity_from(min(start, newest), newest)
+    first = whole_occurrence_start(stored.alarm.occurrences, min(start, newest))
+    severity = stored.severity_from(first, newest)
     condition = stored.state(severity, now)
     if condition is None:
         return

@@ -22,6 +22,7 @@ from tests.support.repository import ROOT
 from tests.unit.stream.test_alarm_silences import gateway_city
 from tests.unit.stream.test_baseline_rules import ODD
 from twin.alarms.messages import ALARM_INPUTS, ALARMS
+from twin.alarms.severity import Severity
 from twin.model.city_model import CityModel
 from twin.model.names import AREA_PREFIX
 from twin.quality import level_shift
@@ -61,7 +62,10 @@ def comparable(records: Iterable[tuple[str, bytes]]) -> Counter[tuple[str, bytes
             content = UPDATES.encode(UpdateBatch(LAYOUT_VERSION, newest))
         elif topic == topics.ALARMS:
             batch = ALARMS.decode(record)
-            alarms = tuple(replace(alarm, sentence_en="", sentence_nl="") for alarm in batch.alarms)
+            alarms = tuple(
+                replace(alarm, sentence_en="", sentence_nl="", worst=Severity.CLEARED)
+                for alarm in batch.alarms
+            )
             content = ALARMS.encode(replace(batch, alarms=alarms, repairs=()))
         elif topic == topics.OBSERVATIONS:
             content = OBSERVATIONS.encode(OBSERVATIONS.decode(record))

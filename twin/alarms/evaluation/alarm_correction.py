@@ -34,7 +34,8 @@ class AlarmCorrection(NamedTuple):
     occurrence: int  #: the last stored occurrence of the alarm; 0: none
     raised_time: Instant | None  #: of that occurrence, as it is stored
     worst: int  #: the worst severity of that occurrence, as it is stored
-    since: Instant  #: the time from which `changes` are complete
-    base: int  #: severity before the first of `changes`
+    since: Instant  #: the time from which history was evaluated: earlier occurrences stay
+    changes_since: Instant  #: the time from which changes count; the episodes before it are past
+    base: int  #: severity before that time
     changes: tuple[SeverityChange, ...]  #: up to the horizon of `condition`
     condition: ConditionState

@@ -107,13 +107,14 @@ def _align_occurrence(alarm: Alarm, own: Episode, explain: Explain, moment: Stre
         last = own.changes[-1] if own.changes else None
         severity = severities[-1] if severities else alarm.severity
         if not alarm.active:
+            alarm.worst = worst
             return alarm.reopen(severity, _explained(last, explain), moment.context(start, late=True))
-        if start != alarm.raised_time:
-            alarm.raised_time = start
-            events.append(alarm.emit("reassessed", moment.context(start, late=True)))
+        is_moved = start != alarm.raised_time
         if last is not None:
             events += _apply_severity(alarm, last, explain, moment, late=True)
-        alarm.worst = max(worst, alarm.severity)
+        if is_moved or worst != alarm.worst:
+            alarm.raised_time, alarm.worst = start, worst
+            events.append(alarm.emit("reassessed", moment.context(start, late=True)))
         return events
     if not alarm.active:
         if (start, own.end, worst) != (alarm.raised_time, alarm.returned_time, alarm.severity):

@@ -49,6 +49,13 @@ class ConditionChange(NamedTuple):
     after: Sequence[SeverityChange]
 
 
+class KnownSeverity(NamedTuple):
+    """The severity of a rule before a time, as stored history has it."""
+
+    time: Instant
+    severity: int
+
+
 class ConditionState(msgspec.Struct, array_like=True):
     """The state of one rule on one entity. Mutable; owned by one partition; part of a checkpoint."""
 
@@ -81,21 +88,32 @@ class ConditionState(msgspec.Struct, array_like=True):
 
     @classmethod
     def from_history(
-        cls, bound: BoundRule, points: Sequence[BufferedPoint], base: int, since: Instant, baseline: Baseline
+        cls,
+        bound: BoundRule,
+        points: Sequence[BufferedPoint],
+        begin: KnownSeverity,
+        warm: KnownSeverity,
+        baseline: Baseline,
     ) -> tuple[ConditionState, list[SeverityChange]]:
-        """Return the state after stored points, and its severity changes from `since` on.
+        """Return the state after stored points, and its severity changes from the time of `warm` on.
 
-        The severity was `base` before `since`. Points before `since` only give operands their value. The
-        points are in order of time and operand, and reach back far enough for delays and counts.
+        Points before `begin` only give operands their value. Those from `begin` to `warm` are evaluated for
+        delays and counts. `points` are in order of time and operand.
         """
         state = cls.initial(bound)
         state.baseline = baseline
-        first = bisect_left(points, since, key=lambda one: one.time)
+        first = bisect_left(points, begin.time, key=lambda one: one.time)
+        middle = bisect_left(points, warm.time, key=lambda one: one.time)
         for buffered in points[:first]:
             if bound.rule.quality == "any" or is_usable(buffered.point.flags):
                 state.settled_memory.current[buffered.operand] = buffered.point
-        state.resume(bound, base, since - 1)
-        state.buffered = list(points[first:])
+        state.settled.restore_severity(begin.severity, bound.level_config)
+        for _, group in groupby(points[first:middle], key=lambda one: one.time):
+            state._step(state.settled, state.settled_memory, tuple(group), bound, [])
+        state.settled.advance(warm.time - 1, bound.level_config)
+        state.settled.restore_severity(warm.severity, bound.level_config)
+        state.horizon = warm.time - 1
+        state.buffered = list(points[middle:])
         state.frontier = state.newest_time
         state._rebuild(bound)
         changes = list(state.changes)
@@ -206,8 +224,7 @@ class ConditionState(msgspec.Struct, array_like=True):
     def resume(self, bound: BoundRule, severity: int, since: Instant) -> None:
         """Start with the severity that was known since an instant; points up to then change nothing."""
         for states in (self.settled, self.current):
-            for resolved, state in zip(bound.level_config.levels, states.levels, strict=True):
-                state.active = resolved.severity <= severity
+            states.restore_severity(severity, bound.level_config)
         self.horizon = since
 
     def reevaluated(self, bound: BoundRule) -> ConditionState:

@@ -92,6 +92,13 @@ class LevelStates(msgspec.Struct, array_like=True):
             [LevelState(one.active, one.pending_since, one.recent_bits) for one in self.levels], self.last
         )
 
+    def restore_severity(self, severity: int, config: LevelConfig) -> None:
+        """Set which levels are active by a known severity; delays of levels that differ begin anew."""
+        for resolved, state in zip(config.levels, self.levels, strict=True):
+            is_active = resolved.severity <= severity
+            if state.active != is_active:
+                state.active, state.pending_since = is_active, None
+
     def on_value(self, value: ConditionValue, config: LevelConfig) -> list[SeverityChange]:
         """Apply a value later than the last one; return the changes, in order of time."""
         changes = self.advance(value.time - 1, config)

@@ -1,0 +1,266 @@
+"""Laws of late episodes: in any order of arrival, with repairs and restarts, history equals the back-test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stream.alarms.alarm_content import AlarmContent
+from stream.alarms.entity_alarms import EntityAlarms, EvaluationContext
+from tests.support.cities.alarm_city import LIVE_FOR, alarm_city, high_water_rule, point
+from twin.alarms.alarm import Alarm, StreamTime
+from twin.alarms.evaluation.alarm_correction import AlarmCorrection, AlarmRepair
+from twin.alarms.evaluation.shared_dependency import SharedDependencies
+from twin.alarms.messages import AlarmEvent, SeriesPoints, alarm_id
+from twin.alarms.rules.operand import Operand, Point
+from twin.alarms.rules.rule import Level, NOfM, Rate, Rule, ThresholdCondition
+from twin.alarms.rules.rule_index import RuleIndex
+from twin.alarms.severity import Severity
+from twin.backtest.condition_history import (
+    AlarmHistory,
+    RuleHistory,
+    SeverityHistory,
+    amendments,
+    condition_from_points,
+    correction_of,
+    past_difference,
+    state_span,
+    stored_severity_before,
+    whole_occurrence_start,
+)
+from twin.backtest.condition_replay import ConditionReplay
+from twin.backtest.firing import firings_of
+from twin.backtest.point_column import PointColumn
+from twin.backtest.stored_occurrences import stored_severity_at
+from twin.instant import HOUR, MINUTE, SECOND, Instant
+from twin.quality.quality_flags import QualityFlag
+
+START = 1_767_225_600_000_000
+
+
+def water_rule(**changes: object) -> Rule:
+    known: dict[str, object] = {
+        "operand": Operand("water_level"),
+        "direction": "above",
+        "levels": (Level(Severity.MINOR, 0.10, 0.06), Level(Severity.MAJOR, 0.20, 0.18)),
+        "relative_to": "targetLevel",
+    }
+    return high_water_rule(condition=ThresholdCondition(**{**known, **changes}))  # type: ignore[arg-type]
+
+
+RULES = [
+    high_water_rule(),
+    high_water_rule(on_delay=90 * SECOND, off_delay=3 * MINUTE),
+    high_water_rule(on_delay=5 * MINUTE),
+    water_rule(levels=(Level(Severity.MINOR, 0.10, 0.06),), times=NOfM(3, 5)),
+    water_rule(levels=(Level(Severity.MINOR, 0.5, 0.2),), relative_to="", transform=Rate(HOUR, 10 * MINUTE)),
+]
+
+
+class LateRun:
+    """A rule on one entity: the live evaluation, the stored points and events, and repairs."""
+
+    def __init__(self, rule: Rule) -> None:
+        self.model = alarm_city([rule])
+        self.index = RuleIndex(self.model)
+        self.bound = self.index.rules_of("canal").rules[rule.id]
+        (self.series,) = self.bound.series
+        self.content = AlarmContent()
+        self.points: dict[Instant, Point] = {}
+        #: (revision, amendment) and event
+        self.events: list[tuple[tuple[int, int], AlarmEvent]] = []
+        self.repairs: list[AlarmRepair] = []
+        self.now = START
+
+    def _alarms(self) -> EntityAlarms:
+        self.now += SECOND
+        context = EvaluationContext(
+            self.index, SharedDependencies(self.model), AlarmContent(), StreamTime(self.now, self.now)
+        )
+        return EntityAlarms("canal", self.content, context)
+
+    def arrive(self, *points: Point) -> None:
+        for one in points:
+            if one.is_withdrawn:
+                self.points.pop(one.time, None)
+            else:
+                self.points[one.time] = one
+        alarms = self._alarms()
+        self._store(alarms, alarms.on_points(SeriesPoints(self.series, self.now, points), self.now))
+
+    def _store(self, alarms: EntityAlarms, events: Sequence[AlarmEvent]) -> None:
+        self.events += [((event.revision, 0), event) for event in events]
+        self.repairs += alarms.repairs
+
+    def history(self) -> AlarmHistory:
+        self.events.sort(key=lambda one: one[0])
+        return AlarmHistory.of([event for _, event in self.events])
+
+    def repair(self) -> None:
+        """Process requests until there is none."""
+        rounds = 0
+        while self.repairs:
+            rounds += 1
+            assert rounds < 20, "repairs do not end"
+            start = min(one.time for one in self.repairs)
+            self.repairs = []
+            self._repair(start)
+
+    def _repair(self, start: Instant) -> None:
+        if not self.points:
+            return
+        alarm = self.history()
+        newest = max(self.points)
+        first = whole_occurrence_start(alarm.occurrences, min(start, newest))
+        replay = RuleHistory(self.bound, self.model, alarm.occurrences, first)
+        stored = [self.points[time] for time in sorted(self.points) if time >= replay.begin]
+        replay.on_columns({self.series: PointColumn.from_points([one for one in stored if one.time < first])})
+        replay.finish_warm_up()
+        replay.on_columns(
+            {self.series: PointColumn.from_points([one for one in stored if one.time >= first])}
+        )
+        severity = replay.severity(newest)
+
+        def before(time: Instant) -> int:
+            if time <= severity.since:
+                return stored_severity_at(alarm.occurrences, time - 1)
+            return severity.severity_at(time - 1)
+
+        correction = self._correction(alarm, before, severity)
+        added = amendments(past_difference(alarm, severity), alarm, self.bound, self.model, self.now)
+        if added:
+            revision, known = self.events[-1][0]
+            self.events += [((revision, number), event) for number, event in enumerate(added, known + 1)]
+        self._correct(correction)
+
+    def _correction(
+        self, alarm: AlarmHistory, before: object, severity: SeverityHistory | None
+    ) -> AlarmCorrection:
+        newest = max(self.points)
+        start = newest - state_span(self.bound, self.series, self.model)
+        tail = [self.points[time] for time in sorted(self.points) if time >= start]
+        reached = condition_from_points(self.bound, {self.series: tail}, before, None, self.now)  # type: ignore[arg-type]
+        assert reached is not None
+        return correction_of(self.bound, alarm, severity or reached[1], reached[0])
+
+    def _correct(self, correction: AlarmCorrection) -> None:
+        alarms = self._alarms()
+        self._store(alarms, alarms.on_correction(correction))
+
+    def pass_time(self) -> None:
+        """Let the clock of the log pass until every value is outdated."""
+        self.now += HOUR
+        alarms = self._alarms()
+        self._store(alarms, alarms.on_time())
+
+    def restart(self) -> None:
+        """Forget everything but what is stored."""
+        self.content, self.repairs = AlarmContent(), []
+        alarm = self.history()
+        id = alarm_id(self.bound.rule.id, "canal")
+        newest = max((one for one in self.events if not one[0][1]), key=lambda one: one[0], default=None)
+        if newest is not None:
+            self.content.alarms[id] = Alarm.from_event(newest[1])
+        if self.points:
+            self._correct(self._correction(alarm, stored_severity_before(alarm), None))
+
+    def episodes(self) -> list[tuple[Instant, Instant | None, int]]:
+        self.events.sort(key=lambda one: one[0])
+        found = firings_of(event for _, event in self.events)
+        return sorted(
+            ((one.raised, one.returned, int(one.severity)) for one in found), key=lambda one: one[0]
+        )
+
+    def backtest(self) -> list[tuple[Instant, Instant | None, int]]:
+        replay = ConditionReplay.initial(self.bound, self.model)
+        stored = [self.points[time] for time in sorted(self.points)]
+        replay.on_columns([PointColumn.from_points(stored)])
+        if stored:
+            replay.end(stored[-1].time + HOUR)
+        return [(one.raised, one.returned, int(one.severity)) for one in replay.firings()]
+
+
+VALUES = [-0.5, -0.43, -0.41, -0.39, -0.31, -0.29]
+
+days = st.lists(
+    st.tuples(
+        st.integers(0, 3),
+        st.sampled_from(VALUES),
+        st.sampled_from([0] * 9 + [int(QualityFlag.SPIKE)]),
+        st.sampled_from([LIVE_FOR, LIVE_FOR, MINUTE]),
+    ),
+    min_size=40,
+    max_size=160,
+)
+
+
+def points_of(day: list[tuple[int, float, int, int]]) -> list[Point]:
+    """Return points that follow each other by half a minute to two minutes."""
+    found, time = [], START
+    for step, value, flags, live in day:
+        time += (step + 1) * MINUTE // 2
+        found.append(point(time, value, flags, live))
+    return found
+
+
+@given(st.sampled_from(RULES), days, st.data())
+@settings(max_examples=60, deadline=None)
+def test_any_order_with_repairs_has_the_episodes_of_the_back_test(
+    rule: Rule, day: list[tuple[int, float, int, int]], data: st.DataObject
+) -> None:
+    points = points_of(day)
+    first = data.draw(st.integers(0, len(points)))
+    last = data.draw(st.integers(first, len(points)))
+    is_repaired_before = data.draw(st.booleans())
+    run = LateRun(rule)
+    for one in (*points[:first], *points[last:]):
+        run.arrive(one)
+    if is_repaired_before:
+        run.repair()
+    late = points[first:last]
+    order = data.draw(st.sampled_from(["together", "one by one", "backwards"]))
+    if order == "together" and late:
+        run.arrive(*late)
+    else:
+        for one in late if order == "one by one" else reversed(late):
+            run.arrive(one)
+    run.pass_time()
+    run.repair()
+    assert run.episodes() == run.backtest()
+
+
+@given(st.sampled_from(RULES), days, st.data())
+@settings(max_examples=60, deadline=None)
+def test_corrections_and_withdrawals_end_in_the_episodes_of_the_back_test(
+    rule: Rule, day: list[tuple[int, float, int, int]], data: st.DataObject
+) -> None:
+    points = points_of(day)
+    run = LateRun(rule)
+    for one in points:
+        run.arrive(one)
+    for index in data.draw(st.lists(st.integers(0, len(points) - 1), max_size=12)):
+        time = points[index].time
+        withdrawn = data.draw(st.booleans())
+        run.arrive(Point.withdrawn(time) if withdrawn else point(time, data.draw(st.sampled_from(VALUES))))
+        if data.draw(st.booleans()):
+            run.repair()
+    run.pass_time()
+    run.repair()
+    assert run.episodes() == run.backtest()
+
+
+@given(st.sampled_from(RULES), days, st.sets(st.integers(0, 160), max_size=10))
+@settings(max_examples=60, deadline=None)
+def test_restarts_change_no_episode(
+    rule: Rule, day: list[tuple[int, float, int, int]], restarts: set[int]
+) -> None:
+    run = LateRun(rule)
+    for number, one in enumerate(points_of(day)):
+        if number in restarts:
+            run.restart()
+        run.arrive(one)
+    run.pass_time()
+    assert run.repairs == []
+    assert run.episodes() == run.backtest()
