@@ -230,7 +230,7 @@ class _SeedReader:
     async def _read(self, with_baselines: bool) -> StageSeed:
         database = self._settings.database.get_secret_value()
         async with await connect(database, role="stream") as connection:
-            seed = stage_seed_of(await read_state_seed(connection, self._log_id, RECENT_MAX))
+            seed = stage_seed_of(await read_state_seed(connection, self._log_id, RECENT_MAX, self._model))
             if not with_baselines:
                 return seed
             if self._baselines is None:

@@ -1,8 +1,8 @@
 """Recomputes assessments and windows from raw observations, with the stream's pure code in event-time order.
 
 The state of a datastream does not depend on the order in which its observations arrived. So the result is
-what the stream would have emitted if nothing had been late. Requests come from changed calibrations or
-maintenance, and from repairs.
+what the stream would have emitted if nothing had been late. Requests come from changed calibrations,
+maintenance or quality rules, and from repairs.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from storage.database import Connection, fetch_rows
@@ -24,10 +25,13 @@ from storage.queries import query
 from twin.instant import DAY, HOUR, INSTANT_MAX, INSTANT_MIN, Instant, from_datetime, to_datetime
 from twin.model.calibration import Maintenance
 from twin.model.datastream_policy import DatastreamPolicy
-from twin.model.observation import Observation
+from twin.model.observation import LastGoodValue, Observation
 from twin.model.observed_property import ObservedProperty
-from twin.quality.quality_check import CONTEXT_MAX
-from twin.state.datastream_state import DatastreamState
+from twin.quality.constant_run import ACTIVITY_MEMORY, STANDSTILL_MIN, ConstantRun, run_after
+from twin.quality.quality_flags import TIME_FLAGS, UNUSABLE_FLAGS
+from twin.quality.quality_rules import QualityRules
+from twin.quality.stuck_runs import activity_memory, long_run
+from twin.state.datastream_history import HistorySpan, assess_history, read_history_span, windows_of
 from twin.state.window import Aggregate, WindowAccumulator, aggregate_of
 from twin.wire.messages import Assessment
 
@@ -39,8 +43,8 @@ RECOMPUTE_SPAN = DAY
 RECOMPUTE_SPANS_MAX = 32
 """The most time ranges of one round; repairs are processed between rounds."""
 
-EFFECT_SPAN_MAX = 2 * DAY
-"""How long after a change assessments are recomputed: the next `CONTEXT_MAX` observations in it."""
+USABLE_SPAN_MAX = 31 * DAY
+"""How far back the last usable value is looked up."""
 
 
 async def process_recompute_requests(
@@ -99,21 +103,27 @@ class RecomputeCounts(NamedTuple):
 
 
 def recompute_observations(
-    observations: Iterable[Observation], policy: DatastreamPolicy
+    observations: Sequence[Observation], policy: DatastreamPolicy
 ) -> RecomputedDatastream:
-    """Return the assessments and windows of observations of one datastream, ascending in time.
+    """Return the assessments and windows of all observations of one datastream, ascending in time."""
+    assessed = assess_history(observations, policy)
+    return RecomputedDatastream(_found_flags(observations, assessed), windows_of(assessed, policy))
 
-    The first observations are checked without earlier ones as context: begin early enough.
-    """
-    state = DatastreamState()
-    flags: dict[Instant, int] = {}
-    windows: list[tuple[int, Instant, WindowAccumulator]] = []
-    for observation in observations:
-        for result in state.observe(observation, policy, INSTANT_MAX - INSTANT_MIN).quality_results:
-            flags[result.phenomenon_time] = result.flags
-    for emitted in state.emit_windows(INSTANT_MAX, policy):
-        windows.append((emitted.window.size, emitted.window.start, emitted.content))
-    return RecomputedDatastream(flags, windows)
+
+def _found_flags(received: Iterable[Observation], assessed: Iterable[Observation]) -> dict[Instant, int]:
+    """Return the flags that are stored as an assessment, by phenomenon time."""
+    return {
+        after.phenomenon_time: flags
+        for before, after in zip(received, assessed, strict=False)
+        if (flags := after.flags & ~TIME_FLAGS) != before.flags
+    }
+
+
+def _recompute(span: HistorySpan, policy: DatastreamPolicy) -> RecomputedDatastream:
+    assessed = span.assess(policy)
+    return RecomputedDatastream(
+        _found_flags(span.observations, assessed), windows_of(assessed, policy, span.start, span.register)
+    )
 
 
 async def recompute_hours(
@@ -125,8 +135,9 @@ async def recompute_hours(
 ) -> RecomputeCounts:
     """Recompute the assessments and windows of whole hours, in the open transaction.
 
-    These are the hours that `span` touches, and the later ones whose observations are checked with those of
-    the span as context. The revision of the results is at least `revision_min` and greater than any stored
+    These are the hours that `span` touches, and those whose verdicts depend on their observations: of a run
+    of equal values that reaches into the span, and of observations that are checked with those of the span as
+    context. The revision of the results is at least `revision_min` and greater than any stored
     one. An hour whose single observations were removed, completely or in part, stays as it is; so does a
     datastream of an unknown property. The connection has the staging table of
     `storage.historian.writers.aggregate_writer`.
@@ -135,11 +146,12 @@ async def recompute_hours(
     if policy_and_start is None:
         return RecomputeCounts(0, 0)
     policy, raw_from = policy_and_start
-    start = span[0] - span[0] % HOUR
-    end = await _effect_end(connection, datastream, span[1] + -span[1] % HOUR)
-    observations = await _observations(connection, datastream, (start, end), policy)
+    reader = StoredHistoryReader(connection, datastream, policy)
+    first, last = span[0] - span[0] % HOUR, span[1] + -span[1] % HOUR
+    history = await read_history_span(reader, policy, first, last)
+    start, end = history.start, history.end
     # A day with a value per second takes seconds: the thread lets other tasks continue.
-    flags_by_time, windows = await asyncio.to_thread(recompute_observations, observations, policy)
+    flags_by_time, windows = await asyncio.to_thread(_recompute, history, policy)
     parameters = {"datastream": datastream, "start": to_datetime(start), "end": to_datetime(end)}
     stored = {
         from_datetime(time): (flags, revision)
@@ -151,6 +163,14 @@ async def recompute_hours(
     # Revisions of the stream are log times: one more is after its last emission, and before its next.
     revision = max(revision_min, newest + 1, *(stored_revision + 1 for _, stored_revision in stored.values()))
     hours_without_raw = await _hours_without_raw(connection, datastream, (start, min(end, raw_from)), windows)
+    assessments = [
+        Assessment(datastream, observation.phenomenon_time, flags_now, revision)
+        for observation in history.observations
+        if start <= observation.phenomenon_time < end
+        and (flags_now := flags_by_time.get(observation.phenomenon_time, 0))
+        != stored.get(observation.phenomenon_time, (0, 0))[0]
+    ]
+    changed_hours = {one.phenomenon_time - one.phenomenon_time % HOUR for one in assessments}
     aggregates = [
         aggregate_of(
             content,
@@ -162,14 +182,10 @@ async def recompute_hours(
             kind=policy.aggregation,
         )
         for size, begin, content in windows
-        if start <= begin < end and begin - begin % HOUR not in hours_without_raw
-    ]
-    assessments = [
-        Assessment(datastream, observation.phenomenon_time, flags_now, revision)
-        for observation in observations
-        if observation.phenomenon_time >= start
-        and (flags_now := flags_by_time.get(observation.phenomenon_time, 0))
-        != stored.get(observation.phenomenon_time, (0, 0))[0]
+        if start <= begin < end
+        and (hour := begin - begin % HOUR) not in hours_without_raw
+        # The increase of a counter depends on readings that others of the hour do not depend on.
+        and (first <= hour < last or hour in changed_hours or policy.aggregation == "counter")
     ]
     await _write(connection, aggregates, assessments)
     await note_changed_datastream(connection, datastream, start)
@@ -203,44 +219,92 @@ async def _read_policy(
     return policy, from_datetime(raw_from) if raw_from is not None else INSTANT_MIN
 
 
-async def _effect_end(connection: Connection, datastream: int, end: Instant) -> Instant:
-    """Return until when observations are checked with those before `end` as context; a whole hour."""
-    ((last,),) = await _fetch_rows(
-        connection,
-        "maintenance/recompute/find_nth_observation",
-        {
-            "datastream": datastream,
-            "start": to_datetime(end),
-            "end": to_datetime(end + EFFECT_SPAN_MAX),
-            "count": CONTEXT_MAX,
-        },
-    )
-    if last is None:
-        return end
-    time = from_datetime(last)
-    return time - time % HOUR + HOUR
+class StoredHistoryReader:
+    """Reads the observations of one datastream from the database, in the open transaction."""
+
+    def __init__(self, connection: Connection, datastream: int, policy: DatastreamPolicy) -> None:
+        self._connection = connection
+        self._datastream = datastream
+        self._policy = policy
+
+    async def before(self, time: Instant, count: int) -> list[Observation]:
+        """Return the newest `count` observations before a time, ascending."""
+        return await self._observations("before", {"time": _within(time), "count": count})
+
+    async def between(self, start: Instant, end: Instant) -> list[Observation]:
+        """Return the observations of start ≤ t < end, ascending."""
+        return await self._observations("between", {"start": to_datetime(start), "end": to_datetime(end)})
+
+    async def following(self, time: Instant, count: int) -> list[Observation]:
+        """Return the first `count` observations from a time on, ascending."""
+        return await self._observations("following", {"time": _within(time), "count": count})
+
+    async def _observations(self, name: str, parameters: dict[str, Any]) -> list[Observation]:
+        rows = await _fetch_rows(
+            self._connection,
+            f"maintenance/recompute/list_observations_{name}",
+            {"datastream": self._datastream, **parameters},
+        )
+        return [
+            Observation(self._datastream, from_datetime(time), from_datetime(received), value, flags, rank)
+            for time, received, value, flags, rank in rows
+        ]
+
+    async def run_before(self, time: Instant, rules: QualityRules) -> ConstantRun | None:
+        """Return the run of equal values, as received, that ends with the last observation before a time."""
+        long, memory = long_run(rules), activity_memory(rules)
+        rows = await _fetch_rows(
+            self._connection,
+            "maintenance/recompute/find_run_before",
+            {
+                "datastream": self._datastream,
+                "time": _within(time),
+                "count": long.count if long is not None else 1,
+                "duration": max(long.duration if long is not None else 0, memory),
+            },
+        )
+        if not rows:
+            return None
+        run = ConstantRun(rows[0][0], rows[0][1], from_datetime(rows[0][2]))
+        return await with_standstills(self._connection, self._datastream, run) if memory else run
+
+    async def usable_before(self, time: Instant) -> LastGoodValue | None:
+        """Return the newest usable value before a time, calibrated, or None."""
+        rows = await _fetch_rows(
+            self._connection,
+            "maintenance/recompute/find_usable_before",
+            {
+                "datastream": self._datastream,
+                "time": _within(time),
+                "earliest": _within(time - USABLE_SPAN_MAX),
+                "unusable": UNUSABLE_FLAGS,
+            },
+        )
+        if not rows:
+            return None
+        found, value = from_datetime(rows[0][0]), rows[0][1]
+        return LastGoodValue(self._policy.calibrated(value, found), found)
 
 
-async def _observations(
-    connection: Connection, datastream: int, span: tuple[Instant, Instant], policy: DatastreamPolicy
-) -> list[Observation]:
-    """Return the observations of a span, and those before it that their checks use as context."""
-    stuck = policy.rules.stuck
+async def with_standstills(connection: Connection, datastream: int, run: ConstantRun) -> ConstantRun:
+    """Return a run with the times without a change before it, in the open transaction."""
     rows = await _fetch_rows(
         connection,
-        "maintenance/recompute/list_observations_to_check",
+        "maintenance/recompute/list_standstills",
         {
             "datastream": datastream,
-            "start": to_datetime(span[0]),
-            "end": to_datetime(span[1]),
-            "count": 2 * CONTEXT_MAX + (stuck.count if stuck is not None else 0),
-            "duration": stuck.duration_min if stuck is not None else 0,
+            "earliest": to_datetime(run.start - ACTIVITY_MEMORY),
+            "start": to_datetime(run.start),
+            "least": STANDSTILL_MIN,
         },
     )
-    return [
-        Observation(datastream, from_datetime(time), from_datetime(received), value, flags)
-        for time, received, value, flags in rows
-    ]
+    known_since = from_datetime(rows[0][0]) if rows else run.start
+    standstills = [(from_datetime(start), from_datetime(end)) for _, start, end in rows if end is not None]
+    return run_after(standstills, run, known_since)
+
+
+def _within(time: Instant) -> datetime:
+    return to_datetime(min(max(time, INSTANT_MIN), INSTANT_MAX))
 
 
 async def _hours_without_raw(

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import batched
+from types import MappingProxyType
 from typing import Any
 
 from storage.database import Connection, fetch_rows
+from storage.maintenance.recompute import with_standstills
 from storage.queries import query
 from storage.stores.alarms import read_last_incidents, read_newest_alarms
 from storage.stores.current_state import CurrentState, read_current_state
 from twin.alarms.messages import AlarmEvent, IncidentEvent
-from twin.instant import HOUR, MINUTE, Duration, Instant, from_datetime
-from twin.model.observation import Observation
+from twin.instant import HOUR, MINUTE, Duration, Instant, from_datetime, to_datetime
+from twin.model.city_model import CityModel
+from twin.model.observation import LastGoodValue, Observation
+from twin.quality.constant_run import ConstantRun
+from twin.quality.quality_flags import UNUSABLE_FLAGS
+from twin.quality.stuck_runs import LongRun, activity_memory, long_run
+from twin.state.preceding_history import PrecedingHistory
 from twin.state.window import Aggregate
 from twin.state.window_history import HISTORY_SPANS
 
@@ -23,6 +31,9 @@ SEED_TEN_MINUTES_MAX = HISTORY_SPANS[10 * MINUTE] // (10 * MINUTE) + 2
 
 # A year of hours of a few datastreams, or a day of all of a city; the rest is repaired at the next start.
 SEED_REPAIRS_MAX = 50_000
+
+PRECEDING_MAX = 500
+"""For how many datastreams one statement looks up the observations before those of the seed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +48,13 @@ class StateSeed:
     state: CurrentState
     alarms: Sequence[AlarmEvent] = ()  #: the newest event of each alarm
     incidents: Sequence[IncidentEvent] = ()  #: the newest event of the last incident of each cause and area
+    #: of truncated datastreams: summary of the observations before these
+    preceding: Mapping[int, PrecedingHistory] = MappingProxyType({})
 
 
-async def read_state_seed(connection: Connection, log_id: str, observations_max: int) -> StateSeed:
+async def read_state_seed(
+    connection: Connection, log_id: str, observations_max: int, model: CityModel
+) -> StateSeed:
     """Return the stored state, with at most `observations_max` observations of each datastream.
 
     No transaction may be open on the connection.
@@ -53,16 +68,63 @@ async def read_state_seed(connection: Connection, log_id: str, observations_max:
     counts = Counter(observation.datastream for observation in observations)
     hours = await _fetch_aggregates(connection, "aggregate_hour", SEED_HOURS_MAX)
     ten_minutes = await _fetch_aggregates(connection, "aggregate_ten_minutes", SEED_TEN_MINUTES_MAX)
+    truncated = frozenset(id for id, count in counts.items() if count >= observations_max)
     without = await fetch_rows(connection, "stores/state/list_hours_to_repair", {"limit": SEED_REPAIRS_MAX})
     return StateSeed(
         observations,
-        frozenset(id for id, count in counts.items() if count >= observations_max),
+        truncated,
         [*aggregates_of(hours, HOUR), *aggregates_of(ten_minutes, 10 * MINUTE)],
         [(datastream, from_datetime(start)) for datastream, start in without],
         state,
         await read_newest_alarms(connection),
         await read_last_incidents(connection),
+        await _preceding_histories(connection, _first_times(observations, truncated), model),
     )
+
+
+def _first_times(observations: Iterable[Observation], datastreams: Container[int]) -> dict[int, Instant]:
+    """Return the time of the first observation of each of these datastreams."""
+    times: dict[int, Instant] = {}
+    for observation in observations:
+        if observation.datastream in datastreams:
+            times.setdefault(observation.datastream, observation.phenomenon_time)
+    return times
+
+
+async def _preceding_histories(
+    connection: Connection, first_times: Mapping[int, Instant], model: CityModel
+) -> dict[int, PrecedingHistory]:
+    """Return the summary of the observations before a time, by datastream; of those that the model has."""
+    histories: dict[int, PrecedingHistory] = {}
+    for group in batched(sorted(first_times.keys() & model.datastreams.keys()), PRECEDING_MAX):
+        policies = {id: model.policy_of(model.datastreams[id]) for id in group}
+        runs = [long_run(policies[id].rules) or LongRun(1, 0) for id in group]
+        rows = await fetch_rows(
+            connection,
+            "stores/state/list_preceding_runs",
+            {
+                "datastreams": list(group),
+                "times": [to_datetime(first_times[id]) for id in group],
+                "counts": [run.count for run in runs],
+                "durations": [
+                    max(run.duration, activity_memory(policies[id].rules))
+                    for id, run in zip(group, runs, strict=True)
+                ],
+                "unusable": UNUSABLE_FLAGS,
+            },
+        )
+        for id, time, value, flags, count, start, good_time, good_value in rows:
+            policy = policies[id]
+            run = ConstantRun(value, count, from_datetime(start))
+            if activity_memory(policy.rules):
+                async with connection.transaction():
+                    run = await with_standstills(connection, id, run)
+            good = None
+            if good_time is not None:
+                usable = from_datetime(good_time)
+                good = LastGoodValue(policy.calibrated(good_value, usable), usable)
+            histories[id] = PrecedingHistory.from_storage(from_datetime(time), run, flags, good, policy)
+    return histories
 
 
 async def _fetch_aggregates(connection: Connection, table: str, limit: int) -> list[tuple[Any, ...]]:

@@ -16,6 +16,7 @@ from twin.model.names import AREA_PREFIX
 from twin.model.observation import Observation
 from twin.privacy.cohort import PastCohort
 from twin.privacy.household_sum import HOUSEHOLD_WINDOW
+from twin.state.preceding_history import PrecedingHistory
 from twin.state.window import Aggregate
 from twin.wire.messages import Update, UpdateKind, WindowRepair
 
@@ -43,6 +44,8 @@ class StageSeed(NamedTuple):
     incidents: Sequence[IncidentEvent] = ()  #: the last incident of each cause and area
     baselines: Mapping[OperandSeries, Baseline] = MappingProxyType({})  #: of the series that rules compare
     corrections: Sequence[AlarmCorrection] = ()  #: the states of rules by the stored points of their operands
+    #: of truncated datastreams: summary of the observations before these
+    preceding: Mapping[int, PrecedingHistory] = MappingProxyType({})
 
 
 EMPTY_SEED = StageSeed([], frozenset(), [], [], {}, {}, {}, {}, [], {})
@@ -82,6 +85,7 @@ def stage_seed_of(stored: StateSeed) -> StageSeed:
         cohorts,
         stored.alarms,
         stored.incidents,
+        preceding=stored.preceding,
     )
 
 

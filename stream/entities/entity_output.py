@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from runtime.kafka import topics
 from stream.areas.area_inputs import area_input_records
 from stream.engine.stage import OutputRecord, chunk_slices, update_records
-from twin.instant import Instant
+from twin.instant import Duration, Instant
 from twin.model.city_model import CityModel
 from twin.model.names import roll_up_of, series_interval, slot_of
 from twin.quality.quality_flags import DISAGREES, is_usable
 from twin.state.area_members import area_of
 from twin.state.area_state import last_slot
 from twin.state.derived_points import derived_interval, is_windowed
-from twin.state.derived_state import DerivedValue
+from twin.state.derived_state import DerivedState, DerivedValue
 from twin.state.freshness import live_duration
 from twin.state.window import Aggregate
 from twin.wire.codec import LAYOUT_VERSION
@@ -116,6 +116,26 @@ class EntityOutput:
         # Repeated ones first: they are what the area knew before.
         records += area_input_records(self.repeated_inputs, now, partitions, repeated=True)
         return records + area_input_records(self.inputs, now, partitions)
+
+
+def last_of_slot(
+    state: DerivedState, amended: DerivedValue, size: Duration, model: CityModel
+) -> DerivedValue:
+    """Return what an area must know after an amendment: the last point of its slot.
+
+    `size` is that of the windows behind the points, 0 for single values. An amended point that is not the
+    last of its slot changes nothing for the area.
+    """
+    series = state.series.get(amended.name)
+    if series is None:
+        return amended
+    width, windowed = series_interval(amended.name, model), is_windowed(amended.name)
+    slot = slot_of(amended.phenomenon_time, width, windowed=windowed)
+    times = [time for time in series.points if slot_of(time + size, width, windowed=windowed) == slot]
+    if not times:
+        return amended
+    value, flags, weight = series.points[last := max(times)]
+    return amended._replace(value=value, phenomenon_time=last + size, flags=flags, weight=weight)
 
 
 def stored_derived_value(update: Update, model: CityModel) -> DerivedValue:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from stream.engine.stage import revision_base
 from stream.engine.stage_seed import StageSeed, StoredValue, stored_value
 from stream.entities.entity_content import EntityContent
@@ -33,9 +35,12 @@ def seeded_entities(seed: StageSeed, model: CityModel, future_max: Duration) -> 
         if datastream is None:
             continue
         content = contents.setdefault(datastream.entity, EntityContent(model=model.version))
-        content.state.datastreams.setdefault(datastream.id, DatastreamState()).observe(
-            observation, model.policy_of(datastream), future_max
-        )
+        state = content.state.datastreams.get(datastream.id)
+        if state is None:
+            preceding = seed.preceding.get(datastream.id)
+            state = DatastreamState(replace(preceding) if preceding is not None else None)
+            content.state.datastreams[datastream.id] = state
+        state.observe(observation, model.policy_of(datastream), future_max)
     for entity, content in contents.items():
         content.state.revision = max(seed.revisions.get(entity, 0), revision_base(model))
         for id, state in content.state.datastreams.items():

@@ -28,7 +28,7 @@ from stream.entities.entity_content import (
     has_same_policy,
     update_values,
 )
-from stream.entities.entity_output import EntityOutput, stored_derived_value
+from stream.entities.entity_output import EntityOutput, last_of_slot, stored_derived_value
 from stream.entities.entity_seeding import seeded_entities, unpublished_updates
 from stream.entities.roll_ups import RollUpTable
 from twin.instant import HOUR, INSTANT_MAX, INSTANT_MIN, Duration, Instant
@@ -159,6 +159,8 @@ class EntityStage(BucketStage[EntityContent]):
             return result.outcome
         if result.outcome is ObservationOutcome.REPAIR:
             output.repairs.append(WindowRepair(datastream.id, observation.phenomenon_time))
+        if result.changed_since is not None:
+            output.repairs.append(WindowRepair(datastream.id, result.changed_since))
         count = content.pending_datastreams.get(datastream.id, 0) + 1
         content.pending_datastreams[datastream.id] = count
         self._pending.add(datastream.entity)
@@ -304,7 +306,8 @@ class EntityStage(BucketStage[EntityContent]):
             content.state.revision += 1
             value = derived if derived.interval else derived._replace(interval=model.interval_of(entity))
             output.add_derived(entity, content.state.revision, value, now)
-            output.add_area_input(model, entity, value, content.state.revision)
+            input = last_of_slot(content.derived, value, derived.interval, model) if value.amends else value
+            output.add_area_input(model, entity, input, content.state.revision)
             if self._alarm_inputs is not None:
                 self._alarm_inputs.add_derived(entity, value)
         output.series_repairs += [SeriesRepair(entity, *span) for span in content.derived.take_spans()]

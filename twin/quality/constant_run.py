@@ -82,6 +82,14 @@ def extend_run_over(run: ConstantRun | None, points: Iterable[tuple[Instant, flo
     return run
 
 
+def run_after(standstills: Iterable[Standstill], run: ConstantRun, known_since: Instant) -> ConstantRun:
+    """Return a run that follows these standstills, ascending; since `known_since` all of them are known."""
+    kept: tuple[Standstill, ...] = ()
+    for standstill in standstills:
+        kept = _with_standstill(kept, standstill)
+    return ConstantRun(run.value, run.count, run.start, kept, min(known_since, run.start))
+
+
 def is_stuck(run: ConstantRun, time: Instant, rules: QualityRules) -> bool:
     """Return whether a run that ends at this time is too long. A longer run of the same start is, too."""
     value, nulls, stuck = run.value, rules.null_values, rules.stuck

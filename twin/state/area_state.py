@@ -79,6 +79,10 @@ class SlotResult(NamedTuple):
         return self.later[-1].valid_until if self.later else self.valid_until
 
 
+_NO_RESULT = SlotResult(None, 0, 0, 0, INSTANT_MIN, (), ())
+"""In place of a slot that is not kept."""
+
+
 class AreaSeries(msgspec.Struct, array_like=True):
     """The series of one name in an area. Mutable; goes into a checkpoint."""
 
@@ -424,6 +428,12 @@ def _value_now(
                 outvoted=found.outvoted,
                 last_good=LastGoodValue(last.value, last.phenomenon_time),
             ), None
+    last = series.emitted
+    if last is not None and series.results.get(last.phenomenon_time - series.size, _NO_RESULT) is None:
+        # All members have withdrawn what it was made of: nothing is known of the area now.
+        good = last.last_good or LastGoodValue(last.value, last.phenomenon_time)
+        flags = last.flags & ~UNUSABLE_FLAGS | _INCOMPLETE
+        return last._replace(flags=flags, members=0, preliminary=False, last_good=good), None
     return None, None
 
 

@@ -7,31 +7,55 @@ rules ensure that:
   (`twin.model.observation.order_of_knowledge`).
 - The newest `RECENT_MAX` observations are kept one by one. Older ones are *folded* into accumulators, in the
   order of phenomenon times. Which observations of a set are the newest N does not depend on their arrival.
-- The quality check of an observation uses those measured before it. After a late observation the later ones
-  are checked again; the last `CONTEXT_MAX` folded observations are kept for that.
+- The quality check of an observation uses those measured before it, and the next ones may withdraw a finding.
+  After a late observation its neighbours are checked again; the last `CONTEXT_MAX` folded observations are
+  kept for that.
+- A run of equal values is stuck as a whole: when it is found, its first values get STUCK and FOUND_LATER.
+  What is known of the observations before those in memory is in a `PrecedingHistory`.
 
-An observation older than the newest folded one changes nothing here: its outcome is REPAIR, and storage
-recomputes its windows from all stored observations.
+An observation older than the newest folded one has the outcome REPAIR: storage recomputes its windows from
+all stored observations. A result names where else folded values changed: the beginning of a stuck run.
 """
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import msgspec
 
 from twin.instant import INSTANT_MIN, Duration, Instant
 from twin.model.datastream_policy import DatastreamPolicy
 from twin.model.observation import BY_TIME, LastGoodValue, Observation, order_of_knowledge
-from twin.quality.constant_run import ConstantRun, extend_run, extend_run_over
-from twin.quality.quality_check import CONTEXT_MAX, QualityResult, check_quality, check_times
-from twin.quality.quality_flags import TIME_FLAGS, QualityFlag, is_usable
-from twin.state.counter import counter_increase
+from twin.quality.constant_run import ConstantRun, extend_run, extend_run_over, is_stuck
+from twin.quality.level_shift import QUALITY_LOOKAHEAD
+from twin.quality.quality_check import (
+    CLEARABLE_FLAGS,
+    CONTEXT_MAX,
+    GAP_INTERVALS_MAX,
+    QualityResult,
+    check_quality,
+    check_times,
+)
+from twin.quality.quality_flags import STUCK_FOUND_LATER, TIME_FLAGS, UNUSABLE_FLAGS, QualityFlag, is_usable
+from twin.quality.stuck_runs import (
+    has_clearable_rules,
+    is_stuck_by_itself,
+    long_run,
+    mark_stuck_runs,
+)
 from twin.state.freshness import live_duration
 from twin.state.open_windows import EmittedWindow, IdlePeriod, OpenWindows, WindowKey, idle_until
+from twin.state.preceding_history import (
+    PrecedingHistory,
+    RegisterReading,
+    StoredHistory,
+    increase_up_to,
+    increases_of,
+)
 from twin.state.window import WindowAccumulator
 from twin.wire.messages import Update
 
@@ -40,10 +64,15 @@ LATE_MAX = 32
 
 RECENT_MAX = CONTEXT_MAX + LATE_MAX
 
-RegisterReading: TypeAlias = tuple[Instant, float]
-"""The reading with which the next one is compared: phenomenon time and value."""
+CONTEXT_SPAN_MAX = CONTEXT_MAX * GAP_INTERVALS_MAX
+"""How many intervals after an observation others are checked with it as context."""
 
 _NONE: list[QualityResult] = []
+
+# Plain integers: the operators of an enumeration cost a microsecond each.
+_STUCK = int(QualityFlag.STUCK)
+_FOUND_LATER = int(QualityFlag.FOUND_LATER)
+_UNSETTLED_FLAGS = _STUCK | CLEARABLE_FLAGS
 
 
 class ObservationOutcome(StrEnum):
@@ -64,6 +93,8 @@ class ObservationResult(NamedTuple):
     outcome: ObservationOutcome
     quality_results: list[QualityResult]  #: the new and the changed ones
     update: Update | None = None  #: set by `EntityState`: the change of its entity
+    #: from when on folded values have other flags now; their windows are recomputed from history
+    changed_since: Instant | None = None
 
 
 class DatastreamState:
@@ -71,27 +102,35 @@ class DatastreamState:
 
     __slots__ = (
         "_assessed",
-        "_folded",
         "_folded_count",
         "_idle",
         "_is_last_good_current",
         "_last_good",
         "_points",
+        "_preceding",
         "_recent",
+        "_register",
         "_run",
+        "_stuck_start",
+        "_unsettled",
         "_windows",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, preceding: PrecedingHistory | None = None) -> None:
+        """Make an empty state; `preceding` is what is known of observations before the first one."""
         self._recent: list[Observation] = []  # as received, ascending
         # calibrated and checked; the same object where nothing changes
         self._assessed: list[Observation] = []
         self._points: list[tuple[Instant, float]] = []  # the same as (time, value), for the quality check
         self._folded_count = 0  # how many of the first observations are folded
-        self._folded: FoldedSummary | None = None
-        self._run: ConstantRun | None = None  # ends with the newest
+        self._preceding = preceding  # before those in memory
+        # of a counter: after the folded ones
+        self._register = preceding.register_before_memory if preceding is not None else None
+        self._run = preceding.run if preceding is not None else None  # ends with the newest
+        self._stuck_start: Instant | None = None  # of the run that ends with the newest, once it is stuck
+        self._unsettled = 0  # how many more observations may change the flags of the last ones
         self._last_good: LastGoodValue | None = None
-        self._is_last_good_current = True
+        self._is_last_good_current = preceding is None
         self._windows = OpenWindows()
         self._idle: IdlePeriod | None = None
 
@@ -104,7 +143,7 @@ class DatastreamState:
     def last_good(self) -> LastGoodValue | None:
         """Return the newest usable value, or None."""
         if not self._is_last_good_current:
-            self._last_good = newest_good_value(self._assessed[self._folded_count :], self._folded)
+            self._last_good = newest_good_value(self._assessed, self._preceding)
             self._is_last_good_current = True
         return self._last_good
 
@@ -116,7 +155,7 @@ class DatastreamState:
     @property
     def complete_from(self) -> Instant:
         """Return the time from which all observations are in memory."""
-        return self._recent[0].phenomenon_time if self._folded is not None else INSTANT_MIN
+        return self._recent[0].phenomenon_time if self._preceding is not None else INSTANT_MIN
 
     def observe(
         self, observation: Observation, policy: DatastreamPolicy, future_max: Duration
@@ -127,38 +166,106 @@ class DatastreamState:
             return ObservationResult(ObservationOutcome.FUTURE, _NONE)
         recent = self._recent
         if not recent or time > recent[-1].phenomenon_time:
-            return ObservationResult(ObservationOutcome.ACCEPTED, self._append(observation, policy))
+            return self._append(observation, policy)
         index = bisect_left(recent, time, key=BY_TIME)
         if recent[index].phenomenon_time == time:
             return self._observe_again(index, observation, policy)
-        if self._folded is not None and time < self._folded.time:
-            self._windows.mark_incomplete(time, self._folded.time, policy.sizes)
-            return ObservationResult(ObservationOutcome.REPAIR, _NONE)
+        if index < self._folded_count:
+            return self._insert_folded(index, observation, policy)
         newest = recent[-1].phenomenon_time
         increases = self._increases(policy)
-        recent.insert(index, observation)
-        self._assessed.insert(index, observation)
-        self._points.insert(index, (time, observation.value))
-        quality_results = self._assess_from(index, policy, new=index)
+        self._insert(index, observation, policy)
+        quality_results, changed_since = self._assess_from(index, policy, new=index)
         self._windows.mark_changed(time, newest, policy.sizes)
         self._mark_recounted(increases, policy)
         self._fold_oldest(policy)
-        return ObservationResult(ObservationOutcome.LATE, quality_results)
+        return ObservationResult(ObservationOutcome.LATE, quality_results, None, changed_since)
 
-    def _append(self, observation: Observation, policy: DatastreamPolicy) -> list[QualityResult]:
+    def _insert(self, index: int, observation: Observation, policy: DatastreamPolicy) -> None:
+        time, value = observation.phenomenon_time, observation.value
+        self._recent.insert(index, observation)
+        self._assessed.insert(index, observation)
+        self._points.insert(index, (time, policy.calibrated(value, time)))
+
+    def _append(self, observation: Observation, policy: DatastreamPolicy) -> ObservationResult:
         recent, assessed = self._recent, self._assessed
         if recent:
             self._windows.close(recent[-1].phenomenon_time, observation.phenomenon_time, policy.sizes)
         recent.append(observation)
         newest, self._run = self._assess(len(recent) - 1, self._run, policy)
         assessed.append(newest)
-        if is_usable(newest.flags):
+        self._points.append((newest.phenomenon_time, newest.value))
+        flags = newest.flags
+        if self._unsettled or flags & _UNSETTLED_FLAGS:
+            result = self._settle(policy)
+            self._fold_oldest(policy)
+            return result
+        if not flags & UNUSABLE_FLAGS:
             self._last_good = LastGoodValue(newest.value, newest.phenomenon_time)
             self._is_last_good_current = True
-        self._points.append((newest.phenomenon_time, newest.value))
         self._fold_oldest(policy)
-        flags = newest.flags & ~TIME_FLAGS
-        return _NONE if flags == observation.flags else [QualityResult(newest.phenomenon_time, flags)]
+        flags &= ~TIME_FLAGS
+        if flags == observation.flags:
+            return _ACCEPTED
+        return ObservationResult(ObservationOutcome.ACCEPTED, [QualityResult(newest.phenomenon_time, flags)])
+
+    def _settle(self, policy: DatastreamPolicy) -> ObservationResult:
+        """Check the last observations again if the newest one may change their flags."""
+        index = len(self._recent) - 1
+        newest, run = self._assessed[index], self._run
+        is_found = (
+            newest.flags & _STUCK != 0
+            and run is not None
+            and run.start != self._stuck_start
+            and not self._recent[index].flags & _STUCK
+        )
+        if is_found or self._unsettled:
+            self._unsettled = max(0, self._unsettled - 1)
+            increases = self._increases(policy)
+            quality_results, changed_since = self._assess_from(index, policy, new=index)
+            self._mark_recounted(increases, policy)
+        else:
+            flags, changed_since = newest.flags & ~TIME_FLAGS, None
+            is_changed = flags != self._recent[index].flags
+            quality_results = [QualityResult(newest.phenomenon_time, flags)] if is_changed else _NONE
+            if is_usable(flags):
+                self._is_last_good_current = False
+        if newest.flags & CLEARABLE_FLAGS:
+            self._unsettled = QUALITY_LOOKAHEAD
+        return ObservationResult(ObservationOutcome.ACCEPTED, quality_results, None, changed_since)
+
+    def _insert_folded(
+        self, index: int, observation: Observation, policy: DatastreamPolicy
+    ) -> ObservationResult:
+        """Add an observation that is older than the newest folded one; its windows need a repair."""
+        time = observation.phenomenon_time
+        self._windows.mark_incomplete(time, self._folded_time, policy.sizes)
+        if time >= self._recent[0].phenomenon_time - CONTEXT_SPAN_MAX * policy.interval:
+            self._windows.mark_incomplete_range(time, self._folded_time)
+        if index == 0 and (self._preceding is not None or self._folded_count == CONTEXT_MAX):
+            quality_results, changed_since = self._precede(observation, policy)
+            return ObservationResult(ObservationOutcome.REPAIR, quality_results, None, changed_since)
+        increases = self._increases(policy)
+        self._insert(index, observation, policy)
+        self._folded_count += 1
+        quality_results, changed_since = self._assess_from(index, policy, new=index)
+        if self._folded_count > CONTEXT_MAX:
+            self._folded_count -= 1
+            self._drop_oldest(policy)
+        self._mark_recounted(increases, policy)
+        return ObservationResult(ObservationOutcome.REPAIR, quality_results, None, changed_since)
+
+    def _precede(
+        self, observation: Observation, policy: DatastreamPolicy
+    ) -> tuple[list[QualityResult], Instant | None]:
+        """Note an observation before those in memory; return as `_assess_from`."""
+        if self._preceding is None:
+            state = DatastreamState()
+            state._append(observation, policy)
+            self._preceding = PrecedingHistory.of(observation, state.newest, policy)
+        elif not self._preceding.interrupt(observation.phenomenon_time, observation.value):
+            return _NONE, None
+        return self._assess_from(0, policy, new=None)
 
     def _observe_again(
         self, index: int, observation: Observation, policy: DatastreamPolicy
@@ -175,19 +282,17 @@ class DatastreamState:
         time, newest = observation.phenomenon_time, self._recent[-1].phenomenon_time
         increases = self._increases(policy)
         self._recent[index] = observation
-        if self._folded is not None and index < self._folded_count:
-            # Folded already: later checks use the correction, and the windows need a repair.
-            value = policy.calibrated(observation.value, time)
-            self._assessed[index] = observation._replace(value=value)
-            self._points[index] = time, value
-            self._windows.mark_incomplete(time, self._folded.time, policy.sizes)
-            return ObservationResult(
-                ObservationOutcome.REPAIR, self._assess_from(self._folded_count, policy, new=None)
-            )
-        quality_results = self._assess_from(index, policy, new=index)
-        self._windows.mark_changed(time, newest, policy.sizes)
+        self._points[index] = time, policy.calibrated(observation.value, time)
+        is_folded = index < self._folded_count
+        if is_folded:
+            # Later checks use the correction, and the windows need a repair.
+            self._windows.mark_incomplete_range(time, self._folded_time)
+        quality_results, changed_since = self._assess_from(index, policy, new=index)
+        if not is_folded:
+            self._windows.mark_changed(time, newest, policy.sizes)
         self._mark_recounted(increases, policy)
-        return ObservationResult(ObservationOutcome.CORRECTION, quality_results)
+        outcome = ObservationOutcome.REPAIR if is_folded else ObservationOutcome.CORRECTION
+        return ObservationResult(outcome, quality_results, None, changed_since)
 
     def _replace_received_time(
         self, index: int, observation: Observation, policy: DatastreamPolicy
@@ -202,58 +307,172 @@ class DatastreamState:
         self._assessed[index] = observation._replace(value=assessed.value, flags=flags)
         if flags == assessed.flags:
             return ObservationResult(ObservationOutcome.DUPLICATE, _NONE)
-        if self._folded is not None and index < self._folded_count:
-            self._windows.mark_incomplete(time, self._folded.time, policy.sizes)
+        if index < self._folded_count:
+            self._windows.mark_incomplete(time, self._folded_time, policy.sizes)
             return ObservationResult(ObservationOutcome.REPAIR, _NONE)
         self._windows.mark_changed(time, self._recent[-1].phenomenon_time, policy.sizes)
         return ObservationResult(ObservationOutcome.DUPLICATE, _NONE)
 
+    @property
+    def _folded_time(self) -> Instant:
+        """The phenomenon time of the newest folded observation; there is one."""
+        return self._recent[self._folded_count - 1].phenomenon_time
+
     def reassess(self, policy: DatastreamPolicy) -> list[QualityResult]:
         """Check observations again by a new policy; mark the windows of folded ones incomplete."""
-        if self._folded is not None:
-            self._windows.mark_incomplete(self._folded.time, self._folded.time, policy.sizes)
+        if self._folded_count:
+            self._windows.mark_incomplete(self._folded_time, self._folded_time, policy.sizes)
         increases = self._increases(policy)
-        quality_results = self._assess_from(self._folded_count, policy, new=None)
+        self._points = [
+            (one.phenomenon_time, policy.calibrated(one.value, one.phenomenon_time)) for one in self._recent
+        ]
+        if self._preceding is not None:
+            self._preceding.reassess(policy)
+        quality_results, _ = self._assess_from(0, policy, new=None)
         self._mark_recounted(increases, policy)
         return quality_results
 
-    def _assess_from(self, index: int, policy: DatastreamPolicy, new: int | None) -> list[QualityResult]:
-        """Check the observations from an index on again; return the changed and the new results."""
+    def adopt(self, history: StoredHistory, policy: DatastreamPolicy) -> ObservationResult | None:
+        """Adopt what storage has found, after a repair, of the observations before those in memory.
+
+        None when observations between them have left memory since then: the repair must be requested again.
+        """
+        if not self._recent or self._preceding is None:
+            return ObservationResult(ObservationOutcome.DUPLICATE, _NONE)
+        first, preceding = self._recent[0].phenomenon_time, history.preceding
+        newest = history.received[-1].phenomenon_time if history.received else INSTANT_MIN
+        if newest < self._preceding.time or (preceding is not None and preceding.time >= first):
+            return None
+        increases = self._increases(policy)
+        before = self._preceding
+        folded = {one.phenomenon_time: index for index, one in enumerate(self._recent[: self._folded_count])}
+        for received, assessed in zip(history.received, history.assessed, strict=True):
+            index = folded.get(received.phenomenon_time)
+            if received.phenomenon_time >= first:
+                if (
+                    index is not None
+                    and received == self._recent[index]
+                    and self._assessed[index] != assessed
+                ):
+                    self._assessed[index] = assessed
+                    self._windows.mark_incomplete_range(received.phenomenon_time, received.phenomenon_time)
+            elif preceding is None:
+                preceding = PrecedingHistory.of(received, assessed, policy)
+            else:
+                preceding.add(received, assessed, policy)
+        if preceding is not None and preceding.is_stuck != before.is_stuck:
+            self._windows.mark_incomplete_range(min(preceding.run.start, before.run.start), first - 1)
+        self._preceding = preceding
+        quality_results, changed_since = self._assess_from(0, policy, new=None)
+        self._mark_recounted(increases, policy)
+        return ObservationResult(ObservationOutcome.CORRECTION, quality_results, None, changed_since)
+
+    # -- checks -----------------------------------------------------------------------------------------
+
+    def _assess_from(
+        self, index: int, policy: DatastreamPolicy, new: int | None
+    ) -> tuple[list[QualityResult], Instant | None]:
+        """Check the observations from an index on again, and those before it that they affect.
+
+        Return the changed and the new results, and from when on folded values have other flags now. The
+        observation `new` has just been received or corrected.
+        """
+        begin = self._first_affected(index, policy)
+        after = self._assessed_again(begin, policy, new)
+        changed_since = None
+        if begin == 0 and self._preceding is not None:
+            changed_since = self._continue_run(self._preceding, after)
         quality_results = []
-        self._is_last_good_current = False
-        run = self._run_before(index)
+        last_folded: Instant | None = None
         newest = self._recent[-1].phenomenon_time
-        for current in range(index, len(self._recent)):
-            before = self._assessed[current]
-            after, run = self._assess(current, run, policy)
-            self._assessed[current] = after
-            self._points[current] = after.phenomenon_time, after.value
-            flags = after.flags & ~TIME_FLAGS
+        for current, now in enumerate(after, begin):
+            before, self._assessed[current] = self._assessed[current], now
+            self._points[current] = time, _ = now.phenomenon_time, now.value
+            flags = now.flags & ~TIME_FLAGS
             if flags != before.flags & ~TIME_FLAGS or (
                 current == new and flags != self._recent[current].flags
             ):
-                quality_results.append(QualityResult(after.phenomenon_time, flags))
-            if current != new and (after.flags != before.flags or after.value != before.value):
-                self._windows.mark_changed(after.phenomenon_time, newest, policy.sizes)
-        self._run = run
-        return quality_results
+                quality_results.append(QualityResult(time, flags))
+            if current == new or (now.flags == before.flags and now.value == before.value):
+                continue
+            if current >= self._folded_count:
+                self._windows.mark_changed(time, newest, policy.sizes)
+            else:
+                last_folded = time
+                changed_since = time if changed_since is None else changed_since
+        if changed_since is not None:
+            last = last_folded if last_folded is not None else self._recent[0].phenomenon_time - 1
+            self._windows.mark_incomplete_range(changed_since, last)
+        self._run = self._run_before(len(self._recent))
+        is_stuck = is_stuck_by_itself(self._assessed[-1], self._recent[-1])
+        self._stuck_start = self._run.start if is_stuck and self._run is not None else None
+        self._is_last_good_current = False
+        if begin < self._folded_count:
+            self._register = self._register_after_folded(policy)
+        return quality_results, changed_since
+
+    def _first_affected(self, index: int, policy: DatastreamPolicy) -> int:
+        """Return the first observation whose flags an observation at an index can change."""
+        rules, recent = policy.rules, self._recent
+        first = max(0, index - QUALITY_LOOKAHEAD) if has_clearable_rules(rules) else index
+        if long_run(rules) is not None:
+            first = min(first, max(0, index - 1))
+            while first > 0 and recent[first - 1].value == recent[first].value:
+                first -= 1
+        return first
+
+    def _assessed_again(self, begin: int, policy: DatastreamPolicy, new: int | None) -> list[Observation]:
+        """Return the observations from an index on, calibrated and checked; whole runs are stuck.
+
+        Of folded observations only the runs are checked: those before them are not in memory.
+        """
+        run = self._run_before(begin)
+        found: list[Observation] = []
+        for current in range(begin, len(self._recent)):
+            if current >= self._folded_count or current == new:
+                now, run = self._assess(current, run, policy)
+            else:
+                now, run = self._assess_run(current, run, policy)
+            found.append(now)
+        mark_stuck_runs(self._recent[begin:], found)
+        return found
+
+    def _continue_run(self, preceding: PrecedingHistory, after: Sequence[Observation]) -> Instant | None:
+        """Decide whether the run that began before memory is stuck; return its start if that is new."""
+        is_stuck = preceding.is_stuck_by_itself
+        for received, assessed in zip(self._recent, after, strict=False):
+            if received.value != preceding.run.value or is_stuck:
+                break
+            is_stuck = is_stuck_by_itself(assessed, received)
+        if is_stuck == preceding.is_stuck:
+            return None
+        preceding.is_stuck = is_stuck
+        return preceding.run.start
 
     def _run_before(self, index: int) -> ConstantRun | None:
-        """Return the run of equal values that ends before an index; the index is not folded."""
-        run = self._folded.run if self._folded is not None else None
-        return extend_run_over(run, self._points[self._folded_count : index])
+        """Return the run of equal values, as received, that ends before an index."""
+        run = self._preceding.run if self._preceding is not None else None
+        return extend_run_over(run, ((one.phenomenon_time, one.value) for one in self._recent[:index]))
 
     def _assess(
         self, index: int, run: ConstantRun | None, policy: DatastreamPolicy
     ) -> tuple[Observation, ConstantRun]:
         """Return an observation calibrated and checked, and the run of equal values that ends with it."""
         received = self._recent[index]
-        time, received_time = received.phenomenon_time, received.received_time
-        value = policy.calibrated(received.value, time)
+        time, received_time, value = received.phenomenon_time, received.received_time, received.value
         run = extend_run(run, time, value)
-        context = self._points[max(0, index - CONTEXT_MAX) : index]
+        if policy.calibrations:
+            value = policy.calibrated(value, time)
+        points = self._points
         flags = received.flags | check_quality(
-            context, run, time, received_time, value, policy.rules, policy.interval
+            points[max(0, index - CONTEXT_MAX) : index],
+            run,
+            time,
+            received_time,
+            value,
+            policy.rules,
+            policy.interval,
+            points[index + 1 : index + 1 + QUALITY_LOOKAHEAD],
         )
         if policy.maintenance and policy.is_in_maintenance(time):
             flags |= QualityFlag.MAINTENANCE
@@ -261,19 +480,51 @@ class DatastreamState:
             return received, run
         return Observation(received.datastream, time, received_time, value, flags, received.rank), run
 
+    def _assess_run(
+        self, index: int, run: ConstantRun | None, policy: DatastreamPolicy
+    ) -> tuple[Observation, ConstantRun]:
+        """Return a folded observation with the flags of its run, and the run that ends with it."""
+        received, assessed = self._recent[index], self._assessed[index]
+        time, value = self._points[index]
+        run = extend_run(run, time, received.value)
+        flags = assessed.flags & ~STUCK_FOUND_LATER | received.flags
+        if run.count > 1 and is_stuck(run, time, policy.rules):
+            flags |= _STUCK
+        if flags == assessed.flags and value == assessed.value:
+            return assessed, run
+        return assessed._replace(value=value, flags=flags), run
+
+    # -- folding ----------------------------------------------------------------------------------------
+
     def _fold_oldest(self, policy: DatastreamPolicy) -> None:
         """Fold the oldest observation beyond `LATE_MAX`; drop the one that is no context any more."""
-        if len(self._recent) - self._folded_count <= LATE_MAX:
-            return
         index = self._folded_count
-        oldest, before = self._assessed[index], self._folded
-        increase, register = increase_up_to(before.register if before is not None else None, oldest, policy)
+        if len(self._recent) - index <= LATE_MAX:
+            return
+        oldest, increase = self._assessed[index], 0.0
+        if policy.aggregation == "counter":
+            increase, self._register = increase_up_to(self._register, oldest, policy)
         self._windows.fold(oldest, policy.aggregation, increase, policy.sizes)
-        self._folded = summary_after(before, oldest, register)
         if index < CONTEXT_MAX:
             self._folded_count += 1
         else:
-            del self._recent[0], self._assessed[0], self._points[0]
+            self._drop_oldest(policy)
+
+    def _drop_oldest(self, policy: DatastreamPolicy) -> None:
+        received, assessed = self._recent[0], self._assessed[0]
+        if self._preceding is None:
+            self._preceding = PrecedingHistory.of(received, assessed, policy)
+        else:
+            self._preceding.add(received, assessed, policy)
+        del self._recent[0], self._assessed[0], self._points[0]
+
+    def _register_after_folded(self, policy: DatastreamPolicy) -> RegisterReading | None:
+        """Return the reading with which the first one that is not folded is compared."""
+        register = self._preceding.register_before_memory if self._preceding is not None else None
+        if policy.aggregation == "counter":
+            for reading in self._assessed[: self._folded_count]:
+                _, register = increase_up_to(register, reading, policy)
+        return register
 
     def due(self, policy: DatastreamPolicy) -> Instant | None:
         """Return the log time at which an open window is emitted without a later observation, or None."""
@@ -296,7 +547,7 @@ class DatastreamState:
         if not windows.pending:
             return
         keys, windows.pending = sorted(windows.pending, key=lambda one: (one[1], one[0])), {}
-        folded = self._folded.time if self._folded is not None else self._recent[0].phenomenon_time - 1
+        folded = self._folded_time if self._folded_count else self._recent[0].phenomenon_time - 1
         for key in keys:
             window = WindowKey(*key)
             content = windows.finished.get(window) or self._content(window, policy)
@@ -316,8 +567,7 @@ class DatastreamState:
 
     def _increases(self, policy: DatastreamPolicy) -> dict[Instant, float]:
         """Return the increase of a counter up to each reading that is not folded; else nothing."""
-        register = self._folded.register if self._folded is not None else None
-        return increases_of(register, self._assessed[self._folded_count :], policy)
+        return increases_of(self._register, self._assessed[self._folded_count :], policy)
 
     def _mark_recounted(self, before: dict[Instant, float], policy: DatastreamPolicy) -> None:
         """Mark the windows in which the increases of a counter changed."""
@@ -337,53 +587,75 @@ class DatastreamState:
 
     def snapshot(self) -> DatastreamSnapshot:
         """Return a snapshot for `restored`. It shares the windows: encode it at once."""
-        return DatastreamSnapshot.of(
-            self._recent, self._assessed, self._folded_count, self._folded, self._windows
+        changed = tuple(
+            (index, after.value, after.flags)
+            for index, (before, after) in enumerate(zip(self._recent, self._assessed, strict=True))
+            if after is not before
+        )
+        return DatastreamSnapshot(
+            tuple(self._recent),
+            changed,
+            self._folded_count,
+            None,
+            self._windows,
+            self._preceding,
+            self._register,
         )
 
     @classmethod
     def restored(cls, snapshot: DatastreamSnapshot) -> DatastreamState:
         """Return the state of a snapshot."""
-        state = cls()
+        state = cls(snapshot.preceding)
         state._recent = list(snapshot.recent)
         state._assessed = snapshot.assessed_observations()
         state._points = [(one.phenomenon_time, one.value) for one in state._assessed]
         state._folded_count = snapshot.folded_count
-        state._folded = snapshot.folded
+        state._register = snapshot.register
+        if snapshot.folded is not None:
+            state._preceding = snapshot.folded.preceding(snapshot.recent[: snapshot.folded_count])
+            state._register = snapshot.folded.register
         state._windows = snapshot.windows
         state._run = state._run_before(len(state._points))
+        if state._run is not None and is_stuck_by_itself(state._assessed[-1], state._recent[-1]):
+            state._stuck_start = state._run.start
+        state._unsettled = QUALITY_LOOKAHEAD
         state._is_last_good_current = False
         return state
 
 
+_ACCEPTED = ObservationResult(ObservationOutcome.ACCEPTED, _NONE)
+
+
 class FoldedSummary(msgspec.Struct, array_like=True, frozen=True):
-    """Summary of all observations up to the newest folded one."""
+    """Summary of all observations up to the newest folded one, as checkpoints of 0.1.0 have it."""
 
     time: Instant
-    run: ConstantRun  #: of equal values, up to that observation
+    run: ConstantRun  #: of equal calibrated values, up to that observation
     last_good: LastGoodValue | None
-    register: tuple[Instant, float] | None  #: the reading with which a counter's next one is compared
+    register: RegisterReading | None  #: the reading with which a counter's next one is compared
+
+    def preceding(self, folded: Sequence[Observation]) -> PrecedingHistory | None:
+        """Return what is known of the observations before the folded ones in memory."""
+        if len(folded) < CONTEXT_MAX:
+            return None
+        first = folded[0].phenomenon_time
+        run = ConstantRun(math.nan, 0, first)
+        if self.run.start < first:
+            run = ConstantRun(folded[-1].value, self.run.count - len(folded), self.run.start)
+        good, register = self.last_good, self.register
+        good = good if good is not None and good.phenomenon_time < first else None
+        register = register if register is not None and register[0] < first else None
+        return PrecedingHistory(first - 1, run, good, good, register, register)
 
 
-def summary_after(
-    before: FoldedSummary | None, observation: Observation, register: RegisterReading | None
-) -> FoldedSummary:
-    """Return the summary after one more folded observation; `register` is the reading of a counter."""
-    time, value = observation.phenomenon_time, observation.value
-    if is_usable(observation.flags):
-        last_good: LastGoodValue | None = LastGoodValue(value, time)
-    else:
-        last_good = before.last_good if before is not None else None
-    run = extend_run(before.run if before is not None else None, time, value)
-    return FoldedSummary(time, run, last_good, register)
-
-
-def newest_good_value(assessed: Sequence[Observation], folded: FoldedSummary | None) -> LastGoodValue | None:
-    """Return the newest usable value: of the assessed observations, ascending, or else of the folded ones."""
+def newest_good_value(
+    assessed: Sequence[Observation], preceding: PrecedingHistory | None
+) -> LastGoodValue | None:
+    """Return the newest usable value: of the assessed observations, ascending, or else of preceding ones."""
     for observation in reversed(assessed):
         if is_usable(observation.flags):
             return LastGoodValue(observation.value, observation.phenomenon_time)
-    return folded.last_good if folded is not None else None
+    return preceding.last_good_before_memory if preceding is not None else None
 
 
 class DatastreamSnapshot(msgspec.Struct, array_like=True, frozen=True):
@@ -393,25 +665,10 @@ class DatastreamSnapshot(msgspec.Struct, array_like=True, frozen=True):
     #: those that calibration or quality check changed: (index, value, flags)
     assessed: tuple[tuple[int, float, int], ...]
     folded_count: int
-    folded: FoldedSummary | None
+    folded: FoldedSummary | None  #: of 0.1.0; None today
     windows: OpenWindows
-
-    @classmethod
-    def of(
-        cls,
-        recent: Sequence[Observation],
-        assessed: Sequence[Observation],
-        folded_count: int,
-        folded: FoldedSummary | None,
-        windows: OpenWindows,
-    ) -> DatastreamSnapshot:
-        """Return a snapshot; an assessed observation is the recent object itself where nothing changed."""
-        changed = tuple(
-            (index, after.value, after.flags)
-            for index, (before, after) in enumerate(zip(recent, assessed, strict=True))
-            if after is not before
-        )
-        return cls(tuple(recent), changed, folded_count, folded, windows)
+    preceding: PrecedingHistory | None = None
+    register: RegisterReading | None = None
 
     def assessed_observations(self) -> list[Observation]:
         """Return the recent observations, calibrated and checked."""
@@ -419,30 +676,3 @@ class DatastreamSnapshot(msgspec.Struct, array_like=True, frozen=True):
         for index, value, flags in self.assessed:
             assessed[index] = assessed[index]._replace(value=value, flags=flags)
         return assessed
-
-
-def increase_up_to(
-    register: RegisterReading | None, reading: Observation, policy: DatastreamPolicy
-) -> tuple[float, RegisterReading | None]:
-    """Return the increase up to a reading, and the reading for the next comparison; 0 for other properties.
-
-    A suspect reading adds nothing, and the next reading is not compared with it.
-    """
-    if policy.aggregation != "counter" or not is_usable(reading.flags):
-        return 0.0, register
-    time, value = reading.phenomenon_time, reading.value
-    if register is None:
-        return 0.0, (time, value)
-    increase = counter_increase(register, (time, value), wraps_at=policy.wraps_at, rate_max=policy.rate_max)
-    return increase.amount, (time, increase.register)
-
-
-def increases_of(
-    register: RegisterReading | None, readings: Iterable[Observation], policy: DatastreamPolicy
-) -> dict[Instant, float]:
-    """Return the increase up to each reading, by its phenomenon time; empty for other properties."""
-    increases: dict[Instant, float] = {}
-    if policy.aggregation == "counter":
-        for reading in readings:
-            increases[reading.phenomenon_time], register = increase_up_to(register, reading, policy)
-    return increases

@@ -96,9 +96,7 @@ class EntityState:
             and last_good == state.last_good
         ):
             return result
-        return ObservationResult(
-            result.outcome, result.quality_results, self._next_update(datastream, state, model)
-        )
+        return result._replace(update=self._next_update(datastream, state, model))
 
     def reassess(self, datastream: Datastream, model: CityModel) -> ObservationResult:
         """Check the observations of a known datastream again, by the policy of this model."""

@@ -98,6 +98,13 @@ class OpenWindows(msgspec.Struct, array_like=True):
             if folded < start + size or window in self.finished:
                 self.incomplete.add(window)
 
+    def mark_incomplete_range(self, first: Instant, last: Instant) -> None:
+        """Note that folded observations in first ≤ phenomenon time ≤ last have other flags now."""
+        folded = {WindowKey(size, start) for size, (start, _) in self.folded.items()}
+        for window in folded | self.finished.keys():
+            if window.start <= last and window.start + window.size > first:
+                self.incomplete.add(window)
+
     def mark_early(self, newest: Instant, now: Instant, grace: Duration, sizes: Iterable[Duration]) -> None:
         """Emit windows that should be closed by now, but have no later observation."""
         for size in sizes:

@@ -195,17 +195,38 @@ async def test_readings_before_a_time_are_read_backwards(connection: Connection)
 
 
 async def test_a_repair_reads_the_hour_and_its_context(connection: Connection) -> None:
-    asked = {
+    hour = {
         "datastream": 7,
         "start": to_datetime(BEGIN + 9 * DAY),
         "end": to_datetime(BEGIN + 9 * DAY + HOUR),
-        "count": 62,
-        "duration": DAY,
     }
-    found = await read(connection, "maintenance/recompute/list_observations_to_check", asked)
-    assert found.answer == A_DAY + 6
-    assert found.rows <= found.answer + 62 + 1, found.plan
+    found = await read(connection, "maintenance/recompute/list_observations_between", hour)
+    assert found.answer == found.rows == 6, found.plan
+    for name in ("before", "following"):
+        asked = {"datastream": 7, "time": to_datetime(BEGIN + 9 * DAY), "count": 62}
+        found = await read(connection, f"maintenance/recompute/list_observations_{name}", asked)
+        assert found.answer == 62
+        assert found.rows <= 62 + 1, found.plan
+        assert found.indexes == {"observation_key"}, found.plan
+
+
+async def test_a_long_run_of_equal_values_is_read_as_far_as_its_rule_needs(connection: Connection) -> None:
+    asked = {"datastream": 7, "time": to_datetime(BEGIN + 9 * DAY), "count": 24, "duration": DAY}
+    found = await read(connection, "maintenance/recompute/find_run_before", asked)
+    assert found.rows <= 2 * A_DAY + 24 + 5, found.plan
     assert found.indexes == {"observation_key"}, found.plan
+
+
+async def test_the_last_usable_value_is_read_backwards(connection: Connection) -> None:
+    asked = {
+        "datastream": 7,
+        "time": to_datetime(BEGIN + 9 * DAY + 1),
+        "earliest": to_datetime(BEGIN),
+        "unusable": 1784,
+    }
+    found = await read(connection, "maintenance/recompute/find_usable_before", asked)
+    assert found.answer == 1
+    assert found.rows <= 4, found.plan
 
 
 async def test_minutes_of_the_ledger_are_read_by_their_index(connection: Connection) -> None:

@@ -58,7 +58,7 @@ def run(
     flags: dict[int, int] = {}
     outcomes = []
     for arrival in arrivals:
-        outcome, quality_results, _ = state.observe(arrival, policy, FUTURE_MAX)
+        outcome, quality_results, *_ = state.observe(arrival, policy, FUTURE_MAX)
         outcomes.append(outcome)
         flags.update(quality_results)
         if dice is not None and dice.random() < 0.3:
@@ -166,7 +166,7 @@ def test_an_observation_that_is_too_late_needs_a_repair_and_marks_its_window() -
     state = DatastreamState()
     for number in range(100):
         state.observe(Observation(1, number * SECOND, number * SECOND, 1.0), policy, FUTURE_MAX)
-    outcome, _, _ = state.observe(Observation(1, 500_000, 200 * SECOND, 1.0), policy, FUTURE_MAX)
+    outcome, *_ = state.observe(Observation(1, 500_000, 200 * SECOND, 1.0), policy, FUTURE_MAX)
     assert outcome is ObservationOutcome.REPAIR
     emitted = {window: lacking for window, _, lacking in state.emit_windows(AFTER_THE_END, policy)}
     assert emitted[WindowKey(HOUR, 0)]

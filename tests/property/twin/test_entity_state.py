@@ -77,7 +77,7 @@ def test_each_observation_has_one_outcome_and_each_update_one_revision(arrivals:
     for observation in arrivals:
         entity = MODEL.datastreams[observation.datastream].entity
         state = entities.setdefault(entity, EntityState())
-        outcome, _, update = state.observe(observation, MODEL, FUTURE_MAX)
+        outcome, _, update, _ = state.observe(observation, MODEL, FUTURE_MAX)
         outcomes[outcome] += 1
         if outcome is ObservationOutcome.ACCEPTED:
             assert update is not None

@@ -19,8 +19,9 @@ from twin.model.observation import LastGoodValue, Observation, order_of_knowledg
 from twin.model.observed_property import COUNTER_RATE_MAX
 from twin.model.sensor import Datastream
 from twin.quality.constant_run import ACTIVITY_MEMORY, STANDSTILL_MIN, ConstantRun, Standstill
+from twin.quality.level_shift import QUALITY_LOOKAHEAD
 from twin.quality.quality_check import CONTEXT_MAX, check_quality
-from twin.quality.quality_flags import is_usable
+from twin.quality.quality_flags import QualityFlag, is_usable
 from twin.state.combination import CombinationInput, PropertyState, combine
 from twin.state.counter import counter_increase
 
@@ -58,30 +59,48 @@ def checked_observations(
 ) -> list[Observation]:
     """Return the observations of a datastream, calibrated and with all flags."""
     rules = model.properties[datastream.property].quality
-    found: list[Observation] = []
-    points: list[tuple[Instant, float]] = []
+    points = [(one.phenomenon_time, _calibrated(one, datastream, model)) for one in observations]
     count, start, standstills = 0, observations[0].phenomenon_time if observations else 0, _NO_STANDSTILLS
-    for observation in observations:
-        value = observation.value
-        for calibration in model.calibrations_of(datastream):
-            if calibration.start <= observation.phenomenon_time < calibration.end:
-                value = calibration.gain * observation.value + calibration.offset
-        count = count + 1 if points and points[-1][1] == value else 1
-        if points and count == 1:
-            ended, start = (start, observation.phenomenon_time), observation.phenomenon_time
-            standstills = tuple(
-                one
-                for one in (*standstills, ended)
-                if one[1] - one[0] > STANDSTILL_MIN and start - one[1] < ACTIVITY_MEMORY
-            )
-        run = ConstantRun(value, count, start, standstills, observations[0].phenomenon_time)
-        flags = observation.flags | check_quality(
-            points[-CONTEXT_MAX:], run, observation.phenomenon_time, observation.received_time, value, rules,
-            datastream.interval,
-        )  # fmt: skip
-        points.append((observation.phenomenon_time, value))
-        found.append(observation._replace(value=value, flags=flags))
+    found: list[Observation] = []
+    members: list[list[int]] = []  # of each run of equal values, as received
+    stuck_runs: set[int] = set()
+    for number, observation in enumerate(observations):
+        time, value = points[number]
+        is_equal = number > 0 and observations[number - 1].value == observation.value
+        count = count + 1 if is_equal else 1
+        if not is_equal:
+            members.append([])
+            if number:
+                ended, start = (start, time), time
+                standstills = tuple(
+                    one
+                    for one in (*standstills, ended)
+                    if one[1] - one[0] > STANDSTILL_MIN and start - one[1] < ACTIVITY_MEMORY
+                )
+        members[-1].append(number)
+        run = ConstantRun(observation.value, count, start, standstills, observations[0].phenomenon_time)
+        after = points[number + 1 : number + 1 + QUALITY_LOOKAHEAD]
+        context = points[max(0, number - CONTEXT_MAX) : number]
+        checked = check_quality(
+            context, run, time, observation.received_time, value, rules, datastream.interval, after
+        )
+        if checked & QualityFlag.STUCK:
+            stuck_runs.add(len(members) - 1)
+        found.append(observation._replace(value=value, flags=observation.flags | checked))
+    for run_number in stuck_runs:
+        for number in members[run_number]:
+            if not found[number].flags & QualityFlag.STUCK:
+                flags = int(found[number].flags | QualityFlag.STUCK | QualityFlag.FOUND_LATER)
+                found[number] = found[number]._replace(flags=flags)
     return found
+
+
+def _calibrated(observation: Observation, datastream: Datastream, model: CityModel) -> float:
+    value = observation.value
+    for calibration in model.calibrations_of(datastream):
+        if calibration.start <= observation.phenomenon_time < calibration.end:
+            value = calibration.gain * observation.value + calibration.offset
+    return value
 
 
 def expected_windows(

@@ -15,12 +15,15 @@ from storage.stores.current_state import CurrentState
 from storage.stores.ledger_counts import OutcomeCounts
 from storage.stores.state_seed import SEED_HOURS_MAX, SEED_TEN_MINUTES_MAX, StateSeed
 from tests.simulation.system.simulated_log import SimulatedLog
+from tests.support.database.memory_history import MemoryHistory, completed
 from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.instant import HOUR, MINUTE, Duration, Instant
 from twin.model.city_model import CityModel
 from twin.model.datastream_policy import window_sizes_for
 from twin.model.observation import Observation, order_of_knowledge
+from twin.state.datastream_history import read_stored_history
 from twin.state.datastream_state import RECENT_MAX
+from twin.state.preceding_history import PrecedingHistory
 from twin.state.window import Aggregate, window_start
 from twin.wire.messages import AGGREGATES, Assessment, Update
 
@@ -197,11 +200,17 @@ class ModelDatabase:
         ids = sorted({one.datastream for one in self.observations.values()})
         newest: list[Observation] = []
         truncated = set()
+        preceding: dict[int, PrecedingHistory] = {}
         for id in ids:
             of_one = self.observations_of(id)
             newest += of_one[-RECENT_MAX:]
             if len(of_one) >= RECENT_MAX:
                 truncated.add(id)
+                policy = model.policy_of(model.datastreams[id])
+                reader = MemoryHistory(of_one, policy)
+                history = completed(read_stored_history(reader, policy, id, RECENT_MAX)).preceding
+                if history is not None:
+                    preceding[id] = history
         newest.sort(key=lambda one: (one[1], one[0]))
         aggregates = [
             *self._newest_aggregates(ids, HOUR, SEED_HOURS_MAX),
@@ -217,7 +226,7 @@ class ModelDatabase:
         states = [one.observation for one in self.states.values() if one.observation is not None]
         state = CurrentState(list(self.updates.values()), states, revisions, {})
         alarms, incidents = tuple(self.alarms.values()), tuple(self.incidents.values())
-        return StateSeed(newest, frozenset(truncated), aggregates, hours, state, alarms, incidents)
+        return StateSeed(newest, frozenset(truncated), aggregates, hours, state, alarms, incidents, preceding)
 
     def _newest_aggregates(self, ids: Iterable[int], size: Duration, limit: int) -> list[Aggregate]:
         found: list[Aggregate] = []

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from itertools import islice
-
-from storage.maintenance.recompute import EFFECT_SPAN_MAX, recompute_observations
 from storage.maintenance.repair import HourRepair, consecutive_hours
 from tests.simulation.system.model_database import ModelDatabase
+from tests.support.database.memory_history import MemoryHistory, completed
 from twin.instant import DAY, HOUR, Instant
 from twin.model.calibration import Calibration
 from twin.model.city_model import CityModel
-from twin.model.observation import Observation
 from twin.model.sensor import Datastream
-from twin.quality.quality_check import CONTEXT_MAX
+from twin.quality.quality_flags import TIME_FLAGS
+from twin.state.datastream_history import read_history_span, windows_of
 from twin.state.window import aggregate_of
 from twin.wire.messages import Assessment
 
@@ -59,18 +57,15 @@ def recompute(
     """Recompute the quality flags and windows of whole hours, as
     `storage.maintenance.recompute.recompute_hours` does.
     """
-    terms = model.policy_of(model.datastreams[datastream])
+    policy = model.policy_of(model.datastreams[datastream])
+    reader = MemoryHistory(database.observations_of(datastream), policy)
+    first, last = span[0] - span[0] % HOUR, span[1] + -span[1] % HOUR
+    history = completed(read_history_span(reader, policy, first, last))
+    start, end = history.start, history.end
     entity, property = model.datastreams[datastream].entity, model.datastreams[datastream].property
-    database.note_changed_series(entity, property, span[0] - span[0] % HOUR)
-    stored = database.observations_of(datastream)
-    start = span[0] - span[0] % HOUR
-    end = _reach(stored, span[1] + -span[1] % HOUR)
-    count = 2 * CONTEXT_MAX + (terms.rules.stuck.count if terms.rules.stuck is not None else 0)
-    duration = terms.rules.stuck.duration_min if terms.rules.stuck is not None else 0
-    begin = _context_begin(stored, start, count, duration)
-    observations = [one for one in stored if begin <= one[1] < end]
-    judgements, windows = recompute_observations(observations, terms)
-    judged = {
+    database.note_changed_series(entity, property, start)
+    assessed = history.assess(policy)
+    stored = {
         time: assessment
         for (id, time), assessment in database.assessments.items()
         if id == datastream and start <= time < end
@@ -81,31 +76,22 @@ def recompute(
         if id == datastream and start <= begun < end
     ]
     revision = max(
-        revision_min, max(revisions, default=0) + 1, *(one.revision + 1 for one in judged.values())
+        revision_min, max(revisions, default=0) + 1, *(one.revision + 1 for one in stored.values())
     )
     database.merge_aggregates(
         aggregate_of(
             content, datastream=datastream, size=size, start=begun, revision=revision,
-            interval=terms.interval, kind=terms.aggregation,
+            interval=policy.interval, kind=policy.aggregation,
         )
-        for size, begun, content in windows
+        for size, begun, content in windows_of(assessed, policy, start, history.register)
         if start <= begun < end
     )  # fmt: skip
+    assessments = [
+        Assessment(datastream, before.phenomenon_time, flags if flags != before.flags else 0, revision)
+        for before, after in zip(history.observations, assessed, strict=False)
+        if before.phenomenon_time >= start
+        for flags in (after.flags & ~TIME_FLAGS,)
+    ]
     database.merge_assessments(
-        Assessment(datastream, observation[1], now, revision)
-        for observation in observations
-        if observation[1] >= start
-        and (now := judgements.get(observation[1], 0))
-        != (judged[observation[1]].flags if observation[1] in judged else 0)
+        one for one in assessments if one.flags != (stored[one[1]].flags if one[1] in stored else 0)
     )
-
-
-def _reach(stored: list[Observation], end: Instant) -> Instant:
-    behind = list(islice((one[1] for one in stored if end <= one[1] < end + EFFECT_SPAN_MAX), CONTEXT_MAX))
-    return behind[-1] - behind[-1] % HOUR + HOUR if behind else end
-
-
-def _context_begin(stored: list[Observation], start: Instant, count: int, duration: int) -> Instant:
-    before = [one[1] for one in stored if one[1] < start][-count:]
-    long_ago = [one[1] for one in stored if one[1] <= start - duration]
-    return min([start, *before[:1], *long_ago[-1:]])

@@ -128,7 +128,7 @@ class StoredRun:
 
     async def _seed(self) -> StageSeed:
         async with await connect(self._database, role="test") as connection:
-            seed = stage_seed_of(await read_state_seed(connection, self.log_id, RECENT_MAX))
+            seed = stage_seed_of(await read_state_seed(connection, self.log_id, RECENT_MAX, self.model))
             baselines = await read_baselines(connection, self.model, seed.observations)
             corrections = await read_corrections(connection, self.model, seed.alarms, baselines)
         return seed._replace(baselines=baselines, corrections=corrections)

@@ -20,6 +20,7 @@ from storage.historian.log_batch import LogBatch, LogRecord
 from storage.historian.metrics import HistorianMetrics
 from storage.history.observations import read_observations
 from storage.stores.state_seed import read_state_seed
+from tests.support.cities.small_cities import small_city
 from tests.support.database.historian import START, fetch_rows
 from tests.support.payloads.observation_records import encode_observations
 from tests.support.pipelines.intake import make_intake
@@ -158,6 +159,6 @@ async def test_a_new_log_begins_with_the_order_of_what_is_stored(database: str) 
         for statement in DATASTREAM:
             await connection.execute(statement)
         await connection.commit()
-        seed = (await read_state_seed(connection, "another", 48)).observations
+        seed = (await read_state_seed(connection, "another", 48, small_city())).observations
     assert seed == [played[1]]
     assert live([*seed, played[0]]).value == 26.16

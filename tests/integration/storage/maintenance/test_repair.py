@@ -196,7 +196,9 @@ async def test_a_partly_removed_hour_keeps_its_aggregate(connection: Connection)
 async def test_a_changed_calibration_is_recomputed_in_parts(connection: Connection) -> None:
     id = await water(connection)
     observations = [
-        Observation(id, NOON + day * 40 * DAY + n * STEP, NOON, 2.0) for day in (0, 1, 2) for n in range(6)
+        Observation(id, NOON + day * 40 * DAY + n * STEP, NOON, 1.0 + n % 2 * 2)
+        for day in (0, 1, 2)
+        for n in range(6)
     ]
     await store_observations(connection, observations)
     async with connection.transaction():
