@@ -18,6 +18,8 @@ from storage.database import connect
 from storage.historian.batch_writer import BatchWriter
 from storage.historian.log_batch import LogBatch, LogRecord
 from storage.historian.metrics import HistorianMetrics
+from storage.history.bucket_interval import BucketInterval
+from storage.history.buckets import read_history_buckets
 from storage.history.observations import read_observations
 from storage.stores.state_seed import read_state_seed
 from tests.support.cities.small_cities import small_city
@@ -65,9 +67,16 @@ async def write(database: str, observations: list[Observation]) -> None:
 
 
 async def known(database: str, id: int, at: Instant | None) -> list[float]:
+    """Return the values as known at a time; the hour of the value must be the same."""
     async with await connect(database, role="test") as connection:
         found = await read_observations(connection, [id], NOON, NOON + DAY, 10, known_at=at)
-    return [one.value for one in found]
+        hour = BucketInterval.parse("PT1H")
+        hours = await read_history_buckets(
+            connection, [id], NOON, NOON + HOUR, hour, ["mean"], "UTC", known_at=at
+        )
+    values = [one.value for one in found]
+    assert [one.values["mean"] for one in hours] == values
+    return values
 
 
 def live(observations: list[Observation]) -> Observation:
