@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from statistics import median
 
 from hypothesis import given
@@ -12,7 +13,14 @@ from twin.quality.constant_run import extend_run
 from twin.quality.level_shift import QUALITY_LOOKAHEAD
 from twin.quality.quality_check import CLEARABLE_FLAGS, CONTEXT_MAX, check_quality
 from twin.quality.quality_flags import QualityFlag, is_usable
-from twin.quality.quality_rules import DEFAULT_QUALITY_RULES, QualityRules, SpikeRule, StuckRule
+from twin.quality.quality_rules import (
+    DEFAULT_QUALITY_RULES,
+    IsolatedRule,
+    NullValueRule,
+    QualityRules,
+    SpikeRule,
+    StuckRule,
+)
 from twin.quality.spike import MAD_SCALE, SPIKE_CONTEXT_MIN, is_spike
 
 RULES = QualityRules(
@@ -21,6 +29,11 @@ RULES = QualityRules(
     rate_max=10.0 / 60,
     spike=SpikeRule(deviation_min=5.0),
     stuck=StuckRule(count=4, duration_min=2 * MINUTE),
+)
+
+OTHER_RULES = QualityRules(
+    isolated=IsolatedRule(deviation_min=5.0),
+    null_values=NullValueRule(deviation_min=0.4, duration_min=2 * MINUTE, count=3),
 )
 
 # Few distinct values, so that runs, spikes and returns are common.
@@ -60,12 +73,12 @@ def test_later_observations_do_not_change_earlier_flags(
     assert flags_of(observations[:cut]) == flags_of(observations)[:cut]
 
 
-@given(series)
+@given(series, st.sampled_from([RULES, OTHER_RULES, replace(RULES, null_values=OTHER_RULES.null_values)]))
 def test_following_observations_only_withdraw_spikes_and_fast_changes(
-    observations: list[tuple[int, float]],
+    observations: list[tuple[int, float]], rules: QualityRules
 ) -> None:
     for n, (alone, settled) in enumerate(
-        zip(flags_of(observations), settled_flags_of(observations), strict=True)
+        zip(flags_of(observations, rules), settled_flags_of(observations, rules), strict=True)
     ):
         if not alone & CLEARABLE_FLAGS:
             assert settled == alone
