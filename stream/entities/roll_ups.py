@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from zlib import crc32
 
@@ -84,16 +84,23 @@ class RollUpTable:
 
     def __init__(self) -> None:
         self._model: CityModel | None = None
-        self._roll_ups: dict[tuple[str, str], RollUp | None] = {}
+        self._roll_ups: dict[str, dict[str, RollUp | None]] = {}  # by entity and property
 
     def of(self, entity: str, property: str, model: CityModel) -> RollUp | None:
         """Return where an observed property of an entity is rolled up; None where it is not."""
+        by_property = self._of_entity(entity, model)
+        if property not in by_property:
+            by_property[property] = _look_up(entity, property, model)
+        return by_property[property]
+
+    def _of_entity(self, entity: str, model: CityModel) -> dict[str, RollUp | None]:
+        """Return the roll-ups of an entity that were looked up before."""
         if self._model is not model:
             self._model, self._roll_ups = model, {}
-        key = entity, property
-        if key not in self._roll_ups:
-            self._roll_ups[key] = _look_up(entity, property, model)
-        return self._roll_ups[key]
+        by_property = self._roll_ups.get(entity)
+        if by_property is None:
+            by_property = self._roll_ups[entity] = {}
+        return by_property
 
     def note_change(
         self, content: EntityContent, datastream: Datastream, since: Instant, model: CityModel
@@ -123,18 +130,19 @@ class RollUpTable:
         nothing has changed, as at the beginning of a log.
         """
         waiting = set()
-        states = content.state.datastreams
+        states, times = content.state.datastreams, content.rolled_up_times
+        by_property = self._of_entity(entity, model)
         for property in sorted(content.pending_properties):
-            roll_up = self.of(entity, property, model)
+            roll_up = by_property[property] if property in by_property else self.of(entity, property, model)
             if roll_up is None:
+                continue
+            since = content.rolled_up_since.get(property)
+            is_early = now - times.get(property, INSTANT_MIN) < roll_up.interval
+            if is_early and not (since is not None and _is_filling(roll_up, states, since)):
+                waiting.add(property)
                 continue
             parts = [states[id] for id in roll_up.datastreams if id in states]
             if not parts:
-                continue
-            since = content.rolled_up_since.get(property)
-            is_early = now - content.rolled_up_times.get(property, INSTANT_MIN) < roll_up.interval
-            if is_early and not (since is not None and _is_filling(parts, since, roll_up.size)):
-                waiting.add(property)
                 continue
             content.rolled_up_times[property] = now
             content.rolled_up_since.pop(property, None)
@@ -154,14 +162,14 @@ class RollUpTable:
         content.pending_properties = waiting
 
 
-def _is_filling(parts: Sequence[DatastreamState], since: Instant, size: Duration) -> bool:
+def _is_filling(roll_up: RollUp, states: Mapping[int, DatastreamState], since: Instant) -> bool:
     """Return whether changes are about to be forgotten that are the last of their slot."""
-    for state in parts:
-        kept = state.assessed
-        if len(kept) >= WAITING_MAX and kept[-WAITING_MAX].phenomenon_time >= since:
-            newest = kept[-1].phenomenon_time
-            if newest - newest % size > since:
-                return True
+    for id in roll_up.datastreams:
+        if id in states:
+            kept = states[id].assessed
+            newest = kept[-1][1]
+            if newest - newest % roll_up.size > since and len(kept) >= WAITING_MAX:
+                return kept[-WAITING_MAX][1] >= since
     return False
 
 

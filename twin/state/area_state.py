@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from twin.instant import INSTANT_MIN, Duration, Instant
+from twin.instant import INSTANT_MAX, INSTANT_MIN, Duration, Instant
 from twin.model.city_model import CityModel
 from twin.model.names import AREA_PREFIX, coverage_min_of, roll_up_of, series_interval, slot_of
 from twin.model.observation import LastGoodValue
@@ -30,7 +30,15 @@ from twin.quality.quality_flags import DISAGREES, UNUSABLE_FLAGS, QualityFlag, i
 from twin.state.area_members import expected_members, roll_up_source
 from twin.state.derived_points import is_windowed
 from twin.state.freshness import interval_for_live_duration
-from twin.state.slot_inputs import SlotInput, SlotInputs, SlotSpan, counting, slot_input
+from twin.state.slot_inputs import (
+    Contribution,
+    SlotInput,
+    SlotInputs,
+    SlotSpan,
+    counting,
+    part_at,
+    slot_input,
+)
 from twin.wire.messages import AreaInput, LaterValue, SeriesRepair
 
 SLOTS_MAX = 50
@@ -187,16 +195,22 @@ class AreaState(msgspec.Struct, array_like=True):
         if self.inherited:
             inputs, self.inherited = (*self.inherited, *inputs), ()
         touched: dict[str, set[Instant]] = {}
+        name = None
         for received in inputs:
-            series = self._series_of(received.name, model)
-            input = on_grid(received, series.size)
-            span, is_too_old = series.put(input)
+            if received.name != name:
+                name = received.name
+                series = self._series_of(name, model)
+                slots = touched.setdefault(name, set())
+            span, is_too_old = series.put(on_grid(received, series.size))
             if span is None:
                 continue
             if is_too_old and not repeated:
-                changes.repairs.append(_repair(area, input.name, span, series.size))
-            touched.setdefault(input.name, set()).update(series.touched(span))
-        for name in sorted(touched):
+                changes.repairs.append(_repair(area, received.name, span, series.size))
+            if span.first == series.newest:
+                slots.add(span.first)
+            else:
+                slots.update(series.touched(span))
+        for name in sorted(name for name, slots in touched.items() if slots):
             self._evaluate(NeighbourContext(area, name, model, revision), touched[name], changes)
         return changes
 
@@ -278,15 +292,15 @@ class AreaState(msgspec.Struct, array_like=True):
 
 def on_grid(input: AreaInput, size: Duration) -> AreaInput:
     """Return an input with a slot of this size; those of version 0.1, or of another model, have others."""
+    if input.slot % size == 0 and input.slot != INSTANT_MIN:
+        return input
     if input.slot == INSTANT_MIN:
         slot = slot_of(input.phenomenon_time, size, windowed=is_windowed(input.name))
         last = last_slot(slot, size, input.valid_until - input.phenomenon_time)
         return input._replace(slot=slot, valid_until=last)
-    if input.slot % size:
-        slot = input.slot - input.slot % size
-        last = max(slot, input.valid_until - input.valid_until % size)
-        return input._replace(slot=slot, valid_until=last, later=())
-    return input
+    slot = input.slot - input.slot % size
+    last = max(slot, input.valid_until - input.valid_until % size)
+    return input._replace(slot=slot, valid_until=last, later=())
 
 
 def last_slot(slot: Instant, size: Duration, live: Duration) -> Instant:
@@ -312,25 +326,43 @@ def roll_up(
     Only inputs count that are still valid in the slot, and that neighbours have not outvoted. A mean weighs
     each input by the sensors behind it: it is the mean of sensors, however they are distributed over areas.
     """
-    if all(one.slot != slot for one in inputs.values()):
+    parts: list[Contribution] = []
+    is_reported, failed, flags, weight, members = False, 0, 0, 0, 0
+    until = first = INSTANT_MAX
+    last = INSTANT_MIN
+    for source, one in inputs.items():
+        if one.slot == slot:
+            is_reported = True
+        valid_until = one.valid_until
+        if one.value is None:
+            if valid_until >= slot:
+                failed |= one.flags
+            continue
+        if one.later:
+            first = INSTANT_MIN  # so that what remains later is computed
+        part = one if valid_until >= slot else part_at(one, slot)
+        if part is None or (outvoted and source in outvoted):
+            continue
+        parts.append(part)  # type: ignore[arg-type] # its value is not None
+        flags |= part.flags
+        weight += part.weight
+        members += part.members
+        valid_until = part.valid_until
+        until = min(until, valid_until)
+        last = max(last, valid_until)
+    if not is_reported:
         return None
-    parts = [part for source, part in counting(inputs, slot) if source not in outvoted]
     left_out = tuple(sorted(outvoted))
     if not parts:
-        flags = DISAGREES if outvoted else 0
-        for one in inputs.values():
-            if one.value is None and one.valid_until >= slot:
-                flags |= one.flags & UNUSABLE_FLAGS
-        return SlotResult(None, flags, 0, 0, slot, (), left_out)
+        failed = failed & UNUSABLE_FLAGS | (DISAGREES if outvoted else 0)
+        return SlotResult(None, failed, 0, 0, slot, (), left_out)
     value = _combined(name, parts, model)
     if value is None:
         return None
-    until = min(part.valid_until for part in parts)
     later: tuple[LaterValue, ...] = ()
-    if any(part.valid_until != until for part in parts) or any(one.later for one in inputs.values()):
+    if until != last or first == INSTANT_MIN:
         later = _later(name, inputs, until, model, outvoted)
-    weight, members = sum(part.weight for part in parts), sum(part.members for part in parts)
-    return SlotResult(value, _flags_of(parts), weight, members, until, later, left_out)
+    return SlotResult(value, flags & ~(DISAGREES | _INCOMPLETE), weight, members, until, later, left_out)
 
 
 def _later(
@@ -353,14 +385,14 @@ def _later(
         later.append(LaterValue(value, _flags_of(parts), weight, members, until))
 
 
-def _flags_of(parts: Sequence[LaterValue]) -> int:
+def _flags_of(parts: Sequence[Contribution]) -> int:
     flags = 0
     for part in parts:
         flags |= part.flags
     return flags & ~(DISAGREES | _INCOMPLETE)
 
 
-def _combined(name: str, parts: Sequence[LaterValue], model: CityModel) -> float | None:
+def _combined(name: str, parts: Sequence[Contribution], model: CityModel) -> float | None:
     match roll_up_of(name, model):
         case "mean":
             total = sum(part.weight for part in parts)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator
 from operator import attrgetter
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -39,6 +39,21 @@ class SlotInput(NamedTuple):
         return self.later[-1].valid_until if self.later else self.valid_until
 
 
+class Contribution(Protocol):
+    """The part of an input that counts in a slot: the input itself, or what remains of it later."""
+
+    @property
+    def value(self) -> float: ...  # noqa: D102
+    @property
+    def flags(self) -> int: ...  # noqa: D102
+    @property
+    def weight(self) -> int: ...  # noqa: D102
+    @property
+    def members(self) -> int: ...  # noqa: D102
+    @property
+    def valid_until(self) -> Instant: ...  # noqa: D102
+
+
 class SlotSpan(NamedTuple):
     """Slots in which the value of a source may have changed, both inclusive."""
 
@@ -62,8 +77,13 @@ class SlotInputs(msgspec.Struct, array_like=True):
 
     def put(self, source: str, input: SlotInput) -> SlotSpan | None:
         """Add an input; return where it changes anything. An input with an older revision changes nothing."""
-        inputs = self.by_source.setdefault(source, [])
+        inputs = self.by_source.get(source)
+        if inputs is None:
+            self.by_source[source] = [input]
+            return SlotSpan(input.slot, input.last)
         slot, place = input.slot, len(inputs)
+        if inputs[-1].slot == slot and (span := _put_again(inputs, input)) is not None:
+            return span if span.last >= span.first else None
         while place and inputs[place - 1].slot >= slot:
             place -= 1
         last = input.last
@@ -127,7 +147,7 @@ class SlotInputs(msgspec.Struct, array_like=True):
         return SlotInputs(moved)
 
 
-def counting(inputs: dict[str, SlotInput], slot: Instant) -> Iterator[tuple[str, LaterValue]]:
+def counting(inputs: dict[str, SlotInput], slot: Instant) -> Iterator[tuple[str, Contribution]]:
     """Yield each source with a value that counts in a slot, and the part of it that does."""
     for source, one in inputs.items():
         if one.value is not None:
@@ -136,12 +156,30 @@ def counting(inputs: dict[str, SlotInput], slot: Instant) -> Iterator[tuple[str,
                 yield source, part
 
 
-def part_at(input: SlotInput, slot: Instant) -> LaterValue | None:
+def part_at(input: SlotInput, slot: Instant) -> Contribution | None:
     """Return what of an input with a value counts in a slot; None if it is not valid any more."""
     if input.valid_until >= slot:
-        assert input.value is not None  # noqa: S101 - the caller has checked
-        return LaterValue(input.value, input.flags, input.weight, input.members, input.valid_until)
-    return next((part for part in input.later if part.valid_until >= slot), None)
+        return input  # type: ignore[return-value] # its value is not None
+    if input.later:
+        return next((part for part in input.later if part.valid_until >= slot), None)
+    return None
+
+
+def _put_again(inputs: list[SlotInput], input: SlotInput) -> SlotSpan | None:
+    """Replace the newest input by one of its slot, the usual case; return None where that is not so simple.
+
+    A span that ends before it begins says that nothing changes.
+    """
+    newest, slot = inputs[-1], input.slot
+    earlier = inputs[-2] if len(inputs) > 1 else newest
+    if input.revision < newest.revision or newest.later or input.later or earlier.later:
+        return None
+    if input.value is None or newest.value is None or earlier.value is None:
+        return None
+    inputs[-1] = input
+    if newest[:-1] == input[:-1]:
+        return SlotSpan(slot, slot - 1)
+    return SlotSpan(slot, max(input.valid_until, newest.valid_until, earlier.valid_until))
 
 
 def _is_withdrawn(input: SlotInput) -> bool:
