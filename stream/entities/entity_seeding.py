@@ -72,10 +72,12 @@ def _restore_inputs(contents: dict[str, EntityContent], seed: StageSeed, model: 
         for property in inputs.instants:
             newest = state.property_state(property, model)
             if newest is not None:
-                complete_from = state.complete_from(property, model)
-                values = property_values(
-                    model.properties[property], state.observed_series(property, model), complete_from
-                )
+                series = state.observed_series(property, model)
+                begins = [
+                    found[0].phenomenon_time for id, (found, _) in series.items() if id in seed.truncated
+                ]
+                complete_from = max((state.complete_from(property, model), *begins))
+                values = property_values(model.properties[property], series, complete_from)
                 derived.set_values(property, INSTANT_MIN, values)
                 if complete_from > INSTANT_MIN:
                     derived.values_from[property] = complete_from

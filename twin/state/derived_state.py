@@ -97,6 +97,8 @@ class DerivedState(msgspec.Struct, array_like=True):
     newest: dict[str, NewestWindow] = msgspec.field(default_factory=dict)
     values_from: dict[str, Instant] = msgspec.field(default_factory=dict)  #: earlier ones are not remembered
     spans: list[SeriesSpan] = msgspec.field(default_factory=list)  #: to be repaired from storage
+    #: by indicator, the first point since a restart that lacks inputs: it is repaired when they suffice again
+    deferred: dict[str, Instant] = msgspec.field(default_factory=dict)
 
     def on_update(self, update: Update, required: RequiredInputs) -> None:
         """Note the newest state of a property, where an indicator needs its single values."""
@@ -474,8 +476,13 @@ class _Evaluation:
             complete_from = known_from + self._reach[input.property]
             if input.values_max and len(values) > input.values_max:
                 complete_from = min(complete_from, values[input.values_max - 1].time)
-            if since < complete_from:
-                state.spans.append(SeriesSpan(name, since, min(complete_from, max(times, default=since)) + 1))
+            if since >= complete_from:
+                if name in state.deferred:
+                    state.spans.append(SeriesSpan(name, state.deferred.pop(name), since))
+            elif times <= {since}:  # in order after a restart: one repair for all, once the inputs suffice
+                state.deferred.setdefault(name, since)
+            else:
+                state.spans.append(SeriesSpan(name, since, min(complete_from, max(times)) + 1))
         return sorted(times)
 
     def _forget_points(self) -> None:

@@ -219,9 +219,14 @@ def restarted(before: StagePipeline, sent: Sequence[Observation]) -> StagePipeli
 def test_a_restart_on_a_new_log_changes_no_series() -> None:
     dice = Random(5)
     sent = observations(STATION, "pm2_5", HOUR, [dice.uniform(3, 200) for _ in range(60)])
-    sent += observations(CANAL, "water_level", MINUTE, [dice.uniform(-0.7, -0.3) for _ in range(90)])
+    levels = observations(CANAL, "water_level", MINUTE, [dice.uniform(-0.7, -0.3) for _ in range(100)])
+    later = 39 * HOUR
+    sent += [
+        one._replace(phenomenon_time=one.phenomenon_time + later, received_time=one.received_time + later)
+        for one in levels
+    ]
     sent.sort(key=lambda one: one.phenomenon_time)
-    half = sent[: len(sent) * 2 // 3]
+    half = [one for one in sent if one.phenomenon_time <= START + 40 * HOUR]
     before = one_by_one(half, until=half[-1].received_time)
     after = restarted(before, half)
     for one in sent[len(half) :]:
@@ -232,6 +237,15 @@ def test_a_restart_on_a_new_log_changes_no_series() -> None:
     expected = entity_series(one_by_one(sent))
     assert {key: both[key] for key in repaired} == {key: expected[key] for key in repaired}
     assert not any(math.isnan(update.value) for update in published_updates(after)), "nothing is withdrawn"
+    differ = {
+        time
+        for time, value in expected[CANAL, "rate_of_rise"].items()
+        if both[CANAL, "rate_of_rise"][time] != value
+    }
+    spans = [one for one in requested_repairs(after) if one.name == "rate_of_rise"]
+    assert differ
+    assert len(spans) <= 2, "not for each value"
+    assert all(any(one.start <= time < one.end for one in spans) for time in differ)
 
 
 def test_points_whose_other_inputs_are_forgotten_are_left_to_a_repair() -> None:
