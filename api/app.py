@@ -19,6 +19,7 @@ from api.duty import notification_routes
 from api.duty import routes as duty_routes
 from api.entities import datastream_routes
 from api.entities import routes as entities_routes
+from api.history import recompute_routes
 from api.history import routes as history_routes
 from api.http.access import authenticate
 from api.http.api_keys import ApiKeys
@@ -132,6 +133,7 @@ def create_app(context: ApiContext) -> ASGIApp:
         notification_routes,
         entities_routes,
         history_routes,
+        recompute_routes,
         lineage_routes,
         datastream_routes,
         live_routes,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from api.http.openapi_examples import response_example
+from api.http.openapi_examples import page_example, response_example
 
 HISTORY = response_example(
     "The history: `buckets` with an `interval`, `observations` without.",
@@ -26,4 +26,20 @@ HISTORY = response_example(
         ],
         "_links": {"self": {"href": "/v1/entities/alkmaar.overdie/history?property=pm2_5&interval=PT1H"}},
     },
+)
+
+RECOMPUTES = response_example(
+    "What is computed again, newest change first.",
+    page_example(
+        {
+            "requestedTime": "2026-11-23T12:00:00Z",
+            "reason": "quality",
+            "property": "water_level",
+            "sensors": 12,
+            "finishedSensors": 3,
+            "progress": 0.31,
+            "finishedTime": None,
+        },
+        "/v1/recomputes",
+    ),
 )

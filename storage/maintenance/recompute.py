@@ -70,7 +70,8 @@ async def process_recompute_requests(
         if begin is None:
             async with connection.transaction():
                 await connection.execute(
-                    query("maintenance/recompute/advance_recompute_request"), {"id": id, "start": None}
+                    query("maintenance/recompute/advance_recompute_request"),
+                    {"id": id, "start": None, "began": None, "until": None},
                 )
             log.info("recomputed request %d", id, extra={"event": "recompute.finished", "request": id})
             return processed
@@ -82,7 +83,12 @@ async def process_recompute_requests(
         async with connection.transaction():
             await connection.execute(
                 query("maintenance/recompute/advance_recompute_request"),
-                {"id": id, "start": to_datetime(start)},
+                {
+                    "id": id,
+                    "start": to_datetime(start),
+                    "began": to_datetime(begin),
+                    "until": to_datetime(min(end, now)),
+                },
             )
     return RECOMPUTE_SPANS_MAX
 

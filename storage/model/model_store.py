@@ -20,16 +20,19 @@ from storage.model.model_rows import (
     CALIBRATION_TABLE,
     DATASTREAM_TABLE,
     MAINTENANCE_TABLE,
+    PROPERTY_TABLE,
     SENSOR_TABLE,
     ModelRow,
     ModelTable,
     RowChange,
+    property_from_row,
 )
 from storage.model.rule_store import read_active_rules, read_rule_versions, write_rule_changes
 from storage.model.rule_version import folder_rule_changes
 from storage.queries import query
 from storage.stores.replay_outbox import request_replays_of_devices
 from twin.errors import ServiceError, TwinError
+from twin.instant import INSTANT_MIN, to_datetime
 from twin.model.city_model import City, CityModel, CityPlan, index_by_id
 from twin.model.duty import NO_DUTY_PLAN, DutyPlan
 from twin.model.observed_property import BUILT_IN_PROPERTIES
@@ -240,7 +243,7 @@ def _assigns_device(change: RowChange) -> bool:
     )
 
 
-async def insert_recompute_requests(connection: Connection, changes: Iterable[RowChange]) -> None:
+async def insert_recompute_requests(connection: Connection, changes: Sequence[RowChange]) -> None:
     """Store a request to recompute for each change that affects stored values or their quality.
 
     The requests are part of the transaction that changes the model, so that none is lost.
@@ -250,9 +253,42 @@ async def insert_recompute_requests(connection: Connection, changes: Iterable[Ro
         for change in changes
         if change.table in (CALIBRATION_TABLE, MAINTENANCE_TABLE)
     ]
-    if requests:
-        async with connection.cursor() as cursor:
+    requests += [
+        {
+            "sensor": change.row["sensor"],
+            "property": change.row["property"],
+            "start": to_datetime(INSTANT_MIN),
+            "end": None,
+            "reason": "interval",
+        }
+        for change in changes
+        if change.table is DATASTREAM_TABLE and change.action == "update" and "interval" in change.difference
+    ]
+    properties = [
+        {"property": change.row["name"], "start": to_datetime(INSTANT_MIN), "reason": "quality"}
+        for change in changes
+        if change.table is PROPERTY_TABLE and _changes_verdicts(change)
+    ]
+    async with connection.cursor() as cursor:
+        if requests:
             await cursor.executemany(query("model/request_recompute"), requests)
+        if properties:
+            await cursor.executemany(query("model/request_recompute_of_property"), properties)
+
+
+def _changes_verdicts(change: RowChange) -> bool:
+    """Whether a change of a property changes verdicts or windows of what is stored."""
+    if change.action == "update":
+        return not change.difference.keys().isdisjoint({"quality", "aggregation", "wraps_at"})
+    # A city's own property takes the place of a built-in one, or gives it back.
+    built_in, own = BUILT_IN_PROPERTIES.get(change.row["name"]), property_from_row(change.row)
+    if built_in is None:
+        return change.action != "create"
+    return (built_in.quality, built_in.aggregation, built_in.wraps_at) != (
+        own.quality,
+        own.aggregation,
+        own.wraps_at,
+    )
 
 
 def _affected_range(change: RowChange) -> ModelRow:
@@ -265,4 +301,5 @@ def _affected_range(change: RowChange) -> ModelRow:
         "property": row.get("property"),
         "start": row["start"],
         "end": None if None in ends else max(ends),
+        "reason": "correction",
     }

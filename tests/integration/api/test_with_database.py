@@ -258,3 +258,23 @@ async def test_a_replaced_log_is_detected_and_the_view_is_seeded_anew(
                 assert (await events.next())[2]["revision"] == 2
     finally:
         await broker.stop()
+
+
+async def test_what_is_computed_again_is_listed(start_api: Any, kafka: str, stored: StoredCity) -> None:
+    async with stored.connection.transaction():
+        await stored.connection.execute(
+            "INSERT INTO recompute_request (sensor_id, property, start, reason) "
+            "VALUES ('s-city.0', 'pm2_5', '2026-01-01Z', 'quality')"
+        )
+    await stored.connection.commit()
+    async with start_api(kafka, model=stored.model, database=stored.dsn) as api:
+        (item,) = (await api.client.get("/v1/recomputes")).raise_for_status().json()["items"]
+    assert item.pop("requestedTime")
+    assert item == {
+        "reason": "quality",
+        "property": "pm2_5",
+        "sensors": 1,
+        "finishedSensors": 0,
+        "progress": 0.0,
+        "finishedTime": None,
+    }

@@ -16,6 +16,7 @@ from storage.maintenance.recompute import process_recompute_requests, recompute_
 from storage.maintenance.repair import prepare_repairs, repair_hours, run_repairs
 from storage.model.model_store import apply_plan, load_model
 from storage.stores.log_positions import move_positions, read_positions
+from storage.stores.recomputes import read_recomputes
 from tests.support.cities.canal_city import canal_plan
 from tests.support.database.historian import until_true
 from tests.support.database.history_rows import store_assessments, store_observations
@@ -254,3 +255,34 @@ async def test_the_task_processes_requests_that_arrive_while_it_runs(
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_changed_quality_rules_judge_what_is_stored_and_show_their_progress(
+    connection: Connection,
+) -> None:
+    id = await water(connection)
+    times = [NOON + day * DAY + n * STEP for day in range(40) for n in range(6)]
+    await store_observations(connection, [Observation(id, time, time, 1.5) for time in times])
+    depth = canal_plan().properties[0]
+    stricter = replace(LEVEL, quality=QualityRules(maximum=1.0))
+    await apply_plan(connection, replace(canal_plan(), properties=(depth, stricter)))
+    properties = (await load_model(connection, "alkmaar")).properties
+    await connection.commit()
+    now = NOON + 40 * DAY
+    (waiting,) = await read_recomputes(connection, 10)
+    assert (waiting.reason, waiting.property, waiting.sensors, waiting.share) == (
+        "quality",
+        "water_level",
+        1,
+        0.0,
+    )
+    await process_recompute_requests(connection, properties, now)
+    (half,) = await read_recomputes(connection, 10)
+    assert 0.5 < half.share < 1.0, half
+    while await process_recompute_requests(connection, properties, now):
+        pass
+    (finished,) = await read_recomputes(connection, 10)
+    assert (finished.share, finished.finished) == (1.0, 1)
+    assert finished.finished_at is not None
+    assert await stored_flags(connection) == dict.fromkeys(times, int(QualityFlag.OUT_OF_RANGE))
+    assert {one[:2] for one in (await hours(connection)).values()} == {(0, 6)}

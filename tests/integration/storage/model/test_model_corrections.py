@@ -20,7 +20,7 @@ from storage.model.model_store import ModelApplyResult, apply_plan, load_model
 from tests.support.cities.canal_city import canal_plan
 from tests.support.cities.city_builder import CityBuilder, Observed
 from tests.support.database.history_rows import store_observations
-from twin.instant import DAY, HOUR, MINUTE, SECOND, parse_instant, to_datetime
+from twin.instant import DAY, HOUR, INSTANT_MIN, MINUTE, SECOND, parse_instant, to_datetime
 from twin.model.calibration import Calibration, Maintenance
 from twin.model.city_model import CityPlan
 from twin.model.observation import Observation
@@ -277,3 +277,25 @@ async def test_messages_with_a_field_that_was_not_observed_are_replayed(
     await quarantine(connection, "a", "eui-0a", "no-observation")
     await apply_plan(connection, with_new_device("ttn", "eui-0a", field="power"))
     assert await asked_for(connection) == ["a"]
+
+
+async def test_changed_quality_rules_request_the_recomputation_of_all_that_is_stored(
+    connection: Connection,
+) -> None:
+    beginning = to_datetime(INSTANT_MIN)
+    await apply_plan(connection, canal_plan())
+    assert await requests(connection) == []
+    stricter = replace(BUILT_IN_PROPERTIES["water_level"], quality=QualityRules(maximum=1.0))
+    depth = canal_plan().properties[0]
+    own = replace(canal_plan(), properties=(depth, stricter))
+    await apply_plan(connection, own)
+    assert await requests(connection) == [("s1", "water_level", beginning, None)]
+    looser = replace(stricter, quality=QualityRules(maximum=2.0))
+    await apply_plan(connection, replace(own, properties=(depth, looser)))
+    assert await requests(connection) == [("s1", "water_level", beginning, None)]
+    await apply_plan(
+        connection, replace(own, properties=(depth, replace(looser, retention=Retention(raw=DAY))))
+    )
+    assert await requests(connection) == []
+    await apply_plan(connection, canal_plan())
+    assert await requests(connection) == [("s1", "water_level", beginning, None)]
