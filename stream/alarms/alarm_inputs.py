@@ -12,7 +12,12 @@ from dataclasses import dataclass, field
 
 from runtime.kafka import topics
 from stream.engine.stage import OutputRecord, record_chunks
-from twin.alarms.evaluation.operand_points import derived_point, property_points, window_point
+from twin.alarms.evaluation.operand_points import (
+    derived_point,
+    derived_series_interval,
+    property_points,
+    window_point,
+)
 from twin.alarms.evaluation.shared_dependency import SharedDependencies, dependencies_of
 from twin.alarms.evaluation.silence import report_spacing
 from twin.alarms.messages import ALARM_INPUTS, AlarmInputBatch, DependencyReport, SensorReport, SeriesPoints
@@ -42,6 +47,7 @@ class AlarmInputBuffer:
     _sensor_reports: list[SensorReport] = field(default_factory=list)
     _dependency_reports: list[DependencyReport] = field(default_factory=list)
     _seeded_time: Instant = INSTANT_MIN  # when the newest stored observation was received
+    _intervals: dict[OperandSeries, Duration] = field(default_factory=dict)  # of derived values
     # Log time and phenomenon time of the last report, by entity and sensor. Not state: it saves records.
     _last_reports: dict[tuple[str, str], tuple[Instant, Instant]] = field(default_factory=dict)
 
@@ -85,10 +91,7 @@ class AlarmInputBuffer:
         if not value.in_series or series is None:
             return
         time = value.phenomenon_time
-        if math.isnan(value.value):
-            self._add(series, [Point(time, math.nan, 0, INSTANT_MIN)])
-        else:
-            self._add(series, [derived_point(value.value, time, value.flags, value.interval)])
+        self._add_derived_point(series, value.value, time, value.flags)
 
     def add_area_value(self, update: Update) -> None:
         """Add a value of an area, by the rule of `add_derived`."""
@@ -96,10 +99,16 @@ class AlarmInputBuffer:
         if update.last_good is not None or series is None:
             return
         time = update.phenomenon_time
-        if math.isnan(update.value):
-            self._add(series, [Point(time, math.nan, 0, INSTANT_MIN)])
-        else:
-            self._add(series, [derived_point(update.value, time, update.flags, update.interval)])
+        self._add_derived_point(series, update.value, time, update.flags)
+
+    def _add_derived_point(self, series: OperandSeries, value: float, time: Instant, flags: int) -> None:
+        if math.isnan(value):
+            self._add(series, [Point.withdrawn(time)])
+            return
+        interval = self._intervals.get(series)
+        if interval is None:
+            interval = self._intervals[series] = derived_series_interval(series, self.model)
+        self._add(series, [derived_point(value, time, flags, interval)])
 
     def add_sensor_report(self, datastream: Datastream, newest: Observation, now: Instant) -> None:
         """Add that a sensor reported, if a rule on silence or outages needs it."""

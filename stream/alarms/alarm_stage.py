@@ -147,7 +147,8 @@ class _RecordEvaluation:
         alarms = self._entity_alarms(entity)
         self._output.add(evaluate(alarms))
         self._output.outages += alarms.outages
-        self._output.repairs += alarms.repairs
+        if alarms.repairs:
+            self._output.repairs += alarms.repairs
         self._timers.schedule(entity, alarms.next_due())
 
     def _evaluate_all(self, entities: Iterable[str]) -> None:
@@ -164,7 +165,8 @@ class _RecordEvaluation:
 
     def on_batch(self, batch: AlarmInputBatch) -> None:
         """Apply everything that a record contains."""
-        self.on_corrections(batch.corrections)
+        if batch.corrections:
+            self.on_corrections(batch.corrections)
         for points in batch.points:
             self._on_points(points, batch.time)
         self._on_sensor_reports(batch.sensor_reports)

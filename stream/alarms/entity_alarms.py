@@ -23,7 +23,7 @@ from twin.alarms.rules.rule import RULE_ERROR_ID, OutageCondition, Rule, Silence
 from twin.alarms.rules.rule_index import BoundRule, RuleIndex
 from twin.alarms.severity import Severity
 from twin.alarms.state_machine import AlarmState, TransitionRefused, Trigger
-from twin.instant import INSTANT_MIN, Instant
+from twin.instant import INSTANT_MAX, INSTANT_MIN, Instant
 from twin.model.sensor import Sensor
 
 
@@ -70,9 +70,8 @@ class EntityAlarms:
                 condition = begin_condition(bound, self._content)
             change = condition.on_points(operand, points.points, bound, arrived_time)
             events += self._apply_change(bound, condition, change)
-            late = condition.take_late_time()
-            if late is not None:
-                self._request_repair(bound, late)
+            if condition.late_time != INSTANT_MAX:
+                self._request_repair(bound, condition.take_late_time())
         return events
 
     def on_correction(self, correction: AlarmCorrection) -> list[AlarmEvent]:

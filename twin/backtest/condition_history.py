@@ -20,6 +20,7 @@ from twin.alarms.evaluation.condition_state import (
 )
 from twin.alarms.evaluation.explanation import explain
 from twin.alarms.evaluation.level_state import SeverityChange
+from twin.alarms.evaluation.operand_points import derived_series_interval
 from twin.alarms.messages import AlarmEvent
 from twin.alarms.rules.operand import WINDOW_SIZES, OperandSeries, Point
 from twin.alarms.rules.rule import Rate, ThresholdCondition
@@ -27,7 +28,7 @@ from twin.alarms.rules.rule_index import BoundRule
 from twin.alarms.severity import Severity
 from twin.alarms.state_machine import AlarmState
 from twin.backtest.condition_replay import ConditionReplay
-from twin.backtest.history_chunk import datastreams_of_series, derived_series_interval
+from twin.backtest.history_chunk import datastreams_of_series
 from twin.backtest.point_column import PointColumn
 from twin.backtest.stored_occurrences import (
     HistoryDifference,

@@ -6,15 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from twin.alarms.evaluation.operand_points import derived_point, window_point
+from twin.alarms.evaluation.operand_points import derived_point, derived_series_interval, window_point
 from twin.alarms.rules.operand import OperandSeries, Point, WindowName
 from twin.backtest.point_column import EMPTY, PointColumn
 from twin.backtest.readings import DatastreamReadings, ObservedSeries
-from twin.instant import Duration, Instant
+from twin.instant import Instant
 from twin.model.city_model import CityModel
-from twin.model.names import AREA_PREFIX
 from twin.model.sensor import Datastream
-from twin.state.derived_points import derived_interval
 from twin.state.window import Aggregate
 from twin.state.window_history import WindowHistory
 
@@ -126,16 +124,3 @@ def datastreams_of_series(series: OperandSeries, model: CityModel) -> tuple[Data
         for datastream in model.datastreams_of(series.entity, series.name)
         if datastream.property in model.properties and not model.policy_of(datastream).personal
     )
-
-
-def derived_series_interval(series: OperandSeries, model: CityModel) -> Duration:
-    """Return the expected interval of a derived value, as far as the model has it."""
-    if not series.name.startswith(AREA_PREFIX):
-        return derived_interval(series.name, series.entity, model) or model.interval_of(series.entity)
-    name = series.name.removeprefix(AREA_PREFIX)
-    intervals = [
-        datastream.interval
-        for entity in model.within(series.entity)
-        for datastream in model.datastreams_of(entity, name)
-    ]
-    return max(intervals, default=derived_interval(name, series.entity, model))

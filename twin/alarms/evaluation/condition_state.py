@@ -191,10 +191,10 @@ class ConditionState(msgspec.Struct, array_like=True):
         due = self.current.due(bound.level_config)
         return self.arrived_time + due - self.buffered[-1].time if due is not None and self.buffered else None
 
-    def take_late_time(self) -> Instant | None:
+    def take_late_time(self) -> Instant:
         """Return the time of the earliest point that was older than the settled ones, and forget it."""
         late, self.late_time = self.late_time, INSTANT_MAX
-        return late if late != INSTANT_MAX else None
+        return late
 
     def corrected(self, other: ConditionState, bound: BoundRule) -> ConditionState:
         """Return the state of stored history, `other`, with the points that this state knows better.

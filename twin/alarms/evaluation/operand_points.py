@@ -10,11 +10,13 @@ from twin.alarms.rules.operand import WINDOW_SIZES, ObservationRef, OperandSerie
 from twin.indicators.validity import is_valid
 from twin.instant import Duration, Instant
 from twin.model.city_model import CityModel
+from twin.model.names import AREA_PREFIX, series_interval
 from twin.model.observation import Observation
 from twin.model.observed_property import ObservedProperty
 from twin.model.sensor import Datastream
 from twin.state.combination import CombinationInput, combine, combine_values
 from twin.state.datastream_state import DatastreamState
+from twin.state.derived_points import derived_interval
 from twin.state.entity_state import EntityState
 from twin.state.freshness import live_duration
 from twin.state.window import Aggregate
@@ -119,6 +121,22 @@ def _window_statistic(
     if series.statistic == "minimum":
         return min((one.minimum for one in parts if one.minimum is not None), default=None)
     return max((one.maximum for one in parts if one.maximum is not None), default=None)
+
+
+def derived_series_interval(series: OperandSeries, model: CityModel) -> Duration:
+    """Return the expected time between two points of a series of derived values.
+
+    It follows from the model alone, so that a stored point is valid as long as a live one.
+    """
+    if not series.name.startswith(AREA_PREFIX):
+        return derived_interval(series.name, series.entity, model) or model.interval_of(series.entity)
+    name = series.name.removeprefix(AREA_PREFIX)
+    intervals = [
+        datastream.interval
+        for entity in model.within(series.entity)
+        for datastream in model.datastreams_of(entity, name)
+    ]
+    return max(series_interval(name, model), *intervals, 0)
 
 
 def derived_point(value: float, time: Instant, flags: int, interval: Duration) -> Point:

@@ -5,7 +5,7 @@ FROM unnest(%(entities)s::text[], %(names)s::text[]) AS asked (entity_id, name)
 CROSS JOIN LATERAL (
     SELECT phenomenon_time
     FROM entity_value
-    WHERE entity_id = asked.entity_id AND name = asked.name
+    WHERE entity_id = asked.entity_id AND name = asked.name AND value IS NOT NULL
     ORDER BY phenomenon_time DESC
     LIMIT 1
 ) AS one;

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 import pytest_asyncio
 
+from storage.database import connect
+from storage.maintenance.changed_series import note_changed_series
 from tests.support.cities.alarm_city import alarm_city, high_water_rule
 from tests.support.pipelines.stored_run import StoredRun, store_datastreams
+from twin.alarms.evaluation.alarm_correction import AlarmCorrection
 from twin.alarms.rules.operand import Operand
 from twin.alarms.rules.rule import Level, NOfM, Rule, ThresholdCondition
 from twin.alarms.severity import Severity
-from twin.instant import HOUR, MINUTE, SECOND, Instant
+from twin.errors import ServiceError
+from twin.instant import HOUR, MINUTE, SECOND, Instant, to_datetime
 from twin.model.observation import Observation
 
 START: Instant = 1_767_571_200_000_000  # Monday 5 January 2026, 00:00 UTC
@@ -128,3 +132,39 @@ async def test_ten_restarts_have_the_episodes_of_none(run: StoredRun) -> None:
         run.pipeline.observe(level(number, value))
     await assert_history_is_the_back_test(run)
     assert len(await run.episodes(START, END)) > 20
+
+
+async def test_an_interrupted_repair_is_done_again_and_adds_nothing_twice(
+    run: StoredRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for minute in (*range(60), *range(70, 300)):
+        run.pipeline.observe(level(minute, MAJOR if 200 <= minute < 210 else LOW))
+    await run.repair()
+    run.pipeline.observe(*(level(minute, MINOR, received=300) for minute in range(60, 70)))
+    send = run.send
+
+    async def send_and_crash(corrections: Sequence[AlarmCorrection]) -> None:
+        await send(corrections)
+        raise ServiceError("the connection broke")
+
+    monkeypatch.setattr(run, "send", send_and_crash)
+    with pytest.raises(ServiceError):
+        await run.repair()
+    monkeypatch.setattr(run, "send", send)
+    await assert_history_is_the_back_test(run)
+    known = await run.episodes(START, END)
+    assert len(known) == len(set(known)) > 4
+
+
+async def test_a_repair_of_derived_series_repairs_the_alarms_on_them(run: StoredRun, database: str) -> None:
+    for minute in range(120):
+        run.pipeline.observe(level(minute, LOW))
+    await run.store()
+    async with await connect(database, role="test") as connection, connection.transaction():
+        await connection.execute(
+            "UPDATE observation SET value = %s WHERE phenomenon_time >= %s AND phenomenon_time < %s",
+            (MAJOR, to_datetime(START + 30 * MINUTE), to_datetime(START + 40 * MINUTE)),
+        )
+        await note_changed_series(connection, [("canal", "water_level")], START + 30 * MINUTE)
+    await assert_history_is_the_back_test(run)
+    assert (ALARM, START + 30 * MINUTE, START + 40 * MINUTE, "major") in await run.episodes(START, END)
