@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -60,23 +61,20 @@ def true_values(*recordings: SampleRecording) -> list[TrueValue]:
             last[entry.time] = entry
     assert all(one.defect in {"", "false zero", "stuck", "unreliable"} for one in last.values())
     known = [TrueValue(one.time, one.value or 0.0, not one.defect) for _, one in sorted(last.items())]
-    return [as_detectable(one, last[one.time], known) for one in known]
+    return list(as_detectable(known, {time for time, one in last.items() if one.defect == "stuck"}))
 
 
-def as_detectable(one: TrueValue, entry: SampleEntry, known: list[TrueValue]) -> TrueValue:
-    """Return the value as quality checks can know it from earlier values alone.
+def as_detectable(known: list[TrueValue], stuck: set[Instant]) -> Iterator[TrueValue]:
+    """Yield the values as quality checks can know them in the end.
 
-    The level of these recordings changes each hour or so, so a sensor is known to be stuck after eight hours
-    of equal values. The first hours count as usable although they are wrong; later values are suspect.
+    The level of these recordings changes each hour or so, so a run of equal values is known to be stuck after
+    24 values and eight hours: all of it is suspect then, also its first value, which is true.
     """
-    if entry.defect != "stuck":
-        return one
-    run = one.time
-    for other in reversed([value for value in known if value.time < one.time]):
-        if other.value != one.value:
-            break
-        run = other.time
-    return one._replace(usable=one.time - run < 8 * HOUR)
+    for _, values in groupby(known, key=lambda one: one.value):
+        run = list(values)
+        found = len(run) >= 24 and run[-1].time - run[0].time >= 8 * HOUR
+        for one in run:
+            yield one._replace(usable=not found) if found or one.time in stuck else one
 
 
 def expected_bucket(values: Iterable[TrueValue], length: Duration, interval: Duration) -> ExpectedBucket:
