@@ -59,7 +59,8 @@ A datastream keeps the newest `LATE_MAX` observations one by one: none of them i
 _WITHOUT_CHANGE = frozenset(
     {ObservationOutcome.DUPLICATE, ObservationOutcome.SUPERSEDED, ObservationOutcome.FUTURE}
 )
-_CHANGING = frozenset({ObservationOutcome.ACCEPTED, ObservationOutcome.LATE, ObservationOutcome.CORRECTION})
+_CHANGING = frozenset(ObservationOutcome) - {ObservationOutcome.SUPERSEDED, ObservationOutcome.FUTURE}
+"""Outcomes that may change a value or its flags: a repetition that was received later may be late."""
 
 
 class EntityStage(BucketStage[EntityContent]):
