@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
@@ -29,6 +29,7 @@ from twin.model.city_model import CityModel
 from twin.model.names import AREA_PREFIX, roll_up_of, series_interval, slot_of
 from twin.model.observation import Observation
 from twin.model.sensor import Datastream
+from twin.quality.quality_flags import is_usable
 from twin.state.area_members import area_of, member_entities
 from twin.state.area_state import AreaValue, last_slot, usable_value
 from twin.state.combination import CombinationInput, combine
@@ -58,6 +59,16 @@ class NamedDays(NamedTuple):
     def span(self, size: Duration) -> tuple[Instant, Instant]:
         """Return the phenomenon times that were requested, and those in which their values still count."""
         return self.requests[0].day, self.requests[-1].day + DAY + 3 * size
+
+
+class StoredEntityValue(NamedTuple):
+    """A stored derived value of an entity."""
+
+    entity: str
+    time: Instant
+    value: float
+    flags: int
+    count: int  # type: ignore[assignment]
 
 
 class StoredAreaPoint(NamedTuple):
@@ -175,35 +186,48 @@ async def _read_inputs(
     connection: Connection, model: CityModel, days: NamedDays, members: Sequence[str]
 ) -> list[AreaInput]:
     """Return what the entities of the city send to their areas, from what is stored of them."""
-    name, size = days.name, series_interval(days.name, model)
-    start, end = _read_span(days, size)
+    name = days.name
+    start, end = _read_span(days, series_interval(name, model))
     rows = await fetch_rows(
         connection,
         "maintenance/series/list_values_for_areas",
         {"entities": list(members), "name": name, "start": to_datetime(start), "end": to_datetime(end)},
     )
-    inputs: dict[tuple[str, Instant], AreaInput] = {}
+    values = [StoredEntityValue(entity, from_datetime(time), *others) for entity, time, *others in rows]
+    needs = HistoryNeeds(
+        frozenset(one.id for entity in members for one in _told_datastreams(entity, name, model))
+    )
+    async with connection.transaction():
+        chunk = await read_chunk(connection, needs, model, start, end)
+    return stored_area_inputs(name, values, chunk, model)
+
+
+def stored_area_inputs(
+    name: str, values: Iterable[StoredEntityValue], chunk: HistoryChunk, model: CityModel
+) -> list[AreaInput]:
+    """Return what entities send to their areas: of derived values and of the observations in a chunk."""
+    size = series_interval(name, model)
     windowed = name in model.properties or is_windowed(name)
-    for entity, measured, value, flags, count in rows:
-        area, time = area_of(entity, model), from_datetime(measured)
+    inputs: dict[tuple[str, Instant], AreaInput] = {}
+    for entity, time, value, flags, count in values:
+        area = area_of(entity, model)
         if area is not None:
             slot = slot_of(time, size, windowed=windowed)
             interval = derived_interval(name, entity, model) or model.interval_of(entity)
             last = last_slot(slot, size, live_duration(interval))
+            sent = usable_value(value, flags) if name in model.properties or is_usable(flags) else None
             inputs[entity, slot] = AreaInput(
-                area, entity, name, usable_value(value, flags), time, flags, max(1, count), last, 0, slot
+                area, entity, name, sent, time, flags, max(1, count), last, 0, slot
             )  # fmt: skip
-    told = {
-        entity: [one for one in model.datastreams_of(entity, name) if not model.policy_of(one).personal]
-        for entity in members
-    }
-    needs = HistoryNeeds(frozenset(one.id for ones in told.values() for one in ones))
-    async with connection.transaction():
-        chunk = await read_chunk(connection, needs, model, start, end)
-    for entity, datastreams in told.items():
+    for entity in {model.datastreams[id].entity for id in chunk.readings if id in model.datastreams}:
+        datastreams = _told_datastreams(entity, name, model)
         for input in _observed_inputs(entity, name, datastreams, chunk, model):
             inputs[entity, input.slot] = input
     return [inputs[key] for key in sorted(inputs)]
+
+
+def _told_datastreams(entity: str, name: str, model: CityModel) -> list[Datastream]:
+    return [one for one in model.datastreams_of(entity, name) if not model.policy_of(one).personal]
 
 
 def _observed_inputs(
