@@ -120,6 +120,10 @@ class EntityCodec:
         snapshot = _decode(data)
         datastreams = {id: DatastreamState.restored(state) for id, state in snapshot.datastreams.items()}
         state = EntityState(snapshot.revision, datastreams, snapshot.verdicts)
+        for property in snapshot.derived.changed:  # version 0.1 did not say since when
+            values = snapshot.derived.instant_values.get(property)
+            if values:
+                snapshot.derived.changed_since.setdefault(property, values[-1].time)
         counts = snapshot.observed_counts or (1,) * len(snapshot.observed)
         return snapshot.entity, EntityContent(
             state,
