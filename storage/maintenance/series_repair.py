@@ -148,7 +148,7 @@ async def _repair_days(
         task = SeriesTask(model, entity, required, indicators, span)
         chunk = await _read_inputs(connection, task)
         # A month of hours of an entity takes some hundred milliseconds.
-        computed = await asyncio.to_thread(_computed, task, chunk)
+        computed = await asyncio.to_thread(computed_points, task, chunk)
         changed = await _changed_points(connection, entity, computed, span)
     async with connection.transaction():
         if changed:
@@ -220,7 +220,7 @@ async def _read_inputs(connection: Connection, task: SeriesTask) -> HistoryChunk
         return await read_chunk(connection, needs, model, start, span[1])
 
 
-def _computed(task: SeriesTask, chunk: HistoryChunk) -> dict[str, dict[Instant, IndicatorValue]]:
+def computed_points(task: SeriesTask, chunk: HistoryChunk) -> dict[str, dict[Instant, IndicatorValue]]:
     """Return the points of each indicator by phenomenon time."""
     model, entity, required, indicators, span = task
     inputs = _stored_inputs(model, entity, chunk)

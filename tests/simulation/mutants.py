@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ingest.formats import source_quality
 from stream.engine.buckets import CheckpointEntry, PartitionBuckets
 from tests.simulation.system import model_database
 from tests.simulation.system.model_database import ModelDatabase
@@ -18,12 +19,14 @@ from twin.alarms import alarm
 from twin.alarms.evaluation import explanation
 from twin.alarms.state_machine import AlarmStatus, TransitionRefused, next_status
 from twin.instant import HOUR
+from twin.model.names import coverage_min_of, kept_window
 from twin.model.observation import Observation, order_of_knowledge
 from twin.privacy import cohort
 from twin.quality.neighbours import NeighbourResult, NeighbourState
-from twin.state import datastream_state
+from twin.quality.valid_when import ValidWhen
+from twin.state import area_state, datastream_state, derived_points
 from twin.state.datastream_state import DatastreamState, ObservationOutcome, ObservationResult
-from twin.state.derived_state import DerivedState
+from twin.state.derived_state import DerivedState, DerivedValue
 from twin.state.open_windows import OpenWindows
 
 Mutant = Callable[[pytest.MonkeyPatch], None]
@@ -134,6 +137,39 @@ def forget_the_acknowledgement_of_a_shelved_alarm(patch: pytest.MonkeyPatch) -> 
     patch.setattr(alarm, next_status.__name__, mutated)
 
 
+# --- derived values, and what sources say ---
+
+
+def sample_derived_values_by_log_time(patch: pytest.MonkeyPatch) -> None:
+    """Emit only the newest point of each series, as if it were sampled now and then."""
+    derive = DerivedState.derive
+
+    def mutated(self: DerivedState, *arguments: Any) -> list[DerivedValue]:
+        return [one for one in derive(self, *arguments) if not one.amends]
+
+    patch.setattr(DerivedState, derive.__name__, mutated)
+
+
+def use_ten_minutes_of_slow_meters(patch: pytest.MonkeyPatch) -> None:
+    """Compute indicators from windows of ten minutes, also of sensors that keep none."""
+    patch.setattr(derived_points, kept_window.__name__, lambda wanted, interval: wanted)
+
+
+def call_an_area_good_with_few_members(patch: pytest.MonkeyPatch) -> None:
+    """Leave out that the value of an area is of too few of its members."""
+    patch.setattr(area_state, coverage_min_of.__name__, lambda *arguments: 0.0)
+
+
+def drop_the_doubts_of_a_source(patch: pytest.MonkeyPatch) -> None:
+    """Take values that their source calls doubtful as good."""
+    patch.setattr(source_quality, "QUALITY_WORDS", {**source_quality.QUALITY_WORDS, "doubtful": 0})
+
+
+def ignore_that_another_field_makes_values_invalid(patch: pytest.MonkeyPatch) -> None:
+    """Take values as valid, whatever another field of their message says."""
+    patch.setattr(ValidWhen, ValidWhen.holds.__name__, lambda *arguments: True)
+
+
 MUTANTS: Mapping[str, Mutant] = MappingProxyType(
     {
         mutant.__name__: mutant
@@ -149,6 +185,11 @@ MUTANTS: Mapping[str, Mutant] = MappingProxyType(
             let_the_greater_value_win,
             say_that_an_eased_value_is_at_its_limit,
             forget_the_acknowledgement_of_a_shelved_alarm,
+            sample_derived_values_by_log_time,
+            use_ten_minutes_of_slow_meters,
+            call_an_area_good_with_few_members,
+            drop_the_doubts_of_a_source,
+            ignore_that_another_field_makes_values_invalid,
         )
     }
 )

@@ -29,6 +29,7 @@ class Scenario:
     new_model: bool = True  #: a calibration is changed while the city runs
     days: bool = True  #: in some cities sensors report each hour for days, instead of each minute for hours
     backlogs: bool = True  #: many hours of a device arrive in one moment, or the second half of them first
+    doubts: bool = True  #: devices say that some of their values are doubtful
     corrections: bool = True  #: devices send other values for the same times later
     restarts: bool = False  #: the system stops, and begins with an empty log and what the database stores
     awaited: bool = False  #: check also the invariants that the system does not keep yet
@@ -62,6 +63,7 @@ _PARTS = (
     "households",
     "neighbours",
     "people",
+    "doubts",
     "restarts",
     "corrections",
     "backlogs",

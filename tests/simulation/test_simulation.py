@@ -16,6 +16,9 @@ from tests.simulation.simulated_city import SimulatedCity, violations_of
 
 log = logging.getLogger(__name__)
 
+AWAITING = ("sample_derived_values_by_log_time", "use_ten_minutes_of_slow_meters")
+"""Planted bugs that only the invariants find which the system does not keep in every run yet."""
+
 RUNS = int(os.environ.get("LIVETWIN_SIMULATION_RUNS", "160"))
 GROUPS = 8
 
@@ -46,8 +49,8 @@ def _first_seed_found(name: str, monkeypatch: pytest.MonkeyPatch) -> int:
     for seed in range(SEEDS_TO_FIND_MAX):
         with monkeypatch.context() as patch:
             MUTANTS[name](patch)
-            broken = violations_of(Scenario(seed=seed))
-        if broken and not violations_of(Scenario(seed=seed)):
+            broken = violations_of(Scenario(seed=seed, awaited=name in AWAITING))
+        if broken and not violations_of(Scenario(seed=seed, awaited=name in AWAITING)):
             return seed
     raise AssertionError(f"{name} was not found in {SEEDS_TO_FIND_MAX} seeds")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from simulators.faults import (
     DeviceReading,
@@ -24,6 +25,11 @@ BACKLOG_FAULTS = ("backlog", "swapped-halves")
 CORRECTION_FAULTS = ("correction",)
 EARLIER_FAULTS = tuple(name for name in FAULT_TYPES if name not in (*BACKLOG_FAULTS, *CORRECTION_FAULTS))
 
+DOUBTFUL_SHARE = 0.02
+
+UPTIME = "uptime"
+"""The field by which the built-in counters say how long they watched."""
+
 GARBAGE_SHARE = 0.01
 _GARBAGE = (b"", b"{", b'{"values": {"x": 1}}', b'{"time": "never", "values": {"pm2_5": 1}}', b"\xff\x00")
 
@@ -37,6 +43,7 @@ class DeviceMessage:
     topic: str
     payload: bytes
     delivery: ReportDelivery | None  #: None: garbage
+    is_doubtful: bool = False  #: by what the source says: a word, or the uptime of a counter
 
 
 def fault_plan(scenario: Scenario, city: RandomCity) -> list[PlannedFault]:
@@ -77,9 +84,9 @@ def device_messages(
             if delivery.arrival != moment:
                 moment, delay = delivery.arrival, dice.randrange(2_000_000)
             arrival = delivery.arrival + delay
-            found.append(
-                DeviceMessage(arrival, sensor, topic, _payload(delivery, truth.sends_time), delivery)
-            )
+            source = _source_says(scenario, city, sensor, delivery.number)
+            payload = _payload(delivery, source, sends_time=truth.sends_time)
+            found.append(DeviceMessage(arrival, sensor, topic, payload, delivery, source.is_doubtful))
     if scenario.garbage:
         found += _garbage(scenario, city, len(found))
     found.sort(key=lambda one: (one.arrival, one.sensor))
@@ -94,13 +101,40 @@ def _reports(truth: SensorTruth, end: Instant, interval: int) -> Iterator[Device
         )
 
 
-def _payload(delivery: ReportDelivery, sends_time: bool) -> bytes:
+class _Source(NamedTuple):
+    """What a device says of the values of a report."""
+
+    word: str = ""
+    uptime: float | None = None
+
+    @property
+    def is_doubtful(self) -> bool:
+        return bool(self.word) or self.uptime == 0.0
+
+
+def _source_says(scenario: Scenario, city: RandomCity, sensor: str, number: int) -> _Source:
+    dice = scenario.dice(f"source of {sensor} {number}")
+    if not scenario.doubts:
+        return _Source()
+    word = "doubtful" if dice.random() < DOUBTFUL_SHARE else ""
+    observed = {one.property for one in city.model.datastreams.values() if one.sensor == sensor}
+    watches = any(city.model.properties[one].quality.valid_when is not None for one in observed)
+    uptime = dice.choice((0.0, 0.2, 1.0, 1.0, 1.0)) if watches else None
+    return _Source(word, uptime)
+
+
+def _payload(delivery: ReportDelivery, source: _Source, *, sends_time: bool) -> bytes:
     values = {one.field: one.value for one in delivery.readings}
-    if not sends_time:
-        return json.dumps({"values": values}).encode()
-    time = delivery.readings[0].time
-    assert time is not None
-    return json.dumps({"time": format_instant(time), "values": values}).encode()
+    document: dict[str, object] = {"values": values}
+    if source.uptime is not None:
+        values[UPTIME] = source.uptime
+    if source.word:
+        document["quality"] = source.word
+    if sends_time:
+        time = delivery.readings[0].time
+        assert time is not None
+        document["time"] = format_instant(time)
+    return json.dumps(document).encode()
 
 
 def _garbage(scenario: Scenario, city: RandomCity, count: int) -> Iterator[DeviceMessage]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from runtime.kafka import topics
 from stream.engine.stage_seed import EMPTY_SEED
-from tests.simulation.invariants.observations import FinalState
+from tests.simulation.invariants.observations import CheckedObservations, FinalState
 from tests.simulation.oracles import property_oracle, series_oracle
 from tests.simulation.oracles.series_oracle import ExpectedPoint
 from tests.simulation.scenario import Scenario
@@ -57,19 +57,24 @@ def history_in_order(ending: FinalState, scenario: Scenario, last_ticks: Sequenc
         now = max(now, time)
         log.append(topics.OBSERVATIONS, 0, encode_observations(tuple(ones), now))
         stream.drain()
+
+    def pass_time(duration: Duration) -> Instant:
+        nonlocal now
+        if duration:
+            now += duration
+            log.append(topics.OBSERVATIONS, 0, encode_observations((), now))
+        return now
+
     for step in (MINUTE, *last_ticks):
-        now += step
-        log.append(topics.OBSERVATIONS, 0, encode_observations((), now))
+        pass_time(step)
         stream.drain()
-    settle(database, ending.model, stream, log, lambda: now)
+    settle(database, ending.model, stream, log, pass_time)
     return database
 
 
 def verdicts_match_truth(ending: FinalState, truth: ModelDatabase) -> Iterator[str]:
     """Every observation has the flags of the truth."""
-    found = {key: one.flags for key, one in ending.database.assessments.items() if one.flags}
-    expected = {key: one.flags for key, one in truth.assessments.items() if one.flags}
-    yield from _differences("verdict on", found, expected)
+    yield from _differences("verdict on", _verdicts(ending.database), _verdicts(truth))
 
 
 def series_of_entities_match_truth(ending: FinalState, truth: ModelDatabase) -> Iterator[str]:
@@ -84,9 +89,9 @@ def series_of_areas_match_truth(ending: FinalState, truth: ModelDatabase) -> Ite
     yield from _differences("point of an area", _areas(found), _areas(expected))
 
 
-def derived_series_match_oracle(ending: FinalState, truth: ModelDatabase) -> Iterator[str]:
+def derived_series_match_oracle(ending: FinalState, judged: CheckedObservations) -> Iterator[str]:
     """Indicators and running means have the points that follow from the set of observations."""
-    expected = series_oracle.expected_series(ending.checked(), ending.model)
+    expected = series_oracle.expected_series(judged, ending.model)
     entities = {entity for entity, _, _ in expected}
     found = {
         key: ExpectedPoint(update.value, update.flags)
@@ -135,6 +140,14 @@ def _same(one: object, other: object) -> bool:
     if isinstance(one, float) and isinstance(other, float):
         return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-9)
     return one == other
+
+
+def _verdicts(database: ModelDatabase) -> dict[tuple[int, Instant], int]:
+    """Return the flags of the device and of the check, by observation."""
+    return {
+        key: observation.flags | (database.assessments[key].flags if key in database.assessments else 0)
+        for key, observation in database.observations.items()
+    }
 
 
 def _series(database: ModelDatabase, model: CityModel) -> dict[SeriesKey, object]:

@@ -5,6 +5,7 @@ By default stuck values are flagged after hours (`twin.quality.quality_rules`), 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
@@ -14,6 +15,7 @@ from simulators.faults.sensor_faults import SpikeFault
 from tests.simulation.city.device_messages import DeviceMessage
 from tests.simulation.invariants.observations import CheckedObservations, FinalState
 from twin.indicators.registry import REGISTRY
+from twin.instant import Instant
 from twin.model.observation import Observation
 from twin.model.sensor import Datastream
 from twin.quality.quality_flags import QualityFlag, is_usable
@@ -54,7 +56,9 @@ def whole_runs_are_stuck(ending: FinalState, judged: CheckedObservations) -> Ite
         if stuck is None or stuck.active_duration_min is not None:
             continue
         nulls = rules.null_values.values if rules.null_values is not None else ()
-        for value, ones in groupby(found, key=lambda one: one.value):
+        # The sensor is stuck: a calibration that begins within a run does not end it.
+        stored = [one for each in found if (one := ending.database.observations.get(each[:2])) is not None]
+        for value, ones in groupby(stored, key=lambda one: one.value):
             if value in nulls:
                 continue
             run = list(ones)
@@ -88,6 +92,24 @@ def levels_are_good(ending: FinalState, judged: CheckedObservations) -> Iterator
             flags = assessment.flags if assessment is not None else 0
             if confirmed and soon and flags & (QualityFlag.SPIKE | QualityFlag.RATE_OF_CHANGE):
                 yield f"observation {observation[:2]}: {observation.value} is confirmed, flags {flags}"
+
+
+def doubts_of_sources_are_kept(
+    ending: FinalState, judged: CheckedObservations, messages: Sequence[DeviceMessage]
+) -> Iterator[str]:
+    """A value is doubtful exactly when its source says so, in a word or by another field."""
+    ids = {(one.sensor, one.field): one.id for one in ending.model.datastreams.values()}
+    doubts: defaultdict[tuple[int, Instant, float], set[bool]] = defaultdict(set)
+    for message in messages:
+        for reading in message.delivery.readings if message.delivery is not None else ():
+            if reading.time is not None:
+                key = ids[message.sensor, reading.field], reading.time, round(reading.value, 9)
+                doubts[key].add(message.is_doubtful)
+    for observation in ending.database.observations.values():
+        said = doubts.get((observation.datastream, observation.phenomenon_time, observation.value))
+        flagged = bool(observation.flags & QualityFlag.SOURCE_DOUBTFUL)
+        if said is not None and flagged not in said:
+            yield f"observation {observation}: the source says {said}"
 
 
 def indicators_reflect_failed_inputs(ending: FinalState, judged: CheckedObservations) -> Iterator[str]:

@@ -13,6 +13,7 @@ from runtime.kafka import topics
 from storage.historian.log_batch import LogBatch, LogRecord, RepairRequest
 from storage.stores.current_state import CurrentState
 from storage.stores.ledger_counts import OutcomeCounts
+from storage.stores.log_positions import UPDATE_PROGRESS
 from storage.stores.state_seed import SEED_HOURS_MAX, SEED_TEN_MINUTES_MAX, StateSeed
 from tests.simulation.system.simulated_log import SimulatedLog
 from tests.support.database.memory_history import MemoryHistory, completed
@@ -25,12 +26,15 @@ from twin.state.datastream_history import read_stored_history
 from twin.state.datastream_state import RECENT_MAX
 from twin.state.preceding_history import PrecedingHistory
 from twin.state.window import Aggregate, window_start
+from twin.state.window_history import HISTORY_SPANS
 from twin.wire.messages import AGGREGATES, Assessment, Update
 
 Key = tuple[int, Instant]
 WindowId = tuple[Duration, int, Instant]
 """Size, datastream, start."""
 
+
+FEEDBACK_SPAN: Duration = max(HISTORY_SPANS.values())
 
 ALARM_SOURCES = (topics.OBSERVATIONS, topics.UPDATES, topics.AGGREGATES, topics.ALARMS)
 """The topics that must be stored before an alarm is evaluated again."""
@@ -43,6 +47,14 @@ class AlarmRepairRequest(NamedTuple):
     log: str
     #: how far the log must be stored before; None: not determined yet
     positions: Mapping[tuple[str, int], int] | None
+
+
+class SeriesRepairRequest(NamedTuple):
+    """A request to compute a day of a derived series again."""
+
+    log: str  #: empty: all that is needed is stored
+    partition: int
+    offset: int  #: in `observations`
 
 
 class ModelDatabase:
@@ -61,6 +73,9 @@ class ModelDatabase:
         #: by alarm, revision and amendment
         self.alarm_events: dict[tuple[str, int, int], AlarmEvent] = {}
         self.alarm_repairs: dict[tuple[str, str], AlarmRepairRequest] = {}  #: by rule and entity
+        #: by entity, name and day
+        self.series_repairs: dict[tuple[str, str, Instant], SeriesRepairRequest] = {}
+        self.repaired_windows: set[WindowId] = set()
         self.changed_series: dict[tuple[str, str], Instant] = {}  #: (entity, name) → since when
         self.incidents: dict[tuple[str, str], IncidentEvent] = {}
         self.ledger = OutcomeCounts()
@@ -68,6 +83,8 @@ class ModelDatabase:
         self._positions: dict[tuple[str, str, int], int] = {}
         #: by (log, partition): the offset in `observations` up to which aggregates are stored
         self.derived_to: dict[tuple[str, int], int] = {}
+        #: by (log, partition): the offset in `observations` up to which derived values are stored
+        self._updated_to: dict[tuple[str, int], int] = {}
         self.log = ""
 
     def store_records(self, log: SimulatedLog, topic: str, partition: int, records_max: int) -> int:
@@ -107,6 +124,12 @@ class ModelDatabase:
         _merge(self.updates, batch.update_buffer.updates)
         _merge(self.states, batch.update_buffer.states)
         _merge(self.entity_values, batch.update_buffer.entity_values)
+        for key, series in batch.update_buffer.series_repairs.items():
+            self.series_repairs[key] = SeriesRepairRequest(batch.log_id, *series)
+        for (name, partition), offset in batch.update_buffer.next_offsets.items():
+            if name == UPDATE_PROGRESS:
+                place = batch.log_id, partition
+                self._updated_to[place] = max(offset, self._updated_to.get(place, 0))
         self.merge_aggregates(batch.aggregates.values())
         self.merge_assessments(batch.assessments.values())
         for hour, request in batch.repairs.items():
@@ -156,6 +179,16 @@ class ModelDatabase:
             if place[0] in ALARM_SOURCES
         )
 
+    def has_stored_inputs(self, request: SeriesRepairRequest) -> bool:
+        """Return whether the inputs of a request, and of the stored values and windows, are stored."""
+        if request.log in ("", self.log):
+            place = request.log, request.partition
+            reached = self._positions.get((request.log, topics.OBSERVATIONS, request.partition), 0)
+            return not request.log or reached > max(
+                request.offset, self.derived_to.get(place, -1), self._updated_to.get(place, 0) - 1
+            )
+        return True
+
     def note_changed_series(self, entity: str, name: str, start: Instant) -> None:
         """Note that stored points have changed from a time on."""
         self.changed_series[entity, name] = min(start, self.changed_series.get((entity, name), start))
@@ -169,6 +202,13 @@ class ModelDatabase:
     def merge_aggregates(self, found: Iterable[Aggregate]) -> None:
         """Store the aggregates whose revision is greater than the stored one."""
         _merge(self.aggregates, {(one.size, one.datastream, one.start): one for one in found})
+
+    def note_repaired_windows(self, repaired: Iterable[Aggregate]) -> None:
+        """Note the windows that the stream may remember, to be sent to it."""
+        for one in repaired:
+            hours = [start for size, id, start in self.aggregates if (size, id) == (HOUR, one.datastream)]
+            if hours and one.start >= max(hours) - FEEDBACK_SPAN:
+                self.repaired_windows.add((one.size, one.datastream, one.start))
 
     def merge_assessments(self, found: Iterable[Assessment]) -> None:
         """Store the assessments whose revision is greater than the stored one."""

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from runtime.kafka import topics
 from storage.maintenance.repair import HourRepair, consecutive_hours
 from tests.simulation.system.model_database import ModelDatabase
+from tests.simulation.system.model_series_repair import request_series_of_datastream
+from tests.simulation.system.simulated_log import SimulatedLog
 from tests.support.database.memory_history import MemoryHistory, completed
-from twin.instant import DAY, HOUR, Instant
+from twin.instant import DAY, HOUR, INSTANT_MIN, Instant
 from twin.model.calibration import Calibration
 from twin.model.city_model import CityModel
 from twin.model.sensor import Datastream
 from twin.quality.quality_flags import TIME_FLAGS
 from twin.state.datastream_history import read_history_span, windows_of
 from twin.state.window import aggregate_of
-from twin.wire.messages import Assessment
+from twin.wire.codec import LAYOUT_VERSION
+from twin.wire.messages import OBSERVATIONS, Assessment, ObservationBatch, partition_of
 
 Span = tuple[Instant, Instant]
 
@@ -64,6 +68,7 @@ def recompute(
     start, end = history.start, history.end
     entity, property = model.datastreams[datastream].entity, model.datastreams[datastream].property
     database.note_changed_series(entity, property, start)
+    request_series_of_datastream(database, entity, (start, end))
     assessed = history.assess(policy)
     stored = {
         time: assessment
@@ -78,14 +83,16 @@ def recompute(
     revision = max(
         revision_min, max(revisions, default=0) + 1, *(one.revision + 1 for one in stored.values())
     )
-    database.merge_aggregates(
+    repaired = [
         aggregate_of(
             content, datastream=datastream, size=size, start=begun, revision=revision,
             interval=policy.interval, kind=policy.aggregation,
         )
         for size, begun, content in windows_of(assessed, policy, start, history.register)
         if start <= begun < end
-    )  # fmt: skip
+    ]  # fmt: skip
+    database.merge_aggregates(repaired)
+    database.note_repaired_windows(repaired)
     assessments = [
         Assessment(datastream, before.phenomenon_time, flags if flags != before.flags else 0, revision)
         for before, after in zip(history.observations, assessed, strict=False)
@@ -95,3 +102,15 @@ def recompute(
     database.merge_assessments(
         one for one in assessments if one.flags != (stored[one[1]].flags if one[1] in stored else 0)
     )
+
+
+def send_repaired_windows(database: ModelDatabase, model: CityModel, log: SimulatedLog) -> int:
+    """Send repaired windows to the stream; return their number."""
+    repaired, database.repaired_windows = database.repaired_windows, set()
+    for key in sorted(repaired):
+        datastream = model.datastreams[key[1]]
+        if not model.policy_of(datastream).personal:
+            batch = ObservationBatch(LAYOUT_VERSION, (), INSTANT_MIN, aggregates=(database.aggregates[key],))
+            partition = partition_of(datastream.entity, log.partition_count)
+            log.append(topics.OBSERVATIONS, partition, OBSERVATIONS.encode(batch))
+    return len(repaired)

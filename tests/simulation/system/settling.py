@@ -7,10 +7,11 @@ from collections.abc import Callable
 from runtime.kafka import topics
 from tests.simulation.system.model_alarm_repair import run_alarm_repairs
 from tests.simulation.system.model_database import ModelDatabase
-from tests.simulation.system.model_repair import run_repairs
+from tests.simulation.system.model_repair import run_repairs, send_repaired_windows
+from tests.simulation.system.model_series_repair import run_series_repairs
 from tests.simulation.system.simulated_log import SimulatedLog
 from tests.simulation.system.simulated_stream import SimulatedStream
-from twin.instant import Instant
+from twin.instant import HOUR, Duration, Instant
 from twin.model.city_model import CityModel
 
 STORED_TOPICS = (
@@ -22,7 +23,10 @@ STORED_TOPICS = (
 )
 ALL = 1_000_000
 
-ROUNDS_MAX = 200
+ROUNDS_MAX = 60
+
+LAST_HOURS = 3
+"""How long time passes after everything is repaired."""
 
 
 def store_all(database: ModelDatabase, log: SimulatedLog) -> None:
@@ -37,14 +41,23 @@ def settle(
     model: CityModel,
     stream: SimulatedStream,
     log: SimulatedLog,
-    clock: Callable[[], Instant],
-) -> None:
-    """Process the log, store it, and process repairs, until nothing is left to do."""
+    pass_time: Callable[[Duration], Instant],
+) -> bool:
+    """Process the log, store it, and process repairs; return whether nothing is left to do in the end.
+
+    `pass_time` lets time pass on the log, and returns the present: delays of alarms end in the last hours.
+    """
+    hours_left = LAST_HOURS
     for _ in range(ROUNDS_MAX):
         stream.drain()
         store_all(database, log)
         processed = run_repairs(database, model)
-        processed += run_alarm_repairs(database, model, log, clock())
+        processed += send_repaired_windows(database, model, log)
+        processed += run_series_repairs(database, model)
+        processed += run_alarm_repairs(database, model, log, pass_time(0))
         if not processed:
-            return
-    raise AssertionError(f"repairs do not end after {ROUNDS_MAX} rounds")
+            if not hours_left:
+                return True
+            hours_left -= 1
+            pass_time(HOUR)
+    return False

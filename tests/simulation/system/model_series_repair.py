@@ -1,0 +1,106 @@
+"""Repair of derived series on the database in memory, as `storage.maintenance.series_repair` does."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from storage.maintenance.changed_series import DERIVED_REACH_MAX
+from storage.maintenance.series_repair import SeriesTask, computed_points
+from tests.simulation.system.model_database import ModelDatabase, SeriesRepairRequest
+from tests.simulation.system.model_history import history_chunk
+from twin.backtest.history_chunk import HistoryChunk
+from twin.indicators.indicator import IndicatorValue
+from twin.instant import DAY, INSTANT_MAX, INSTANT_MIN, Instant
+from twin.model.city_model import CityModel
+from twin.model.names import AREA_PREFIX, roll_up_of
+from twin.state.area_members import area_of
+from twin.state.derived_points import entity_inputs
+from twin.wire.messages import Update, UpdateKind
+
+
+def request_series_of_datastream(database: ModelDatabase, entity: str, span: tuple[Instant, Instant]) -> None:
+    """Request all that is derived from a span of a datastream's windows."""
+    for day in range(span[0] - span[0] % DAY, span[1] + DERIVED_REACH_MAX + 1, DAY):
+        database.series_repairs[entity, "", day] = SeriesRepairRequest("", 0, -1)
+
+
+def run_series_repairs(database: ModelDatabase, model: CityModel) -> int:
+    """Process the requests that are ready; return their number."""
+    ready = [
+        key
+        for key, request in database.series_repairs.items()
+        if not key[1].startswith(AREA_PREFIX) and database.has_stored_inputs(request)
+    ]
+    for key in sorted(ready):
+        del database.series_repairs[key]
+        _repair_day(database, model, *key)
+    return len(ready)
+
+
+def _repair_day(database: ModelDatabase, model: CityModel, entity: str, name: str, day: Instant) -> None:
+    required = entity_inputs(entity, model)
+    indicators = [one for one in required.indicators if name in ("", one.name)]
+    task = SeriesTask(model, entity, required, indicators, (day, day + DAY))
+    computed = computed_points(task, _chunk(database, model, entity)) if indicators else {}
+    changed = _store(database, entity, computed, day)
+    for changed_name, time in changed:
+        database.note_changed_series(entity, changed_name, time)
+    days = {(changed_name, time - time % DAY) for changed_name, time in changed}
+    if not name:
+        days |= {(one.property, day) for one in model.datastreams_of(entity)}
+    area = area_of(entity, model)
+    for changed_name, of_day in days if area is not None else ():
+        if roll_up_of(changed_name, model) != "none":
+            key = area or "", AREA_PREFIX + changed_name, of_day
+            database.series_repairs[key] = SeriesRepairRequest("", 0, -1)
+
+
+def _chunk(database: ModelDatabase, model: CityModel, entity: str) -> HistoryChunk:
+    """Return the inputs of the derived values of an entity."""
+    whole = history_chunk(database, model, INSTANT_MIN, INSTANT_MAX)
+    datastreams = model.datastreams_of(entity)
+    personal = {one.property for one in datastreams if model.policy_of(one).personal}
+    ids = {one.id for one in datastreams if one.property not in personal}
+    return HistoryChunk(
+        whole.start,
+        whole.end,
+        {id: found for id, found in whole.readings.items() if id in ids},
+        {key: found for key, found in whole.windows.items() if key[1] in ids},
+        {key: found for key, found in whole.derived.items() if key[0] == entity and key[1] in personal},
+    )
+
+
+def _store(
+    database: ModelDatabase,
+    entity: str,
+    computed: Mapping[str, Mapping[Instant, IndicatorValue]],
+    day: Instant,
+) -> list[tuple[str, Instant]]:
+    """Store the points of a day that differ from the stored ones; return their names and times."""
+    changed: list[tuple[str, Instant]] = []
+    for name, points in computed.items():
+        stored = {
+            time: update
+            for (of, known, time), update in database.entity_values.items()
+            if (of, known) == (entity, name) and day <= time < day + DAY
+        }
+        for time in stored.keys() | points.keys():
+            known, point = stored.get(time), points.get(time)
+            value, flags, count = (
+                (point.value, point.flags, len(point.inputs)) if point is not None else (math.nan, 0, 0)
+            )
+            if known is not None and _equal(known, value, flags, count):
+                continue
+            database.entity_values[entity, name, time] = Update(
+                entity, name, known.revision if known is not None else 0, value, time, 0, flags, (), None,
+                UpdateKind.AMENDMENT, count=count,
+            )  # fmt: skip
+            changed.append((name, time))
+    return changed
+
+
+def _equal(known: Update, value: float, flags: int, count: int) -> bool:
+    if math.isnan(value):
+        return math.isnan(known.value)
+    return (known.value, known.flags, known.count) == (value, flags, count)
