@@ -31,7 +31,13 @@ from twin.quality.constant_run import ACTIVITY_MEMORY, STANDSTILL_MIN, ConstantR
 from twin.quality.quality_flags import TIME_FLAGS, UNUSABLE_FLAGS
 from twin.quality.quality_rules import QualityRules
 from twin.quality.stuck_runs import activity_memory, long_run
-from twin.state.datastream_history import HistorySpan, assess_history, read_history_span, windows_of
+from twin.state.datastream_history import (
+    HistorySpan,
+    assess_history,
+    needs_history,
+    read_history_span,
+    windows_of,
+)
 from twin.state.window import Aggregate, WindowAccumulator, aggregate_of
 from twin.wire.messages import Assessment
 
@@ -197,6 +203,9 @@ async def recompute_hours(
     await note_changed_datastream(connection, datastream, start)
     await request_series_of_datastream(connection, datastream, (start, end))
     await note_repaired_windows(connection, aggregates)
+    if needs_history(policy):
+        parameters = {"datastream": datastream, "size": HOUR}
+        await connection.execute(query("maintenance/series/note_repaired_history"), parameters)
     return RecomputeCounts(len(aggregates), len(assessments))
 
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import batched
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from msgspec.structs import replace
 
 from runtime.backoff import Backoff
 from runtime.cancellation import raise_if_cancelled
@@ -20,10 +22,14 @@ from runtime.kafka.access import Kafka, client_options
 from runtime.kafka.topics import OBSERVATIONS
 from storage.database import DATABASE_UNAVAILABLE, Connection, connect
 from storage.historian.writers.aggregate_writer import AGGREGATE_TABLES
+from storage.maintenance.recompute import StoredHistoryReader
 from storage.queries import query
 from storage.stores.state_seed import aggregates_of
 from twin.instant import INSTANT_MIN, Duration
 from twin.model.city_model import CityModel
+from twin.state.datastream_history import needs_history, read_stored_history
+from twin.state.datastream_state import RECENT_MAX
+from twin.state.preceding_history import StoredHistory
 from twin.state.window import Aggregate
 from twin.wire import messages
 from twin.wire.codec import LAYOUT_VERSION
@@ -33,6 +39,12 @@ log = logging.getLogger(__name__)
 
 POLL_S = 1.0
 BACK_OFF_MAX_S = 5.0
+
+IN_TRANSIT_MAX = 16
+"""How many observations of a datastream may come while its past is sent: with more it is requested again."""
+
+HISTORIES_PER_RECORD_MAX = 50
+"""The most histories of one record: about 250 kB."""
 
 WINDOWS_PER_SEND_MAX = 500
 """The most windows of one record: about 100 kB."""
@@ -71,8 +83,9 @@ async def send_repaired_windows(
                 datastream = model.datastreams.get(window.datastream)
                 if datastream is not None and not model.policy_of(datastream).personal:
                     by_partition[partition_of(datastream.entity, partitions)].append(window)
-            if by_partition:
-                await _send(kafka, by_partition)
+            histories = await _read_histories(connection, {id for id, _, _ in taken}, model, partitions)
+            if by_partition or histories:
+                await _send(kafka, by_partition, histories)
     return len(taken)
 
 
@@ -90,21 +103,46 @@ async def _read_windows(
     return found
 
 
-async def _send(kafka: Kafka, by_partition: dict[int, list[Aggregate]]) -> None:
+async def _read_histories(
+    connection: Connection, datastreams: Iterable[int], model: CityModel, partitions: int
+) -> dict[int, list[StoredHistory]]:
+    """Return what is stored of the past of datastreams, by partition, with the offset that it reaches."""
+    # The offsets are read first: the observations up to them are stored.
+    offsets = query("maintenance/series/find_stored_offsets")
+    cursor = await connection.execute(offsets, {"topic": OBSERVATIONS})
+    reached: dict[int, int] = dict(await cursor.fetchall())
+    by_partition: defaultdict[int, list[StoredHistory]] = defaultdict(list)
+    for id in sorted(datastreams):
+        datastream = model.datastreams.get(id)
+        if datastream is None or not needs_history(policy := model.policy_of(datastream)) or policy.personal:
+            continue
+        partition = partition_of(datastream.entity, partitions)
+        reader = StoredHistoryReader(connection, id, policy)
+        history = await read_stored_history(reader, policy, id, RECENT_MAX + IN_TRANSIT_MAX)
+        by_partition[partition].append(replace(history, offset=reached.get(partition, 0) - 1))
+    return by_partition
+
+
+async def _send(
+    kafka: Kafka, by_partition: dict[int, list[Aggregate]], histories: dict[int, list[StoredHistory]]
+) -> None:
     # Repairs are rare: a producer kept open for them would log errors whenever Kafka is unavailable.
     producer = AIOKafkaProducer(**client_options(kafka), acks="all")
     try:
         await producer.start()
-        sent = [
-            await producer.send(
-                OBSERVATIONS,
-                messages.OBSERVATIONS.encode(
-                    # The time of the log does not advance by it.
-                    ObservationBatch(LAYOUT_VERSION, (), INSTANT_MIN, aggregates=tuple(windows))
-                ),
-                partition=partition,
-            )
+        # The time of the log does not advance by these records.
+        batches = [
+            (partition, ObservationBatch(LAYOUT_VERSION, (), INSTANT_MIN, aggregates=tuple(windows)))
             for partition, windows in by_partition.items()
+        ]
+        batches += [
+            (partition, ObservationBatch(LAYOUT_VERSION, (), INSTANT_MIN, histories=part))
+            for partition, found in histories.items()
+            for part in batched(found, HISTORIES_PER_RECORD_MAX)
+        ]
+        sent = [
+            await producer.send(OBSERVATIONS, messages.OBSERVATIONS.encode(batch), partition=partition)
+            for partition, batch in batches
         ]
         await asyncio.gather(*sent)
     finally:

@@ -32,6 +32,8 @@ class EntityContent:
     rolled_up_times: dict[str, Instant] = field(default_factory=dict)
     #: property → phenomenon time from which on its area does not have the values yet
     rolled_up_since: dict[str, Instant] = field(default_factory=dict)
+    #: datastream → offset of the last record that requested a repair, until storage has answered
+    awaited_histories: dict[int, int] = field(default_factory=dict)
 
     @property
     def has_pending_households(self) -> bool:
@@ -84,6 +86,7 @@ class EntitySnapshot(msgspec.Struct, array_like=True, frozen=True):
     rolled_up: dict[str, Instant] = {}
     observed_counts: tuple[int, ...] = ()  #: how often each of `observed` was observed
     rolled_up_since: dict[str, Instant] = {}
+    awaited: dict[int, int] = {}
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -112,6 +115,7 @@ class EntityCodec:
                 content.rolled_up_times,
                 tuple(content.pending_datastreams[id] for id in sorted(content.pending_datastreams)),
                 content.rolled_up_since,
+                content.awaited_histories,
             )
         )
 
@@ -133,4 +137,5 @@ class EntityCodec:
             snapshot.model,
             snapshot.rolled_up,
             snapshot.rolled_up_since,
+            snapshot.awaited,
         )

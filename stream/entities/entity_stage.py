@@ -38,6 +38,7 @@ from twin.model.sensor import Datastream
 from twin.quality.neighbour_verdict import NeighbourVerdict
 from twin.state.datastream_state import DatastreamState, ObservationOutcome, ObservationResult
 from twin.state.derived_points import INSTANT_PROPERTIES, RequiredInputs, entity_inputs
+from twin.state.preceding_history import StoredHistory
 from twin.state.window import Aggregate, aggregate_of, window_start
 from twin.wire.messages import (
     OBSERVATIONS,
@@ -116,7 +117,7 @@ class EntityStage(BucketStage[EntityContent]):
             if datastream is None:
                 unknown += 1
             elif not self._buckets.has_applied(datastream.entity, offset):
-                outcomes[self._on_observation(observation, datastream, model, now, output)] += 1
+                outcomes[self._on_observation(observation, datastream, model, (now, offset), output)] += 1
         for verdict in batch.verdicts:
             if not self._buckets.has_applied(verdict.entity, offset):
                 self._on_verdict(verdict, model, output)
@@ -124,6 +125,10 @@ class EntityStage(BucketStage[EntityContent]):
             repaired = model.datastreams.get(aggregate.datastream)
             if repaired is not None and not self._buckets.has_applied(repaired.entity, offset):
                 self._on_repaired_window(aggregate, repaired, model)
+        for history in batch.histories:
+            known = model.datastreams.get(history.datastream)
+            if known is not None and not self._buckets.has_applied(known.entity, offset):
+                self._on_stored_history(history, known, model, offset, output)
         is_tick = starts_second(before, now)
         if is_tick:
             self._emit_due(model, now, offset, output)
@@ -150,9 +155,10 @@ class EntityStage(BucketStage[EntityContent]):
         observation: Observation,
         datastream: Datastream,
         model: CityModel,
-        now: Instant,
+        moment: tuple[Instant, int],
         output: EntityOutput,
     ) -> ObservationOutcome:
+        now, offset = moment
         content = self._buckets.content_to_change(datastream.entity)
         adopt_model(content, model)
         result = content.state.observe(observation, model, self._factory.future_max)
@@ -162,6 +168,8 @@ class EntityStage(BucketStage[EntityContent]):
             output.repairs.append(WindowRepair(datastream.id, observation.phenomenon_time))
         if result.changed_since is not None:
             output.repairs.append(WindowRepair(datastream.id, result.changed_since))
+        if _await_history(content, observation, result, offset):
+            output.repairs.append(WindowRepair(datastream.id, observation.phenomenon_time))
         count = content.pending_datastreams.get(datastream.id, 0) + 1
         content.pending_datastreams[datastream.id] = count
         self._pending.add(datastream.entity)
@@ -224,6 +232,39 @@ class EntityStage(BucketStage[EntityContent]):
             self._pending.add(entity)
             if self._alarm_inputs is not None:
                 self._alarm_inputs.add_window(entity, property, aggregate, content.derived)
+
+    def _on_stored_history(
+        self,
+        history: StoredHistory,
+        datastream: Datastream,
+        model: CityModel,
+        offset: int,
+        output: EntityOutput,
+    ) -> None:
+        """Let a state adopt what storage has found of its past, if that answers the last request."""
+        found = self._buckets.peek(datastream.entity)
+        if found is None or history.offset < found.awaited_histories.get(datastream.id, INSTANT_MAX):
+            return
+        content = self._buckets.content_to_change(datastream.entity)
+        adopt_model(content, model)
+        del content.awaited_histories[datastream.id]
+        result = content.state.adopt(history, datastream, model)
+        if result is None:
+            content.awaited_histories[datastream.id] = offset
+            output.repairs.append(WindowRepair(datastream.id, history.received[-1].phenomenon_time))
+            return
+        if result.changed_since is not None:
+            output.repairs.append(WindowRepair(datastream.id, result.changed_since))
+        content.pending_datastreams.setdefault(datastream.id, 0)
+        self._pending.add(datastream.entity)
+        self._add_result(content, datastream, result, model, output)
+        since = min((one.phenomenon_time for one in result.quality_results), default=None)
+        if since is not None:
+            required = self._required_inputs_of(datastream.entity, model)
+            content.derived.on_observed(datastream.property, since, required)
+            self._roll_ups.note_change(content, datastream, since, model)
+            if self._alarm_inputs is not None:
+                self._alarm_inputs.add_observed(datastream.entity, datastream.property, content.state, since)
 
     def _add_result(
         self,
@@ -404,6 +445,24 @@ class EntityStage(BucketStage[EntityContent]):
             windows = self._alarm_inputs.rule_windows(entity) if self._alarm_inputs is not None else ()
             required = self._required_inputs[entity] = entity_inputs(entity, model, windows)
         return required
+
+
+def _await_history(
+    content: EntityContent, observation: Observation, result: ObservationResult, offset: int
+) -> bool:
+    """Note that storage will answer a request for a repair; return whether it must be requested once more.
+
+    It must after a late observation, which the answer may lack.
+    """
+    id = observation.datastream
+    if result.outcome is ObservationOutcome.REPAIR or result.changed_since is not None:
+        content.awaited_histories[id] = offset
+        return False
+    is_late = result.outcome in (ObservationOutcome.LATE, ObservationOutcome.CORRECTION)
+    if is_late and id in content.awaited_histories:
+        content.awaited_histories[id] = offset
+        return True
+    return False
 
 
 @dataclass(frozen=True, slots=True)

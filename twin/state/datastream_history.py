@@ -279,6 +279,11 @@ async def _register_before(
     return register or (newest.phenomenon_time, newest.value)
 
 
+def needs_history(policy: DatastreamPolicy) -> bool:
+    """Return whether the state of a datastream depends on what was long before its observations in memory."""
+    return policy.aggregation == "counter" or long_run(policy.rules) is not None
+
+
 async def read_stored_history(
     reader: HistoryReader, policy: DatastreamPolicy, datastream: int, count: int
 ) -> StoredHistory:

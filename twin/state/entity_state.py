@@ -18,6 +18,7 @@ from twin.quality.neighbour_verdict import NeighbourVerdict, effective_verdict
 from twin.quality.quality_flags import DISAGREES, is_usable
 from twin.state.combination import CombinationInput, PropertyState, combine
 from twin.state.datastream_state import DatastreamState, ObservationOutcome, ObservationResult
+from twin.state.preceding_history import StoredHistory
 from twin.state.property_series import DatastreamSeries
 from twin.wire.messages import Update, UpdateKind
 
@@ -108,6 +109,19 @@ class EntityState:
         return ObservationResult(
             ObservationOutcome.CORRECTION, quality_results, self._next_update(datastream, state, model)
         )
+
+    def adopt(
+        self, history: StoredHistory, datastream: Datastream, model: CityModel
+    ) -> ObservationResult | None:
+        """Adopt what storage has found of the past of a datastream; None: it must be requested again."""
+        state = self.datastreams[datastream.id]
+        newest, last_good = state.newest, state.last_good
+        result = state.adopt(history, model.policy_of(datastream))
+        if result is None or (
+            _published_part(newest) == _published_part(state.newest) and last_good == state.last_good
+        ):
+            return result
+        return result._replace(update=self._next_update(datastream, state, model))
 
     def _next_update(self, datastream: Datastream, state: DatastreamState, model: CityModel) -> Update:
         self.revision += 1

@@ -18,6 +18,7 @@ from twin.errors import MessageError
 from twin.instant import INSTANT_MIN, Duration, Instant
 from twin.model.observation import LastGoodValue, Observation
 from twin.quality.neighbour_verdict import NeighbourVerdict
+from twin.state.preceding_history import StoredHistory
 from twin.state.window import Aggregate
 from twin.wire.codec import DECODE_ERRORS, LAYOUT_VERSION, Codec
 from twin.wire.probe import Probe
@@ -40,6 +41,8 @@ class ObservationBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):
     probes: tuple[Probe, ...] = ()
     #: windows that storage has repaired: they replace those in memory
     aggregates: tuple[Aggregate, ...] = ()
+    #: what storage has found, in repairs, of the observations before those in memory
+    histories: tuple[StoredHistory, ...] = ()
 
 
 class MessageHeader(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -36,9 +36,11 @@ async def test_repaired_windows_of_the_last_days_are_sent_once(database: str, ka
                 await recompute_hours(connection, model.properties, gauge.id, (start, start + HOUR), 1)
         assert await send_repaired_windows(connection, model, kafka, PARTITIONS) > 0
         assert await send_repaired_windows(connection, model, kafka, PARTITIONS) == 0
-    (record,) = await read_until(kafka, OBSERVATIONS, PARTITIONS, bool)
-    assert record.partition == partition_of(gauge.entity, PARTITIONS)
-    batch = messages.OBSERVATIONS.decode(record.value)
+    records = await read_until(kafka, OBSERVATIONS, PARTITIONS, lambda found: len(found) >= 2)
+    assert {record.partition for record in records} == {partition_of(gauge.entity, PARTITIONS)}
+    batch, past = (messages.OBSERVATIONS.decode(record.value) for record in records)
+    assert [(one.datastream, len(one.received)) for one in past.histories] == [(gauge.id, 64)]
+    assert past.histories[0].preceding is not None
     assert (batch.observations, {one.datastream for one in batch.aggregates}) == ((), {gauge.id})
     hours = [one for one in batch.aggregates if one.size == HOUR]
     assert [(one.start, one.count, one.suspect) for one in hours] == [(NOON, 60, 0)]
