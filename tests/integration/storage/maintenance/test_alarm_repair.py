@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
 import pytest_asyncio
 
 from storage.database import connect
+from storage.maintenance.alarm_repair import run_alarm_repairs
 from storage.maintenance.changed_series import note_changed_series
 from tests.support.cities.alarm_city import alarm_city, high_water_rule
+from tests.support.database.historian import until_true
 from tests.support.pipelines.stored_run import StoredRun, store_datastreams
 from twin.alarms.evaluation.alarm_correction import AlarmCorrection
 from twin.alarms.rules.operand import Operand
@@ -168,3 +171,33 @@ async def test_a_repair_of_derived_series_repairs_the_alarms_on_them(run: Stored
         await note_changed_series(connection, [("canal", "water_level")], START + 30 * MINUTE)
     await assert_history_is_the_back_test(run)
     assert (ALARM, START + 30 * MINUTE, START + 40 * MINUTE, "major") in await run.episodes(START, END)
+
+
+async def test_repairs_run_until_cancelled_and_wait_for_kafka(
+    run: StoredRun, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for minute in (*range(60), *range(61, 240)):
+        run.pipeline.observe(level(minute, LOW))
+    run.pipeline.observe(level(60, MAJOR, received=240))
+    await run.store()
+    async with await connect(database, role="test") as connection, connection.transaction():
+        await note_changed_series(connection, [("canal", "water_level")], START + 60 * MINUTE)
+    send, failures = run.send, ["Kafka is away"]
+
+    async def send_later(corrections: Sequence[AlarmCorrection]) -> None:
+        if failures:
+            raise ServiceError(failures.pop())
+        await send(corrections)
+
+    monkeypatch.setattr(run, "send", send_later)
+
+    async def is_raised() -> bool:
+        return ALARM in {event.alarm for event in run.pipeline.alarms}
+
+    task = asyncio.create_task(run_alarm_repairs(database, lambda: run.model, run, lambda: END))
+    try:
+        await until_true(is_raised)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert failures == []
