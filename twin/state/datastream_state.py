@@ -409,6 +409,9 @@ class DatastreamState:
         self._is_last_good_current = False
         if begin < self._folded_count:
             self._register = self._register_after_folded(policy)
+        for followed_by, one in enumerate(reversed(self._assessed[-QUALITY_LOOKAHEAD:])):
+            if one.flags & CLEARABLE_FLAGS:
+                self._unsettled = max(self._unsettled, QUALITY_LOOKAHEAD - followed_by)
         return quality_results, changed_since
 
     def _first_affected(self, index: int, policy: DatastreamPolicy) -> int:

@@ -59,6 +59,21 @@ def test_a_level_shift_is_one_finding_and_no_fault(shuffled: int | None) -> None
     assert found[20] == QualityFlag.LEVEL_SHIFT
 
 
+def test_a_corrected_level_shift_is_confirmed_by_the_values_after_the_correction() -> None:
+    policy = DatastreamPolicy.of(BUILT_IN_PROPERTIES["water_level"], QUARTER)
+    state = DatastreamState()
+    found: dict[int, int] = {}
+    # The new level is corrected away from its beginning, value by value, while it goes on.
+    arrivals = [(n, -1.4) for n in range(20)] + [(n, -0.8) for n in range(20, 24)]
+    for corrected in (20, 21, 22):
+        arrivals += [(corrected, -1.4), (corrected + 4, -0.8)]
+    for received, (n, level) in enumerate(arrivals):
+        observation = Observation(1, n * QUARTER, 40 * QUARTER + received, level)
+        for result in state.observe(observation, policy, 5 * MINUTE).quality_results:
+            found[result.phenomenon_time // QUARTER] = result.flags
+    assert {n: flags for n, flags in found.items() if flags} == {23: QualityFlag.LEVEL_SHIFT}
+
+
 @pytest.mark.parametrize("shuffled", [None, 1, 2])
 def test_false_zeros_and_single_hours_of_dust_are_faults(shuffled: int | None) -> None:
     zeros = final_flags("water_level", [-1.4, -1.41] * 10 + [0.0] * 4 + [-1.4] * 20, QUARTER, shuffled)
