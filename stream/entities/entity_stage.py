@@ -91,6 +91,8 @@ class EntityStage(BucketStage[EntityContent]):
                 content.rolled_up_since[update.property] = update.phenomenon_time
             datastreams = [one for id in content.state.datastreams if (one := model.datastreams.get(id))]
             content.pending_properties.update(datastream.property for datastream in datastreams)
+            # At once: with the next observation the present values would no longer be the newest.
+            self._roll_ups.emit_due(entity, content, model, output, self._buckets.time)
             alarm_inputs.add_entity(entity, content.state)
         for update in seed.derived:
             if update.entity in contents:

@@ -137,7 +137,7 @@ class RollUpTable:
             if roll_up is None:
                 continue
             since = content.rolled_up_since.get(property)
-            is_early = now - times.get(property, INSTANT_MIN) < roll_up.interval
+            is_early = property in times and now - times[property] < roll_up.interval
             if is_early and not (since is not None and _is_filling(roll_up, states, since)):
                 waiting.add(property)
                 continue
