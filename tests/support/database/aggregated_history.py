@@ -23,6 +23,7 @@ from twin.instant import DAY, HOUR, MINUTE, Instant, parse_instant, to_datetime
 from twin.model.datastream_policy import DatastreamPolicy
 from twin.model.observation import Observation
 from twin.model.observed_property import BUILT_IN_PROPERTIES, ObservedProperty
+from twin.quality.quality_flags import is_usable
 from twin.quality.quality_rules import QualityRules, SpikeRule, StuckRule
 from twin.state.sketch import RELATIVE_ACCURACY
 from twin.state.window import aggregate_of
@@ -175,7 +176,7 @@ async def assert_percentiles(
                 10_000,
                 quality_rules=LEVEL.quality,
             )
-            page = sorted(each.value for each in raw if not each.flags & ~4)
+            page = sorted(each.value for each in raw if is_usable(each.flags))
         for name, share in (("p50", 0.5), ("p95", 0.95)):
             value = bucket.values[name]  # type: ignore[index]
             if not page:
