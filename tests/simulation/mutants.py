@@ -22,7 +22,10 @@ from twin.instant import HOUR
 from twin.model.names import coverage_min_of, kept_window
 from twin.model.observation import Observation, order_of_knowledge
 from twin.privacy import cohort
+from twin.quality import quality_check
+from twin.quality.level_shift import is_level
 from twin.quality.neighbours import NeighbourResult, NeighbourState
+from twin.quality.stuck_runs import mark_stuck_runs
 from twin.quality.valid_when import ValidWhen
 from twin.state import area_state, datastream_state, derived_points
 from twin.state.datastream_state import DatastreamState, ObservationOutcome, ObservationResult
@@ -137,6 +140,19 @@ def forget_the_acknowledgement_of_a_shelved_alarm(patch: pytest.MonkeyPatch) -> 
     patch.setattr(alarm, next_status.__name__, mutated)
 
 
+# --- verdicts ---
+
+
+def flag_each_value_after_a_level_shift(patch: pytest.MonkeyPatch) -> None:
+    """Take a level that the following values confirm as a series of spikes."""
+    patch.setattr(quality_check, is_level.__name__, lambda *arguments: False)
+
+
+def leave_the_beginning_of_a_stuck_run_good(patch: pytest.MonkeyPatch) -> None:
+    """Flag a stuck run only from its last values on, in the stream."""
+    patch.setattr(datastream_state, mark_stuck_runs.__name__, lambda *arguments: None)
+
+
 # --- derived values, and what sources say ---
 
 
@@ -185,6 +201,8 @@ MUTANTS: Mapping[str, Mutant] = MappingProxyType(
             let_the_greater_value_win,
             say_that_an_eased_value_is_at_its_limit,
             forget_the_acknowledgement_of_a_shelved_alarm,
+            flag_each_value_after_a_level_shift,
+            leave_the_beginning_of_a_stuck_run_good,
             sample_derived_values_by_log_time,
             use_ten_minutes_of_slow_meters,
             call_an_area_good_with_few_members,
