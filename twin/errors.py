@@ -20,6 +20,7 @@
     ├── QueryError             a history query cannot be answered
     ├── RecordBatchError       a batch of log records is malformed
     ├── RecordingError         a recorded feed cannot be read
+    │   └── TooManyValuesError       a replay would have too many values
     ├── RegistrationError      decoders or feeds contradict each other
     ├── ReplayError            the log cannot be read from a cursor on
     ├── RestoreError           a backup cannot be restored
