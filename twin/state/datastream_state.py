@@ -400,6 +400,10 @@ class DatastreamState:
             else:
                 last_folded = time
                 changed_since = time if changed_since is None else changed_since
+        since = self._folded_since(new, policy)
+        if since is not None:
+            changed_since = since if changed_since is None else min(since, changed_since)
+            last_folded = self._folded_time
         if changed_since is not None:
             last = last_folded if last_folded is not None else self._recent[0].phenomenon_time - 1
             self._windows.mark_incomplete_range(changed_since, last)
@@ -407,12 +411,21 @@ class DatastreamState:
         is_stuck = is_stuck_by_itself(self._assessed[-1], self._recent[-1])
         self._stuck_start = self._run.start if is_stuck and self._run is not None else None
         self._is_last_good_current = False
+        if any(one.flags & CLEARABLE_FLAGS for one in self._assessed[-QUALITY_LOOKAHEAD:]):
+            self._unsettled = QUALITY_LOOKAHEAD  # the next observations may withdraw them
         if begin < self._folded_count:
             self._register = self._register_after_folded(policy)
         for followed_by, one in enumerate(reversed(self._assessed[-QUALITY_LOOKAHEAD:])):
             if one.flags & CLEARABLE_FLAGS:
                 self._unsettled = max(self._unsettled, QUALITY_LOOKAHEAD - followed_by)
         return quality_results, changed_since
+
+    def _folded_since(self, new: int | None, policy: DatastreamPolicy) -> Instant | None:
+        """Return the first folded observation of which a new one, not folded, may withdraw a finding."""
+        if new is None or new < self._folded_count or not has_clearable_rules(policy.rules):
+            return None
+        first = max(0, new - QUALITY_LOOKAHEAD)
+        return self._recent[first].phenomenon_time if first < self._folded_count else None
 
     def _first_affected(self, index: int, policy: DatastreamPolicy) -> int:
         """Return the first observation whose flags an observation at an index can change."""
