@@ -171,7 +171,7 @@ def _with_parents(areas: set[str], model: CityModel) -> list[str]:
 def _read_span(days: NamedDays, size: Duration) -> tuple[Instant, Instant]:
     """Return the span of the values behind the requested points, and of those that still count in them."""
     start, end = days.span(size)
-    return start - size - CARRY_MAX, end
+    return start - size - CARRY_MAX, end + size
 
 
 async def _is_kept(connection: Connection, model: CityModel, days: NamedDays, members: Sequence[str]) -> bool:

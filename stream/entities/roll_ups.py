@@ -76,7 +76,7 @@ class RollUp(NamedTuple):
     def repair(self, property: str, slot: Instant) -> SeriesRepair:
         """Return the request to compute the points of a slot again, and of those in which it still counts."""
         last = last_slot(slot, self.size, self.live_duration)
-        return SeriesRepair(self.area, AREA_PREFIX + property, slot + self.size, last + self.size + 1)
+        return SeriesRepair(self.area, AREA_PREFIX + property, slot, last + self.size + 1)
 
 
 class RollUpTable:

@@ -58,7 +58,7 @@ class AreaValue(NamedTuple):
 
     name: str  #: without `AREA_PREFIX`
     value: float  #: NaN: there is no value at this time any more
-    phenomenon_time: Instant  #: end of the slot
+    phenomenon_time: Instant  #: of its slot, by `slot_time`
     flags: int
     weight: int  #: sensors or connections behind it
     interval: Duration  #: expected time between two values
@@ -303,6 +303,18 @@ def on_grid(input: AreaInput, size: Duration) -> AreaInput:
     return input._replace(slot=slot, valid_until=last, later=())
 
 
+def slot_time(name: str, slot: Instant, size: Duration) -> Instant:
+    """Return the phenomenon time of the value of an area in a slot.
+
+    It is the start of the slot, so that the value of an open slot is not dated ahead. What is computed from
+    windows is dated to their end, as the values of entities are: it exists only after that.
+
+    >>> slot_time("pm2_5", 0, 60), slot_time("lki", 0, 60)
+    (0, 60)
+    """
+    return slot + size if is_windowed(name) else slot
+
+
 def last_slot(slot: Instant, size: Duration, live: Duration) -> Instant:
     """Return the last slot in which a value counts that is live for a time: at least the one after its own.
 
@@ -411,19 +423,19 @@ def point_of(
     name: str, slot: Instant, series: AreaSeries, expected: int, model: CityModel, *, is_newest: bool = False
 ) -> AreaValue:
     """Return the point of a slot; without a value it withdraws the point."""
-    found, size = series.results.get(slot), series.size
+    found, size, time = series.results.get(slot), series.size, slot_time(name, slot, series.size)
     if found is None or found.value is None:
-        return AreaValue(name, math.nan, slot + size, 0, 0, size, 0, expected, is_newest)
+        return AreaValue(name, math.nan, time, 0, 0, size, 0, expected, is_newest)
     flags = found.flags
     if found.members < coverage_min_of(name, model) * expected:
         flags |= _INCOMPLETE
     return AreaValue(
         name,
         found.value,
-        slot + size,
+        time,
         flags,
         found.weight,
-        max(size, interval_for_live_duration(found.last - slot)),
+        max(size, interval_for_live_duration(found.last + size - time)),
         found.members,
         expected,
         is_newest,
@@ -474,15 +486,15 @@ def _parent_input(
 ) -> AreaInput:
     """Return the input of the parent area for a slot."""
     source, name = roll_up_source(context.area, context.model), context.property
-    found, end = series.results.get(slot), slot + series.size
+    found, time = series.results.get(slot), slot_time(name, slot, series.size)
     if found is None:
-        return AreaInput(parent, source, name, None, end, 0, 1, slot, revision, slot, 0)
+        return AreaInput(parent, source, name, None, time, 0, 1, slot, revision, slot, 0)
     return AreaInput(
         parent,
         source,
         name,
         found.value,
-        end,
+        time,
         found.flags,
         max(1, found.weight),
         found.valid_until,
@@ -495,7 +507,7 @@ def _parent_input(
 
 def _repair(area: str, name: str, span: SlotSpan, size: Duration) -> SeriesRepair:
     """Return the request to compute the points of the slots of a span again."""
-    return SeriesRepair(area, AREA_PREFIX + name, span.first + size, span.last + size + 1)
+    return SeriesRepair(area, AREA_PREFIX + name, span.first, span.last + size + 1)
 
 
 class _EarlierAreaState(msgspec.Struct, array_like=True, frozen=True):

@@ -129,7 +129,7 @@ def expected_series(name: str, told: list[Spoken]) -> dict[Instant, tuple[float,
             }[name]
             share = 0.75 if name == "power_import" else 0.5
             flags = INCOMPLETE if len(values) < share * SENSORS else 0
-            series[(minute + 1) * MINUTE] = round(value, 9), flags, len(values), len(values)
+            series[minute * MINUTE] = round(value, 9), flags, len(values), len(values)
     return series
 
 

@@ -47,10 +47,10 @@ def recording() -> list[Observation]:
 
 
 def means() -> dict[Instant, float]:
-    """Return the mean of each hour, by its end."""
+    """Return the mean of each hour, by its start."""
     found = recording()
     return {
-        START + (hour + 1) * HOUR: math.fsum(
+        START + hour * HOUR: math.fsum(
             one.value for one in found if one.phenomenon_time == START + hour * HOUR
         )
         / STATIONS
@@ -101,7 +101,7 @@ def test_the_value_now_is_that_of_the_open_slot_and_says_so() -> None:
     pipeline = played(ORDERS["an-hour-a-record"], SECOND)
     updates = [one for one in published_updates(pipeline) if one.entity == "town"]
     newest = [one for one in updates if one.kind is UpdateKind.INDICATOR][-1]
-    assert newest.phenomenon_time == START + HOURS * HOUR
+    assert newest.phenomenon_time == START + (HOURS - 1) * HOUR
     assert (newest.preliminary, newest.members, newest.members_expected) == (True, STATIONS, STATIONS)
 
 
@@ -111,7 +111,7 @@ def test_an_input_older_than_the_kept_slots_is_left_to_storage_in_each_area_abov
     pipeline.observe(late, now=START + 2 * DAY + HOUR)
     pipeline.advance(START + 2 * DAY + HOUR + 10 * SECOND)
     (repair,) = {one for one in requested_repairs(pipeline) if one.name == "area_pm2_5"}
-    assert (repair.entity, repair.start) == ("town.d0.n0", START - 30 * DAY + HOUR)
+    assert (repair.entity, repair.start) == ("town.d0.n0", START - 30 * DAY)
 
 
 def substations() -> CityModel:

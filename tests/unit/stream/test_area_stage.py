@@ -125,10 +125,10 @@ def test_an_input_of_an_earlier_slot_amends_its_points_and_no_others() -> None:
     amendment = UpdateKind.AMENDMENT
     # It counts in the slot in which it was measured, and in the one after it.
     assert points == [
+        ("town.east", 11, 20.0, amendment),
         ("town.east", 12, 20.0, amendment),
-        ("town.east", 13, 20.0, amendment),
+        ("town", 11, 20.0, amendment),
         ("town", 12, 20.0, amendment),
-        ("town", 13, 20.0, amendment),
     ]
     revisions = [one.revision for one in updates if one.entity == "town.east"]
     assert revisions == [4, 5]

@@ -58,7 +58,7 @@ def test_an_area_of_outvoted_values_is_suspect_and_counts_nowhere() -> None:
     assert stages.last_update("town", AREA_PROPERTY).count == 5
     stages.report({**NORTH, "town.south.f": 35.0, "town.g": 21.0})
     south = stages.last_update("town.south", AREA_PROPERTY)
-    assert (south.flags, south.last_good) == (DISAGREES, LastGoodValue(22.0, 2 * MINUTE))
+    assert (south.flags, south.last_good) == (DISAGREES, LastGoodValue(22.0, MINUTE))
     assert (
         stages.last_update("town", AREA_PROPERTY).count,
         stages.last_update("town", AREA_PROPERTY).flags,
