@@ -244,22 +244,21 @@ class StoredHistoryReader:
 
     async def before(self, time: Instant, count: int) -> list[Observation]:
         """Return the newest `count` observations before a time, ascending."""
-        return await self._observations("before", {"time": _within(time), "count": count})
+        parameters = {"time": _within(time), "count": count}
+        return await self._observations("maintenance/recompute/list_observations_before", parameters)
 
     async def between(self, start: Instant, end: Instant) -> list[Observation]:
         """Return the observations of start ≤ t < end, ascending."""
-        return await self._observations("between", {"start": to_datetime(start), "end": to_datetime(end)})
+        parameters = {"start": to_datetime(start), "end": to_datetime(end)}
+        return await self._observations("maintenance/recompute/list_observations_between", parameters)
 
     async def following(self, time: Instant, count: int) -> list[Observation]:
         """Return the first `count` observations from a time on, ascending."""
-        return await self._observations("following", {"time": _within(time), "count": count})
+        parameters = {"time": _within(time), "count": count}
+        return await self._observations("maintenance/recompute/list_observations_following", parameters)
 
     async def _observations(self, name: str, parameters: dict[str, Any]) -> list[Observation]:
-        rows = await _fetch_rows(
-            self._connection,
-            f"maintenance/recompute/list_observations_{name}",
-            {"datastream": self._datastream, **parameters},
-        )
+        rows = await _fetch_rows(self._connection, name, {"datastream": self._datastream, **parameters})
         return [
             Observation(self._datastream, from_datetime(time), from_datetime(received), value, flags, rank)
             for time, received, value, flags, rank in rows

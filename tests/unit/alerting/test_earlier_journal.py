@@ -42,6 +42,11 @@ def test_the_duty_loop_continues_from_a_journal_of_version_0_1(tmp_path: Path) -
     journal = DutyJournal(path)
     content = journal.read()
     found = content_as_json(content)
+    # Fields that were added since have their defaults.
+    found["alarms"] = {
+        id: event[: len(recorded["alarms"][id])] if id in recorded["alarms"] else event
+        for id, event in found["alarms"].items()
+    }
     assert found == {key: recorded[key] for key in found}
     assert len(journal.unpublished(1_000)) == recorded["unpublished"]
 

@@ -1,5 +1,4 @@
--- Of each datastream the last observation before a time, the run of equal values that it ends, and the usable value
--- before the run.
+-- List the last observation before a time, the run of equal values that it ends and the usable value before it.
 -- observation_key, read backwards over the run, but at most over `count` rows and one row before `duration`, and on
 -- to a usable value, with assessment_key.
 SELECT asked.id, last.phenomenon_time, last.value, last.flags, run.count, run.start, usable.phenomenon_time, usable.value
