@@ -173,7 +173,8 @@ class SeverityHistory(NamedTuple):
         first = next((one for one in episodes(self.base, self.changes) if one.end > cut), None)
         if first is not None and first.start == INSTANT_MIN:
             return self
-        start = first.start if first is not None else cut + 1
+        # An episode that begins at that time ends after it, also one that the passing of time began.
+        start = first.start if first is not None else cut
         return SeverityHistory(start, 0, tuple(one for one in self.changes if one.time >= start))
 
 

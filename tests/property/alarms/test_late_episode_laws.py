@@ -264,3 +264,18 @@ def test_restarts_change_no_episode(
     run.pass_time()
     assert run.repairs == []
     assert run.episodes() == run.backtest()
+
+
+def test_a_repair_keeps_an_alarm_that_the_passing_of_time_has_raised() -> None:
+    rule = high_water_rule(on_delay=5 * MINUTE)
+    day = [(0, -0.5, 0, LIVE_FOR)] * 35 + [(0, -0.39, 0, LIVE_FOR)] * 5
+    first, *others = points_of(day)
+    run = LateRun(rule)
+    for one in others:
+        run.arrive(one)
+    run.arrive(first)
+    run.pass_time()
+    raised = run.episodes()
+    run.repair()
+    assert raised == run.episodes() == run.backtest()
+    assert [event.kind for _, event in run.events] == ["raised"]

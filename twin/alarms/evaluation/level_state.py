@@ -145,7 +145,10 @@ def _update_level(
 ) -> None:
     value = condition.value
     beyond = value is not None and (value >= resolved.raised if config.above else value <= resolved.raised)
-    clear = value is None or (value <= resolved.clear if config.above else value >= resolved.clear)
+    # A level without a deadband has one limit for both: a value that is equal to it is beyond it, not clear.
+    clear = not beyond and (
+        value is None or (value <= resolved.clear if config.above else value >= resolved.clear)
+    )
     if config.of > 1:
         state.recent_bits = (state.recent_bits << 1 | beyond) & ((1 << config.of) - 1)
         has_enough = state.recent_bits.bit_count() >= config.n

@@ -218,3 +218,14 @@ def test_a_changed_rule_reevaluates_the_buffered_points(count: int) -> None:
         )
     )
     assert state.reevaluated(stricter).severity(stricter) == MINOR
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0], ids=["above", "below"])
+def test_a_value_equal_to_the_level_does_not_end_what_it_raised(sign: float) -> None:
+    condition = threshold(
+        direction="above" if sign > 0 else "below",
+        levels=(Level(Severity.MINOR, sign * 10.0, sign * 10.0),),
+        relative_to="",
+    )
+    values = [sign * value for value in (9.0, 10.0, 10.0, 10.0, 9.9)]
+    assert run(bound_rule(high_water_rule(condition=condition)), values) == [(1, MINOR), (4, 0)]
