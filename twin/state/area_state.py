@@ -125,14 +125,12 @@ class AreaSeries(msgspec.Struct, array_like=True):
             if input.weight < 0:
                 # What the area above says about a slot makes none: it is read when the area has one.
                 return (span if self.results.get(kept.slot) is not None else None), False
-        if kept.slot > self.newest:
-            self.newest = kept.slot
-            self._advance()
+        self.newest = max(self.newest, kept.slot)
         return span, False
 
-    def _advance(self) -> None:
-        """Forget the oldest slots beyond the limits."""
-        if self.keeps_all:
+    def forget_oldest(self) -> None:
+        """Forget the oldest slots beyond the limits; what was put into them must have been evaluated."""
+        if self.keeps_all or self.newest == INSTANT_MIN:
             return
         slots = min(SLOTS_MAX, max(SLOTS_MIN, INPUTS_MAX // max(1, len(self.inputs.by_source))))
         floor = self.newest - (slots - 1) * self.size
@@ -212,6 +210,9 @@ class AreaState(msgspec.Struct, array_like=True):
                 slots.update(series.touched(span))
         for name in sorted(name for name, slots in touched.items() if slots):
             self._evaluate(NeighbourContext(area, name, model, revision), touched[name], changes)
+        # Only now: a burst brings more slots at once than are kept, and each of them has a point.
+        for name in touched:
+            self.series[name].forget_oldest()
         return changes
 
     def _series_of(self, name: str, model: CityModel) -> AreaSeries:
@@ -313,6 +314,11 @@ def slot_time(name: str, slot: Instant, size: Duration) -> Instant:
     (0, 60)
     """
     return slot + size if is_windowed(name) else slot
+
+
+def _slot_of_value(value: AreaValue, size: Duration) -> Instant:
+    """Return the slot that a value is dated to by `slot_time`."""
+    return slot_of(value.phenomenon_time, size, windowed=is_windowed(value.name))
 
 
 def last_slot(slot: Instant, size: Duration, live: Duration) -> Instant:
@@ -473,7 +479,7 @@ def _value_now(
                 last_good=LastGoodValue(last.value, last.phenomenon_time),
             ), None
     last = series.emitted
-    if last is not None and series.results.get(last.phenomenon_time - series.size, _NO_RESULT) is None:
+    if last is not None and series.results.get(_slot_of_value(last, series.size), _NO_RESULT) is None:
         # All members have withdrawn what it was made of: nothing is known of the area now.
         good = last.last_good or LastGoodValue(last.value, last.phenomenon_time)
         flags = last.flags & ~UNUSABLE_FLAGS | _INCOMPLETE

@@ -14,6 +14,7 @@ from twin.instant import DAY, HOUR, MINUTE, SECOND, Instant
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation
 from twin.quality.quality_flags import QualityFlag, quality_word
+from twin.state.area_state import SLOTS_MAX
 from twin.wire.messages import UpdateKind
 
 START = 480_000 * HOUR
@@ -95,6 +96,36 @@ def test_a_recording_of_two_days_gives_every_hourly_mean_in_any_order_at_any_spe
     }
     assert {(flags, count) for _, flags, count in series.values()} == {(0, STATIONS)}
     assert requested_repairs(pipeline) == set()
+
+
+@pytest.mark.parametrize("step", [1, SECOND], ids=["burst", "a-second-each"])
+def test_a_recording_longer_than_the_memory_of_an_area_gives_every_hourly_mean(step: int) -> None:
+    model = CityBuilder().entity("town", "Municipality").entity("town.n0", "Neighbourhood")
+    for number in range(3):
+        entity = f"town.n0.s{number}"
+        model.entity(entity, "AirQualityStation").sensor(entity, entity, "pm2_5", interval=HOUR)
+    pipeline, hours, now = StagePipeline(model.model()), range(5 * SLOTS_MAX), START + 30 * DAY
+    for begin in range(0, len(hours), 125):
+        record = [
+            Observation(id, time := START + hour * HOUR, time, 10.0 * id + hour % 7, 0)
+            for hour in hours[begin : begin + 125]
+            for id in (1, 2, 3)
+        ]
+        pipeline.observe(*record, now=now)
+        now += step
+    pipeline.advance(now + 10 * SECOND)
+    series = series_of(published_updates(pipeline))
+    asked = {
+        (one.start + hour * HOUR)
+        for one in requested_repairs(pipeline)
+        if one.name == "area_pm2_5"
+        for hour in range((one.end - one.start) // HOUR)
+    }
+    for area in ("town", "town.n0"):
+        points = {time: value for time, (value, _, _) in series[area, "area_pm2_5"].items()}
+        expected = {START + hour * HOUR: 20.0 + hour % 7 for hour in hours}
+        wrong = {time for time in expected if points.get(time) != expected[time]}
+        assert wrong <= asked, "what is not right is left to storage"
 
 
 def test_the_value_now_is_that_of_the_open_slot_and_says_so() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from stream.areas.area_stage import AreaStageFactory
 from stream.engine.stage import StreamStage
 from stream.engine.stage_seed import EMPTY_SEED
@@ -10,7 +12,9 @@ from tests.support.cities.small_cities import small_city
 from tests.support.pipelines.checkpoint_topic import CheckpointTopic
 from twin.instant import MINUTE
 from twin.model.city_model import CityModel
+from twin.model.observation import LastGoodValue
 from twin.quality.quality_flags import QualityFlag
+from twin.state.area_state import SLOTS_MAX, AreaState
 from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import AREA_INPUTS, UPDATES, AreaInput, AreaInputBatch, Update, UpdateKind
 
@@ -132,6 +136,49 @@ def test_an_input_of_an_earlier_slot_amends_its_points_and_no_others() -> None:
     ]
     revisions = [one.revision for one in updates if one.entity == "town.east"]
     assert revisions == [4, 5]
+
+
+def test_a_record_with_more_slots_than_are_kept_has_a_point_of_each() -> None:
+    stage = KIND.seeded(0, EMPTY_SEED, MODEL)
+    minutes = range(3 * SLOTS_MAX)
+    record = [
+        area_input("town.east", source, name, value + minute, time=minute * MINUTE)
+        for source, value in (("a", 10.0), ("b", 30.0))
+        for name in ("pm2_5", "noise_level")
+        for minute in minutes
+    ]
+    updates = play(stage, record)
+    for area in ("town.east", "town"):
+        for name, value in (("area_pm2_5", 20.0), ("area_noise_level", 30.0)):
+            series = [one for one in updates if (one.entity, one.property) == (area, name)]
+            found = {one.phenomenon_time // MINUTE: one.value for one in series}
+            assert found == {minute: value + minute for minute in minutes}
+            (newest,) = (one for one in series if one.kind is UpdateKind.INDICATOR)
+            assert newest.phenomenon_time == minutes[-1] * MINUTE
+
+
+def test_after_a_burst_a_series_keeps_no_more_slots_than_before() -> None:
+    state = AreaState()
+    minutes = range(3 * SLOTS_MAX)
+    record = [area_input("town", "a", "pm2_5", 1.0, time=minute * MINUTE) for minute in minutes]
+    state.apply("town", record, MODEL, 1)
+    series = state.series["pm2_5"]
+    assert len(series.results) == len(series.inputs.by_source["a"]) - 1 == SLOTS_MAX
+    late = state.apply("town", [area_input("town", "b", "pm2_5", 9.0, time=7 * MINUTE)], MODEL, 2)
+    assert [(one.name, one.start // MINUTE) for one in late.repairs] == [("area_pm2_5", 7)]
+
+
+def test_an_area_whose_only_value_is_withdrawn_has_an_incomplete_one_now() -> None:
+    stage = KIND.seeded(0, EMPTY_SEED, MODEL)
+    play(stage, [area_input("town", "a", "pm2_5", 10.0)])
+    withdrawn = area_input("town", "a", "pm2_5", None, revision=11 * MINUTE)
+    updates = play(stage, [withdrawn])
+    amended, newest = updates
+    assert math.isnan(amended.value)
+    assert amended.kind is UpdateKind.AMENDMENT
+    assert newest.kind is UpdateKind.INDICATOR
+    assert newest.flags & QualityFlag.INCOMPLETE
+    assert newest.last_good == LastGoodValue(10.0, 10 * MINUTE)
 
 
 def test_a_restored_stage_continues_where_it_was() -> None:
