@@ -5,15 +5,17 @@ are left out, since they depend on the order of arrival.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from itertools import batched
 from typing import Any, TypeAlias
 
 from storage.database import Connection, connect
 from storage.history.backtest import BACKTEST_SPAN_MAX, backtest_rules
 from storage.model.model_store import load_model
+from storage.stores.alarms import read_alarm_episodes
 from twin.alarms.severity import Severity
-from twin.instant import DAY, Instant
+from twin.instant import DAY, INSTANT_MAX, INSTANT_MIN, Instant
 
 Table: TypeAlias = dict[tuple[Any, ...], tuple[Any, ...]]
 """Rows by their key."""
@@ -56,10 +58,9 @@ _TABLES: Mapping[str, tuple[int, str]] = {
 }
 """By name, how many columns are the key, and the statement."""
 
-_ALARM_EVENTS = (
-    "SELECT alarm_id, occurrence, kind, raised_time, returned_time, severity FROM alarm_event "
-    "WHERE sensor = '' ORDER BY alarm_id, revision"
-)
+_ALARMS = "SELECT DISTINCT alarm_id FROM alarm_event WHERE sensor = '' ORDER BY alarm_id"
+
+_ALARMS_A_QUERY = 50
 
 
 async def read_history(dsn: str, city: str, span: tuple[Instant, Instant]) -> History:
@@ -69,7 +70,7 @@ async def read_history(dsn: str, city: str, span: tuple[Instant, Instant]) -> Hi
         for name, (keys, statement) in _TABLES.items():
             rows = await _rows(connection, statement)
             found[name] = {row[:keys]: row[keys:] for row in rows}
-        found["alarm episodes"] = _episodes(await _rows(connection, _ALARM_EVENTS))
+        found["alarm episodes"] = await _episodes(connection)
         found["back-test"] = await _backtested(connection, city, span)
         return found
 
@@ -80,21 +81,14 @@ async def _rows(connection: Connection, statement: str) -> list[tuple[Any, ...]]
         return [tuple(row) for row in await cursor.fetchall()]
 
 
-def _episodes(events: Iterable[tuple[Any, ...]]) -> Table:
-    """Return the episodes of alarms, as `twin.backtest.firing.firings_of` finds them."""
-    found: dict[tuple[str, int], list[Any]] = {}
-    for alarm, occurrence, kind, raised, returned, severity in events:
-        key = alarm, occurrence
-        if kind == "retracted":
-            found.pop(key, None)
-        elif raised is not None:
-            episode = found.setdefault(key, [raised, returned, severity])
-            episode[:2] = raised, returned
-            episode[2] = max(episode[2], severity)
-    return {
-        (alarm, raised): (returned, int(severity))
-        for (alarm, _), (raised, returned, severity) in found.items()
-    }
+async def _episodes(connection: Connection) -> Table:
+    """Return the stored episodes of alarms, with those that repairs have added to the past."""
+    alarms = [alarm for (alarm,) in await _rows(connection, _ALARMS)]
+    found: Table = {}
+    for some in batched(alarms, _ALARMS_A_QUERY):
+        for one in await read_alarm_episodes(connection, some, INSTANT_MIN, INSTANT_MAX):
+            found[one.alarm, one.raised] = one.returned, int(one.severity)
+    return found
 
 
 async def _backtested(connection: Connection, city: str, span: tuple[Instant, Instant]) -> Table:
