@@ -6,6 +6,7 @@ import msgspec
 
 from stream.engine.buckets import StructCodec
 from twin.alarms.alarm import Alarm
+from twin.alarms.evaluation.alarm_correction import AlarmCorrection
 from twin.alarms.evaluation.condition_state import ConditionState
 from twin.alarms.evaluation.shared_dependency import DependencyActivity
 from twin.alarms.evaluation.silence import SensorActivity
@@ -37,6 +38,9 @@ class AlarmContent(msgspec.Struct, array_like=True):
     outages: dict[str, DependencyOutage] = msgspec.field(default_factory=dict)
     last_tick: Instant = INSTANT_MIN  #: log time of the last tick
     ticks_since: Instant = INSTANT_MIN  #: log time since which ticks have come without a gap
+    # Of an entity: what the seed of a new log says about its rules; applied with the first record. It is in
+    # the checkpoint, since a crash may come before that record is in one.
+    seeded: tuple[AlarmCorrection, ...] = ()
 
     def advance_revision(self, series: OperandSeries, revision: int) -> bool:
         """Store the revision of a series; return False if points of a later revision were applied before."""

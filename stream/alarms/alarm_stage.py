@@ -8,7 +8,7 @@ not evaluated by the time of those that do not.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -77,8 +77,7 @@ class AlarmStage(BucketStage[AlarmContent]):
         self._model: CityModel | None = None
         self._timers: Timers[str] = Timers()
         self._outdated: set[str] = set()  # entities that were last evaluated by another model
-        # What the seed of a new log says about rules; applied with the first record.
-        self._seeded: Sequence[AlarmCorrection] = ()
+        self._seeded = [entity for entity, content in buckets.items() if content.seeded]
 
     def apply(self, offset: int, batch: AlarmInputBatch | None, model: CityModel) -> ApplyResult:
         """Apply the record at `offset`; None is an unreadable record."""
@@ -93,18 +92,13 @@ class AlarmStage(BucketStage[AlarmContent]):
         output = AlarmOutput(StreamTime(now, alarm_revision(now, model)))
         evaluation = _RecordEvaluation(self, offset, model, output)
         evaluation.on_model(self._outdated)
-        if self._seeded:
-            evaluation.on_corrections(self._seeded)
-            self._seeded = ()
+        evaluation.on_seeded(self._seeded)
+        self._seeded = []
         evaluation.on_batch(batch)
         if batch.is_partition_clock:
             evaluation.on_tick(now)
         self._buckets.advance(offset, now)
         return ApplyResult(output.records(self._partition, self._factory.partitions), Counter(), 0)
-
-    def seed_conditions(self, corrections: Sequence[AlarmCorrection]) -> None:
-        """Note the states of rules by stored history, at the beginning of a log."""
-        self._seeded = corrections
 
     def _adopt_model(self, model: CityModel, now: Instant) -> None:
         """Schedule every entity when the model is another one, and note which ones it was not applied to."""
@@ -184,6 +178,14 @@ class _RecordEvaluation:
                 continue
             if self._content(entity).advance_revision(points.series, points.revision):
                 self._evaluate(entity, lambda alarms: alarms.on_points(points, emitted_time))
+
+    def on_seeded(self, entities: Iterable[str]) -> None:
+        """Apply what the seed of a new log says about the rules of these entities."""
+        for entity in entities:
+            if not self._has_applied(entity):
+                content = self._content(entity)
+                corrections, content.seeded = content.seeded, ()
+                self.on_corrections(corrections)
 
     def on_corrections(self, corrections: Iterable[AlarmCorrection]) -> None:
         """Apply what stored history says about the rules of entities of this partition."""
@@ -355,11 +357,7 @@ class AlarmStageFactory:
         )
         buckets = PartitionBuckets(ALARM_CODEC, self.log, self.buckets)
         buckets.seed(sorted(contents.items()))
-        stage = AlarmStage(buckets, self, partition)
-        stage.seed_conditions(
-            [one for one in seed.corrections if partition_of(one.entity, self.partitions) == partition]
-        )
-        return stage
+        return AlarmStage(buckets, self, partition)
 
     def decode(self, value: bytes) -> AlarmInputBatch:
         """Return the content of a record; raise MessageError when this version cannot read it."""
@@ -389,6 +387,7 @@ def seeded_alarm_contents(
     for correction in filter(lambda one: is_mine(one.entity), seed.corrections):
         bound = rule_index.rules_of(correction.entity).rules.get(correction.rule)
         content = contents.setdefault(correction.entity, AlarmContent())
+        content.seeded += (correction,)
         for series in bound.series if bound is not None else ():
             # The entity stage repeats stored points below this revision: the condition has them.
             content.advance_revision(series, SEEDED_REVISION)
