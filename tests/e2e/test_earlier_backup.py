@@ -18,6 +18,8 @@ from tests.support.waiting import wait_until
 GOLDEN = ROOT / "tests" / "golden"
 # These depend on the time of the question, or on the wording of this version.
 MOVING = {"freshness", "_links", "message", "guidance", "text", "title"}
+# Members that answers have since.
+ADDED = {"amendment"}
 
 
 def settled(document: Any) -> Any:
@@ -31,10 +33,15 @@ def settled(document: Any) -> Any:
             for indicator in document["indicators"].values():
                 indicator.pop("revision")
                 indicator.pop("receivedTime")
-        return {key: settled(value) for key, value in document.items() if key not in MOVING}
+        return {key: settled(value) for key, value in document.items() if key not in MOVING | ADDED}
     if isinstance(document, list):
-        return [settled(item) for item in document]
+        # The open incident of the backup has its reminders, the longer ago it was made the more of them.
+        return [settled(item) for item in document if not _is_reminder(item)]
     return document
+
+
+def _is_reminder(item: Any) -> bool:
+    return isinstance(item, dict) and item.get("kind") == "reminder"
 
 
 @pytest.mark.embedded

@@ -163,12 +163,12 @@ class Run:
 
         Other inputs of the areas come in the same records. The microphones have slots of a minute.
         """
-        output, end = self.output, time - time % MINUTE + MINUTE
+        output, slot = self.output, time - time % MINUTE
         wanted = [(area, "area_noise_level") for area in ("town", "town.east")]
         async with asyncio.timeout(PUBLISHED_S_MAX):
             while any(
                 (one := output.areas.get(key)) is None
-                or (one.phenomenon_time, one.count) != (end, ENTITIES_WITH_MICROPHONE)
+                or (one.phenomenon_time, one.count) != (slot, ENTITIES_WITH_MICROPHONE)
                 for key in wanted
             ):
                 output.has_changed.clear()
