@@ -331,7 +331,7 @@ class _Evaluation:
         newest = max(series.points, default=None)
         current = None
         if newest is not None:
-            current = found[newest] if found.get(newest) is not None else self._point(newest)
+            current = found.get(newest) or self._known_point(newest)
         published, failed_at = self._with_failure(current)
         emitted = self._state.emitted.get(name)
         values = []
@@ -446,6 +446,17 @@ class _Evaluation:
             return windowed_point(self._indicator, self._size, time, self._windows, self._attributes)
         values = {one.property: self._state.instant_values.get(one.property, ()) for one in self._inputs}
         return instant_point(self._indicator, time, values, self._reach, self._attributes)
+
+    def _known_point(self, time: Instant) -> IndicatorValue | None:
+        """Return a point that did not change; from windows in memory only as long as all of it are there."""
+        value, known = self._point(time), self._series.points[time]
+        first = time - reach_of(self._indicator, self._size) + self._size
+        if not self._size or first > max(self._complete_after(one) for one in self._inputs):
+            return value
+        emitted = self._state.emitted.get(self._indicator.name)
+        if emitted is None or emitted.time != time:
+            emitted = value or IndicatorValue(known.value, time, known.flags, ())
+        return emitted._replace(value=known.value, flags=known.flags)
 
     # -- points of single values ------------------------------------------------------------------------
 

@@ -139,6 +139,16 @@ def test_a_late_hour_amends_every_mean_that_it_is_part_of() -> None:
     assert newest(at_once(late, 1)) == newest(one_by_one(sent))
 
 
+def test_a_mean_stays_when_its_first_hours_are_forgotten_before_there_is_a_newer_one() -> None:
+    day = observations(STATION, "pm2_5", HOUR, [90.0 - hour for hour in range(24)])
+    after_a_gap = observations(STATION, "pm2_5", HOUR, [10.0] * 54)[50:]
+    known = entity_series(one_by_one(day))[STATION, "pm2_5_24h"]
+    assert known[START + DAY][0] == 78.5
+    pipeline = one_by_one([*day, *after_a_gap])
+    assert entity_series(pipeline)[STATION, "pm2_5_24h"] == known
+    assert newest(pipeline)[STATION, "pm2_5_24h"][:2] == (START + DAY, 78.5)
+
+
 def test_a_correction_to_a_suspect_value_withdraws_its_points() -> None:
     sent = observations(STATION, "pm2_5", HOUR, [20.0] * 12)
     suspect = sent[5]._replace(received_time=sent[-1].received_time, flags=16)
