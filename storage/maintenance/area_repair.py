@@ -20,7 +20,7 @@ from runtime.kafka.topics import OBSERVATIONS
 from storage.database import Connection, fetch_rows
 from storage.history.chunk_reader import read_chunk
 from storage.maintenance.changed_series import note_changed_series
-from storage.maintenance.series_repair import SeriesDay
+from storage.maintenance.series_repair import SeriesDay, consecutive_days
 from storage.queries import query
 from twin.backtest.history_chunk import HistoryChunk, HistoryNeeds
 from twin.backtest.readings import DatastreamReadings
@@ -114,14 +114,8 @@ def named_days(requests: Sequence[SeriesDay]) -> Iterator[NamedDays]:
     [3, 1]
     """
     for name, of_name in groupby(requests, key=attrgetter("name")):
-        group: list[SeriesDay] = []
-        for request in of_name:
-            apart = request.day - group[-1].day if group else 0
-            if group and (apart > DAY or request.day - group[0].day >= SPAN_DAYS_MAX * DAY):
-                yield NamedDays(name.removeprefix(AREA_PREFIX), group)
-                group = []
-            group.append(request)
-        yield NamedDays(name.removeprefix(AREA_PREFIX), group)
+        for group in consecutive_days(of_name, SPAN_DAYS_MAX):
+            yield NamedDays(name.removeprefix(AREA_PREFIX), group)
 
 
 async def _repair(connection: Connection, model: CityModel, days: NamedDays) -> int:

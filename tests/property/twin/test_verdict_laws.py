@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -213,14 +214,9 @@ def check(stored: Stored, observations: list[Observation]) -> None:
     assert stored.state.last_good == (good[-1] if good else None)
 
 
-@given(series(), st.sampled_from(POLICIES), st.randoms(use_true_random=False))
-@settings(max_examples=60, deadline=None)
-def test_the_stream_in_order_gives_the_verdicts_and_windows_of_the_set(
-    observations: list[Observation], policy: DatastreamPolicy, dice: Random
-) -> None:
-    observations = readings(observations, policy)
-    stored = Stored(policy)
-    for one in observations:
+def play(stored: Stored, arrivals: Iterable[Observation], dice: Random) -> None:
+    """Observe in an order of arrival; emit, restart, repair and take over histories at random moments."""
+    for one in arrivals:
         stored.observe(one)
         if dice.random() < 0.3:
             stored.emit(one.phenomenon_time)
@@ -230,6 +226,16 @@ def test_the_stream_in_order_gives_the_verdicts_and_windows_of_the_set(
             stored.repair()
         if dice.random() < 0.05:
             stored.adopt()
+
+
+@given(series(), st.sampled_from(POLICIES), st.randoms(use_true_random=False))
+@settings(max_examples=60, deadline=None)
+def test_the_stream_in_order_gives_the_verdicts_and_windows_of_the_set(
+    observations: list[Observation], policy: DatastreamPolicy, dice: Random
+) -> None:
+    observations = readings(observations, policy)
+    stored = Stored(policy)
+    play(stored, observations, dice)
     check(stored, observations)
 
 
@@ -240,14 +246,5 @@ def test_any_order_of_arrival_gives_the_verdicts_and_windows_of_the_set(
 ) -> None:
     observations = readings(observations, policy)
     stored = Stored(policy)
-    for one in data.draw(arrivals(observations)):
-        stored.observe(one)
-        if dice.random() < 0.3:
-            stored.emit(one.phenomenon_time)
-        if dice.random() < 0.02:
-            stored.restart()
-        if dice.random() < 0.02:
-            stored.repair()
-        if dice.random() < 0.05:
-            stored.adopt()
+    play(stored, data.draw(arrivals(observations)), dice)
     check(stored, observations)
