@@ -13,6 +13,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from runtime.mqtt.access import connect_error
+from runtime.mqtt.client import stop_client
 from simulators.settings import SimulatorSettings
 from twin.errors import ServiceError
 
@@ -100,7 +101,7 @@ class DeviceConnection:
         await self.wait_acknowledged(timeout_s)
         self._client.disconnect()
         # Joins paho's thread, which checks for its end once a second.
-        await asyncio.to_thread(self._client.loop_stop)
+        await asyncio.to_thread(stop_client, self._client)
 
     def _call(self, function: Any, *arguments: Any) -> None:
         # paho's thread may run a little longer than the loop.

@@ -10,6 +10,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from runtime.mqtt.access import MqttAccess, connect_error
+from runtime.mqtt.client import stop_client
 from twin.instant import Instant, format_instant
 from twin.wire.probe import PROBE_PROPERTY, probe_topic
 
@@ -47,7 +48,7 @@ class MqttProber:
     def stop(self) -> None:
         """Disconnect, and wait for paho's thread, which checks once a second."""
         self._client.disconnect()
-        self._client.loop_stop()
+        stop_client(self._client)
 
     def _on_connect_fail(self, client: Client, data: Any) -> None:
         log.warning(

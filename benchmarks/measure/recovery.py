@@ -26,6 +26,7 @@ from benchmarks.load.bench_city import CITY, BenchCity, sensor_name
 from benchmarks.measure.bench_system import HOST, BenchSystem
 from benchmarks.measure.worker_process import BenchmarkError
 from runtime.clock import system_clock
+from runtime.mqtt.client import stop_client
 from twin.instant import Instant, format_instant, from_datetime, parse_instant
 
 #: in the order of a message's path; then those that only consume
@@ -91,7 +92,7 @@ class _Watch:
             self._over.set()
             sender.join()
             self._client.disconnect()
-            self._client.loop_stop()
+            stop_client(self._client)
             if self._database is not None:
                 self._database.close()
 

@@ -35,6 +35,7 @@ from ingest.mqtt.message import (
 )
 from runtime.clock import Clock
 from runtime.mqtt.access import MqttAccess, connect_error
+from runtime.mqtt.client import stop_client
 from twin.instant import Instant
 
 log = logging.getLogger(__name__)
@@ -44,8 +45,6 @@ RECONNECT_DELAY_S_MAX = 15
 
 FLUSH_S_MAX = 2.0
 """How long a closing session waits until the broker has processed its acknowledgements."""
-
-_CALLBACKS = ("batch", "connect", "connect_fail", "disconnect", "message", "subscribe", "unsubscribe")
 
 # How long the reading thread waits for free capacity before it checks whether the session closes.
 _CAPACITY_CHECK_S = 0.2
@@ -150,11 +149,7 @@ class MqttSession:
         self._client.request_batch()
         await asyncio.to_thread(self._flush_acknowledgements)
         self._client.disconnect(properties=self._disconnect_properties())
-        await asyncio.to_thread(self._client.loop_stop)
-        # Callbacks refer to this session. Without them the client is freed with the session and closes its
-        # sockets; in a reference cycle the garbage collector may free the sockets first.
-        for name in _CALLBACKS:
-            setattr(self._client, f"on_{name}", None)
+        await asyncio.to_thread(stop_client, self._client)
 
     def _disconnect_properties(self) -> Properties | None:
         return None

@@ -18,6 +18,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from cli.embedded.mosquitto import EmbeddedMosquitto
 from cli.embedded.ports import free_port
 from runtime.clock import system_clock
+from runtime.mqtt.client import stop_client
 from simulators import service
 from simulators.settings import SimulatorSettings
 from tests.support.cities.fleet import fleet
@@ -60,7 +61,7 @@ class Listener:
 
     def close(self) -> None:
         self._client.disconnect()
-        self._client.loop_stop()
+        stop_client(self._client)
 
 
 @asynccontextmanager

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from runtime.mqtt.client import stop_client
+
 ANSWER_TIMEOUT_S = 30.0
 
 
@@ -36,4 +38,4 @@ def publish(
             assert sent.is_published()
     finally:
         client.disconnect()
-        client.loop_stop()
+        stop_client(client)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
+from runtime.mqtt.client import stop_client
 from tests.support.waiting import wait_until
 
 
@@ -56,4 +57,4 @@ def follow_topics(broker: tuple[str, int], *filters: str) -> Iterator[TopicSubsc
         yield watcher
     finally:
         client.disconnect()
-        client.loop_stop()
+        stop_client(client)

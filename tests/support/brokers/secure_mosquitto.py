@@ -17,6 +17,7 @@ from cities.folder_writer import write_city
 from cli.command_line import run as livetwin
 from cli.embedded.mosquitto import EmbeddedMosquitto
 from cli.process.service_account import set_owner_and_mode
+from runtime.mqtt.client import stop_client
 from tests.support.brokers.certificate_authority import CertificateAuthority
 from tests.support.repository import ROOT
 from tests.support.waiting import wait_until
@@ -136,4 +137,4 @@ def connected_account(
         yield connected
     finally:
         client.disconnect()
-        client.loop_stop()
+        stop_client(client)
