@@ -46,7 +46,6 @@ class AlarmInputBuffer:
     _points: dict[OperandSeries, dict[Instant, Point]] = field(default_factory=dict)
     _sensor_reports: list[SensorReport] = field(default_factory=list)
     _dependency_reports: list[DependencyReport] = field(default_factory=list)
-    _seeded_time: Instant = INSTANT_MIN  # when the newest stored observation was received
     _intervals: dict[OperandSeries, Duration] = field(default_factory=dict)  # of derived values
     # Log time and phenomenon time of the last report, by entity and sensor. Not state: it saves records.
     _last_reports: dict[tuple[str, str], tuple[Instant, Instant]] = field(default_factory=dict)
@@ -135,7 +134,6 @@ class AlarmInputBuffer:
             self.add_observed(entity, property, state, INSTANT_MIN)
         for datastream in datastreams:
             newest = state.datastreams[datastream.id].newest
-            self._seeded_time = max(self._seeded_time, newest.received_time)
             self.add_sensor_report(datastream, newest, newest.received_time)
 
     def _add(self, series: OperandSeries, points: list[Point]) -> None:
@@ -147,8 +145,6 @@ class AlarmInputBuffer:
         self, partition: int, partitions: int, now: Instant, *, clock: bool
     ) -> list[OutputRecord]:
         """Return the records, and empty the buffer; with `clock`, add a tick for this partition."""
-        if now == INSTANT_MIN:  # the beginning of a log: no record has set the time yet
-            now = self._seeded_time
         outputs = [
             OutputRecord(topics.ALARM_INPUTS, number, ALARM_INPUTS.encode(batch))
             for number, inputs in sorted(self._by_partition(partitions).items())

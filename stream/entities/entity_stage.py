@@ -101,7 +101,10 @@ class EntityStage(BucketStage[EntityContent]):
                 alarm_inputs.add_derived(update.entity, value)
         mine = {id for content in contents.values() for id in content.state.datastreams}
         output.repairs += [repair for repair in seed.repairs if repair.datastream in mine]
-        return self._records(output, self._buckets.time, self.offset, clock=False)
+        # No record has set the time yet: what is sent again was known when the newest was received.
+        states = [state for content in contents.values() for state in content.state.datastreams.values()]
+        now = max((state.newest.received_time for state in states), default=self._buckets.time)
+        return self._records(output, now, self.offset, clock=False)
 
     def apply(self, offset: int, batch: ObservationBatch | None, model: CityModel) -> ApplyResult:
         """Apply the record at `offset`; None is an unreadable record."""

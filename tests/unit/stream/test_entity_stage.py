@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.kafka import topics
+from stream.areas.area_stage import AreaStageFactory
 from stream.engine.buckets import BEFORE_FIRST_OFFSET, CheckpointEntry
 from stream.engine.stage import OutputRecord, StreamStage
 from stream.engine.stage_seed import EMPTY_SEED
@@ -171,6 +172,23 @@ def test_a_seeded_partition_starts_at_the_beginning_and_keeps_its_revisions() ->
         ("update", "town.canal", "water_level", 42),
         ("update", "town.canal", "rate_of_rise", 43),
     ]
+
+
+def test_what_a_new_log_repeats_was_known_when_the_newest_stored_observation_was_received() -> None:
+    stored = [Observation(1, number * HOUR, number * HOUR + MINUTE, 50.0) for number in (1, 2)]
+    seed = EMPTY_SEED._replace(observations=stored)
+    opened = KIND.seeded(0, seed, MODEL).initial_outputs(seed, MODEL)
+    repeated = [AREA_INPUTS.decode(one.value) for one in opened if one.topic == topics.AREA_INPUTS]
+    assert [one.time for one in repeated] == [2 * HOUR + MINUTE]
+    areas = AreaStageFactory("log-1", 1, BUCKETS).seeded(0, seed, MODEL)
+    outputs = areas.apply(0, repeated[0], MODEL).outputs
+    updates = [
+        update
+        for one in outputs
+        if one.topic == topics.UPDATES
+        for update in UPDATES.decode(one.value).updates
+    ]
+    assert [(one.property, one.received_time) for one in updates] == [("area_noise_level", 2 * HOUR + MINUTE)]
 
 
 def test_stored_observations_without_an_update_are_emitted_when_a_log_begins() -> None:
