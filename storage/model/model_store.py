@@ -13,8 +13,9 @@ import msgspec
 import psycopg
 from psycopg.rows import dict_row
 
-from storage.database import NOT_MIGRATED_MESSAGE, Connection, snapshot
+from storage.database import NOT_MIGRATED_MESSAGE, Connection, fetch_rows, snapshot
 from storage.model import model_rows
+from storage.model.built_in_rules import built_in_rules, rules_digest
 from storage.model.duty_overrides import read_overrides
 from storage.model.model_rows import (
     CALIBRATION_TABLE,
@@ -35,7 +36,7 @@ from twin.errors import ServiceError, TwinError
 from twin.instant import INSTANT_MIN, to_datetime
 from twin.model.city_model import City, CityModel, CityPlan, index_by_id
 from twin.model.duty import NO_DUTY_PLAN, DutyPlan
-from twin.model.observed_property import BUILT_IN_PROPERTIES
+from twin.model.observed_property import BUILT_IN_PROPERTIES, ObservedProperty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +100,7 @@ async def apply_plan(
             await insert_recompute_requests(connection, changes)
             await request_replays_of_assigned(connection, changes, planned[model_rows.SENSOR_TABLE.name])
         await write_rule_changes(connection, rules, version)
+        await _apply_built_in_rules(connection, changes, plan.properties, is_new=stored_city is None)
     return ModelApplyResult(
         version=version,
         created=actions.count("create") + actions.count("revive"),
@@ -204,6 +206,36 @@ async def _write(connection: Connection, city: City, version: int, changes: list
         )
 
 
+async def _apply_built_in_rules(
+    connection: Connection,
+    changes: Sequence[RowChange],
+    own: Sequence[ObservedProperty],
+    *,
+    is_new: bool,
+) -> None:
+    """Store the built-in rules, and request to recompute where others judged what is stored.
+
+    Another version of the program may have other rules. They do not matter where the city has rules of its
+    `own`, and had them before `changes`; a change that matters has its requests already.
+    """
+    ((known,),) = await fetch_rows(connection, "model/find_built_in_rules")
+    current = built_in_rules()
+    if known == current:
+        return
+    created = {
+        change.row["name"]
+        for change in changes
+        if change.table is PROPERTY_TABLE and change.action in ("create", "revive")
+    }
+    if not is_new:
+        others = {name for name, rules in current.items() if (known or {}).get(name) != rules}
+        affected = others - ({one.name for one in own} - created) - _properties_to_recompute(changes)
+        await _request_recompute_of_properties(connection, sorted(affected))
+    await connection.execute(
+        query("model/write_built_in_rules"), {"rules": msgspec.json.encode(current).decode()}
+    )
+
+
 async def request_replays_of_assigned(
     connection: Connection, changes: Iterable[RowChange], sensors: Sequence[ModelRow]
 ) -> None:
@@ -264,16 +296,28 @@ async def insert_recompute_requests(connection: Connection, changes: Sequence[Ro
         for change in changes
         if change.table is DATASTREAM_TABLE and change.action == "update" and "interval" in change.difference
     ]
-    properties = [
-        {"property": change.row["name"], "start": to_datetime(INSTANT_MIN), "reason": "quality"}
+    if requests:
+        async with connection.cursor() as cursor:
+            await cursor.executemany(query("model/request_recompute"), requests)
+    await _request_recompute_of_properties(connection, sorted(_properties_to_recompute(changes)))
+
+
+def _properties_to_recompute(changes: Iterable[RowChange]) -> set[str]:
+    """Return the properties of which a change affects all that is stored."""
+    return {
+        change.row["name"]
         for change in changes
         if change.table is PROPERTY_TABLE and _changes_verdicts(change)
+    }
+
+
+async def _request_recompute_of_properties(connection: Connection, properties: Sequence[str]) -> None:
+    requests = [
+        {"property": name, "start": to_datetime(INSTANT_MIN), "reason": "quality"} for name in properties
     ]
-    async with connection.cursor() as cursor:
-        if requests:
-            await cursor.executemany(query("model/request_recompute"), requests)
-        if properties:
-            await cursor.executemany(query("model/request_recompute_of_property"), properties)
+    if requests:
+        async with connection.cursor() as cursor:
+            await cursor.executemany(query("model/request_recompute_of_property"), requests)
 
 
 def _changes_verdicts(change: RowChange) -> bool:
@@ -284,11 +328,7 @@ def _changes_verdicts(change: RowChange) -> bool:
     built_in, own = BUILT_IN_PROPERTIES.get(change.row["name"]), property_from_row(change.row)
     if built_in is None:
         return change.action != "create"
-    return (built_in.quality, built_in.aggregation, built_in.wraps_at) != (
-        own.quality,
-        own.aggregation,
-        own.wraps_at,
-    )
+    return rules_digest(built_in) != rules_digest(own)
 
 
 def _affected_range(change: RowChange) -> ModelRow:

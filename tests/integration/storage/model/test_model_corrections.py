@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from psycopg.types.json import Jsonb
 
 from cities import default_city
 from cities.folder_reader import read_city
 from cities.folder_writer import write_city
 from storage.database import Connection, connect
 from storage.history.observations import read_datastream_ids, read_observations
+from storage.model.built_in_rules import built_in_rules
 from storage.model.model_source import read_model_copy, write_model_copy
 from storage.model.model_store import ModelApplyResult, apply_plan, load_model
 from tests.support.cities.canal_city import canal_plan
@@ -299,3 +301,57 @@ async def test_changed_quality_rules_request_the_recomputation_of_all_that_is_st
     assert await requests(connection) == []
     await apply_plan(connection, canal_plan())
     assert await requests(connection) == [("s1", "water_level", beginning, None)]
+
+
+async def set_known_rules(connection: Connection, known: dict[str, str] | None) -> None:
+    """Store other digests of built-in rules, as another version of the program has them."""
+    async with connection.transaction():
+        await connection.execute("UPDATE city SET built_in_rules = %s", (Jsonb(known) if known else None,))
+
+
+async def test_other_built_in_rules_of_a_new_version_request_the_recomputation_of_their_properties(
+    connection: Connection,
+) -> None:
+    beginning = to_datetime(INSTANT_MIN)
+    await apply_plan(connection, canal_plan())
+    assert await requests(connection) == []
+    await set_known_rules(connection, built_in_rules() | {"water_level": "other"})
+    assert not (await apply_plan(connection, canal_plan())).changed
+    assert await requests(connection) == [("s1", "water_level", beginning, None)]
+    assert not (await apply_plan(connection, canal_plan())).changed
+    assert await requests(connection) == []
+    assert await rows(connection, "SELECT built_in_rules FROM city") == [(built_in_rules(),)]
+
+
+async def test_the_history_of_an_unknown_version_is_judged_again(connection: Connection) -> None:
+    await apply_plan(connection, canal_plan())
+    observed = {
+        (one.sensor, one.property) for one in canal_plan().datastreams if one.property in BUILT_IN_PROPERTIES
+    }
+    await set_known_rules(connection, None)
+    await apply_plan(connection, canal_plan())
+    assert {(sensor, property) for sensor, property, *_ in await requests(connection)} == observed
+
+
+async def test_built_in_rules_that_a_city_replaces_request_no_recomputation(connection: Connection) -> None:
+    stricter = replace(BUILT_IN_PROPERTIES["water_level"], quality=QualityRules(maximum=1.0))
+    own = replace(canal_plan(), properties=(*canal_plan().properties, stricter))
+    changed = built_in_rules() | {"water_level": "other"}
+    await apply_plan(connection, own)
+    await requests(connection)
+    await set_known_rules(connection, changed)
+    await apply_plan(connection, own)
+    assert await requests(connection) == []
+    # Given back together with the new version, or taken with it: one request.
+    for plan in (canal_plan(), own):
+        await set_known_rules(connection, changed)
+        await apply_plan(connection, plan)
+        assert [property for _, property, *_ in await requests(connection)] == ["water_level"]
+
+
+async def test_own_rules_like_the_new_built_in_ones_differ_from_those_before(connection: Connection) -> None:
+    await apply_plan(connection, canal_plan())
+    await set_known_rules(connection, built_in_rules() | {"water_level": "other"})
+    same = replace(BUILT_IN_PROPERTIES["water_level"], retention=Retention(raw=DAY))
+    await apply_plan(connection, replace(canal_plan(), properties=(*canal_plan().properties, same)))
+    assert [property for _, property, *_ in await requests(connection)] == ["water_level"]
