@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import psycopg
 
 from cities import default_city
 from cities.files.faults import CityError
@@ -29,10 +30,13 @@ from cli.supervisor.ports_file import PORTS_FILE_NAME, read_ports_file
 from ingest.settings import IngestSettings
 from runtime.kafka.consumer import log_identity
 from storage.database import connect
-from twin.errors import TwinError
+from storage.stores.recomputes import RecomputeProgress, read_recomputes
+from twin.errors import ServiceError, TwinError
+from twin.instant import format_instant
 
 PYTHON_MIN = (3, 11)
 KAFKA_TIMEOUT_S = 5.0
+RECOMPUTES_MAX = 100
 MQTT_TIMEOUT_S = 5.0
 
 _PAGE = Path(__file__).parents[2] / "api" / "static" / "index.html"
@@ -121,16 +125,20 @@ async def check_embedded_system(data_dir: Path) -> list[DoctorFinding]:
         for name, pids in content["pids"].items()
     ]
     status = await http_status(content["http"], "/v1/health/ready")
-    return [*findings, DoctorFinding(status == 200, f"api on port {content['http']} answers {status}")]
+    findings.append(DoctorFinding(status == 200, f"api on port {content['http']} answers {status}"))
+    try:
+        return [*findings, *await check_recomputes(content["database"])]
+    except TwinError as error:
+        return [*findings, DoctorFinding(False, str(error))]
 
 
 async def check_configured_services() -> list[DoctorFinding]:
     """Check the database, Kafka and the MQTT broker of LIVETWIN_*."""
     settings = read_settings(IngestSettings)
+    recomputes: list[DoctorFinding] = []
 
     async def database() -> None:
-        connection = await connect(settings.database.get_secret_value(), role="doctor")
-        await connection.close()
+        recomputes.extend(await check_recomputes(settings.database.get_secret_value()))
 
     async def kafka() -> None:
         await log_identity(settings.kafka_access(), KAFKA_TIMEOUT_S)
@@ -144,9 +152,37 @@ async def check_configured_services() -> list[DoctorFinding]:
     mqtt_address = f"{settings.mqtt_host}:{settings.mqtt_port}"
     return [
         await _check_service("the database (LIVETWIN_DATABASE)", database()),
+        *recomputes,
         await _check_service(f"Kafka {settings.kafka} (LIVETWIN_KAFKA)", kafka()),
         await _check_service(f"MQTT {mqtt_address} (LIVETWIN_MQTT_HOST, LIVETWIN_MQTT_PORT)", mqtt()),
     ]
+
+
+async def check_recomputes(dsn: str) -> list[DoctorFinding]:
+    """Return a finding for each change after which the history is still computed again, newest first.
+
+    Raises ServiceError when the database cannot be reached or has not the present schema.
+    """
+    async with await connect(dsn, role="doctor") as connection:
+        try:
+            recomputes = await read_recomputes(connection, RECOMPUTES_MAX)
+        except psycopg.ProgrammingError as error:
+            raise ServiceError("the database lacks migrations; run `livetwin migrate`") from error
+    return [DoctorFinding(True, _recompute_line(one)) for one in recomputes if one.finished_at is None]
+
+
+def _recompute_line(one: RecomputeProgress) -> str:
+    """Return how far a new computation of the history is.
+
+    >>> _recompute_line(RecomputeProgress(0, "quality", "pm10", 3, finished=1, share=0.456, finished_at=None))
+    'history is computed again, 45 %: pm10 of 3 sensors (1 finished), quality since 1970-01-01T00:00:00Z'
+    """
+    what = one.property or "everything"
+    sensors = "1 sensor" if one.sensors == 1 else f"{one.sensors} sensors"
+    return (
+        f"history is computed again, {int(100 * one.share)} %: {what} of {sensors} "
+        f"({one.finished} finished), {one.reason} since {format_instant(one.requested_at)}"
+    )
 
 
 async def _check_service(name: str, attempt: Coroutine[Any, Any, None]) -> DoctorFinding:
