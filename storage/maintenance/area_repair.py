@@ -85,12 +85,17 @@ class StoredAreaPoint(NamedTuple):
 async def repair_areas(connection: Connection, model: CityModel) -> int:
     """Process at most `AREA_DAYS_PER_ROUND_MAX` requests that are ready; return their number.
 
-    Consecutive days of a name are one transaction. A request that is repeated meanwhile stays.
+    Consecutive days of a name are one transaction. A request that is repeated meanwhile stays, and all wait
+    while the database has a newer model.
     """
     rows = await fetch_rows(
         connection,
         "maintenance/series/list_ready_area_repairs",
-        {"topic": OBSERVATIONS, "limit": AREA_DAYS_PER_ROUND_MAX},
+        {
+            "topic": OBSERVATIONS,
+            "model_version": model.version,
+            "limit": AREA_DAYS_PER_ROUND_MAX,
+        },
     )
     ready = [SeriesDay(area, name, from_datetime(day), number) for area, name, day, number in rows]
     changed = 0

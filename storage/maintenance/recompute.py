@@ -24,6 +24,7 @@ from storage.maintenance.changed_series import (
 from storage.queries import query
 from twin.instant import DAY, HOUR, INSTANT_MAX, INSTANT_MIN, Instant, from_datetime, to_datetime
 from twin.model.calibration import Maintenance
+from twin.model.city_model import CityModel
 from twin.model.datastream_policy import DatastreamPolicy
 from twin.model.observation import LastGoodValue, Observation
 from twin.model.observed_property import ObservedProperty
@@ -53,16 +54,18 @@ USABLE_SPAN_MAX = 31 * DAY
 """How far back the last usable value is looked up."""
 
 
-async def process_recompute_requests(
-    connection: Connection, properties: Mapping[str, ObservedProperty], now: Instant
-) -> int:
+async def process_recompute_requests(connection: Connection, model: CityModel, now: Instant) -> int:
     """Process at most `RECOMPUTE_SPANS_MAX` time ranges of the oldest open request; return their number.
 
     The request stores how far it was processed, so that a restart continues there. Time without observations
-    is skipped. The connection is one that `storage.maintenance.repair.prepare_repairs` has prepared.
+    is skipped. Requests wait while the database has a newer model. The connection is one that
+    `storage.maintenance.repair.prepare_repairs` has prepared.
     """
     async with connection.transaction():
-        cursor = await connection.execute(query("maintenance/recompute/list_recompute_requests"), (1,))
+        cursor = await connection.execute(
+            query("maintenance/recompute/list_recompute_requests"),
+            {"model_version": model.version, "limit": 1},
+        )
         row = await cursor.fetchone()
     if row is None:
         return 0
@@ -85,7 +88,7 @@ async def process_recompute_requests(
         start = min(begin + RECOMPUTE_SPAN, end)
         for datastream in datastreams:
             async with connection.transaction():
-                await recompute_hours(connection, properties, datastream, (begin, start), revision)
+                await recompute_hours(connection, model.properties, datastream, (begin, start), revision)
         async with connection.transaction():
             await connection.execute(
                 query("maintenance/recompute/advance_recompute_request"),

@@ -47,7 +47,7 @@ class HourRepair(NamedTuple):
 async def run_repairs(dsn: str, model: Callable[[], CityModel], clock: Callable[[], Instant]) -> None:
     """Process repair and recompute requests until cancelled, in one process at a time; wait for the database.
 
-    `model` returns the present city model, of which the observed properties are used.
+    `model` returns the present city model.
     """
     backoff = Backoff(first_s=PAUSE_S, max_s=BACK_OFF_MAX_S)
     while True:
@@ -58,13 +58,13 @@ async def run_repairs(dsn: str, model: Callable[[], CityModel], clock: Callable[
                 backoff.reset()
                 await _wait_for_lock(connection)
                 while True:
-                    properties = model().properties
-                    processed = await repair_hours(connection, properties)
-                    processed += await process_recompute_requests(connection, properties, clock())
+                    current = model()
+                    processed = await repair_hours(connection, current.properties)
+                    processed += await process_recompute_requests(connection, current, clock())
                     if processed < REPAIRS_PER_ROUND_MAX:  # else more windows change soon
-                        processed += await repair_series(connection, model())
+                        processed += await repair_series(connection, current)
                     if not processed:  # else more values below areas change soon
-                        processed = await repair_areas(connection, model())
+                        processed = await repair_areas(connection, current)
                     if not processed:
                         await asyncio.sleep(PAUSE_S)
         except DATABASE_UNAVAILABLE as error:

@@ -82,7 +82,7 @@ async def repair_series(connection: Connection, model: CityModel) -> int:
     """Process at most `SERIES_DAYS_PER_ROUND_MAX` requests that are ready; return their number.
 
     Each group of consecutive days of an entity is one transaction. A request that is repeated meanwhile
-    stays.
+    stays, and all wait while the database has a newer model.
     """
     async with connection.transaction():
         cursor = await connection.execute(
@@ -91,6 +91,7 @@ async def repair_series(connection: Connection, model: CityModel) -> int:
                 "topic": OBSERVATIONS,
                 "windows": AGGREGATE_PROGRESS,
                 "updates": UPDATE_PROGRESS,
+                "model_version": model.version,
                 "limit": SERIES_DAYS_PER_ROUND_MAX,
             },
         )

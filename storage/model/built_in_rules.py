@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import msgspec
@@ -23,9 +23,10 @@ def rules_digest(property: ObservedProperty) -> str:
     """Return a digest of what verdicts and windows of a property depend on.
 
     Rules that are switched off do not count, so that a kind of rule that is new in the program changes only
-    the digests of the properties that have one.
+    the digests of the properties that have one. Nor does `valid_when`: only ingest knows the other fields.
     """
-    rules = (asdict(property.quality), property.aggregation, property.wraps_at)
+    quality = replace(property.quality, valid_when=None)
+    rules = (asdict(quality), property.aggregation, property.wraps_at)
     return hashlib.sha256(msgspec.json.encode(_stated(rules), order="sorted")).hexdigest()[:DIGEST_LENGTH]
 
 

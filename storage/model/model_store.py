@@ -16,6 +16,7 @@ from psycopg.rows import dict_row
 from storage.database import NOT_MIGRATED_MESSAGE, Connection, fetch_rows, snapshot
 from storage.model import model_rows
 from storage.model.built_in_rules import built_in_rules, rules_digest
+from storage.model.changed_grids import series_on_other_grids
 from storage.model.duty_overrides import read_overrides
 from storage.model.model_rows import (
     CALIBRATION_TABLE,
@@ -96,7 +97,14 @@ async def apply_plan(
         ]
         version = before + 1 if actions else before
         if actions:
+            earlier = await _read_model(connection, stored_city) if stored_city is not None else None
             await _write(connection, plan.city, version, changes)
+            if earlier is not None:
+                series = series_on_other_grids(earlier, plan.model(version))
+                await connection.execute(
+                    query("model/request_stored_series"),
+                    ([entity for entity, _ in series], [name for _, name in series]),
+                )
             await insert_recompute_requests(connection, changes)
             await request_replays_of_assigned(connection, changes, planned[model_rows.SENSOR_TABLE.name])
         await write_rule_changes(connection, rules, version)
@@ -118,20 +126,23 @@ async def load_model(connection: Connection, city: str) -> CityModel:
             raise ServiceError(
                 f"the database {state}, expected the city {city!r}; run `livetwin apply` with its folder"
             )
-        active = {
-            table.name: [one for one in await _read_rows(connection, table) if one["active"]]
-            for table in model_rows.MODEL_TABLES
-        }
-        rules = await read_active_rules(connection)
-        duty = await _duty(connection, active[model_rows.DUTY_PLAN_TABLE.name])
+        return await _read_model(connection, row)
+
+
+async def _read_model(connection: Connection, city: ModelRow) -> CityModel:
+    """Return the active model, in the open transaction; `city` is the row of the city."""
+    active = {
+        table.name: [one for one in await _read_rows(connection, table) if one["active"]]
+        for table in model_rows.MODEL_TABLES
+    }
     entities = map(model_rows.entity_from_row, active["entity"])
     sensors = map(model_rows.sensor_from_row, active["sensor"])
     properties = map(model_rows.property_from_row, active["observed_property"])
     calibrations = model_rows.rows_in_scope(model_rows.CALIBRATION_TABLE, active["calibration"], active)
     maintenance = model_rows.rows_in_scope(model_rows.MAINTENANCE_TABLE, active["maintenance"], active)
     return CityModel(
-        version=row["model_version"],
-        city=City(id=row["id"], name=row["name"], timezone=row["timezone"]),
+        version=city["model_version"],
+        city=City(id=city["id"], name=city["name"], timezone=city["timezone"]),
         entities={one.id: one for one in entities},
         sensors={one.id: one for one in sensors},
         datastreams=index_by_id(map(model_rows.datastream_from_row, active["datastream"])),
@@ -139,8 +150,8 @@ async def load_model(connection: Connection, city: str) -> CityModel:
         feeds=tuple(map(model_rows.feed_from_row, active["feed"])),
         calibrations=tuple(map(model_rows.calibration_from_row, calibrations)),
         maintenance=tuple(map(model_rows.maintenance_from_row, maintenance)),
-        rules=rules,
-        duty=duty,
+        rules=await read_active_rules(connection),
+        duty=await _duty(connection, active[model_rows.DUTY_PLAN_TABLE.name]),
     )
 
 
@@ -323,7 +334,9 @@ async def _request_recompute_of_properties(connection: Connection, properties: S
 def _changes_verdicts(change: RowChange) -> bool:
     """Whether a change of a property changes verdicts or windows of what is stored."""
     if change.action == "update":
-        return not change.difference.keys().isdisjoint({"quality", "aggregation", "wraps_at"})
+        earlier = {column: values[0] for column, values in change.difference.items()}
+        before, after = property_from_row({**change.row, **earlier}), property_from_row(change.row)
+        return rules_digest(before) != rules_digest(after)
     # A city's own property takes the place of a built-in one, or gives it back.
     built_in, own = BUILT_IN_PROPERTIES.get(change.row["name"]), property_from_row(change.row)
     if built_in is None:

@@ -197,7 +197,11 @@ class AreaState(msgspec.Struct, array_like=True):
         for received in inputs:
             if received.name != name:
                 name = received.name
-                series = self._series_of(name, model)
+                earlier, series = self.series.get(name), self._series_of(name, model)
+                if earlier is not None and earlier is not series:
+                    # Slots of the other grid may have been emitted after storage has computed the new ones.
+                    other = SlotSpan(min(earlier.results, default=earlier.newest), earlier.newest)
+                    changes.repairs.append(_repair(area, name, other, series.size))
                 slots = touched.setdefault(name, set())
             span, is_too_old = series.put(on_grid(received, series.size))
             if span is None:
@@ -221,7 +225,7 @@ class AreaState(msgspec.Struct, array_like=True):
         if series is None:
             series = self.series[name] = AreaSeries(size, keeps_all=self.keeps_all)
         elif series.size != size:
-            # The model has another grid: the newest inputs count on, and earlier slots are left as they are.
+            # The model has another grid: the newest inputs count on, and storage computes earlier slots.
             newest = series.newest - series.newest % size if series.newest > INSTANT_MIN else INSTANT_MIN
             moved, neighbours = series.inputs.moved(size), None
             if series.neighbours is not None:

@@ -10,13 +10,21 @@ from stream.engine.stage_seed import EMPTY_SEED
 from tests.support.cities.city_builder import CityBuilder
 from tests.support.cities.small_cities import small_city
 from tests.support.pipelines.checkpoint_topic import CheckpointTopic
-from twin.instant import MINUTE
+from twin.instant import HOUR, MINUTE
 from twin.model.city_model import CityModel
 from twin.model.observation import LastGoodValue
 from twin.quality.quality_flags import QualityFlag
 from twin.state.area_state import SLOTS_MAX, AreaState
 from twin.wire.codec import LAYOUT_VERSION
-from twin.wire.messages import AREA_INPUTS, UPDATES, AreaInput, AreaInputBatch, Update, UpdateKind
+from twin.wire.messages import (
+    AREA_INPUTS,
+    UPDATES,
+    AreaInput,
+    AreaInputBatch,
+    SeriesRepair,
+    Update,
+    UpdateKind,
+)
 
 STUCK = int(QualityFlag.STUCK)
 KIND = AreaStageFactory("log-1", 1, 4)
@@ -179,6 +187,21 @@ def test_an_area_whose_only_value_is_withdrawn_has_an_incomplete_one_now() -> No
     assert newest.kind is UpdateKind.INDICATOR
     assert newest.flags & QualityFlag.INCOMPLETE
     assert newest.last_good == LastGoodValue(10.0, 10 * MINUTE)
+
+
+def test_a_model_with_another_grid_requests_the_slots_in_memory_again() -> None:
+    earlier = CityBuilder().entity("town", "Municipality").entity("town.a", "Street")
+    earlier.sensor("first", "town.a", "pm2_5", interval=MINUTE)
+    state, repairs = AreaState(), []
+    for slot in range(90, 121):
+        inputs = [area_input("town", "town.a", "pm2_5", 1.0, time=slot * MINUTE)]
+        repairs += state.apply("town", inputs, earlier.model(), 1).repairs
+    assert repairs == []
+    slower = earlier.sensor("second", "town.a", "pm2_5", interval=HOUR).model(2)
+    for slot in (121, 122):
+        inputs = [area_input("town", "town.a", "pm2_5", 2.0, time=slot * MINUTE)]
+        repairs += state.apply("town", inputs, slower, 2).repairs
+    assert repairs == [SeriesRepair("town", "area_pm2_5", 90 * MINUTE, 180 * MINUTE + 1)]
 
 
 def test_a_restored_stage_continues_where_it_was() -> None:

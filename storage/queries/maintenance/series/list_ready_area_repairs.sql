@@ -9,6 +9,7 @@ LEFT JOIN log_position AS observed ON observed.log_id = request.log_id
     AND observed.topic = %(topic)s
     AND observed.partition = request.partition
 WHERE request.name LIKE 'area\_%%'
+    AND NOT EXISTS (SELECT FROM city WHERE model_version > %(model_version)s)
     AND (
         request.log_id = ''
         OR request.log_id <> coalesce((SELECT log_id FROM log_position ORDER BY updated_at DESC LIMIT 1), '')

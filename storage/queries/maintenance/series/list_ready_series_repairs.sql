@@ -15,6 +15,7 @@ LEFT JOIN log_position AS updates ON updates.log_id = request.log_id
     AND updates.topic = %(updates)s
     AND updates.partition = request.partition
 WHERE request.name NOT LIKE 'area\_%%'
+    AND NOT EXISTS (SELECT FROM city WHERE model_version > %(model_version)s)
     AND (
         request.log_id = ''
         OR request.log_id <> coalesce((SELECT log_id FROM log_position ORDER BY updated_at DESC LIMIT 1), '')

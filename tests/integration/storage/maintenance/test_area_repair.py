@@ -136,3 +136,49 @@ async def test_series_of_areas_computed_again_equal_those_made_in_order(connecti
     await repair_areas(connection, model)
     after = await (await connection.execute("SELECT max(revision), count(*) FROM entity_value")).fetchall()
     assert (before, after) == (before, before), "a second time nothing changes"
+
+
+async def test_a_slower_sensor_puts_the_stored_series_of_areas_on_its_grid(connection: Connection) -> None:
+    def town() -> CityBuilder:
+        return (
+            CityBuilder()
+            .entity("town", "Municipality")
+            .entity("town.north", "District")
+            .entity("town.north.street", "Street")
+            .sensor("first", "town.north.street", "pm2_5", "air_temperature", interval=10 * MINUTE)
+        )
+
+    await apply_plan(connection, town().plan())
+    model = await load_model(connection, "town")
+    times = range(START, START + 2 * DAY, 10 * MINUTE)
+    observations = [
+        Observation(id, time, time, float((time - START) // (10 * MINUTE) % 7))
+        for id in model.datastreams
+        for time in times
+    ]
+    await store_observations(connection, observations)
+    names = {"area_pm2_5", "area_air_temperature"}
+    await connection.execute(
+        "INSERT INTO series_repair_request (entity_id, name, day, log_id, partition, log_offset)"
+        " SELECT 'town.north', name, day, '', 0, -1"
+        " FROM unnest(%s::text[]) AS name, unnest(%s::timestamptz[]) AS day",
+        (list(names), [to_datetime(START + day * DAY) for day in range(2)]),
+    )
+    await connection.commit()
+    await repair_areas(connection, model)
+    before = await stored_series(connection)
+    assert set(before) == {(area, name) for area in ("town", "town.north") for name in names}
+    assert all(list(points) == list(times) for points in before.values())
+
+    await connection.commit()
+    slower = town().entity("town.road", "Street").sensor("second", "town.road", "pm2_5", interval=HOUR)
+    await apply_plan(connection, slower.plan())
+    changed = await load_model(connection, "town")
+    assert await repair_areas(connection, model) == 0, "requests wait for the model that they belong to"
+    assert await repair_areas(connection, changed) == 4
+    after = await stored_series(connection)
+    for area in ("town", "town.north"):
+        assert after[area, "area_air_temperature"] == before[area, "area_air_temperature"]
+        assert list(after[area, "area_pm2_5"]) == list(range(START, START + 2 * DAY, HOUR))
+    # The value of an hour is the last one in it.
+    assert [value for value, *_ in after["town", "area_pm2_5"].values()][:3] == [5.0, 4.0, 3.0]

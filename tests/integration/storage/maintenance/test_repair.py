@@ -212,8 +212,9 @@ async def test_a_changed_calibration_is_recomputed_in_parts(connection: Connecti
             "INSERT INTO recompute_request (sensor_id, property, start) VALUES ('s1', 'water_level', %s)",
             (to_datetime(NOON),),
         )
+    model = replace(canal_plan().model(1), properties=PROPERTIES)
     for _ in range(10):
-        if not await process_recompute_requests(connection, PROPERTIES, NOON + 200 * DAY):
+        if not await process_recompute_requests(connection, model, NOON + 200 * DAY):
             break
     assert await rows(connection, "SELECT 1 FROM recompute_request WHERE done_at IS NULL") == []
     assert {start: mean for start, (_, _, mean) in (await hours(connection)).items()} == {
@@ -266,9 +267,10 @@ async def test_changed_quality_rules_judge_what_is_stored_and_show_their_progres
     depth = canal_plan().properties[0]
     stricter = replace(LEVEL, quality=QualityRules(maximum=1.0))
     await apply_plan(connection, replace(canal_plan(), properties=(depth, stricter)))
-    properties = (await load_model(connection, "alkmaar")).properties
+    model = await load_model(connection, "alkmaar")
     await connection.commit()
     now = NOON + 40 * DAY
+    assert await process_recompute_requests(connection, replace(model, version=1), now) == 0
     (waiting,) = await read_recomputes(connection, 10)
     assert (waiting.reason, waiting.property, waiting.sensors, waiting.share) == (
         "quality",
@@ -276,10 +278,10 @@ async def test_changed_quality_rules_judge_what_is_stored_and_show_their_progres
         1,
         0.0,
     )
-    await process_recompute_requests(connection, properties, now)
+    await process_recompute_requests(connection, model, now)
     (half,) = await read_recomputes(connection, 10)
     assert 0.5 < half.share < 1.0, half
-    while await process_recompute_requests(connection, properties, now):
+    while await process_recompute_requests(connection, model, now):
         pass
     (finished,) = await read_recomputes(connection, 10)
     assert (finished.share, finished.finished) == (1.0, 1)

@@ -355,3 +355,14 @@ async def test_own_rules_like_the_new_built_in_ones_differ_from_those_before(con
     same = replace(BUILT_IN_PROPERTIES["water_level"], retention=Retention(raw=DAY))
     await apply_plan(connection, replace(canal_plan(), properties=(*canal_plan().properties, same)))
     assert [property for _, property, *_ in await requests(connection)] == ["water_level"]
+
+
+async def test_another_condition_on_other_fields_requests_nothing(connection: Connection) -> None:
+    depth = canal_plan().properties[0]
+    level = replace(BUILT_IN_PROPERTIES["water_level"], quality=QualityRules(maximum=4.0))
+    await apply_plan(connection, replace(canal_plan(), properties=(depth, level)))
+    await requests(connection)
+    conditional = replace(level, quality=replace(level.quality, valid_when=ValidWhen(field="ok", minimum=1)))
+    outcome = await apply_plan(connection, replace(canal_plan(), properties=(depth, conditional)))
+    assert outcome.updated == 1
+    assert await requests(connection) == []
