@@ -60,7 +60,10 @@ def compose_message(
     severity = Severity.CLEARED if composition.is_recovery else state.incident.severity
     title = _title(composition, severity, titled)
     when = _when(composition)
-    body = [_status(composition, when), *_lines(composition)]
+    body = [_status(composition, when)]
+    if state.returns:
+        body.append(phrases["flapping"].format(count=state.returns))
+    body += _lines(composition)
     body.append(phrases["area"].format(place=composition.entity_name(state.incident.area)))
     if state.comments and not composition.is_recovery:
         comment = state.comments[-1]

@@ -141,21 +141,25 @@ def _close(state: IncidentState, context: DutyContext) -> IncidentState:
         resume=(state.phase, state.due),
         due=context.now + pause if state.notified or state.pending_messages else None,
         change_due=None,
-        pending_messages=(),
         up_to_date=(),
     )
 
 
 def _reopen(state: IncidentState, context: DutyContext) -> IncidentState:
-    """Resume the phase before if the recovery was not sent yet; otherwise begin a new escalation."""
+    """Resume the phase before if no recovery was sent; otherwise begin a new escalation.
+
+    The phase keeps its due time: an alarm that comes and goes must not postpone messages. If the incident was
+    closed while a step was being sent, its waiting messages were withdrawn, so the next step is due soon.
+    """
     state = replace(state, returns=state.returns + 1, recovery_repeats=0)
-    if state.due is None or state.resume is None:
+    if state.resume is None:
         # Recipients whose recovery may not have arrived remain among the notified ones.
-        state = replace(state, resume=None, notified_severity=Severity.CLEARED)
+        state = replace(state, notified_severity=Severity.CLEARED)
         return _begin_escalation(state, context, urgent=True)
     phase, due = state.resume
-    soonest = context.now + policy_of(state, context.model).group_wait
-    return replace(state, phase=phase, due=max(due, soonest) if due is not None else None, resume=None)
+    if due is not None and state.pending_messages and not state.step_reached:
+        due = min(due, context.now + policy_of(state, context.model).group_wait)
+    return replace(state, phase=phase, due=due, resume=None, pending_messages=())
 
 
 def _schedule_notification(state: IncidentState, context: DutyContext) -> IncidentState:

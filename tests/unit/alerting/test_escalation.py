@@ -18,7 +18,7 @@ from tests.support.pipelines.duty_loop import (
     kinds_and_contacts,
 )
 from twin.alarms.severity import Severity
-from twin.instant import HOUR, MINUTE, SECOND
+from twin.instant import HOUR, MINUTE, SECOND, Duration
 from twin.model.duty import EscalationStep
 
 
@@ -195,6 +195,44 @@ def test_a_flapping_incident_causes_one_recovery_and_then_escalates_on() -> None
         ("recovery", "second"),
         ("recovery", "third"),
     ]
+
+
+def flap(run: DutyLoop, duration: Duration, first: int = 1) -> int:
+    """Let the alarm be active and over for two seconds each; return the next revision."""
+    revision = first
+    for _ in range(duration // (4 * SECOND)):
+        run.on_alarms(duty_alarm(revision=revision), revision=revision)
+        run.advance(2 * SECOND)
+        run.on_alarms(returned_event(duty_alarm(revision=revision)), revision=revision + 1)
+        run.advance(2 * SECOND)
+        revision += 2
+    return revision
+
+
+def test_fast_flapping_does_not_postpone_the_first_step() -> None:
+    run = DutyLoop()
+    flap(run, MINUTE)
+    first = run.sent[0]
+    assert (first.contact, first.kind) == ("first", "alarm")
+    assert first.minute * MINUTE <= POLICY.group_wait + 4 * SECOND
+    (message, *_) = run.messages.values()
+    assert "come back 1×" in message.text.body
+
+
+def test_fast_flapping_does_not_postpone_the_second_step() -> None:
+    run = DutyLoop()
+    flap(run, 11 * MINUTE)
+    second = next(one for one in run.sent if one.contact == "second")
+    assert second.minute * MINUTE <= POLICY.group_wait + 10 * MINUTE + 4 * SECOND
+    assert [one for one in run.sent if one.minute < second.minute] == run.sent[:2]
+
+
+def test_a_step_that_was_withdrawn_while_the_alarm_was_over_is_followed_soon() -> None:
+    run = DutyLoop(delivers=lambda message: message.request.contact != "first")
+    revision = flap(run, 8 * SECOND)
+    run.on_alarms(duty_alarm(revision=revision), revision=revision)
+    run.advance(MINUTE)
+    assert run.sent[0].contact == "second"
 
 
 def test_an_incident_that_returns_after_its_recovery_is_notified_again() -> None:
