@@ -48,9 +48,16 @@ def verify_link(key: bytes, token: str, now: Instant) -> AcknowledgeLink | LinkR
     LinkRefusal(reason='the link has expired', expired=True)
     >>> verify_link(b"other", token, 0)
     LinkRefusal(reason='the link is not one of ours', expired=False)
+
+    A token has one spelling, since an acknowledgement takes effect once for each token:
+
+    >>> verify_link(b"key", f"{token[:9]}~~~~{token[9:]}", 0)
+    LinkRefusal(reason='the link is not one of ours', expired=False)
     """
     try:
         data = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+        if _text(data) != token:  # the decoder skips foreign characters, and ignores unused bits
+            return LinkRefusal("the link is not one of ours")
         found, content = data[:_SIGNATURE_BYTES], data[_SIGNATURE_BYTES:]
         if not hmac.compare_digest(found, _signature(key, content)):
             return LinkRefusal("the link is not one of ours")

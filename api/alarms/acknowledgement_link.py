@@ -98,11 +98,11 @@ async def show(request: Request, token: Token, _: NoQuery) -> Response:
     """Return a page with the alarms of the incident and a button; opening it changes nothing."""
     context = context_of(request)
     try:
-        link = _link(context, token)
+        link, contact = _link(context, token)
         _event, alarms = await lookup_incident(context, link.incident, _ROLE)
     except ProblemError as problem:
         return _refused(request, problem)
-    return _page(context, link, alarms, LinkOutcome())
+    return _page(context, contact, alarms, LinkOutcome())
 
 
 @router.post(
@@ -115,9 +115,9 @@ async def acknowledge(request: Request, token: Token, _: NoQuery) -> Response:
     """Acknowledge the alarms of the link's incident for its contact; once for each occurrence."""
     context = context_of(request)
     try:
-        link = _link(context, token)
+        link, contact = _link(context, token)
         _event, alarms = await lookup_incident(context, link.incident, _ROLE)
-        result = await acknowledge_incident(context, alarms, _name(context, link), key=token)
+        result = await acknowledge_incident(context, alarms, contact.name, key=token)
         _event, alarms = await lookup_incident(context, link.incident, _ROLE)
     except ProblemError as problem:
         return _refused(request, problem)
@@ -127,14 +127,18 @@ async def acknowledge(request: Request, token: Token, _: NoQuery) -> Response:
         unanswered=bool(result.unanswered),
         already_used=any(alarm in waiting for alarm in result.done),
     )
-    response = _page(context, link, alarms, outcome)
+    response = _page(context, contact, alarms, outcome)
     if outcome.unanswered:
         response.status_code = HTTPStatus.ACCEPTED
     return response
 
 
-def _link(context: ApiContext, token: str) -> AcknowledgeLink:
-    """Return a verified link; raise a problem: 410 when it has expired, 404 when it is not valid."""
+def _link(context: ApiContext, token: str) -> tuple[AcknowledgeLink, Contact]:
+    """Return a verified link and its contact.
+
+    Raises ProblemError: 410 when the link has expired, or its contact is not in the duty plan any more; 404
+    when it is not valid.
+    """
     key = context.settings.link_key
     if key is None:
         raise not_found("This server has no key to verify acknowledgement links.")
@@ -144,25 +148,19 @@ def _link(context: ApiContext, token: str) -> AcknowledgeLink:
             HTTPStatus.GONE if link.expired else HTTPStatus.NOT_FOUND,
             f"{link.reason[:1].upper()}{link.reason[1:]}; acknowledge the alarm on the page instead.",
         )
-    return link
+    for contact in context.model.duty.contacts:
+        if contact.id == link.contact:
+            return link, contact
+    raise ProblemError(
+        HTTPStatus.GONE,
+        f"Contact {link.contact} of this link is not in the duty plan any more; "
+        "acknowledge the alarm on the page instead.",
+    )
 
 
-def _contact(context: ApiContext, link: AcknowledgeLink) -> Contact | None:
-    return next((contact for contact in context.model.duty.contacts if contact.id == link.contact), None)
-
-
-def _name(context: ApiContext, link: AcknowledgeLink) -> str:
-    contact = _contact(context, link)
-    return contact.name if contact is not None else link.contact
-
-
-def _page(
-    context: ApiContext, link: AcknowledgeLink, alarms: list[AlarmEvent], outcome: LinkOutcome
-) -> Response:
-    contact = _contact(context, link)
-    language: Language = contact.language if contact is not None else "nl"
+def _page(context: ApiContext, contact: Contact, alarms: list[AlarmEvent], outcome: LinkOutcome) -> Response:
     zone = ZoneInfo(context.model.city.timezone)
-    return _html(incident_page(alarms, _name(context, link), language, zone, outcome))
+    return _html(incident_page(alarms, contact.name, contact.language, zone, outcome))
 
 
 def _refused(request: Request, problem: ProblemError) -> Response:

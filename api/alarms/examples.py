@@ -225,7 +225,9 @@ STATISTICS = response_example(
 ACKNOWLEDGE_PAGE: Responses = {
     **response_example("The page.", "<!doctype html><title>Acknowledge – LiveTwin</title>…", "text/html"),
     **problem_example(404, "The link is not valid.", "Not Found", "The link is not valid; …"),
-    **problem_example(410, "The link has expired.", "Gone", "The link has expired; …"),
+    **problem_example(
+        410, "The link has expired, or its contact left the duty plan.", "Gone", "The link has expired; …"
+    ),
 }
 _CAP = """<?xml version='1.0' encoding='utf-8'?>
 <alert xmlns="urn:oasis:names:tc:emergency:cap:1.2">

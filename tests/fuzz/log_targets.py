@@ -206,6 +206,10 @@ def _cursor(data: bytes) -> str:
 
 
 def _verify(data: bytes) -> str:
-    """Verify a link: only a link with our signature is valid."""
-    found = verify_link(b"key", data.decode("latin-1"), RECEIVED)
-    return found.reason if isinstance(found, LinkRefusal) else "good"
+    """Verify a link: only a link with our signature is valid, and it has one spelling."""
+    token = data.decode("latin-1")
+    found = verify_link(b"key", token, RECEIVED)
+    if isinstance(found, LinkRefusal):
+        return found.reason
+    assert sign_link(b"key", found) == token
+    return "good"

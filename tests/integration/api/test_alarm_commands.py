@@ -30,6 +30,7 @@ from twin.alarms.rules.rule import EntitySelection, Level, ThresholdCondition
 from twin.alarms.severity import Severity
 from twin.instant import HOUR
 from twin.model.city_model import CityModel
+from twin.model.duty import Contact, DutyPlan
 from twin.wire.messages import partition_of
 
 RAISED = alarm_event(
@@ -50,12 +51,14 @@ RULE = high_water_rule(
     ),
 )
 
+CONTACT = Contact(id="duty-officer-water", name="Duty officer water", language="nl")
+
 StartStage = Callable[[], AbstractAsyncContextManager[None]]
 
 
 @pytest.fixture
 def model(model: CityModel) -> CityModel:
-    return dataclasses.replace(model, rules={RULE.id: RULE})
+    return dataclasses.replace(model, rules={RULE.id: RULE}, duty=DutyPlan(contacts=(CONTACT,)))
 
 
 @pytest.fixture
@@ -232,7 +235,7 @@ async def test_a_link_acknowledges_only_by_its_button(
         await write_alarms(kafka, RAISED, OTHER)
         await shown(api.client, "/v1/alarms", lambda events: len(events["items"]) == 2)
         incident = incident_event(RAISED, OTHER).incident
-        token = sign_link(b"links", AcknowledgeLink(incident, "duty-officer-water", system_clock() + HOUR))
+        token = sign_link(b"links", AcknowledgeLink(incident, CONTACT.id, system_clock() + HOUR))
         path = f"/v1/acknowledge/{token}"
         looked = await api.client.get(path)
         assert looked.status_code == 200
@@ -242,7 +245,7 @@ async def test_a_link_acknowledges_only_by_its_button(
         assert pressed.status_code == 200
         assert "Uw bevestiging is vastgelegd" in pressed.text
         alarm = (await api.client.get(PATH, headers=KEY)).json()
-        assert (alarm["state"], alarm["acknowledgedBy"]) == ("acknowledged", "duty-officer-water")
+        assert (alarm["state"], alarm["acknowledgedBy"]) == ("acknowledged", CONTACT.name)
         again = await api.client.post(path)
         assert "Er wacht geen alarm meer" in again.text
         assert "<button>" not in again.text

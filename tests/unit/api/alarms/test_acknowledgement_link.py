@@ -76,6 +76,12 @@ async def test_a_link_works_once_per_occurrence(client: httpx.AsyncClient, parts
             "not one of ours",
         ),
         ("nonsense", 404, "not one of ours"),
+        (f"{TOKEN[:9]}~~~~{TOKEN[9:]}", 404, "not one of ours"),
+        (
+            sign_link(b"links", AcknowledgeLink(INCIDENT.incident, "ben", NOW + HOUR)),
+            410,
+            "duty plan any more",
+        ),
         (TOKEN[:-4] + "AAAA", 404, "not one of ours"),
         (sign_link(b"links", AcknowledgeLink(INCIDENT.incident, "anna", NOW - HOUR)), 410, "has expired"),
         (sign_link(b"links", AcknowledgeLink("none~city~1", "anna", NOW + HOUR)), 503, "database"),
