@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from runtime.kafka import topics
 from tests.simulation.system.model_database import ModelDatabase
-from tests.simulation.system.model_history import columns, points
+from tests.simulation.system.model_history import columns, history_chunk, points
 from tests.simulation.system.simulated_log import SimulatedLog
 from twin.alarms.evaluation.alarm_correction import AlarmCorrection
 from twin.alarms.evaluation.condition_state import ConditionState
@@ -29,6 +29,7 @@ from twin.backtest.condition_history import (
     stored_severity_before,
     whole_occurrence_start,
 )
+from twin.backtest.history_chunk import HistoryChunk, SeriesHistory
 from twin.backtest.stored_occurrences import stored_severity_at
 from twin.instant import INSTANT_MAX, INSTANT_MIN, Instant
 from twin.model.city_model import CityModel
@@ -82,11 +83,14 @@ class _Stored(NamedTuple):
     def severity_from(self, start: Instant, newest: Instant) -> SeverityHistory:
         """Return the severity from a time on, by the stored points of the operands."""
         history = RuleHistory(self.bound, self.model, self.alarm.occurrences, start)
-        series = self.bound.series
-        history.on_columns(columns(self.database, self.model, series, history.begin, start))
+        series = SeriesHistory(self.bound.series, self.model)
+        history.on_columns(series.columns(self._chunk(history.begin, start)))
         history.finish_warm_up()
-        history.on_columns(columns(self.database, self.model, series, start, newest + 1))
+        history.on_columns(series.columns(self._chunk(start, newest + 1)))
         return history.severity(newest)
+
+    def _chunk(self, start: Instant, end: Instant) -> HistoryChunk:
+        return history_chunk(self.database, self.model, start, end)
 
 
 def request_repairs_of_changed_series(database: ModelDatabase, model: CityModel) -> int:
