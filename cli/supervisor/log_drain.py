@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from runtime.kafka.access import Kafka
+from runtime.kafka.access import Kafka, client_options
 from runtime.kafka.admin import open_admin_client
 from runtime.kafka.consumer import end_offsets
 from runtime.kafka.topics import ALARM_INPUTS, AREA_INPUTS, OBSERVATIONS, partition_counts
@@ -17,10 +17,14 @@ from storage.database import Connection, connect
 from storage.historian.log_reader import STORED_TOPICS
 from storage.stores.log_positions import read_positions
 from twin.errors import ServiceError
+from twin.wire.messages import encode_closing
 
 STREAM_GROUP = "livetwin-stream"
 STREAM_INPUT_TOPICS = (OBSERVATIONS, AREA_INPUTS, ALARM_INPUTS)
 _POLL_INTERVAL_S = 0.1
+
+CLOSINGS_MAX = 6
+"""How often the log is closed: a verdict of neighbours may change an area, and that a verdict."""
 
 
 class LogDrain:
@@ -36,17 +40,20 @@ class LogDrain:
 
         The stream writes all results of a record before it commits that record. So once it has committed all
         its inputs, also the records that its stages exchanged meanwhile, the ends of its output topics are
-        final. Raises ServiceError after `timeout_s`, or when Kafka or the database is unavailable.
+        final. What it would emit at a later time, it emits when the log is closed: the next log does not know
+        of it. Raises ServiceError after `timeout_s`, or when Kafka or the database is unavailable.
         """
         awaited = "the ends of the log"
         try:
             async with asyncio.timeout(timeout_s):
-                inputs = self._partitions_of(STREAM_INPUT_TOPICS)
-                committed: Mapping[TopicPartition, int] = {}
-                while (ends := await end_offsets(self._kafka, inputs)) != committed:
-                    awaited = "the stream to process everything"
-                    await self._wait_committed(ends)
-                    committed = ends
+                awaited = "the stream to process everything"
+                before = await self._wait_processed()
+                for _ in range(CLOSINGS_MAX):
+                    await self._close()
+                    closed = await self._wait_processed()
+                    if all(closed[one] == before[one] + 1 for one in self._partitions_of([OBSERVATIONS])):
+                        break
+                    before = closed
                 awaited = "the historian to store all records"
                 outputs = self._partitions_of(STORED_TOPICS)
                 await self._wait_stored(log_id, await end_offsets(self._kafka, outputs))
@@ -57,6 +64,25 @@ class LogDrain:
 
     def _partitions_of(self, topics: Iterable[str]) -> list[TopicPartition]:
         return [TopicPartition(topic, number) for topic in topics for number in range(self._counts[topic])]
+
+    async def _wait_processed(self) -> Mapping[TopicPartition, int]:
+        """Wait until the stream has committed all its inputs; return their ends."""
+        inputs = self._partitions_of(STREAM_INPUT_TOPICS)
+        committed: Mapping[TopicPartition, int] = {}
+        while (ends := await end_offsets(self._kafka, inputs)) != committed:
+            await self._wait_committed(ends)
+            committed = ends
+        return committed
+
+    async def _close(self) -> None:
+        """Write a closing record to every partition of observations."""
+        producer = AIOKafkaProducer(**client_options(self._kafka), acks="all")
+        try:
+            await producer.start()
+            for place in self._partitions_of([OBSERVATIONS]):
+                await producer.send_and_wait(OBSERVATIONS, encode_closing(), partition=place.partition)
+        finally:
+            await producer.stop()
 
     async def _wait_committed(self, ends: Mapping[TopicPartition, int]) -> None:
         async with open_admin_client(self._kafka) as admin:

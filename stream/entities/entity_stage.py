@@ -135,8 +135,8 @@ class EntityStage(BucketStage[EntityContent]):
             if known is not None and not self._buckets.has_applied(known.entity, offset):
                 self._on_stored_history(history, known, model, offset, output)
         is_tick = starts_second(before, now)
-        if is_tick:
-            self._emit_due(model, now, offset, output)
+        if is_tick or batch.is_closing:
+            self._emit_due(model, now, offset, output, is_closing=batch.is_closing)
         self._buckets.advance(offset, now)
         return ApplyResult(self._records(output, now, offset, clock=is_tick), outcomes, unknown)
 
@@ -315,7 +315,9 @@ class EntityStage(BucketStage[EntityContent]):
 
     # -- windows and derived values, once a second ------------------------------------------------------
 
-    def _emit_due(self, model: CityModel, now: Instant, offset: int, output: EntityOutput) -> None:
+    def _emit_due(
+        self, model: CityModel, now: Instant, offset: int, output: EntityOutput, *, is_closing: bool
+    ) -> None:
         """Emit windows and derived values of the entities that were observed or have windows due."""
         applied = []
         for due, key in self._timers.pop_due(now):
@@ -334,9 +336,11 @@ class EntityStage(BucketStage[EntityContent]):
             if self._buckets.has_applied(entity, offset):
                 self._pending.add(entity)
             else:
-                self._emit_entity(entity, model, now, output)
+                self._emit_entity(entity, model, now, output, is_closing=is_closing)
 
-    def _emit_entity(self, entity: str, model: CityModel, now: Instant, output: EntityOutput) -> None:
+    def _emit_entity(
+        self, entity: str, model: CityModel, now: Instant, output: EntityOutput, *, is_closing: bool = False
+    ) -> None:
         content = self._buckets.content_to_change(entity)
         required = self._required_inputs_of(entity, model)
         for id in sorted(content.pending_datastreams):
@@ -358,7 +362,7 @@ class EntityStage(BucketStage[EntityContent]):
             if self._alarm_inputs is not None:
                 self._alarm_inputs.add_derived(entity, value)
         output.series_repairs += [SeriesRepair(entity, *span) for span in content.derived.take_spans()]
-        self._roll_ups.emit_due(entity, content, model, output, now)
+        self._roll_ups.emit_due(entity, content, model, output, now, is_closing=is_closing)
         if content.pending_properties or content.has_pending_households:
             self._pending.add(entity)
 

@@ -122,9 +122,18 @@ class RollUpTable:
             output.series_repairs.append(roll_up.repair(datastream.property, slot))
 
     def emit_due(
-        self, entity: str, content: EntityContent, model: CityModel, output: EntityOutput, now: Instant
+        self,
+        entity: str,
+        content: EntityContent,
+        model: CityModel,
+        output: EntityOutput,
+        now: Instant,
+        *,
+        is_closing: bool = False,
     ) -> None:
         """Add the changed properties of an entity to the output; those sent too recently stay pending.
+
+        When the log closes, none stays.
 
         For each slot that has changed, its last value is sent. The present value alone is repeated where
         nothing has changed, as at the beginning of a log.
@@ -137,7 +146,7 @@ class RollUpTable:
             if roll_up is None:
                 continue
             since = content.rolled_up_since.get(property)
-            is_early = property in times and now - times[property] < roll_up.interval
+            is_early = not is_closing and property in times and now - times[property] < roll_up.interval
             if is_early and not (since is not None and _is_filling(roll_up, states, since)):
                 waiting.add(property)
                 continue

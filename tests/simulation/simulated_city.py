@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
+from cli.supervisor.log_drain import CLOSINGS_MAX
 from runtime.kafka import topics
 from stream.engine.stage_seed import StageSeed, stage_seed_of
 from tests.simulation.city.device_messages import device_messages, fault_plan
@@ -26,7 +27,7 @@ from twin.alarms.messages import ALARM_INPUTS, AlarmCommand, AlarmInputBatch
 from twin.instant import HOUR, MINUTE, SECOND, Duration, Instant
 from twin.model.city_model import CityModel
 from twin.wire.codec import LAYOUT_VERSION
-from twin.wire.messages import partition_of
+from twin.wire.messages import encode_closing, partition_of
 
 COMMAND_SHARE = 0.1
 """How often a person acts on an alarm, of the steps of a run."""
@@ -196,10 +197,23 @@ class SimulatedCity:
         """Stop when everything on the log is stored, and begin with an empty log."""
         self._stream.load_all()
         self._stream.drain()
+        self._close_log()
         self._store_all()
         self._ingest.restart(self._dice.choice((SECOND, MINUTE, HOUR)))
         self._begin_log()
         self._stream.load_all()
+
+    def _close_log(self) -> None:
+        """Let the stream emit what waits for a later time, as `cli.supervisor.log_drain` does."""
+        log = self.logs[-1]
+        places = [(topics.OBSERVATIONS, number) for number in range(self._partitions)]
+        for _ in range(CLOSINGS_MAX):
+            before = [log.end(*place) for place in places]
+            for place in places:
+                log.append(*place, encode_closing())
+            self._stream.drain()
+            if [log.end(*place) for place in places] == [end + 1 for end in before]:
+                return
 
     def _begin_log(self) -> None:
         self.logs.append(SimulatedLog(len(self.logs) + 1, self._partitions))

@@ -43,6 +43,7 @@ class ObservationBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):
     aggregates: tuple[Aggregate, ...] = ()
     #: what storage has found, in repairs, of the observations before those in memory
     histories: tuple[StoredHistory, ...] = ()
+    is_closing: bool = False  #: the log ends: what waits for a later time is emitted
 
 
 class MessageHeader(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -241,6 +242,11 @@ UPDATES: Codec[UpdateBatch] = Codec(UpdateBatch)
 QUARANTINE: Codec[QuarantinedMessage] = Codec(QuarantinedMessage)
 AGGREGATES: Codec[AggregateBatch] = Codec(AggregateBatch)
 AREA_INPUTS: Codec[AreaInputBatch] = Codec(AreaInputBatch)
+
+
+def encode_closing() -> bytes:
+    """Return the content of a record after which a log may end; its time does not advance."""
+    return OBSERVATIONS.encode(ObservationBatch(LAYOUT_VERSION, (), INSTANT_MIN, is_closing=True))
 
 
 def encode_verdicts(verdicts: Sequence[NeighbourVerdict], time: Instant) -> bytes:

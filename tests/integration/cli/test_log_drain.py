@@ -10,10 +10,20 @@ from aiokafka.structs import OffsetAndMetadata
 from cli.supervisor.log_drain import STREAM_GROUP, LogDrain
 from runtime.kafka import topics
 from runtime.kafka.consumer import log_identity
+from tests.support.brokers.kafka_reader import read_until
 from tests.support.database.historian import PARTITIONS, fetch_rows, historian_settings, running_historian
 from tests.support.payloads.alarm_events import alarm_event, alarm_record
+from twin.wire.messages import OBSERVATIONS
 
 TIMEOUT_S = 30.0
+
+
+async def commit_closings(kafka: str, consumer: AIOKafkaConsumer) -> None:
+    """Commit the record by which the drain closes each partition of observations, as the stream does."""
+    places = [TopicPartition(topics.OBSERVATIONS, number) for number in range(PARTITIONS)]
+    records = await read_until(kafka, topics.OBSERVATIONS, PARTITIONS, lambda found: len(found) >= PARTITIONS)
+    assert all(OBSERVATIONS.decode(record.value).is_closing for record in records)
+    await consumer.commit({place: OffsetAndMetadata(1, "") for place in places})
 
 
 async def test_the_log_is_drained_once_commands_are_processed_and_their_results_stored(
@@ -22,10 +32,11 @@ async def test_the_log_is_drained_once_commands_are_processed_and_their_results_
     producer = AIOKafkaProducer(bootstrap_servers=kafka)
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka, group_id=STREAM_GROUP, enable_auto_commit=False)
     commanded = TopicPartition(topics.ALARM_INPUTS, 2)
+    observed = [TopicPartition(topics.OBSERVATIONS, number) for number in range(PARTITIONS)]
     await producer.start()
     await consumer.start()
     try:
-        consumer.assign([commanded])
+        consumer.assign([commanded, *observed])
         await producer.send_and_wait(topics.ALARM_INPUTS, b"a command", partition=2)
         async with running_historian(historian_settings(kafka, database)):
             log_id = await log_identity(kafka)
@@ -39,6 +50,7 @@ async def test_the_log_is_drained_once_commands_are_processed_and_their_results_
             assert not drained.done()
             await producer.send_and_wait(topics.ALARMS, alarm_record(alarm_event("other")), partition=1)
             await consumer.commit({commanded: OffsetAndMetadata(2, "")})
+            await commit_closings(kafka, consumer)
             await drained
             assert await fetch_rows(database, "SELECT count(*) FROM alarm") == [(2,)]
     finally:

@@ -27,10 +27,12 @@ from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import (
     AGGREGATES,
     AREA_INPUTS,
+    OBSERVATIONS,
     UPDATES,
     ObservationBatch,
     UpdateKind,
     WindowRepair,
+    encode_closing,
     partition_of,
 )
 
@@ -274,3 +276,21 @@ def test_partitions_share_the_entities_by_their_names() -> None:
     opened = [decoded(kind.seeded(n, seed, MODEL).initial_outputs(seed, MODEL)) for n in range(4)]
     homes = {key[1]: number for number, emitted in enumerate(opened) for key in emitted}
     assert homes == {name: partition_of(name, 4) for name in ("town.canal", "town.street")}
+
+
+def test_a_closing_record_emits_what_waits_for_a_later_time() -> None:
+    stage = fresh()
+    first, late = Observation(1, MINUTE, HOUR, 10.0), Observation(1, 11 * MINUTE, HOUR, 10.1)
+    newest = Observation(1, HOUR, HOUR, 10.2)
+    for offset, time in enumerate((HOUR, HOUR + SECOND)):
+        found = (first, newest) if offset == 0 else ()
+        stage.apply(offset, ObservationBatch(LAYOUT_VERSION, found, time), MODEL)
+    waiting = decoded(stage.apply(2, ObservationBatch(LAYOUT_VERSION, (late,), HOUR + SECOND), MODEL).outputs)
+    assert {key[0] for key in waiting}.isdisjoint({"window", "input"})
+    closed = decoded(stage.apply(3, OBSERVATIONS.decode(encode_closing()), MODEL).outputs)
+    assert {key[2:4] for key in closed if key[0] == "window"} >= {
+        (MINUTE, 11 * MINUTE),
+        (10 * MINUTE, 10 * MINUTE),
+        (HOUR, 0),
+    }
+    assert ("input", "town.street", MODEL.datastreams[1].property) in {key[:3] for key in closed}
