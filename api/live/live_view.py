@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from math import isnan
 from operator import itemgetter
 
 from api.entities.selection import ResolvedFilter
@@ -147,6 +148,7 @@ class LiveView:
             and update.datastreams == before.datastreams
             and update.interval == before.interval
             and update.kind is before.kind
+            and update.value == update.value  # not NaN
         ):
             value.freshness = "live"
             if due < value.freshness_due:
@@ -205,10 +207,12 @@ class LiveView:
     def expected_interval(self, update: Update) -> Duration | None:
         """Return the expected time between two values: that of the update, else that of its sensors.
 
-        None when the model does not contain the entity, the name or any of the sensors: the value is not
-        shown then. Nor is one that combines single personal readings: the stream makes none, and one that an
-        earlier version stored must not be published.
+        None when the model does not contain the entity, the name or any of the sensors, or when the value
+        was withdrawn (NaN): it is not shown then. Nor is one that combines single personal readings: the
+        stream makes none, and one that an earlier version stored must not be published.
         """
+        if isnan(update.value):
+            return None
         key = update.entity, update.property, update.datastreams
         if key not in self._intervals:
             # Cohorts and combinations change over time; a cleared interval is computed again.

@@ -1,9 +1,13 @@
 """The case `order`: a year of hourly values, played in several orders, must be stored as the same history.
 
-Each order is played through a whole system of its own: as fast as the broker takes it (`max`), at 900 times
-the speed of the year (`paced`, for some days only: the whole year would take ten hours), with its halves
-swapped (`halves`), with restarts at random moments (`restarts`), and with each fifth day as one backlog
-(`backlogs`). When all repairs are done, everything that is stored is compared row by row with `max`.
+Each order is played through a whole system of its own: as fast as the broker takes it (`max`), with its
+halves swapped (`halves`), with each fifth day as one backlog (`backlogs`), with restarts at random moments
+(`restarts`), and at 900 times the speed of the year (`paced`). When all repairs are done, everything that is
+stored is compared row by row with `max`.
+
+A year at that speed takes ten hours, so `paced` does not wait: the records of ingest are written with the
+times of reception and of the log at which they would have come (`benchmarks.load.timed_ingest`), and with a
+tick of each second between them. Stream, historian and repairs are those of the running system.
 """
 
 from __future__ import annotations
@@ -11,7 +15,8 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import groupby
 from random import Random
 from typing import Any
@@ -20,6 +25,7 @@ import click
 
 from benchmarks.load.arrival_orders import ORDERS, Parts, in_order, interrupted
 from benchmarks.load.sequence_publisher import SequencePublisher
+from benchmarks.load.timed_ingest import TimedIngest
 from benchmarks.load.year_city import CITY, StationMessage, YearCity
 from benchmarks.measure.bench_system import HOST, BenchSystem
 from benchmarks.measure.machine import describe_machine
@@ -27,12 +33,13 @@ from benchmarks.measure.settled import wait_settled
 from benchmarks.measure.stored_history import History, differences, read_history
 from benchmarks.report.results import OUT, write_results
 from runtime.clock import system_clock
+from storage.database import connect
+from storage.model.model_store import load_model
 from twin.instant import DAY, HOUR, Instant
 
 NAMES = ("max", "halves", "backlogs", "restarts", "paced")
 RESTARTS = 10
 SPEED = 900
-PACED_DAYS = 3
 SETTLE_TIMEOUT_S = 7_200.0
 DIFFERENCES_SHOWN_MAX = 5
 
@@ -71,14 +78,11 @@ class Play:
 @click.option("--days", type=click.IntRange(2, 365), default=365, show_default=True)
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--restarts", type=click.IntRange(1, 100), default=RESTARTS, show_default=True)
-@click.option("--paced-days", type=click.IntRange(1, 30), default=PACED_DAYS, show_default=True)
 @click.option(
     "--only", type=click.Choice(NAMES), multiple=True, default=NAMES, help="Play these orders only."
 )
 @click.option("--keep", "keeps", is_flag=True, help="Leave the data and the logs where they are.")
-def order(
-    *, stations: int, days: int, seed: int, restarts: int, paced_days: int, only: tuple[str, ...], keeps: bool
-) -> None:
+def order(*, stations: int, days: int, seed: int, restarts: int, only: tuple[str, ...], keeps: bool) -> None:
     """Play a year in several orders; compare everything that is stored."""
     start = (system_clock() - _AGO) // HOUR * HOUR - days * DAY
     city = YearCity(start=start, days=days, stations=stations, seed=seed)
@@ -87,10 +91,7 @@ def order(
     truth: Play | None = None
     differing = 0
     for name in sorted(only, key=NAMES.index):
-        if name == "paced":
-            differing += _compare_paced(replace(city, days=min(paced_days, days)), found, keeps)
-            continue
-        parts = interrupted(restarts) if name == "restarts" else ORDERS[name]
+        parts = interrupted(restarts) if name == "restarts" else ORDERS.get(name, in_order)
         play = _play(name, city, parts(city.messages(), dice), keeps=keeps)
         found[name] = play.document()
         if truth is None:
@@ -103,15 +104,7 @@ def order(
         sys.exit(1)
 
 
-def _compare_paced(city: YearCity, found: dict[str, Any], keeps: bool) -> int:
-    """Play a short span at `SPEED` times its own speed, and as fast as possible; return the differences."""
-    truth = _play(f"max of {city.days} days", city, in_order(city.messages(), Random(0)), keeps=keeps)
-    paced = _play(f"{city.days} days at {SPEED}", city, [city.messages()], keeps=keeps, speed=SPEED)
-    found["paced"] = paced.document()
-    return _report(paced, truth, found)
-
-
-def _play(name: str, city: YearCity, parts: Parts, *, keeps: bool, speed: int = 0) -> Play:
+def _play(name: str, city: YearCity, parts: Parts, *, keeps: bool) -> Play:
     """Play one order through a system of its own; between two parts the system restarts in `restarts`."""
     with BenchSystem(keep=keeps, city=city.model()) as system:
         begun, sending = time.monotonic(), 0.0
@@ -119,8 +112,10 @@ def _play(name: str, city: YearCity, parts: Parts, *, keeps: bool, speed: int = 
             if number and name == "restarts":
                 system.restart()
             since = time.monotonic()
-            broker = HOST, int(system.ports["mqtt"])
-            publish_part(broker, city, city.copies[0], part, speed)
+            if name == "paced":
+                asyncio.run(_publish_paced(system.ports, city, part))
+            else:
+                publish_part((HOST, int(system.ports["mqtt"])), city, city.copies[0], part)
             sending += time.monotonic() - since
         address, dsn = f"{HOST}:{system.ports['kafka']}", str(system.ports["database"])
         asyncio.run(wait_settled(address, dsn, SETTLE_TIMEOUT_S))
@@ -141,19 +136,22 @@ def whole_span(city: YearCity) -> tuple[Instant, Instant]:
     return city.start - HOUR, city.start + city.days * DAY + 2 * DAY
 
 
-def publish_part(
-    broker: tuple[str, int], city: YearCity, copy: str, part: list[StationMessage], speed: int = 0
-) -> None:
-    """Publish messages in their order for a copy of the city; with a speed, in their own time."""
+def publish_part(broker: tuple[str, int], city: YearCity, copy: str, part: list[StationMessage]) -> None:
+    """Publish messages in their order for a copy of the city."""
     with SequencePublisher(*broker, "benchmark-order") as publisher:
-        if not speed:
-            publisher.publish((city.topic(copy, one.station), one.payload) for one in part)
-            return
-        hours = groupby(part, key=lambda one: one.hour)
-        publisher.publish_paced(
-            (hour * 3600 / speed, [(city.topic(copy, one.station), one.payload) for one in ones])
-            for hour, ones in hours
-        )
+        publisher.publish((city.topic(copy, one.station), one.payload) for one in part)
+
+
+async def _publish_paced(ports: Mapping[str, Any], city: YearCity, part: list[StationMessage]) -> None:
+    """Write the records of messages that come at `SPEED` times the speed of the year, from now on."""
+    async with await connect(str(ports["database"]), role="benchmark") as connection:
+        model = await load_model(connection, CITY)
+    hours = groupby(part, key=lambda one: one.hour)
+    groups = (
+        (hour * HOUR // SPEED, [(city.topic(city.copies[0], one.station), one.payload) for one in ones])
+        for hour, ones in hours
+    )
+    await TimedIngest(model, system_clock()).publish(f"{HOST}:{ports['kafka']}", groups)
 
 
 def _report(play: Play, truth: Play, found: dict[str, Any]) -> int:
@@ -165,8 +163,6 @@ def _report(play: Play, truth: Play, found: dict[str, Any]) -> int:
             for line in lines[:DIFFERENCES_SHOWN_MAX]:
                 print(f"    {line}")
     count = sum(map(len, different.values()))
-    found[play.name if play.name in NAMES else "paced"]["differingRows"] = {
-        table: len(lines) for table, lines in different.items()
-    }
+    found[play.name]["differingRows"] = {table: len(lines) for table, lines in different.items()}
     print(f"  {play.name}: {count} rows differ from {truth.name}", flush=True)
     return count

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import select
 import socket
-import time
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
@@ -59,15 +57,6 @@ class SequencePublisher:
             count += len(batch)
         while self._in_flight:
             self._read()
-        return count
-
-    def publish_paced(self, groups: Iterable[tuple[float, list[tuple[str, bytes]]]]) -> int:
-        """Publish groups of messages, each at its number of seconds after the start; return the number."""
-        begun, count = time.monotonic(), 0
-        for due, messages in groups:
-            while (ahead := begun + due - time.monotonic()) > 0:
-                select.select([], [], [], ahead)
-            count += self.publish(messages)
         return count
 
     def _packets(self, batch: list[tuple[str, bytes]]) -> Iterator[bytes]:

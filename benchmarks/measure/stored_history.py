@@ -48,7 +48,8 @@ _TABLES: Mapping[str, tuple[int, str]] = {
     ),
     "states of entities": (
         2,
-        "SELECT entity_id, property, phenomenon_time, value, flags FROM property_state",
+        "SELECT entity_id, property, phenomenon_time, value, flags FROM property_state "
+        "WHERE value <> 'NaN'",  # NaN was withdrawn
     ),
     "derived series": (
         3,

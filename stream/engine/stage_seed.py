@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
@@ -63,6 +64,8 @@ def stage_seed_of(stored: StateSeed) -> StageSeed:
         if update.property.startswith(AREA_PREFIX):
             area_revisions[update.entity] = max(update.revision, area_revisions.get(update.entity, 0))
         elif update.kind is UpdateKind.INDICATOR:
+            if math.isnan(update.value):
+                continue  # it was withdrawn
             derived.append(update)
             if update.datastreams:
                 cohorts[key] = PastCohort(update.datastreams, update.phenomenon_time - HOUSEHOLD_WINDOW)

@@ -11,7 +11,7 @@ from stream.engine.stage import OutputRecord, chunk_slices, update_records
 from twin.instant import Duration, Instant
 from twin.model.city_model import CityModel
 from twin.model.names import roll_up_of, series_interval, slot_of
-from twin.quality.quality_flags import DISAGREES, is_usable
+from twin.quality.quality_flags import DISAGREES, UNUSABLE_FLAGS, is_usable
 from twin.state.area_members import area_of
 from twin.state.area_state import last_slot
 from twin.state.derived_points import derived_interval, is_windowed
@@ -130,6 +130,8 @@ def last_of_slot(
     if series is None:
         return amended
     width, windowed = series_interval(amended.name, model), is_windowed(amended.name)
+    if windowed and size == width:
+        return amended  # each slot has one point
     slot = slot_of(amended.phenomenon_time, width, windowed=windowed)
     times = [time for time in series.points if slot_of(time + size, width, windowed=windowed) == slot]
     if not times:
@@ -139,12 +141,13 @@ def last_of_slot(
 
 
 def stored_derived_value(update: Update, model: CityModel) -> DerivedValue:
-    """Return the derived value that a stored update holds."""
+    """Return the point of the series that a stored update holds, without the flags of what failed since."""
+    flags = update.flags if update.last_good is None else update.flags & ~UNUSABLE_FLAGS
     return DerivedValue(
         update.property,
         update.value,
         update.phenomenon_time,
-        update.flags,
+        flags,
         (),
         update.count,
         update.interval or derived_interval(update.property, update.entity, model),

@@ -48,7 +48,7 @@ def seeded_entities(seed: StageSeed, model: CityModel, future_max: Duration) -> 
     for update in seed.derived:
         if update.entity in contents and update.property in REGISTRY:
             interval = derived_interval(update.property, update.entity, model)
-            last = indicator_value_from_storage(update.value, update.phenomenon_time, update.flags, interval)
+            last = indicator_value_from_storage(update, interval)
             contents[update.entity].derived.emitted[update.property] = last
     _restore_inputs(contents, seed, model)
     for (entity, property), past in seed.cohorts.items():

@@ -87,10 +87,6 @@ class SlotResult(NamedTuple):
         return self.later[-1].valid_until if self.later else self.valid_until
 
 
-_NO_RESULT = SlotResult(None, 0, 0, 0, INSTANT_MIN, (), ())
-"""In place of a slot that is not kept."""
-
-
 class AreaSeries(msgspec.Struct, array_like=True):
     """The series of one name in an area. Mutable; goes into a checkpoint."""
 
@@ -140,7 +136,8 @@ class AreaSeries(msgspec.Struct, array_like=True):
         self.inputs.forget(floor)
         if self.neighbours is not None:
             self.neighbours.forget(floor)
-        for slot in [one for one in self.results if one < floor]:
+        kept = self._newest_good_slot_before(floor)  # it is the state when all later ones are withdrawn
+        for slot in [one for one in self.results if one < floor and one != kept]:
             del self.results[slot]
 
     def touched(self, span: SlotSpan) -> Iterable[Instant]:
@@ -150,12 +147,10 @@ class AreaSeries(msgspec.Struct, array_like=True):
         if span.last > span.first and self.results:
             yield from [one for one in self.results if span.first < one <= span.last]
 
-    def newest_value(self, before: Instant) -> tuple[Instant, SlotResult] | None:
+    def _newest_good_slot_before(self, before: Instant) -> Instant | None:
         """Return the newest kept slot before another that has a value."""
-        slots = [slot for slot, one in self.results.items() if one is not None and one.value is not None]
-        slot = max((one for one in slots if one < before), default=None)
-        found = self.results[slot] if slot is not None else None
-        return (slot, found) if slot is not None and found is not None else None
+        slots = (slot for slot, one in self.results.items() if one is not None and one.value is not None)
+        return max((one for one in slots if one < before), default=None)
 
 
 @dataclass(slots=True)
@@ -285,7 +280,7 @@ class AreaState(msgspec.Struct, array_like=True):
                 changes.values.append(value)
                 self.revision += 1
         if now is not None and now != series.emitted:
-            series.emitted = now
+            series.emitted = None if math.isnan(now.value) else now
             changes.values.append(now)
             self.revision += 1
         parent = model.entities[area].parent
@@ -457,38 +452,47 @@ def point_of(
 def _value_now(
     name: str, series: AreaSeries, expected: int, model: CityModel
 ) -> tuple[AreaValue | None, Instant | None]:
-    """Return the value of the area now, and the slot that it is of.
+    """Return the value of the area now, and the slot that it is of, unless it has failed since.
 
     It is the newest point. When all that could count in a newer slot has failed since, it is that point with
-    the flags of the failures.
+    the flags of the failures. When all points are withdrawn, its value is NaN.
     """
+    failure: SlotResult | None = None
     for slot in sorted(series.results, reverse=True):
         found = series.results[slot]
         if found is None:
             continue
-        if found.value is not None:
-            return point_of(name, slot, series, expected, model, is_newest=True), slot
-        if found.flags & UNUSABLE_FLAGS:
-            known = series.newest_value(slot)
-            last = series.emitted
-            if known is not None:
-                last = point_of(name, known[0], series, expected, model, is_newest=True)
-            if last is None:
-                return None, None
-            return last._replace(
-                flags=last.flags & ~UNUSABLE_FLAGS | found.flags,
-                members=0,
-                preliminary=False,
-                outvoted=found.outvoted,
-                last_good=LastGoodValue(last.value, last.phenomenon_time),
-            ), None
+        if found.value is None:
+            if failure is None and found.flags & UNUSABLE_FLAGS:
+                failure = found
+            continue
+        value = point_of(name, slot, series, expected, model, is_newest=True)
+        return (value, slot) if failure is None else (_failed(value, failure), None)
     last = series.emitted
-    if last is not None and series.results.get(_slot_of_value(last, series.size), _NO_RESULT) is None:
-        # All members have withdrawn what it was made of: nothing is known of the area now.
-        good = last.last_good or LastGoodValue(last.value, last.phenomenon_time)
-        flags = last.flags & ~UNUSABLE_FLAGS | _INCOMPLETE
-        return last._replace(flags=flags, members=0, preliminary=False, last_good=good), None
-    return None, None
+    if last is None or not series.results:
+        return None, None
+    if _slot_of_value(last, series.size) < series.floor:  # of another grid, or of a checkpoint of version 0.1
+        return (last if failure is None else _failed(last, failure)), None
+    return last._replace(
+        value=math.nan,
+        flags=_INCOMPLETE,
+        weight=0,
+        members=0,
+        preliminary=False,
+        outvoted=(),
+        last_good=None,
+    ), None
+
+
+def _failed(value: AreaValue, failure: SlotResult) -> AreaValue:
+    """Return a value with the flags of what has failed since."""
+    return value._replace(
+        flags=value.flags & ~UNUSABLE_FLAGS | failure.flags,
+        members=0,
+        preliminary=False,
+        outvoted=failure.outvoted,
+        last_good=value.last_good or LastGoodValue(value.value, value.phenomenon_time),
+    )
 
 
 def _parent_input(

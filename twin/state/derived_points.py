@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
@@ -135,6 +136,7 @@ def derived_interval(name: str, entity: str, model: CityModel) -> Duration:
     return indicator_window(indicator, property_intervals(entity, model))
 
 
+@lru_cache(maxsize=256)
 def is_windowed(name: str) -> bool:
     """Return whether a derived value is computed from closed windows, and dated to their end."""
     return name in REGISTRY and indicator_window(REGISTRY[name], {}) > 0

@@ -5,6 +5,9 @@ inputs change, every point that they touch is computed again, and what changed i
 state, the others as amendments, with NaN where there is no value any more. So the series follows from the set
 of inputs, not from when they arrived. Points that are older than the inputs in memory are left to a repair
 from storage. An indicator whose inputs fail is emitted again with their flags.
+
+The state is the newest point of the series, with the flags of the inputs that have failed since. So it
+follows from the set of inputs, too. When all points are withdrawn, the state is withdrawn: its value is NaN.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from twin.model.city_model import CityModel
 from twin.model.observation import LastGoodValue
 from twin.model.observed_property import ObservedProperty
 from twin.privacy.household_sum import HOUSEHOLD_WINDOW, HouseholdSum
-from twin.quality.quality_flags import UNUSABLE_FLAGS, is_usable
+from twin.quality.quality_flags import UNUSABLE_FLAGS, QualityFlag
 from twin.state.derived_points import RequiredInputs, ValueAt, instant_point, reach_of, windowed_point
 from twin.state.window import Aggregate
 from twin.state.window_history import NewestWindow, WindowHistory
@@ -37,6 +40,8 @@ POINTS_MAX = 96
 HOUSEHOLD_VALUES_MAX = 36
 """How many published sums of a property are remembered: six hours, as of other windows of ten minutes."""
 
+_INCOMPLETE = int(QualityFlag.INCOMPLETE)
+
 _Values = Mapping[str, Sequence[InputValue]]
 
 
@@ -44,7 +49,7 @@ class DerivedValue(NamedTuple):
     """A derived value to emit."""
 
     name: str
-    value: float  #: NaN in an amendment: there is no value at this time any more
+    value: float  #: NaN: there is no value any more; in an amendment at this time
     phenomenon_time: Instant
     flags: int
     datastreams: tuple[int, ...]  #: of the cohort, for a sum of households
@@ -320,32 +325,42 @@ class _Evaluation:
         last = self._state.emitted.get(self._indicator.name)
         if last is not None:  # of a checkpoint or of storage, which do not hold the points before
             series.known_from = last.time
-            if is_usable(last.flags):
-                series.points[last.time] = PointSummary(last.value, last.flags, len(last.inputs))
+            # Where its inputs have failed since, the point is as it was before.
+            flags = last.flags & ~UNUSABLE_FLAGS
+            series.points[last.time] = PointSummary(last.value, flags, len(last.inputs))
         return series
 
     def changes(self) -> list[DerivedValue]:
         """Return what changes in the series and in its newest value."""
         series, name = self._series, self._indicator.name
         found = self._changed_points(self._touched_windows() if self._size else self._touched_instants())
+        emitted = self._state.emitted.get(name)
         newest = max(series.points, default=None)
         current = None
         if newest is not None:
             current = found.get(newest) or self._known_point(newest)
-        published, failed_at = self._with_failure(current)
-        emitted = self._state.emitted.get(name)
+        elif emitted is not None and emitted.time < series.known_from:  # a checkpoint of version 0.1
+            current = emitted._replace(flags=emitted.flags & ~UNUSABLE_FLAGS)
         values = []
-        if published is not None and published != emitted:
-            self._state.emitted[name] = published
-            in_series = published == current
-            newest_value = self._derived_value(published, failed_at)
-            values.append(newest_value._replace(in_series=in_series))
-            if newest_value.last_good is None:
-                found.pop(published.time, None)
-            if not in_series and newest_value.last_good is None:
-                # The failure is the state of its time; the series keeps what it has at that time.
-                truth = current if current is not None and current.time == published.time else None
-                values.append(self._amendment(published.time, truth))
+        if current is None:
+            if emitted is not None:
+                del self._state.emitted[name]
+                withdrawn = IndicatorValue(math.nan, emitted.time, _INCOMPLETE, ())
+                found.pop(emitted.time, None)
+                values.append(self._derived_value(withdrawn))
+        else:
+            failure = self._failure_after(current)
+            flags = current.flags if failure is None else failure.failure_flags | current.flags
+            published = current._replace(flags=flags)
+            if published != emitted:
+                self._state.emitted[name] = published
+                newest_value = self._derived_value(published)
+                if failure is None:
+                    found.pop(published.time, None)
+                else:
+                    good = LastGoodValue(published.value, newest_value.phenomenon_time)
+                    newest_value = newest_value._replace(last_good=good, in_series=False)
+                values.append(newest_value)
         values[:0] = [self._amendment(time, value) for time, value in found.items()]
         if len(series.points) > POINTS_MAX or self._size:
             self._forget_points()
@@ -451,11 +466,12 @@ class _Evaluation:
         """Return a point that did not change; from windows in memory only as long as all of it are there."""
         value, known = self._point(time), self._series.points[time]
         first = time - reach_of(self._indicator, self._size) + self._size
-        if not self._size or first > max(self._complete_after(one) for one in self._inputs):
+        is_complete = not self._size or first > max(self._complete_after(one) for one in self._inputs)
+        if value is not None and is_complete:
             return value
         emitted = self._state.emitted.get(self._indicator.name)
         if emitted is None or emitted.time != time:
-            emitted = value or IndicatorValue(known.value, time, known.flags, ())
+            emitted = value or _without_inputs(known.value, time, known.flags, known.weight)
         return emitted._replace(value=known.value, flags=known.flags)
 
     # -- points of single values ------------------------------------------------------------------------
@@ -497,7 +513,10 @@ class _Evaluation:
         return sorted(times)
 
     def _forget_points(self) -> None:
-        """Forget the points that can never be computed again in memory."""
+        """Forget the points that can never be computed again in memory, except the newest of them.
+
+        That one is the state when all later ones are withdrawn.
+        """
         points = self._series.points
         if self._size:
             floor = max(self._floor(one) for one in self._inputs)
@@ -505,16 +524,15 @@ class _Evaluation:
             floor = sorted(points)[-POINTS_MAX // 2] - 1
         if floor > self._series.known_from:
             self._series.known_from = floor + 1
-            for time in [one for one in points if one <= floor]:
+            for time in sorted(one for one in points if one <= floor)[:-1]:
                 del points[time]
 
     # -- the newest value -------------------------------------------------------------------------------
 
-    def _with_failure(self, current: IndicatorValue | None) -> tuple[IndicatorValue | None, Instant | None]:
-        """Return the newest value, and since when inputs have failed without which it has none.
+    def _failure_after(self, current: IndicatorValue) -> NewestWindow | None:
+        """Return the failure of inputs without which there is no value after the newest point.
 
-        It is then the last value, with the flags of those inputs: no newer value can be computed, and the
-        failure is emitted without waiting for any timeout.
+        It is emitted at once, without waiting for any timeout.
         """
         state, indicator, size = self._state, self._indicator, self._size
         failed: dict[str, NewestWindow] = {}
@@ -523,42 +541,33 @@ class _Evaluation:
             if failure is not None:
                 failed[input.property] = failure
         if not failed:
-            return current, None
+            return None
         inputs: dict[str, Sequence[InputValue]] = {
             one.property: state._values(one, size, self._model) for one in self._inputs
         }
         if indicator.evaluate({**inputs, **dict.fromkeys(failed, ())}, self._attributes) is not None:
-            return current, None
-        last = current or state.emitted.get(indicator.name)
-        if last is None:
-            return None, None
-        flags = last.flags & ~UNUSABLE_FLAGS
+            return None
+        flags = 0
         for failure in failed.values():
             flags |= failure.failure_flags
-        return last._replace(flags=flags), min(failure.start for failure in failed.values())
+        return NewestWindow(min(failure.start for failure in failed.values()), flags)
 
-    def _derived_value(self, value: IndicatorValue, failed_at: Instant | None) -> DerivedValue:
+    def _derived_value(self, value: IndicatorValue) -> DerivedValue:
         time = value.time + self._size  # a window describes its end
-        is_stale = failed_at is not None and failed_at > value.time
-        return DerivedValue(
-            self._indicator.name,
-            value.value,
-            time,
-            value.flags,
-            (),
-            len(value.inputs),
-            self._size,
-            LastGoodValue(value.value, time) if is_stale else None,
-        )
+        name, size = self._indicator.name, self._size
+        return DerivedValue(name, value.value, time, value.flags, (), len(value.inputs), size)
 
     def _amendment(self, time: Instant, value: IndicatorValue | None) -> DerivedValue:
         if value is None:
             value = IndicatorValue(math.nan, time, 0, ())
-        return self._derived_value(value, None)._replace(amends=True)
+        return self._derived_value(value)._replace(amends=True)
 
 
-def indicator_value_from_storage(
-    value: float, time: Instant, flags: int, interval: Duration
-) -> IndicatorValue:
+def indicator_value_from_storage(update: Update, interval: Duration) -> IndicatorValue:
     """Return a stored indicator value. Its inputs are not stored, so any new value differs from it."""
-    return IndicatorValue(value, time - interval, flags, ())
+    return _without_inputs(update.value, update.phenomenon_time - interval, update.flags, update.count)
+
+
+def _without_inputs(value: float, time: Instant, flags: int, weight: int) -> IndicatorValue:
+    """Return a value of which only the number of inputs is known."""
+    return IndicatorValue(value, time, flags, ("",) * weight)

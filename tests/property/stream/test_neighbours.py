@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from tests.support.pipelines.neighbour_pipeline import AREA_PROPERTY, THERMOMETERS, NeighbourPipeline
 from twin.instant import MINUTE, Instant
 from twin.model.observation import Observation
-from twin.quality.quality_flags import is_usable
 from twin.state.combination import outlier_places
 from twin.wire.messages import Update, UpdateKind
 
@@ -40,11 +39,9 @@ def ended(arrivals: list[Observation], size: int = 3) -> dict[str, Any]:
     for update in stages.updates:
         if update.property == AREA_PROPERTY:
             if update.kind is UpdateKind.INDICATOR:
-                # An area of which nothing counts shows what it emitted last. That may be a point which was
-                # withdrawn since, so it is no function of the set: flags and series are.
-                value = update.value if is_usable(update.flags) else None
-                count = update.count if is_usable(update.flags) else None
-                found[update.entity] = value, update.flags, count, update.deviating
+                found[update.entity] = update.value, update.flags, update.count, update.deviating
+                if math.isnan(update.value):
+                    del found[update.entity]  # withdrawn
             if update.last_good is None:
                 points[update.entity, update.phenomenon_time] = update
         else:

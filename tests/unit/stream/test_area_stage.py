@@ -12,7 +12,6 @@ from tests.support.cities.small_cities import small_city
 from tests.support.pipelines.checkpoint_topic import CheckpointTopic
 from twin.instant import HOUR, MINUTE
 from twin.model.city_model import CityModel
-from twin.model.observation import LastGoodValue
 from twin.quality.quality_flags import QualityFlag
 from twin.state.area_state import SLOTS_MAX, AreaState
 from twin.wire.codec import LAYOUT_VERSION
@@ -171,22 +170,36 @@ def test_after_a_burst_a_series_keeps_no_more_slots_than_before() -> None:
     record = [area_input("town", "a", "pm2_5", 1.0, time=minute * MINUTE) for minute in minutes]
     state.apply("town", record, MODEL, 1)
     series = state.series["pm2_5"]
-    assert len(series.results) == len(series.inputs.by_source["a"]) - 1 == SLOTS_MAX
+    assert len(series.results) == len(series.inputs.by_source["a"]) == SLOTS_MAX + 1, (
+        "and the newest before them"
+    )
     late = state.apply("town", [area_input("town", "b", "pm2_5", 9.0, time=7 * MINUTE)], MODEL, 2)
     assert [(one.name, one.start // MINUTE) for one in late.repairs] == [("area_pm2_5", 7)]
 
 
-def test_an_area_whose_only_value_is_withdrawn_has_an_incomplete_one_now() -> None:
+def test_an_area_whose_only_value_is_withdrawn_has_none_now() -> None:
     stage = KIND.seeded(0, EMPTY_SEED, MODEL)
     play(stage, [area_input("town", "a", "pm2_5", 10.0)])
     withdrawn = area_input("town", "a", "pm2_5", None, revision=11 * MINUTE)
-    updates = play(stage, [withdrawn])
-    amended, newest = updates
-    assert math.isnan(amended.value)
+    amended, newest = play(stage, [withdrawn])
     assert amended.kind is UpdateKind.AMENDMENT
     assert newest.kind is UpdateKind.INDICATOR
+    assert math.isnan(amended.value)
+    assert math.isnan(newest.value)
     assert newest.flags & QualityFlag.INCOMPLETE
-    assert newest.last_good == LastGoodValue(10.0, 10 * MINUTE)
+    (again,) = play(stage, [area_input("town", "a", "pm2_5", 20.0, time=11 * MINUTE)])
+    assert (again.value, again.flags) == (20.0, 0)
+
+
+def test_when_the_newest_value_is_withdrawn_that_before_the_kept_slots_is_the_value_now() -> None:
+    state = AreaState()
+    times = [0, 3 * SLOTS_MAX * MINUTE]
+    for time in times:
+        state.apply("town", [area_input("town", "a", "pm2_5", 10.0, time=time)], MODEL, 1)
+    withdrawn = area_input("town", "a", "pm2_5", None, time=times[1], revision=times[1] + 1)
+    changes = state.apply("town", [withdrawn], MODEL, 2)
+    (newest,) = [one for one in changes.values if one.is_newest]
+    assert (newest.value, newest.phenomenon_time, newest.flags) == (10.0, 0, 0)
 
 
 def test_a_model_with_another_grid_requests_the_slots_in_memory_again() -> None:

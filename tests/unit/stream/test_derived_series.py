@@ -258,6 +258,28 @@ def test_a_restart_on_a_new_log_changes_no_series() -> None:
     assert all(any(one.start <= time < one.end for one in spans) for time in differ)
 
 
+@pytest.mark.parametrize("failed", [1, 12, 60])
+def test_a_restart_keeps_the_point_that_a_failed_state_repeats(failed: int) -> None:
+    sent = observations(STATION, "pm2_5", HOUR, [20.0 + hour for hour in range(24 + failed)])
+    sent = [*sent[:24], *(one._replace(flags=16) for one in sent[24:])]
+    before = one_by_one(sent, until=sent[-1].received_time)
+    after = restarted(before, sent)
+    for one in observations(STATION, "pm2_5", HOUR, [30.0] * (24 + failed + 3))[24 + failed :]:
+        sent.append(one)
+        after.observe(one)
+    after.advance(START + 6 * DAY, step=HOUR)
+    whole = one_by_one(sent)
+    updates = [*published_updates(before), *published_updates(after)]
+    key = STATION, "pm2_5_24h"
+    assert series_of(updates)[key] == series_of(published_updates(whole))[key]
+    states = [
+        one for one in updates if one.kind is UpdateKind.INDICATOR and (one.entity, one.property) == key
+    ]
+    assert (states[-1].phenomenon_time, states[-1].value, states[-1].flags) == newest(whole)[key]
+    area = "town", "area_pm2_5_24h"
+    assert series_of(updates)[area] == series_of(published_updates(whole))[area]
+
+
 def test_points_whose_other_inputs_are_forgotten_are_left_to_a_repair() -> None:
     late = observations(STATION, "pm2_5", HOUR, [20.0] * 5)
     sent = [*observations(STATION, "no2", HOUR, [30.0] * 100), *late]

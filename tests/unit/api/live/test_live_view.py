@@ -99,6 +99,20 @@ def test_a_value_combined_from_households_is_hidden(model: CityModel, make_updat
     assert value.freshness is None
 
 
+def test_a_value_that_was_withdrawn_is_hidden_until_the_next(model: CityModel, make_derived: Any) -> None:
+    view = LiveView(model)
+    first, second, third = (make_derived("city.east.hill", "pm2_5_24h", number) for number in (1, 2, 3))
+    view.apply(first, NOW)
+    hidden = view.apply(structs.replace(second, value=nan), NOW)
+    assert hidden is not None
+    assert hidden.freshness is None
+    assert view.freshness_of(hidden, NOW) is None
+    assert state_document(model.entities["city.east.hill"], view, NOW, "anonymous")["indicators"] == {}
+    shown = view.apply(third, NOW)
+    assert shown is not None
+    assert shown.freshness == "live"
+
+
 def test_the_freshness_of_an_indicator_follows_its_interval(model: CityModel, make_derived: Any) -> None:
     view = LiveView(model)
     update = make_derived("city.east.hill", "pm2_5_24h", 1)

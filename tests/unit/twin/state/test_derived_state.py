@@ -18,7 +18,7 @@ from twin.state.derived_state import DerivedState, DerivedValue
 from twin.state.window import Aggregate, WindowAccumulator, aggregate_of
 from twin.wire.messages import Update
 
-SPIKE, STUCK = int(QualityFlag.SPIKE), int(QualityFlag.STUCK)
+SPIKE, STUCK, INCOMPLETE = int(QualityFlag.SPIKE), int(QualityFlag.STUCK), int(QualityFlag.INCOMPLETE)
 CANAL = {"targetLevel": -0.6, "dangerLevel": -0.2}
 MODEL = (
     CityBuilder.of(small_city())
@@ -76,15 +76,49 @@ def test_a_new_quality_of_a_value_changes_its_indicator() -> None:
     observe(state, level(-0.5, 1))
     before = derived_values(state, "canal", LEVEL)["freeboard"]
     observe(state, level(-0.5, 1, SPIKE))
-    failed, *amendments = [one for one in state.derive(MODEL, "canal", LEVEL, 0) if one.name == "freeboard"]
-    assert failed == before._replace(flags=SPIKE, in_series=False), (
-        "it was never good: nothing good is beside it"
-    )
-    assert [(one.phenomenon_time, isnan(one.value)) for one in amendments] == [(MINUTE, True)], (
-        "no point is left"
-    )
+    withdrawn = derived_values(state, "canal", LEVEL)["freeboard"]
+    assert isnan(withdrawn.value), "it was never good, and no other point is left"
+    assert (withdrawn.phenomenon_time, withdrawn.flags) == (MINUTE, INCOMPLETE)
+    observe(state, level(-0.5, 1, SPIKE))
+    assert derived_values(state, "canal", LEVEL) == {}, "nothing new"
     observe(state, level(-0.5, 1))
     assert derived_values(state, "canal", LEVEL)["freeboard"] == before
+
+
+def test_the_value_that_is_left_when_the_newest_is_withdrawn_has_the_flags_of_the_failure() -> None:
+    state = DerivedState()
+    for number in range(20):
+        state.on_window("pm10", hour(1, 20.0, number * HOUR), AIR)
+        state.derive(MODEL, "air", AIR, 0)
+    state.on_window("pm10", hour(1, 20.0, 19 * HOUR, STUCK), AIR)
+    failed = derived_values(state, "air", AIR)["pm10_24h"]
+    assert (failed.phenomenon_time, failed.flags) == (19 * HOUR, STUCK)
+    assert failed.last_good == LastGoodValue(20.0, 19 * HOUR)
+
+
+def test_a_value_is_as_it_was_when_the_failure_is_over_and_there_is_no_newer_one() -> None:
+    """In one burst the failure is never emitted."""
+    state = DerivedState()
+    for number in range(20):
+        state.on_window("pm10", hour(1, 20.0, number * HOUR), AIR)
+    before = derived_values(state, "air", AIR)["pm10_24h"]
+    for number in range(20, 100):
+        state.on_window("pm10", hour(1, 20.0, number * HOUR, STUCK), AIR)
+        found = derived_values(state, "air", AIR)
+    assert found == {}, "nothing new since the first of them"
+    state.on_window("pm10", hour(1, 20.0, 100 * HOUR), AIR)
+    assert derived_values(state, "air", AIR)["pm10_24h"] == before
+
+
+def test_when_the_newest_value_is_withdrawn_that_before_the_windows_in_memory_is_the_state() -> None:
+    state = DerivedState()
+    for number in (0, 100):
+        state.on_window("pm10", hour(1, 20.0 + number, number * HOUR), AIR)
+        value = derived_values(state, "air", AIR)["lki"]
+        assert (value.phenomenon_time, value.flags) == ((number + 1) * HOUR, 0)
+    state.on_window("pm10", hour(1, 120.0, 100 * HOUR, SPIKE), AIR)
+    failed = derived_values(state, "air", AIR)["lki"]
+    assert (failed.phenomenon_time, failed.flags) == (HOUR, SPIKE)
 
 
 def test_a_failed_input_gives_no_value_to_an_indicator_without_one() -> None:
