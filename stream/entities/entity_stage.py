@@ -116,13 +116,13 @@ class EntityStage(BucketStage[EntityContent]):
         self._alarm_inputs_for(model, now).probes += batch.probes
         self._adopt_model(model, output)
         outcomes: Counter[ObservationOutcome] = Counter()
-        unknown = 0
+        unknown, moment = 0, (now, offset)
         for observation in batch.observations:
             datastream = model.datastreams.get(observation.datastream)
             if datastream is None:
                 unknown += 1
             elif not self._buckets.has_applied(datastream.entity, offset):
-                outcomes[self._on_observation(observation, datastream, model, (now, offset), output)] += 1
+                outcomes[self._on_observation(observation, datastream, model, moment, output)] += 1
         for verdict in batch.verdicts:
             if not self._buckets.has_applied(verdict.entity, offset):
                 self._on_verdict(verdict, model, output)
@@ -167,36 +167,33 @@ class EntityStage(BucketStage[EntityContent]):
         content = self._buckets.content_to_change(datastream.entity)
         adopt_model(content, model)
         result = content.state.observe(observation, model, self._factory.future_max)
-        if result.outcome is ObservationOutcome.FUTURE:
-            return result.outcome
-        if result.outcome is ObservationOutcome.REPAIR:
-            output.repairs.append(WindowRepair(datastream.id, observation.phenomenon_time))
-        if result.changed_since is not None:
-            output.repairs.append(WindowRepair(datastream.id, result.changed_since))
-        if _await_history(content, observation, result, offset):
-            output.repairs.append(WindowRepair(datastream.id, observation.phenomenon_time))
+        outcome = result.outcome
+        if outcome is ObservationOutcome.FUTURE:
+            return outcome
+        if outcome is not ObservationOutcome.ACCEPTED or result.changed_since is not None:
+            output.repairs += _requested_repairs(content, observation, result, offset)
+        entity, property = datastream.entity, datastream.property
         count = content.pending_datastreams.get(datastream.id, 0) + 1
         content.pending_datastreams[datastream.id] = count
-        self._pending.add(datastream.entity)
+        self._pending.add(entity)
         self._add_result(content, datastream, result, model, output)
         since = observation.phenomenon_time
-        if result.outcome is ObservationOutcome.REPAIR:
-            since = INSTANT_MAX  # the alarms on its point are repaired from storage, as its windows are
-        if result.quality_results:
-            since = min(since, *(quality.phenomenon_time for quality in result.quality_results))
-        if result.outcome is ObservationOutcome.ACCEPTED and not result.quality_results:
+        if outcome is ObservationOutcome.ACCEPTED and not result.quality_results:
             self._roll_ups.note_change(content, datastream, since, model)
         else:
-            self._note_roll_up(content, datastream, observation.phenomenon_time, result, output)
-        if result.outcome not in _WITHOUT_CHANGE:
+            self._note_roll_up(content, datastream, since, result, output)
+            if outcome is ObservationOutcome.REPAIR:
+                since = INSTANT_MAX  # the alarms on its point are repaired from storage, as its windows are
+            since = min([since, *(quality.phenomenon_time for quality in result.quality_results)])
+        if outcome not in _WITHOUT_CHANGE:
             if self._alarm_inputs is not None:
-                self._alarm_inputs.add_observed(datastream.entity, datastream.property, content.state, since)
-            if datastream.property in INSTANT_PROPERTIES:
+                self._alarm_inputs.add_observed(entity, property, content.state, since)
+            if property in INSTANT_PROPERTIES:
                 self._note_changed(content, datastream, observation, result, model)
         if count >= BURST_OBSERVATIONS:
-            self._pending.discard(datastream.entity)
-            self._emit_entity(datastream.entity, model, now, output)
-        return result.outcome
+            self._pending.discard(entity)
+            self._emit_entity(entity, model, now, output)
+        return outcome
 
     def _note_roll_up(
         self,
@@ -361,7 +358,8 @@ class EntityStage(BucketStage[EntityContent]):
             output.add_area_input(model, entity, input, content.state.revision)
             if self._alarm_inputs is not None:
                 self._alarm_inputs.add_derived(entity, value)
-        output.series_repairs += [SeriesRepair(entity, *span) for span in content.derived.take_spans()]
+        if content.derived.spans:
+            output.series_repairs += [SeriesRepair(entity, *span) for span in content.derived.take_spans()]
         self._roll_ups.emit_due(entity, content, model, output, now, is_closing=is_closing)
         if content.pending_properties or content.has_pending_households:
             self._pending.add(entity)
@@ -456,22 +454,25 @@ class EntityStage(BucketStage[EntityContent]):
         return required
 
 
-def _await_history(
+def _requested_repairs(
     content: EntityContent, observation: Observation, result: ObservationResult, offset: int
-) -> bool:
-    """Note that storage will answer a request for a repair; return whether it must be requested once more.
+) -> list[WindowRepair]:
+    """Return the repairs that an observation makes necessary; note that storage will answer them.
 
-    It must after a late observation, which the answer may lack.
+    While an answer is awaited, a late observation is a new request: the answer may lack it.
     """
-    id = observation.datastream
-    if result.outcome is ObservationOutcome.REPAIR or result.changed_since is not None:
+    id, time, outcome = observation.datastream, observation.phenomenon_time, result.outcome
+    repairs = []
+    if outcome is ObservationOutcome.REPAIR:
+        repairs.append(WindowRepair(id, time))
+    if result.changed_since is not None:
+        repairs.append(WindowRepair(id, result.changed_since))
+    is_late = outcome is ObservationOutcome.LATE or outcome is ObservationOutcome.CORRECTION
+    if is_late and not repairs and id in content.awaited_histories:
+        repairs.append(WindowRepair(id, time))
+    if repairs:
         content.awaited_histories[id] = offset
-        return False
-    is_late = result.outcome in (ObservationOutcome.LATE, ObservationOutcome.CORRECTION)
-    if is_late and id in content.awaited_histories:
-        content.awaited_histories[id] = offset
-        return True
-    return False
+    return repairs
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ def combine(property: ObservedProperty, parts: Sequence[CombinationInput]) -> Pr
     with its flags, and with the last good value beside it.
     """
     if len(parts) == 1:
-        return _alone(parts[0])
+        return state_of_one(parts[0].newest, parts[0].last_good)
     newest = max(part.newest.phenomenon_time for part in parts)
     good = sorted(
         part.newest
@@ -73,10 +73,10 @@ def combine(property: ObservedProperty, parts: Sequence[CombinationInput]) -> Pr
     )
 
 
-def _alone(part: CombinationInput) -> PropertyState:
+def state_of_one(newest: Observation, last_good: LastGoodValue | None) -> PropertyState:
     """Return the result of `combine` for one datastream, the usual case."""
-    id, time, received, value, flags, _ = part.newest
-    return PropertyState(value, time, received, flags, (id,), None if is_usable(flags) else part.last_good)
+    id, time, received, value, flags, _ = newest
+    return PropertyState(value, time, received, flags, (id,), None if is_usable(flags) else last_good)
 
 
 def _suspect(parts: Sequence[CombinationInput]) -> PropertyState:

@@ -16,7 +16,7 @@ from twin.model.observation import Observation
 from twin.model.sensor import Datastream
 from twin.quality.neighbour_verdict import NeighbourVerdict, effective_verdict
 from twin.quality.quality_flags import DISAGREES, is_usable
-from twin.state.combination import CombinationInput, PropertyState, combine
+from twin.state.combination import CombinationInput, PropertyState, combine, state_of_one
 from twin.state.datastream_state import DatastreamState, ObservationOutcome, ObservationResult
 from twin.state.preceding_history import StoredHistory
 from twin.state.property_series import DatastreamSeries
@@ -97,7 +97,8 @@ class EntityState:
             and last_good == state.last_good
         ):
             return result
-        return result._replace(update=self._next_update(datastream, state, model))
+        update = self._next_update(datastream, state, model)
+        return ObservationResult(result.outcome, result.quality_results, update, result.changed_since)
 
     def reassess(self, datastream: Datastream, model: CityModel) -> ObservationResult:
         """Check the observations of a known datastream again, by the policy of this model."""
@@ -155,10 +156,12 @@ class EntityState:
         members = self._members_of(property, model)
         if not members:
             return None
-        combined = combine(
-            model.properties[property],
-            [CombinationInput(state.newest, state.last_good, interval) for state, interval in members],
-        )
+        if len(members) == 1:
+            state, _ = members[0]
+            combined = state_of_one(state.newest, state.last_good)
+        else:
+            parts = [CombinationInput(state.newest, state.last_good, interval) for state, interval in members]
+            combined = combine(model.properties[property], parts)
         verdicts = self.verdicts.get(property)
         if not verdicts or not is_usable(combined.flags):
             return combined

@@ -119,11 +119,13 @@ class RuleIndex:
     def watched_instant(self, entity: str, name: str) -> OperandSeries | None:
         """Return the series of current values of a property or derived value; None if no rule looks at it."""
         key = entity, name
-        if key not in self._instants:
+        try:
+            return self._instants[key]
+        except KeyError:
             series = OperandSeries(entity, name, "instant", "value")
             watched = series in self.rules_of(entity).by_series or series in self._foreign.get(entity, {})
-            self._instants[key] = series if watched else None
-        return self._instants[key]
+            found = self._instants[key] = series if watched else None
+            return found
 
     @property
     def has_silence_rules(self) -> bool:
