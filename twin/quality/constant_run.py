@@ -66,20 +66,36 @@ def extend_run(run: ConstantRun | None, time: Instant, value: float) -> Constant
     """
     if run is None:
         return ConstantRun(value, 1, time)
-    standstills, known = run.standstills, run.known_since
+    start, standstills, known = run.start, run.standstills, run.known_since
     if run.value == value:
-        return ConstantRun(value, run.count + 1, run.start, standstills, known)
-    start = run.start
+        return ConstantRun(value, run.count + 1, start, standstills, known)
     if time - start > STANDSTILL_MIN or (standstills and standstills[0][1] <= time - ACTIVITY_MEMORY):
         standstills = _with_standstill(standstills, (start, time))
     return ConstantRun(value, 1, time, standstills, start if known is None else known)
 
 
 def extend_run_over(run: ConstantRun | None, points: Iterable[tuple[Instant, float]]) -> ConstantRun | None:
-    """Return the run that ends at the last of these observations; they follow the end of `run`."""
-    for time, value in points:
-        run = extend_run(run, time, value)
-    return run
+    """Return the run that ends at the last of these observations; they follow the end of `run`.
+
+    It is that of `extend_run` for each of them, without the runs between.
+    """
+    following = iter(points)
+    if run is None:
+        first = next(following, None)
+        if first is None:
+            return None
+        run = extend_run(None, *first)
+    value, count, start = run.value, run.count, run.start
+    standstills, known = run.standstills, run.known_since
+    for time, other in following:
+        if other == value:
+            count += 1
+            continue
+        if standstills or time - start > STANDSTILL_MIN:
+            standstills = _with_standstill(standstills, (start, time))
+        known = start if known is None else known
+        value, count, start = other, 1, time
+    return ConstantRun(value, count, start, standstills, known)
 
 
 def run_after(standstills: Iterable[Standstill], run: ConstantRun, known_since: Instant) -> ConstantRun:

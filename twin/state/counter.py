@@ -39,6 +39,11 @@ class CounterIncrease(NamedTuple):
     register: float = 0.0  #: the value with which the next reading is compared
 
 
+def next_register(before: float, now: float) -> float:
+    """Return the value with which the next reading is compared: `before` after a correction downwards."""
+    return before if 0 < before - now <= TOLERANCE else now
+
+
 def counter_increase(
     previous: tuple[Instant, float],
     current: tuple[Instant, float],
@@ -59,18 +64,18 @@ def counter_increase(
     CounterIncrease(amount=2.0, estimated=True, reset=True, register=2.0)
     """
     (earlier, before), (later, now) = previous, current
-    step = now - before
+    step, register = now - before, next_register(before, now)
     most = None if rate_max is None else TOLERANCE + rate_max * max(0, later - earlier) / SECOND
     if step >= 0:
         if most is None or step <= most:
-            return CounterIncrease(step, register=now)
+            return CounterIncrease(step, register=register)
         # A meter with a higher register: its value does not show the increase.
-        return CounterIncrease(0.0, estimated=True, reset=True, register=now)
-    if -step <= TOLERANCE:
-        return CounterIncrease(0.0, register=before)
+        return CounterIncrease(0.0, estimated=True, reset=True, register=register)
+    if register == before:
+        return CounterIncrease(0.0, register=register)
     if wraps_at is not None and before < wraps_at:
         wrapped = step + wraps_at
         if 0 <= wrapped <= WRAP_SHARE * wraps_at and (most is None or wrapped <= most):
-            return CounterIncrease(wrapped, register=now)
+            return CounterIncrease(wrapped, register=register)
     restarted = 0 <= now <= RESET_SHARE * before and (most is None or now <= most)
-    return CounterIncrease(now if restarted else 0.0, estimated=True, reset=True, register=now)
+    return CounterIncrease(now if restarted else 0.0, estimated=True, reset=True, register=register)

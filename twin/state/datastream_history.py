@@ -31,8 +31,8 @@ from twin.state.preceding_history import (
     PrecedingHistory,
     RegisterReading,
     StoredHistory,
-    increase_up_to,
     increases_of,
+    register_after,
 )
 from twin.state.window import WindowAccumulator, window_start
 
@@ -275,7 +275,7 @@ async def _register_before(
     readings = await reader.before(newest.phenomenon_time + 1, 2 * CONTEXT_MAX)
     register = None
     for reading in assess_history(readings, policy)[CONTEXT_MAX:] if len(readings) > CONTEXT_MAX else ():
-        _, register = increase_up_to(register, reading, policy)
+        register = register_after(register, reading)
     return register or (newest.phenomenon_time, newest.value)
 
 

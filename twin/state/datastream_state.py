@@ -55,6 +55,7 @@ from twin.state.preceding_history import (
     StoredHistory,
     increase_up_to,
     increases_of,
+    register_after,
 )
 from twin.state.window import WindowAccumulator
 from twin.wire.messages import Update
@@ -188,26 +189,26 @@ class DatastreamState:
         self._points.insert(index, (time, policy.calibrated(value, time)))
 
     def _append(self, observation: Observation, policy: DatastreamPolicy) -> ObservationResult:
-        recent, assessed = self._recent, self._assessed
+        recent, time = self._recent, observation.phenomenon_time
         if recent:
-            self._windows.close(recent[-1].phenomenon_time, observation.phenomenon_time, policy.sizes)
+            self._windows.close(recent[-1].phenomenon_time, time, policy.sizes)
         recent.append(observation)
         newest, self._run = self._assess(len(recent) - 1, self._run, policy)
-        assessed.append(newest)
-        self._points.append((newest.phenomenon_time, newest.value))
+        self._assessed.append(newest)
+        self._points.append((time, newest.value))
         flags = newest.flags
         if self._unsettled or flags & _UNSETTLED_FLAGS:
             result = self._settle(policy)
             self._fold_oldest(policy)
             return result
         if not flags & UNUSABLE_FLAGS:
-            self._last_good = LastGoodValue(newest.value, newest.phenomenon_time)
+            self._last_good = LastGoodValue(newest.value, time)
             self._is_last_good_current = True
         self._fold_oldest(policy)
         flags &= ~TIME_FLAGS
         if flags == observation.flags:
             return _ACCEPTED
-        return ObservationResult(ObservationOutcome.ACCEPTED, [QualityResult(newest.phenomenon_time, flags)])
+        return ObservationResult(ObservationOutcome.ACCEPTED, [QualityResult(time, flags)])
 
     def _settle(self, policy: DatastreamPolicy) -> ObservationResult:
         """Check the last observations again if the newest one may change their flags."""
@@ -378,7 +379,7 @@ class DatastreamState:
         observation `new` has just been received or corrected.
         """
         begin = self._first_affected(index, policy)
-        after = self._assessed_again(begin, policy, new)
+        after, self._run = self._assessed_again(begin, policy, new)
         changed_since = None
         if begin == 0 and self._preceding is not None:
             changed_since = self._continue_run(self._preceding, after)
@@ -407,12 +408,9 @@ class DatastreamState:
         if changed_since is not None:
             last = last_folded if last_folded is not None else self._recent[0].phenomenon_time - 1
             self._windows.mark_incomplete_range(changed_since, last)
-        self._run = self._run_before(len(self._recent))
         is_stuck = is_stuck_by_itself(self._assessed[-1], self._recent[-1])
         self._stuck_start = self._run.start if is_stuck and self._run is not None else None
         self._is_last_good_current = False
-        if any(one.flags & CLEARABLE_FLAGS for one in self._assessed[-QUALITY_LOOKAHEAD:]):
-            self._unsettled = QUALITY_LOOKAHEAD  # the next observations may withdraw them
         if begin < self._folded_count:
             self._register = self._register_after_folded(policy)
         for followed_by, one in enumerate(reversed(self._assessed[-QUALITY_LOOKAHEAD:])):
@@ -437,10 +435,13 @@ class DatastreamState:
                 first -= 1
         return first
 
-    def _assessed_again(self, begin: int, policy: DatastreamPolicy, new: int | None) -> list[Observation]:
-        """Return the observations from an index on, calibrated and checked; whole runs are stuck.
+    def _assessed_again(
+        self, begin: int, policy: DatastreamPolicy, new: int | None
+    ) -> tuple[list[Observation], ConstantRun | None]:
+        """Return the observations from an index on, calibrated and checked, and the run that ends with them.
 
-        Of folded observations only the runs are checked: those before them are not in memory.
+        Whole runs are stuck. Of folded observations only the runs are checked: those before them are not in
+        memory.
         """
         run = self._run_before(begin)
         found: list[Observation] = []
@@ -451,7 +452,7 @@ class DatastreamState:
                 now, run = self._assess_run(current, run, policy)
             found.append(now)
         mark_stuck_runs(self._recent[begin:], found)
-        return found
+        return found, run
 
     def _continue_run(self, preceding: PrecedingHistory, after: Sequence[Observation]) -> Instant | None:
         """Decide whether the run that began before memory is stuck; return its start if that is new."""
@@ -479,16 +480,16 @@ class DatastreamState:
         run = extend_run(run, time, value)
         if policy.calibrations:
             value = policy.calibrated(value, time)
-        points = self._points
+        points, following = self._points, index + 1
         flags = received.flags | check_quality(
-            points[max(0, index - CONTEXT_MAX) : index],
+            points[index - CONTEXT_MAX if index > CONTEXT_MAX else 0 : index],
             run,
             time,
             received_time,
             value,
             policy.rules,
             policy.interval,
-            points[index + 1 : index + 1 + QUALITY_LOOKAHEAD],
+            points[following : following + QUALITY_LOOKAHEAD] if following < len(points) else (),
         )
         if policy.maintenance and policy.is_in_maintenance(time):
             flags |= QualityFlag.MAINTENANCE
@@ -539,7 +540,7 @@ class DatastreamState:
         register = self._preceding.register_before_memory if self._preceding is not None else None
         if policy.aggregation == "counter":
             for reading in self._assessed[: self._folded_count]:
-                _, register = increase_up_to(register, reading, policy)
+                register = register_after(register, reading)
         return register
 
     def due(self, policy: DatastreamPolicy) -> Instant | None:

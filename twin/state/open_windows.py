@@ -51,15 +51,16 @@ class OpenWindows(msgspec.Struct, array_like=True):
         self, observation: Observation, kind: Aggregation, increase: float, sizes: Iterable[Duration]
     ) -> None:
         """Add an observation, later than all folded ones, to its windows."""
-        time = observation.phenomenon_time
+        _, time, _, value, flags, _ = observation
+        folded = self.folded
         for size in sizes:
-            start = window_start(time, size)
-            known = self.folded.get(size)
+            start = time - time % size  # a call of window_start() for each size costs a tenth of all this
+            known = folded.get(size)
             if known is None or known[0] != start:
                 if known is not None:
                     self._finish(WindowKey(size, known[0]), known[1])
-                known = self.folded[size] = start, WindowAccumulator()
-            known[1].add(time, observation.value, observation.flags, kind, increase)
+                known = folded[size] = start, WindowAccumulator()
+            known[1].add(time, value, flags, kind, increase)
 
     def _finish(self, window: WindowKey, content: WindowAccumulator) -> None:
         if window in self.pending:
@@ -70,7 +71,7 @@ class OpenWindows(msgspec.Struct, array_like=True):
     def close(self, before: Instant, time: Instant, sizes: Sequence[Duration]) -> None:
         """Close the windows of `before` that end at or before `time`, the two newest phenomenon times."""
         # Each window lies in one of the next size: while the smallest continues, they all do.
-        if not self.early and sizes and time < window_start(before, sizes[0]) + sizes[0]:
+        if not self.early and sizes and time < before - before % (smallest := sizes[0]) + smallest:
             return
         for size in sizes:
             start = window_start(before, size)

@@ -17,7 +17,7 @@ from twin.model.datastream_policy import DatastreamPolicy
 from twin.model.observation import LastGoodValue, Observation
 from twin.quality.constant_run import ConstantRun, extend_run, is_stuck
 from twin.quality.quality_flags import STUCK_FOUND_LATER, UNUSABLE_FLAGS, QualityFlag, is_usable
-from twin.state.counter import counter_increase
+from twin.state.counter import counter_increase, next_register
 
 RegisterReading: TypeAlias = tuple[Instant, float]
 """The reading with which the next one is compared: phenomenon time and value."""
@@ -81,10 +81,10 @@ class PrecedingHistory(msgspec.Struct, array_like=True):
 
     def add(self, received: Observation, assessed: Observation, policy: DatastreamPolicy) -> None:
         """Add the observation that follows: as received, and calibrated and checked."""
-        run, flags, time = self.run, assessed.flags, received.phenomenon_time
+        run, flags, time, value = self.run, assessed.flags, received.phenomenon_time, received.value
         self.time = time
-        self.run = extend_run(run, time, received.value)
-        if received.value != run.value:
+        self.run = extend_run(run, time, value)
+        if value != run.value:
             if self.is_stuck:
                 self.last_good, self.register = self.last_good_before_run, self.register_before_run
                 self.is_stuck = self.is_stuck_by_itself = False
@@ -98,7 +98,7 @@ class PrecedingHistory(msgspec.Struct, array_like=True):
         if not flags & UNUSABLE_FLAGS:
             self.last_good = LastGoodValue(assessed.value, time)
             if policy.aggregation == "counter":
-                _, self.register = increase_up_to(self.register, assessed, policy)
+                self.register = register_after(self.register, assessed)
 
     def interrupt(self, time: Instant, value: float) -> bool:
         """Note an observation before memory that came late; return whether it interrupts the run.
@@ -125,6 +125,14 @@ class StoredHistory(msgspec.Struct, array_like=True, frozen=True):
     received: tuple[Observation, ...]  #: the newest stored ones, ascending
     assessed: tuple[Observation, ...]  #: the same, calibrated and checked
     offset: int = -1  #: in the log: observations up to it are included
+
+
+def register_after(register: RegisterReading | None, reading: Observation) -> RegisterReading | None:
+    """Return the reading with which the next one is compared, given the one for this reading of a counter."""
+    if not is_usable(reading.flags):
+        return register
+    time, value = reading.phenomenon_time, reading.value
+    return time, value if register is None else next_register(register[1], value)
 
 
 def increase_up_to(

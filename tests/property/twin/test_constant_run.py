@@ -65,6 +65,17 @@ def test_a_run_is_stuck_by_its_definition(observations: list[tuple[Instant, floa
         assert is_stuck(run, time, RULES) == stuck_by_definition(observations[: n + 1])
 
 
+@given(series, st.integers(0, 80))
+def test_a_run_over_many_observations_is_that_of_each_of_them(
+    observations: list[tuple[Instant, float]], known: int
+) -> None:
+    run = None
+    for time, value in observations:
+        run = extend_run(run, time, value)
+    before = extend_run_over(None, observations[:known])
+    assert extend_run_over(before, observations[known:]) == run
+
+
 @given(series)
 def test_a_fold_over_the_memory_before_a_run_is_enough(observations: list[tuple[Instant, float]]) -> None:
     run = extend_run_over(None, observations)
