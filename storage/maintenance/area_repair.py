@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
@@ -126,7 +126,7 @@ def named_days(requests: Sequence[SeriesDay]) -> Iterator[NamedDays]:
 async def _repair(connection: Connection, model: CityModel, days: NamedDays) -> int:
     """Compute days of a name again, for the requested areas and those above; return the number of changes."""
     name = days.name
-    areas = _with_parents({request.entity for request in days.requests}, model)
+    areas = with_parents({request.entity for request in days.requests}, model)
     changed: dict[tuple[str, Instant], StoredAreaPoint] = {}
     members = [one for id in _roots(model) for one in member_entities(id, name, model)]
     if areas and roll_up_of(name, model) != "none" and await _is_kept(connection, model, days, members):
@@ -134,7 +134,8 @@ async def _repair(connection: Connection, model: CityModel, days: NamedDays) -> 
         found = await asyncio.to_thread(area_points, name, inputs, model)
         computed = {area: found.get(area, {}) for area in areas}
         span = days.span(series_interval(name, model))
-        changed = await _changed_points(connection, name, span, computed)
+        stored = await _read_stored(connection, name, span, areas)
+        changed = changed_points(stored, span, computed)
     async with connection.transaction():
         if changed:
             await _write(connection, name, changed)
@@ -156,7 +157,7 @@ def _roots(model: CityModel) -> list[str]:
     return sorted(id for id, one in model.entities.items() if one.parent is None)
 
 
-def _with_parents(areas: set[str], model: CityModel) -> list[str]:
+def with_parents(areas: set[str], model: CityModel) -> list[str]:
     """Return the areas and all above them."""
     found: set[str] = set()
     for area in areas:
@@ -194,7 +195,7 @@ async def _read_inputs(
     )
     values = [StoredEntityValue(entity, from_datetime(time), *others) for entity, time, *others in rows]
     needs = HistoryNeeds(
-        frozenset(one.id for entity in members for one in _told_datastreams(entity, name, model))
+        frozenset(one.id for entity in members for one in told_datastreams(entity, name, model))
     )
     async with connection.transaction():
         chunk = await read_chunk(connection, needs, model, start, end)
@@ -219,13 +220,14 @@ def stored_area_inputs(
                 area, entity, name, sent, time, flags, max(1, count), last, 0, slot
             )  # fmt: skip
     for entity in {model.datastreams[id].entity for id in chunk.readings if id in model.datastreams}:
-        datastreams = _told_datastreams(entity, name, model)
+        datastreams = told_datastreams(entity, name, model)
         for input in _observed_inputs(entity, name, datastreams, chunk, model):
             inputs[entity, input.slot] = input
     return [inputs[key] for key in sorted(inputs)]
 
 
-def _told_datastreams(entity: str, name: str, model: CityModel) -> list[Datastream]:
+def told_datastreams(entity: str, name: str, model: CityModel) -> list[Datastream]:
+    """Return the datastreams of a name whose single values an entity tells its area."""
     return [one for one in model.datastreams_of(entity, name) if not model.policy_of(one).personal]
 
 
@@ -264,41 +266,46 @@ def _newest_until(time: Instant, datastream: int, readings: DatastreamReadings) 
     return Observation(datastream, *(column[place].item() for column in columns))
 
 
-async def _changed_points(
-    connection: Connection,
-    name: str,
-    span: tuple[Instant, Instant],
-    computed: dict[str, dict[Instant, AreaValue]],
+async def _read_stored(
+    connection: Connection, name: str, span: tuple[Instant, Instant], areas: Sequence[str]
 ) -> dict[tuple[str, Instant], StoredAreaPoint]:
-    """Return the points that differ from the stored ones, with the revision of these."""
-    start, end = span
+    """Return the stored points of a name in areas, also those that were withdrawn."""
     rows = await fetch_rows(
         connection,
         "maintenance/series/list_stored_area_points",
         {
-            "areas": list(computed),
+            "areas": list(areas),
             "name": AREA_PREFIX + name,
-            "start": to_datetime(start),
-            "end": to_datetime(end),
+            "start": to_datetime(span[0]),
+            "end": to_datetime(span[1]),
         },
     )
-    stored = {
+    return {
         (area, from_datetime(time)): StoredAreaPoint(math.nan if value is None else value, *others)
         for area, time, value, *others in rows
     }
+
+
+def changed_points(
+    stored: Mapping[tuple[str, Instant], StoredAreaPoint],
+    span: tuple[Instant, Instant],
+    computed: Mapping[str, Mapping[Instant, AreaValue]],
+) -> dict[tuple[str, Instant], StoredAreaPoint]:
+    """Return the points of a span that differ from the stored ones, with the revision of these."""
+    start, end = span
     changed: dict[tuple[str, Instant], StoredAreaPoint] = {}
     for area, points in computed.items():
         for time, value in points.items():
             if not start <= time < end:
                 continue
-            known = stored.pop((area, time), None)
+            known = stored.get((area, time))
             revision = known.revision if known is not None else 0
             counts = value.weight, value.members, value.members_expected
             point = StoredAreaPoint(value.value, value.flags, *counts, revision)
             if known is None or not _is_same(point, known):
                 changed[area, time] = point
     for key, known in stored.items():
-        if not math.isnan(known.value):
+        if key[1] not in computed[key[0]] and not math.isnan(known.value):
             changed[key] = StoredAreaPoint(math.nan, 0, 0, 0, known.members_expected, known.revision)
     return changed
 

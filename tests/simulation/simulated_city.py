@@ -16,6 +16,7 @@ from tests.simulation.invariants.observations import FinalState, Invariant
 from tests.simulation.invariants.order import OrderInvariant, history_in_order
 from tests.simulation.scenario import Scenario
 from tests.simulation.system.model_alarm_repair import run_alarm_repairs, stored_corrections
+from tests.simulation.system.model_area_repair import run_area_repairs
 from tests.simulation.system.model_database import ModelDatabase
 from tests.simulation.system.model_repair import recompute_calibrations, run_repairs, send_repaired_windows
 from tests.simulation.system.model_series_repair import run_series_repairs
@@ -155,6 +156,7 @@ class SimulatedCity:
             run_repairs(self.database, self.model)
             send_repaired_windows(self.database, self.model, self.logs[-1])
             run_series_repairs(self.database, self.model)
+            run_area_repairs(self.database, self.model)
             run_alarm_repairs(self.database, self.model, self.logs[-1], self._ingest.now)
         if dice.random() < 0.2:
             self._stream.reload()

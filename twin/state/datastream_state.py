@@ -80,8 +80,8 @@ class ObservationOutcome(StrEnum):
     """The effect of an observation on the state of its datastream; exactly one for each observation."""
 
     ACCEPTED = "accepted"  #: newer than the state: it is the state now
-    CORRECTION = "correction"  #: same time as a known one, other value, known later: it replaces it
-    DUPLICATE = "duplicate"  #: same time, same value
+    CORRECTION = "correction"  #: same time as a known one, other value or flags, known later: it replaces it
+    DUPLICATE = "duplicate"  #: same time, same value, same flags
     SUPERSEDED = "superseded"  #: same time as a known one, other value, known earlier: it is ignored
     LATE = "late"  #: older than the state: it enters windows and history
     REPAIR = "repair"  #: too old for the windows in memory: they are recomputed from history
@@ -312,7 +312,7 @@ class DatastreamState:
             self._windows.mark_incomplete(time, self._folded_time, policy.sizes)
             return ObservationResult(ObservationOutcome.REPAIR, _NONE)
         self._windows.mark_changed(time, self._recent[-1].phenomenon_time, policy.sizes)
-        return ObservationResult(ObservationOutcome.DUPLICATE, _NONE)
+        return ObservationResult(ObservationOutcome.CORRECTION, _NONE)
 
     @property
     def _folded_time(self) -> Instant:

@@ -206,7 +206,7 @@ def _backtested(database: ModelDatabase, model: CityModel, end: Instant) -> Iter
             continue
         test = Backtest(rule, model)
         history = BacktestHistory([test], model)
-        history.on_chunk(history_chunk(database, model, start, end + DAY))
+        history.on_chunk(history_chunk(database, model, start, end + DAY, history.needs))
         yield from map(_episode, test.result(start, end + DAY, Severity.MINOR).firings)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from runtime.kafka import topics
 from storage.historian.log_batch import LogBatch, LogRecord, RepairRequest
@@ -79,6 +79,9 @@ class ModelDatabase:
         self.changed_series: dict[tuple[str, str], Instant] = {}  #: (entity, name) → since when
         self.incidents: dict[tuple[str, str], IncidentEvent] = {}
         self.ledger = OutcomeCounts()
+        self._observed: defaultdict[int, dict[Instant, Observation]] = defaultdict(dict)
+        self._windows: defaultdict[tuple[Duration, int], dict[Instant, Aggregate]] = defaultdict(dict)
+        self._values: defaultdict[tuple[str, str], dict[Instant, Update]] = defaultdict(dict)
         self._sequences: defaultdict[str, set[int]] = defaultdict(set)
         self._positions: dict[tuple[str, str, int], int] = {}
         #: by (log, partition): the offset in `observations` up to which aggregates are stored
@@ -121,15 +124,7 @@ class ModelDatabase:
                     self.ledger.received += 1
                     self.ledger.accepted += was_accepted
                     self.ledger.quarantined += not was_accepted
-        _merge(self.updates, batch.update_buffer.updates)
-        _merge(self.states, batch.update_buffer.states)
-        _merge(self.entity_values, batch.update_buffer.entity_values)
-        for key, series in batch.update_buffer.series_repairs.items():
-            self.series_repairs[key] = SeriesRepairRequest(batch.log_id, *series)
-        for (name, partition), offset in batch.update_buffer.next_offsets.items():
-            if name == UPDATE_PROGRESS:
-                place = batch.log_id, partition
-                self._updated_to[place] = max(offset, self._updated_to.get(place, 0))
+        self._write_updates(batch)
         self.merge_aggregates(batch.aggregates.values())
         self.merge_assessments(batch.assessments.values())
         for hour, request in batch.repairs.items():
@@ -147,6 +142,18 @@ class ModelDatabase:
             {(one.cause, one.area): one for one in _by_revision(batch.alarm_buffer.incidents.values())},
         )
 
+    def _write_updates(self, batch: LogBatch) -> None:
+        _merge(self.updates, batch.update_buffer.updates)
+        _merge(self.states, batch.update_buffer.states)
+        for key in _merge(self.entity_values, batch.update_buffer.entity_values):
+            self.store_value(self.entity_values[key])
+        for key, series in batch.update_buffer.series_repairs.items():
+            self.series_repairs[key] = SeriesRepairRequest(batch.log_id, *series)
+        for (name, partition), offset in batch.update_buffer.next_offsets.items():
+            if name == UPDATE_PROGRESS:
+                place = batch.log_id, partition
+                self._updated_to[place] = max(offset, self._updated_to.get(place, 0))
+
     def _receive(self, arrived: Observation) -> None:
         stored = self.observations.get(arrived[:2])
         self.ledger.observations += 1
@@ -159,7 +166,7 @@ class ModelDatabase:
         else:
             self.ledger.superseded += 1
         if stored is None or order_of_knowledge(arrived) > order_of_knowledge(stored):
-            self.observations[arrived[:2]] = arrived
+            self.observations[arrived[:2]] = self._observed[arrived[0]][arrived[1]] = arrived
 
     def request_alarm_repair(
         self, rule: str, entity: str, start: Instant, *, is_stored: bool = False
@@ -201,12 +208,19 @@ class ModelDatabase:
 
     def merge_aggregates(self, found: Iterable[Aggregate]) -> None:
         """Store the aggregates whose revision is greater than the stored one."""
-        _merge(self.aggregates, {(one.size, one.datastream, one.start): one for one in found})
+        newer = {(one.size, one.datastream, one.start): one for one in found}
+        for size, id, start in _merge(self.aggregates, newer):
+            self._windows[size, id][start] = newer[size, id, start]
+
+    def store_value(self, update: Update) -> None:
+        """Store a derived value, whatever is stored for its time."""
+        entity, name, time = update.entity, update.property, update.phenomenon_time
+        self.entity_values[entity, name, time] = self._values[entity, name][time] = update
 
     def note_repaired_windows(self, repaired: Iterable[Aggregate]) -> None:
         """Note the windows that the stream may remember, to be sent to it."""
         for one in repaired:
-            hours = [start for size, id, start in self.aggregates if (size, id) == (HOUR, one.datastream)]
+            hours = self.windows_of(HOUR, one.datastream)
             if hours and one.start >= max(hours) - FEEDBACK_SPAN:
                 self.repaired_windows.add((one.size, one.datastream, one.start))
 
@@ -216,10 +230,16 @@ class ModelDatabase:
 
     def observations_of(self, datastream: int) -> list[Observation]:
         """Return the observations of a datastream in order of phenomenon time."""
-        return sorted(
-            (one for one in self.observations.values() if one.datastream == datastream),
-            key=lambda one: one[1],
-        )
+        found = self._observed.get(datastream, {})
+        return [found[time] for time in sorted(found)]
+
+    def windows_of(self, size: Duration, datastream: int) -> Mapping[Instant, Aggregate]:
+        """Return the windows of a datastream of one size, by start."""
+        return self._windows.get((size, datastream), {})
+
+    def values_of(self, entity: str, name: str) -> Mapping[Instant, Update]:
+        """Return the derived values of a series by phenomenon time; NaN was withdrawn."""
+        return self._values.get((entity, name), {})
 
     def ready_repairs(self) -> list[tuple[Key, str, RepairRequest]]:
         """Return the repair requests whose observations are stored."""
@@ -237,7 +257,7 @@ class ModelDatabase:
 
     def state_seed(self, model: CityModel) -> StateSeed:
         """Return the seed of the stream on a new log, as `storage.stores.state_seed` reads it."""
-        ids = sorted({one.datastream for one in self.observations.values()})
+        ids = sorted(self._observed)
         newest: list[Observation] = []
         truncated = set()
         preceding: dict[int, PrecedingHistory] = {}
@@ -271,15 +291,15 @@ class ModelDatabase:
     def _newest_aggregates(self, ids: Iterable[int], size: Duration, limit: int) -> list[Aggregate]:
         found: list[Aggregate] = []
         for id in ids:
-            of_one = [one for key, one in self.aggregates.items() if key[:2] == (size, id)]
-            found += sorted(of_one, key=lambda one: one.start)[-limit:]
+            of_one = self.windows_of(size, id)
+            found += [of_one[start] for start in sorted(of_one)[-limit:]]
         return sorted(found, key=lambda one: (one.start, one.datastream))
 
     def _hours_to_repair(self, id: int, interval: Duration) -> list[Key]:
         """Return the hours with a closed window after the last published window of the shortest size."""
         shortest = window_sizes_for(interval)[0]
         times = [one.phenomenon_time for one in self.observations_of(id)]
-        starts = [start for size, one, start in self.aggregates if (size, one) == (shortest, id)]
+        starts = self.windows_of(shortest, id)
         begin = max(starts) + shortest if starts else times[0]
         end = window_start(times[-1], shortest)
         return [(id, hour) for hour in sorted({one - one % HOUR for one in times if begin <= one < end})]
@@ -292,8 +312,11 @@ def _by_revision(events: Iterable[R]) -> list[R]:
     return sorted(events, key=lambda one: one.revision)
 
 
-def _merge(stored: dict, newer: dict) -> None:  # type: ignore[type-arg]
-    for key, record in newer.items():
-        known = stored.get(key)
-        if known is None or record.revision > known.revision:
-            stored[key] = record
+def _merge(stored: dict[Any, Any], newer: Mapping[Any, Any]) -> list[Any]:
+    """Store the newer revisions; return their keys."""
+    merged = [
+        key for key, record in newer.items() if key not in stored or record.revision > stored[key].revision
+    ]
+    for key in merged:
+        stored[key] = newer[key]
+    return merged

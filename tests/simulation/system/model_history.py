@@ -3,52 +3,48 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from tests.simulation.system.model_database import ModelDatabase
-from twin.alarms.rules.operand import OperandSeries, Point
-from twin.backtest.history_chunk import HistoryChunk, SeriesHistory
+from twin.alarms.rules.operand import WINDOW_SIZES, OperandSeries, Point, WindowName
+from twin.backtest.history_chunk import HistoryChunk, HistoryNeeds, SeriesHistory
 from twin.backtest.point_column import PointColumn
 from twin.backtest.readings import DatastreamReadings, calibrated, flags_by_times
-from twin.instant import HOUR, MINUTE, Duration, Instant
+from twin.instant import Instant
 from twin.model.city_model import CityModel
 from twin.state.window import Aggregate
 
-_SIZES: Mapping[str, Duration] = {"minute": MINUTE, "ten_minutes": 10 * MINUTE, "hour": HOUR}
 
-
-def history_chunk(database: ModelDatabase, model: CityModel, start: Instant, end: Instant) -> HistoryChunk:
+def history_chunk(
+    database: ModelDatabase, model: CityModel, start: Instant, end: Instant, needs: HistoryNeeds
+) -> HistoryChunk:
     """Return the history in start ≤ t < end, as `storage.history.chunk_reader` reads it."""
-    windows: dict[Any, list[Aggregate]] = {
-        (name, id): sorted(
-            (
-                one
-                for (length, of, begun), one in database.aggregates.items()
-                if length == size and of == id and start <= begun + size < end
-            ),
-            key=lambda one: one.start,
-        )
-        for name, size in _SIZES.items()
-        for id in model.datastreams
-    }
-    derived: defaultdict[tuple[str, str], list[tuple[Instant, float, int]]] = defaultdict(list)
-    for (entity, name, time), update in sorted(database.entity_values.items()):
-        if start <= time < end and not math.isnan(update.value):
-            derived[entity, name].append((time, update.value, update.flags))
-    readings = {id: _readings(database, model, id, (start, end)) for id in model.datastreams}
-    found = {id: one for id, one in readings.items() if one is not None}
-    return HistoryChunk(start, end, found, windows, derived)
+    windows: dict[tuple[WindowName, int], list[Aggregate]] = {}
+    for over, id in needs.windows:
+        size = WINDOW_SIZES[over]
+        found = database.windows_of(size, id)
+        windows[over, id] = [found[one] for one in sorted(found) if start <= one + size < end]
+    derived: dict[tuple[str, str], list[tuple[Instant, float, int]]] = {}
+    for entity, name in needs.derived:
+        values = database.values_of(entity, name)
+        derived[entity, name] = [
+            (time, one.value, one.flags)
+            for time, one in sorted(values.items())
+            if start <= time < end and not math.isnan(one.value)
+        ]
+    readings = {id: _readings(database, model, id, (start, end)) for id in sorted(needs.datastreams)}
+    known = {id: one for id, one in readings.items() if one is not None}
+    return HistoryChunk(start, end, known, windows, derived)
 
 
 def columns(
     database: ModelDatabase, model: CityModel, series: Sequence[OperandSeries], start: Instant, end: Instant
 ) -> dict[OperandSeries, PointColumn]:
     """Return the points of series in a time range."""
-    return SeriesHistory(series, model).columns(history_chunk(database, model, start, end))
+    history = SeriesHistory(series, model)
+    return history.columns(history_chunk(database, model, start, end, history.needs))
 
 
 def points(column: PointColumn, start: Instant, end: Instant) -> list[Point]:

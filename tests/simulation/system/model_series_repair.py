@@ -9,7 +9,8 @@ from storage.maintenance.changed_series import DERIVED_REACH_MAX
 from storage.maintenance.series_repair import SeriesTask, computed_points
 from tests.simulation.system.model_database import ModelDatabase, SeriesRepairRequest
 from tests.simulation.system.model_history import history_chunk
-from twin.backtest.history_chunk import HistoryChunk
+from twin.alarms.rules.operand import WINDOW_SIZES
+from twin.backtest.history_chunk import HistoryChunk, HistoryNeeds
 from twin.indicators.indicator import IndicatorValue
 from twin.instant import DAY, INSTANT_MAX, INSTANT_MIN, Instant
 from twin.model.city_model import CityModel
@@ -58,17 +59,15 @@ def _repair_day(database: ModelDatabase, model: CityModel, entity: str, name: st
 
 def _chunk(database: ModelDatabase, model: CityModel, entity: str) -> HistoryChunk:
     """Return the inputs of the derived values of an entity."""
-    whole = history_chunk(database, model, INSTANT_MIN, INSTANT_MAX)
     datastreams = model.datastreams_of(entity)
     personal = {one.property for one in datastreams if model.policy_of(one).personal}
-    ids = {one.id for one in datastreams if one.property not in personal}
-    return HistoryChunk(
-        whole.start,
-        whole.end,
-        {id: found for id, found in whole.readings.items() if id in ids},
-        {key: found for key, found in whole.windows.items() if key[1] in ids},
-        {key: found for key, found in whole.derived.items() if key[0] == entity and key[1] in personal},
+    ids = frozenset(one.id for one in datastreams if one.property not in personal)
+    needs = HistoryNeeds(
+        ids,
+        frozenset((size, id) for size in WINDOW_SIZES if size != "instant" for id in ids),
+        frozenset((entity, property) for property in personal),
     )
+    return history_chunk(database, model, INSTANT_MIN, INSTANT_MAX, needs)
 
 
 def _store(
@@ -82,8 +81,8 @@ def _store(
     for name, points in computed.items():
         stored = {
             time: update
-            for (of, known, time), update in database.entity_values.items()
-            if (of, known) == (entity, name) and day <= time < day + DAY
+            for time, update in database.values_of(entity, name).items()
+            if day <= time < day + DAY
         }
         for time in stored.keys() | points.keys():
             known, point = stored.get(time), points.get(time)
@@ -92,9 +91,11 @@ def _store(
             )
             if known is not None and _equal(known, value, flags, count):
                 continue
-            database.entity_values[entity, name, time] = Update(
-                entity, name, known.revision if known is not None else 0, value, time, 0, flags, (), None,
-                UpdateKind.AMENDMENT, count=count,
+            database.store_value(
+                Update(
+                    entity, name, known.revision if known is not None else 0, value, time, 0, flags, (), None,
+                    UpdateKind.AMENDMENT, count=count,
+                )
             )  # fmt: skip
             changed.append((name, time))
     return changed

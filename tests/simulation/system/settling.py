@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from runtime.kafka import topics
 from tests.simulation.system.model_alarm_repair import run_alarm_repairs
+from tests.simulation.system.model_area_repair import run_area_repairs
 from tests.simulation.system.model_database import ModelDatabase
 from tests.simulation.system.model_repair import run_repairs, send_repaired_windows
 from tests.simulation.system.model_series_repair import run_series_repairs
@@ -54,6 +55,7 @@ def settle(
         processed = run_repairs(database, model)
         processed += send_repaired_windows(database, model, log)
         processed += run_series_repairs(database, model)
+        processed += run_area_repairs(database, model)
         processed += run_alarm_repairs(database, model, log, pass_time(0))
         if not processed:
             if not hours_left:

@@ -23,6 +23,7 @@ from twin.model.bilingual_text import BilingualText
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation
 from twin.model.observed_property import BUILT_IN_PROPERTIES
+from twin.quality.quality_flags import QualityFlag
 from twin.quality.quality_rules import TIME_RULES_ONLY
 from twin.state.datastream_state import RECENT_MAX
 from twin.wire.codec import LAYOUT_VERSION
@@ -168,6 +169,14 @@ def test_every_value_of_a_burst_of_a_gauge_has_its_points() -> None:
     assert entity_series(at_once(sent)) == expected
     sent.sort(key=lambda one: one.phenomenon_time)
     assert entity_series(at_once(sent, 13)) == expected
+
+
+def test_a_value_that_is_delivered_again_much_later_makes_its_point_late() -> None:
+    sent = observations(CANAL, "water_level", MINUTE, [-0.5, -0.4, -0.3])
+    again = sent[1]._replace(received_time=sent[1].received_time + 2 * HOUR)
+    found = entity_series(one_by_one([*sent, again]))
+    assert found == entity_series(one_by_one([sent[0], again, sent[2]]))
+    assert found[CANAL, "level_deviation"][again.phenomenon_time][1] == QualityFlag.LATE
 
 
 def test_a_meter_of_a_quarter_of_an_hour_has_the_load_of_hours() -> None:

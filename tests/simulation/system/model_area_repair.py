@@ -1,0 +1,91 @@
+"""Repair of series of areas on the database in memory, as `storage.maintenance.area_repair` does."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from storage.maintenance.area_repair import (
+    NamedDays,
+    StoredAreaPoint,
+    StoredEntityValue,
+    changed_points,
+    named_days,
+    stored_area_inputs,
+    told_datastreams,
+    with_parents,
+)
+from storage.maintenance.series_repair import SeriesDay
+from tests.simulation.system.model_database import ModelDatabase
+from tests.simulation.system.model_history import history_chunk
+from twin.backtest.history_chunk import HistoryNeeds
+from twin.instant import INSTANT_MAX, INSTANT_MIN, Instant
+from twin.model.city_model import CityModel
+from twin.model.names import AREA_PREFIX, roll_up_of, series_interval
+from twin.state.stored_area_series import area_points
+from twin.wire.messages import AreaInput, Update, UpdateKind
+
+
+def run_area_repairs(database: ModelDatabase, model: CityModel) -> int:
+    """Process the requests that are ready, when nothing below them waits; return their number."""
+    waiting = [key for key in database.series_repairs if not key[1].startswith(AREA_PREFIX)]
+    ready = [
+        key
+        for key, request in database.series_repairs.items()
+        if key[1].startswith(AREA_PREFIX) and database.has_stored_inputs(request)
+    ]
+    if waiting or database.ready_repairs():
+        return 0
+    requests = [
+        SeriesDay(*key, requests=1) for key in sorted(ready, key=lambda key: (key[1], key[2], key[0]))
+    ]
+    for days in named_days(requests):
+        _repair(database, model, days)
+    for key in ready:
+        del database.series_repairs[key]
+    return len(ready)
+
+
+def _repair(database: ModelDatabase, model: CityModel, days: NamedDays) -> None:
+    name = days.name
+    areas = with_parents({request.entity for request in days.requests}, model)
+    if not areas or roll_up_of(name, model) == "none":
+        return
+    found = area_points(name, _inputs(database, model, name), model)
+    start, end = days.span(series_interval(name, model))
+    stored = {
+        (area, time): StoredAreaPoint(
+            one.value, one.flags, one.count, one.members, one.members_expected, one.revision
+        )
+        for area in areas
+        for time, one in database.values_of(area, AREA_PREFIX + name).items()
+        if start <= time < end
+    }
+    changed = changed_points(stored, (start, end), {area: found.get(area, {}) for area in areas})
+    _store(database, AREA_PREFIX + name, changed)
+
+
+def _inputs(database: ModelDatabase, model: CityModel, name: str) -> list[AreaInput]:
+    """Return what the entities of the city send to their areas."""
+    values = [
+        StoredEntityValue(entity, time, one.value, one.flags, one.count)
+        for entity in model.entities
+        for time, one in sorted(database.values_of(entity, name).items())
+        if not math.isnan(one.value)
+    ]
+    ids = {one.id for entity in model.entities for one in told_datastreams(entity, name, model)}
+    chunk = history_chunk(database, model, INSTANT_MIN, INSTANT_MAX, HistoryNeeds(frozenset(ids)))
+    return stored_area_inputs(name, values, chunk, model)
+
+
+def _store(
+    database: ModelDatabase, name: str, changed: Mapping[tuple[str, Instant], StoredAreaPoint]
+) -> None:
+    for (area, time), one in changed.items():
+        database.store_value(
+            Update(
+                area, name, one.revision, one.value, time, 0, one.flags, (), None, UpdateKind.AMENDMENT,
+                count=one.count, members=one.members, members_expected=one.members_expected,
+            )
+        )  # fmt: skip
+        database.note_changed_series(area, name, time)
