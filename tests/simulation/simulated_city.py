@@ -11,7 +11,6 @@ from stream.engine.stage_seed import StageSeed, stage_seed_of
 from tests.simulation.city.device_messages import device_messages, fault_plan
 from tests.simulation.city.random_city import random_city
 from tests.simulation.invariants import alarm_events, alarms, areas, observations, order, quality
-from tests.simulation.invariants.fault_free_run import indicators_match_fault_free_run
 from tests.simulation.invariants.observations import FinalState, Invariant
 from tests.simulation.invariants.order import OrderInvariant, history_in_order
 from tests.simulation.scenario import Scenario
@@ -61,15 +60,16 @@ WITH_WHOLE_LOG: tuple[Invariant, ...] = (
 )
 
 
-IN_ANY_ORDER: tuple[OrderInvariant, ...] = ()
-
-AWAITED: tuple[OrderInvariant, ...] = (
+IN_ANY_ORDER: tuple[OrderInvariant, ...] = (
     order.verdicts_match_truth,
     order.series_of_entities_match_truth,
     order.series_of_areas_match_truth,
     order.derived_states_match_truth,
-    order.alarm_episodes_match_truth,
     order.backtests_match_truth,
+)
+
+AWAITED: tuple[OrderInvariant, ...] = (
+    order.alarm_episodes_match_truth,
     order.alarm_episodes_match_backtests,
 )
 """What the system does not keep yet; checked with `--with awaited`."""
@@ -268,11 +268,9 @@ class SimulatedCity:
         if not self._has_lost_log:
             yield from quality.spikes_are_flagged(ending, judged, self.messages, self._plan)
             if self.model is self.city.model:
-                yield from indicators_match_fault_free_run(ending, self._scenario, self.logs, LAST_TICKS)
-                if self._scenario.awaited:
-                    if not self._is_settled:
-                        yield "repairs do not end"
-                    yield from order.derived_series_match_oracle(ending, judged)
+                if not self._is_settled:
+                    yield "repairs do not end"
+                yield from order.derived_series_match_oracle(ending, judged)
                 yield from alarms.alarms_match_rules(ending, judged, self.logs)
                 yield from self._order_violations(ending)
             yield from alarms.incidents_are_open_while_alarms_are_active(self.logs)
@@ -282,11 +280,9 @@ class SimulatedCity:
         yield from areas.household_sums_protect_privacy(self.logs, self.model)
 
     def _order_violations(self, ending: FinalState) -> Iterator[str]:
-        checked = (*IN_ANY_ORDER, *AWAITED) if self._scenario.awaited else IN_ANY_ORDER
-        if checked:
-            truth = history_in_order(ending, self._scenario, LAST_TICKS)
-            for invariant in checked:
-                yield from invariant(ending, truth)
+        truth = history_in_order(ending, self._scenario, LAST_TICKS)
+        for invariant in (*IN_ANY_ORDER, *(AWAITED if self._scenario.awaited else ())):
+            yield from invariant(ending, truth)
 
     def _sent(self) -> dict[tuple[int, Instant], set[float]]:
         """Return the plausible values that devices sent, by (datastream, phenomenon time)."""

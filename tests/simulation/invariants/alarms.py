@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from runtime.kafka import topics
-from tests.simulation.invariants.fault_free_run import repaired_datastreams
 from tests.simulation.invariants.observations import CheckedObservations, FinalState
 from tests.simulation.system.simulated_log import SimulatedLog
 from twin.alarms.evaluation.baseline import Baseline
@@ -19,6 +18,7 @@ from twin.alarms.rules.operand import Point
 from twin.alarms.rules.rule_index import BoundRule, RuleIndex
 from twin.instant import INSTANT_MAX, Instant
 from twin.state.freshness import live_duration
+from twin.wire.messages import AGGREGATES
 
 
 def _batches(log: SimulatedLog) -> Iterator[AlarmBatch]:
@@ -140,3 +140,15 @@ def _expected(bound: BoundRule, ending: FinalState, judged: CheckedObservations,
     for shift in shifts:
         since = (since or shift.time) if shift.severity else None
     return ExpectedAlarm(progress.severity(bound.level_config), since)
+
+
+def repaired_datastreams(logs: Sequence[SimulatedLog]) -> set[int]:
+    """Return the datastreams with observations that came too late for the windows in memory."""
+    return {
+        repair.datastream
+        for log in logs
+        for topic, partition in log.partitions()
+        if topic == topics.AGGREGATES
+        for offset in range(log.end(topic, partition))
+        for repair in AGGREGATES.decode(log.read(topic, partition, offset)).repairs
+    }

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import groupby
+from itertools import batched
 from typing import Any
 
 from runtime.kafka import topics
@@ -42,6 +42,9 @@ Episode = tuple[str, Instant, Instant | None, int]
 """Alarm, when it was raised and returned, the worst severity."""
 
 
+TRUTH_BATCH = 8
+"""So many observations of the truth come at once."""
+
 OrderInvariant = Callable[[FinalState, ModelDatabase], Iterator[str]]
 """An invariant of the final state, beside what the truth stores."""
 
@@ -53,9 +56,9 @@ def history_in_order(ending: FinalState, scenario: Scenario, last_ticks: Sequenc
     found = [one for ones in property_oracle.surviving_observations(ending.logged).values() for one in ones]
     found.sort(key=lambda one: (one.phenomenon_time, one.datastream))
     now = 0
-    for time, ones in groupby(found, key=lambda one: one.phenomenon_time):
-        now = max(now, time)
-        log.append(topics.OBSERVATIONS, 0, encode_observations(tuple(ones), now))
+    for ones in batched(found, TRUTH_BATCH, strict=False):
+        now = max(now, ones[-1].phenomenon_time)
+        log.append(topics.OBSERVATIONS, 0, encode_observations(ones, now))
         stream.drain()
 
     def pass_time(duration: Duration) -> Instant:
@@ -170,7 +173,9 @@ def _states(database: ModelDatabase, model: CityModel) -> dict[tuple[str, str], 
     return {
         key: (update.phenomenon_time, *_content(update))
         for key, update in database.updates.items()
-        if update.kind is UpdateKind.INDICATOR and not _is_of_households(*key, model)
+        if update.kind is UpdateKind.INDICATOR
+        and not _is_of_households(*key, model)
+        and not math.isnan(update.value)  # withdrawn
     }
 
 

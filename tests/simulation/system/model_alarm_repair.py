@@ -84,13 +84,13 @@ class _Stored(NamedTuple):
         """Return the severity from a time on, by the stored points of the operands."""
         history = RuleHistory(self.bound, self.model, self.alarm.occurrences, start)
         series = SeriesHistory(self.bound.series, self.model)
-        history.on_columns(series.columns(self._chunk(history.begin, start)))
+        history.on_columns(series.columns(self._chunk(series, history.begin, start)))
         history.finish_warm_up()
-        history.on_columns(series.columns(self._chunk(start, newest + 1)))
+        history.on_columns(series.columns(self._chunk(series, start, newest + 1)))
         return history.severity(newest)
 
-    def _chunk(self, start: Instant, end: Instant) -> HistoryChunk:
-        return history_chunk(self.database, self.model, start, end)
+    def _chunk(self, series: SeriesHistory, start: Instant, end: Instant) -> HistoryChunk:
+        return history_chunk(self.database, self.model, start, end, series.needs)
 
 
 def request_repairs_of_changed_series(database: ModelDatabase, model: CityModel) -> int:
