@@ -136,9 +136,13 @@ class AreaSeries(msgspec.Struct, array_like=True):
         self.inputs.forget(floor)
         if self.neighbours is not None:
             self.neighbours.forget(floor)
-        kept = self._newest_good_slot_before(floor)  # it is the state when all later ones are withdrawn
-        for slot in [one for one in self.results if one < floor and one != kept]:
-            del self.results[slot]
+        results = self.results
+        older = [slot for slot in results if slot < floor]
+        good = [slot for slot in older if (one := results[slot]) is not None and one.value is not None]
+        kept = max(good, default=None)  # it is the state when all later ones are withdrawn
+        for slot in older:
+            if slot != kept:
+                del results[slot]
 
     def touched(self, span: SlotSpan) -> Iterable[Instant]:
         """Return the kept slots of a span: its first, and those in which there are inputs."""
@@ -146,11 +150,6 @@ class AreaSeries(msgspec.Struct, array_like=True):
             yield span.first
         if span.last > span.first and self.results:
             yield from [one for one in self.results if span.first < one <= span.last]
-
-    def _newest_good_slot_before(self, before: Instant) -> Instant | None:
-        """Return the newest kept slot before another that has a value."""
-        slots = (slot for slot, one in self.results.items() if one is not None and one.value is not None)
-        return max((one for one in slots if one < before), default=None)
 
 
 @dataclass(slots=True)
