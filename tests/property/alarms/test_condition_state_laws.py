@@ -14,6 +14,7 @@ from twin.alarms.evaluation.condition_state import REORDER_POINTS_MAX, Condition
 from twin.alarms.evaluation.level_state import inert_range, severity_timeline
 from twin.alarms.rules.operand import Point
 from twin.alarms.rules.rule_index import BoundRule
+from twin.backtest.condition_history import condition_from_points
 from twin.instant import MINUTE, SECOND
 from twin.quality.quality_flags import QualityFlag
 
@@ -128,3 +129,39 @@ def test_values_in_the_inert_range_may_be_skipped(rule: BoundRule, points: list[
         if quiet is None or not quiet[0] < next_point.value < quiet[1]:
             passed.on_points(0, [next_point], rule, 0)
     assert severity_timeline(state.changes) == severity_timeline(passed.changes)
+
+
+CALM = [point(minute * MINUTE, -0.5) for minute in range(-12, 0)]
+"""What came before, so that delays are known."""
+
+NEWEST = point(31 * MINUTE, -0.5)
+
+
+def stored_state(rule: BoundRule, points: list[Point]) -> ConditionState:
+    reached = condition_from_points(rule, {rule.series[0]: [*CALM, *points, NEWEST]}, lambda time: 0, None, 0)
+    assert reached is not None
+    return reached[0]
+
+
+@given(st.sampled_from(RULES), points_of_a_day.map(lambda found: found[:16]), st.data())
+@settings(max_examples=300)
+def test_a_state_from_storage_follows_repairs_there_except_where_the_log_knows_better(
+    rule: BoundRule, points: list[Point], data: st.DataObject
+) -> None:
+    """At first storage has wrong values or none. Of each the log or a repair brings the true one, or both."""
+    wrong = [one._replace(value=data.draw(st.sampled_from([-0.5, -0.3]))) for one in points]
+    is_stored = [data.draw(st.booleans()) for _ in points]
+    known_by = [data.draw(st.sampled_from(["storage", "log", "both"])) for _ in points]
+    before = [one for one, known in zip(wrong, is_stored, strict=True) if known]
+    state = ConditionState.initial(rule).corrected(stored_state(rule, before), rule)
+    for one, source in zip(points, known_by, strict=True):
+        if source != "storage":
+            state.on_points(0, [one], rule, 0)
+    after = [
+        (stale if source == "log" else true)
+        for true, stale, source in zip(points, wrong, known_by, strict=True)
+    ]
+    found = state.corrected(stored_state(rule, after), rule)
+    true = stored_state(rule, points)
+    assert [one[:2] for one in found.buffered] == [one[:2] for one in true.buffered]
+    assert severity_timeline(found.changes) == severity_timeline(true.changes)

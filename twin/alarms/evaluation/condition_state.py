@@ -73,6 +73,10 @@ class ConditionState(msgspec.Struct, array_like=True):
     horizon: Instant = INSTANT_MIN  #: time of the newest settled point
     error: str = ""  #: why the newest point could not be evaluated
     late_time: Instant = INSTANT_MAX  #: of the earliest point that was older than the settled ones
+    #: points up to here are those of stored history, until the log has another one
+    stored_until: Instant = INSTANT_MIN
+    #: (time, operand) of points up to `stored_until` that the log has changed since
+    amended: set[tuple[Instant, int]] = msgspec.field(default_factory=set)
 
     @classmethod
     def initial(cls, bound: BoundRule) -> ConditionState:
@@ -141,6 +145,8 @@ class ConditionState(msgspec.Struct, array_like=True):
             if point.time <= self.horizon:
                 self.late_time = min(self.late_time, point.time)
                 continue
+            if point.time <= self.stored_until:
+                self.amended.add((point.time, operand))
             index = self._index_of(operand, point)
             if index is None:
                 continue
@@ -199,12 +205,23 @@ class ConditionState(msgspec.Struct, array_like=True):
     def corrected(self, other: ConditionState, bound: BoundRule) -> ConditionState:
         """Return the state of stored history, `other`, with the points that this state knows better.
 
-        Those are the points newer than the settled ones. `other` reaches up to the settled ones at least.
+        Those are the points newer than the settled ones that came over the log: a point of stored history may
+        have been repaired there since. `other` reaches up to the settled ones at least.
         """
         after = self.horizon
-        if after == INSTANT_MIN and self.buffered:
+        if after == INSTANT_MIN and self.buffered and self.stored_until == INSTANT_MIN:
             after = self.buffered[0].time - 1
-        earlier = [one for one in other.buffered if one.time <= after or not self.buffered]
+        after = max(after, self.stored_until)
+        stored = [
+            one
+            for one in other.buffered
+            if not self.buffered or (one.time <= after and one[:2] not in self.amended)
+        ]
+        known = [
+            one
+            for one in self.buffered
+            if one.time > other.horizon and (one.time > after or one[:2] in self.amended)
+        ]
         found = ConditionState(
             other.rule_version,
             other.settled.copy(),
@@ -212,11 +229,13 @@ class ConditionState(msgspec.Struct, array_like=True):
             other.current,
             other.memory,
             other.baseline.copy(),
-            [*earlier, *(one for one in self.buffered if one.time > other.horizon)],
+            sorted([*stored, *known], key=lambda one: one[:2]),
             [],
             max(self.frontier, other.frontier),
             self.arrived_time if self.buffered else other.arrived_time,
             other.horizon,
+            stored_until=after if self.buffered else other.newest_time,
+            amended={key for key in self.amended if key[0] > other.horizon},
         )
         found._rebuild(bound)
         return found
@@ -233,6 +252,7 @@ class ConditionState(msgspec.Struct, array_like=True):
         operands = len(bound.series)
         other.buffered = [one for one in self.buffered if one.operand < operands]
         other.frontier, other.arrived_time, other.horizon = self.frontier, self.arrived_time, self.horizon
+        other.stored_until, other.amended = self.stored_until, set(self.amended)
         other._rebuild(bound)
         return other
 
@@ -286,4 +306,5 @@ class ConditionState(msgspec.Struct, array_like=True):
             if bound.uses_baseline and is_usable(group[0].point.flags):
                 self.baseline.add(time, group[0].point.value, bound.timezone)
         self.changes = [one for one in self.changes if one.time > self.horizon]
+        self.amended = {key for key in self.amended if key[0] > self.horizon}
         self.error = error
