@@ -45,16 +45,16 @@ def expected_members(area: str, name: str, model: CityModel) -> int:
 def has_value(entity: str, name: str, model: CityModel) -> bool:
     """Return whether an entity can have a value of a property or indicator that rolls up."""
     if name in model.properties:
-        return _is_told(entity, name, model)
+        return tells_values(entity, name, model)
     indicator, known = REGISTRY.get(name), model.entities.get(entity)
     if indicator is None or known is None:
         return False
     properties = {one.property for one in model.datastreams_of(entity)}
-    told = {property for property in properties if _is_told(entity, property, model)}
+    told = {property for property in properties if tells_values(entity, property, model)}
     return indicator.applies_to(told, known.attributes)
 
 
-def _is_told(entity: str, property: str, model: CityModel) -> bool:
+def tells_values(entity: str, property: str, model: CityModel) -> bool:
     """Return whether an entity tells values of a property: of households only the sum of enough of them."""
     datastreams = model.datastreams_of(entity, property)
     personal = sum(model.policy_of(one).personal for one in datastreams)

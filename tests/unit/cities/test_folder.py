@@ -79,12 +79,11 @@ def test_a_native_sensor_is_known_by_its_id(plan: CityPlan) -> None:
 def test_meters_of_households_are_personal_by_default(tmp_path: Path, feed: str, personal: bool) -> None:
     feeds = "feeds: [{id: meters, filter: meters/+, decoder: dsmr}]\n"
     text = SENSORS.replace("feed: ttn", f"feed: {feed}")
-    assert read_city(write_city_folder(tmp_path, sensors=text, feeds=feeds)).sensors[0].personal is personal
+    folder = write_city_folder(tmp_path, sensors=text, feeds=feeds, rules=None)
+    assert read_city(folder).sensors[0].personal is personal
     changed = text.replace("PT10M", f"PT10M\n    personal: {str(not personal).lower()}")
-    assert (
-        read_city(write_city_folder(tmp_path, sensors=changed, feeds=feeds)).sensors[0].personal
-        is not personal
-    )
+    folder = write_city_folder(tmp_path, sensors=changed, feeds=feeds, rules=None)
+    assert read_city(folder).sensors[0].personal is not personal
 
 
 def test_a_city_may_use_an_unknown_unit(tmp_path: Path) -> None:

@@ -45,7 +45,11 @@ def test_alkmaar_reads_back_as_it_was(tmp_path: Path) -> None:
 
 
 def test_everything_in_a_folder_reads_back_as_it_was(tmp_path: Path) -> None:
-    folder = write_city_folder(tmp_path / "in", sensors=SENSORS.replace("PT10M", "PT10M\n    personal: true"))
+    meter = (
+        "  - {id: meter, feed: native, entity: delta.quay, interval: PT1M, personal: true, "
+        "observes: [{property: power_import, field: power, unit: kW}]}\n"
+    )
+    folder = write_city_folder(tmp_path / "in", sensors=SENSORS + meter)
     plan = read_city(folder)
     written = write_city(plan.model(1), tmp_path / "out")
     assert in_order(read_city(tmp_path / "out")) == in_order(plan)

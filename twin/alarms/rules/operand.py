@@ -37,8 +37,11 @@ class Operand(msgspec.Struct, frozen=True):
 
         >>> str(Operand("pm2_5", "hour")), str(Operand("water_level", whose="drainsTo"))
         ('pm2_5 (hour)', 'drainsTo.water_level')
+        >>> str(Operand("area_pm2_5", whose="area"))
+        'area.pm2_5'
         """
-        name = f"{self.whose}.{self.name}" if self.whose else self.name
+        own = self.name.removeprefix("area_") if self.whose == "area" else self.name
+        name = f"{self.whose}.{own}" if self.whose else own
         size = "" if self.over == "instant" else f" ({self.over.replace('_', ' ')})"
         return name + size if self.statistic == "value" else f"{self.statistic} of {name}{size}"
 
