@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from urllib.parse import urlencode
 
 from api.history.series import BucketQuery, ValueSeries, read_buckets, read_series
@@ -71,7 +72,9 @@ async def trace_value(context: LineageContext, entity: str, name: ValueName, tim
     }
     if name.rolled_up:
         contributions = await _contributions(context, entity, name, time)
-        missing = _missing_entities(entity, name, document.get("value"), contributions, context.api.model)
+        missing = missing_entities(
+            entity, name, document.get("value"), contributions["contributions"], context.api.model
+        )
         return document | contributions | {"missingEntityIds": missing}
     value = document.get("value")
     until = parse_instant(value["phenomenonTime"]) if value is not None else None
@@ -182,35 +185,47 @@ async def _contributions(context: LineageContext, area: str, name: ValueName, ti
     }
 
 
-def _missing_entities(
-    area: str, name: ValueName, value: Document | None, contributions: Document, model: CityModel
+def missing_entities(
+    area: str,
+    name: ValueName,
+    value: Document | None,
+    contributions: Sequence[Document],
+    model: CityModel,
 ) -> list[str]:
     """Return the entities and areas directly in an area that are not behind its value, although they could.
 
-    They have no value, or it is suspect, or it is too old for the slot of the area's value.
+    They have no value, or it is suspect, or it is too old for the slot of the area's value. Only those are
+    listed that `contributions` may hold.
     """
     expected = {
         entity
-        for entity, source in _roll_up_sources(area, name, model)
+        for entity, source in _roll_up_sources(area, name, model)[:CONTRIBUTIONS_MAX]
         if (source == name.base and has_value(entity, name.base, model))
         or (source != name.base and member_entities(entity, name.base, model))
     }
     if value is None:
         return sorted(expected)
     size = series_interval(name.base, model)
-    slot = parse_instant(value["phenomenonTime"]) - size
+    slot = slot_of(parse_instant(value["phenomenonTime"]), size, windowed=is_windowed(name.base))
     present = set()
-    for one in contributions["contributions"]:
+    for one in contributions:
         rolled_up = one["property"] != name.base
-        windowed = rolled_up or is_windowed(name.base)
         what = resolve_name(one["property"], model)
         interval = typical_interval(one["entityId"], what, model) if what is not None else None
+        windowed = is_windowed(name.base) or (
+            not rolled_up and _is_published_sum(one["entityId"], name, model)
+        )
         its_slot = slot_of(parse_instant(one["phenomenonTime"]), size, windowed=windowed)
         is_valid = last_slot(its_slot, size, live_duration(interval or size)) >= slot
         counts = one.get("members", 1) if rolled_up else one["quality"] not in ("suspect", "maintenance")
         if is_valid and counts:
             present.add(one["entityId"])
     return sorted(expected - present)
+
+
+def _is_published_sum(entity: str, name: ValueName, model: CityModel) -> bool:
+    """Whether a value of an entity is the sum of its households, which is dated to the end of its window."""
+    return any(model.policy_of(one).personal for one in model.datastreams_of(entity, name.base))
 
 
 def _roll_up_sources(area: str, name: ValueName, model: CityModel) -> list[tuple[str, str]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from msgspec import structs
 
 from runtime.kafka import topics
 from storage.historian.writers import update_writer
@@ -131,7 +132,8 @@ async def test_an_indicator_is_traced_to_its_inputs_and_a_roll_up_to_its_entitie
     async with start_api(kafka, model=stored.model, database=stored.dsn) as api:
         await log.write_updates("city.0", "city.1")
         await log.write([published_update("city", "area_pm2_5", 1, START, 2.0)])
-        await log.write([published_update("city.0", "area_pm2_5", 1, START, 2.5)])
+        rolled_up = published_update("city.0", "area_pm2_5", 1, START, 2.5)
+        await log.write([structs.replace(rolled_up, members=1, members_expected=1)])
         await api.shows(4)
         path = f"/v1/entities/city.0/provenance?property=lki&time={format_instant(end)}"
         index = (await api.client.get(path)).json()
@@ -155,6 +157,8 @@ async def test_an_indicator_is_traced_to_its_inputs_and_a_roll_up_to_its_entitie
     assert [(one["entityId"], one["property"], one["value"]) for one in area["contributions"]] == [
         ("city.0", "area_pm2_5", 2.5)
     ]
+    # The others have a sensor and no value; the sum of the one household in city.7 is never published.
+    assert area["missingEntityIds"] == [f"city.{number}" for number in range(1, 7)]
     assert history["source"] == "published"
     assert history["observations"] == [
         {"phenomenonTime": "2026-11-23T13:00:00Z", "value": 3.0, "quality": "good", "count": 1}

@@ -110,6 +110,30 @@ async def test_the_liveability_card_has_each_domain_and_no_total(
     assert (air["score"], air["value"], air["freshness"]) == (None, 3.0, "silent")
 
 
+async def test_a_domain_of_the_liveability_card_says_how_much_is_behind_it(
+    client: httpx.AsyncClient, parts: ApiContext, make_derived: Any
+) -> None:
+    async def air() -> dict[str, Any]:
+        card = (await client.get("/v1/entities/city.east.hill/liveability")).json()
+        domain: dict[str, Any] = card["domains"][0]
+        return {key: domain[key] for key in ("property", "members", "membersExpected", "preliminary")}
+
+    nothing = {"property": None, "members": 0, "membersExpected": 0, "preliminary": False}
+    assert await air() == nothing
+    # The entity's own index is no value of an area: nothing is said of members.
+    parts.hub.on_updates(0, 1, [make_derived("city.east.hill", "lki", 1, 2.0)])
+    assert await air() == nothing | {"property": "lki"}
+    area = structs.replace(
+        make_derived("city.east.hill", "area_lki", 1, 3.0), members=5, members_expected=6, preliminary=True
+    )
+    parts.hub.on_updates(0, 2, [area])
+    expected = {"property": "area_lki", "members": 5, "membersExpected": 6, "preliminary": True}
+    assert await air() == expected
+    final = structs.replace(area, revision=2, members=6, preliminary=False)
+    parts.hub.on_updates(0, 3, [final])
+    assert await air() == expected | {"members": 6, "preliminary": False}
+
+
 async def test_a_replay_is_for_operators_and_never_of_everything(
     client: httpx.AsyncClient, parts: ApiContext
 ) -> None:
