@@ -44,8 +44,17 @@ def _is_reminder(item: Any) -> bool:
     return isinstance(item, dict) and item.get("kind") == "reminder"
 
 
+# Nothing of a backup that grows older is removed; properties.yaml keeps the observations.
+KEPT_DAYS = "36500"
+RETENTION = ("PAYLOAD", "QUARANTINE", "ALARM", "PERSONAL")
+
+
 @pytest.mark.embedded
-def test_a_backup_of_version_0_1_is_restored(start_system: Callable[..., Any], service_folder: Path) -> None:
+def test_a_backup_of_version_0_1_is_restored(
+    start_system: Callable[..., Any], service_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in RETENTION:
+        monkeypatch.setenv(f"LIVETWIN_RETENTION_{name}_DAYS", KEPT_DAYS)
     subprocess.run(
         [
             sys.executable,
