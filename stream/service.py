@@ -236,7 +236,5 @@ class _SeedReader:
             if self._baselines is None:
                 self._baselines = await read_baselines(connection, self._model, seed.observations)
             if self._corrections is None:
-                self._corrections = await read_corrections(
-                    connection, self._model, seed.alarms, self._baselines
-                )
+                self._corrections = await read_corrections(connection, self._model, seed.alarms)
             return seed._replace(baselines=self._baselines, corrections=self._corrections)

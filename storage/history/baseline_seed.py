@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from storage.database import Connection
 from storage.history.chunk_reader import read_chunk
 from twin.alarms.evaluation.baseline import Baseline
 from twin.alarms.rules.operand import OperandSeries
 from twin.backtest.baseline_history import BASELINE_PERIOD, baseline_needs, baseline_series, baselines_from
-from twin.instant import HOUR
+from twin.instant import HOUR, Instant
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation
 
@@ -31,14 +31,25 @@ async def read_baselines(
 
     No transaction may be open on the connection.
     """
-    series = baseline_series(model)
     # The clock of a device may be ahead of the received time.
     newest = max(
         (min(observation.phenomenon_time, observation.received_time) for observation in observations),
         default=None,
     )
-    if not series or newest is None:
+    if newest is None:
         return {}
+    end = newest - newest % HOUR + 2 * HOUR  # the window of the newest observation may be closed
+    return await read_baselines_until(connection, model, dict.fromkeys(baseline_series(model), end))
+
+
+async def read_baselines_until(
+    connection: Connection, model: CityModel, ends: Mapping[OperandSeries, Instant]
+) -> dict[OperandSeries, Baseline]:
+    """Return the baselines of series as they were at a time of each, from the stored hours before it.
+
+    No transaction may be open on the connection.
+    """
+    series = sorted(ends, key=lambda one: (ends[one], one))
     if len(series) > BASELINE_SERIES_MAX:
         log.warning(
             "baselines are read for %d of the %d series that rules compare with; the others need three weeks",
@@ -46,13 +57,24 @@ async def read_baselines(
             len(series),
             extra={"event": "stream.baselines_incomplete", "series": len(series)},
         )
-    end = newest - newest % HOUR + HOUR + 1  # the window of the newest observation may be closed
     baselines: dict[OperandSeries, Baseline] = {}
-    for first in range(0, min(BASELINE_SERIES_MAX, len(series)), BASELINE_SERIES_PER_READ):
-        part = series[first : min(BASELINE_SERIES_MAX, first + BASELINE_SERIES_PER_READ)]
+    for part in _parts(series[:BASELINE_SERIES_MAX], ends):
+        start, end = ends[part[0]] - BASELINE_PERIOD, ends[part[-1]]
         async with connection.transaction():
-            chunk = await read_chunk(
-                connection, baseline_needs(part, model), model, end - BASELINE_PERIOD, end
-            )
-        baselines |= await asyncio.to_thread(baselines_from, part, chunk, model)
+            chunk = await read_chunk(connection, baseline_needs(part, model), model, start, end)
+        baselines |= await asyncio.to_thread(baselines_from, part, chunk, model, ends)
     return baselines
+
+
+def _parts(
+    series: Sequence[OperandSeries], ends: Mapping[OperandSeries, Instant]
+) -> Iterator[list[OperandSeries]]:
+    """Yield series, ascending by their ends, in groups that are read at once: with ends near each other."""
+    part: list[OperandSeries] = []
+    for one in series:
+        if part and (len(part) == BASELINE_SERIES_PER_READ or ends[one] - ends[part[0]] > BASELINE_PERIOD):
+            yield part
+            part = []
+        part.append(one)
+    if part:
+        yield part

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from storage.database import Connection, fetch_rows
+from storage.history.baseline_seed import read_baselines_until
 from storage.history.chunk_reader import WINDOW_TABLES, expected_rows, read_chunk
 from storage.queries import query
 from storage.stores.alarms import read_whole_alarm_history
@@ -18,6 +19,7 @@ from twin.alarms.evaluation.baseline import Baseline
 from twin.alarms.messages import AlarmEvent, alarm_id
 from twin.alarms.rules.operand import WINDOW_SIZES, OperandSeries, Point
 from twin.alarms.rules.rule_index import BoundRule, RuleIndex
+from twin.backtest.baseline_history import baseline_series
 from twin.backtest.condition_history import (
     AlarmHistory,
     condition_from_points,
@@ -138,6 +140,8 @@ def point_spans(
                 continue
             end = ends[series].time
             start = end - _bounded_span(one, series, model)
+            if one.uses_baseline:
+                start -= start % HOUR  # the mean of the first hour is learned from all of its points
             spans[series] = min(start, spans.get(series, (start, end))[0]), end
     return spans
 
@@ -152,7 +156,6 @@ async def read_corrections(
     connection: Connection,
     model: CityModel,
     alarms: Sequence[AlarmEvent],
-    baselines: Mapping[OperandSeries, Baseline],
 ) -> list[AlarmCorrection]:
     """Return the states of all rules on values, by the stored points and alarms, at the beginning of a log.
 
@@ -174,7 +177,11 @@ async def read_corrections(
         )
     rules = rules[:STATES_MAX]
     ends = await newest_points(connection, (series for bound in rules for series in bound.series), model)
-    points = await read_points(connection, model, point_spans(rules, ends, model))
+    spans = point_spans(rules, ends, model)
+    points = await read_points(connection, model, spans)
+    # Each evaluation learns from its own points: it begins with what was known before them.
+    learned = {one: spans[one][0] for one in baseline_series(model) if one in spans}
+    baselines = await read_baselines_until(connection, model, learned)
     known = {event.alarm for event in alarms}
     asked = [id for bound in rules if (id := alarm_id(bound.rule.id, bound.entity)) in known]
     histories: dict[str, AlarmHistory] = {}

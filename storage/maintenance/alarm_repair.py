@@ -20,7 +20,8 @@ from typing import NamedTuple, Protocol
 from runtime.backoff import Backoff
 from runtime.cancellation import raise_if_cancelled
 from storage.database import DATABASE_UNAVAILABLE, Connection, QueryError, connect, fetch_rows
-from storage.history.chunk_reader import read_chunk, read_chunks
+from storage.history.baseline_seed import read_baselines_until
+from storage.history.chunk_reader import read_chunks
 from storage.history.condition_reader import newest_points, point_spans, read_points
 from storage.queries import query
 from storage.stores.alarm_rows import alarm_columns, encode_rows
@@ -29,7 +30,6 @@ from twin.alarms.evaluation.alarm_correction import AlarmCorrection
 from twin.alarms.evaluation.baseline import Baseline
 from twin.alarms.messages import AlarmEvent, alarm_id
 from twin.alarms.rules.rule_index import BoundRule, RuleIndex
-from twin.backtest.baseline_history import BASELINE_PERIOD, baseline_needs, baselines_from
 from twin.backtest.condition_history import (
     AlarmHistory,
     RuleHistory,
@@ -272,7 +272,7 @@ class _AlarmEvaluation:
             spans = point_spans([bound], ends, self._model)
             points = await read_points(self._connection, self._model, spans)
             if bound.uses_baseline:
-                baseline = await self._baseline(newest_time - newest_time % HOUR)
+                baseline = await self._baseline(spans[bound.series[0]][0])
         except QueryError as error:
             log.warning(
                 "alarm %s of %s is not repaired from %s on: %s",
@@ -299,7 +299,8 @@ class _AlarmEvaluation:
         """Return the severity from a time on, by the stored points of the rule's operands."""
         history = RuleHistory(self._bound, self._model, self._alarm.occurrences, start)
         if self._bound.uses_baseline:
-            history.set_baseline(await self._baseline(history.begin))
+            # The first hour may begin before the points that are evaluated: its stored mean is the whole one.
+            history.set_baseline(await self._baseline(history.begin + -history.begin % HOUR))
         series = SeriesHistory(self._bound.series, self._model)
         async with self._connection.transaction():
             await self._evaluate(history, series, history.begin, start)
@@ -315,8 +316,5 @@ class _AlarmEvaluation:
 
     async def _baseline(self, end: Instant) -> Baseline:
         """Return the baseline of the rule's operand as it was at a time."""
-        learned = self._bound.series[:1]
-        needs = baseline_needs(learned, self._model)
-        async with self._connection.transaction():
-            chunk = await read_chunk(self._connection, needs, self._model, end - BASELINE_PERIOD, end)
-        return (await asyncio.to_thread(baselines_from, learned, chunk, self._model))[learned[0]]
+        learned = self._bound.series[0]
+        return (await read_baselines_until(self._connection, self._model, {learned: end}))[learned]

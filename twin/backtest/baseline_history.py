@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from statistics import fmean
+from types import MappingProxyType
 
 from twin.alarms.evaluation.baseline import WEEKS_MAX, Baseline
 from twin.alarms.rules.operand import WINDOW_SIZES, OperandSeries
 from twin.alarms.rules.rule_index import RuleIndex
 from twin.backtest.history_chunk import HistoryChunk, HistoryNeeds, datastreams_of_series
-from twin.instant import DAY, HOUR, Duration
+from twin.instant import DAY, HOUR, INSTANT_MAX, Duration, Instant
 from twin.model.city_model import CityModel
 from twin.state.combination import combine_values
 
@@ -43,17 +44,22 @@ def baseline_needs(learned: Iterable[OperandSeries], model: CityModel) -> Histor
 
 
 def baselines_from(
-    baseline_series: Iterable[OperandSeries], before: HistoryChunk, model: CityModel
+    baseline_series: Iterable[OperandSeries],
+    before: HistoryChunk,
+    model: CityModel,
+    ends: Mapping[OperandSeries, Instant] = MappingProxyType({}),
 ) -> dict[OperandSeries, Baseline]:
-    """Return the baselines of some series at the end of the time before.
+    """Return the baselines of some series at the end of the time before, or at an earlier end of their own.
 
     The mean of an hour stands for the values measured in it, and for the shorter windows that end in it.
     """
     found: dict[OperandSeries, Baseline] = {}
     for series in baseline_series:
         baseline = found[series] = Baseline()
+        end = ends.get(series, INSTANT_MAX)
         for hour, mean in sorted(_hours(series, before, model).items()):
-            baseline.restore_hour(hour, mean, model.city.timezone)
+            if (hour + 1) * HOUR <= end:
+                baseline.restore_hour(hour, mean, model.city.timezone)
     return found
 
 

@@ -14,7 +14,9 @@ from storage.history.backtest import backtest_rules
 from storage.history.baseline_seed import read_baselines
 from storage.history.condition_reader import read_corrections
 from storage.maintenance.alarm_repair import LogEnd, repair_alarms
+from storage.maintenance.area_repair import repair_areas
 from storage.maintenance.repair import prepare_repairs, repair_hours
+from storage.maintenance.series_repair import repair_series
 from storage.stores.alarms import read_alarm_episodes
 from storage.stores.state_seed import read_state_seed
 from stream.engine.stage_seed import StageSeed, stage_seed_of
@@ -42,6 +44,9 @@ _DATASTREAM = """
 INSERT INTO datastream (id, sensor_id, entity_id, property, field, unit, scale, "offset", interval)
 VALUES (%s, %s, %s, %s, '', '', 1.0, 0.0, %s)
 """
+
+# What they wait for, by the clock of the database, is stored here before they are processed.
+_SERIES_REPAIRS_ARE_SETTLED = "UPDATE series_repair_request SET requested_at = now() - interval '1 hour'"
 
 
 async def store_datastreams(model: CityModel, database: str) -> None:
@@ -104,6 +109,10 @@ class StoredRun:
             for _ in range(ROUNDS_MAX):
                 await self.store()
                 processed = await repair_hours(connection, self.model.properties)
+                async with connection.transaction():
+                    await connection.execute(_SERIES_REPAIRS_ARE_SETTLED)
+                processed += await repair_series(connection, self.model)
+                processed += await repair_areas(connection, self.model)
                 processed += await repair_alarms(connection, self.model, self, self.pipeline.time)
                 if not processed and not await self._has_requests(connection):
                     return
@@ -130,7 +139,7 @@ class StoredRun:
         async with await connect(self._database, role="test") as connection:
             seed = stage_seed_of(await read_state_seed(connection, self.log_id, RECENT_MAX, self.model))
             baselines = await read_baselines(connection, self.model, seed.observations)
-            corrections = await read_corrections(connection, self.model, seed.alarms, baselines)
+            corrections = await read_corrections(connection, self.model, seed.alarms)
         return seed._replace(baselines=baselines, corrections=corrections)
 
     async def close(self) -> None:
