@@ -27,7 +27,10 @@ from twin.wire.messages import AreaInput, Update, UpdateKind
 
 
 def run_area_repairs(database: ModelDatabase, model: CityModel) -> int:
-    """Process the requests that are ready, when nothing below them waits; return their number."""
+    """Process the requests that are ready, when nothing below them waits; return their number.
+
+    The stream must have rolled up what is stored of entities: in the system that takes ten seconds at most.
+    """
     waiting = [key for key in database.series_repairs if not key[1].startswith(AREA_PREFIX)]
     ready = [
         key

@@ -2,7 +2,8 @@
 -- No index: reads the whole small table. log_position_pkey.
 --
 -- The historian may store an observation later than the update that requests a repair because of it: ten seconds
--- are longer than it takes, and a request with an offset waits for that.
+-- are longer than it takes, and a request with an offset waits for that. A repair of entities may have changed values
+-- that the stream has not yet rolled up: its older result, with a greater revision, must not come after the repair.
 SELECT request.entity_id, request.name, request.day, request.requests
 FROM series_repair_request AS request
 LEFT JOIN log_position AS observed ON observed.log_id = request.log_id
@@ -11,11 +12,13 @@ LEFT JOIN log_position AS observed ON observed.log_id = request.log_id
 WHERE request.name LIKE 'area\_%%'
     AND NOT EXISTS (SELECT FROM city WHERE model_version > %(model_version)s)
     AND (
-        request.log_id = ''
-        OR request.log_id <> coalesce((SELECT log_id FROM log_position ORDER BY updated_at DESC LIMIT 1), '')
+        (
+            request.log_id <> ''
+            AND request.log_id <> coalesce((SELECT log_id FROM log_position ORDER BY updated_at DESC LIMIT 1), '')
+        )
         OR (
             request.requested_at < now() - interval '10 seconds'
-            AND (request.log_offset < 0 OR observed.next_offset > request.log_offset)
+            AND (request.log_id = '' OR request.log_offset < 0 OR observed.next_offset > request.log_offset)
         )
     )
 ORDER BY request.name, request.day, request.entity_id

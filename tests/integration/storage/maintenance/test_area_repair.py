@@ -95,6 +95,11 @@ async def request_all(connection: Connection) -> None:
                 )
 
 
+async def wait_for_the_stream(connection: Connection) -> None:
+    """Date all requests so long ago that the stream has rolled up what was emitted before."""
+    await connection.execute("UPDATE series_repair_request SET requested_at = now() - interval '11 seconds'")
+
+
 async def stored_series(connection: Connection) -> dict[tuple[str, str], dict[Instant, Any]]:
     rows = await (
         await connection.execute(
@@ -128,10 +133,13 @@ async def test_series_of_areas_computed_again_equal_those_made_in_order(connecti
             (to_datetime(time), value),
         )
     await request_all(connection)
+    assert await repair_areas(connection, model) == 0, "the stream may not have rolled up what is stored"
+    await wait_for_the_stream(connection)
     assert await repair_areas(connection, model) == len(AREAS) * len(NAMES) * (DAYS + 2)
     assert await stored_series(connection) == expected
     assert await repair_areas(connection, model) == 0
     await request_all(connection)
+    await wait_for_the_stream(connection)
     before = await (await connection.execute("SELECT max(revision), count(*) FROM entity_value")).fetchall()
     await repair_areas(connection, model)
     after = await (await connection.execute("SELECT max(revision), count(*) FROM entity_value")).fetchall()
@@ -164,6 +172,7 @@ async def test_a_slower_sensor_puts_the_stored_series_of_areas_on_its_grid(conne
         " FROM unnest(%s::text[]) AS name, unnest(%s::timestamptz[]) AS day",
         (list(names), [to_datetime(START + day * DAY) for day in range(2)]),
     )
+    await wait_for_the_stream(connection)
     await connection.commit()
     await repair_areas(connection, model)
     before = await stored_series(connection)
@@ -174,6 +183,7 @@ async def test_a_slower_sensor_puts_the_stored_series_of_areas_on_its_grid(conne
     slower = town().entity("town.road", "Street").sensor("second", "town.road", "pm2_5", interval=HOUR)
     await apply_plan(connection, slower.plan())
     changed = await load_model(connection, "town")
+    await wait_for_the_stream(connection)
     assert await repair_areas(connection, model) == 0, "requests wait for the model that they belong to"
     assert await repair_areas(connection, changed) == 4
     after = await stored_series(connection)
