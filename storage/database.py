@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
@@ -85,6 +86,18 @@ async def fetch_rows(
     """Return the rows of a statement, by the name of its file, read in a transaction of its own."""
     async with connection.transaction():
         return await (await connection.execute(query(name), parameters)).fetchall()
+
+
+async def wait_for_lock(connection: Connection, name: str, pause_s: float) -> None:
+    """Wait until no other session has the lock that a statement takes; this one keeps it until it ends.
+
+    `name` is that of the statement's file.
+    """
+    while True:
+        ((is_locked,),) = await fetch_rows(connection, name)
+        if is_locked:
+            return
+        await asyncio.sleep(pause_s)
 
 
 @asynccontextmanager

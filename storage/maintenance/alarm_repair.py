@@ -19,7 +19,14 @@ from typing import NamedTuple, Protocol
 
 from runtime.backoff import Backoff
 from runtime.cancellation import raise_if_cancelled
-from storage.database import DATABASE_UNAVAILABLE, Connection, QueryError, connect, fetch_rows
+from storage.database import (
+    DATABASE_UNAVAILABLE,
+    Connection,
+    QueryError,
+    connect,
+    fetch_rows,
+    wait_for_lock,
+)
 from storage.history.baseline_seed import read_baselines_until
 from storage.history.chunk_reader import read_chunks
 from storage.history.condition_reader import newest_points, point_spans, read_points
@@ -95,7 +102,7 @@ async def run_alarm_repairs(
     while True:
         try:
             async with await connect(dsn, role="alarm repair") as connection:
-                await _wait_for_lock(connection)
+                await wait_for_lock(connection, "maintenance/alarms/lock_alarm_repairs", PAUSE_S)
                 while True:
                     processed = await repair_alarms(connection, model(), alarm_inputs, clock())
                     backoff.reset()
@@ -105,15 +112,6 @@ async def run_alarm_repairs(
             raise_if_cancelled()
             log.warning("repairs of alarms wait: %s", error, extra={"event": "repair.alarms_waiting"})
             await asyncio.sleep(backoff.next_s())
-
-
-async def _wait_for_lock(connection: Connection) -> None:
-    """Wait until no other process repairs alarms; this session then holds the lock until it ends."""
-    while True:
-        ((locked,),) = await fetch_rows(connection, "maintenance/alarms/lock_alarm_repairs")
-        if locked:
-            return
-        await asyncio.sleep(PAUSE_S)
 
 
 async def request_repairs_of_changed_series(connection: Connection, index: RuleIndex) -> int:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from runtime.backoff import Backoff
 from runtime.cancellation import raise_if_cancelled
 from runtime.kafka.topics import OBSERVATIONS
-from storage.database import DATABASE_UNAVAILABLE, Connection, connect
+from storage.database import DATABASE_UNAVAILABLE, Connection, connect, wait_for_lock
 from storage.historian.writers.aggregate_writer import create_aggregate_staging
 from storage.maintenance.area_repair import repair_areas
 from storage.maintenance.recompute import process_recompute_requests, recompute_hours
@@ -56,7 +56,7 @@ async def run_repairs(dsn: str, model: Callable[[], CityModel], clock: Callable[
             async with connection:
                 await prepare_repairs(connection)
                 backoff.reset()
-                await _wait_for_lock(connection)
+                await wait_for_lock(connection, "maintenance/recompute/lock_repairs", PAUSE_S)
                 while True:
                     current = model()
                     processed = await repair_hours(connection, current.properties)
@@ -75,16 +75,6 @@ async def run_repairs(dsn: str, model: Callable[[], CityModel], clock: Callable[
                 extra={"event": "repair.database_unavailable"},
             )
             await asyncio.sleep(backoff.next_s())
-
-
-async def _wait_for_lock(connection: Connection) -> None:
-    """Wait until no other process repairs; this session then holds the lock until it ends."""
-    while True:
-        async with connection.transaction():
-            row = await (await connection.execute(query("maintenance/recompute/lock_repairs"))).fetchone()
-        if row is not None and row[0]:
-            return
-        await asyncio.sleep(PAUSE_S)
 
 
 async def prepare_repairs(connection: Connection) -> None:
