@@ -20,7 +20,7 @@ from runtime.kafka.topics import OBSERVATIONS
 from storage.database import Connection, fetch_rows
 from storage.history.chunk_reader import read_chunk
 from storage.maintenance.changed_series import note_changed_series
-from storage.maintenance.series_repair import SeriesDay, consecutive_days
+from storage.maintenance.series_repair import SeriesDay, consecutive_days, delete_requests
 from storage.queries import query
 from twin.backtest.history_chunk import HistoryChunk, HistoryNeeds
 from twin.backtest.readings import DatastreamReadings
@@ -141,15 +141,7 @@ async def _repair(connection: Connection, model: CityModel, days: NamedDays) -> 
             await _write(connection, name, changed)
             series = {(area, AREA_PREFIX + name) for area, _ in changed}
             await note_changed_series(connection, series, min(time for _, time in changed))
-        await connection.execute(
-            query("maintenance/series/delete_series_repairs"),
-            (
-                [request.entity for request in days.requests],
-                [request.name for request in days.requests],
-                [to_datetime(request.day) for request in days.requests],
-                [request.requests for request in days.requests],
-            ),
-        )
+        await delete_requests(connection, days.requests)
     return len(changed)
 
 

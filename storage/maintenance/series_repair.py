@@ -157,16 +157,21 @@ async def _repair_days(
             series = {(entity, name) for name, _ in changed}
             await note_changed_series(connection, series, min(time for _, time in changed))
         await _request_areas(connection, model, entity, changed, group)
-        await connection.execute(
-            query("maintenance/series/delete_series_repairs"),
-            (
-                [request.entity for request in group],
-                [request.name for request in group],
-                [to_datetime(request.day) for request in group],
-                [request.requests for request in group],
-            ),
-        )
+        await delete_requests(connection, group)
     return len(changed)
+
+
+async def delete_requests(connection: Connection, requests: Sequence[SeriesDay]) -> None:
+    """Delete processed requests in the open transaction; one that was repeated meanwhile stays."""
+    await connection.execute(
+        query("maintenance/series/delete_series_repairs"),
+        (
+            [request.entity for request in requests],
+            [request.name for request in requests],
+            [to_datetime(request.day) for request in requests],
+            [request.requests for request in requests],
+        ),
+    )
 
 
 async def _kept_from(
