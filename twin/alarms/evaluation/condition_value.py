@@ -48,19 +48,19 @@ def evaluate_condition(
 
     Raises ExpressionError if an expression cannot be evaluated.
     """
-    rule = bound.rule
-    usable = {
-        number: point for number, point in points.items() if rule.quality == "any" or is_usable(point.flags)
-    }
-    condition = rule.condition
-    if isinstance(condition, ThresholdCondition) and isinstance(condition.transform, QualityRank):
-        usable = dict(points)
-    for number, point in usable.items():
-        memory.current[number] = point
+    rule, condition = bound.rule, bound.rule.condition
+    takes_all = rule.quality == "any" or (
+        isinstance(condition, ThresholdCondition) and isinstance(condition.transform, QualityRank)
+    )
+    is_any_usable = False
+    for number, point in points.items():
+        if takes_all or is_usable(point.flags):
+            memory.current[number] = point
+            is_any_usable = True
     current = [point for point in memory.current if point is not None and point.valid_until >= time]
-    if not usable or len(current) < len(memory.current):
+    if not is_any_usable or len(current) < len(memory.current):
         return None
-    valid_until = min(point.valid_until for point in current)
+    valid_until = min([point.valid_until for point in current])
     is_in_force = rule.start <= time < rule.end and (
         rule.schedule is None or rule.schedule.contains(time, bound.timezone)
     )

@@ -79,12 +79,11 @@ class LevelStates(msgspec.Struct, array_like=True):
 
     def severity(self, config: LevelConfig) -> int:
         """Return the severity of the worst active level."""
-        active = (
-            resolved.severity
-            for resolved, state in zip(config.levels, self.levels, strict=True)
-            if state.active
-        )
-        return max(active, default=0)
+        worst = 0
+        for resolved, state in zip(config.levels, self.levels, strict=True):
+            if state.active and resolved.severity > worst:
+                worst = resolved.severity
+        return worst
 
     def copy(self) -> LevelStates:
         """Return an independent copy."""
@@ -116,7 +115,12 @@ class LevelStates(msgspec.Struct, array_like=True):
 
     def advance(self, frontier: Instant, config: LevelConfig) -> list[SeverityChange]:
         """Advance the time without a value; return the changes that fell due, in order of time."""
-        if self.last is None or all(state.pending_since is None for state in self.levels):
+        if self.last is None:
+            return []
+        for state in self.levels:
+            if state.pending_since is not None:
+                break
+        else:
             return []
         until = min(frontier, self.last.valid_until)
         changes: list[SeverityChange] = []
