@@ -34,6 +34,18 @@ SELECT
 """
 
 
+async def wait_stored(kafka: str, dsn: str, timeout_s: float, partitions: int = 1) -> None:
+    """Wait until the stream has processed the log of now, and the historian has stored what follows.
+
+    The stream commits with its checkpoints, so it may have been ready some seconds before. Raises
+    TimeoutError.
+    """
+    counts = partition_counts(partitions)
+    async with asyncio.timeout(timeout_s), await connect(dsn, role="benchmark") as connection:
+        await _wait_committed(kafka, _partitions(STREAM_INPUT_TOPICS, counts))
+        await _wait_stored(connection, kafka, _partitions(STORED_TOPICS, counts))
+
+
 async def wait_settled(kafka: str, dsn: str, timeout_s: float, partitions: int = 1) -> None:
     """Wait until the system is idle, while ticks go on. Raises TimeoutError, which says what was awaited."""
     counts = partition_counts(partitions)
