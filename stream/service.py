@@ -155,8 +155,9 @@ async def _write_checkpoints(workers: Sequence[StreamWorker]) -> None:
         if all(restored) and not is_ready:
             is_ready = True
             notify_ready()
+        is_closing = any(worker.is_closing for worker in workers)
         for worker in workers:
-            await worker.write_due_checkpoints()
+            await (worker.write_all_checkpoints() if is_closing else worker.write_due_checkpoints())
 
 
 async def _watch_model(models: CityModelSource, workers: Sequence[StreamWorker]) -> None:

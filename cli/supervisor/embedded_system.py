@@ -37,7 +37,7 @@ from twin.model.city_model import CityPlan
 log = logging.getLogger(__name__)
 
 READY_TIMEOUT_S = 60.0
-DRAIN_TIMEOUT_S = 10.0
+DRAIN_TIMEOUT_S = 15.0
 
 # Sources stop before the log is drained, all other roles after it. Writers stop before readers.
 SOURCE_ROLES = ("simulate", "ingest")

@@ -18,7 +18,9 @@ from stream.engine.transport import Confirmation, InputRecord, LogTransport, Rea
 from stream.metrics import StreamMetrics
 from stream.settings import StreamSettings
 from twin.errors import MessageError, TwinError
+from twin.instant import INSTANT_MIN
 from twin.model.city_model import CityModel
+from twin.wire.messages import ObservationBatch
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +77,7 @@ class StreamWorker:
         self._generation = 0  # of the assignment
         self._has_recovered = False
         self._hold_lock = asyncio.Lock()
+        self.is_closing = False  #: whether the log ends, so that its records are committed at once
 
     @property
     def topic(self) -> str:
@@ -132,6 +135,7 @@ class StreamWorker:
         batch = self._decode(record)
         if batch is not None:
             await self._reload_model_for(batch)
+            self._note_closing(batch)
         if held.model is not self.model and not await self._adopt_model(record.partition, held):
             return
         trace = self._tracer.begin(self.topic, record) if self._tracer is not None else None
@@ -144,6 +148,14 @@ class StreamWorker:
         self._count(result)
         if held.checkpoints.pending_records >= self._settings.checkpoint_records_max:
             await held.checkpoints.write_now()
+
+    def _note_closing(self, batch: Any) -> None:
+        """Note a closing record, and that ingest has started again after one."""
+        if isinstance(batch, ObservationBatch):
+            if batch.is_closing:
+                self.is_closing = True
+            elif batch.time > INSTANT_MIN and not batch.verdicts:
+                self.is_closing = False
 
     async def _adopt_model(self, partition: int, held: _HeldPartition) -> bool:
         """Let a partition continue with the present model; return False if it was lost meanwhile.

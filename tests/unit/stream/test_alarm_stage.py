@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from runtime.kafka.topics import ALARMS as ALARMS_TOPIC
+from stream.alarms.alarm_stage import AlarmStageFactory
 from stream.engine.stage_seed import EMPTY_SEED
 from tests.support.cities.alarm_city import alarm_city, high_water_rule
 from tests.support.pipelines.stage_pipeline import StagePipeline
-from twin.alarms.messages import AlarmCommand
-from twin.alarms.rules.operand import Operand
+from twin.alarms.messages import ALARMS, AlarmCommand, AlarmInputBatch, SeriesPoints
+from twin.alarms.rules.operand import Operand, OperandSeries, Point
 from twin.alarms.rules.rule import EntitySelection, ExpressionCondition, Level, ThresholdCondition
 from twin.alarms.severity import Severity
-from twin.instant import MINUTE, SECOND
+from twin.instant import INSTANT_MIN, MINUTE, SECOND
 from twin.model.observation import Observation
+from twin.wire.codec import LAYOUT_VERSION
+from twin.wire.messages import partition_of
 
 START = 1_767_225_600_000_000
 CANAL, POLDER = 1, 2
@@ -272,3 +276,22 @@ def test_an_alarm_continues_when_the_log_is_lost() -> None:
     assert [(one.kind, one.state, one.occurrence) for one in after.alarms] == [("returned", "normal", 1)]
     assert after.alarms[0].revision > run.alarms[-1].revision
     assert after.incidents[-1].incident == "high-water~town~1"
+
+
+def test_what_a_record_without_a_time_raises_at_the_beginning_of_a_log_is_dated_by_the_seed() -> None:
+    """Such a record is a correction from storage. Events of the year 1 would be removed as too old."""
+    model = alarm_city([high_water_rule()])
+    seed = EMPTY_SEED._replace(observations=[level(0, -0.5)])
+    number = partition_of("canal", 2)
+    stage = AlarmStageFactory("log-2", 2, 4).seeded(number, seed, model)
+    found = SeriesPoints(
+        OperandSeries("canal", "water_level", "instant", "value"),
+        1,
+        (Point(START + MINUTE, -0.3, 0, START + 2 * MINUTE),),
+    )
+    outputs = stage.apply(0, AlarmInputBatch(LAYOUT_VERSION, INSTANT_MIN, False, (found,)), model).outputs
+    (raised,) = [
+        event for one in outputs if one.topic == ALARMS_TOPIC for event in ALARMS.decode(one.value).alarms
+    ]
+    assert raised.kind == "raised"
+    assert raised.told_time > seed.observations[0].received_time

@@ -21,8 +21,16 @@ from tests.support.payloads.observation_records import encode_observations
 from twin.instant import MINUTE
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation
+from twin.quality.neighbour_verdict import NeighbourVerdict
 from twin.wire.codec import LAYOUT_VERSION
-from twin.wire.messages import OBSERVATIONS, UPDATES, ObservationBatch, partition_of
+from twin.wire.messages import (
+    OBSERVATIONS,
+    UPDATES,
+    ObservationBatch,
+    encode_closing,
+    encode_verdicts,
+    partition_of,
+)
 
 PARTITION = partition_of("town.canal", 4)
 
@@ -276,3 +284,16 @@ async def test_a_stored_observation_without_an_update_is_emitted_when_a_log_begi
     await worker.restore_assigned()
     (update,) = UPDATES.decode(log.updates[0]).updates
     assert (update.entity, update.revision, update.value) == ("town.canal", 8, -0.4)
+
+
+async def test_a_worker_knows_that_the_log_closes_until_ingest_has_started_again() -> None:
+    """Then its records are committed at once: the supervisor waits for that."""
+    worker = make_worker(Log())
+    worker.on_recovered()
+    verdict = NeighbourVerdict("town.canal", "water_level", "town", False, None, MINUTE)
+    values = [record(0).value, encode_closing(), encode_verdicts([verdict], MINUTE), record(3).value]
+    found = []
+    for offset, value in enumerate(values):
+        await worker.on_record(Record(offset, value))
+        found.append(worker.is_closing)
+    assert found == [False, True, True, False]
