@@ -92,7 +92,9 @@ class EntityAlarms:
         ):
             self._request_repair(bound, correction.since)
             return []
-        condition = known.corrected(correction.condition, bound)
+        # A delay may have ended after the newest point, before the log began.
+        reached = max(alarm.raised_time or INSTANT_MIN, alarm.returned_time or INSTANT_MIN)
+        condition = known.corrected(correction.condition, bound, reached)
         self._content.conditions[bound.rule.id] = condition
         alarm.worst = max(alarm.worst, Severity(correction.worst))
         newer = [one for one in condition.changes if one.time >= correction.changes_since]

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from msgspec import structs
 
-from tests.support.cities.alarm_city import alarm_city, high_water_rule
+from stream.engine.stage_seed import EMPTY_SEED
+from tests.support.cities.alarm_city import alarm_city, high_water_rule, point
 from tests.support.pipelines.stage_pipeline import StagePipeline
 from tests.unit.stream.test_alarm_stage import START, kinds, level
+from twin.alarms.rules.rule_index import RuleIndex
+from twin.backtest.condition_history import (
+    AlarmHistory,
+    condition_from_points,
+    correction_of,
+    stored_severity_before,
+)
 from twin.instant import MINUTE, SECOND
 
 
@@ -36,3 +44,28 @@ def test_a_late_point_restores_a_severity_that_eased_too_soon() -> None:
     assert kinds(run) == ["raised", "eased", "worsened"]
     assert run.alarms[-1].severity == worst
     assert run.alarms[-1].late
+
+
+def test_a_new_log_keeps_an_alarm_that_was_raised_after_the_newest_point() -> None:
+    rule = structs.replace(high_water_rule(), on_delay=2 * MINUTE)
+    model = alarm_city([rule])
+    run = StagePipeline(model)
+    for minute in range(-5, 3):
+        run.observe(level(minute, -0.2 if minute > 0 else -0.5))
+    run.advance(START + 4 * MINUTE)
+    assert [(event.kind, event.time) for event in run.alarms] == [("raised", START + 3 * MINUTE)]
+    bound = RuleIndex(model).rules_of("canal").rules[rule.id]
+    points = {
+        bound.series[0]: [
+            point(START + minute * MINUTE, -0.2 if minute > 0 else -0.5) for minute in range(-5, 3)
+        ]
+    }
+    history = AlarmHistory.of(run.alarms)
+    reached = condition_from_points(bound, points, stored_severity_before(history), None, run.time)
+    assert reached is not None
+    correction = correction_of(bound, history, reached[1], reached[0])
+    seed = EMPTY_SEED._replace(alarms=tuple(run.alarms), corrections=(correction,))
+    later = StagePipeline(model, knowledge=seed, log="log-2")
+    later.time = run.time
+    later.advance(START + 5 * MINUTE)
+    assert later.alarms == []

@@ -202,11 +202,14 @@ class ConditionState(msgspec.Struct, array_like=True):
         late, self.late_time = self.late_time, INSTANT_MAX
         return late
 
-    def corrected(self, other: ConditionState, bound: BoundRule) -> ConditionState:
+    def corrected(
+        self, other: ConditionState, bound: BoundRule, reached: Instant = INSTANT_MIN
+    ) -> ConditionState:
         """Return the state of stored history, `other`, with the points that this state knows better.
 
         Those are the points newer than the settled ones that came over the log: a point of stored history may
-        have been repaired there since. `other` reaches up to the settled ones at least.
+        have been repaired there since. `other` reaches up to the settled ones at least. Time has passed up to
+        `reached`.
         """
         after = self.horizon
         if after == INSTANT_MIN and self.buffered and self.stored_until == INSTANT_MIN:
@@ -231,7 +234,7 @@ class ConditionState(msgspec.Struct, array_like=True):
             other.baseline.copy(),
             sorted([*stored, *known], key=lambda one: one[:2]),
             [],
-            max(self.frontier, other.frontier),
+            max(self.frontier, other.frontier, reached),
             self.arrived_time if self.buffered else other.arrived_time,
             other.horizon,
             stored_until=after if self.buffered else other.newest_time,
