@@ -13,7 +13,7 @@ import pytest
 
 from ingest.formats import source_quality
 from stream.engine.buckets import CheckpointEntry, PartitionBuckets
-from tests.simulation.system import model_database
+from tests.simulation.system import model_database, model_repair
 from tests.simulation.system.model_database import ModelDatabase
 from twin.alarms import alarm
 from twin.alarms.evaluation import explanation
@@ -153,6 +153,18 @@ def leave_the_beginning_of_a_stuck_run_good(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(datastream_state, mark_stuck_runs.__name__, lambda *arguments: None)
 
 
+def aggregate_repaired_hours_without_judging_them(patch: pytest.MonkeyPatch) -> None:
+    """Compute the windows of repaired hours again, and leave the verdicts on their values."""
+    recompute = model_repair.recompute
+
+    def mutated(database: ModelDatabase, *arguments: Any) -> None:
+        judged = database.assessments.copy()
+        recompute(database, *arguments)
+        database.assessments = judged
+
+    patch.setattr(model_repair, recompute.__name__, mutated)
+
+
 # --- derived values, and what sources say ---
 
 
@@ -203,6 +215,7 @@ MUTANTS: Mapping[str, Mutant] = MappingProxyType(
             forget_the_acknowledgement_of_a_shelved_alarm,
             flag_each_value_after_a_level_shift,
             leave_the_beginning_of_a_stuck_run_good,
+            aggregate_repaired_hours_without_judging_them,
             sample_derived_values_by_log_time,
             use_ten_minutes_of_slow_meters,
             call_an_area_good_with_few_members,

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 RUNS = int(os.environ.get("LIVETWIN_SIMULATION_RUNS", "160"))
 GROUPS = 8
 
-SEEDS_TO_FIND_MAX = 100
+SEEDS_TO_FIND_MAX = 200
 """Each planted bug is found within this many seeds; `pytest -rP` shows how many were needed."""
 
 
