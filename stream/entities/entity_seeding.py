@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 from msgspec.structs import replace
 
 from stream.engine.stage import revision_base
@@ -22,8 +24,13 @@ from twin.state.property_series import property_values
 from twin.state.window_history import NewestWindow
 from twin.wire.messages import Update
 
+RuleWindows = Callable[[str], Iterable[tuple[str, Duration]]]
+"""Returns the windows of an entity that rules use, by property and size."""
 
-def seeded_entities(seed: StageSeed, model: CityModel, future_max: Duration) -> dict[str, EntityContent]:
+
+def seeded_entities(
+    seed: StageSeed, model: CityModel, future_max: Duration, rule_windows: RuleWindows
+) -> dict[str, EntityContent]:
     """Return the content of every entity with stored observations, after these observations.
 
     Their windows count as emitted. Windows that the stored observations do not fill are repaired when they
@@ -50,7 +57,7 @@ def seeded_entities(seed: StageSeed, model: CityModel, future_max: Duration) -> 
             interval = derived_interval(update.property, update.entity, model)
             last = indicator_value_from_storage(update, interval)
             contents[update.entity].derived.emitted[update.property] = last
-    _restore_inputs(contents, seed, model)
+    _restore_inputs(contents, seed, model, rule_windows)
     for (entity, property), past in seed.cohorts.items():
         if entity in contents:
             household = HouseholdSum(Cohort.from_last_publication(past))
@@ -58,9 +65,17 @@ def seeded_entities(seed: StageSeed, model: CityModel, future_max: Duration) -> 
     return contents
 
 
-def _restore_inputs(contents: dict[str, EntityContent], seed: StageSeed, model: CityModel) -> None:
-    """Restore the inputs of derived values: windows from storage, single values from the observations."""
-    required = {entity: entity_inputs(entity, model) for entity in contents if entity in model.entities}
+def _restore_inputs(
+    contents: dict[str, EntityContent], seed: StageSeed, model: CityModel, rule_windows: RuleWindows
+) -> None:
+    """Restore the inputs of derived values and of rules: windows from storage, single values from the
+    observations.
+    """
+    required = {
+        entity: entity_inputs(entity, model, rule_windows(entity))
+        for entity in contents
+        if entity in model.entities
+    }
     for aggregate in seed.aggregates:
         datastream = model.datastreams.get(aggregate.datastream)
         if datastream is None or datastream.entity not in required or model.policy_of(datastream).personal:

@@ -502,7 +502,8 @@ class EntityStageFactory:
             if (datastream := model.datastreams.get(observation.datastream)) is not None
             and partition_of(datastream.entity, self.partitions) == partition
         ]
-        contents = seeded_entities(seed._replace(observations=mine), model, self.future_max)
+        rule_windows = AlarmInputBuffer(*self.rule_indexes.of(model)).rule_windows
+        contents = seeded_entities(seed._replace(observations=mine), model, self.future_max, rule_windows)
         buckets.seed(contents.items())
         return EntityStage(buckets, self, partition)
 

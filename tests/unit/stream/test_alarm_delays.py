@@ -5,9 +5,12 @@ from __future__ import annotations
 from msgspec import structs
 
 from stream.engine.stage_seed import EMPTY_SEED
+from stream.entities.entity_stage import EntityStageFactory
 from tests.support.cities.alarm_city import alarm_city, high_water_rule, point
 from tests.support.pipelines.stage_pipeline import StagePipeline
 from tests.unit.stream.test_alarm_stage import START, kinds, level
+from twin.alarms.rules.operand import Operand
+from twin.alarms.rules.rule import ThresholdCondition
 from twin.alarms.rules.rule_index import RuleIndex
 from twin.backtest.condition_history import (
     AlarmHistory,
@@ -16,6 +19,7 @@ from twin.backtest.condition_history import (
     stored_severity_before,
 )
 from twin.instant import MINUTE, SECOND
+from twin.state.window import WindowAccumulator, aggregate_of
 
 
 def test_a_gap_between_ticks_does_not_count_towards_a_delay() -> None:
@@ -69,3 +73,19 @@ def test_a_new_log_keeps_an_alarm_that_was_raised_after_the_newest_point() -> No
     later.time = run.time
     later.advance(START + 5 * MINUTE)
     assert later.alarms == []
+
+
+def test_a_new_log_knows_the_windows_that_only_rules_use() -> None:
+    condition = high_water_rule().condition
+    assert isinstance(condition, ThresholdCondition)
+    condition = structs.replace(condition, operand=Operand("water_level", over="ten_minutes"))
+    model = alarm_city([structs.replace(high_water_rule(), condition=condition)])
+    found = level(0, -0.2)
+    window = aggregate_of(
+        WindowAccumulator(), datastream=found.datastream, size=10 * MINUTE, start=START, revision=1,
+        interval=MINUTE, kind="mean",
+    )  # fmt: skip
+    seed = EMPTY_SEED._replace(observations=[found], aggregates=[window])
+    stage = EntityStageFactory("log-2", 1, 1, MINUTE).seeded(0, seed, model)
+    (content,) = [content for _, content in stage._buckets.items()]
+    assert 10 * MINUTE in content.derived.window_histories["water_level"]
