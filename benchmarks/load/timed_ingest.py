@@ -17,7 +17,7 @@ from ingest.pipeline.publisher import LogPublisher, new_producer
 from ingest.pipeline.records import RecordBuilder
 from ingest.pipeline.routes import TopicRoutes
 from ingest.settings import IngestSettings
-from twin.instant import DAY, SECOND, Duration, Instant
+from twin.instant import DAY, MINUTE, SECOND, Duration, Instant
 from twin.model.city_model import CityModel
 from twin.quality.plausibility import PlausibilityBounds
 
@@ -57,16 +57,21 @@ class TimedIngest:
             builder = RecordBuilder(SESSION, lambda: self._time)
             publisher = LogPublisher(producer, builder, self._partitions)
             for due, messages in groups:
-                while self._time + TICK_INTERVAL < self._start + due:
-                    self._time += TICK_INTERVAL
-                    await publisher.publish_ticks()
+                await self._tick_until(self._start + due, publisher)
                 self._time = self._start + due
                 batch = self._intake.process_batch(self._messages(messages), self._received)
                 self._received += len(batch.received)
                 await publisher.publish(batch.processed)
+            # The ticks of the running system are behind this clock, so nothing else ends what waits for a time.
+            await self._tick_until(self._time + MINUTE, publisher)
         finally:
             await producer.stop()
         return self._received
+
+    async def _tick_until(self, time: Instant, publisher: LogPublisher) -> None:
+        while self._time + TICK_INTERVAL < time:
+            self._time += TICK_INTERVAL
+            await publisher.publish_ticks()
 
     def _messages(self, messages: list[tuple[str, bytes]]) -> Iterable[MqttMessage]:
         for number, (topic, payload) in enumerate(messages):
