@@ -62,7 +62,7 @@ class TimedIngest:
                 batch = self._intake.process_batch(self._messages(messages), self._received)
                 self._received += len(batch.received)
                 await publisher.publish(batch.processed)
-            # The ticks of the running system are behind this clock, so nothing else ends what waits for a time.
+            # Ticks of the running system are behind this clock: nothing else ends what waits for a time.
             await self._tick_until(self._time + MINUTE, publisher)
         finally:
             await producer.stop()

@@ -24,8 +24,11 @@ from twin.model.observed_property import ObservedProperty
 
 log = logging.getLogger(__name__)
 
-REPAIRS_PER_ROUND_MAX = 240
-"""The most requests of one round: a backfill of ten days of one datastream requests so many hours."""
+REPAIRS_PER_ROUND_MAX = 4_800
+"""The most requests of one round: a backfill of 200 days of one datastream requests so many hours.
+
+Each round sorts all requests, which takes half a second for a year of 50 stations.
+"""
 
 REPAIR_HOURS_MAX = 24
 """The most hours that one transaction repairs: a value per second makes 86,400 rows a day."""

@@ -14,5 +14,5 @@ LEFT JOIN log_position AS told ON told.log_id = request.log_id
     AND told.partition = request.partition
 WHERE (reached.next_offset > request.log_offset AND reached.next_offset >= coalesce(told.next_offset, 0))
     OR request.log_id <> (SELECT log_id FROM log_position ORDER BY updated_at DESC LIMIT 1)
-ORDER BY request.requested_at, request.datastream_id, request.start
+ORDER BY min(request.requested_at) OVER (PARTITION BY request.datastream_id), request.datastream_id, request.start
 LIMIT %(limit)s;
