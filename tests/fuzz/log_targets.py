@@ -131,7 +131,11 @@ def example(info: types.Type, dice: random.Random) -> Any:  # noqa: PLR0911 - on
             return {one.encode_name: _field(one.name, one.type, dice) for one in fields}
         case types.TupleType(item_types=items):
             return [example(one, dice) for one in items]
-        case types.VarTupleType(item_type=item) | types.ListType(item_type=item):
+        case (
+            types.VarTupleType(item_type=item)
+            | types.ListType(item_type=item)
+            | types.SetType(item_type=item)
+        ):
             return [example(item, dice) for _ in range(dice.choice((0, 1, 2)))]
         case types.DictType(key_type=key, value_type=value):
             return {example(key, dice): example(value, dice)}
