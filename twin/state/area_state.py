@@ -472,13 +472,14 @@ def _value_now(
         return None, None
     if _slot_of_value(last, series.size) < series.floor:  # of another grid, or of a checkpoint of version 0.1
         return (last if failure is None else _failed(last, failure)), None
+    # It says what has failed, and which entities neighbours have outvoted.
     return last._replace(
         value=math.nan,
-        flags=_INCOMPLETE,
+        flags=_INCOMPLETE | (failure.flags & UNUSABLE_FLAGS if failure is not None else 0),
         weight=0,
         members=0,
         preliminary=False,
-        outvoted=(),
+        outvoted=failure.outvoted if failure is not None else (),
         last_good=None,
     ), None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from stream.areas.area_stage import AreaStageFactory
 from stream.entities.entity_stage import EntityStage, EntityStageFactory
 from tests.support.pipelines.checkpoint_topic import CheckpointTopic
@@ -72,6 +74,15 @@ def test_an_area_of_outvoted_values_is_suspect_and_counts_nowhere() -> None:
         0,
     )
     assert stages.last_update("town", AREA_PROPERTY).count == 5
+
+
+def test_an_area_whose_first_values_are_all_outvoted_has_none_now_and_says_which_they_are() -> None:
+    stages = NeighbourPipeline()
+    stages.report({**NORTH, "town.south.f": 35.0, "town.g": 21.0})
+    south = stages.last_update("town.south", AREA_PROPERTY)
+    assert math.isnan(south.value)
+    assert (south.deviating, south.flags) == ((6,), DISAGREES | QualityFlag.INCOMPLETE)
+    assert stages.last_update("town", AREA_PROPERTY).count == 4
 
 
 def test_two_values_do_not_outvote_each_other() -> None:
