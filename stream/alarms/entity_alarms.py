@@ -77,7 +77,7 @@ class EntityAlarms:
     def on_correction(self, correction: AlarmCorrection) -> list[AlarmEvent]:
         """Take over the state of a rule by stored history, and bring its alarm in line with it.
 
-        If that state is older than what is known here, another repair is requested.
+        If that state is older than what is known here, or has other points, another repair is requested.
         """
         bound = self._rules.rules.get(correction.rule)
         if bound is None or bound.fault or not bound.series:
@@ -96,6 +96,8 @@ class EntityAlarms:
         reached = max(alarm.raised_time or INSTANT_MIN, alarm.returned_time or INSTANT_MIN)
         condition = known.corrected(correction.condition, bound, reached)
         self._content.conditions[bound.rule.id] = condition
+        if condition.doubted:
+            self._request_repair(bound, min(correction.since, *(time for time, _ in condition.doubted)))
         alarm.worst = max(alarm.worst, Severity(correction.worst))
         newer = [one for one in condition.changes if one.time >= correction.changes_since]
         truth = episodes(correction.base, (*correction.changes, *newer))

@@ -32,7 +32,6 @@ class Scenario:
     doubts: bool = True  #: devices say that some of their values are doubtful
     corrections: bool = True  #: devices send other values for the same times later
     restarts: bool = False  #: the system stops, and begins with an empty log and what the database stores
-    awaited: bool = False  #: check also the invariants that the system does not keep yet
 
     def dice(self, purpose: str) -> Random:
         """Return a random generator for one purpose, which omitting another part does not change."""

@@ -90,6 +90,15 @@ class LateRun:
         alarms = self._alarms()
         self._store(alarms, alarms.on_points(SeriesPoints(self.series, self.now, points), self.now))
 
+    def repair_points(self, *points: Point) -> None:
+        """Let storage change points that the log does not send again, and repair what follows from them."""
+        for one in points:
+            if one.is_withdrawn:
+                self.points.pop(one.time, None)
+            else:
+                self.points[one.time] = one
+        self.repairs += [AlarmRepair(self.bound.rule.id, "canal", one.time) for one in points]
+
     def _store(self, alarms: EntityAlarms, events: Sequence[AlarmEvent]) -> None:
         self.events += [((event.revision, 0), event) for event in events]
         self.repairs += alarms.repairs
@@ -244,6 +253,30 @@ def test_corrections_and_withdrawals_end_in_the_episodes_of_the_back_test(
         time = points[index].time
         withdrawn = data.draw(st.booleans())
         run.arrive(Point.withdrawn(time) if withdrawn else point(time, data.draw(st.sampled_from(VALUES))))
+        if data.draw(st.booleans()):
+            run.repair()
+    run.pass_time()
+    run.repair()
+    assert run.episodes() == run.backtest()
+
+
+@given(st.sampled_from(RULES), days, st.data())
+@settings(max_examples=60, deadline=None)
+def test_what_storage_changes_behind_the_log_ends_in_the_episodes_of_the_back_test(
+    rule: Rule, day: list[tuple[int, float, int, int]], data: st.DataObject
+) -> None:
+    points = points_of(day)
+    run = LateRun(rule)
+    for one in points:
+        run.arrive(one)
+    for back in data.draw(st.lists(st.integers(2, 39), min_size=1, max_size=6)):
+        time = points[-back].time
+        withdrawn = data.draw(st.booleans())
+        changed = Point.withdrawn(time) if withdrawn else point(time, data.draw(st.sampled_from(VALUES)))
+        if data.draw(st.booleans()):
+            run.arrive(changed)
+        else:
+            run.repair_points(changed)
         if data.draw(st.booleans()):
             run.repair()
     run.pass_time()

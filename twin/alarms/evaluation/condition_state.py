@@ -13,7 +13,7 @@ outage, are evaluated as if their points had arrived in time.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -77,6 +77,8 @@ class ConditionState(msgspec.Struct, array_like=True):
     stored_until: Instant = INSTANT_MIN
     #: (time, operand) of points up to `stored_until` that the log has changed since
     amended: set[tuple[Instant, int]] = msgspec.field(default_factory=set)
+    #: (time, operand) of points that differ from those of the last correction, until the log has another one
+    doubted: set[tuple[Instant, int]] = msgspec.field(default_factory=set)
 
     @classmethod
     def initial(cls, bound: BoundRule) -> ConditionState:
@@ -147,6 +149,7 @@ class ConditionState(msgspec.Struct, array_like=True):
                 continue
             if point.time <= self.stored_until:
                 self.amended.add((point.time, operand))
+            self.doubted.discard((point.time, operand))
             index = self._index_of(operand, point)
             if index is None:
                 continue
@@ -210,21 +213,27 @@ class ConditionState(msgspec.Struct, array_like=True):
         Those are the points newer than the settled ones that came over the log: a point of stored history may
         have been repaired there since. `other` reaches up to the settled ones at least. Time has passed up to
         `reached`.
+
+        Where the two differ, it is not known which one is newer: this state keeps its point, and notes that
+        it is `doubted`. A repair that is requested now waits until all is stored that the log has sent. If
+        the log has not sent the point again when its correction arrives, the point of storage is right.
         """
         after = self.horizon
         if after == INSTANT_MIN and self.buffered and self.stored_until == INSTANT_MIN:
             after = self.buffered[0].time - 1
         after = max(after, self.stored_until)
-        stored = [
-            one
-            for one in other.buffered
-            if not self.buffered or (one.time <= after and one[:2] not in self.amended)
-        ]
-        known = [
-            one
-            for one in self.buffered
-            if one.time > other.horizon and (one.time > after or one[:2] in self.amended)
-        ]
+        own = {one[:2]: one for one in self.buffered if one.time > other.horizon}
+        points = {one[:2]: one for one in other.buffered}
+        doubted: set[tuple[Instant, int]] = set()
+        if self.buffered:
+            known = {key for key in own.keys() | points.keys() if key[0] > after or key in self.amended}
+            differing = self._differing(known, own, points)
+            doubted = differing - self.doubted
+            for key in known - (differing & self.doubted):
+                if key in own:
+                    points[key] = own[key]
+                else:
+                    points.pop(key, None)
         found = ConditionState(
             other.rule_version,
             other.settled.copy(),
@@ -232,16 +241,37 @@ class ConditionState(msgspec.Struct, array_like=True):
             other.current,
             other.memory,
             other.baseline.copy(),
-            sorted([*stored, *known], key=lambda one: one[:2]),
+            [points[key] for key in sorted(points)],
             [],
             max(self.frontier, other.frontier, reached),
             self.arrived_time if self.buffered else other.arrived_time,
             other.horizon,
             stored_until=after if self.buffered else other.newest_time,
             amended={key for key in self.amended if key[0] > other.horizon},
+            doubted=doubted,
         )
         found._rebuild(bound)
         return found
+
+    def _differing(
+        self,
+        known: Iterable[tuple[Instant, int]],
+        own: Mapping[tuple[Instant, int], BufferedPoint],
+        stored: Mapping[tuple[Instant, int], BufferedPoint],
+    ) -> set[tuple[Instant, int]]:
+        """Return which of these points are not the same here and in storage.
+
+        The newest of each operand are left out: they are on their way to storage, or from it.
+        """
+        ends: dict[int, Instant] = {}
+        for time, operand in sorted(stored):
+            ends[operand] = time
+        return {
+            key
+            for key in known
+            if key[0] < min(ends.get(key[1], INSTANT_MIN), self.newest_time + 1)
+            and (key not in own or key not in stored or own[key].point[:4] != stored[key].point[:4])
+        }
 
     def resume(self, bound: BoundRule, severity: int, since: Instant) -> None:
         """Start with the severity that was known since an instant; points up to then change nothing."""
@@ -256,6 +286,7 @@ class ConditionState(msgspec.Struct, array_like=True):
         other.buffered = [one for one in self.buffered if one.operand < operands]
         other.frontier, other.arrived_time, other.horizon = self.frontier, self.arrived_time, self.horizon
         other.stored_until, other.amended = self.stored_until, set(self.amended)
+        other.doubted = set(self.doubted)
         other._rebuild(bound)
         return other
 
@@ -310,4 +341,5 @@ class ConditionState(msgspec.Struct, array_like=True):
                 self.baseline.add(time, group[0].point.value, bound.timezone)
         self.changes = [one for one in self.changes if one.time > self.horizon]
         self.amended = {key for key in self.amended if key[0] > self.horizon}
+        self.doubted = {key for key in self.doubted if key[0] > self.horizon}
         self.error = error
