@@ -21,13 +21,14 @@ from twin.model.names import AREA_PREFIX, coverage_min_of, roll_up_of, series_in
 from twin.model.observation import LastGoodValue
 from twin.quality.neighbour_verdict import NeighbourVerdict
 from twin.quality.neighbours import (
+    COMPARED_ONLY,
     NeighbourContext,
     NeighbourStanding,
     NeighbourState,
     disagreement_limit,
 )
 from twin.quality.quality_flags import DISAGREES, UNUSABLE_FLAGS, QualityFlag, is_usable
-from twin.state.area_members import expected_members, roll_up_source
+from twin.state.area_members import area_of, expected_members, roll_up_source
 from twin.state.derived_points import is_windowed
 from twin.state.freshness import interval_for_live_duration
 from twin.state.slot_inputs import (
@@ -104,25 +105,36 @@ class AreaSeries(msgspec.Struct, array_like=True):
         """Add an input; return the slots that it touches, and whether some of them are not kept any more."""
         kept = slot_input(input)
         if kept.slot < self.floor:
-            known = self.inputs.by_source.get(input.source)
-            is_base = input.weight > 0 and (
-                not known or known[0].slot <= kept.slot or known[0].slot >= self.floor
-            )
-            span = self.inputs.put(input.source, kept) if is_base else SlotSpan(kept.slot, kept.last)
-            if is_base and known:
-                self.inputs.forget(self.floor)
+            span = self._put_before(input, kept)
             return span, span is not None
         if input.weight > 0:
             span = self.inputs.put(input.source, kept)
         else:
-            if self.neighbours is None:
-                self.neighbours = NeighbourState()
-            span = self.neighbours.put(input, kept)
+            span = self.comparison().put(input, kept)
             if input.weight < 0:
                 # What the area above says about a slot makes none: it is read when the area has one.
                 return (span if self.results.get(kept.slot) is not None else None), False
         self.newest = max(self.newest, kept.slot)
         return span, False
+
+    def _put_before(self, input: AreaInput, kept: SlotInput) -> SlotSpan | None:
+        """Add an input before the kept slots if it may be the one that still counts in them."""
+        if input.weight < 0:
+            return SlotSpan(kept.slot, kept.last)
+        inputs = self.inputs if input.weight > 0 else self.comparison().below
+        known = inputs.by_source.get(input.source)
+        if known and kept.slot < known[0].slot < self.floor:
+            return SlotSpan(kept.slot, kept.last)
+        span = inputs.put(input.source, kept)
+        if known:
+            inputs.forget(self.floor)
+        return span
+
+    def comparison(self) -> NeighbourState:
+        """Return the comparison of neighbours; the first call begins it."""
+        if self.neighbours is None:
+            self.neighbours = NeighbourState()
+        return self.neighbours
 
     def forget_oldest(self) -> None:
         """Forget the oldest slots beyond the limits; what was put into them must have been evaluated."""
@@ -181,7 +193,8 @@ class AreaState(msgspec.Struct, array_like=True):
     ) -> AreaChanges:
         """Add inputs and return what they change.
 
-        `revision` is that of new verdicts. What is `repeated` changes no slot before those that are kept.
+        `revision` is that of new verdicts. What is `repeated` changes no slot before those that are kept, but
+        areas below may.
         """
         changes = AreaChanges()
         if self.inherited:
@@ -200,7 +213,11 @@ class AreaState(msgspec.Struct, array_like=True):
             span, is_too_old = series.put(on_grid(received, series.size))
             if span is None:
                 continue
-            if is_too_old and not repeated:
+            if is_too_old and received.weight == COMPARED_ONLY:
+                # An area below keeps the slot, and emits it without the comparison that is not made here.
+                below = area_of(received.source, model) or area
+                changes.repairs.append(_repair(below, received.name, span, series.size))
+            elif is_too_old and not repeated:
                 changes.repairs.append(_repair(area, received.name, span, series.size))
             if span.first == series.newest:
                 slots.add(span.first)
@@ -241,9 +258,7 @@ class AreaState(msgspec.Struct, array_like=True):
             inputs = series.inputs.at(slot)
             outvoted: frozenset[str] = frozenset()
             if compares:
-                if series.neighbours is None:
-                    series.neighbours = NeighbourState()
-                outvoted, verdicts, sent = series.neighbours.compare(
+                outvoted, verdicts, sent = series.comparison().compare(
                     slot, inputs, context, is_newest=slot == series.newest
                 )
                 changes.verdicts += verdicts

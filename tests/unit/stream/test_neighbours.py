@@ -7,10 +7,19 @@ import math
 from stream.areas.area_stage import AreaStageFactory
 from stream.entities.entity_stage import EntityStage, EntityStageFactory
 from tests.support.pipelines.checkpoint_topic import CheckpointTopic
-from tests.support.pipelines.neighbour_pipeline import AREA_PROPERTY, MODEL, THERMOMETERS, NeighbourPipeline
+from tests.support.pipelines.neighbour_pipeline import (
+    AREA_PROPERTY,
+    MODEL,
+    PROPERTY,
+    THERMOMETERS,
+    NeighbourPipeline,
+)
 from twin.instant import MINUTE
 from twin.model.observation import LastGoodValue
+from twin.quality.neighbours import COMPARED_ONLY
 from twin.quality.quality_flags import QualityFlag
+from twin.state.area_state import AreaSeries, AreaState
+from twin.wire.messages import AreaInput
 
 DISAGREES = int(QualityFlag.DISAGREES)
 NORTH = {"town.north.a": 20.0, "town.north.b": 20.5, "town.north.c": 19.5}
@@ -83,6 +92,34 @@ def test_an_area_whose_first_values_are_all_outvoted_has_none_now_and_says_which
     assert math.isnan(south.value)
     assert (south.deviating, south.flags) == ((6,), DISAGREES | QualityFlag.INCOMPLETE)
     assert stages.last_update("town", AREA_PROPERTY).count == 4
+
+
+def test_what_an_area_forwards_of_a_slot_that_is_not_kept_above_counts_there_and_is_computed_again() -> None:
+    begin = 10 * MINUTE
+    state = AreaState(series={PROPERTY: AreaSeries(MINUTE, begin)})
+
+    def told(source: str, value: float, slot: int, weight: int) -> AreaInput:
+        return AreaInput("town", source, PROPERTY, value, slot, 0, weight, slot + MINUTE, slot, slot)
+
+    found = state.apply(
+        "town",
+        [
+            told("town.south.f", 35.0, begin - MINUTE, COMPARED_ONLY),
+            told("town.south.e", 20.0, begin, COMPARED_ONLY),
+            told("town.g", 21.0, begin, 1),
+            told("town.north", 20.5, begin, 4),
+        ],
+        MODEL,
+        1,
+        repeated=True,
+    )
+    assert [(one.entity, one.deviates) for one in found.verdicts] == [("town.south.f", True)]
+    assert [(one.area, one.source, one.slot) for one in found.inputs] == [
+        ("town.south", "town.south.f", begin)
+    ]
+    assert [(one.entity, one.name, one.start) for one in found.repairs] == [
+        ("town.south", AREA_PROPERTY, begin - MINUTE)
+    ], "South emits that slot again, and learns of no comparison"
 
 
 def test_two_values_do_not_outvote_each_other() -> None:
