@@ -29,6 +29,7 @@ from twin.model.city_model import CityModel
 from twin.model.names import AREA_PREFIX, roll_up_of, series_interval, slot_of
 from twin.model.observation import Observation
 from twin.model.sensor import Datastream
+from twin.quality.neighbours import disagreement_limit
 from twin.quality.quality_flags import is_usable
 from twin.state.area_members import area_of, member_entities
 from twin.state.area_state import AreaValue, last_slot, usable_value
@@ -124,9 +125,9 @@ def named_days(requests: Sequence[SeriesDay]) -> Iterator[NamedDays]:
 
 
 async def _repair(connection: Connection, model: CityModel, days: NamedDays) -> int:
-    """Compute days of a name again, for the requested areas and those above; return the number of changes."""
+    """Compute days of a name again, for the areas that they affect; return the number of changes."""
     name = days.name
-    areas = with_parents({request.entity for request in days.requests}, model)
+    areas = affected_areas(days, model)
     changed: dict[tuple[str, Instant], StoredAreaPoint] = {}
     members = [one for id in _roots(model) for one in member_entities(id, name, model)]
     if areas and roll_up_of(name, model) != "none" and await _is_kept(connection, model, days, members):
@@ -149,14 +150,20 @@ def _roots(model: CityModel) -> list[str]:
     return sorted(id for id, one in model.entities.items() if one.parent is None)
 
 
-def with_parents(areas: set[str], model: CityModel) -> list[str]:
-    """Return the areas and all above them."""
+def affected_areas(days: NamedDays, model: CityModel) -> list[str]:
+    """Return the areas whose points may change: those requested, and all above them.
+
+    Where neighbours are compared it is every area: a value that is counted above decides there which values
+    of other areas are outvoted.
+    """
     found: set[str] = set()
-    for area in areas:
-        current: str | None = area
+    for request in days.requests:
+        current: str | None = request.entity
         while current is not None and current in model.entities:
             found.add(current)
             current = model.entities[current].parent
+    if found and disagreement_limit(days.name, model) is not None:
+        found.update(id for id in model.entities if area_of(id, model) == id)
     return sorted(found)
 
 

@@ -9,11 +9,11 @@ from storage.maintenance.area_repair import (
     NamedDays,
     StoredAreaPoint,
     StoredEntityValue,
+    affected_areas,
     changed_points,
     named_days,
     stored_area_inputs,
     told_datastreams,
-    with_parents,
 )
 from storage.maintenance.series_repair import SeriesDay
 from tests.simulation.system.model_database import ModelDatabase
@@ -51,7 +51,7 @@ def run_area_repairs(database: ModelDatabase, model: CityModel) -> int:
 
 def _repair(database: ModelDatabase, model: CityModel, days: NamedDays) -> None:
     name = days.name
-    areas = with_parents({request.entity for request in days.requests}, model)
+    areas = affected_areas(days, model)
     if not areas or roll_up_of(name, model) == "none":
         return
     found = area_points(name, _inputs(database, model, name), model)
