@@ -312,3 +312,14 @@ def test_a_repair_keeps_an_alarm_that_the_passing_of_time_has_raised() -> None:
     run.repair()
     assert raised == run.episodes() == run.backtest()
     assert [event.kind for _, event in run.events] == ["raised"]
+
+
+def test_a_repair_that_begins_after_the_last_episode_does_not_raise_it_again() -> None:
+    values = [-0.5] * 36 + [-0.39] + [-0.5] * 3
+    points = points_of([(0, value, 0, LIVE_FOR) for value in values])
+    run = LateRun(high_water_rule())
+    for one in points:
+        run.arrive(one)
+    run.repair_points(points[-2])
+    run.repair()
+    assert run.episodes() == run.backtest()

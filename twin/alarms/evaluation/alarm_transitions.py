@@ -73,10 +73,11 @@ def align_alarm(
     """Bring an alarm in line with the episodes that its rule truly had since a time; all events are late.
 
     `truth` has the episodes that end after the alarm's last occurrence began, unless it was over before. The
-    first of them that overlaps this occurrence is the same; later ones are new occurrences.
+    first of them that overlaps this occurrence is the same; later ones are new occurrences. Those that end
+    before `since` are known.
     """
     events: list[AlarmEvent] = []
-    rest = list(truth)
+    rest = [one for one in truth if one.end >= since]
     raised = alarm.raised_time
     end = INSTANT_MAX if alarm.active or alarm.returned_time is None else alarm.returned_time
     if raised is not None and end >= since:
