@@ -77,7 +77,9 @@ class EntityAlarms:
     def on_correction(self, correction: AlarmCorrection) -> list[AlarmEvent]:
         """Take over the state of a rule by stored history, and bring its alarm in line with it.
 
-        If that state is older than what is known here, or has other points, another repair is requested.
+        If that state is older than what is known here, or has other points, another repair is requested. When
+        that one reaches no further, the points between were withdrawn: it has waited until all that was known
+        here was stored.
         """
         bound = self._rules.rules.get(correction.rule)
         if bound is None or bound.fault or not bound.series:
@@ -85,11 +87,9 @@ class EntityAlarms:
         alarm = self._alarm(bound.rule)
         known = self._content.conditions.get(bound.rule.id) or ConditionState.initial(bound)
         is_known = (correction.occurrence, correction.raised_time) == (alarm.occurrence, alarm.raised_time)
-        if (
-            correction.rule_version != bound.rule.version
-            or not is_known
-            or correction.condition.newest_time < known.horizon
-        ):
+        is_older = correction.condition.newest_time < known.horizon != known.repaired_to
+        if correction.rule_version != bound.rule.version or not is_known or is_older:
+            known.repaired_to = known.horizon
             self._request_repair(bound, correction.since)
             return []
         # A delay may have ended after the newest point, before the log began.

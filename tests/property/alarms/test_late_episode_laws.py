@@ -299,6 +299,19 @@ def test_restarts_change_no_episode(
     assert run.episodes() == run.backtest()
 
 
+def test_a_repair_ends_when_all_points_up_to_the_settled_ones_were_withdrawn() -> None:
+    run = LateRun(high_water_rule())
+    for minute in range(100):
+        run.arrive(point(START + minute * MINUTE, -0.2 if minute > 20 else -0.5))
+    for minute in range(15, 100):  # a sensor is found stuck from its first value on
+        run.arrive(Point.withdrawn(START + minute * MINUTE))
+    run.repair()
+    assert run.episodes() == run.backtest() == []
+    run.arrive(point(START + 101 * MINUTE, -0.2))
+    run.repair()
+    assert run.episodes() == run.backtest()
+
+
 def test_a_repair_keeps_an_alarm_that_the_passing_of_time_has_raised() -> None:
     rule = high_water_rule(on_delay=5 * MINUTE)
     day = [(0, -0.5, 0, LIVE_FOR)] * 35 + [(0, -0.39, 0, LIVE_FOR)] * 5

@@ -79,6 +79,8 @@ class ConditionState(msgspec.Struct, array_like=True):
     amended: set[tuple[Instant, int]] = msgspec.field(default_factory=set)
     #: (time, operand) of points that differ from those of the last correction, until the log has another one
     doubted: set[tuple[Instant, int]] = msgspec.field(default_factory=set)
+    #: the horizon when a correction was last refused, and another repair requested
+    repaired_to: Instant = INSTANT_MIN
 
     @classmethod
     def initial(cls, bound: BoundRule) -> ConditionState:
@@ -211,8 +213,8 @@ class ConditionState(msgspec.Struct, array_like=True):
         """Return the state of stored history, `other`, with the points that this state knows better.
 
         Those are the points newer than the settled ones that came over the log: a point of stored history may
-        have been repaired there since. `other` reaches up to the settled ones at least. Time has passed up to
-        `reached`.
+        have been repaired there since. `other` reaches up to the settled ones, unless the newest of them were
+        withdrawn. Time has passed up to `reached`.
 
         Where the two differ, it is not known which one is newer: this state keeps its point, and notes that
         it is `doubted`. A repair that is requested now waits until all is stored that the log has sent. If
