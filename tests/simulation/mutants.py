@@ -6,19 +6,23 @@ Methods are patched by the name of the function that is replaced, so that a rena
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
 import pytest
 
 from ingest.formats import source_quality
+from storage.stores.state_seed import StateSeed
 from stream.engine.buckets import CheckpointEntry, PartitionBuckets
 from tests.simulation.system import model_database, model_repair
 from tests.simulation.system.model_database import ModelDatabase
+from tests.simulation.system.model_repair import recompute_properties
 from twin.alarms import alarm
 from twin.alarms.evaluation import explanation
 from twin.alarms.state_machine import AlarmStatus, TransitionRefused, next_status
 from twin.instant import HOUR
+from twin.model.city_model import CityModel
 from twin.model.names import coverage_min_of, kept_window
 from twin.model.observation import Observation, order_of_knowledge
 from twin.privacy import cohort
@@ -165,6 +169,21 @@ def aggregate_repaired_hours_without_judging_them(patch: pytest.MonkeyPatch) -> 
     patch.setattr(model_repair, recompute.__name__, mutated)
 
 
+def judge_only_new_values_by_a_changed_rule(patch: pytest.MonkeyPatch) -> None:
+    """Leave stored values as they are when the quality rules of their property change."""
+    patch.setattr(model_repair, recompute_properties.__name__, lambda *arguments: None)
+
+
+def seed_only_the_last_observations(patch: pytest.MonkeyPatch) -> None:
+    """Begin a log with the newest observations of each datastream, and nothing of the run before them."""
+    state_seed = ModelDatabase.state_seed
+
+    def mutated(self: ModelDatabase, model: CityModel) -> StateSeed:
+        return replace(state_seed(self, model), preceding={})
+
+    patch.setattr(ModelDatabase, state_seed.__name__, mutated)
+
+
 # --- derived values, and what sources say ---
 
 
@@ -216,6 +235,8 @@ MUTANTS: Mapping[str, Mutant] = MappingProxyType(
             flag_each_value_after_a_level_shift,
             leave_the_beginning_of_a_stuck_run_good,
             aggregate_repaired_hours_without_judging_them,
+            judge_only_new_values_by_a_changed_rule,
+            seed_only_the_last_observations,
             sample_derived_values_by_log_time,
             use_ten_minutes_of_slow_meters,
             call_an_area_good_with_few_members,
@@ -224,3 +245,11 @@ MUTANTS: Mapping[str, Mutant] = MappingProxyType(
         )
     }
 )
+
+PARTS_NEEDED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        judge_only_new_values_by_a_changed_rule.__name__: ("new_rules",),
+        seed_only_the_last_observations.__name__: ("restarts",),
+    }
+)
+"""The parts that a scenario must have beside the usual ones, for a planted bug to do something."""

@@ -28,10 +28,13 @@ class Scenario:
     log_loss: bool = True
     new_model: bool = True  #: a calibration is changed while the city runs
     days: bool = True  #: in some cities sensors report each hour for days, instead of each minute for hours
+    standstills: bool = True  #: in some cities sensors report one value for hours
     backlogs: bool = True  #: many hours of a device arrive in one moment, or the second half of them first
     doubts: bool = True  #: devices say that some of their values are doubtful
     corrections: bool = True  #: devices send other values for the same times later
     restarts: bool = False  #: the system stops, and begins with an empty log and what the database stores
+    new_rules: bool = False  #: quality rules are changed in the second half of the run
+    awaited: bool = False  #: check also the invariants that the system does not keep yet
 
     def dice(self, purpose: str) -> Random:
         """Return a random generator for one purpose, which omitting another part does not change."""
@@ -64,6 +67,7 @@ _PARTS = (
     "people",
     "doubts",
     "restarts",
+    "new_rules",
     "corrections",
     "backlogs",
     "faults",

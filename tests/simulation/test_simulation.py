@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import logging
 import os
+from functools import partial
 
 import pytest
 
-from tests.simulation.mutants import MUTANTS
+from tests.simulation.mutants import MUTANTS, PARTS_NEEDED
 from tests.simulation.scenario import Scenario, shrink
 from tests.simulation.simulated_city import SimulatedCity, violations_of
 
@@ -19,7 +20,7 @@ log = logging.getLogger(__name__)
 RUNS = int(os.environ.get("LIVETWIN_SIMULATION_RUNS", "160"))
 GROUPS = 8
 
-SEEDS_TO_FIND_MAX = 200
+SEEDS_TO_FIND_MAX = 100
 """Each planted bug is found within this many seeds; `pytest -rP` shows how many were needed."""
 
 
@@ -43,11 +44,12 @@ def test_a_planted_bug_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> N
 
 def _first_seed_found(name: str, monkeypatch: pytest.MonkeyPatch) -> int:
     """Return the first seed that fails with a planted bug and passes without it."""
+    scenario_of = partial(Scenario, **dict.fromkeys(PARTS_NEEDED.get(name, ()), True))
     for seed in range(SEEDS_TO_FIND_MAX):
         with monkeypatch.context() as patch:
             MUTANTS[name](patch)
-            broken = violations_of(Scenario(seed=seed))
-        if broken and not violations_of(Scenario(seed=seed)):
+            broken = violations_of(scenario_of(seed=seed))
+        if broken and not violations_of(scenario_of(seed=seed)):
             return seed
     raise AssertionError(f"{name} was not found in {SEEDS_TO_FIND_MAX} seeds")
 

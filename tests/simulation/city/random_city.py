@@ -18,6 +18,11 @@ from tests.simulation.city.slow_city import (
     slow_interval,
     slow_properties,
 )
+from tests.simulation.city.standing_city import (
+    STANDING,
+    standing_conditions,
+    standing_properties,
+)
 from tests.simulation.scenario import Scenario
 from tests.support.cities.city_builder import CityBuilder
 from twin.alarms.rules.operand import Operand
@@ -38,8 +43,9 @@ from twin.model.bilingual_text import BilingualText
 from twin.model.calibration import Calibration
 from twin.model.city_model import CityModel
 from twin.model.entity import Entity
-from twin.model.observed_property import Theme
+from twin.model.observed_property import BUILT_IN_PROPERTIES, ObservedProperty, Theme
 from twin.privacy.cohort import CONNECTIONS_MIN
+from twin.quality.quality_rules import QualityRules, StuckRule
 
 # An ordinary day, the night in which clocks are set back, the turn of the year.
 BEGINNINGS = tuple(
@@ -63,7 +69,7 @@ class RandomCity:
     """A city and its true values."""
 
     model: CityModel
-    recalibrated: CityModel  #: the next version of the model, with another calibration
+    changed: CityModel  #: the next version of the model, with another calibration, or other quality rules
     start: Instant
     span: Duration
     truths: Mapping[str, SensorTruth]  #: by sensor
@@ -102,12 +108,14 @@ _POSTS = ("town.east.street", "town.east.air", "town.east", "town.west.mast", "t
 
 def random_city(scenario: Scenario) -> RandomCity:
     """Return the city of a scenario."""
+    if is_standing(scenario):
+        return _standing_city(scenario)
     if is_slow(scenario):
         return _slow_city(scenario)
     dice = scenario.dice("city")
     start = dice.choice(BEGINNINGS) + dice.randrange(HOUR)
     span = dice.choice((HOUR, 2 * HOUR, 3 * HOUR)) + dice.randrange(HOUR)
-    builder = _Builder(scenario, start, span)
+    builder = _Builder(scenario, start, span, _entities())
     kinds = [dice.choice(tuple(_KINDS)) for _ in range(dice.randint(3, 8))]
     for number, kind in enumerate(kinds[: scenario.sensors]):
         entity, fields = _KINDS[kind]
@@ -124,6 +132,24 @@ def random_city(scenario: Scenario) -> RandomCity:
     return builder.built(dice)
 
 
+def is_standing(scenario: Scenario) -> bool:
+    """Return whether the sensors of a scenario's city report one value for hours."""
+    return scenario.standstills and scenario.dice("standstills").random() < 0.12
+
+
+def _standing_city(scenario: Scenario) -> RandomCity:
+    dice = scenario.dice("standing city")
+    start = dice.choice(BEGINNINGS) + dice.randrange(HOUR)
+    count = min(dice.choice((1, 1, 2)), scenario.sensors)
+    span = (300 * MINUTE + dice.randrange(HOUR)) // count
+    builder = _Builder(scenario, start, span, _entities(), standing_properties(dice))
+    for number in range(count):
+        kind = dice.choice(tuple(STANDING))
+        entity = dice.choice(("town.west.mast", "town.east.air"))
+        builder.add(f"{kind}-{number}", entity, STANDING[kind], MINUTE, reports_max=span // MINUTE)
+    return builder.built(dice)
+
+
 def is_slow(scenario: Scenario) -> bool:
     """Return whether the sensors of a scenario's city report for days."""
     return scenario.days and scenario.dice("days").random() < 0.4
@@ -135,7 +161,7 @@ def _slow_city(scenario: Scenario) -> RandomCity:
     kinds = AIR if is_hourly else QUARTERS
     start = dice.choice(BEGINNINGS) // HOUR * HOUR + dice.choice((0, 0, dice.randrange(HOUR)))
     span = dice.randrange(30, 60) * HOUR if is_hourly else dice.randrange(8, 16) * HOUR
-    builder = _Builder(scenario, start, span, slow=True)
+    builder = _Builder(scenario, start, span, slow_entities(), slow_properties(), often_punctual=True)
     # A kind several times in a row, so that areas and entities have several sensors of it.
     names = sorted(dice.choice(tuple(kinds)) for _ in range(dice.randint(2, 6)))
     for number, kind in enumerate(names[: scenario.sensors]):
@@ -164,12 +190,22 @@ def _beside(offset: float) -> Callable[[Random], Signal]:
 class _Builder:
     """Builds the random city of a scenario."""
 
-    def __init__(self, scenario: Scenario, start: Instant, span: Duration, *, slow: bool = False) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        start: Instant,
+        span: Duration,
+        entities: Sequence[Entity],
+        properties: Mapping[str, ObservedProperty] = BUILT_IN_PROPERTIES,
+        *,
+        often_punctual: bool = False,
+    ) -> None:
         self._scenario = scenario
         self._start = start
         self._span = span
-        self._slow = slow
-        self._city = CityBuilder().entities(slow_entities() if slow else _entities())
+        self._properties = properties
+        self._often_punctual = often_punctual
+        self._city = CityBuilder().entities(entities)
         self._truths: dict[str, SensorTruth] = {}
 
     def add(
@@ -180,14 +216,15 @@ class _Builder:
         interval: Duration,
         *,
         personal: bool = False,
+        reports_max: int = REPORTS_MAX,
     ) -> None:
         """Add a sensor and its datastreams."""
         dice = self._scenario.dice(f"truth of {id}")
-        interval = max(interval, self._span // REPORTS_MAX // SECOND * SECOND)
+        interval = max(interval, self._span // reports_max // SECOND * SECOND)
         self._city.sensor(id, entity, *fields, interval=interval, personal=personal)
         signals = {name: make(dice) for name, make in fields.items()}
         # Many devices measure on the full interval.
-        punctual = self._slow and dice.random() < 0.7
+        punctual = self._often_punctual and dice.random() < 0.7
         first = -(-self._start // interval) * interval if punctual else self._start + dice.randrange(interval)
         self._truths[id] = SensorTruth(first, signals, personal or dice.random() < 0.9)
 
@@ -196,12 +233,29 @@ class _Builder:
         bare = self._city.model()
         sensors = [one.id for one in bare.sensors.values() if not one.personal]
         before = tuple(self._calibration(dice, bare, one) for one in sensors if dice.random() < 0.2)
-        model = replace(bare, calibrations=before, rules=random_rules(self._scenario))
-        if self._slow:
-            model = replace(model, properties=slow_properties())
+        model = replace(
+            bare, calibrations=before, rules=random_rules(self._scenario), properties=self._properties
+        )
         after = (*before, *(self._calibration(dice, bare, dice.choice(sensors)) for _ in sensors[:1]))
         later = replace(model, version=2, calibrations=after)
+        if self._scenario.new_rules:
+            later = replace(model, version=2, properties=self._other_rules(model))
         return RandomCity(model, later, self._start, self._span, self._truths)
+
+    def _other_rules(self, model: CityModel) -> Mapping[str, ObservedProperty]:
+        """Return the properties, one of them with stricter quality rules or without any."""
+        dice = self._scenario.dice("other rules")
+        observed = {one.property for one in model.datastreams.values() if not model.policy_of(one).personal}
+        property = model.properties[dice.choice(sorted(observed))]
+        count = dice.randint(2, 6)
+        quality = dice.choice(
+            (
+                replace(property.quality, stuck=StuckRule(count=count, duration_min=0)),
+                replace(property.quality, rate_max=dice.choice((1e-5, 1e-3))),
+                QualityRules(late_after=property.quality.late_after, valid_when=property.quality.valid_when),
+            )
+        )
+        return {**model.properties, property.name: replace(property, quality=quality)}
 
     def _calibration(self, dice: Random, model: CityModel, sensor: str) -> Calibration:
         names = [one.property for one in model.datastreams.values() if one.sensor == sensor]
@@ -238,7 +292,9 @@ def random_rules(scenario: Scenario) -> Mapping[str, Rule]:
     if not scenario.alarms or dice.random() < 0.4:
         return {}
     found: Mapping[str, tuple[Theme, Condition]] = (
-        slow_conditions(dice)
+        standing_conditions()
+        if is_standing(scenario)
+        else slow_conditions(dice)
         if is_slow(scenario)
         else {
             "high-water": ("water", _above(dice, "water_level", 0.01, 0.03, relative_to="targetLevel")),

@@ -63,3 +63,20 @@ def plateaus(dice: Random, start: float, step: float, digits: int) -> Signal:
         return round(value, digits)
 
     return process
+
+
+def standstills(dice: Random, start: float, step: float, digits: int) -> Signal:
+    """Return a random walk that stays equal for many reports, and soon again after it has moved."""
+    value, left = start, 0
+
+    def process() -> float:
+        nonlocal value, left
+        if left:
+            left -= 1
+            return round(value, digits)
+        if dice.random() < 0.2:
+            left = dice.randrange(40, 160)
+        value += dice.uniform(-step, step)
+        return round(value, digits)
+
+    return process

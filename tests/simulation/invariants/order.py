@@ -33,6 +33,7 @@ from twin.indicators.registry import REGISTRY
 from twin.instant import DAY, HOUR, MINUTE, Duration, Instant
 from twin.model.city_model import CityModel
 from twin.model.names import AREA_PREFIX
+from twin.quality.quality_flags import is_usable
 from twin.wire.messages import Update, UpdateKind
 
 SeriesKey = tuple[str, str, Instant]
@@ -105,8 +106,19 @@ def derived_series_match_oracle(ending: FinalState, judged: CheckedObservations)
 
 
 def derived_states_match_truth(ending: FinalState, truth: ModelDatabase) -> Iterator[str]:
-    """The newest value of each indicator, running mean and area is that of the truth."""
-    found, expected = _states(ending.database, ending.model), _states(truth, ending.model)
+    """The newest value of each indicator, running mean and area is that of the truth.
+
+    Left out is the last good value of an area of which all members have failed since.
+    """
+    databases = ending.database, truth
+    found, expected = (_states(one, ending.model, failed_areas=False) for one in databases)
+    yield from _differences("state of", found, expected)
+
+
+def states_of_failed_areas_match_truth(ending: FinalState, truth: ModelDatabase) -> Iterator[str]:
+    """The last good value of an area of which all members have failed since is that of the truth."""
+    databases = ending.database, truth
+    found, expected = (_states(one, ending.model, failed_areas=True) for one in databases)
     yield from _differences("state of", found, expected)
 
 
@@ -169,13 +181,17 @@ def _areas(series: Mapping[SeriesKey, object]) -> dict[SeriesKey, object]:
     return {key: point for key, point in series.items() if key[1].startswith(AREA_PREFIX)}
 
 
-def _states(database: ModelDatabase, model: CityModel) -> dict[tuple[str, str], object]:
+def _states(
+    database: ModelDatabase, model: CityModel, *, failed_areas: bool
+) -> dict[tuple[str, str], object]:
+    """Return the newest derived values; on demand also those of areas of which all members have failed."""
     return {
         key: (update.phenomenon_time, *_content(update))
         for key, update in database.updates.items()
         if update.kind is UpdateKind.INDICATOR
         and not _is_of_households(*key, model)
         and not math.isnan(update.value)  # withdrawn
+        and (failed_areas or update.members or is_usable(update.flags) or not key[1].startswith(AREA_PREFIX))
     }
 
 

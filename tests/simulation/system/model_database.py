@@ -224,6 +224,16 @@ class ModelDatabase:
             if hours and one.start >= max(hours) - FEEDBACK_SPAN:
                 self.repaired_windows.add((one.size, one.datastream, one.start))
 
+    def note_repaired_history(self, datastream: int) -> None:
+        """Note that the stream is to be sent the past of a datastream, with its newest window."""
+        hours = self.windows_of(HOUR, datastream)
+        if hours:
+            self.repaired_windows.add((HOUR, datastream, max(hours)))
+
+    def stored_offset(self, partition: int) -> int:
+        """Return the offset up to which the observations of a partition of this log are stored."""
+        return self._positions.get((self.log, topics.OBSERVATIONS, partition), 0) - 1
+
     def merge_assessments(self, found: Iterable[Assessment]) -> None:
         """Store the assessments whose revision is greater than the stored one."""
         _merge(self.assessments, {one[:2]: one for one in found})

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from runtime.kafka import topics
 from storage.maintenance.repair import HourRepair, consecutive_hours
+from storage.maintenance.window_feedback import IN_TRANSIT_MAX
 from tests.simulation.system.model_database import ModelDatabase
 from tests.simulation.system.model_series_repair import request_series_of_datastream
 from tests.simulation.system.simulated_log import SimulatedLog
 from tests.support.database.memory_history import MemoryHistory, completed
-from twin.instant import DAY, HOUR, INSTANT_MIN, Instant
-from twin.model.calibration import Calibration
+from twin.instant import DAY, HOUR, INSTANT_MAX, INSTANT_MIN, Instant
 from twin.model.city_model import CityModel
 from twin.model.sensor import Datastream
 from twin.quality.quality_flags import TIME_FLAGS
-from twin.state.datastream_history import read_history_span, windows_of
+from twin.state.datastream_history import needs_history, read_history_span, read_stored_history, windows_of
+from twin.state.datastream_state import RECENT_MAX
+from twin.state.preceding_history import StoredHistory
 from twin.state.window import aggregate_of
 from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import OBSERVATIONS, Assessment, ObservationBatch, partition_of
@@ -34,6 +38,19 @@ def run_repairs(database: ModelDatabase, model: CityModel) -> int:
     return len(ready)
 
 
+def recompute_changes(database: ModelDatabase, before: CityModel, after: CityModel, now: Instant) -> None:
+    """Recompute what a change of the model requests, as `storage.model.model_store` does."""
+    recompute_calibrations(database, before, after, now)
+    recompute_properties(database, before, after, now)
+
+
+def recompute_properties(database: ModelDatabase, before: CityModel, after: CityModel, now: Instant) -> None:
+    """Recompute all that is stored of the properties whose rules differ between two models."""
+    for datastream in after.datastreams.values():
+        if before.properties[datastream.property] != after.properties[datastream.property]:
+            _recompute_span(database, after, datastream, (INSTANT_MIN, INSTANT_MAX), now)
+
+
 def recompute_calibrations(
     database: ModelDatabase, before: CityModel, after: CityModel, now: Instant
 ) -> None:
@@ -41,16 +58,17 @@ def recompute_calibrations(
     for calibration in set(before.calibrations) ^ set(after.calibrations):
         for datastream in after.datastreams.values():
             if (datastream.sensor, datastream.property) == (calibration.sensor, calibration.property):
-                _recompute_span(database, after, datastream, calibration, now)
+                span = calibration.start, calibration.end
+                _recompute_span(database, after, datastream, span, now)
 
 
 def _recompute_span(
-    database: ModelDatabase, model: CityModel, datastream: Datastream, one: Calibration, now: Instant
+    database: ModelDatabase, model: CityModel, datastream: Datastream, span: Span, now: Instant
 ) -> None:
-    times = [found[1] for found in database.observations_of(datastream.id) if one.start <= found[1] < one.end]
+    times = [found[1] for found in database.observations_of(datastream.id) if span[0] <= found[1] < span[1]]
     while times:
         begin = times[0] - times[0] % HOUR
-        end = min(begin + DAY, one.end)
+        end = min(begin + DAY, span[1])
         recompute(database, model, datastream.id, (begin, end), now)
         times = [time for time in times if time >= end]
 
@@ -93,6 +111,8 @@ def recompute(
     ]  # fmt: skip
     database.merge_aggregates(repaired)
     database.note_repaired_windows(repaired)
+    if needs_history(policy):
+        database.note_repaired_history(datastream)
     assessments = [
         Assessment(datastream, before.phenomenon_time, flags if flags != before.flags else 0, revision)
         for before, after in zip(history.observations, assessed, strict=False)
@@ -105,7 +125,7 @@ def recompute(
 
 
 def send_repaired_windows(database: ModelDatabase, model: CityModel, log: SimulatedLog) -> int:
-    """Send repaired windows to the stream; return their number."""
+    """Send repaired windows, and the past of their datastreams, to the stream; return their number."""
     repaired, database.repaired_windows = database.repaired_windows, set()
     for key in sorted(repaired):
         datastream = model.datastreams[key[1]]
@@ -113,4 +133,23 @@ def send_repaired_windows(database: ModelDatabase, model: CityModel, log: Simula
             batch = ObservationBatch(LAYOUT_VERSION, (), INSTANT_MIN, aggregates=(database.aggregates[key],))
             partition = partition_of(datastream.entity, log.partition_count)
             log.append(topics.OBSERVATIONS, partition, OBSERVATIONS.encode(batch))
+    for id in sorted({key[1] for key in repaired}):
+        history = _stored_history(database, model, id, log.partition_count)
+        if history is not None:
+            batch = ObservationBatch(LAYOUT_VERSION, (), INSTANT_MIN, histories=(history,))
+            partition = partition_of(model.datastreams[id].entity, log.partition_count)
+            log.append(topics.OBSERVATIONS, partition, OBSERVATIONS.encode(batch))
     return len(repaired)
+
+
+def _stored_history(
+    database: ModelDatabase, model: CityModel, id: int, partitions: int
+) -> StoredHistory | None:
+    """Return what is stored of the past of a datastream, as `storage.maintenance.window_feedback` does."""
+    datastream = model.datastreams[id]
+    policy = model.policy_of(datastream)
+    if policy.personal or not needs_history(policy):
+        return None
+    reader = MemoryHistory(database.observations_of(id), policy)
+    history = completed(read_stored_history(reader, policy, id, RECENT_MAX + IN_TRANSIT_MAX))
+    return replace(history, offset=database.stored_offset(partition_of(datastream.entity, partitions)))
