@@ -229,9 +229,13 @@ class EmbeddedSystem:
         roles = dict(self.roles)
         simulate = roles.pop("simulate", None)
         for role in roles.values():
-            role.start()
+            if role is not roles["ingest"]:
+                role.start()
         try:
             async with asyncio.timeout(READY_TIMEOUT_S):
+                # The state in the database must not yet contain the messages that Mosquitto has kept.
+                await roles["stream"].wait_ready()
+                roles["ingest"].start()
                 if simulate is not None:
                     # Mosquitto drops messages for which there was never a subscription.
                     await roles["ingest"].wait_ready()

@@ -4,8 +4,8 @@ The embedded broker has no retention. Above half of its memory limit, records th
 seconds ago are dropped; above three quarters, all records that they have passed. If that does not suffice,
 because the database is unavailable or slow, the log is *recycled* at the limit: ingest stops (messages of
 devices wait in Mosquitto), the stream and the historian process the rest, and the broker starts empty with a
-new identity. The stream then loads its state from the database, and subscribers of the API get a gap and a
-snapshot.
+new identity. The stream then loads its state from the database before ingest starts again, and subscribers of
+the API get a gap and a snapshot.
 """
 
 from __future__ import annotations
@@ -54,6 +54,9 @@ RETRY_S = 60.0
 
 RESTART_RETRY_S = 1.0
 
+SEED_TIMEOUT_S = 20.0
+"""Devices wait no longer for a stream that cannot read the database."""
+
 # These roles hold offsets of the log. The API detects a new log by itself and keeps running.
 LOG_CLIENT_ROLES = ("ingest", "stream", "historian")
 
@@ -78,6 +81,7 @@ class LogRetention:
         self._kafka = kafka
         self._roles = [roles[name] for name in LOG_CLIENT_ROLES]
         self._ingest = roles["ingest"]
+        self._stream = roles["stream"]
         self._drain = drain
         self._trimmer = trimmer
         self._next_trim_s = 0.0
@@ -173,8 +177,21 @@ class LogRetention:
                 await self._kafka.stop()
                 await asyncio.sleep(RESTART_RETRY_S)
         for role in self._roles:
-            role.start()
+            if role is not self._ingest:
+                role.start()
+        await self._wait_seeded()
+        self._ingest.start()
         self._on_change()
+
+    async def _wait_seeded(self) -> None:
+        """Wait until the stream has read the state in the database, before ingest adds to it; not long."""
+        try:
+            async with asyncio.timeout(SEED_TIMEOUT_S):
+                await self._stream.wait_ready()
+        except (TimeoutError, ServiceError) as error:
+            log.warning(
+                "ingest starts before the stream: %r", error, extra={"event": "supervisor.stream_not_ready"}
+            )
 
     async def _exit_code_within(self, timeout_s: float) -> int | None:
         try:
