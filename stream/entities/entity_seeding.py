@@ -82,6 +82,12 @@ def _restore_inputs(
             continue
         content = contents[datastream.entity]
         content.derived.on_window(datastream.property, aggregate, required[datastream.entity])
+    for id, hour in seed.repairs:
+        datastream = model.datastreams.get(id)
+        if datastream is None or datastream.entity not in required or model.policy_of(datastream).personal:
+            continue
+        derived, inputs = contents[datastream.entity].derived, required[datastream.entity]
+        derived.note_missing_windows(datastream.property, id, hour, inputs)
     for entity, inputs in required.items():
         derived, state = contents[entity].derived, contents[entity].state
         for property in inputs.instants:

@@ -178,10 +178,22 @@ class DerivedState(msgspec.Struct, array_like=True):
             self.changed.add(property)
             self.changed_windows.setdefault(property, {}).setdefault(size, set()).add(aggregate.start)
 
+    def note_missing_windows(
+        self, property: str, datastream: int, hour: Instant, required: RequiredInputs
+    ) -> None:
+        """Note that storage computes the windows of an hour: without them no point is computed here."""
+        for name, size in required.windows:
+            if name == property:
+                histories = self.window_histories.setdefault(property, {})
+                histories.setdefault(size, WindowHistory()).missing.add((datastream, hour))
+
     def on_repaired_window(self, property: str, aggregate: Aggregate, required: RequiredInputs) -> bool:
         """Replace a window that is in memory by a repaired one; return whether it is one of them."""
         history = self.window_histories.get(property, {}).get(aggregate.size)
-        if history is None or aggregate.start <= history.floor:
+        if history is None:
+            return False
+        if aggregate.start <= history.floor:
+            history.note_forgotten(aggregate.start)
             return False  # storage computes again what it touches
         self.on_window(property, aggregate, required)
         return True

@@ -48,6 +48,8 @@ class WindowHistory(msgspec.Struct, array_like=True):
     floor: Instant = INSTANT_MIN  #: windows up to this start are not remembered
     #: the newest start of a window that is forgotten; None only in a checkpoint of version 0.1
     forgotten: Instant | None = None
+    #: (datastream, hour) of windows that storage has not computed yet, at the beginning of a log
+    missing: set[tuple[int, Instant]] = msgspec.field(default_factory=set)
 
     def __post_init__(self) -> None:
         """Assume that windows before the remembered ones are forgotten, where a checkpoint does not say."""
@@ -59,11 +61,18 @@ class WindowHistory(msgspec.Struct, array_like=True):
     def complete_after(self) -> Instant:
         """The start after which every window is remembered."""
         assert self.forgotten is not None  # noqa: S101 - set by __post_init__
-        return self.forgotten
+        if not self.missing:
+            return self.forgotten
+        return max(self.forgotten, max(hour for _, hour in self.missing) + HOUR - 1)
 
     def assume_forgotten(self) -> None:
         """Assume that windows were forgotten up to the floor: the history was restored from the newest."""
-        self.forgotten = max(self.complete_after, self.floor)
+        self.note_forgotten(self.floor)
+
+    def note_forgotten(self, start: Instant) -> None:
+        """Note that there is a window which is not remembered."""
+        assert self.forgotten is not None  # noqa: S101 - set by __post_init__
+        self.forgotten = max(self.forgotten, start)
 
     def add(self, aggregate: Aggregate) -> bool:
         """Add an emitted window; return whether it changes the history.
@@ -72,8 +81,9 @@ class WindowHistory(msgspec.Struct, array_like=True):
         were found suspect.
         """
         if aggregate.start <= self.floor:
-            self.forgotten = max(self.complete_after, aggregate.start)
+            self.note_forgotten(aggregate.start)
             return False
+        self.missing.discard((aggregate.datastream, aggregate.start - aggregate.start % HOUR))
         has_failure_changed = self._note_newest(aggregate)
         value = aggregate.total if aggregate.total is not None else aggregate.mean
         by_datastream = self.windows.get(aggregate.start)
@@ -103,8 +113,11 @@ class WindowHistory(msgspec.Struct, array_like=True):
         if floor > self.floor:
             self.floor = floor
             for start in [one for one in self.windows if one <= floor]:
-                self.forgotten = max(self.complete_after, start)
+                self.note_forgotten(start)
                 del self.windows[start]
+            for one in [one for one in self.missing if one[1] + HOUR - 1 <= floor]:
+                self.note_forgotten(one[1] + HOUR - 1)
+                self.missing.remove(one)
 
     def _note_newest(self, aggregate: Aggregate) -> bool:
         """Note the newest window of a datastream; return whether it starts or ceases to fail."""

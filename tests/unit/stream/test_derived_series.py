@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from random import Random
 
@@ -26,8 +26,17 @@ from twin.model.observed_property import BUILT_IN_PROPERTIES
 from twin.quality.quality_flags import QualityFlag
 from twin.quality.quality_rules import TIME_RULES_ONLY
 from twin.state.datastream_state import RECENT_MAX
+from twin.state.window import Aggregate
 from twin.wire.codec import LAYOUT_VERSION
-from twin.wire.messages import AGGREGATES, OBSERVATIONS, ObservationBatch, Update, UpdateKind, partition_of
+from twin.wire.messages import (
+    AGGREGATES,
+    OBSERVATIONS,
+    ObservationBatch,
+    Update,
+    UpdateKind,
+    WindowRepair,
+    partition_of,
+)
 
 START = 480_000 * HOUR
 STATION, ROAD, CANAL, GRID = "town.station", "town.road", "town.canal", "town.grid"
@@ -186,33 +195,37 @@ def test_a_meter_of_a_quarter_of_an_hour_has_the_load_of_hours() -> None:
     assert loads == {START + HOUR: (50.0, 0, 2), START + 2 * HOUR: (50.0, 0, 2)}
 
 
+def windows_of(pipeline: StagePipeline) -> dict[tuple[int, int, Instant], Aggregate]:
+    """Return the last state of each emitted window, by size, datastream and start."""
+    return {
+        (one.size, one.datastream, one.start): one
+        for number in range(pipeline.partitions)
+        for value in pipeline.records[topics.AGGREGATES, number]
+        for one in AGGREGATES.decode(value).aggregates
+    }
+
+
+def feed_back(pipeline: StagePipeline, windows: Iterable[Aggregate]) -> None:
+    """Send windows that storage has computed."""
+    number = partition_of(STATION, pipeline.partitions)
+    batch = ObservationBatch(LAYOUT_VERSION, (), INSTANT_MIN, aggregates=tuple(windows))
+    pipeline.records[topics.OBSERVATIONS, number].append(OBSERVATIONS.encode(batch))
+
+
 def test_a_window_that_storage_has_repaired_amends_what_it_touches() -> None:
     sent = observations(STATION, "pm2_5", HOUR, [20.0] * 40)
     pipeline = one_by_one(sent, until=sent[-1].received_time)
-    (window,) = (
-        window
-        for number in range(pipeline.partitions)
-        for value in pipeline.records[topics.AGGREGATES, number]
-        for window in AGGREGATES.decode(value).aggregates
-        if window.start == START + 20 * HOUR
-    )
-    repaired = msgspec.structs.replace(window, mean=44.0)
-    number = partition_of(STATION, pipeline.partitions)
-    batch = ObservationBatch(LAYOUT_VERSION, (), INSTANT_MIN, aggregates=(repaired,))
-    pipeline.records[topics.OBSERVATIONS, number].append(OBSERVATIONS.encode(batch))
+    window = windows_of(pipeline)[HOUR, IDS[STATION, "pm2_5"], START + 20 * HOUR]
+    feed_back(pipeline, [msgspec.structs.replace(window, mean=44.0)])
     pipeline.advance(START + 6 * DAY, step=HOUR)
     corrected = [one._replace(value=44.0) if one.phenomenon_time == window.start else one for one in sent]
     assert entity_series(pipeline) == entity_series(one_by_one(corrected))
 
 
-def restarted(before: StagePipeline, sent: Sequence[Observation]) -> StagePipeline:
+def restarted(
+    before: StagePipeline, sent: Sequence[Observation], repairs: Sequence[WindowRepair] = ()
+) -> StagePipeline:
     """Return a pipeline on a new log, with what storage holds of the one before."""
-    batches = [
-        AGGREGATES.decode(value)
-        for number in range(before.partitions)
-        for value in before.records[topics.AGGREGATES, number]
-    ]
-    windows = {(one.size, one.datastream, one.start): one for each in batches for one in each.aggregates}
     newest_states: dict[tuple[str, str], Update] = {}
     revisions: dict[str, int] = {}
     for update in published_updates(before):
@@ -228,7 +241,8 @@ def restarted(before: StagePipeline, sent: Sequence[Observation]) -> StagePipeli
     seed = EMPTY_SEED._replace(
         observations=sorted(kept, key=lambda one: one.phenomenon_time),
         truncated=frozenset(ids),
-        aggregates=sorted(windows.values(), key=lambda one: one.start),
+        aggregates=sorted(windows_of(before).values(), key=lambda one: one.start),
+        repairs=list(repairs),
         revisions=revisions,
         derived=stored,
     )
@@ -287,6 +301,47 @@ def test_a_restart_keeps_the_point_that_a_failed_state_repeats(failed: int) -> N
     assert (states[-1].phenomenon_time, states[-1].value, states[-1].flags) == newest(whole)[key]
     area = "town", "area_pm2_5_24h"
     assert series_of(updates)[area] == series_of(published_updates(whole))[area]
+
+
+def lost_log(sent: Sequence[Observation], hours: int) -> StagePipeline:
+    """Return a pipeline on a new log: the last was lost after so many hours, all values are stored."""
+    stored = [one for one in sent if one.phenomenon_time < START + hours * HOUR]
+    before = one_by_one(stored, until=stored[-1].received_time)
+    emitted = windows_of(before)
+    repairs = [
+        WindowRepair(one.datastream, one.phenomenon_time)
+        for one in sent[:-1]
+        if (HOUR, one.datastream, one.phenomenon_time) not in emitted
+    ]
+    return restarted(before, sent, repairs)
+
+
+@pytest.mark.parametrize("lost", [3, 30, 100])
+@pytest.mark.parametrize("is_fed_back_first", [True, False])
+def test_no_point_is_computed_without_windows_that_a_lost_log_had(lost: int, is_fed_back_first: bool) -> None:
+    dice = Random(lost)
+    sent = observations(STATION, "pm2_5", HOUR, [dice.uniform(3, 200) for _ in range(150 + lost)])
+    known, later = sent[: 100 + lost], sent[100 + lost :]
+    expected = one_by_one(sent)
+    after = lost_log(known, 100)
+    repaired = [
+        one
+        for (size, _, start), one in windows_of(expected).items()
+        if size == HOUR and start >= START + 98 * HOUR
+    ]
+    repaired = [one for one in repaired if one.start < known[-1].phenomenon_time]
+    if is_fed_back_first:
+        feed_back(after, repaired)
+    for one in later[:3]:
+        after.observe(one)
+    if not is_fed_back_first:
+        feed_back(after, repaired)
+    for one in later[3:]:
+        after.observe(one)
+    after.advance(sent[-1].phenomenon_time + 3 * HOUR, step=HOUR)
+    means, whole = entity_series(after)[STATION, "pm2_5_24h"], entity_series(expected)[STATION, "pm2_5_24h"]
+    assert {time: one for time, one in means.items() if whole[time] != one} == {}
+    assert list(whole)[-1] in means, "what has all its windows is computed again"
 
 
 def test_points_whose_other_inputs_are_forgotten_are_left_to_a_repair() -> None:
