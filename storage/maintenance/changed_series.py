@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
 from storage.database import Connection
@@ -47,6 +47,22 @@ async def request_series_of_datastream(
         "end": to_datetime(span[1] + DERIVED_REACH_MAX),
     }
     await connection.execute(query("maintenance/series/request_series_of_datastream"), parameters)
+
+
+async def note_repaired_points(
+    connection: Connection, datastream: int, entity: str, newest: Mapping[str, Instant]
+) -> None:
+    """Note in the open transaction that points of an entity have changed, the newest of each name at a time.
+
+    Its newest points are then sent to the stream, under one of its datastreams.
+    """
+    parameters = {
+        "datastream": datastream,
+        "entity": entity,
+        "names": list(newest),
+        "times": [to_datetime(time) for time in newest.values()],
+    }
+    await connection.execute(query("maintenance/series/note_repaired_points"), parameters)
 
 
 async def note_repaired_windows(connection: Connection, windows: Sequence[Aggregate]) -> None:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from runtime.kafka.topics import OBSERVATIONS
 from storage.database import Connection, fetch_rows
 from storage.history.chunk_reader import read_chunk
-from storage.maintenance.changed_series import note_changed_series
+from storage.maintenance.changed_series import note_changed_series, note_repaired_points
 from storage.queries import query
 from storage.stores.log_positions import AGGREGATE_PROGRESS, UPDATE_PROGRESS
 from twin.alarms.rules.operand import WINDOW_SIZES, WindowName
@@ -156,6 +156,8 @@ async def _repair_days(
             await _write_points(connection, entity, changed)
             series = {(entity, name) for name, _ in changed}
             await note_changed_series(connection, series, min(time for _, time in changed))
+            newest = {name: max(time for one, time in changed if one == name) for _, name in series}
+            await note_repaired_points(connection, model.datastreams_of(entity)[0].id, entity, newest)
         await _request_areas(connection, model, entity, changed, group)
         await delete_requests(connection, group)
     return len(changed)

@@ -2,6 +2,9 @@
 
 The stream remembers the windows of the last days, and computes indicators from them. A window that storage
 has recomputed, from an observation that came too late for the stream, replaces the one that it remembers.
+
+The newest points that storage has computed of derived series are sent as well: the stream cannot compute them
+where it has forgotten their windows, and the newest of them is the state.
 """
 
 from __future__ import annotations
@@ -25,15 +28,16 @@ from storage.historian.writers.aggregate_writer import AGGREGATE_TABLES
 from storage.maintenance.recompute import StoredHistoryReader
 from storage.queries import query
 from storage.stores.state_seed import aggregates_of
-from twin.instant import INSTANT_MIN, Duration
+from twin.instant import INSTANT_MIN, Duration, from_datetime
 from twin.model.city_model import CityModel
 from twin.state.datastream_history import needs_history, read_stored_history
 from twin.state.datastream_state import RECENT_MAX
+from twin.state.derived_points import entity_inputs
 from twin.state.preceding_history import StoredHistory
 from twin.state.window import Aggregate
 from twin.wire import messages
 from twin.wire.codec import LAYOUT_VERSION
-from twin.wire.messages import ObservationBatch, partition_of
+from twin.wire.messages import ObservationBatch, SeriesPoint, partition_of
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +51,7 @@ HISTORIES_PER_RECORD_MAX = 50
 """The most histories of one record: about 250 kB."""
 
 WINDOWS_PER_SEND_MAX = 500
-"""The most windows of one record: about 100 kB."""
+"""The most windows of one record: about 100 kB. One of size 0 stands for the points of its entity."""
 
 
 async def run_window_feedback(
@@ -79,13 +83,15 @@ async def send_repaired_windows(
         taken = await cursor.fetchall()
         if taken:
             by_partition: defaultdict[int, list[Aggregate]] = defaultdict(list)
-            for window in await _read_windows(connection, taken):
+            for window in await _read_windows(connection, [one for one in taken if one[1]]):
                 datastream = model.datastreams.get(window.datastream)
                 if datastream is not None and not model.policy_of(datastream).personal:
                     by_partition[partition_of(datastream.entity, partitions)].append(window)
-            histories = await _read_histories(connection, {id for id, _, _ in taken}, model, partitions)
-            if by_partition or histories:
-                await _send(kafka, by_partition, histories)
+            changed = {id for id, size, _ in taken if size}
+            histories = await _read_histories(connection, changed, model, partitions)
+            points = await _read_points(connection, {id for id, size, _ in taken if not size}, model)
+            if by_partition or histories or points:
+                await _send(kafka, by_partition, histories, _by_partition(points, partitions))
     return len(taken)
 
 
@@ -123,8 +129,36 @@ async def _read_histories(
     return by_partition
 
 
+async def _read_points(
+    connection: Connection, datastreams: Iterable[int], model: CityModel
+) -> list[SeriesPoint]:
+    """Return the newest points of the derived series of the entities of datastreams."""
+    entities = {model.datastreams[id].entity for id in datastreams if id in model.datastreams}
+    asked = [
+        (entity, one.name) for entity in sorted(entities) for one in entity_inputs(entity, model).indicators
+    ]
+    if not asked:
+        return []
+    cursor = await connection.execute(
+        query("maintenance/series/list_newest_points"),
+        ([entity for entity, _ in asked], [name for _, name in asked]),
+    )
+    rows = await cursor.fetchall()
+    return [SeriesPoint(entity, name, from_datetime(time), *others) for entity, name, time, *others in rows]
+
+
+def _by_partition(points: Iterable[SeriesPoint], partitions: int) -> dict[int, list[SeriesPoint]]:
+    found: defaultdict[int, list[SeriesPoint]] = defaultdict(list)
+    for point in points:
+        found[partition_of(point.entity, partitions)].append(point)
+    return found
+
+
 async def _send(
-    kafka: Kafka, by_partition: dict[int, list[Aggregate]], histories: dict[int, list[StoredHistory]]
+    kafka: Kafka,
+    by_partition: dict[int, list[Aggregate]],
+    histories: dict[int, list[StoredHistory]],
+    points: dict[int, list[SeriesPoint]],
 ) -> None:
     # Repairs are rare: a producer kept open for them would log errors whenever Kafka is unavailable.
     producer = AIOKafkaProducer(**client_options(kafka), acks="all")
@@ -139,6 +173,10 @@ async def _send(
             (partition, ObservationBatch(LAYOUT_VERSION, (), INSTANT_MIN, histories=part))
             for partition, found in histories.items()
             for part in batched(found, HISTORIES_PER_RECORD_MAX)
+        ]
+        batches += [
+            (partition, ObservationBatch(LAYOUT_VERSION, (), INSTANT_MIN, points=tuple(found)))
+            for partition, found in points.items()
         ]
         sent = [
             await producer.send(OBSERVATIONS, messages.OBSERVATIONS.encode(batch), partition=partition)

@@ -37,13 +37,15 @@ from twin.model.observation import Observation
 from twin.model.sensor import Datastream
 from twin.quality.neighbour_verdict import NeighbourVerdict
 from twin.state.datastream_state import DatastreamState, ObservationOutcome, ObservationResult
-from twin.state.derived_points import INSTANT_PROPERTIES, RequiredInputs, entity_inputs
+from twin.state.derived_points import INSTANT_PROPERTIES, RequiredInputs, derived_interval, entity_inputs
+from twin.state.derived_state import PointSummary
 from twin.state.preceding_history import StoredHistory
 from twin.state.window import Aggregate, aggregate_of, window_start
 from twin.wire.messages import (
     OBSERVATIONS,
     Assessment,
     ObservationBatch,
+    SeriesPoint,
     SeriesRepair,
     Update,
     UpdateKind,
@@ -126,14 +128,7 @@ class EntityStage(BucketStage[EntityContent]):
         for verdict in batch.verdicts:
             if not self._buckets.has_applied(verdict.entity, offset):
                 self._on_verdict(verdict, model, output)
-        for aggregate in batch.aggregates:
-            repaired = model.datastreams.get(aggregate.datastream)
-            if repaired is not None and not self._buckets.has_applied(repaired.entity, offset):
-                self._on_repaired_window(aggregate, repaired, model)
-        for history in batch.histories:
-            known = model.datastreams.get(history.datastream)
-            if known is not None and not self._buckets.has_applied(known.entity, offset):
-                self._on_stored_history(history, known, model, offset, output)
+        self._adopt_repaired(batch, model, offset, output)
         is_tick = starts_second(before, now)
         if is_tick or batch.is_closing:
             self._emit_due(model, now, offset, output, is_closing=batch.is_closing)
@@ -222,6 +217,22 @@ class EntityStage(BucketStage[EntityContent]):
             self._pending.add(verdict.entity)
             self._add_update(content, update, model, output)
 
+    def _adopt_repaired(
+        self, batch: ObservationBatch, model: CityModel, offset: int, output: EntityOutput
+    ) -> None:
+        """Adopt the windows, points and histories that storage has computed."""
+        for aggregate in batch.aggregates:
+            repaired = model.datastreams.get(aggregate.datastream)
+            if repaired is not None and not self._buckets.has_applied(repaired.entity, offset):
+                self._on_repaired_window(aggregate, repaired, model)
+        for point in batch.points:
+            if not self._buckets.has_applied(point.entity, offset):
+                self._on_repaired_point(point, model)
+        for history in batch.histories:
+            known = model.datastreams.get(history.datastream)
+            if known is not None and not self._buckets.has_applied(known.entity, offset):
+                self._on_stored_history(history, known, model, offset, output)
+
     def _on_repaired_window(self, aggregate: Aggregate, datastream: Datastream, model: CityModel) -> None:
         """Let a window that storage has repaired replace the one in memory."""
         if self._buckets.peek(datastream.entity) is None or model.policy_of(datastream).personal:
@@ -234,6 +245,18 @@ class EntityStage(BucketStage[EntityContent]):
             self._pending.add(entity)
             if self._alarm_inputs is not None:
                 self._alarm_inputs.add_window(entity, property, aggregate, content.derived)
+
+    def _on_repaired_point(self, point: SeriesPoint, model: CityModel) -> None:
+        """Let the newest stored point of a series be the state, where it cannot be computed from memory."""
+        entity, name = point.entity, point.name
+        if self._buckets.peek(entity) is None or entity not in model.entities:
+            return
+        content = self._buckets.content_to_change(entity)
+        adopt_model(content, model)
+        start = point.phenomenon_time - derived_interval(name, entity, model)
+        summary = PointSummary(point.value, point.flags, point.count)
+        if content.derived.on_repaired_point(name, start, summary, self._required_inputs_of(entity, model)):
+            self._pending.add(entity)
 
     def _on_stored_history(
         self,

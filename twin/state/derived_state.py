@@ -198,6 +198,46 @@ class DerivedState(msgspec.Struct, array_like=True):
         self.on_window(property, aggregate, required)
         return True
 
+    def on_repaired_point(
+        self, name: str, time: Instant, point: PointSummary, required: RequiredInputs
+    ) -> bool:
+        """Take over the newest point of a series, unless it can be computed here; return whether it is new.
+
+        `time` is the start of its window. Storage has computed it from windows before those in memory.
+        """
+        indicator = next((one for one in required.indicators if one.name == name), None)
+        if indicator is None or not (size := required.sizes[name]):
+            return False
+        inputs = [one.property for one in indicator.inputs if one.property in required.observed]
+        histories = [self.window_histories.get(property, {}).get(size) for property in inputs]
+        complete_after = max(
+            (one.complete_after for one in histories if one is not None), default=INSTANT_MIN
+        )
+        if time - reach_of(indicator, size) + size > complete_after:
+            return False
+        series = self.series_of(name)
+        newest = max(series.points, default=INSTANT_MIN)
+        if time < newest or point == series.points.get(time):
+            return False
+        series.points[time] = point
+        for property in inputs:  # without a changed window: only the state is emitted
+            self.changed.add(property)
+            self.changed_windows.setdefault(property, {}).setdefault(size, set())
+        return True
+
+    def series_of(self, name: str) -> DerivedSeries:
+        """Return the points of an indicator that are known; that of its state, where none is in memory."""
+        series = self.series.get(name)
+        if series is None:
+            series = self.series[name] = DerivedSeries()
+            last = self.emitted.get(name)
+            if last is not None:  # of a checkpoint or of storage, which do not hold the points before
+                series.known_from = last.time
+                # Where its inputs have failed since, the point is as it was before.
+                flags = last.flags & ~UNUSABLE_FLAGS
+                series.points[last.time] = PointSummary(last.value, flags, len(last.inputs))
+        return series
+
     def _repair_after(self, property: str, aggregate: Aggregate, required: RequiredInputs) -> None:
         """Leave the points that a forgotten window touches to a repair."""
         for indicator in required.indicators:
@@ -327,20 +367,9 @@ class _Evaluation:
         self._model = model
         self._size = required.sizes[indicator.name]
         self._inputs = [one for one in indicator.inputs if one.property in required.observed]
-        self._series = state.series.get(indicator.name) or self._new_series()
+        self._series = state.series_of(indicator.name)
         self._windows = {one.property: self._window_values(one) for one in self._inputs} if self._size else {}
         self._reach = required.reach.get(indicator.name, {})
-
-    def _new_series(self) -> DerivedSeries:
-        """Return the series of an indicator without points in memory, and keep it."""
-        series = self._state.series[self._indicator.name] = DerivedSeries()
-        last = self._state.emitted.get(self._indicator.name)
-        if last is not None:  # of a checkpoint or of storage, which do not hold the points before
-            series.known_from = last.time
-            # Where its inputs have failed since, the point is as it was before.
-            flags = last.flags & ~UNUSABLE_FLAGS
-            series.points[last.time] = PointSummary(last.value, flags, len(last.inputs))
-        return series
 
     def changes(self) -> list[DerivedValue]:
         """Return what changes in the series and in its newest value."""

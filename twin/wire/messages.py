@@ -24,6 +24,17 @@ from twin.wire.codec import DECODE_ERRORS, LAYOUT_VERSION, Codec
 from twin.wire.probe import Probe
 
 
+class SeriesPoint(NamedTuple):
+    """A stored point of a derived series of an entity."""
+
+    entity: str
+    name: str
+    phenomenon_time: Instant
+    value: float
+    flags: int
+    count: int  # type: ignore[assignment]  #: of inputs
+
+
 class ObservationBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A record on `observations`: observations of entities of one partition, in the order of reception.
 
@@ -44,6 +55,8 @@ class ObservationBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):
     #: what storage has found, in repairs, of the observations before those in memory
     histories: tuple[StoredHistory, ...] = ()
     is_closing: bool = False  #: the log ends: what waits for a later time is emitted
+    #: the newest points of series that storage has computed: states that the stream cannot compute
+    points: tuple[SeriesPoint, ...] = ()
 
 
 class MessageHeader(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -76,6 +76,7 @@ class ModelDatabase:
         #: by entity, name and day
         self.series_repairs: dict[tuple[str, str, Instant], SeriesRepairRequest] = {}
         self.repaired_windows: set[WindowId] = set()
+        self.repaired_points: set[str] = set()  #: entities
         self.changed_series: dict[tuple[str, str], Instant] = {}  #: (entity, name) → since when
         self.incidents: dict[tuple[str, str], IncidentEvent] = {}
         self.ledger = OutcomeCounts()
@@ -216,6 +217,12 @@ class ModelDatabase:
         """Store a derived value, whatever is stored for its time."""
         entity, name, time = update.entity, update.property, update.phenomenon_time
         self.entity_values[entity, name, time] = self._values[entity, name][time] = update
+
+    def note_repaired_point(self, entity: str, name: str, time: Instant) -> None:
+        """Note an entity whose newest points are to be sent to the stream, as a point has changed."""
+        state = self.updates.get((entity, name))
+        if state is None or time >= state.phenomenon_time:
+            self.repaired_points.add(entity)
 
     def note_repaired_windows(self, repaired: Iterable[Aggregate]) -> None:
         """Note the windows that the stream may remember, to be sent to it."""

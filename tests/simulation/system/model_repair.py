@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from msgspec.structs import replace
 
 from runtime.kafka import topics
@@ -17,10 +19,11 @@ from twin.model.sensor import Datastream
 from twin.quality.quality_flags import TIME_FLAGS
 from twin.state.datastream_history import needs_history, read_history_span, read_stored_history, windows_of
 from twin.state.datastream_state import RECENT_MAX
+from twin.state.derived_points import entity_inputs
 from twin.state.preceding_history import StoredHistory
 from twin.state.window import aggregate_of
 from twin.wire.codec import LAYOUT_VERSION
-from twin.wire.messages import OBSERVATIONS, Assessment, ObservationBatch, partition_of
+from twin.wire.messages import OBSERVATIONS, Assessment, ObservationBatch, SeriesPoint, partition_of
 
 Span = tuple[Instant, Instant]
 
@@ -139,7 +142,7 @@ def send_repaired_windows(database: ModelDatabase, model: CityModel, log: Simula
             batch = ObservationBatch(LAYOUT_VERSION, (), INSTANT_MIN, histories=(history,))
             partition = partition_of(model.datastreams[id].entity, log.partition_count)
             log.append(topics.OBSERVATIONS, partition, OBSERVATIONS.encode(batch))
-    return len(repaired)
+    return len(repaired) + _send_repaired_points(database, model, log)
 
 
 def _stored_history(
@@ -153,3 +156,17 @@ def _stored_history(
     reader = MemoryHistory(database.observations_of(id), policy)
     history = completed(read_stored_history(reader, policy, id, RECENT_MAX + IN_TRANSIT_MAX))
     return replace(history, offset=database.stored_offset(partition_of(datastream.entity, partitions)))
+
+
+def _send_repaired_points(database: ModelDatabase, model: CityModel, log: SimulatedLog) -> int:
+    entities, database.repaired_points = database.repaired_points, set()
+    for entity in sorted(entities):
+        points = []
+        for name in (one.name for one in entity_inputs(entity, model).indicators):
+            good = [one for one in database.values_of(entity, name).values() if not math.isnan(one.value)]
+            if good:
+                one = max(good, key=lambda one: one.phenomenon_time)
+                points.append(SeriesPoint(entity, name, one.phenomenon_time, one.value, one.flags, one.count))
+        batch = ObservationBatch(LAYOUT_VERSION, (), INSTANT_MIN, points=tuple(points))
+        log.append(topics.OBSERVATIONS, partition_of(entity, log.partition_count), OBSERVATIONS.encode(batch))
+    return len(entities)

@@ -47,6 +47,7 @@ def _repair_day(database: ModelDatabase, model: CityModel, entity: str, name: st
     changed = _store(database, entity, computed, day)
     for changed_name, time in changed:
         database.note_changed_series(entity, changed_name, time)
+        database.note_repaired_point(entity, changed_name, time)
     days = {(changed_name, time - time % DAY) for changed_name, time in changed}
     if not name:
         days |= {(one.property, day) for one in model.datastreams_of(entity)}

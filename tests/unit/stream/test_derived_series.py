@@ -32,6 +32,7 @@ from twin.wire.messages import (
     AGGREGATES,
     OBSERVATIONS,
     ObservationBatch,
+    SeriesPoint,
     Update,
     UpdateKind,
     WindowRepair,
@@ -205,10 +206,12 @@ def windows_of(pipeline: StagePipeline) -> dict[tuple[int, int, Instant], Aggreg
     }
 
 
-def feed_back(pipeline: StagePipeline, windows: Iterable[Aggregate]) -> None:
-    """Send windows that storage has computed."""
+def feed_back(
+    pipeline: StagePipeline, windows: Iterable[Aggregate] = (), points: Iterable[SeriesPoint] = ()
+) -> None:
+    """Send windows and points of the station that storage has computed."""
     number = partition_of(STATION, pipeline.partitions)
-    batch = ObservationBatch(LAYOUT_VERSION, (), INSTANT_MIN, aggregates=tuple(windows))
+    batch = ObservationBatch(LAYOUT_VERSION, (), INSTANT_MIN, aggregates=tuple(windows), points=tuple(points))
     pipeline.records[topics.OBSERVATIONS, number].append(OBSERVATIONS.encode(batch))
 
 
@@ -342,6 +345,37 @@ def test_no_point_is_computed_without_windows_that_a_lost_log_had(lost: int, is_
     means, whole = entity_series(after)[STATION, "pm2_5_24h"], entity_series(expected)[STATION, "pm2_5_24h"]
     assert {time: one for time, one in means.items() if whole[time] != one} == {}
     assert list(whole)[-1] in means, "what has all its windows is computed again"
+
+
+def test_a_mean_that_storage_has_computed_is_the_state_when_its_windows_are_forgotten() -> None:
+    sent = observations(STATION, "pm2_5", HOUR, [20.0 + hour for hour in range(145)])
+    known = [*sent[:100], *sent[130:145]]  # no mean of a day is after the gap
+    whole = one_by_one(known)
+    key = STATION, "pm2_5_24h"
+    after = lost_log(known, 60)
+    after.advance(START + 146 * HOUR, step=HOUR)
+    assert key not in newest(after), "it is the state of the log before"
+    means = entity_series(whole)[key]
+    points = [SeriesPoint(STATION, "pm2_5_24h", time, *means[time]) for time in sorted(means)]
+    feed_back(after, points=points[-1:])
+    feed_back(after, points=points[-9:-8])
+    after.advance(START + 148 * HOUR, step=HOUR)
+    assert newest(after)[key] == newest(whole)[key]
+    area = "town", "area_pm2_5_24h"
+    assert (
+        series_of(published_updates(after))[area][points[-1].phenomenon_time]
+        == means[points[-1].phenomenon_time]
+    )
+
+
+def test_a_stored_point_changes_no_mean_whose_windows_are_in_memory() -> None:
+    sent = observations(STATION, "pm2_5", HOUR, [20.0 + hour for hour in range(40)])
+    pipeline = one_by_one(sent, until=sent[-1].received_time + 5 * HOUR)
+    key = STATION, "pm2_5_24h"
+    before = newest(pipeline)[key], entity_series(pipeline)[key]
+    feed_back(pipeline, points=[SeriesPoint(*key, before[0][0], 1.0, 0, 1)])
+    pipeline.advance(pipeline.time + 2 * HOUR, step=HOUR)
+    assert (newest(pipeline)[key], entity_series(pipeline)[key]) == before
 
 
 def test_points_whose_other_inputs_are_forgotten_are_left_to_a_repair() -> None:
