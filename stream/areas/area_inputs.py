@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import groupby
 from operator import attrgetter
 
 from runtime.kafka import topics
@@ -11,20 +12,21 @@ from twin.instant import Instant
 from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import AREA_INPUTS, AreaInput, AreaInputBatch, partition_of
 
-_AREA_AND_NAME = attrgetter("area", "name")
+_NAME_AND_AREA = attrgetter("name", "area")
 
 
 def area_input_records(
     inputs: list[AreaInput], now: Instant, partitions: int, *, repeated: bool = False
 ) -> list[OutputRecord]:
-    """Return the records of these inputs; those of one area and name are together, in order.
+    """Return the records of these inputs; those of one name and area are together, in order.
 
     An area evaluates all inputs of a name for each record that changes one of them. Inputs of a name that
-    are spread over many records would be evaluated many times.
+    are spread over many records would be evaluated many times, and so would those that follow from them in
+    the areas above.
     """
     by_partition: defaultdict[int, list[AreaInput]] = defaultdict(list)
-    for input in sorted(inputs, key=_AREA_AND_NAME):
-        by_partition[partition_of(input.area, partitions)].append(input)
+    for (_, area), of_area in groupby(sorted(inputs, key=_NAME_AND_AREA), key=_NAME_AND_AREA):
+        by_partition[partition_of(area, partitions)] += of_area
     return [
         OutputRecord(
             topics.AREA_INPUTS,

@@ -56,6 +56,7 @@ class AreaStage(BucketStage[AreaState]):
         super().__init__(buckets, partition)
         self._factory = factory
         self._partitions = factory.partitions
+        self._alarm_buffer: AlarmInputBuffer | None = None
 
     def apply(self, offset: int, batch: AreaInputBatch | None, model: CityModel) -> ApplyResult:
         """Apply the record at `offset`; None is an unreadable record."""
@@ -64,13 +65,14 @@ class AreaStage(BucketStage[AreaState]):
         now = log_time(self._buckets.time, batch.time)
         by_area: defaultdict[str, list[AreaInput]] = defaultdict(list)
         for input in batch.inputs:
-            if input.area in model.entities and not self._buckets.has_applied(input.area, offset):
-                by_area[input.area].append(input)
+            by_area[input.area].append(input)
         updates: list[Update] = []
         repairs: list[SeriesRepair] = []
         inputs: list[AreaInput] = []
         verdicts: list[NeighbourVerdict] = []
         for area in sorted(by_area):
+            if area not in model.entities or self._buckets.has_applied(area, offset):
+                continue
             state = self._buckets.content_to_change(area)
             before = state.revision = max(state.revision, revision_base(model))
             revision = window_revision(now, model)
@@ -89,7 +91,10 @@ class AreaStage(BucketStage[AreaState]):
         return ApplyResult(outputs + self._alarm_inputs(updates, model, now), Counter(), 0)
 
     def _alarm_inputs(self, updates: list[Update], model: CityModel, now: Instant) -> list[OutputRecord]:
-        buffer = AlarmInputBuffer(*self._factory.rule_indexes.of(model), alarm_revision(now, model))
+        buffer = self._alarm_buffer
+        if buffer is None or buffer.model is not model:
+            buffer = self._alarm_buffer = AlarmInputBuffer(*self._factory.rule_indexes.of(model))
+        buffer.revision = alarm_revision(now, model)
         for update in updates:
             buffer.add_area_value(update)
         return buffer.take_outputs(self._partition, self._partitions, now, clock=False)

@@ -9,7 +9,8 @@ valid. So the points are a function of the set of inputs, and an input amends ev
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -156,12 +157,16 @@ class AreaSeries(msgspec.Struct, array_like=True):
             if slot != kept:
                 del results[slot]
 
-    def touched(self, span: SlotSpan) -> Iterable[Instant]:
-        """Return the kept slots of a span: its first, and those in which there are inputs."""
-        if span.first >= self.floor:
-            yield span.first
-        if span.last > span.first and self.results:
-            yield from [one for one in self.results if span.first < one <= span.last]
+    def touched(self, spans: Collection[SlotSpan]) -> set[Instant]:
+        """Return the kept slots of spans: the first of each, and those in which there are inputs."""
+        slots: set[Instant] = set()
+        known = sorted(self.results) if any(first < self.newest for first, _ in spans) else []
+        for first, last in spans:
+            if first >= self.floor:
+                slots.add(first)
+            if last > first:
+                slots.update(known[bisect_right(known, first) : bisect_right(known, last)])
+        return slots
 
 
 @dataclass(slots=True)
@@ -199,7 +204,7 @@ class AreaState(msgspec.Struct, array_like=True):
         changes = AreaChanges()
         if self.inherited:
             inputs, self.inherited = (*self.inherited, *inputs), ()
-        touched: dict[str, set[Instant]] = {}
+        touched: dict[str, set[SlotSpan]] = {}
         name = None
         for received in inputs:
             if received.name != name:
@@ -209,7 +214,7 @@ class AreaState(msgspec.Struct, array_like=True):
                     # Slots of the other grid may have been emitted after storage has computed the new ones.
                     other = SlotSpan(min(earlier.results, default=earlier.newest), earlier.newest)
                     changes.repairs.append(_repair(area, name, other, series.size))
-                slots = touched.setdefault(name, set())
+                spans = touched.setdefault(name, set())
             span, is_too_old = series.put(on_grid(received, series.size))
             if span is None:
                 continue
@@ -219,12 +224,10 @@ class AreaState(msgspec.Struct, array_like=True):
                 changes.repairs.append(_repair(below, received.name, span, series.size))
             elif is_too_old and not repeated:
                 changes.repairs.append(_repair(area, received.name, span, series.size))
-            if span.first == series.newest:
-                slots.add(span.first)
-            else:
-                slots.update(series.touched(span))
-        for name in sorted(name for name, slots in touched.items() if slots):
-            self._evaluate(NeighbourContext(area, name, model, revision), touched[name], changes)
+            spans.add(span)
+        for name in sorted(name for name, spans in touched.items() if spans):
+            slots = self.series[name].touched(touched[name])
+            self._evaluate(NeighbourContext(area, name, model, revision), slots, changes)
         # Only now: a burst brings more slots at once than are kept, and each of them has a point.
         for name in touched:
             self.series[name].forget_oldest()
@@ -426,14 +429,14 @@ def _flags_of(parts: Sequence[Contribution]) -> int:
 def _combined(name: str, parts: Sequence[Contribution], model: CityModel) -> float | None:
     match roll_up_of(name, model):
         case "mean":
-            total = sum(part.weight for part in parts)
-            return math.fsum(part.value * part.weight for part in parts) / total if total else None
+            total = sum([part.weight for part in parts])
+            return math.fsum([part.value * part.weight for part in parts]) / total if total else None
         case "sum":
-            return math.fsum(part.value for part in parts)
+            return math.fsum([part.value for part in parts])
         case "max":
-            return max(part.value for part in parts)
+            return max([part.value for part in parts])
         case "min":
-            return min(part.value for part in parts)
+            return min([part.value for part in parts])
         case _:
             return None
 

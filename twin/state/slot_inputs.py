@@ -81,8 +81,11 @@ class SlotInputs(msgspec.Struct, array_like=True):
         if inputs is None:
             self.by_source[source] = [input]
             return SlotSpan(input.slot, input.last)
-        slot, place = input.slot, len(inputs)
-        if inputs[-1].slot == slot and (span := _put_again(inputs, input)) is not None:
+        slot, newest, place = input.slot, inputs[-1], len(inputs)
+        if newest.slot < slot and newest.value is not None:
+            inputs.append(input)
+            return SlotSpan(slot, max(slot, input.last, newest.last))
+        if newest.slot == slot and (span := _put_again(inputs, input)) is not None:
             return span if span.last >= span.first else None
         while place and inputs[place - 1].slot >= slot:
             place -= 1

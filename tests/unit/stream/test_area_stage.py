@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
+from stream.areas.area_inputs import area_input_records
 from stream.areas.area_stage import AreaStageFactory
-from stream.engine.stage import StreamStage
+from stream.engine.stage import RECORD_ITEMS_MAX, StreamStage
 from stream.engine.stage_seed import EMPTY_SEED
 from tests.support.cities.city_builder import CityBuilder
 from tests.support.cities.small_cities import small_city
@@ -225,3 +226,19 @@ def test_a_restored_stage_continues_where_it_was() -> None:
     assert again is not None
     after = play(again, [area_input("town", "town.street", "noise_level", 70.0, time=11 * MINUTE)])
     assert [(one.revision, one.value) for one in after] == [(9, 70.0)]
+
+
+def test_a_record_has_the_inputs_of_a_name_for_all_areas_in_order() -> None:
+    per_area = RECORD_ITEMS_MAX // 2
+    areas = ("town.east.quay", "town.east.yard")
+    sent = [
+        area_input(area, f"{area}.{number % 3}", name, float(number))
+        for number in range(per_area)
+        for area in areas
+        for name in ("no2", "pm10")
+    ]
+    batches = [AREA_INPUTS.decode(one.value) for one in area_input_records(sent, MINUTE, 1)]
+    assert [{one.name for one in batch.inputs} for batch in batches] == [{"no2"}, {"pm10"}]
+    for area in areas:
+        of_area = [one.value for batch in batches for one in batch.inputs if one.area == area]
+        assert of_area == [float(number) for number in range(per_area)] * 2
