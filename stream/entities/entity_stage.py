@@ -399,6 +399,8 @@ class EntityStage(BucketStage[EntityContent]):
         policy = model.policy_of(datastream)
         if state.is_idle(now, policy) and (datastream.entity, datastream.id) in self._timers:
             return
+        entity, property = datastream.entity, datastream.property
+        required = self._required_inputs_of(entity, model)
         for window, accumulator, is_incomplete in state.emit_windows(now, policy):
             aggregate = aggregate_of(
                 accumulator,
@@ -413,14 +415,11 @@ class EntityStage(BucketStage[EntityContent]):
             if is_incomplete:
                 output.repairs.append(WindowRepair(datastream.id, window.start))
             if policy.personal:
-                property = model.properties[datastream.property]
-                content.derived.on_personal_window(property, aggregate, now)
+                content.derived.on_personal_window(model.properties[property], aggregate, now)
             else:
-                required = self._required_inputs_of(datastream.entity, model)
-                content.derived.on_window(datastream.property, aggregate, required)
+                content.derived.on_window(property, aggregate, required)
                 if self._alarm_inputs is not None:
-                    entity, property_name = datastream.entity, datastream.property
-                    self._alarm_inputs.add_window(entity, property_name, aggregate, content.derived)
+                    self._alarm_inputs.add_window(entity, property, aggregate, content.derived)
         self._schedule(datastream, state, model)
 
     def _schedule(self, datastream: Datastream, state: DatastreamState, model: CityModel) -> None:

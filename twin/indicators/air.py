@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twin.indicators import eaqi, lki
 from twin.indicators.indicator import Attributes, Indicator, Input, UsableInputs
-from twin.indicators.running_mean import EIGHT_HOURS, TimeMean, running_mean
+from twin.indicators.running_mean import EIGHT_HOURS, mean_of_hours
 from twin.instant import DAY, Duration
 from twin.model.bilingual_text import BilingualText
 
@@ -23,9 +23,8 @@ def _eaqi(inputs: UsableInputs, attributes: Attributes) -> float:
 
 def _running(name: str, property: str, length: Duration, title: BilingualText) -> Indicator:
     def formula(inputs: UsableInputs, attributes: Attributes) -> float | None:
-        hours = [TimeMean(one.time, one.value, one.coverage) for one in inputs[property]]
-        mean = running_mean(hours, hours[-1].start, length)
-        return None if mean is None else mean.mean
+        # They are valid, one for each hour, and none is older than the length.
+        return mean_of_hours([one.value for one in inputs[property]], length)
 
     hours = length * 24 // DAY
     return Indicator(

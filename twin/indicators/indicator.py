@@ -7,11 +7,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from twin.indicators.validity import is_valid
+from twin.indicators.validity import COVERAGE_MIN
 from twin.instant import Duration, Instant
 from twin.model.bilingual_text import BilingualText
 from twin.model.observed_property import RollUp, Theme
-from twin.quality.quality_flags import is_usable
+from twin.quality.quality_flags import UNUSABLE_FLAGS
 
 Averaging: TypeAlias = Literal["instant", "ten_minutes", "hour", "day"]
 """Which value of a property is used: the newest measured one, or the aggregate of a closed window."""
@@ -127,9 +127,13 @@ class Indicator:
         """Return the usable values; None if an input is missing that the indicator needs."""
         for item in self.inputs:
             if item.need == "sole" and item.property in inputs:
-                values = _usable(item, inputs)
+                values = _usable(item, inputs[item.property])
                 return {item.property: values} if values else None
-        usable = {item.property: values for item in self.inputs if (values := _usable(item, inputs))}
+        usable: dict[str, tuple[InputValue, ...]] = {}
+        for item in self.inputs:
+            given = inputs.get(item.property)
+            if given and (values := _usable(item, given)):
+                usable[item.property] = values
         if self.same_time and usable:
             newest = max(values[-1].time for values in usable.values())
             usable = {name: values for name, values in usable.items() if values[-1].time == newest}
@@ -149,24 +153,26 @@ class Indicator:
         return chosen
 
 
-def _usable(item: Input, inputs: Inputs) -> tuple[InputValue, ...]:
+def _usable(item: Input, values: InputValue | Sequence[InputValue]) -> tuple[InputValue, ...]:
     """Return the usable values of an input, oldest first; of two values of one time the later given."""
-    values = inputs.get(item.property)
-    if values is None:
-        return ()
     if isinstance(values, InputValue):
-        return (values,) if _is_countable(item, values) else ()
-    by_time = {value.time: value for value in values if _is_countable(item, value)}
-    ordered = [by_time[time] for time in sorted(by_time)]
+        values = (values,)
+    # Without calls of is_usable() and is_valid(): there are 24 values for each running mean.
+    coverage_min = 0.0 if item.averaging == "instant" else COVERAGE_MIN
+    usable = [
+        one
+        for one in values
+        if not one.flags & UNUSABLE_FLAGS and one.count >= 1 and one.coverage >= coverage_min
+    ]
+    times = [one.time for one in usable]
+    if sorted(set(times)) != times:
+        by_time = dict(zip(times, usable, strict=True))
+        usable = [by_time[time] for time in sorted(by_time)]
     if not item.history:
-        return tuple(ordered[-1:])
-    return tuple(value for value in ordered if _is_within_history(item, ordered[-1].time - value.time))
-
-
-def _is_countable(item: Input, value: InputValue) -> bool:
-    if not is_usable(value.flags) or value.count < 1:
-        return False
-    return item.averaging == "instant" or is_valid(value.coverage)
+        return tuple(usable[-1:])
+    if usable and not _is_within_history(item, usable[-1].time - usable[0].time):
+        usable = [one for one in usable if _is_within_history(item, usable[-1].time - one.time)]
+    return tuple(usable)
 
 
 def _is_within_history(item: Input, age: Duration) -> bool:

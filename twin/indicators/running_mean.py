@@ -7,7 +7,7 @@ of 24 hours, 6 of 8. Missing hours are left out of the mean, not filled in.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from twin.indicators.validity import is_valid
@@ -36,7 +36,15 @@ def running_mean(hours: Iterable[TimeMean], last: Instant, length: Duration = DA
     known = {
         hour.start: hour.mean for hour in hours if start <= hour.start <= last and is_valid(hour.coverage)
     }
-    return _mean(start, list(known.values()), expected)
+    mean = mean_of_hours(list(known.values()), length)
+    return None if mean is None else TimeMean(start, mean, len(known) / expected)
+
+
+def mean_of_hours(values: Sequence[float], length: Duration) -> float | None:
+    """Return the mean of the valid hours of a window of a length; None if they are less than 75 % of it."""
+    if not is_valid(len(values) / _hours_in(length)):
+        return None
+    return math.fsum(values) / len(values)
 
 
 def _hours_in(length: Duration) -> int:
@@ -44,10 +52,3 @@ def _hours_in(length: Duration) -> int:
     if rest or hours < 1:
         raise ValueError(f"a window of {length} µs, expected a number of whole hours")
     return hours
-
-
-def _mean(start: Instant, values: list[float], expected: int) -> TimeMean | None:
-    coverage = len(values) / expected
-    if not is_valid(coverage):
-        return None
-    return TimeMean(start, math.fsum(values) / len(values), coverage)

@@ -163,8 +163,12 @@ def windowed_point(
         value_at = values.get(one.property)
         if value_at is None:
             continue
-        starts = range(start - max(one.history, size) + size, start + 1, size)
-        inputs[one.property] = [value for time in starts if (value := value_at(time)) is not None]
+        if one.history <= size:
+            value = value_at(start)
+            inputs[one.property] = () if value is None else (value,)
+        else:
+            starts = range(start - one.history + size, start + 1, size)
+            inputs[one.property] = [value for value in map(value_at, starts) if value is not None]
     return _newest_of(indicator, inputs, start, attributes)
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
@@ -171,7 +170,9 @@ class DerivedState(msgspec.Struct, array_like=True):
         if (property, size) not in required.windows:
             return
         histories = self.window_histories.setdefault(property, {})
-        history = histories.setdefault(size, WindowHistory())
+        history = histories.get(size)
+        if history is None:
+            history = histories[size] = WindowHistory()
         if aggregate.start <= history.floor:
             self._repair_after(property, aggregate, required)
         if history.add(aggregate):
@@ -268,9 +269,10 @@ class DerivedState(msgspec.Struct, array_like=True):
             return values
         changed, self.changed = self.changed, set()
         attributes = model.entities[entity].attributes if entity in model.entities else {}
+        windows = _WindowValues(self, model)
         for indicator in required.indicators:
             if self._affects(changed, indicator, required.sizes[indicator.name]):
-                evaluation = _Evaluation(self, indicator, attributes, model, required)
+                evaluation = _Evaluation(self, indicator, attributes, windows, required)
                 values += evaluation.changes()
         self._forget(required)
         return values
@@ -350,6 +352,43 @@ class DerivedState(msgspec.Struct, array_like=True):
         return history.values(model.properties[input.property]) if history is not None else []
 
 
+class _WindowValues:
+    """The values of inputs in windows, each computed once for all indicators."""
+
+    def __init__(self, state: DerivedState, model: CityModel) -> None:
+        self.model = model
+        self._state = state
+        self._known: dict[tuple[str, Duration], ValueAt] = {}
+
+    def of(self, property: str, size: Duration) -> ValueAt:
+        """Return a function that returns the value of a property by the start of its window."""
+        known = self._known.get((property, size))
+        if known is None:
+            known = self._known[property, size] = self._value_at(property, size)
+        return known
+
+    def _value_at(self, property: str, size: Duration) -> ValueAt:
+        if property in self._state.households:
+            return {one.time: one for one in self._state.instant_values.get(property, [])}.get
+        history = self._state.window_histories.get(property, {}).get(size)
+        if history is None:
+            return lambda start: None
+        return _HistoryValues(history, self.model.properties[property], size).__getitem__
+
+
+class _HistoryValues(dict[Instant, InputValue | None]):
+    """The values of the windows of a history that were looked up."""
+
+    def __init__(self, history: WindowHistory, property: ObservedProperty, size: Duration) -> None:
+        self._history = history
+        self._property = property
+        self._size = size
+
+    def __missing__(self, start: Instant) -> InputValue | None:
+        value = self[start] = self._history.value(start, self._property, self._size)
+        return value
+
+
 class _Evaluation:
     """The evaluation of one indicator after its inputs changed."""
 
@@ -358,17 +397,18 @@ class _Evaluation:
         state: DerivedState,
         indicator: Indicator,
         attributes: Mapping[str, Any],
-        model: CityModel,
+        windows: _WindowValues,
         required: RequiredInputs,
     ) -> None:
         self._state = state
         self._indicator = indicator
         self._attributes = attributes
-        self._model = model
+        self._model = windows.model
         self._size = required.sizes[indicator.name]
         self._inputs = [one for one in indicator.inputs if one.property in required.observed]
         self._series = state.series_of(indicator.name)
-        self._windows = {one.property: self._window_values(one) for one in self._inputs} if self._size else {}
+        size = self._size
+        self._windows = {one.property: windows.of(one.property, size) for one in self._inputs} if size else {}
         self._reach = required.reach.get(indicator.name, {})
 
     def changes(self) -> list[DerivedValue]:
@@ -477,26 +517,6 @@ class _Evaluation:
         history = self._state.window_histories.get(input.property, {}).get(self._size)
         return history.floor if history is not None else INSTANT_MIN
 
-    def _window_values(self, input: Input) -> ValueAt:
-        """Return a function that returns the value of an input by the start of its window."""
-        state, property = self._state, input.property
-        if property in state.households:
-            values = state.instant_values.get(property, [])
-            by_start = {one.time: one for one in values}
-            return partial(by_start.get)
-        history = state.window_histories.get(property, {}).get(self._size)
-        if history is None:
-            return lambda start: None
-        observed, size = self._model.properties[property], self._size
-        known: dict[Instant, InputValue | None] = {}
-
-        def value_at(start: Instant) -> InputValue | None:
-            if start not in known:
-                known[start] = history.value(start, observed, size)
-            return known[start]
-
-        return value_at
-
     def _point(self, time: Instant) -> IndicatorValue | None:
         if self._size:
             return windowed_point(self._indicator, self._size, time, self._windows, self._attributes)
@@ -593,15 +613,23 @@ class _Evaluation:
             flags |= failure.failure_flags
         return NewestWindow(min(failure.start for failure in failed.values()), flags)
 
-    def _derived_value(self, value: IndicatorValue) -> DerivedValue:
-        time = value.time + self._size  # a window describes its end
-        name, size = self._indicator.name, self._size
-        return DerivedValue(name, value.value, time, value.flags, (), len(value.inputs), size)
+    def _derived_value(self, value: IndicatorValue, *, amends: bool = False) -> DerivedValue:
+        size = self._size  # a window describes its end
+        return DerivedValue(
+            self._indicator.name,
+            value.value,
+            value.time + size,
+            value.flags,
+            (),
+            len(value.inputs),
+            size,
+            amends=amends,
+        )
 
     def _amendment(self, time: Instant, value: IndicatorValue | None) -> DerivedValue:
         if value is None:
             value = IndicatorValue(math.nan, time, 0, ())
-        return self._derived_value(value)._replace(amends=True)
+        return self._derived_value(value, amends=True)
 
 
 def indicator_value_from_storage(update: Update, interval: Duration) -> IndicatorValue:

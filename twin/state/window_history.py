@@ -164,15 +164,21 @@ class WindowHistory(msgspec.Struct, array_like=True):
         parts = [one for _, one in self.parts(start, property)]
         if not parts:
             return None
+        if len(parts) == 1:
+            only = parts[0]
+            return InputValue(only.value, start, 0, only.count, only.coverage, size)
         value = combine_values(property.combination, [one.value for one in parts])
         coverage = sum(one.coverage for one in parts) / len(parts)
         return InputValue(value, start, 0, sum(one.count for one in parts), coverage, size)
 
     def parts(self, start: Instant, property: ObservedProperty) -> list[tuple[int, WindowValue]]:
         """Return the datastreams that count in a window, with their values, by id."""
+        found = self.windows.get(start)
+        if not found:
+            return []
         is_sum = property.combination == "sum"
         return [
             (id, aggregate)
-            for id, aggregate in sorted(self.windows.get(start, {}).items())
+            for id, aggregate in (sorted(found.items()) if len(found) > 1 else found.items())
             if aggregate.count and (is_sum or is_valid(aggregate.coverage))
         ]
