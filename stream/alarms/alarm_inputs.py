@@ -71,10 +71,11 @@ class AlarmInputBuffer:
 
     def add_window(self, entity: str, property: str, aggregate: Aggregate, derived: DerivedState) -> None:
         """Add the points of a closed window."""
-        history = derived.window_histories.get(property, {}).get(aggregate.size)
+        watched = self.rule_index.watched_windows(entity, property, aggregate.size)
+        history = derived.window_histories.get(property, {}).get(aggregate.size) if watched else None
         if history is None:
             return
-        for series in self.rule_index.watched_windows(entity, property, aggregate.size):
+        for series in watched:
             point = window_point(series, aggregate, history, self.model.properties[property])
             if point is not None:
                 self._add(series, [point])
@@ -139,7 +140,8 @@ class AlarmInputBuffer:
     def _add(self, series: OperandSeries, points: list[Point]) -> None:
         if points:
             by_time = self._points.setdefault(series, {})
-            by_time.update((point.time, point) for point in points)
+            for point in points:
+                by_time[point.time] = point
 
     def take_outputs(
         self, partition: int, partitions: int, now: Instant, *, clock: bool

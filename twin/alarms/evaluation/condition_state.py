@@ -294,7 +294,7 @@ class ConditionState(msgspec.Struct, array_like=True):
 
     def _index_of(self, operand: int, point: Point) -> int | None:
         """Return the index for a point; None if the state would be the same with it."""
-        index = bisect_left(self.buffered, (point.time, operand), key=lambda one: one[:2])
+        index = bisect_left(self.buffered, (point.time, operand))  # which is before the point of this key
         known = index < len(self.buffered) and self.buffered[index][:2] == (point.time, operand)
         if point.is_withdrawn:
             return index if known else None
@@ -332,15 +332,17 @@ class ConditionState(msgspec.Struct, array_like=True):
         """Settle the oldest points beyond the bound, whole times only, so that operands stay together."""
         if len(self.buffered) <= REORDER_POINTS_MAX:
             return
-        error = self.error
-        while len(self.buffered) > REORDER_POINTS_MAX:
-            self.horizon = time = self.buffered[0].time
-            count = next((n for n, one in enumerate(self.buffered) if one.time > time), len(self.buffered))
-            group, self.buffered = self.buffered[:count], self.buffered[count:]
+        error, uses_baseline = self.error, bound.uses_baseline
+        buffered, begin = self.buffered, 0
+        while len(buffered) - begin > REORDER_POINTS_MAX:
+            self.horizon = time = buffered[begin].time
+            end = bisect_left(buffered, (time + 1,), begin)
+            group, begin = buffered[begin:end], end
             self._step(self.settled, self.settled_memory, group, bound, [])
             self.settled.advance(time, bound.level_config)
-            if bound.uses_baseline and is_usable(group[0].point.flags):
+            if uses_baseline and is_usable(group[0].point.flags):
                 self.baseline.add(time, group[0].point.value, bound.timezone)
+        self.buffered = buffered[begin:]
         self.changes = [one for one in self.changes if one.time > self.horizon]
         self.amended = {key for key in self.amended if key[0] > self.horizon}
         self.doubted = {key for key in self.doubted if key[0] > self.horizon}

@@ -10,7 +10,14 @@ import msgspec
 from twin.alarms.evaluation.baseline import Baseline, BaselineValue
 from twin.alarms.evaluation.level_state import ConditionValue
 from twin.alarms.rules.operand import Point
-from twin.alarms.rules.rule import Deviation, ExpressionCondition, QualityRank, Rate, ThresholdCondition
+from twin.alarms.rules.rule import (
+    Deviation,
+    ExpressionCondition,
+    QualityRank,
+    Rate,
+    ThresholdCondition,
+    Transform,
+)
 from twin.alarms.rules.rule_index import BoundRule
 from twin.instant import Instant
 from twin.quality.quality_flags import QualityWord, is_usable, quality_word
@@ -49,37 +56,40 @@ def evaluate_condition(
     Raises ExpressionError if an expression cannot be evaluated.
     """
     rule, condition = bound.rule, bound.rule.condition
-    takes_all = rule.quality == "any" or (
-        isinstance(condition, ThresholdCondition) and isinstance(condition.transform, QualityRank)
-    )
+    transform = condition.transform if isinstance(condition, ThresholdCondition) else None
+    takes_all = rule.quality == "any" or isinstance(transform, QualityRank)
     is_any_usable = False
     for number, point in points.items():
         if takes_all or is_usable(point.flags):
             memory.current[number] = point
             is_any_usable = True
-    current = [point for point in memory.current if point is not None and point.valid_until >= time]
-    if not is_any_usable or len(current) < len(memory.current):
+    if not is_any_usable:
         return None
-    valid_until = min([point.valid_until for point in current])
+    current: list[Point] = []
+    for known in memory.current:
+        if known is None or known.valid_until < time:
+            return None
+        current.append(known)
+    valid_until = current[0].valid_until if len(current) == 1 else min([one.valid_until for one in current])
     is_in_force = rule.start <= time < rule.end and (
         rule.schedule is None or rule.schedule.contains(time, bound.timezone)
     )
+    value: float | None
     if isinstance(condition, ExpressionCondition):
-        value: float | None = 1.0 if bound.evaluate([point.value for point in current]) else 0.0
+        value = 1.0 if bound.evaluate([point.value for point in current]) else 0.0
+    elif transform is None:
+        value = current[0].value
     else:
-        assert isinstance(condition, ThresholdCondition)  # noqa: S101 - others have no operands
-        value = _transformed(current[0], condition, memory, baseline, bound)
+        value = _transformed(current[0], transform, memory, baseline, bound)
         if value is None:
             return None
     return ConditionValue(time, value if is_in_force else None, valid_until, tuple(current))
 
 
 def _transformed(
-    point: Point, condition: ThresholdCondition, memory: OperandMemory, baseline: Baseline, bound: BoundRule
+    point: Point, transform: Transform, memory: OperandMemory, baseline: Baseline, bound: BoundRule
 ) -> float | None:
-    match condition.transform:
-        case None:
-            return point.value
+    match transform:
         case Rate(per=per, span=span):
             slope = _slope(point, span, memory.recent)
             return slope * per if slope is not None else None

@@ -79,11 +79,7 @@ class LevelStates(msgspec.Struct, array_like=True):
 
     def severity(self, config: LevelConfig) -> int:
         """Return the severity of the worst active level."""
-        worst = 0
-        for resolved, state in zip(config.levels, self.levels, strict=True):
-            if state.active and resolved.severity > worst:
-                worst = resolved.severity
-        return worst
+        return _worst(config, [state.active for state in self.levels])
 
     def copy(self) -> LevelStates:
         """Return an independent copy."""
@@ -103,14 +99,15 @@ class LevelStates(msgspec.Struct, array_like=True):
         changes = self.advance(value.time - 1, config)
         is_continuous = self.last is not None and value.time <= self.last.valid_until
         self.last = value
-        before = self.severity(config)
+        was_active, is_changed = [state.active for state in self.levels], False
         for resolved, state in zip(config.levels, self.levels, strict=True):
             if not is_continuous:
                 state.pending_since = None
-            _update_level(state, resolved, value, config)
-        after = self.severity(config)
-        if after != before:
-            changes.append(SeverityChange(value.time, after, value, before))
+            is_changed |= _update_level(state, resolved, value, config)
+        if is_changed:
+            before, after = _worst(config, was_active), self.severity(config)
+            if after != before:
+                changes.append(SeverityChange(value.time, after, value, before))
         return changes
 
     def advance(self, frontier: Instant, config: LevelConfig) -> list[SeverityChange]:
@@ -144,9 +141,19 @@ class LevelStates(msgspec.Struct, array_like=True):
         return earliest if earliest is not None and earliest <= self.last.valid_until else None
 
 
+def _worst(config: LevelConfig, active: Sequence[bool]) -> int:
+    """Return the severity of the worst active level."""
+    worst = 0
+    for resolved, is_active in zip(config.levels, active, strict=True):
+        if is_active and resolved.severity > worst:
+            worst = resolved.severity
+    return worst
+
+
 def _update_level(
     state: LevelState, resolved: ResolvedLevel, condition: ConditionValue, config: LevelConfig
-) -> None:
+) -> bool:
+    """Apply a value to a level; return whether it becomes active or inactive."""
     value = condition.value
     beyond = value is not None and (value >= resolved.raised if config.above else value <= resolved.raised)
     # A level without a deadband has one limit for both: a value that is equal to it is beyond it, not clear.
@@ -160,11 +167,13 @@ def _update_level(
     changes, delay = (clear, config.off_delay) if state.active else (beyond, config.on_delay)
     if not changes:
         state.pending_since = None
-        return
+        return False
     if state.pending_since is None:
         state.pending_since = condition.time
-    if state.pending_since + delay <= condition.time:
-        state.active, state.pending_since = not state.active, None
+    if state.pending_since + delay > condition.time:
+        return False
+    state.active, state.pending_since = not state.active, None
+    return True
 
 
 def _due(state: LevelState, config: LevelConfig) -> Instant | None:
