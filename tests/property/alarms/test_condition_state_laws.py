@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import accumulate, cycle, pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,8 +12,10 @@ from twin.alarms.alarm import Alarm, Explanation, StreamTime
 from twin.alarms.evaluation.alarm_transitions import apply_change, episodes
 from twin.alarms.evaluation.condition_state import REORDER_POINTS_MAX, ConditionState
 from twin.alarms.evaluation.level_state import inert_range, severity_timeline
-from twin.alarms.rules.operand import Point
+from twin.alarms.rules.operand import Operand, Point
+from twin.alarms.rules.rule import Level, NOfM, ThresholdCondition
 from twin.alarms.rules.rule_index import BoundRule
+from twin.alarms.severity import Severity
 from twin.backtest.condition_history import condition_from_points
 from twin.instant import MINUTE, SECOND
 from twin.quality.quality_flags import QualityFlag
@@ -22,6 +24,18 @@ RULES = [
     bound_rule(high_water_rule(on_delay=on, off_delay=off))
     for on, off in ((0, 0), (90 * SECOND, 0), (0, 150 * SECOND), (2 * MINUTE, 3 * MINUTE))
 ]
+
+OFTEN = bound_rule(
+    high_water_rule(
+        condition=ThresholdCondition(
+            operand=Operand("water_level"),
+            direction="above",
+            levels=(Level(Severity.MINOR, 0.10, 0.08),),
+            relative_to="targetLevel",
+            times=NOfM(2, 4),
+        )
+    )
+)
 
 points_of_a_day = st.lists(
     st.tuples(
@@ -129,6 +143,35 @@ def test_values_in_the_inert_range_may_be_skipped(rule: BoundRule, points: list[
         if quiet is None or not quiet[0] < next_point.value < quiet[1]:
             passed.on_points(0, [next_point], rule, 0)
     assert severity_timeline(state.changes) == severity_timeline(passed.changes)
+
+
+@given(
+    st.sampled_from([*RULES, OFTEN]),
+    st.lists(
+        st.tuples(
+            st.sampled_from([-0.5, -0.41, -0.39, -0.31, -0.29]),
+            st.sampled_from([0, 0, 0, 0, int(QualityFlag.SPIKE)]),
+            st.sampled_from([1, 1, 1, 2, 5]),
+            st.integers(1, 20),
+        ),
+        min_size=10,
+        max_size=20,
+    ),
+    st.lists(st.integers(8, 2 * REORDER_POINTS_MAX), min_size=1, max_size=4),
+)
+def test_points_that_are_settled_together_leave_the_state_of_points_settled_one_by_one(
+    rule: BoundRule, runs: list[tuple[float, int, int, int]], sizes: list[int]
+) -> None:
+    found = [(value, flags, wait) for value, flags, wait, length in runs for _ in range(length)]
+    times = accumulate(wait * MINUTE for _, _, wait in found)
+    points = [point(time, value, flags) for time, (value, flags, _) in zip(times, found, strict=True)]
+    together, rest = ConditionState.initial(rule), points
+    for size in cycle(sizes):
+        if not rest:
+            break
+        together.on_points(0, rest[:size], rule, 0)
+        rest = rest[size:]
+    assert together == state_of(rule, points)
 
 
 CALM = [point(minute * MINUTE, -0.5) for minute in range(-12, 0)]

@@ -21,7 +21,7 @@ import msgspec
 
 from twin.alarms.evaluation.baseline import Baseline
 from twin.alarms.evaluation.condition_value import OperandMemory, evaluate_condition
-from twin.alarms.evaluation.level_state import LevelStates, SeverityChange
+from twin.alarms.evaluation.level_state import LevelStates, SeverityChange, inert_range
 from twin.alarms.rules.expression import ExpressionError
 from twin.alarms.rules.operand import Point
 from twin.alarms.rules.rule_index import BoundRule
@@ -30,6 +30,9 @@ from twin.quality.quality_flags import is_usable
 
 REORDER_POINTS_MAX = 32
 """The number of points that may overtake a point before it is too late for evaluation."""
+
+INERT_POINTS_MIN = 4
+"""With fewer points it takes longer to find out whether they change anything than to evaluate them."""
 
 
 class BufferedPoint(NamedTuple):
@@ -333,7 +336,8 @@ class ConditionState(msgspec.Struct, array_like=True):
         if len(self.buffered) <= REORDER_POINTS_MAX:
             return
         error, uses_baseline = self.error, bound.uses_baseline
-        buffered, begin = self.buffered, 0
+        buffered = self.buffered
+        begin = self._inert_count(buffered[: len(buffered) - REORDER_POINTS_MAX], bound)
         while len(buffered) - begin > REORDER_POINTS_MAX:
             self.horizon = time = buffered[begin].time
             end = bisect_left(buffered, (time + 1,), begin)
@@ -347,3 +351,22 @@ class ConditionState(msgspec.Struct, array_like=True):
         self.amended = {key for key in self.amended if key[0] > self.horizon}
         self.doubted = {key for key in self.doubted if key[0] > self.horizon}
         self.error = error
+
+    def _inert_count(self, points: Sequence[BufferedPoint], bound: BoundRule) -> int:
+        """Return how many of the oldest points need not be settled one by one.
+
+        They change no level, and are followed by another such point, which says the same about all of them.
+        """
+        rule = bound.rule
+        if len(points) < INERT_POINTS_MIN or not bound.compares_values:
+            return 0
+        inert = inert_range(bound.level_config, self.settled)
+        if inert is None or not rule.start <= points[0].time <= points[-1].time < rule.end:
+            return 0
+        low, high = inert
+        count = 0
+        for one in points:
+            if not low < one.point.value < high or not is_usable(one.point.flags):
+                break
+            count += 1
+        return max(0, count - 1)

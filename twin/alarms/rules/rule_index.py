@@ -54,6 +54,16 @@ class BoundRule:
         condition = self.rule.condition
         return isinstance(condition, ThresholdCondition) and isinstance(condition.transform, Deviation)
 
+    @property
+    def compares_values(self) -> bool:
+        """Whether the rule compares the values of one series as they are, at any time of day."""
+        condition = self.rule.condition
+        return (
+            isinstance(condition, ThresholdCondition)
+            and condition.transform is None
+            and self.rule.schedule is None
+        )
+
     def evaluate(self, values: Sequence[float]) -> bool:
         """Return the result of the rule's expression for its operands. Raises ExpressionError if it fails."""
         if self.expression is None:
