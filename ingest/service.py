@@ -37,9 +37,7 @@ from runtime.model_source import CityModelSource
 from runtime.readiness import notify_ready
 from runtime.telemetry.metrics import new_registry, serve_metrics
 from runtime.telemetry.tracing import Tracer
-from twin.instant import DAY, SECOND
 from twin.model.city_model import CityModel
-from twin.quality.plausibility import PlausibilityBounds
 
 log = logging.getLogger(__name__)
 
@@ -150,14 +148,7 @@ class IngestService:
             routes=self._routes,
             devices=DeviceMap(model, self._decoders, settings.partitions),
             timezone=model.city.timezone,
-            options=IntakeOptions(
-                payload_bytes_max=settings.payload_bytes_max,
-                quarantine_bytes_max=settings.quarantine_bytes_max,
-                keep_payloads=settings.keep_payloads,
-                plausibility=PlausibilityBounds(
-                    future_max=settings.future_max_s * SECOND, past_max=settings.past_max_days * DAY
-                ),
-            ),
+            options=IntakeOptions.from_settings(settings),
             pseudonymise=self._pseudonymise,
             session=self._name,
         )

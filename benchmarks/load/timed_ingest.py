@@ -17,9 +17,8 @@ from ingest.pipeline.publisher import LogPublisher, new_producer
 from ingest.pipeline.records import RecordBuilder
 from ingest.pipeline.routes import TopicRoutes
 from ingest.settings import IngestSettings
-from twin.instant import DAY, MINUTE, SECOND, Duration, Instant
+from twin.instant import MINUTE, SECOND, Duration, Instant
 from twin.model.city_model import CityModel
-from twin.quality.plausibility import PlausibilityBounds
 
 SESSION = "benchmark-timed"
 TICK_INTERVAL: Duration = SECOND
@@ -37,14 +36,7 @@ class TimedIngest:
             routes=TopicRoutes(decoders, model.feeds),
             devices=DeviceMap(model, decoders, partitions),
             timezone=model.city.timezone,
-            options=IntakeOptions(
-                payload_bytes_max=settings.payload_bytes_max,
-                quarantine_bytes_max=settings.quarantine_bytes_max,
-                keep_payloads=settings.keep_payloads,
-                plausibility=PlausibilityBounds(
-                    future_max=settings.future_max_s * SECOND, past_max=settings.past_max_days * DAY
-                ),
-            ),
+            options=IntakeOptions.from_settings(settings),
             pseudonymise=Pseudonymiser(settings.pseudonym_key.get_secret_value().encode()),
             session=SESSION,
         )

@@ -21,8 +21,9 @@ from ingest.mqtt.message import MqttMessage
 from ingest.pipeline.mapping import DeviceMap, MappedDevice
 from ingest.pipeline.pseudonym import Pseudonymiser
 from ingest.pipeline.routes import TopicRoutes
+from ingest.settings import IngestSettings
 from twin.errors import UnitError
-from twin.instant import Instant
+from twin.instant import DAY, SECOND, Instant
 from twin.model.observation import Observation
 from twin.quality.plausibility import PlausibilityBounds, QuarantineReason, Rejection, check_plausibility
 from twin.quality.quality_flags import QualityFlag
@@ -106,6 +107,18 @@ class IntakeOptions:
     plausibility: PlausibilityBounds
     keep_payloads: bool = True  #: whether the payloads of usable messages are written to the log
     topics_cached_max: int = TOPICS_CACHED_MAX
+
+    @classmethod
+    def from_settings(cls, settings: IngestSettings) -> IntakeOptions:
+        """Return the bounds that the settings of ingest state."""
+        return cls(
+            payload_bytes_max=settings.payload_bytes_max,
+            quarantine_bytes_max=settings.quarantine_bytes_max,
+            keep_payloads=settings.keep_payloads,
+            plausibility=PlausibilityBounds(
+                future_max=settings.future_max_s * SECOND, past_max=settings.past_max_days * DAY
+            ),
+        )
 
 
 class Intake:
