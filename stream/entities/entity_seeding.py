@@ -76,18 +76,19 @@ def _restore_inputs(
         for entity in contents
         if entity in model.entities
     }
+    sources = {
+        id: one
+        for id, one in model.datastreams.items()
+        if one.entity in required and not model.policy_of(one).personal
+    }
     for aggregate in seed.aggregates:
-        datastream = model.datastreams.get(aggregate.datastream)
-        if datastream is None or datastream.entity not in required or model.policy_of(datastream).personal:
-            continue
-        content = contents[datastream.entity]
-        content.derived.on_window(datastream.property, aggregate, required[datastream.entity])
+        if (source := sources.get(aggregate.datastream)) is not None:
+            derived = contents[source.entity].derived
+            derived.on_window(source.property, aggregate, required[source.entity])
     for id, hour in seed.repairs:
-        datastream = model.datastreams.get(id)
-        if datastream is None or datastream.entity not in required or model.policy_of(datastream).personal:
-            continue
-        derived, inputs = contents[datastream.entity].derived, required[datastream.entity]
-        derived.note_missing_windows(datastream.property, id, hour, inputs)
+        if (source := sources.get(id)) is not None:
+            derived = contents[source.entity].derived
+            derived.note_missing_windows(source.property, id, hour, required[source.entity])
     for entity, inputs in required.items():
         derived, state = contents[entity].derived, contents[entity].state
         for property in inputs.instants:
