@@ -49,10 +49,9 @@ class LogDrain:
         final. What it would emit at a later time, it emits when the log is closed: the next log does not know
         of it. Raises ServiceError after `timeout_s`, or when Kafka or the database is unavailable.
         """
-        awaited = "the ends of the log"
+        awaited = "the stream to process everything"
         try:
             async with asyncio.timeout(timeout_s):
-                awaited = "the stream to process everything"
                 loop = asyncio.get_running_loop()
                 half_time = loop.time() + timeout_s / 2
                 observed = self._partitions_of([OBSERVATIONS])
