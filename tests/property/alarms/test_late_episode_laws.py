@@ -240,6 +240,12 @@ def test_any_order_with_repairs_has_the_episodes_of_the_back_test(
     assert run.episodes() == run.backtest()
 
 
+def drawn_change(data: st.DataObject, time: Instant) -> Point:
+    """Return a point of this time that is withdrawn or has another value."""
+    withdrawn = data.draw(st.booleans())
+    return Point.withdrawn(time) if withdrawn else point(time, data.draw(st.sampled_from(VALUES)))
+
+
 @given(st.sampled_from(RULES), days, st.data())
 @settings(max_examples=60, deadline=None)
 def test_corrections_and_withdrawals_end_in_the_episodes_of_the_back_test(
@@ -251,8 +257,7 @@ def test_corrections_and_withdrawals_end_in_the_episodes_of_the_back_test(
         run.arrive(one)
     for index in data.draw(st.lists(st.integers(0, len(points) - 1), max_size=12)):
         time = points[index].time
-        withdrawn = data.draw(st.booleans())
-        run.arrive(Point.withdrawn(time) if withdrawn else point(time, data.draw(st.sampled_from(VALUES))))
+        run.arrive(drawn_change(data, time))
         if data.draw(st.booleans()):
             run.repair()
     run.pass_time()
@@ -271,8 +276,7 @@ def test_what_storage_changes_behind_the_log_ends_in_the_episodes_of_the_back_te
         run.arrive(one)
     for back in data.draw(st.lists(st.integers(2, 39), min_size=1, max_size=6)):
         time = points[-back].time
-        withdrawn = data.draw(st.booleans())
-        changed = Point.withdrawn(time) if withdrawn else point(time, data.draw(st.sampled_from(VALUES)))
+        changed = drawn_change(data, time)
         if data.draw(st.booleans()):
             run.arrive(changed)
         else:
