@@ -23,12 +23,30 @@ _LISTENING = "0A"
 
 
 def free_port() -> int:
-    """Return a port on which nothing listens. It is not reserved: use it soon."""
+    """Return a port on which nothing listens, and reserve it until this process ends.
+
+    A reserved port is not returned again, here or in another process, and no outgoing connection takes it.
+    Servers of any process can listen on it, as long as they set SO_REUSEADDR, as all common ones do.
+    """
     for _ in range(_FREE_TRIES_MAX):
         port = _FREE_FIRST + secrets.randbelow(_FREE_LAST - _FREE_FIRST)
-        if is_port_free(port):
+        if _reserve(port):
             return port
     raise ServiceError(f"no free port on {LOOPBACK} between {_FREE_FIRST} and {_FREE_LAST}")
+
+
+def _reserve(port: int) -> bool:
+    """Keep a socket bound to a port without listening, unless any other socket is bound to it."""
+    reservation = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        reservation.bind((LOOPBACK, port))
+    except OSError:
+        reservation.close()
+        return False
+    # Only after bind: before it, the socket would share the port with another reservation.
+    reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reservation.detach()
+    return True
 
 
 def is_port_free(port: int) -> bool:
