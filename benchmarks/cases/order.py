@@ -17,8 +17,8 @@ import os
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -31,8 +31,9 @@ from benchmarks.load.year_city import CITY, StationMessage, YearCity
 from benchmarks.measure.bench_system import HOST, BenchSystem
 from benchmarks.measure.machine import describe_machine
 from benchmarks.measure.settled import wait_settled, wait_stored
-from benchmarks.measure.stored_history import History, differences, read_history
+from benchmarks.measure.stored_history import differences, read_history
 from benchmarks.report.results import OUT, write_results
+from benchmarks.report.stored_plays import Play, StoredPlays
 from runtime.clock import system_clock
 from storage.database import connect
 from storage.model.model_store import load_model
@@ -48,34 +49,6 @@ DIFFERENCES_SHOWN_MAX = 5
 _AGO = 6 * HOUR
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Play:
-    """The result of playing one order."""
-
-    name: str
-    messages: int
-    sending_s: float  #: without restarts
-    stored_s: float  #: from the first message until all messages, and what follows from them, were stored
-    settled_s: float  #: from the first message until everything was stored and repaired
-    history: History
-
-    @property
-    def rate(self) -> float:
-        """Messages a second, until they and what follows from them were stored; repairs may go on."""
-        return self.messages / self.stored_s
-
-    def document(self) -> dict[str, Any]:
-        """Return the figures."""
-        return {
-            "messages": self.messages,
-            "sendingSeconds": round(self.sending_s, 1),
-            "storedSeconds": round(self.stored_s, 1),
-            "settledSeconds": round(self.settled_s, 1),
-            "messagesASecond": round(self.rate),
-            "rows": {table: len(rows) for table, rows in self.history.items()},
-        }
-
-
 @click.command()
 @click.option("--stations", type=click.IntRange(2, 900), default=50, show_default=True)
 @click.option("--days", type=click.IntRange(2, 365), default=365, show_default=True)
@@ -85,19 +58,41 @@ class Play:
     "--only", type=click.Choice(NAMES), multiple=True, default=NAMES, help="Play these orders only."
 )
 @click.option("--keep", "keeps", is_flag=True, help="Leave the data and the logs where they are.")
-def order(*, stations: int, days: int, seed: int, restarts: int, only: tuple[str, ...], keeps: bool) -> None:
+@click.option(
+    "--plays",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Store what each order ended in; an order stored here for the same year is not played again.",
+)
+def order(
+    *,
+    stations: int,
+    days: int,
+    seed: int,
+    restarts: int,
+    only: tuple[str, ...],
+    keeps: bool,
+    folder: Path | None,
+) -> None:
     """Play a year in several orders; compare everything that is stored."""
     # The stream commits with its checkpoints: the default would be noticed up to 15 s later.
     os.environ.setdefault("LIVETWIN_CHECKPOINT_INTERVAL_S", "5")
     start = (system_clock() - _AGO) // HOUR * HOUR - days * DAY
     city = YearCity(start=start, days=days, stations=stations, seed=seed)
-    dice = Random(seed)
+    plays = StoredPlays(folder, city) if folder is not None else None
+    if plays is not None:
+        city = plays.city
     found: dict[str, Any] = {}
     truth: Play | None = None
     differing = 0
     for name in sorted(only, key=NAMES.index):
-        parts = interrupted(restarts) if name == "restarts" else ORDERS.get(name, in_order)
-        play = _play(name, city, parts(city.messages(), dice), keeps=keeps)
+        play = plays.read(name) if plays is not None else None
+        if play is None:
+            parts = interrupted(restarts) if name == "restarts" else ORDERS.get(name, in_order)
+            play = _play(name, city, parts(city.messages(), Random(seed)), keeps=keeps)
+            if plays is not None:
+                plays.write(play)
+        _print(play)
         found[name] = play.document()
         if truth is None:
             truth = play
@@ -129,7 +124,7 @@ def _play(name: str, city: YearCity, parts: Parts, *, keeps: bool) -> Play:
         settled = time.monotonic() - begun
         history = asyncio.run(read_history(dsn, CITY, whole_span(city)))
     count = sum(map(len, parts))
-    play = Play(
+    return Play(
         name=name,
         messages=count,
         sending_s=sending,
@@ -137,13 +132,16 @@ def _play(name: str, city: YearCity, parts: Parts, *, keeps: bool) -> Play:
         settled_s=settled,
         history=history,
     )
+
+
+def _print(play: Play) -> None:
     print(
-        f"{name:<10}{count:>9} messages, sent in {sending:.1f} s, stored after {stored:.1f} s "
-        f"({play.rate:.0f} a second), repaired after {settled:.1f} s: "
-        + ", ".join(f"{len(rows)} {table}" for table, rows in history.items()),
+        f"{play.name:<10}{play.messages:>9} messages, sent in {play.sending_s:.1f} s, "
+        f"stored after {play.stored_s:.1f} s ({play.rate:.0f} a second), "
+        f"repaired after {play.settled_s:.1f} s: "
+        + ", ".join(f"{len(rows)} {table}" for table, rows in play.history.items()),
         flush=True,
     )
-    return play
 
 
 def whole_span(city: YearCity) -> tuple[Instant, Instant]:
