@@ -22,7 +22,7 @@ from twin.model.city_model import CityModel
 HOST = "127.0.0.1"
 
 START_TIMEOUT_S = 600.0
-STOP_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 1_800.0  # what is on the log is processed first
 
 _OUTPUT_SHOWN_LINES = 10
 

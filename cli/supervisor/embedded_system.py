@@ -37,7 +37,9 @@ from twin.model.city_model import CityPlan
 log = logging.getLogger(__name__)
 
 READY_TIMEOUT_S = 60.0
+
 DRAIN_TIMEOUT_S = 15.0
+"""After this time without progress the rest of the log is given up."""
 
 # Sources stop before the log is drained, all other roles after it. Writers stop before readers.
 SOURCE_ROLES = ("simulate", "ingest")
@@ -255,7 +257,7 @@ class EmbeddedSystem:
             return
         drain = LogDrain(self.kafka.bootstrap, self.postgres.dsn(), PARTITIONS)
         try:
-            await drain.wait_drained(self.kafka.cluster_id, DRAIN_TIMEOUT_S)
+            await drain.wait_drained(self.kafka.cluster_id, DRAIN_TIMEOUT_S, extends=True)
         except TwinError as error:
             self._progress.write_line(f"  not all records of the log were stored: {error}")
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -22,6 +24,7 @@ from twin.wire.messages import encode_closing
 STREAM_GROUP = "livetwin-stream"
 STREAM_INPUT_TOPICS = (OBSERVATIONS, AREA_INPUTS, ALARM_INPUTS)
 _POLL_INTERVAL_S = 0.1
+_WATCH_INTERVAL_S = 1.0
 
 CLOSINGS_MAX = 6
 """How often the log is closed: a verdict of neighbours may change an area, and that a verdict."""
@@ -41,8 +44,10 @@ class LogDrain:
         self._dsn = dsn
         self._counts = partition_counts(partitions)
 
-    async def wait_drained(self, log_id: str, timeout_s: float) -> None:
+    async def wait_drained(self, log_id: str, timeout_s: float, *, extends: bool = False) -> None:
         """Wait until every record is processed and stored. Ingest must have stopped before.
+
+        With `extends` the timeout begins anew whenever the log advances, so that a long one is drained, too.
 
         The stream writes all results of a record before it commits that record. So once it has committed all
         its inputs, also the records that its stages exchanged meanwhile, the ends of its output topics are
@@ -51,15 +56,18 @@ class LogDrain:
         """
         awaited = "the stream to process everything"
         try:
-            async with asyncio.timeout(timeout_s):
+            async with (
+                asyncio.timeout(timeout_s) as limit,
+                self._watched(limit, timeout_s, log_id, extends),
+            ):
                 loop = asyncio.get_running_loop()
-                half_time = loop.time() + timeout_s / 2
                 observed = self._partitions_of([OBSERVATIONS])
                 before: Mapping[TopicPartition, int] = await end_offsets(self._kafka, observed)
                 for _ in range(CLOSINGS_MAX):
                     await self._close()
                     closed = await self._wait_processed()
-                    if all(closed[one] == before[one] + 1 for one in observed) or loop.time() > half_time:
+                    is_late = loop.time() > (limit.when() or math.inf) - timeout_s / 2
+                    if is_late or all(closed[one] == before[one] + 1 for one in observed):
                         break
                     before = closed
                 awaited = "the historian to store all records"
@@ -72,6 +80,34 @@ class LogDrain:
 
     def _partitions_of(self, topics: Iterable[str]) -> list[TopicPartition]:
         return [TopicPartition(topic, number) for topic in topics for number in range(self._counts[topic])]
+
+    @asynccontextmanager
+    async def _watched(
+        self, limit: asyncio.Timeout, timeout_s: float, log_id: str, extends: bool
+    ) -> AsyncIterator[None]:
+        """Let a timeout begin anew, while the block runs, whenever the log advances."""
+        if not extends:
+            yield
+            return
+        watch = asyncio.create_task(self._extend(limit, timeout_s, log_id))
+        try:
+            yield
+        finally:
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
+
+    async def _extend(self, limit: asyncio.Timeout, timeout_s: float, log_id: str) -> None:
+        places = self._partitions_of(STORED_TOPICS)
+        before: object = None
+        async with await connect(self._dsn, role="up") as connection:
+            while not limit.expired():
+                stored = await stored_offsets(connection, log_id)
+                await connection.rollback()
+                now = await end_offsets(self._kafka, places), stored
+                if now != before:
+                    before = now
+                    limit.reschedule(asyncio.get_running_loop().time() + timeout_s)
+                await asyncio.sleep(_WATCH_INTERVAL_S)
 
     async def _wait_processed(self) -> Mapping[TopicPartition, int]:
         """Wait until the stream has committed its inputs, or all but what repairs add; return the ends."""

@@ -16,6 +16,7 @@ from tests.support.payloads.alarm_events import alarm_event, alarm_record
 from twin.wire.messages import OBSERVATIONS
 
 TIMEOUT_S = 30.0
+STALL_S = 4.0
 
 
 async def commit_closings(kafka: str, consumer: AIOKafkaConsumer) -> None:
@@ -53,6 +54,32 @@ async def test_the_log_is_drained_once_commands_are_processed_and_their_results_
             await commit_closings(kafka, consumer)
             await drained
             assert await fetch_rows(database, "SELECT count(*) FROM alarm") == [(2,)]
+    finally:
+        await producer.stop()
+        await consumer.stop()
+
+
+async def test_a_drain_goes_on_while_the_log_advances(kafka: str, database: str) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=kafka)
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, group_id=STREAM_GROUP, enable_auto_commit=False)
+    commanded = TopicPartition(topics.ALARM_INPUTS, 2)
+    observed = [TopicPartition(topics.OBSERVATIONS, number) for number in range(PARTITIONS)]
+    await producer.start()
+    await consumer.start()
+    try:
+        consumer.assign([commanded, *observed])
+        await producer.send_and_wait(topics.ALARM_INPUTS, b"a command", partition=2)
+        async with running_historian(historian_settings(kafka, database)):
+            drain, log_id = LogDrain(kafka, database, PARTITIONS), await log_identity(kafka)
+            drained = asyncio.create_task(drain.wait_drained(log_id, STALL_S, extends=True))
+            loop = asyncio.get_running_loop()
+            end = loop.time() + 2 * STALL_S
+            while loop.time() < end:  # the stage is busy with the command
+                await producer.send_and_wait(topics.ALARMS, alarm_record(alarm_event()), partition=2)
+            assert not drained.done()
+            await consumer.commit({commanded: OffsetAndMetadata(1, "")})
+            await commit_closings(kafka, consumer)
+            await drained
     finally:
         await producer.stop()
         await consumer.stop()
