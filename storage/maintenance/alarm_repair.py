@@ -42,13 +42,12 @@ from twin.backtest.condition_history import (
     RuleHistory,
     SeverityHistory,
     amendments,
-    condition_from_points,
     correction_of,
     past_difference,
+    repaired_condition,
     whole_occurrence_start,
 )
 from twin.backtest.history_chunk import SeriesHistory
-from twin.backtest.stored_occurrences import stored_severity_at
 from twin.errors import ServiceError
 from twin.instant import HOUR, Instant, format_instant, from_datetime
 from twin.model.city_model import CityModel
@@ -256,13 +255,12 @@ class _AlarmEvaluation:
     async def run(self, start: Instant, now: Instant) -> tuple[AlarmCorrection, SeverityHistory] | None:
         """Return the correction for the alarm stage, and the severity from a time on.
 
-        None if nothing is stored, or if there is too much to read.
+        None if there is too much to read.
         """
         bound = self._bound
         ends = await newest_points(self._connection, bound.series, self._model)
-        if not ends:
-            return None
-        newest_time = max(end.time for end in ends.values())
+        # Without any point nothing holds since the start: all that an alarm followed from was withdrawn.
+        newest_time = max((end.time for end in ends.values()), default=start)
         baseline: Baseline | None = None
         try:
             first = whole_occurrence_start(self._alarm.occurrences, min(start, newest_time))
@@ -270,7 +268,8 @@ class _AlarmEvaluation:
             spans = point_spans([bound], ends, self._model)
             points = await read_points(self._connection, self._model, spans)
             if bound.uses_baseline:
-                baseline = await self._baseline(spans[bound.series[0]][0])
+                begin = spans.get(bound.series[0], (newest_time - newest_time % HOUR,))[0]
+                baseline = await self._baseline(begin)
         except QueryError as error:
             log.warning(
                 "alarm %s of %s is not repaired from %s on: %s",
@@ -281,17 +280,8 @@ class _AlarmEvaluation:
                 extra={"event": "repair.alarm_refused", "rule": bound.rule.id, "entity": bound.entity},
             )
             return None
-        reached = condition_from_points(
-            bound, points, lambda time: self._severity_before(severity, time), baseline, now
-        )
-        if reached is None:
-            return None
-        return correction_of(bound, self._alarm, severity, reached[0]), severity
-
-    def _severity_before(self, severity: SeverityHistory, time: Instant) -> int:
-        if time <= severity.since:
-            return stored_severity_at(self._alarm.occurrences, time - 1)
-        return severity.severity_at(time - 1)
+        condition = repaired_condition(bound, points, self._alarm, severity, baseline, now=now)
+        return correction_of(bound, self._alarm, severity, condition), severity
 
     async def _severity_from(self, start: Instant, newest_time: Instant) -> SeverityHistory:
         """Return the severity from a time on, by the stored points of the rule's operands."""

@@ -37,7 +37,7 @@ from twin.backtest.stored_occurrences import (
     stored_occurrences,
     stored_severity_at,
 )
-from twin.instant import DAY, HOUR, INSTANT_MIN, MINUTE, Duration, Instant
+from twin.instant import DAY, HOUR, INSTANT_MAX, INSTANT_MIN, MINUTE, Duration, Instant
 from twin.model.city_model import CityModel
 from twin.state.freshness import live_duration
 
@@ -355,6 +355,34 @@ def condition_from_points(
     )
     condition.arrived_time = arrived_time
     return condition, SeverityHistory(warm, severity_before(warm), tuple(changes))
+
+
+def repaired_condition(
+    bound: BoundRule,
+    points: Mapping[OperandSeries, Sequence[Point]],
+    alarm: AlarmHistory,
+    severity: SeverityHistory,
+    baseline: Baseline | None,
+    *,
+    now: Instant,
+) -> ConditionState:
+    """Return the state of a rule after the newest points of its operands, by a severity evaluated anew.
+
+    If all points were withdrawn, it is the state before the first one, with the severity of that evaluation.
+    """
+
+    def severity_before(time: Instant) -> int:
+        if time <= severity.since:
+            return stored_severity_at(alarm.occurrences, time - 1)
+        return severity.severity_at(time - 1)
+
+    reached = condition_from_points(bound, points, severity_before, baseline, now)
+    if reached is not None:
+        return reached[0]
+    empty = ConditionState.initial(bound)
+    empty.baseline, empty.arrived_time = baseline or Baseline(), now
+    empty.resume(bound, severity.severity_at(INSTANT_MAX), INSTANT_MIN)
+    return empty
 
 
 def _warm_from(bound: BoundRule, points: Sequence[BufferedPoint], begin: Instant) -> Instant:

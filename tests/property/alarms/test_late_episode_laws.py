@@ -14,18 +14,18 @@ from twin.alarms.alarm import Alarm, StreamTime
 from twin.alarms.evaluation.alarm_correction import AlarmCorrection, AlarmRepair
 from twin.alarms.evaluation.shared_dependency import SharedDependencies
 from twin.alarms.messages import AlarmEvent, SeriesPoints, alarm_id
-from twin.alarms.rules.operand import Operand, Point
+from twin.alarms.rules.operand import Operand, OperandSeries, Point
 from twin.alarms.rules.rule import Level, NOfM, Rate, Rule, ThresholdCondition
 from twin.alarms.rules.rule_index import RuleIndex
 from twin.alarms.severity import Severity
 from twin.backtest.condition_history import (
     AlarmHistory,
     RuleHistory,
-    SeverityHistory,
     amendments,
     condition_from_points,
     correction_of,
     past_difference,
+    repaired_condition,
     state_span,
     stored_severity_before,
     whole_occurrence_start,
@@ -33,7 +33,6 @@ from twin.backtest.condition_history import (
 from twin.backtest.condition_replay import ConditionReplay
 from twin.backtest.firing import firings_of
 from twin.backtest.point_column import PointColumn
-from twin.backtest.stored_occurrences import stored_severity_at
 from twin.instant import HOUR, MINUTE, SECOND, Instant
 from twin.quality.quality_flags import QualityFlag
 
@@ -118,10 +117,8 @@ class LateRun:
             self._repair(start)
 
     def _repair(self, start: Instant) -> None:
-        if not self.points:
-            return
         alarm = self.history()
-        newest = max(self.points)
+        newest = max(self.points, default=start)
         first = whole_occurrence_start(alarm.occurrences, min(start, newest))
         replay = RuleHistory(self.bound, self.model, alarm.occurrences, first)
         stored = [self.points[time] for time in sorted(self.points) if time >= replay.begin]
@@ -131,28 +128,16 @@ class LateRun:
             {self.series: PointColumn.from_points([one for one in stored if one.time >= first])}
         )
         severity = replay.severity(newest)
-
-        def before(time: Instant) -> int:
-            if time <= severity.since:
-                return stored_severity_at(alarm.occurrences, time - 1)
-            return severity.severity_at(time - 1)
-
-        correction = self._correction(alarm, before, severity)
+        condition = repaired_condition(self.bound, self._newest_points(), alarm, severity, None, now=self.now)
         added = amendments(past_difference(alarm, severity), alarm, self.bound, self.model, self.now)
         if added:
             revision, known = self.events[-1][0]
             self.events += [((revision, number), event) for number, event in enumerate(added, known + 1)]
-        self._correct(correction)
+        self._correct(correction_of(self.bound, alarm, severity, condition))
 
-    def _correction(
-        self, alarm: AlarmHistory, before: object, severity: SeverityHistory | None
-    ) -> AlarmCorrection:
-        newest = max(self.points)
-        start = newest - state_span(self.bound, self.series, self.model)
-        tail = [self.points[time] for time in sorted(self.points) if time >= start]
-        reached = condition_from_points(self.bound, {self.series: tail}, before, None, self.now)  # type: ignore[arg-type]
-        assert reached is not None
-        return correction_of(self.bound, alarm, severity or reached[1], reached[0])
+    def _newest_points(self) -> dict[OperandSeries, list[Point]]:
+        start = max(self.points, default=0) - state_span(self.bound, self.series, self.model)
+        return {self.series: [self.points[time] for time in sorted(self.points) if time >= start]}
 
     def _correct(self, correction: AlarmCorrection) -> None:
         alarms = self._alarms()
@@ -172,8 +157,11 @@ class LateRun:
         newest = max((one for one in self.events if not one[0][1]), key=lambda one: one[0], default=None)
         if newest is not None:
             self.content.alarms[id] = Alarm.from_event(newest[1])
-        if self.points:
-            self._correct(self._correction(alarm, stored_severity_before(alarm), None))
+        reached = condition_from_points(
+            self.bound, self._newest_points(), stored_severity_before(alarm), None, self.now
+        )
+        if reached is not None:
+            self._correct(correction_of(self.bound, alarm, reached[1], reached[0]))
 
     def episodes(self) -> list[tuple[Instant, Instant | None, int]]:
         self.events.sort(key=lambda one: one[0])
@@ -314,6 +302,21 @@ def test_a_repair_ends_when_all_points_up_to_the_settled_ones_were_withdrawn() -
     run.arrive(point(START + 101 * MINUTE, -0.2))
     run.repair()
     assert run.episodes() == run.backtest()
+
+
+def test_a_repair_retracts_the_episode_of_an_alarm_whose_points_were_all_withdrawn() -> None:
+    run = LateRun(high_water_rule())
+    for minute in range(50):
+        run.arrive(point(START + minute * MINUTE, -0.2))
+    for minute in range(50):
+        run.arrive(Point.withdrawn(START + minute * MINUTE))
+    run.pass_time()
+    run.repair()
+    assert run.episodes() == run.backtest() == []
+    for minute in range(51, 60):
+        run.arrive(point(START + minute * MINUTE, -0.5 if minute < 55 else -0.2))
+    assert run.repairs == []
+    assert run.episodes() == run.backtest() != []
 
 
 def test_a_repair_keeps_an_alarm_that_the_passing_of_time_has_raised() -> None:

@@ -13,9 +13,8 @@ from tests.simulation.system.model_database import ModelDatabase
 from tests.simulation.system.model_history import columns, history_chunk, points
 from tests.simulation.system.simulated_log import SimulatedLog
 from twin.alarms.evaluation.alarm_correction import AlarmCorrection
-from twin.alarms.evaluation.condition_state import ConditionState
 from twin.alarms.messages import ALARM_INPUTS, AlarmInputBatch, alarm_id
-from twin.alarms.rules.operand import OperandSeries
+from twin.alarms.rules.operand import OperandSeries, Point
 from twin.alarms.rules.rule_index import BoundRule, RuleIndex
 from twin.backtest.condition_history import (
     AlarmHistory,
@@ -25,12 +24,12 @@ from twin.backtest.condition_history import (
     condition_from_points,
     correction_of,
     past_difference,
+    repaired_condition,
     state_span,
     stored_severity_before,
     whole_occurrence_start,
 )
 from twin.backtest.history_chunk import HistoryChunk, SeriesHistory
-from twin.backtest.stored_occurrences import stored_severity_at
 from twin.instant import INSTANT_MAX, INSTANT_MIN, Instant
 from twin.model.city_model import CityModel
 from twin.wire.codec import LAYOUT_VERSION
@@ -56,29 +55,13 @@ class _Stored(NamedTuple):
         found = columns(self.database, self.model, self.bound.series, INSTANT_MIN, INSTANT_MAX)
         return {one: int(column.times[-1]) for one, column in found.items() if len(column.times)}
 
-    def state(self, severity: SeverityHistory | None, now: Instant) -> ConditionState | None:
-        """Return the state of the rule after the newest points."""
-        reached = self.reached(severity, now)
-        return reached[0] if reached is not None else None
-
-    def reached(
-        self, severity: SeverityHistory | None, now: Instant
-    ) -> tuple[ConditionState, SeverityHistory] | None:
-        """Return the state of the rule after the newest points, and the severity on the way."""
+    def newest_points(self) -> dict[OperandSeries, list[Point]]:
+        """Return the points of each operand that the present state of the rule needs."""
         found = columns(self.database, self.model, self.bound.series, INSTANT_MIN, INSTANT_MAX)
-        newest = {
+        return {
             one: points(found[one], end - state_span(self.bound, one, self.model), end)
             for one, end in self.ends().items()
         }
-
-        def before(time: Instant) -> int:
-            if severity is None:
-                return stored_severity_before(self.alarm)(time)
-            if time <= severity.since:
-                return stored_severity_at(self.alarm.occurrences, time - 1)
-            return severity.severity_at(time - 1)
-
-        return condition_from_points(self.bound, newest, before, None, now)
 
     def severity_from(self, start: Instant, newest: Instant) -> SeverityHistory:
         """Return the severity from a time on, by the stored points of the operands."""
@@ -129,15 +112,12 @@ def _ends(log: SimulatedLog) -> Mapping[tuple[str, int], int]:
 
 
 def _repair(stored: _Stored, start: Instant, log: SimulatedLog, now: Instant) -> None:
-    ends = stored.ends()
-    if not ends:
-        return
-    newest = max(ends.values())
+    newest = max(stored.ends().values(), default=start)
     first = whole_occurrence_start(stored.alarm.occurrences, min(start, newest))
     severity = stored.severity_from(first, newest)
-    condition = stored.state(severity, now)
-    if condition is None:
-        return
+    condition = repaired_condition(
+        stored.bound, stored.newest_points(), stored.alarm, severity, None, now=now
+    )
     correction = correction_of(stored.bound, stored.alarm, severity, condition)
     send_correction(log, correction)
     difference = past_difference(stored.alarm, severity)
@@ -160,7 +140,10 @@ def stored_corrections(database: ModelDatabase, model: CityModel) -> list[AlarmC
             if not bound.series or bound.fault:
                 continue
             stored = _Stored.read(database, model, bound)
-            reached = stored.reached(None, _newest_reception(database))
+            before = stored_severity_before(stored.alarm)
+            reached = condition_from_points(
+                bound, stored.newest_points(), before, None, _newest_reception(database)
+            )
             if reached is not None:
                 condition, severity = reached
                 found.append(correction_of(bound, stored.alarm, severity, condition))

@@ -173,6 +173,19 @@ async def test_a_repair_of_derived_series_repairs_the_alarms_on_them(run: Stored
     assert (ALARM, START + 30 * MINUTE, START + 40 * MINUTE, "major") in await run.episodes(START, END)
 
 
+async def test_an_alarm_whose_points_were_all_withdrawn_is_retracted(run: StoredRun, database: str) -> None:
+    for minute in range(60):
+        run.pipeline.observe(level(minute, MAJOR))
+    await run.store()
+    async with await connect(database, role="test") as connection, connection.transaction():
+        await connection.execute("DELETE FROM observation")
+        await note_changed_series(connection, [("canal", "water_level")], START)
+    await run.restart()
+    await assert_history_is_the_back_test(run)
+    assert await run.episodes(START, END) == []
+    assert run.kinds(ALARM)[-1] == "retracted"
+
+
 async def test_repairs_run_until_cancelled_and_wait_for_kafka(
     run: StoredRun, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
