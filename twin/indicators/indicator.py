@@ -76,7 +76,7 @@ class Input:
     averaging: Averaging
     need: Need = "required"
     history: Duration = 0  #: how far back values are needed; 0: the newest alone
-    values_max: int = 0  #: how many of the newest values in `history` count; 0: all
+    values_max: int = 0  #: how many of the newest usable values in `history` count; 0: all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +172,7 @@ def _usable(item: Input, values: InputValue | Sequence[InputValue]) -> tuple[Inp
         return tuple(usable[-1:])
     if usable and not _is_within_history(item, usable[-1].time - usable[0].time):
         usable = [one for one in usable if _is_within_history(item, usable[-1].time - one.time)]
-    return tuple(usable)
+    return tuple(usable[-item.values_max :])  # 0: all of them
 
 
 def _is_within_history(item: Input, age: Duration) -> bool:

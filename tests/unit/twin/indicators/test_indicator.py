@@ -130,6 +130,17 @@ def test_a_history_is_of_usable_values_in_any_order() -> None:
     assert indicator.evaluate({"a": []}, {}) is None
 
 
+def test_of_a_history_with_a_limit_the_older_values_give_no_flags_either() -> None:
+    indicator = an_indicator(Input(property="a", averaging="instant", history=HOUR, values_max=2))
+    values = [
+        InputValue(1, 0, QualityFlag.LATE),
+        InputValue(10, MINUTE),
+        SPIKE._replace(time=2 * MINUTE),
+        InputValue(100, 3 * MINUTE),
+    ]
+    assert indicator.evaluate({"a": values}, {}) == IndicatorValue(110, 3 * MINUTE, 0, ("a",))
+
+
 def test_without_a_history_the_newest_usable_of_several_is_taken() -> None:
     values = [InputValue(1, 0), InputValue(2, MINUTE), SPIKE._replace(time=2 * MINUTE)]
     assert an_indicator(A).evaluate({"a": values}, {}) == IndicatorValue(2, MINUTE, 0, ("a",))
