@@ -326,11 +326,13 @@ class EntityStage(BucketStage[EntityContent]):
         model: CityModel,
     ) -> None:
         """Note from when on the values of a property changed, for its derived values."""
+        required = self._required_inputs_of(datastream.entity, model)
         times = [quality.phenomenon_time for quality in result.quality_results]
         if result.outcome is not ObservationOutcome.REPAIR:
-            times.append(observation.phenomenon_time)  # else storage computes again what it touches
+            times.append(observation.phenomenon_time)
+        else:  # storage computes again what it touches
+            content.derived.note_missing_value(datastream.property, observation.phenomenon_time, required)
         if times:
-            required = self._required_inputs_of(datastream.entity, model)
             content.derived.on_observed(datastream.property, min(times), required)
 
     # -- windows and derived values, once a second ------------------------------------------------------

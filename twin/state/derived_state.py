@@ -13,6 +13,7 @@ follows from the set of inputs, too. When all points are withdrawn, the state is
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -25,7 +26,14 @@ from twin.model.observation import LastGoodValue
 from twin.model.observed_property import ObservedProperty
 from twin.privacy.household_sum import HOUSEHOLD_WINDOW, HouseholdSum
 from twin.quality.quality_flags import UNUSABLE_FLAGS, QualityFlag
-from twin.state.derived_points import RequiredInputs, ValueAt, instant_point, reach_of, windowed_point
+from twin.state.derived_points import (
+    BY_VALUE_TIME,
+    RequiredInputs,
+    ValueAt,
+    instant_point,
+    reach_of,
+    windowed_point,
+)
 from twin.state.window import Aggregate
 from twin.state.window_history import NewestWindow, WindowHistory
 from twin.wire.messages import Update
@@ -103,6 +111,8 @@ class DerivedState(msgspec.Struct, array_like=True):
     spans: list[SeriesSpan] = msgspec.field(default_factory=list)  #: to be repaired from storage
     #: by indicator, the first point since a restart that lacks inputs: it is repaired when they suffice again
     deferred: dict[str, Instant] = msgspec.field(default_factory=dict)
+    #: by property, until when (exclusive) single values changed too late to be remembered as they are
+    missing_until: dict[str, Instant] = msgspec.field(default_factory=dict)
 
     def on_update(self, update: Update, required: RequiredInputs) -> None:
         """Note the newest state of a property, where an indicator needs its single values."""
@@ -115,6 +125,11 @@ class DerivedState(msgspec.Struct, array_like=True):
         if property in required.instants:
             self.changed.add(property)
             self.changed_since[property] = min(since, self.changed_since.get(property, since))
+
+    def note_missing_value(self, property: str, time: Instant, required: RequiredInputs) -> None:
+        """Note a value that only storage has as it is: it computes the points that the value touches."""
+        if property in required.instants:
+            self.missing_until[property] = max(time + 1, self.missing_until.get(property, INSTANT_MIN))
 
     def set_values(self, property: str, since: Instant, values: Sequence[InputValue]) -> None:
         """Replace the values of a property from a time on; values before the first of memory stay."""
@@ -204,27 +219,62 @@ class DerivedState(msgspec.Struct, array_like=True):
     ) -> bool:
         """Take over the newest point of a series, unless it can be computed here; return whether it is new.
 
-        `time` is the start of its window. Storage has computed it from windows before those in memory.
+        `time` is the start of its window, or of a single value. Storage has computed it from inputs before
+        those in memory.
         """
         indicator = next((one for one in required.indicators if one.name == name), None)
-        if indicator is None or not (size := required.sizes[name]):
+        if indicator is None:
             return False
-        inputs = [one.property for one in indicator.inputs if one.property in required.observed]
-        histories = [self.window_histories.get(property, {}).get(size) for property in inputs]
-        complete_after = max(
-            (one.complete_after for one in histories if one is not None), default=INSTANT_MIN
-        )
-        if time - reach_of(indicator, size) + size > complete_after:
+        size = required.sizes[name]
+        inputs = [one for one in indicator.inputs if one.property in required.observed]
+        if self._has_all_inputs(indicator, inputs, time, required):
             return False
         series = self.series_of(name)
         newest = max(series.points, default=INSTANT_MIN)
         if time < newest or point == series.points.get(time):
             return False
         series.points[time] = point
-        for property in inputs:  # without a changed window: only the state is emitted
-            self.changed.add(property)
-            self.changed_windows.setdefault(property, {}).setdefault(size, set())
+        for input in inputs:  # without a changed window or value: only the state is emitted
+            self.changed.add(input.property)
+            if size:
+                self.changed_windows.setdefault(input.property, {}).setdefault(size, set())
         return True
+
+    def _has_all_inputs(
+        self, indicator: Indicator, inputs: Sequence[Input], time: Instant, required: RequiredInputs
+    ) -> bool:
+        """Whether all that a point is computed from is in memory. `time` is the start of its window."""
+        size = required.sizes[indicator.name]
+        if not size:
+            reach = required.reach[indicator.name]
+            known_from = (self._complete_from(one, reach[one.property]) for one in inputs)
+            return all(one is None or time >= one for one in known_from)
+        first = time - reach_of(indicator, size) + size
+        return first > max(self._complete_after(one, size) for one in inputs)
+
+    def _complete_after(self, input: Input, size: Duration) -> Instant:
+        """Return the start after which every window of an input is in memory."""
+        if input.property in self.households:
+            return self.values_from.get(input.property, INSTANT_MIN + 1) - 1
+        history = self.window_histories.get(input.property, {}).get(size)
+        return history.complete_after if history is not None else INSTANT_MIN
+
+    def _complete_from(self, input: Input, reach: Duration) -> Instant | None:
+        """Return the time from which on points have all single values of an input; None: all of them."""
+        known_from = self.values_from.get(input.property, INSTANT_MIN)
+        begin = max(known_from, self.missing_until.get(input.property, INSTANT_MIN))
+        if begin == INSTANT_MIN:
+            return None
+        values = self.instant_values.get(input.property, [])
+        last = bisect_left(values, begin, key=BY_VALUE_TIME) + input.values_max - 1
+        if input.values_max and last < len(values):
+            return min(begin + reach, values[last].time)
+        return begin + reach
+
+    def _lacks_value(self, property: str) -> bool:
+        """Whether a single value of a property is missing among those in memory."""
+        missing_until = self.missing_until.get(property, INSTANT_MIN)
+        return missing_until > self.values_from.get(property, INSTANT_MIN)
 
     def series_of(self, name: str) -> DerivedSeries:
         """Return the points of an indicator that are known; that of its state, where none is in memory."""
@@ -409,7 +459,7 @@ class _Evaluation:
         self._series = state.series_of(indicator.name)
         size = self._size
         self._windows = {one.property: windows.of(one.property, size) for one in self._inputs} if size else {}
-        self._reach = required.reach.get(indicator.name, {})
+        self._required = required
 
     def changes(self) -> list[DerivedValue]:
         """Return what changes in the series and in its newest value."""
@@ -472,7 +522,7 @@ class _Evaluation:
         size, reach = self._size, reach_of(self._indicator, self._size)
         changed: set[Instant] = set()
         starts: set[Instant] = set()
-        complete_after = max(self._complete_after(one) for one in self._inputs)
+        complete_after = max(self._state._complete_after(one, size) for one in self._inputs)
         for input in self._inputs:
             property = input.property
             if property in self._state.households:
@@ -503,17 +553,10 @@ class _Evaluation:
                 self._state.spans.append(SeriesSpan(self._indicator.name, start + size, start + size + 1))
         return computable
 
-    def _complete_after(self, input: Input) -> Instant:
-        """Return the start after which every window of an input is in memory."""
-        if input.property in self._state.households:
-            return self._state.values_from.get(input.property, INSTANT_MIN + 1) - 1
-        history = self._state.window_histories.get(input.property, {}).get(self._size)
-        return history.complete_after if history is not None else INSTANT_MIN
-
     def _floor(self, input: Input) -> Instant:
         """Return the start up to which windows of an input are not remembered."""
         if input.property in self._state.households:
-            return self._complete_after(input)
+            return self._state._complete_after(input, self._size)
         history = self._state.window_histories.get(input.property, {}).get(self._size)
         return history.floor if history is not None else INSTANT_MIN
 
@@ -521,14 +564,15 @@ class _Evaluation:
         if self._size:
             return windowed_point(self._indicator, self._size, time, self._windows, self._attributes)
         values = {one.property: self._state.instant_values.get(one.property, ()) for one in self._inputs}
-        return instant_point(self._indicator, time, values, self._reach, self._attributes)
+        reach = self._required.reach[self._indicator.name]
+        return instant_point(self._indicator, time, values, reach, self._attributes)
 
     def _known_point(self, time: Instant) -> IndicatorValue | None:
-        """Return a point that did not change; from windows in memory only as long as all of it are there."""
+        """Return a point that did not change; from inputs in memory only as long as all of them are there."""
         value, known = self._point(time), self._series.points[time]
-        first = time - reach_of(self._indicator, self._size) + self._size
-        is_complete = not self._size or first > max(self._complete_after(one) for one in self._inputs)
-        if value is not None and is_complete:
+        if value is not None and self._state._has_all_inputs(
+            self._indicator, self._inputs, time, self._required
+        ):
             return value
         emitted = self._state.emitted.get(self._indicator.name)
         if emitted is None or emitted.time != time:
@@ -540,6 +584,7 @@ class _Evaluation:
     def _touched_instants(self) -> list[Instant]:
         """Return the times whose points may change; ask for a repair of those without all inputs."""
         state, name = self._state, self._indicator.name
+        reach = self._required.reach[name]
         since = min(
             (
                 state.changed_since[one.property]
@@ -557,17 +602,14 @@ class _Evaluation:
                     break
                 times.add(value.time)
         for input in self._inputs:
-            known_from = state.values_from.get(input.property)
-            if known_from is None:
+            complete_from = state._complete_from(input, reach[input.property])
+            if complete_from is None:
                 continue
-            values = state.instant_values.get(input.property, [])
-            complete_from = known_from + self._reach[input.property]
-            if input.values_max and len(values) > input.values_max:
-                complete_from = min(complete_from, values[input.values_max - 1].time)
             if since >= complete_from:
                 if name in state.deferred:
                     state.spans.append(SeriesSpan(name, state.deferred.pop(name), since))
-            elif times <= {since}:  # in order after a restart: one repair for all, once the inputs suffice
+            elif times <= {since} and not state._lacks_value(input.property):
+                # in order after a restart: one repair for all, once the inputs suffice
                 state.deferred.setdefault(name, since)
             else:
                 state.spans.append(SeriesSpan(name, since, min(complete_from, max(times)) + 1))

@@ -18,7 +18,7 @@ from tests.support.pipelines.stage_pipeline import StagePipeline
 from twin.alarms.rules.operand import Operand
 from twin.alarms.rules.rule import EntitySelection, Level, Rule, ThresholdCondition
 from twin.alarms.severity import Severity
-from twin.instant import DAY, HOUR, INSTANT_MIN, MINUTE, Instant
+from twin.instant import DAY, HOUR, INSTANT_MIN, MINUTE, SECOND, Instant
 from twin.model.bilingual_text import BilingualText
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation
@@ -207,10 +207,13 @@ def windows_of(pipeline: StagePipeline) -> dict[tuple[int, int, Instant], Aggreg
 
 
 def feed_back(
-    pipeline: StagePipeline, windows: Iterable[Aggregate] = (), points: Iterable[SeriesPoint] = ()
+    pipeline: StagePipeline,
+    windows: Iterable[Aggregate] = (),
+    points: Iterable[SeriesPoint] = (),
+    entity: str = STATION,
 ) -> None:
-    """Send windows and points of the station that storage has computed."""
-    number = partition_of(STATION, pipeline.partitions)
+    """Send windows and points of an entity that storage has computed."""
+    number = partition_of(entity, pipeline.partitions)
     batch = ObservationBatch(LAYOUT_VERSION, (), INSTANT_MIN, aggregates=tuple(windows), points=tuple(points))
     pipeline.records[topics.OBSERVATIONS, number].append(OBSERVATIONS.encode(batch))
 
@@ -375,6 +378,45 @@ def test_a_stored_point_changes_no_mean_whose_windows_are_in_memory() -> None:
     before = newest(pipeline)[key], entity_series(pipeline)[key]
     feed_back(pipeline, points=[SeriesPoint(*key, before[0][0], 1.0, 0, 1)])
     pipeline.advance(pipeline.time + 2 * HOUR, step=HOUR)
+    assert (newest(pipeline)[key], entity_series(pipeline)[key]) == before
+
+
+def test_a_slope_over_a_value_that_came_too_late_is_that_of_storage() -> None:
+    dice = Random(5)
+    sent = observations(
+        CANAL, "water_level", MINUTE, [dice.uniform(-0.7, -0.3) for _ in range(RECENT_MAX + 10)]
+    )
+    late = sent[4]._replace(value=0.5)
+    pipeline = StagePipeline(MODEL)
+    for one in (*sent[:4], *sent[5:-1]):
+        pipeline.observe(one)
+    pipeline.observe(late, now=sent[-2].phenomenon_time)
+    pipeline.advance(sent[-2].phenomenon_time + 10 * SECOND, step=SECOND)
+    known = [*sent[:4], late, *sent[5:]]
+    key = CANAL, "rate_of_rise"
+    slopes = entity_series(one_by_one(known))[key]
+    time = sent[-2].phenomenon_time
+    assert newest(pipeline)[key][1] != slopes[time][0], "the stream does not know the late value"
+    feed_back(pipeline, points=[SeriesPoint(*key, time, *slopes[time])], entity=CANAL)
+    pipeline.advance(pipeline.time + 10 * SECOND, step=SECOND)
+    assert newest(pipeline)[key] == (time, *slopes[time][:2])
+    assert entity_series(pipeline)[key][time] == slopes[time]
+
+    pipeline.observe(sent[-1])
+    pipeline.advance(pipeline.time + 10 * SECOND, step=SECOND)
+    spans = [one for one in requested_repairs(pipeline) if one.name == "rate_of_rise"]
+    assert any(one.start <= sent[-1].phenomenon_time < one.end for one in spans), (
+        "it lacks the late value, too"
+    )
+
+
+def test_a_stored_slope_changes_none_whose_values_are_in_memory() -> None:
+    sent = observations(CANAL, "water_level", MINUTE, [-0.5 + number / 100 for number in range(40)])
+    pipeline = one_by_one(sent, until=sent[-1].received_time + HOUR)
+    key = CANAL, "rate_of_rise"
+    before = newest(pipeline)[key], entity_series(pipeline)[key]
+    feed_back(pipeline, points=[SeriesPoint(*key, before[0][0], 1.0, 0, 1)], entity=CANAL)
+    pipeline.advance(pipeline.time + HOUR, step=HOUR)
     assert (newest(pipeline)[key], entity_series(pipeline)[key]) == before
 
 
