@@ -197,6 +197,13 @@ class ModelDatabase:
             )
         return True
 
+    def has_stored_windows(self, request: SeriesRepairRequest) -> bool:
+        """Return whether the windows and assessments are stored that were emitted with a request."""
+        if request.log in ("", self.log):
+            reached = self.derived_to.get((request.log, request.partition), -1)
+            return not request.log or reached >= request.offset
+        return True
+
     def note_changed_series(self, entity: str, name: str, start: Instant) -> None:
         """Note that stored points have changed from a time on."""
         self.changed_series[entity, name] = min(start, self.changed_series.get((entity, name), start))
