@@ -464,6 +464,9 @@ class _Evaluation:
     def changes(self) -> list[DerivedValue]:
         """Return what changes in the series and in its newest value."""
         series, name = self._series, self._indicator.name
+        # Not behind the evaluation: what it amends is read beside the other points of its slot.
+        if len(series.points) > POINTS_MAX or self._size:
+            self._forget_points()
         found = self._changed_points(self._touched_windows() if self._size else self._touched_instants())
         emitted = self._state.emitted.get(name)
         newest = max(series.points, default=None)
@@ -493,8 +496,6 @@ class _Evaluation:
                     newest_value = newest_value._replace(last_good=good, in_series=False)
                 values.append(newest_value)
         values[:0] = [self._amendment(time, value) for time, value in found.items()]
-        if len(series.points) > POINTS_MAX or self._size:
-            self._forget_points()
         return values
 
     def _changed_points(self, touched: Sequence[Instant]) -> dict[Instant, IndicatorValue | None]:

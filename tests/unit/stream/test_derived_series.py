@@ -420,6 +420,34 @@ def test_a_stored_slope_changes_none_whose_values_are_in_memory() -> None:
     assert (newest(pipeline)[key], entity_series(pipeline)[key]) == before
 
 
+def test_an_amended_point_that_is_forgotten_at_once_is_not_the_last_of_its_slot() -> None:
+    model = (
+        CityBuilder()
+        .entity("town", "Municipality")
+        .entity(CANAL, "Waterway", parent="town", attributes={"targetLevel": -0.6, "dangerLevel": -0.2})
+        .entity("town.ditch", "Waterway", parent="town")
+        .sensor("gauge", CANAL, Observed("water_level"), interval=2 * MINUTE)
+        .sensor("other", CANAL, Observed("water_level"), interval=2 * MINUTE)
+        .sensor("slow", "town.ditch", Observed("water_level"), interval=10 * MINUTE)
+        .model(properties=UNCHECKED)
+    )
+    dice, now = Random(7), START + 110 * MINUTE
+    sent = [
+        Observation(1 + number % 2, START + number * MINUTE, now, dice.uniform(-0.7, -0.3))
+        for number in range(100)
+    ]
+    late, last = sent[30], sent[90:]
+    series = []
+    for parts in ([[one] for one in sent], [*([one] for one in sent[:90] if one != late), [late, *last]]):
+        pipeline = StagePipeline(model)
+        for part in parts:
+            pipeline.observe(*part, now=max(now, pipeline.time))
+            pipeline.advance(pipeline.time + 2 * SECOND, step=SECOND)
+        pipeline.advance(pipeline.time + MINUTE, step=SECOND)
+        series.append(series_of(published_updates(pipeline))["town", "area_level_deviation"])
+    assert series[1] == series[0]
+
+
 def test_points_whose_other_inputs_are_forgotten_are_left_to_a_repair() -> None:
     late = observations(STATION, "pm2_5", HOUR, [20.0] * 5)
     sent = [*observations(STATION, "no2", HOUR, [30.0] * 100), *late]
