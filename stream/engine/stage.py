@@ -122,9 +122,17 @@ def revision_base(model: CityModel) -> int:
 
     After a crash soon after a change of model, records are replayed by the new model although the old one
     had applied them. Their updates must outrank the earlier ones: the revisions of a later version are
-    greater than all of an earlier version, of which an entity has at most 4 billion.
+    greater than all of an earlier version, of which an entity has at most 4 billion (see `REASSESSED_BASE`).
     """
     return max(0, model.version - 1) << 32
+
+
+REASSESSED_BASE = 1 << 31
+"""Added to the revision of an entity of which all datastreams are assessed again by another model.
+
+A stage of a checkpoint does that, as the policies of the model before are not known any more. A stage that
+knows them assesses less, and may have emitted other updates of the same record before a crash.
+"""
 
 
 def window_revision(now: Instant, model: CityModel) -> int:

@@ -41,11 +41,14 @@ class EntityContent:
         return any(household.pending for household in self.derived.households.values())
 
 
-def adopt_model(content: EntityContent, model: CityModel) -> None:
-    """Let the updates of an entity from now on outrank those that were made by an earlier model."""
+def adopt_model(content: EntityContent, model: CityModel, more: int = 0) -> None:
+    """Let the updates of an entity from now on outrank those that were made by an earlier model.
+
+    `more` lets them outrank also those of this model up to so many revisions above its first.
+    """
     if content.model != model.version:
         content.model = model.version
-        content.state.revision = max(content.state.revision, revision_base(model))
+        content.state.revision = max(content.state.revision, revision_base(model) + more)
 
 
 def update_values(content: EntityContent, required: RequiredInputs, model: CityModel) -> None:

@@ -11,6 +11,7 @@ from stream.alarms.alarm_inputs import AlarmInputBuffer
 from stream.alarms.rule_index_cache import RuleIndexCache
 from stream.engine.buckets import PartitionBuckets
 from stream.engine.stage import (
+    REASSESSED_BASE,
     ApplyResult,
     BucketStage,
     OutputRecord,
@@ -38,7 +39,7 @@ from twin.model.sensor import Datastream
 from twin.quality.neighbour_verdict import NeighbourVerdict
 from twin.state.datastream_state import DatastreamState, ObservationOutcome, ObservationResult
 from twin.state.derived_points import INSTANT_PROPERTIES, RequiredInputs, derived_interval, entity_inputs
-from twin.state.derived_state import PointSummary
+from twin.state.derived_state import DerivedValue, PointSummary
 from twin.state.preceding_history import StoredHistory
 from twin.state.window import Aggregate, aggregate_of, window_start
 from twin.wire.messages import (
@@ -227,7 +228,7 @@ class EntityStage(BucketStage[EntityContent]):
                 self._on_repaired_window(aggregate, repaired, model)
         for point in batch.points:
             if not self._buckets.has_applied(point.entity, offset):
-                self._on_repaired_point(point, model)
+                self._on_repaired_point(point, model, output)
         for history in batch.histories:
             known = model.datastreams.get(history.datastream)
             if known is not None and not self._buckets.has_applied(known.entity, offset):
@@ -246,17 +247,24 @@ class EntityStage(BucketStage[EntityContent]):
             if self._alarm_inputs is not None:
                 self._alarm_inputs.add_window(entity, property, aggregate, content.derived)
 
-    def _on_repaired_point(self, point: SeriesPoint, model: CityModel) -> None:
-        """Let the newest stored point of a series be the state, where it cannot be computed from memory."""
+    def _on_repaired_point(self, point: SeriesPoint, model: CityModel, output: EntityOutput) -> None:
+        """Let the newest stored point of a series be the state, where it cannot be computed from memory.
+
+        Its area gets it at once: where inputs have failed since, the next state is no point of the series.
+        """
         entity, name = point.entity, point.name
         if self._buckets.peek(entity) is None or entity not in model.entities:
             return
         content = self._buckets.content_to_change(entity)
         adopt_model(content, model)
-        start = point.phenomenon_time - derived_interval(name, entity, model)
+        time, size = point.phenomenon_time, derived_interval(name, entity, model)
         summary = PointSummary(point.value, point.flags, point.count)
-        if content.derived.on_repaired_point(name, start, summary, self._required_inputs_of(entity, model)):
+        required = self._required_inputs_of(entity, model)
+        if content.derived.on_repaired_point(name, time - size, summary, required):
             self._pending.add(entity)
+            content.state.revision += 1
+            value = DerivedValue(name, point.value, time, point.flags, (), point.count, size)
+            output.add_area_input(model, entity, value, content.state.revision)
 
     def _on_stored_history(
         self,
@@ -440,7 +448,7 @@ class EntityStage(BucketStage[EntityContent]):
             if is_pending or content.has_pending_households:
                 self._pending.add(entity)
             is_known = content.model == model.version
-            adopt_model(content, model)
+            adopt_model(content, model, REASSESSED_BASE if before is None else 0)
             for id, state in content.state.datastreams.items():
                 datastream = model.datastreams.get(id)
                 if datastream is None:

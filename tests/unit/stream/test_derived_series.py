@@ -13,6 +13,7 @@ import pytest
 from runtime.kafka import topics
 from stream.engine.stage_seed import EMPTY_SEED
 from tests.support.cities.city_builder import CityBuilder, Observed
+from tests.support.pipelines.checkpoint_topic import CheckpointTopic
 from tests.support.pipelines.derived_series import Series, published_updates, requested_repairs, series_of
 from tests.support.pipelines.stage_pipeline import StagePipeline
 from twin.alarms.rules.operand import Operand
@@ -31,6 +32,7 @@ from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import (
     AGGREGATES,
     OBSERVATIONS,
+    UPDATES,
     ObservationBatch,
     SeriesPoint,
     Update,
@@ -454,3 +456,44 @@ def test_points_whose_other_inputs_are_forgotten_are_left_to_a_repair() -> None:
     assert {(one.name, one.start, one.end - one.start) for one in requested_repairs(at_once(sent))} == {
         (name, START + number * HOUR, 1) for name in ("lki", "eaqi") for number in range(1, 6)
     }
+
+
+def test_a_crash_after_a_change_of_model_repeats_no_revision_with_other_content() -> None:
+    sent = observations(CANAL, "water_level", MINUTE, [-0.5 + number % 7 / 100 for number in range(130)])
+    partition = partition_of(CANAL, 2)
+    pipeline = one_by_one(sent[:120], until=sent[119].received_time)
+    before = pipeline.stages[topics.OBSERVATIONS, partition]
+    checkpoint = CheckpointTopic()
+    checkpoint.write(before.checkpoint_entries())
+    restored = checkpoint.restore_stage(pipeline.kinds[topics.OBSERVATIONS], partition)
+    assert restored is not None
+    newer = replace(MODEL, version=MODEL.version + 1)
+    batch = ObservationBatch(LAYOUT_VERSION, tuple(sent[120:]), sent[-1].received_time + MINUTE)
+    known, again = (
+        {
+            one.revision: one
+            for record in stage.apply(before.offset + 1, batch, newer).outputs
+            if record.topic == topics.UPDATES
+            for one in UPDATES.decode(record.value).updates
+        }
+        for stage in (before, restored)
+    )
+    assert {number for number in known.keys() & again.keys() if known[number] != again[number]} == set()
+    assert max(known) < max(again), "what is assessed again outranks what was emitted before"
+
+
+def test_an_area_gets_the_point_that_storage_has_computed_although_its_inputs_failed_since() -> None:
+    sent = observations(STATION, "pm2_5", HOUR, [20.0 + hour for hour in range(146)])
+    failed = [one._replace(flags=int(QualityFlag.SOURCE_DOUBTFUL)) for one in sent[130:145]]
+    known = [*sent[:100], *failed]
+    key, area = (STATION, "pm2_5_24h"), ("town", "area_pm2_5_24h")
+    whole = one_by_one(known)
+    after = lost_log(known, 60)
+    after.advance(START + 149 * HOUR, step=HOUR)
+    means = entity_series(whole)[key]
+    time = max(means)
+    feed_back(after, points=[SeriesPoint(STATION, "pm2_5_24h", time, *means[time])])
+    after.advance(START + 151 * HOUR, step=HOUR)
+    assert newest(after)[key] == newest(whole)[key]
+    assert newest(after)[key][2], "the state says what has failed"
+    assert series_of(published_updates(after))[area][time] == means[time]
