@@ -71,7 +71,7 @@ def _delays(bound: BoundRule) -> Duration:
 def _memory_span(bound: BoundRule, model: CityModel) -> Duration:
     """Return how long the points take that a rule counts, and how long a value is valid."""
     interval = max((series_interval_of(series, model) for series in bound.series), default=MINUTE)
-    return bound.level_config.of * SPARSENESS * interval + live_duration(interval)
+    return (bound.level_config.of + 1) * live_duration(interval)
 
 
 def series_interval_of(series: OperandSeries, model: CityModel) -> Duration:

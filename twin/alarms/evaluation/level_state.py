@@ -2,7 +2,8 @@
 
 Between two points the earlier one holds, as long as it is valid; after that nothing is known. An inactive
 level becomes active when its threshold was passed throughout the on-delay; an active one becomes inactive
-when it was clear throughout the off-delay. An unknown time interrupts both delays, and deactivates nothing.
+when it was clear throughout the off-delay. An unknown time interrupts both delays and begins the count of
+n-of-m anew, and deactivates nothing. So no state depends on what was long before.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ class LevelStates(msgspec.Struct, array_like=True):
         was_active, is_changed = [state.active for state in self.levels], False
         for resolved, state in zip(config.levels, self.levels, strict=True):
             if not is_continuous:
-                state.pending_since = None
+                state.pending_since, state.recent_bits = None, 0
             is_changed |= _update_level(state, resolved, value, config)
         if is_changed:
             before, after = _worst(config, was_active), self.severity(config)
@@ -189,16 +190,12 @@ def inert_range(config: LevelConfig, states: LevelStates) -> tuple[float, float]
     level is active, that holds only for values that count: a value outside the rule's times deactivates it.
     """
     low, high = float("-inf"), float("inf")
-    all_bits = (1 << config.of) - 1
     for resolved, state in zip(config.levels, states.levels, strict=True):
-        if state.pending_since is not None or state.recent_bits not in (0, all_bits):
+        if state.pending_since is not None or (state.recent_bits and config.of > 1):
             return None
-        # With n-of-m a level records each value beyond, also while it is active. If all of the last values
-        # were beyond, it records a value that is not.
-        return_bounds = [resolved.raised if state.recent_bits else resolved.clear] if state.active else []
-        raise_bounds = (
-            [resolved.raised] if not state.active or (config.of > 1 and not state.recent_bits) else []
-        )
+        # With n-of-m a level records each value beyond, also while it is active.
+        return_bounds = [resolved.clear] if state.active else []
+        raise_bounds = [resolved.raised] if not state.active or config.of > 1 else []
         if config.above:
             low, high = max([low, *return_bounds]), min([high, *raise_bounds])
         else:

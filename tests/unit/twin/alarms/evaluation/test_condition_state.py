@@ -123,6 +123,16 @@ def test_n_of_m_values_must_be_beyond() -> None:
     assert run(rule, [2, 0, 0, 2, 0, 0, 2, 0, 0]) == []
 
 
+def test_a_gap_begins_the_count_of_n_of_m_anew() -> None:
+    rule = bound_rule(high_water_rule(condition=threshold(times=NOfM(2, 4))))
+    state = ConditionState.initial(rule)
+    for minutes, value in ((0, 2.0), (1, 0.0), (60, 2.0), (61, 0.0), (62, 0.0)):
+        assert state.on_points(0, [point(minutes * MINUTE, value)], rule, minutes * MINUTE) is None
+    change = state.on_points(0, [point(63 * MINUTE, 2.0)], rule, 63 * MINUTE)
+    assert change is not None
+    assert [(one.time, one.severity) for one in change.after] == [(63 * MINUTE, MINOR)]
+
+
 def test_a_rate_is_the_median_slope_over_its_span() -> None:
     rate = threshold(transform=Rate(HOUR, 10 * MINUTE), levels=(Level(Severity.MINOR, 0.5, 0.3),))
     rule = bound_rule(high_water_rule(condition=rate))
