@@ -63,8 +63,10 @@ def update_values(content: EntityContent, required: RequiredInputs, model: CityM
         if not series:
             continue
         complete_from = state.complete_from(property, model)
-        if INSTANT_MIN < since < complete_from:
-            derived.leave_to_repair(property, since, complete_from, required)
+        if since < complete_from:
+            derived.note_missing_value(property, complete_from - 1, required)
+            if since > INSTANT_MIN:
+                derived.leave_to_repair(property, since, complete_from, required)
         begin = max(since, complete_from)
         derived.set_values(property, begin, property_values(model.properties[property], series, begin))
 

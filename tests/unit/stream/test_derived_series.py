@@ -399,7 +399,8 @@ def test_a_slope_over_a_value_that_came_too_late_is_that_of_storage() -> None:
     slopes = entity_series(one_by_one(known))[key]
     time = sent[-2].phenomenon_time
     assert newest(pipeline)[key][1] != slopes[time][0], "the stream does not know the late value"
-    feed_back(pipeline, points=[SeriesPoint(*key, time, *slopes[time])], entity=CANAL)
+    value, flags, count = slopes[time]
+    feed_back(pipeline, points=[SeriesPoint(CANAL, "rate_of_rise", time, value, flags, count)], entity=CANAL)
     pipeline.advance(pipeline.time + 10 * SECOND, step=SECOND)
     assert newest(pipeline)[key] == (time, *slopes[time][:2])
     assert entity_series(pipeline)[key][time] == slopes[time]
@@ -410,6 +411,32 @@ def test_a_slope_over_a_value_that_came_too_late_is_that_of_storage() -> None:
     assert any(one.start <= sent[-1].phenomenon_time < one.end for one in spans), (
         "it lacks the late value, too"
     )
+
+
+def test_slopes_are_left_to_a_repair_while_a_gauge_is_behind_the_memory_of_the_other_one() -> None:
+    model = (
+        CityBuilder()
+        .entity("town", "Municipality")
+        .entity(CANAL, "Waterway", parent="town", attributes={"targetLevel": -0.6, "dangerLevel": -0.2})
+        .sensor("gauge", CANAL, Observed("water_level"), interval=MINUTE)
+        .sensor("other", CANAL, Observed("water_level"), interval=MINUTE)
+        .model(properties=UNCHECKED)
+    )
+    slow, fast = sorted(model.datastreams)
+    pipeline = StagePipeline(model)
+    for number in range(RECENT_MAX + 7):
+        time = START + number * MINUTE
+        ids = (slow, fast) if number < 6 else (fast,)
+        pipeline.observe(*(Observation(id, time, time, number / 100) for id in ids))
+    pipeline.observe(Observation(slow, START + 6 * MINUTE, pipeline.time, 0.5))
+    pipeline.advance(pipeline.time + 10 * SECOND, step=SECOND)
+    asked = requested_repairs(pipeline)
+    assert asked, "the slopes from the late value on"
+    time = START + (RECENT_MAX + 7) * MINUTE
+    pipeline.observe(Observation(fast, time, time, 0.4))
+    pipeline.advance(pipeline.time + 10 * SECOND, step=SECOND)
+    spans = [one for one in requested_repairs(pipeline) - asked if one.name == "rate_of_rise"]
+    assert any(one.start <= time < one.end for one in spans), "its hour lacks the late value"
 
 
 def test_a_stored_slope_changes_none_whose_values_are_in_memory() -> None:
