@@ -14,7 +14,10 @@ AGGREGATE_PROGRESS = "aggregates of observations"
 """Stored in place of a topic: the position in `observations` up to which aggregates are stored."""
 
 UPDATE_PROGRESS = "updates of observations"
-"""Stored in place of a topic: the position in `observations` up to which derived values are stored."""
+"""Stored in place of a topic: the position in `observations` up to which derived values are stored.
+
+The stream emits windows and assessments, perhaps none, at each position at which it emits derived values.
+"""
 
 PROGRESS = frozenset({AGGREGATE_PROGRESS, UPDATE_PROGRESS})
 """What is stored in place of topics. A replay by the stream may lower it: no record is read from there."""

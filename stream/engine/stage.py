@@ -168,7 +168,7 @@ def update_records(
 ) -> list[OutputRecord]:
     """Return the records of these updates and series repairs, in order.
 
-    `offset` is that of the observation record which caused them, where one did.
+    `offset` is that of the observation record which caused them, where they hold values derived from it.
     """
     return [
         OutputRecord(

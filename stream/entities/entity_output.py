@@ -30,6 +30,8 @@ from twin.wire.messages import (
     WindowRepair,
 )
 
+_DERIVED_KINDS = frozenset({UpdateKind.INDICATOR, UpdateKind.AMENDMENT})
+
 
 @dataclass(slots=True)
 class EntityOutput:
@@ -97,13 +99,21 @@ class EntityOutput:
         (self.repeated_inputs if repeated else self.inputs).append(input)
 
     def records(self, partition: int, partitions: int, now: Instant, offset: int) -> list[OutputRecord]:
-        """Return the records to send; `offset` is that of the observation record which caused them."""
-        records = update_records(self.updates, partition, self.series_repairs, offset)
+        """Return the records to send; `offset` is that of the observation record which caused them.
+
+        A record on `aggregates` goes with derived values, though empty: until it is stored, storage may lack
+        windows or assessments that they were computed from.
+        """
+        is_derived = bool(self.series_repairs) or any(one.kind in _DERIVED_KINDS for one in self.updates)
+        records = update_records(self.updates, partition, self.series_repairs, offset if is_derived else -1)
         # Only the last assessment of an observation counts: all of them have the same revision.
         assessments = list({one[:2]: one for one in self.assessments}.values())
         # A window that is emitted twice for one record has one revision: only the last counts, too.
         aggregates = list({(one.size, one.datastream, one.start): one for one in self.aggregates}.values())
-        for part in chunk_slices(aggregates, assessments, self.repairs):
+        parts = list(chunk_slices(aggregates, assessments, self.repairs))
+        if is_derived and not parts:
+            parts = [slice(0)]
+        for part in parts:
             batch = AggregateBatch(
                 LAYOUT_VERSION,
                 now,

@@ -188,21 +188,18 @@ class ModelDatabase:
         )
 
     def has_stored_inputs(self, request: SeriesRepairRequest) -> bool:
-        """Return whether the inputs of a request, and of the stored values and windows, are stored."""
-        if request.log in ("", self.log):
-            place = request.log, request.partition
-            reached = self._positions.get((request.log, topics.OBSERVATIONS, request.partition), 0)
-            return not request.log or reached > max(
-                request.offset, self.derived_to.get(place, -1), self._updated_to.get(place, 0) - 1
-            )
-        return True
+        """Return whether the inputs of a request, and of the stored derived values, are stored."""
+        if request.log == self.log:
+            return self._has_consistent(request.partition, request.offset + 1)
+        partitions = {one for log, one in self.derived_to.keys() | self._updated_to if log == self.log}
+        return all(self._has_consistent(one, 0) for one in partitions)
 
-    def has_stored_windows(self, request: SeriesRepairRequest) -> bool:
-        """Return whether the windows and assessments are stored that were emitted with a request."""
-        if request.log in ("", self.log):
-            reached = self.derived_to.get((request.log, request.partition), -1)
-            return not request.log or reached >= request.offset
-        return True
+    def _has_consistent(self, partition: int, end: int) -> bool:
+        """Return whether the inputs of what is stored of a partition are stored, at least up to `end`."""
+        place = self.log, partition
+        observed = self._positions.get((self.log, topics.OBSERVATIONS, partition), 0)
+        windows, updates = self.derived_to.get(place, -1) + 1, self._updated_to.get(place, 0)
+        return observed >= windows >= max(updates, end)
 
     def note_changed_series(self, entity: str, name: str, start: Instant) -> None:
         """Note that stored points have changed from a time on."""

@@ -26,17 +26,12 @@ def request_series_of_datastream(database: ModelDatabase, entity: str, span: tup
         database.series_repairs[entity, "", day] = SeriesRepairRequest("", 0, -1)
 
 
-def run_series_repairs(database: ModelDatabase, model: CityModel, *, waited: bool = False) -> int:
-    """Process the requests that are ready; return their number.
-
-    `waited`: whether they have waited for so long that their windows and assessments, if any, are stored.
-    """
+def run_series_repairs(database: ModelDatabase, model: CityModel) -> int:
+    """Process the requests that are ready; return their number."""
     ready = [
         key
         for key, request in database.series_repairs.items()
-        if not key[1].startswith(AREA_PREFIX)
-        and database.has_stored_inputs(request)
-        and (waited or database.has_stored_windows(request))
+        if not key[1].startswith(AREA_PREFIX) and database.has_stored_inputs(request)
     ]
     for key in sorted(ready):
         del database.series_repairs[key]

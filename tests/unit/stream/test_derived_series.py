@@ -439,6 +439,27 @@ def test_slopes_are_left_to_a_repair_while_a_gauge_is_behind_the_memory_of_the_o
     assert any(one.start <= time < one.end for one in spans), "its hour lacks the late value"
 
 
+def test_windows_tell_how_far_storage_has_what_derived_values_are_computed_from() -> None:
+    sent = observations(CANAL, "water_level", MINUTE, [-0.5, -0.4, -0.3])
+    pipeline = StagePipeline(MODEL)
+    for one in sent:
+        pipeline.observe(one, now=sent[-1].received_time)
+    pipeline.advance(pipeline.time + 10 * SECOND, step=SECOND)
+    number = partition_of(CANAL, pipeline.partitions)
+    windows = {AGGREGATES.decode(one).offset for one in pipeline.records[topics.AGGREGATES, number]}
+    of_entities = [
+        batch
+        for batch in map(UPDATES.decode, pipeline.records[topics.UPDATES, number])
+        if all(one.entity == CANAL for one in batch.updates)
+    ]
+    assert any(batch.offset == -1 for batch in of_entities), "single values"
+    told = {batch.offset for batch in of_entities} - {-1}
+    assert told
+    assert told <= windows
+    derived = [batch for batch in of_entities if any(one.observation is None for one in batch.updates)]
+    assert {batch.offset for batch in derived} == told
+
+
 def test_a_stored_slope_changes_none_whose_values_are_in_memory() -> None:
     sent = observations(CANAL, "water_level", MINUTE, [-0.5 + number / 100 for number in range(40)])
     pipeline = one_by_one(sent, until=sent[-1].received_time + HOUR)

@@ -1,33 +1,30 @@
 -- Requests to compute days of derived series of entities again whose inputs are stored, by entity and day.
 -- No index: reads the whole small table. log_position_pkey.
 --
--- A value of the stream must not be computed again from fewer observations than it was computed from, nor without
--- the windows that were emitted with the request. Requests of another log than the present one are ready, too.
+-- A value of the stream must not be computed again from less than it was computed from: observations must be stored
+-- up to the position that the stored windows and assessments reach, and these up to that of the stored derived values.
+-- A request of a log waits for what was emitted with it; any other one waits for all partitions of the present log.
+WITH present AS (
+    SELECT log_id FROM log_position ORDER BY updated_at DESC LIMIT 1
+), progress AS (
+    SELECT log_id, partition,
+        coalesce(max(next_offset) FILTER (WHERE topic = %(topic)s), 0) AS observations,
+        coalesce(max(next_offset) FILTER (WHERE topic = %(windows)s), 0) AS windows,
+        coalesce(max(next_offset) FILTER (WHERE topic = %(updates)s), 0) AS updates
+    FROM log_position
+    JOIN present USING (log_id)
+    GROUP BY log_id, partition
+)
 SELECT request.entity_id, request.name, request.day, request.requests
 FROM series_repair_request AS request
-LEFT JOIN log_position AS observed ON observed.log_id = request.log_id
-    AND observed.topic = %(topic)s
-    AND observed.partition = request.partition
-LEFT JOIN log_position AS windows ON windows.log_id = request.log_id
-    AND windows.topic = %(windows)s
-    AND windows.partition = request.partition
-LEFT JOIN log_position AS updates ON updates.log_id = request.log_id
-    AND updates.topic = %(updates)s
-    AND updates.partition = request.partition
+LEFT JOIN progress ON progress.log_id = request.log_id AND progress.partition = request.partition
 WHERE request.name NOT LIKE 'area\_%%'
     AND NOT EXISTS (SELECT FROM city WHERE model_version > %(model_version)s)
-    AND (
-        request.log_id = ''
-        OR request.log_id <> coalesce((SELECT log_id FROM log_position ORDER BY updated_at DESC LIMIT 1), '')
-        OR (
-            observed.next_offset > request.log_offset
-            AND observed.next_offset >= coalesce(windows.next_offset, 0)
-            AND observed.next_offset >= coalesce(updates.next_offset, 0)
-            AND (
-                windows.next_offset > request.log_offset
-                OR request.requested_at < now() - interval '1 minute'
-            )
-        )
-    )
+    AND CASE
+        WHEN request.log_id IN (SELECT log_id FROM present)
+            THEN progress.observations >= progress.windows
+                AND progress.windows >= greatest(progress.updates, request.log_offset + 1)
+        ELSE NOT EXISTS (SELECT FROM progress WHERE observations < windows OR windows < updates)
+    END
 ORDER BY request.entity_id, request.day
 LIMIT %(limit)s;

@@ -12,6 +12,7 @@ from runtime.kafka import topics
 from storage.database import Connection, connect
 from storage.maintenance.series_repair import repair_series
 from storage.model.model_store import apply_plan, load_model
+from storage.stores.log_positions import AGGREGATE_PROGRESS, UPDATE_PROGRESS
 from tests.support.cities.city_builder import CityBuilder, Observed
 from tests.support.database.history_rows import store_aggregates, store_assessments, store_observations
 from tests.support.pipelines.derived_series import Series, published_updates, series_of
@@ -23,6 +24,7 @@ from twin.wire.messages import AGGREGATES
 
 START = parse_instant("2026-03-01T00:00:00Z")
 STATION, CANAL = "town.station", "town.canal"
+MOVE_TO = "UPDATE log_position SET next_offset = %s WHERE partition = 1 AND topic = %s RETURNING 1"
 NAMES = {STATION: ("lki", "eaqi", "pm2_5_24h"), CANAL: ("freeboard", "rate_of_rise")}
 
 
@@ -145,6 +147,41 @@ async def test_only_what_differs_is_written_and_a_newer_revision_stays(connectio
     assert await rows(
         connection, "SELECT value, revision FROM entity_value WHERE revision > 0 ORDER BY revision"
     ) == [(index[wrong][0], 7), (None, 9)]
+
+
+async def test_a_repair_waits_until_all_is_stored_that_stored_values_were_computed_from(
+    connection: Connection,
+) -> None:
+    model = await stored_city(connection)
+    await played(connection, model, measured(model, 3))
+    await request(connection, STATION, "lki", range(1))
+    await request(connection, CANAL, "freeboard", range(1))
+    await rows(
+        connection,
+        "UPDATE series_repair_request SET log_id = 'log', partition = 1, log_offset = 8 "
+        "WHERE entity_id = %s RETURNING 1",
+        CANAL,
+    )
+    stored = {topics.OBSERVATIONS: (9, 20), AGGREGATE_PROGRESS: (9, 8), UPDATE_PROGRESS: (9, 9)}
+    for topic, offsets in stored.items():
+        for partition, offset in enumerate(offsets):
+            await rows(
+                connection,
+                "INSERT INTO log_position (log_id, topic, partition, next_offset) "
+                "VALUES ('log', %s, %s, %s) RETURNING 1",
+                topic,
+                partition,
+                offset,
+            )
+    assert await repair_series(connection, model) == 0, "assessments of stored values are not stored"
+    await rows(connection, MOVE_TO, 9, AGGREGATE_PROGRESS)
+    await rows(connection, MOVE_TO, 30, UPDATE_PROGRESS)
+    assert await repair_series(connection, model) == 0, "the next values are stored without them, too"
+    await rows(connection, MOVE_TO, 30, AGGREGATE_PROGRESS)
+    assert await repair_series(connection, model) == 0, "their observations are not stored"
+    await rows(connection, MOVE_TO, 30, topics.OBSERVATIONS)
+    assert await repair_series(connection, model) == 2
+    assert (await stored_series(connection)).keys() == {(STATION, "lki"), (CANAL, "freeboard")}
 
 
 async def test_what_retention_has_removed_changes_no_series(connection: Connection) -> None:
