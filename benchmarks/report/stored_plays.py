@@ -12,8 +12,10 @@ from typing import Any, Self
 import msgspec
 
 from benchmarks.load.year_city import YearCity
+from benchmarks.measure.machine import describe_code
 from benchmarks.measure.stored_history import History
 from benchmarks.measure.worker_process import BenchmarkError
+from benchmarks.report.results import CHECKOUT
 from twin.instant import format_instant, parse_instant
 
 
@@ -72,13 +74,14 @@ _DECODER: msgspec.msgpack.Decoder[tuple[_Figures, dict[str, list[_Row]]]] = msgs
 
 
 class StoredPlays:
-    """A folder with the plays of one year; the year begins when the first of them was played."""
+    """A folder with the plays of one year by one commit; the year begins when the first was played."""
 
     def __init__(self, folder: Path, city: YearCity) -> None:
-        """Begin the folder, or continue one. Raises BenchmarkError when it holds another year."""
+        """Begin the folder, or continue one. Raises BenchmarkError when it holds another year or commit."""
         self._folder = folder
         year = folder / "year.json"
-        content = {"stations": city.stations, "days": city.days, "seed": city.seed}
+        code = describe_code(CHECKOUT)
+        content = {"stations": city.stations, "days": city.days, "seed": city.seed, "commit": code}
         if year.exists():
             found = json.loads(year.read_text())
             city = replace(city, start=parse_instant(found.pop("start")))
