@@ -97,7 +97,7 @@ class AlertingService:
         self._next_prune = 0
         self._counted_steps = 0
         self.incident_manager = IncidentManager(journal.read(), model)
-        self._channels = ChannelSender(secrets)
+        self._channels = ChannelSender(secrets, settings.try_timeout_s)
         self._pool = DeliveryPool(self._channels, delivery_options(settings), self._add_event)
         self._self_monitor = SelfMonitor(
             self_monitor_options(settings),
@@ -299,16 +299,10 @@ class AlertingService:
         if now >= self._next_prune:
             self._next_prune = now + PRUNE_EVERY
             self.incident_manager.prune(now)
-        attempts = []
-        used = Counter[str]()
-        self._has_busy_channel = False
-        for message in self.incident_manager.due_messages(now):
-            channel = message.request.channel
-            if used[channel] < self._pool.free_slots(channel):
-                used[channel] += 1
-                attempts.append(self.incident_manager.begin_attempt(message, now))
-            else:
-                self._has_busy_channel = True
+        due = self.incident_manager.due_messages(now)
+        reserved = [message for message in due if self._pool.reserve(message)]
+        self._has_busy_channel = len(reserved) < len(due)
+        attempts = [self.incident_manager.begin_attempt(message, now) for message in reserved]
         self._write()
         for message in attempts:
             self._pool.start_attempt(message, self.incident_manager.model.duty, now)

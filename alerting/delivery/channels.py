@@ -1,17 +1,22 @@
-"""Sending a message over a channel: apprise, and the channel `livetwin://log` that needs no service."""
+"""Sending a message over a channel: mail, apprise for the others, and `livetwin://log` without a service."""
 
 from __future__ import annotations
 
 import logging
+import sys
 import threading
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
 import apprise
+import requests
 from apprise.common import NotifyFormat, NotifyType, PersistentStoreMode
 from apprise.plugins import N_MGR
+from apprise.plugins.email import NotifyEmail
 
 from alerting.delivery.channel_secrets import ChannelSecrets, MissingSecretError
+from alerting.delivery.mail_sender import send_mail
 from alerting.messages.outgoing_message import AttemptResult, OutgoingMessage
 from alerting.messages.short_text import SHORT_CHARACTERS_MAX
 from runtime.secret_files import SecretFileError
@@ -28,15 +33,19 @@ LOGGING_LIBRARIES = ("apprise", "urllib3")
 IDEMPOTENCY_HEADER = "Idempotency-Key"
 """The header of webhooks with the notification's id, by which a receiver drops repetitions (IETF draft)."""
 
-MAIL_HEADER = "X-LiveTwin-Notification"
-"""The header of mails with the notification's id; apprise sets its own Message-ID."""
+CONNECT_SHARE = 0.25
+"""The share of an attempt's time to connect; the rest is for the answer."""
 
 
 class ChannelSender:
-    """Sends messages, each in the thread of the caller; safe for several threads."""
+    """Sends messages, each in the thread of the caller; safe for several threads.
 
-    def __init__(self, secrets: ChannelSecrets) -> None:
+    An attempt has `timeout_s`. It is doubtful if the receiver has the message and does not answer in time.
+    """
+
+    def __init__(self, secrets: ChannelSecrets, timeout_s: float) -> None:
         self._secrets = secrets
+        self._timeout_s = timeout_s
         self._capture = _LibraryLogCapture()
         # These logs may contain secrets. The reason of a failure is redacted and goes into the result.
         for name in LOGGING_LIBRARIES:
@@ -85,37 +94,54 @@ class ChannelSender:
             return AttemptResult(message.id, False, detail, final=True)
         except SecretFileError as error:
             return AttemptResult(message.id, False, f"channel {channel.id}: {error}")
+        result = self._attempt(url, channel.id, message, link)
+        detail = self._secrets.redact(result.detail, channel.url + address)
+        return replace(result, detail=detail)
+
+    def _attempt(self, url: str, channel: str, message: OutgoingMessage, link: str) -> AttemptResult:
         self._capture.begin()
         try:
             plugin = apprise.Apprise.instantiate(url, asset=self._asset)
             if plugin is None:
-                detail = f"apprise cannot use the URL of channel {channel.id}"
+                detail = f"apprise cannot use the URL of channel {channel}"
                 return AttemptResult(message.id, False, detail, final=True)
-            is_sent = self._send(plugin, message, link)
+            if type(plugin) is NotifyEmail:
+                return send_mail(plugin, message, _body(message, link), self._timeout_s)
+            is_sent = self._notify(plugin, message, link)
         except Exception as error:
             is_sent = False
             self._capture.add(f"{type(error).__name__}: {error}")
         if is_sent:
             return AttemptResult(message.id, True)
-        reason = self._secrets.redact(self._capture.text(), channel.url + address)
-        return AttemptResult(message.id, False, reason or f"channel {channel.id} refused the message")
+        detail = self._capture.text() or f"channel {channel} refused the message"
+        return AttemptResult(message.id, False, detail, doubtful=self._capture.has_read_timeout)
 
-    def _send(self, plugin: Any, message: OutgoingMessage, link: str) -> bool:
+    def _notify(self, plugin: Any, message: OutgoingMessage, link: str) -> bool:
+        self._set_timeouts(plugin)
         headers = getattr(plugin, "headers", None)
         if isinstance(headers, dict):
-            name = MAIL_HEADER if plugin.schema.startswith("mailto") else IDEMPOTENCY_HEADER
-            headers[name] = message.id
+            headers[IDEMPOTENCY_HEADER] = message.id
         text = message.text
-        title, body = text.title, "\n\n".join(filter(None, (text.body, link)))
+        title, body = text.title, _body(message, link)
         if plugin.body_maxlen <= SHORT_CHARACTERS_MAX:
             with_link = f"{text.short} {link}".strip()
             title, body = "", with_link if len(with_link) <= SHORT_CHARACTERS_MAX else text.short
-        sender = apprise.Apprise(asset=self._asset)
-        sender.add(plugin)
+        # Not by `apprise.Apprise`: it sends in a few threads that all channels share, so one delays others.
         notify_type = _notify_type(text.severity)
         return bool(
-            sender.notify(body=body, title=title, notify_type=notify_type, body_format=NotifyFormat.TEXT)
+            plugin.notify(body=body, title=title, notify_type=notify_type, body_format=NotifyFormat.TEXT)
         )
+
+    def _set_timeouts(self, plugin: Any) -> None:
+        """Set the time limits, unless the URL has its own; apprise's are 4 s."""
+        if plugin.socket_connect_timeout == type(plugin).socket_connect_timeout:
+            plugin.socket_connect_timeout = self._timeout_s * CONNECT_SHARE
+        if plugin.socket_read_timeout == type(plugin).socket_read_timeout:
+            plugin.socket_read_timeout = self._timeout_s * (1 - CONNECT_SHARE)
+
+
+def _body(message: OutgoingMessage, link: str) -> str:
+    return "\n\n".join(filter(None, (message.text.body, link)))
 
 
 def _notify_type(severity: Severity) -> NotifyType:
@@ -129,22 +155,36 @@ class _LibraryLogCapture(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self._thread = threading.local()
+        self._attempt = _AttemptLog()
 
     def begin(self) -> None:
-        self._thread.lines = []
+        """Begin an attempt of this thread."""
+        self._attempt.lines.clear()
+        self._attempt.has_read_timeout = False
 
     def add(self, line: str) -> None:
-        self._lines().append(line)
+        self._attempt.lines.append(line)
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._lines().append(record.getMessage())
+        # apprise logs a failure while it handles its exception.
+        if isinstance(sys.exception(), requests.ReadTimeout):
+            self._attempt.has_read_timeout = True
+            self.add("no answer in time, although the receiver has the message")
+        else:
+            self.add(record.getMessage())
 
     def text(self) -> str:
-        return "; ".join(self._lines())
+        return "; ".join(self._attempt.lines)
 
-    def _lines(self) -> list[str]:
-        if not hasattr(self._thread, "lines"):
-            self._thread.lines = []
-        lines: list[str] = self._thread.lines
-        return lines
+    @property
+    def has_read_timeout(self) -> bool:
+        """Whether the receiver had the whole request, and did not answer in time."""
+        return self._attempt.has_read_timeout
+
+
+class _AttemptLog(threading.local):
+    """What apprise has logged about the present attempt of this thread."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.has_read_timeout = False

@@ -1,8 +1,8 @@
-"""Attempts to send messages, each in a thread of its own, with a bounded number of threads for each channel.
+"""Attempts to send messages, each in a thread of its own, bounded for each channel and each contact in it.
 
-A channel that hangs blocks its own threads, not those of others. An attempt that does not end in time is
-doubtful. It is not repeated, since the message may still arrive. Its thread counts against the channel until
-it ends.
+A channel that hangs blocks its own threads, not those of others; an address that hangs blocks those of its
+contact. An attempt that does not end in time is doubtful. It is not repeated, since the message may still
+arrive. Its thread is in use until it ends.
 """
 
 from __future__ import annotations
@@ -15,12 +15,16 @@ from dataclasses import dataclass
 
 from alerting.delivery.acknowledge_links import LINK_PATH, AcknowledgeLink, sign_link
 from alerting.delivery.channels import ChannelSender
+from alerting.incidents.incident_state import Recipient
 from alerting.messages.outgoing_message import AttemptResult, OutgoingMessage
 from twin.instant import HOUR, Duration, Instant
 from twin.model.duty import DutyPlan, NotificationChannel
 
-CHANNEL_THREADS_MAX = 4
+CHANNEL_THREADS_MAX = 32
 """The most attempts of one channel at one time."""
+
+CONTACT_THREADS_MAX = 4
+"""The most of them to one contact."""
 
 STOP_S_MAX = 5.0
 
@@ -44,15 +48,20 @@ class DeliveryPool:
         self._channels = channels
         self._options = options
         self._on_result = on_result
-        self._busy: Counter[str] = Counter()
+        self._busy: Counter[str | Recipient] = Counter()
         self._attempts: set[asyncio.Task[None]] = set()
 
-    def free_slots(self, channel: str) -> int:
-        """Return how many attempts of a channel may begin."""
-        return CHANNEL_THREADS_MAX - self._busy[channel]
+    def reserve(self, message: OutgoingMessage) -> bool:
+        """Reserve a thread for an attempt; return False while the channel or the contact has none left."""
+        channel, recipient = message.request.channel, _recipient(message)
+        if self._busy[channel] >= CHANNEL_THREADS_MAX or self._busy[recipient] >= CONTACT_THREADS_MAX:
+            return False
+        self._busy[channel] += 1
+        self._busy[recipient] += 1
+        return True
 
     def start_attempt(self, message: OutgoingMessage, plan: DutyPlan, now: Instant) -> None:
-        """Start an attempt. The journal must have written the message as one that is being sent."""
+        """Start an attempt in its reserved thread. The journal must have written it as one being sent."""
         task = asyncio.create_task(self._attempt(message, plan, now), name=f"message {message.id}")
         self._attempts.add(task)
         task.add_done_callback(self._attempts.discard)
@@ -68,6 +77,7 @@ class DeliveryPool:
         id = message.request.channel
         channel = next((channel for channel in plan.channels if channel.id == id), None)
         if channel is None:
+            self._release(message)
             detail = f"channel {id} is not in the duty plan any more"
             self._on_result(AttemptResult(message.id, False, detail, final=True))
             return
@@ -81,7 +91,7 @@ class DeliveryPool:
         done: asyncio.Future[AttemptResult] = loop.create_future()
 
         def finish(result: AttemptResult) -> None:
-            self._busy[channel.id] -= 1
+            self._release(message)
             if not done.done():
                 done.set_result(result)
 
@@ -92,7 +102,6 @@ class DeliveryPool:
             except RuntimeError:
                 return  # the loop has ended: nothing waits for the result any more
 
-        self._busy[channel.id] += 1
         # A daemon: an attempt that hangs must not keep the process from ending.
         threading.Thread(target=send, name=f"channel {channel.id}", daemon=True).start()
         timeout_s = self._options.attempt_timeout_s
@@ -100,6 +109,12 @@ class DeliveryPool:
             return await asyncio.wait_for(asyncio.shield(done), timeout_s)
         except TimeoutError:
             return AttemptResult(message.id, False, f"no answer within {timeout_s:g} s", doubtful=True)
+
+    def _release(self, message: OutgoingMessage) -> None:
+        for key in (message.request.channel, _recipient(message)):
+            self._busy[key] -= 1
+            if not self._busy[key]:
+                del self._busy[key]
 
     def _link(self, message: OutgoingMessage, now: Instant) -> str:
         """Return the acknowledge link with its label; empty if there is nothing to acknowledge."""
@@ -109,6 +124,10 @@ class DeliveryPool:
         link = AcknowledgeLink(request.incident, request.contact, now + self._options.link_valid)
         token = sign_link(self._options.link_key, link)
         return f"{label}: {self._options.base_url.rstrip('/')}{LINK_PATH}{token}"
+
+
+def _recipient(message: OutgoingMessage) -> Recipient:
+    return Recipient(message.request.contact, message.request.channel)
 
 
 def _address(message: OutgoingMessage, plan: DutyPlan) -> str:

@@ -13,13 +13,18 @@ from msgspec.structs import replace
 from alerting.delivery.acknowledge_links import LINK_PATH, AcknowledgeLink, verify_link
 from alerting.delivery.channel_secrets import ChannelSecrets
 from alerting.delivery.channels import ChannelSender
-from alerting.delivery.delivery_pool import CHANNEL_THREADS_MAX, DeliveryOptions, DeliveryPool
+from alerting.delivery.delivery_pool import (
+    CHANNEL_THREADS_MAX,
+    CONTACT_THREADS_MAX,
+    DeliveryOptions,
+    DeliveryPool,
+)
 from alerting.incidents.incident_state import NotificationRequest
 from alerting.messages.message_text import MessageText
 from alerting.messages.outgoing_message import AttemptResult, OutgoingMessage
 from runtime.secret_files import SecretEnvironment
 from tests.support.pipelines.duty_loop import INCIDENT, NOON, DutyLoop, duty_alarm, duty_plan
-from tests.support.receivers.mail_server import MailServer, NotificationWebhook
+from tests.support.receivers.mail_server import MailBehaviour, MailServer, NotificationWebhook
 from twin.alarms.severity import Severity
 from twin.instant import MINUTE
 from twin.model.duty import DutyPlan, NotificationChannel
@@ -46,7 +51,9 @@ def hook() -> Iterator[NotificationWebhook]:
 
 @pytest.fixture
 def channels() -> Iterator[ChannelSender]:
-    sender = ChannelSender(ChannelSecrets({"TOKEN": "s3cret/t0ken", "OPERATIONS": "operations@town.example"}))
+    sender = ChannelSender(
+        ChannelSecrets({"TOKEN": "s3cret/t0ken", "OPERATIONS": "operations@town.example"}), DEADLINE_S
+    )
     yield sender
     sender.close()
 
@@ -100,6 +107,7 @@ async def deliver(
     options = DeliveryOptions(base_url="https://twin.example/", link_key=KEY, attempt_timeout_s=DEADLINE_S)
     pool = DeliveryPool(channels, options, ended.put_nowait)
     for message in sent:
+        assert pool.reserve(message)
         pool.start_attempt(message, plan, NOON)
     return [await asyncio.wait_for(ended.get(), DEADLINE_S) for _ in sent]
 
@@ -129,13 +137,14 @@ async def test_a_mail_names_alarm_place_and_time_and_has_an_acknowledge_link(
     assert verify_link(KEY, token, NOON) == AcknowledgeLink(INCIDENT, "first", NOON + 72 * 60 * MINUTE)
 
 
-async def test_a_webhook_that_hangs_delays_no_other_channel(
+async def test_a_webhook_that_hangs_delays_neither_another_channel_nor_another_contact(
     mails: MailServer, hook: NotificationWebhook, channels: ChannelSender
 ) -> None:
     hook.behaviour = lambda _: "hang"
     plan = plan_over(mail=mails.url, sms=hook.url + "?rto=30")
     sent = messages(plan)
     over_hook = next(one for one in sent if one.request.channel == "sms")
+    over_mail = next(one for one in sent if one.request.channel == "mail")
     ended: list[AttemptResult] = []
     arrived = asyncio.Event()
 
@@ -146,17 +155,124 @@ async def test_a_webhook_that_hangs_delays_no_other_channel(
     pool = DeliveryPool(
         channels, DeliveryOptions(base_url="", link_key=KEY, attempt_timeout_s=DEADLINE_S), end
     )
-    for number in range(CHANNEL_THREADS_MAX):
+    for number in range(CONTACT_THREADS_MAX):
         request = over_hook.request._replace(notification=f"{over_hook.id}-{number}")
-        pool.start_attempt(replace(over_hook, request=request), plan, NOON)
-    pool.start_attempt(next(one for one in sent if one.request.channel == "mail"), plan, NOON)
+        message = replace(over_hook, request=request)
+        assert pool.reserve(message)
+        pool.start_attempt(message, plan, NOON)
+    assert not pool.reserve(over_hook)
+    assert pool.reserve(replace(over_hook, request=over_hook.request._replace(contact="second")))
+    assert pool.reserve(over_mail)
+    pool.start_attempt(over_mail, plan, NOON)
     await asyncio.wait_for(arrived.wait(), DEADLINE_S)
     assert [one.sent for one in ended] == [True]
-    assert pool.free_slots("sms") == 0
-    assert pool.free_slots("mail") == CHANNEL_THREADS_MAX
     hook.stop()  # ends the requests that hang
     await pool.close()
-    assert [one.sent for one in ended] == [True] + [False] * CHANNEL_THREADS_MAX
+    assert [one.sent for one in ended] == [True] + [False] * CONTACT_THREADS_MAX
+    assert pool.reserve(over_hook)
+
+
+async def test_requests_that_hang_delay_no_other_webhook(
+    hook: NotificationWebhook, channels: ChannelSender
+) -> None:
+    other = NotificationWebhook()
+    other.start()
+    hook.behaviour = lambda _: "hang"
+    plan = plan_over(mail=other.url, sms=hook.url)
+    sent = {one.request.channel: one for one in messages(plan)}
+    ended: asyncio.Queue[AttemptResult] = asyncio.Queue()
+    options = DeliveryOptions(base_url="", link_key=KEY, attempt_timeout_s=DEADLINE_S)
+    pool = DeliveryPool(channels, options, ended.put_nowait)
+    for number in range(CHANNEL_THREADS_MAX):
+        request = sent["sms"].request._replace(notification=f"hanging-{number}", contact=f"contact-{number}")
+        message = replace(sent["sms"], request=request)
+        assert pool.reserve(message)
+        pool.start_attempt(message, plan, NOON)
+    assert pool.reserve(sent["mail"])
+    pool.start_attempt(sent["mail"], plan, NOON)
+    result = await asyncio.wait_for(ended.get(), DEADLINE_S)
+    assert (result.id, result.sent) == (sent["mail"].id, True)
+    hook.stop()
+    other.stop()
+    await pool.close()
+
+
+def test_the_threads_of_a_channel_are_bounded(channels: ChannelSender) -> None:
+    pool = DeliveryPool(
+        channels, DeliveryOptions(base_url="", link_key=KEY, attempt_timeout_s=DEADLINE_S), lambda _: None
+    )
+    requests = [
+        message().request._replace(contact=f"contact-{number}") for number in range(CHANNEL_THREADS_MAX + 1)
+    ]
+    reserved = [pool.reserve(replace(message(), request=request)) for request in requests]
+    assert reserved == [True] * CHANNEL_THREADS_MAX + [False]
+
+
+def send_within(url: str, timeout_s: float = DEADLINE_S) -> AttemptResult:
+    channels = ChannelSender(ChannelSecrets({}), timeout_s)
+    try:
+        return send(channels, url)
+    finally:
+        channels.close()
+
+
+def test_a_mail_that_the_server_has_and_does_not_confirm_is_doubtful(mails: MailServer) -> None:
+    mails.behaviour = lambda _: "hang after mail"
+    result = send_within(mails.url, timeout_s=0.5)
+    assert len(mails.mails) == 1
+    assert (result.sent, result.doubtful) == (False, True)
+    assert "has the mail, and did not confirm it within 0.5 s" in result.detail
+
+
+def test_a_mail_that_the_server_never_asked_for_is_sent_again(mails: MailServer) -> None:
+    mails.behaviour = lambda _: "hang before mail"
+    result = send_within(mails.url, timeout_s=0.5)
+    assert mails.mails == []
+    assert (result.sent, result.doubtful, result.final) == (False, False, False)
+    assert "no answer in time" in result.detail
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "is_final", "reply"),
+    [("refuse address", True, "550 no such mailbox"), ("refuse for now", False, "451 try again later")],
+)
+def test_the_reply_of_a_mail_server_says_whether_another_attempt_can_succeed(
+    mails: MailServer, behaviour: MailBehaviour, is_final: bool, reply: str
+) -> None:
+    mails.behaviour = lambda _: behaviour
+    result = send_within(mails.url)
+    assert (result.sent, result.doubtful, result.final) == (False, False, is_final)
+    assert reply in result.detail
+
+
+def test_a_mail_to_several_addresses_is_not_repeated_for_those_that_have_it(mails: MailServer) -> None:
+    mails.behaviour = lambda address: "refuse address" if address.startswith("third") else "accept"
+    result = send_within(f"{mails.url},second@town.example,third@town.example")
+    assert len(mails.mails) == 1
+    assert (result.sent, result.final) == (False, True)
+    assert "third@town.example (550 no such mailbox)" in result.detail
+
+
+def test_a_mail_server_that_does_not_listen_cannot_be_reached(free_port: int) -> None:
+    result = send_within(f"mailto://127.0.0.1:{free_port}?from=duty@town.example&to=first@town.example")
+    assert (result.sent, result.doubtful, result.final) == (False, False, False)
+    assert f"mail server 127.0.0.1:{free_port} cannot be reached: " in result.detail
+
+
+def test_the_mails_of_an_incident_are_a_thread_and_each_attempt_has_the_same_id(mails: MailServer) -> None:
+    for _ in range(2):
+        assert send_within(mails.url).sent
+    first, second = (mail.content for mail in mails.mails)
+    assert first["Message-ID"] == second["Message-ID"]
+    assert first["Message-ID"] != first["References"] == first["In-Reply-To"]
+
+
+def test_a_webhook_that_has_the_message_and_does_not_answer_is_doubtful(hook: NotificationWebhook) -> None:
+    hook.behaviour = lambda _: "hang"
+    result = send_within(hook.url, timeout_s=0.5)
+    assert len(hook.requests) == 1
+    assert (result.sent, result.doubtful) == (False, True)
+    assert "no answer in time" in result.detail
 
 
 @pytest.mark.parametrize("behaviour", ["refuse", "drop"])
@@ -164,13 +280,14 @@ def test_a_failure_says_why_and_keeps_the_secret(
     hook: NotificationWebhook, channels: ChannelSender, behaviour: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     hook.behaviour = lambda _: behaviour  # type: ignore[return-value, assignment]
+    reason = "error=500" if behaviour == "refuse" else "A Connection error occurred"
     caplog.set_level(logging.DEBUG)
     url = f"json://duty:${{TOKEN}}@{hook.address}/${{TOKEN}}/{{address}}?+Key=${{TOKEN}}"
     result = send(channels, url, address="${OPERATIONS}")
     assert hook.requests[0].path == "/s3cret%2Ft0ken/operations@town.example"
     assert not result.sent
     assert not result.final
-    assert result.detail
+    assert reason in result.detail
     for text in (result.detail, caplog.text):
         assert "s3cret" not in text
         assert "operations@town.example" not in text
@@ -200,7 +317,9 @@ def test_the_log_gets_the_message_and_not_the_link(
 async def test_a_missing_secret_file_is_reported_and_the_message_may_be_sent_again(
     tmp_path: Path,
 ) -> None:
-    channels = ChannelSender(ChannelSecrets(SecretEnvironment({"HOOK_FILE": str(tmp_path / "none")})))
+    channels = ChannelSender(
+        ChannelSecrets(SecretEnvironment({"HOOK_FILE": str(tmp_path / "none")})), DEADLINE_S
+    )
     plan = plan_over(mail="${HOOK}")
     [ended] = await deliver(channels, plan, messages(plan))
     channels.close()

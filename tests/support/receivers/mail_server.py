@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Callable
@@ -12,10 +13,13 @@ from typing import Any, Literal, NamedTuple
 
 from aiosmtpd.controller import Controller
 
-from alerting.delivery.channels import IDEMPOTENCY_HEADER, MAIL_HEADER
+from alerting.delivery.channels import IDEMPOTENCY_HEADER
+from alerting.delivery.mail_sender import MAIL_HEADER
 from cli.embedded.ports import free_port
 
 Behaviour = Literal["accept", "refuse", "hang", "drop"]
+
+MailBehaviour = Literal["accept", "refuse address", "refuse for now", "hang before mail", "hang after mail"]
 
 
 class ReceivedMail(NamedTuple):
@@ -27,12 +31,28 @@ class ReceivedMail(NamedTuple):
 
 
 class MailServer:
-    """Accepts every mail; calls `received` before it answers."""
+    """Treats each mail as `behaviour` says; calls `received` before it answers."""
 
     def __init__(self, received: Callable[[str], None] = lambda _: None) -> None:
         self.mails: list[ReceivedMail] = []
+        self.behaviour: Callable[[str], MailBehaviour] = lambda _: "accept"  #: by the address
+        self._over = threading.Event()
         self._received = received
         self._controller = Controller(self, hostname="127.0.0.1", port=free_port())
+
+    async def handle_RCPT(
+        self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
+    ) -> str:
+        """Accept an address, unless it is to be refused."""
+        match self.behaviour(address):
+            case "refuse address":
+                return "550 no such mailbox"
+            case "refuse for now":
+                return "451 try again later"
+            case "hang before mail":
+                await asyncio.to_thread(self._over.wait)
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         """Accept a mail."""
@@ -40,6 +60,8 @@ class MailServer:
         notification = str(content[MAIL_HEADER])
         self.mails.append(ReceivedMail(notification, envelope.rcpt_tos[0], content))
         self._received(notification)
+        if self.behaviour(envelope.rcpt_tos[0]) == "hang after mail":
+            await asyncio.to_thread(self._over.wait)
         return "250 OK"
 
     def start(self) -> None:
@@ -47,7 +69,8 @@ class MailServer:
         self._controller.start()
 
     def stop(self) -> None:
-        """Stop listening."""
+        """Stop listening, and release hanging sessions."""
+        self._over.set()
         self._controller.stop()
 
     @property
