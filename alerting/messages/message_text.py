@@ -15,7 +15,7 @@ from alerting.incidents.incident_state import IncidentState, MessageKind
 from alerting.messages.phrases import duration_text, phrases_of, severity_label, time_text
 from alerting.messages.short_text import SHORT_CHARACTERS_MAX, short_text
 from twin.alarms.messages import AlarmEvent, IncidentMember, OperandValue
-from twin.alarms.rules.rule import ThresholdCondition
+from twin.alarms.rules.rule import Rule, ThresholdCondition
 from twin.alarms.severity import Severity
 from twin.alarms.state_machine import AlarmState
 from twin.instant import MINUTE
@@ -25,6 +25,9 @@ from twin.model.localization import display_name, format_quantity
 from twin.privacy.cohort import CONNECTIONS_MIN
 
 ALARMS_LISTED_MAX = 5
+
+_SILENCING_KINDS = frozenset({"shelved", "removed", "suppressed"})
+"""Events after which an alarm that holds keeps its incident no longer open."""
 
 TITLE_CHARACTERS_MAX = 120
 
@@ -36,7 +39,7 @@ class MessageText(msgspec.Struct, frozen=True, kw_only=True):
     body: str
     short: str
     language: Language
-    severity: Severity  #: CLEARED in a recovery
+    severity: Severity  #: CLEARED in a recovery, unless alarms were set aside
     answer_label: str  #: the label of the acknowledge link; empty: there is nothing to acknowledge
 
 
@@ -56,8 +59,9 @@ def compose_message(
     subject = message_subject(kind, state, before)
     composition = _Composition(subject, language, alarms, model)
     phrases = composition.phrases
-    titled = [alarms[member.alarm] for member in subject.titled if member.alarm in alarms]
-    severity = Severity.CLEARED if composition.is_recovery else state.incident.severity
+    titled = composition.titled
+    is_over = composition.is_recovery and not composition.is_set_aside
+    severity = Severity.CLEARED if is_over else state.incident.severity
     title = _title(composition, severity, titled)
     when = _when(composition)
     body = [_status(composition, when)]
@@ -170,16 +174,28 @@ class _Composition(NamedTuple):
         return self.subject.kind == "recovery"
 
     @property
-    def is_silenced(self) -> bool:
-        """Whether the incident is over only because its active alarms were shelved or suppressed."""
-        return self.is_recovery and any(member.active for member in self.subject.members)
+    def is_set_aside(self) -> bool:
+        """Whether the incident is over although, for all that is known, a condition still holds."""
+        return self.is_recovery and any(self.was_set_aside(member) for member in self.subject.members)
+
+    @property
+    def titled(self) -> list[AlarmEvent]:
+        """The known alarms that the title is about; in a recovery those first that were set aside."""
+        members = [member for member in self.subject.titled if member.alarm in self.alarms]
+        if self.is_set_aside:
+            members.sort(key=lambda member: not self.was_set_aside(member))
+        return [self.alarms[member.alarm] for member in members]
+
+    def was_set_aside(self, member: IncidentMember) -> bool:
+        """Whether an alarm is over although, for all that is known, its condition still holds."""
+        return member.active or _is_set_aside(self.alarms.get(member.alarm))
 
     def entity_name(self, id: str) -> str:
         entity = self.model.entities.get(id)
         return entity.name if entity is not None else id
 
     def rule_title(self, event: AlarmEvent) -> str:
-        rule = self.model.rules.get(event.rule)
+        rule = _rule(event, self.model)
         return rule.title.in_language(self.language) if rule is not None else event.rule
 
     def alarm_name(self, event: AlarmEvent) -> str:
@@ -189,7 +205,7 @@ class _Composition(NamedTuple):
 def _title(composition: _Composition, severity: Severity, titled: Sequence[AlarmEvent]) -> str:
     """Return severity, prefix and name of the worst alarm, and the number of other alarms."""
     subject, phrases, language = composition.subject, composition.phrases, composition.language
-    head = phrases["aside"] if composition.is_silenced else severity_label(severity, language).upper()
+    head = phrases["aside"] if composition.is_set_aside else severity_label(severity, language).upper()
     prefix = phrases[subject.prefix] if subject.prefix else ""
     prefix = prefix.format(
         was=severity_label(subject.earlier_severity, language), now=severity_label(severity, language)
@@ -219,7 +235,7 @@ def _when(composition: _Composition) -> str:
         return phrases["since"].format(time=time_text(incident.opened_time, model))
     closed = incident.closed_time if incident.closed_time is not None else incident.time
     duration = duration_text(closed - incident.opened_time, composition.language)
-    phrase = phrases["set aside" if composition.is_silenced else "over"]
+    phrase = phrases["set aside" if composition.is_set_aside else "over"]
     return phrase.format(time=time_text(closed, model), duration=duration)
 
 
@@ -255,13 +271,42 @@ def _line(member: IncidentMember, composition: _Composition) -> str:
     event, phrases = composition.alarms[member.alarm], composition.phrases
     description = _description(event, composition)
     if composition.is_recovery:
-        silenced = phrases.get(member.state, "")
-        return f"– {description}" + (f" ({silenced})" if silenced else "")
+        reason = _end_reason(member, event, phrases)
+        return f"– {description.removesuffix('.') if reason else description}" + (
+            f" ({reason})" if reason else ""
+        )
     raised = event.raised_time if event.raised_time is not None else event.time
     time = time_text(raised, composition.model)
     since = "" if time in description else f", {phrases['since'].format(time=time)}"
     severity = severity_label(event.severity, composition.language).upper()
     return f"– {severity} · {description.removesuffix('.')}{since}"
+
+
+def _is_set_aside(event: AlarmEvent | None) -> bool:
+    """Whether an alarm ended because its rule was deleted or changed, not by its values."""
+    return event is not None and (
+        event.kind == "withdrawn" or (event.kind == "returned" and bool(event.text))
+    )
+
+
+def _end_reason(member: IncidentMember, event: AlarmEvent, phrases: Mapping[str, str]) -> str:
+    """Return why an alarm is over, and by whom, unless its values have returned."""
+    match event.kind:
+        case "withdrawn":
+            reason = phrases["rule deleted" if event.actor else "withdrawn"]
+        case "returned" if event.text:
+            reason = phrases["rule changed"]
+        case "retracted":
+            reason = phrases["retracted"]
+        case _:
+            reason = phrases.get(member.state, "") if member.active else ""
+            if event.kind not in _SILENCING_KINDS:
+                return reason
+    return phrases["by"].format(reason=reason, actor=event.actor) if reason and event.actor else reason
+
+
+def _rule(event: AlarmEvent, model: CityModel) -> Rule | None:
+    return model.rules.get(event.rule) or model.withdrawn_rules.get(event.rule)
 
 
 def _description(event: AlarmEvent, composition: _Composition) -> str:
@@ -270,7 +315,8 @@ def _description(event: AlarmEvent, composition: _Composition) -> str:
     if not all(_may_be_disclosed(operand, composition.model) for operand in event.operands):
         return name
     threshold, language = _threshold(event, composition.model), composition.language
-    if threshold is not None and _is_beyond(event, threshold) and not composition.is_recovery:
+    holds = event.active or _is_set_aside(event)
+    if threshold is not None and holds and _is_beyond(event, threshold):
         operand = event.operands[0]
         limit = format_quantity(operand.threshold or 0.0, operand.unit, language)
         limit = composition.phrases[threshold.direction].format(limit=limit)
@@ -282,7 +328,7 @@ def _description(event: AlarmEvent, composition: _Composition) -> str:
 
 def _threshold(event: AlarmEvent, model: CityModel) -> ThresholdCondition | None:
     """Return the condition of an alarm whose rule compares a single value with a threshold."""
-    rule = model.rules.get(event.rule)
+    rule = _rule(event, model)
     condition = rule.condition if rule is not None else None
     if not isinstance(condition, ThresholdCondition) or condition.transform is not None:
         return None
@@ -290,13 +336,13 @@ def _threshold(event: AlarmEvent, model: CityModel) -> ThresholdCondition | None
 
 
 def _is_beyond(event: AlarmEvent, threshold: ThresholdCondition) -> bool:
-    """Whether an active alarm's value is beyond its threshold.
+    """Whether an alarm's value is beyond its threshold.
 
     It need not be: a severity that eases stays until the value is clear of its level, and of n of m values
     any may be the newest. Then the alarm's own sentence says what holds.
     """
     operand = event.operands[0]
-    if not event.active or operand.threshold is None or threshold.times is not None:
+    if operand.threshold is None or threshold.times is not None:
         return False
     is_above = threshold.direction == "above"
     return operand.value >= operand.threshold if is_above else operand.value <= operand.threshold

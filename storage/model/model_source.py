@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from socket import gethostname
 
@@ -47,6 +47,8 @@ class _ModelCopy:
     maintenance: tuple[Maintenance, ...]
     rules: tuple[Rule, ...]
     duty: DutyPlan
+    withdrawn_rules: tuple[Rule, ...] = ()
+    rule_authors: dict[str, str] = field(default_factory=dict)
 
 
 def write_model_copy(path: Path, model: CityModel) -> None:
@@ -68,6 +70,8 @@ def write_model_copy(path: Path, model: CityModel) -> None:
         maintenance=model.maintenance,
         rules=tuple(model.rules.values()),
         duty=model.duty,
+        withdrawn_rules=tuple(model.withdrawn_rules.values()),
+        rule_authors=dict(model.rule_authors),
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(f".{gethostname()}-{os.getpid()}.draft")
@@ -95,6 +99,8 @@ def read_model_copy(path: Path) -> CityModel | None:
         maintenance=copy.maintenance,
         rules={one.id: one for one in copy.rules},
         duty=copy.duty,
+        withdrawn_rules={one.id: one for one in copy.withdrawn_rules},
+        rule_authors=copy.rule_authors,
     )
 
 

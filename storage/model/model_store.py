@@ -29,7 +29,7 @@ from storage.model.model_rows import (
     RowChange,
     property_from_row,
 )
-from storage.model.rule_store import read_active_rules, read_rule_versions, write_rule_changes
+from storage.model.rule_store import read_rule_versions, write_rule_changes
 from storage.model.rule_version import folder_rule_changes
 from storage.queries import query
 from storage.stores.replay_outbox import request_replays_of_devices
@@ -140,6 +140,7 @@ async def _read_model(connection: Connection, city: ModelRow) -> CityModel:
     properties = map(model_rows.property_from_row, active["observed_property"])
     calibrations = model_rows.rows_in_scope(model_rows.CALIBRATION_TABLE, active["calibration"], active)
     maintenance = model_rows.rows_in_scope(model_rows.MAINTENANCE_TABLE, active["maintenance"], active)
+    rules = await read_rule_versions(connection)
     return CityModel(
         version=city["model_version"],
         city=City(id=city["id"], name=city["name"], timezone=city["timezone"]),
@@ -150,7 +151,12 @@ async def _read_model(connection: Connection, city: ModelRow) -> CityModel:
         feeds=tuple(map(model_rows.feed_from_row, active["feed"])),
         calibrations=tuple(map(model_rows.calibration_from_row, calibrations)),
         maintenance=tuple(map(model_rows.maintenance_from_row, maintenance)),
-        rules=await read_active_rules(connection),
+        rules={id: version.rule for id, version in rules.items() if not version.deleted},
+        withdrawn_rules={id: version.rule for id, version in rules.items() if version.deleted},
+        rule_authors={
+            id: version.changed_by if version.origin == "api" else "livetwin apply"
+            for id, version in rules.items()
+        },
         duty=await _duty(connection, active[model_rows.DUTY_PLAN_TABLE.name]),
     )
 

@@ -36,12 +36,6 @@ async def read_rule_versions(connection: Connection) -> dict[str, RuleVersion]:
         return {row["id"]: _version(row) for row in await cursor.fetchall()}
 
 
-async def read_active_rules(connection: Connection) -> dict[str, Rule]:
-    """Return the rules in force, by id. Raises ServiceError when one cannot be decoded."""
-    versions = await read_rule_versions(connection)
-    return {id: version.rule for id, version in versions.items() if not version.deleted}
-
-
 async def read_versions_of(connection: Connection, id: str, before: int, limit: int) -> list[RuleVersion]:
     """Return versions of a rule before version `before`, newest first.
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+
+import msgspec
 
 from stream.alarms.alarm_content import AlarmContent
 from twin.alarms.alarm import Alarm, Explanation, StreamTime, TransitionContext
@@ -18,13 +20,24 @@ from twin.alarms.evaluation.shared_dependency import (
     report_missed_from,
 )
 from twin.alarms.evaluation.silence import SensorActivity, monitored_sensors, silent_from
-from twin.alarms.messages import AlarmCommand, AlarmEvent, DependencyOutage, SeriesPoints, alarm_id
+from twin.alarms.messages import (
+    SOURCES_MAX,
+    AlarmCommand,
+    AlarmEvent,
+    DependencyOutage,
+    OperandValue,
+    SeriesPoints,
+    alarm_id,
+)
+from twin.alarms.rules.operand import Point
 from twin.alarms.rules.rule import RULE_ERROR_ID, OutageCondition, Rule, SilenceCondition, rule_error_rule
 from twin.alarms.rules.rule_index import BoundRule, RuleIndex
 from twin.alarms.severity import Severity
 from twin.alarms.state_machine import AlarmState, TransitionRefused, Trigger
 from twin.instant import INSTANT_MAX, INSTANT_MIN, Instant
 from twin.model.sensor import Sensor
+
+_SILENCING_ACTIONS = frozenset({"shelve", "remove"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,13 +171,17 @@ class EntityAlarms:
         if command.action == "shelve":
             if command.until is None or command.until <= self._now:
                 return TransitionRefused("shelving needs a time in the future until which it lasts")
-            return alarm.shelve(command.until, cause)
-        action = _ACTIONS.get(command.action)
-        if action is None:
+            result = alarm.shelve(command.until, cause)
+        elif (action := _ACTIONS.get(command.action)) is not None:
+            result = action(alarm, cause)
+        else:
             return TransitionRefused(
                 f"found action {command.action!r}, expected one of {', '.join(sorted(_ACTIONS))}"
             )
-        return action(alarm, cause)
+        if isinstance(result, TransitionRefused) or command.action not in _SILENCING_ACTIONS:
+            return result
+        (event,) = self._with_newest_values(alarm, [result])
+        return event
 
     def next_due(self) -> Instant | None:
         """Return the log time at which something may change without input; None if nothing can."""
@@ -216,11 +233,12 @@ class EntityAlarms:
         severity = Severity(condition.severity(bound))
         text = f"by version {bound.rule.version} of the rule"
         if not severity:
-            return events + alarm.end(None, self._time.context(self._now, text=text))
+            ended = alarm.end(None, self._rule_change(bound.rule.id, self._now, text))
+            return events + self._with_newest_values(alarm, ended)
         if not condition.changes:
             return events
         explanation = explain(condition.changes[-1], bound, self._model)
-        cause = self._time.context(condition.changes[-1].time, text=text)
+        cause = self._rule_change(bound.rule.id, condition.changes[-1].time, text)
         if alarm.active:
             return events + alarm.change_severity(severity, explanation, cause)
         return events + alarm.raise_(severity, explanation, cause)
@@ -361,26 +379,42 @@ class EntityAlarms:
         return events
 
     def _update_suppression(self, alarm: Alarm) -> list[AlarmEvent]:
-        return alarm.suppress(self._suppressor(alarm), self._time.context(self._now))
+        events = alarm.suppress(self._suppressor(alarm), self._time.context(self._now))
+        return self._with_newest_values(alarm, events)
 
     def _withdraw(self, alarm: Alarm) -> list[AlarmEvent]:
-        """Retract and remove an alarm that no rule of the model concerns any more."""
-        cause = self._time.context(self._now, text="no rule is about it any more")
-        events: list[AlarmEvent] = []
-        for trigger in (Trigger.RESTORE, Trigger.UNSUPPRESS, Trigger.UNSHELVE, Trigger.RETRACT):
-            events += _events(alarm.apply_trigger(trigger, "retracted", cause))
+        """Withdraw and remove an alarm that no rule of the model concerns any more."""
+        if alarm.rule in self._model.withdrawn_rules:
+            cause = self._rule_change(alarm.rule, self._now, "the rule was deleted")
+        else:
+            cause = self._time.context(self._now, text="no rule is about it any more")
+        events = self._with_newest_values(alarm, alarm.withdraw(cause))
         del self._content.alarms[alarm.id]
         return events
+
+    def _rule_change(self, rule: str, time: Instant, text: str) -> TransitionContext:
+        """Return the context of a change that whoever last changed a rule has caused."""
+        return self._time.context(time, text=text, actor=self._model.rule_authors.get(rule, ""))
+
+    def _with_newest_values(self, alarm: Alarm, events: Iterable[AlarmEvent]) -> list[AlarmEvent]:
+        """Return events with the newest values of the alarm's operands: its condition may hold."""
+        condition, operands = self._content.conditions.get(alarm.rule), alarm.explanation.operands
+        points = condition.memory.current if condition is not None else []
+        if len(points) != len(operands):
+            return list(events)
+        newest = tuple(_with_point(operand, point) for operand, point in zip(operands, points, strict=True))
+        return [msgspec.structs.replace(event, operands=newest) for event in events]
 
     def _follow_enabled(self, alarm: Alarm, rule: Rule) -> list[AlarmEvent]:
         """Take the alarm of a disabled rule out of service, and back when the rule is enabled."""
         if rule.enabled != (alarm.state == AlarmState.OUT_OF_SERVICE):
             return []
         if rule.enabled:
-            cause = self._time.context(self._now, text="the rule is switched on")
+            cause = self._rule_change(rule.id, self._now, "the rule is switched on")
             return _events(alarm.apply_trigger(Trigger.RESTORE, "restored", cause))
-        cause = self._time.context(self._now, text="the rule is switched off")
-        return _events(alarm.apply_trigger(Trigger.REMOVE, "removed", cause))
+        cause = self._rule_change(rule.id, self._now, "the rule is switched off")
+        removed = alarm.apply_trigger(Trigger.REMOVE, "removed", cause)
+        return self._with_newest_values(alarm, _events(removed))
 
     # -- the alarms -------------------------------------------------------------------------------------
 
@@ -437,6 +471,13 @@ def begin_condition(bound: BoundRule, content: AlarmContent) -> ConditionState:
         last_change = max(alarm.raised_time or INSTANT_MIN, alarm.returned_time or INSTANT_MIN)
         condition.resume(bound, int(alarm.severity) if alarm.active else 0, last_change)
     return condition
+
+
+def _with_point(operand: OperandValue, point: Point | None) -> OperandValue:
+    if point is None or point.is_withdrawn:
+        return operand
+    sources = point.sources[:SOURCES_MAX]
+    return operand._replace(value=point.value, flags=point.flags, time=point.time, sources=sources)
 
 
 def _events(transition: AlarmEvent | TransitionRefused) -> list[AlarmEvent]:

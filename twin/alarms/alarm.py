@@ -31,9 +31,11 @@ class StreamTime(NamedTuple):
     now: Instant  #: log time
     revision: Instant
 
-    def context(self, time: Instant, *, late: bool = False, text: str = "") -> TransitionContext:
-        """Return the context of a change that the process caused at an event time."""
-        return TransitionContext(time, self.now, self.revision, late, text=text)
+    def context(
+        self, time: Instant, *, late: bool = False, text: str = "", actor: str = ""
+    ) -> TransitionContext:
+        """Return the context of a change at an event time, by the process unless `actor` changed its rule."""
+        return TransitionContext(time, self.now, self.revision, late, actor, text)
 
 
 class Explanation(NamedTuple):
@@ -199,6 +201,13 @@ class Alarm(msgspec.Struct, array_like=True):
         if isinstance(result, TransitionRefused):
             return [self.emit("retracted", context)] if is_over else []
         return [result]
+
+    def withdraw(self, context: TransitionContext) -> list[AlarmEvent]:
+        """End the alarm although its condition may hold: no rule concerns it any more."""
+        if self.active:
+            self.returned_time = context.time
+        self.shelved_until, self.suppressed_by = None, ""
+        return _events(self.apply_trigger(Trigger.WITHDRAW, "withdrawn", context))
 
     def emit(self, kind: str, context: TransitionContext) -> AlarmEvent:
         """Return an event with the present state of the alarm."""

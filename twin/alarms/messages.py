@@ -128,13 +128,13 @@ class AlarmEvent(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
     alarm: str  #: `rule~entity`, or `rule~entity~sensor`
     revision: int  #: increases with each event of the alarm; a receiver ignores a known revision
-    #: raised, worsened, eased, returned, retracted, reassessed, acknowledged, reset, shelved, unshelved,
-    #: suppressed, unsuppressed, removed, restored, assigned, commented
+    #: raised, worsened, eased, returned, retracted, reassessed, withdrawn, acknowledged, reset, shelved,
+    #: unshelved, suppressed, unsuppressed, removed, restored, assigned, commented
     kind: str
     time: Instant  #: event time of the change
     told_time: Instant  #: log time
     late: bool  #: whether late data caused the change, so it concerns the past
-    actor: str  #: the person; empty: the process
+    actor: str  #: the person, or who changed the rule; empty: the process
     text: str  #: comment or reason
     command: str  #: id of the command that caused it; empty: none
     # The state after the change.
@@ -156,7 +156,8 @@ class AlarmEvent(msgspec.Struct, array_like=True, frozen=True, gc=False):
     assignee: str
     cause: str
     area: str  #: of the incident
-    operands: tuple[OperandValue, ...]  #: at the last change by the process
+    #: at the last change by the process; of an alarm that is withdrawn or silenced the newest
+    operands: tuple[OperandValue, ...]
     sentence_en: str
     sentence_nl: str
     worst: Severity = Severity.CLEARED  #: of the occurrence; CLEARED: not known, of an earlier version

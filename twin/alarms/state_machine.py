@@ -33,6 +33,7 @@ class Trigger(StrEnum):
     EASE = "ease"  #: the severity is milder
     RETURN = "return"  #: the condition ends
     RETRACT = "retract"  #: the condition never held: its data were corrected
+    WITHDRAW = "withdraw"  #: no rule concerns the alarm any more
     ACKNOWLEDGE = "acknowledge"
     RESET = "reset"
     SHELVE = "shelve"
@@ -120,6 +121,8 @@ def next_status(
     """
     state, active = standing
     if trigger is Trigger.RETRACT and state in _RETRACTED:
+        return NORMAL
+    if trigger is Trigger.WITHDRAW and standing != NORMAL:
         return NORMAL
     if trigger in _PROCESS:
         return _process(standing, trigger, latching=latching)

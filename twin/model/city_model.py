@@ -53,6 +53,8 @@ class CityModel:
     calibrations: tuple[Calibration, ...] = ()
     maintenance: tuple[Maintenance, ...] = ()
     rules: Mapping[str, Rule] = field(default_factory=dict)
+    withdrawn_rules: Mapping[str, Rule] = field(default_factory=dict)  #: deleted ones as they last were
+    rule_authors: Mapping[str, str] = field(default_factory=dict)  #: who last changed or deleted each rule
     duty: DutyPlan = NO_DUTY_PLAN
     _by_entity: Mapping[str, tuple[Datastream, ...]] = field(init=False, repr=False, compare=False)
     _children: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)

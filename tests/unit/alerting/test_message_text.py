@@ -246,6 +246,95 @@ def test_a_silenced_incident_is_not_called_over() -> None:
     assert "(shelved)" in text.body
 
 
+class End(NamedTuple):
+    """The last event of an alarm, and what the recovery says of it."""
+
+    event: AlarmEvent
+    is_over: bool
+    english: str
+    dutch: str
+
+
+def ended(kind: str, **others: object) -> AlarmEvent:
+    return changed(CANAL, revision=2, kind=kind, state="normal", active=False, **others)
+
+
+ENDS = {
+    "a rule that a person deleted": End(
+        ended("withdrawn", actor="anna", text="the rule was deleted"),
+        False,
+        "(rule deleted by anna)",
+        "(regel verwijderd door anna)",
+    ),
+    "a sensor without a rule": End(
+        ended("withdrawn", text="no rule is about it any more"),
+        False,
+        "(not monitored any more)",
+        "(niet meer bewaakt)",
+    ),
+    "a rule with another threshold": End(
+        ended("returned", actor="anna", text="by version 4 of the rule"),
+        False,
+        "(rule changed by anna)",
+        "(regel gewijzigd door anna)",
+    ),
+    "shelved": End(
+        changed(CANAL, revision=2, kind="shelved", state="shelved", actor="anna"),
+        False,
+        "(shelved by anna)",
+        "(uitgesteld door anna)",
+    ),
+    "shelved, and commented by another person": End(
+        changed(CANAL, revision=3, kind="commented", state="shelved", actor="bert"),
+        False,
+        "(shelved)",
+        "(uitgesteld)",
+    ),
+    "out of service": End(
+        changed(CANAL, revision=2, kind="removed", state="out-of-service", actor="anna"),
+        False,
+        "(out of service by anna)",
+        "(buiten dienst door anna)",
+    ),
+    "suppressed": End(
+        changed(CANAL, revision=2, kind="suppressed", state="suppressed-by-design"),
+        False,
+        "(suppressed)",
+        "(onderdrukt)",
+    ),
+    "corrected data": End(
+        ended("retracted"),
+        True,
+        "(data corrected)",
+        "(gegevens gecorrigeerd)",
+    ),
+}
+
+
+@pytest.mark.parametrize("end", ENDS.values(), ids=list(ENDS))
+def test_a_recovery_is_called_over_only_if_the_condition_ended(end: End) -> None:
+    incident = duty_incident(end.event, revision=2, open=False, closed_time=RAISED + HOUR)
+    state = changed(notified(CANAL), incident=incident)
+    english, dutch = (text_of(state, "recovery", end.event, language=one) for one in ("en", "nl"))
+    for text, reason in ((english, end.english), (dutch, end.dutch)):
+        assert reason in text.body
+        assert (text.severity is Severity.CLEARED) == end.is_over
+    assert english.title.startswith("CLEARED" if end.is_over else "SET ASIDE")
+    assert ("voorbij" in dutch.body) == end.is_over
+    if not end.is_over:
+        assert "-0.25 m, at or above -0.3 m" in english.body, "the value now"
+
+
+def test_the_title_of_a_recovery_names_what_was_set_aside() -> None:
+    withdrawn = changed(
+        POLDER, revision=2, kind="withdrawn", state="normal", active=False, severity=Severity.MINOR
+    )
+    over = returned_event(CANAL)
+    incident = duty_incident(over, withdrawn, revision=3, open=False, closed_time=RAISED + HOUR)
+    text = text_of(changed(notified(CANAL, POLDER), incident=incident), "recovery", over, withdrawn)
+    assert text.title == "SET ASIDE · High water, Polder and 1 more"
+
+
 def test_a_reminder_of_an_acknowledged_incident_has_no_link() -> None:
     known = acknowledged_event(CANAL)
     assert text_of(state_of(known), "reminder", known).answer_label == ""

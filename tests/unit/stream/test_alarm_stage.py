@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from runtime.kafka.topics import ALARMS as ALARMS_TOPIC
@@ -14,6 +15,7 @@ from twin.alarms.rules.operand import Operand, OperandSeries, Point
 from twin.alarms.rules.rule import EntitySelection, ExpressionCondition, Level, ThresholdCondition
 from twin.alarms.severity import Severity
 from twin.instant import INSTANT_MIN, MINUTE, SECOND
+from twin.model.city_model import CityModel
 from twin.model.observation import Observation
 from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import partition_of
@@ -219,7 +221,7 @@ def test_a_rule_that_cannot_be_bound_raises_an_alarm_when_it_is_added() -> None:
     assert kinds(run, "rule-error~canal~odd") == ["raised"]
 
 
-def test_a_changed_rule_is_evaluated_again_and_a_removed_rule_retracts_its_alarms() -> None:
+def test_a_changed_rule_is_evaluated_again_and_a_removed_rule_withdraws_its_alarms() -> None:
     run = StagePipeline(alarm_city([high_water_rule()]))
     run.observe(level(0, -0.45))
     assert run.alarms == []
@@ -234,7 +236,58 @@ def test_a_changed_rule_is_evaluated_again_and_a_removed_rule_retracts_its_alarm
     assert (run.alarms[-1].kind, run.alarms[-1].rule_version) == ("raised", 2)
     run.model = alarm_city([], version=3)
     run.observe(level(2, -0.45))
-    assert (run.alarms[-1].kind, run.alarms[-1].state) == ("retracted", "normal")
+    assert (run.alarms[-1].kind, run.alarms[-1].state) == ("withdrawn", "normal")
+
+
+def without_rule(version: int) -> CityModel:
+    """Return the city whose rule anna has deleted."""
+    rule = high_water_rule()
+    return dataclasses.replace(
+        alarm_city([], version=version), withdrawn_rules={rule.id: rule}, rule_authors={rule.id: "anna"}
+    )
+
+
+def test_a_withdrawn_alarm_says_who_deleted_its_rule_and_the_value_now() -> None:
+    run = StagePipeline(alarm_city([high_water_rule()]))
+    run.observe(level(0, -0.3))
+    run.observe(level(1, -0.2))
+    run.model = without_rule(2)
+    run.observe(level(2, -0.1))
+    event = run.alarms[-1]
+    assert (event.kind, event.actor, event.text, event.active) == (
+        "withdrawn",
+        "anna",
+        "the rule was deleted",
+        False,
+    )
+    assert event.operands[0].value == -0.2, "the newest value that the rule has seen"
+    assert event.returned_time is not None
+    assert not run.incidents[-1].open
+
+
+def test_a_shelved_alarm_is_withdrawn_without_being_in_force_in_between() -> None:
+    run = StagePipeline(alarm_city([high_water_rule()]))
+    run.observe(level(0, -0.3))
+    run.send_command(command(run, "shelve", until=START + 60 * MINUTE))
+    run.model = without_rule(2)
+    run.observe(level(1, -0.3))
+    assert [event.kind for event in run.alarms] == ["raised", "shelved", "withdrawn"]
+    assert [incident.open for incident in run.incidents].count(True) == 1
+
+
+def test_an_alarm_that_a_changed_rule_ends_says_who_changed_it_and_the_value_now() -> None:
+    run = StagePipeline(alarm_city([high_water_rule()]))
+    run.observe(level(0, -0.3))
+    rule = high_water_rule(
+        version=2,
+        condition=ThresholdCondition(
+            operand=Operand("water_level"), direction="above", levels=(Level(Severity.WARNING, 5.0, 0.0),)
+        ),
+    )
+    run.model = dataclasses.replace(alarm_city([rule], version=2), rule_authors={rule.id: "anna"})
+    run.observe(level(1, -0.3))
+    event = run.alarms[-1]
+    assert (event.kind, event.actor, event.text) == ("returned", "anna", "by version 2 of the rule")
 
 
 def test_a_rule_that_is_switched_off_takes_its_alarms_out_of_service() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,6 @@ from storage.model.rule_store import (
     RuleConflictError,
     delete_rule,
     put_rule,
-    read_active_rules,
     read_rule_versions,
     read_versions_of,
 )
@@ -32,6 +32,10 @@ CITY = "alkmaar"
 
 def rule(**changes: object) -> Rule:
     return high_water_rule(version=0, **changes)
+
+
+async def active_rules(connection: Connection) -> Mapping[str, Rule]:
+    return (await load_model(connection, CITY)).rules
 
 
 async def apply_rules(connection: Connection, *rules: Rule) -> int:
@@ -77,10 +81,10 @@ async def test_a_change_by_the_api_stays_while_the_folder_is_unchanged(database:
         await put_rule(connection, CITY, rule(on_delay=MINUTE), "desk")
         version = await apply_rules(connection, rule())
         assert version == 2
-        assert (await read_active_rules(connection))["high-water"].on_delay == MINUTE
+        assert (await active_rules(connection))["high-water"].on_delay == MINUTE
         await delete_rule(connection, CITY, "high-water", "desk")
         await apply_rules(connection, rule())
-        assert await read_active_rules(connection) == {}
+        assert await active_rules(connection) == {}
 
 
 async def test_a_change_in_the_folder_replaces_a_change_by_the_api(database: str) -> None:
@@ -116,7 +120,7 @@ async def test_a_folder_with_the_change_of_the_api_changes_nothing(database: str
         assert await apply_rules(connection, rule(on_delay=MINUTE)) == 2
         # The folder now has this content: returning to the former one is a change.
         assert await apply_rules(connection, rule()) == 3
-        assert (await read_active_rules(connection))["high-water"].on_delay == 0
+        assert (await active_rules(connection))["high-water"].on_delay == 0
 
 
 async def test_a_rule_that_the_folder_never_had_stays(database: str) -> None:
@@ -125,14 +129,14 @@ async def test_a_rule_that_the_folder_never_had_stays(database: str) -> None:
         await put_rule(connection, CITY, rule(id="mine"), "desk")
         await apply_rules(connection, rule())
         await apply_rules(connection)
-        assert set(await read_active_rules(connection)) == {"mine"}
+        assert set(await active_rules(connection)) == {"mine"}
 
 
 async def test_a_plan_derived_from_the_model_does_not_change_rules(database: str) -> None:
     async with await connect(database, role="test") as connection:
         version = await apply_rules(connection, rule())
         await apply_plan(connection, canal_plan(entity_name="Other canal"), based_on=version)
-        assert set(await read_active_rules(connection)) == {"high-water"}
+        assert set(await active_rules(connection)) == {"high-water"}
 
 
 async def test_a_change_of_an_outdated_version_is_refused(database: str) -> None:
