@@ -204,13 +204,18 @@ class DerivedState(msgspec.Struct, array_like=True):
                 histories.setdefault(size, WindowHistory()).missing.add((datastream, hour))
 
     def on_repaired_window(self, property: str, aggregate: Aggregate, required: RequiredInputs) -> bool:
-        """Replace a window that is in memory by a repaired one; return whether it is one of them."""
+        """Replace a window that is in memory by a repaired one; return whether it is one of them.
+
+        As in storage the later revision counts: a repair may have had fewer observations.
+        """
         history = self.window_histories.get(property, {}).get(aggregate.size)
         if history is None:
             return False
         if aggregate.start <= history.floor:
             history.note_forgotten(aggregate.start)
             return False  # storage computes again what it touches
+        if history.is_outdated(aggregate):
+            return False
         self.on_window(property, aggregate, required)
         return True
 

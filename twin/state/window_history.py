@@ -50,6 +50,8 @@ class WindowHistory(msgspec.Struct, array_like=True):
     forgotten: Instant | None = None
     #: (datastream, hour) of windows that storage has not computed yet, at the beginning of a log
     missing: set[tuple[int, Instant]] = msgspec.field(default_factory=set)
+    #: by start and datastream, also of windows without a value
+    revisions: dict[Instant, dict[int, int]] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Assume that windows before the remembered ones are forgotten, where a checkpoint does not say."""
@@ -74,6 +76,11 @@ class WindowHistory(msgspec.Struct, array_like=True):
         assert self.forgotten is not None  # noqa: S101 - set by __post_init__
         self.forgotten = max(self.forgotten, start)
 
+    def is_outdated(self, aggregate: Aggregate) -> bool:
+        """Whether a later revision of a window is known."""
+        known = self.revisions.get(aggregate.start, {}).get(aggregate.datastream)
+        return known is not None and known > aggregate.revision
+
     def add(self, aggregate: Aggregate) -> bool:
         """Add an emitted window; return whether it changes the history.
 
@@ -83,6 +90,7 @@ class WindowHistory(msgspec.Struct, array_like=True):
         if aggregate.start <= self.floor:
             self.note_forgotten(aggregate.start)
             return False
+        self.revisions.setdefault(aggregate.start, {})[aggregate.datastream] = aggregate.revision
         self.missing.discard((aggregate.datastream, aggregate.start - aggregate.start % HOUR))
         has_failure_changed = self._note_newest(aggregate)
         value = aggregate.total if aggregate.total is not None else aggregate.mean
@@ -115,6 +123,8 @@ class WindowHistory(msgspec.Struct, array_like=True):
             for start in [one for one in self.windows if one <= floor]:
                 self.note_forgotten(start)
                 del self.windows[start]
+            for start in [one for one in self.revisions if one <= floor]:
+                del self.revisions[start]
             for one in [one for one in self.missing if one[1] + HOUR - 1 <= floor]:
                 self.note_forgotten(one[1] + HOUR - 1)
                 self.missing.remove(one)

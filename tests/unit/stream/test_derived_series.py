@@ -230,6 +230,17 @@ def test_a_window_that_storage_has_repaired_amends_what_it_touches() -> None:
     assert entity_series(pipeline) == entity_series(one_by_one(corrected))
 
 
+def test_a_window_that_storage_repaired_from_less_than_the_stream_had_changes_nothing() -> None:
+    sent = observations(STATION, "pm2_5", HOUR, [20.0] * 40)
+    pipeline = one_by_one(sent, until=sent[-1].received_time)
+    window = windows_of(pipeline)[HOUR, IDS[STATION, "pm2_5"], START + 20 * HOUR]
+    earlier = window.revision - 1
+    feed_back(pipeline, [msgspec.structs.replace(window, mean=44.0, revision=earlier)])
+    feed_back(pipeline, [msgspec.structs.replace(window, mean=None, count=0, revision=earlier)])
+    pipeline.advance(START + 6 * DAY, step=HOUR)
+    assert entity_series(pipeline) == entity_series(one_by_one(sent))
+
+
 def restarted(
     before: StagePipeline, sent: Sequence[Observation], repairs: Sequence[WindowRepair] = ()
 ) -> StagePipeline:
