@@ -270,10 +270,12 @@ class DerivedState(msgspec.Struct, array_like=True):
         begin = max(known_from, self.missing_until.get(input.property, INSTANT_MIN))
         if begin == INSTANT_MIN:
             return None
-        values = self.instant_values.get(input.property, [])
-        last = bisect_left(values, begin, key=BY_VALUE_TIME) + input.values_max - 1
-        if input.values_max and last < len(values):
-            return min(begin + reach, values[last].time)
+        if input.values_max:
+            values = self.instant_values.get(input.property, [])
+            later = values[bisect_left(values, begin, key=BY_VALUE_TIME) :]
+            counting = [one.time for one in later if not one.flags & UNUSABLE_FLAGS]
+            if len(counting) >= input.values_max:
+                return min(begin + reach, counting[input.values_max - 1])
         return begin + reach
 
     def _lacks_value(self, property: str) -> bool:

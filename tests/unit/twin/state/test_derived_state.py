@@ -10,11 +10,11 @@ import pytest
 from tests.support.cities.city_builder import CityBuilder
 from tests.support.cities.small_cities import small_city
 from twin.indicators.indicator import InputValue
-from twin.instant import HOUR, MINUTE, Instant
+from twin.instant import HOUR, MINUTE, SECOND, Instant
 from twin.model.observation import LastGoodValue
 from twin.quality.quality_flags import QualityFlag
 from twin.state.derived_points import RequiredInputs, required_inputs
-from twin.state.derived_state import DerivedState, DerivedValue
+from twin.state.derived_state import DerivedState, DerivedValue, PointSummary
 from twin.state.window import Aggregate, WindowAccumulator, aggregate_of
 from twin.wire.messages import Update
 
@@ -163,6 +163,17 @@ def test_a_sensor_that_has_not_failed_is_enough(order: tuple[int, ...]) -> None:
         state.on_window("pm10", hour(id, 20.0, HOUR, STUCK if id == 2 else 0), AIR)
         assert all(one.flags == 0 for one in derived_values(state, "air", AIR).values())
     assert state.emitted["lki"].time == before.phenomenon_time
+
+
+@pytest.mark.parametrize("suspect", [0, SPIKE])
+def test_a_slope_needs_values_before_a_missing_one_while_too_few_later_ones_are_usable(suspect: int) -> None:
+    state = DerivedState()
+    values = [InputValue(one / 100, one * 30 * SECOND, 0 if one % 7 else suspect) for one in range(70)]
+    state.set_values("water_level", 0, values)
+    state.note_missing_value("water_level", 0, LEVEL)
+    stored = PointSummary(0.5, 0, 1)
+    taken = state.on_repaired_point("rate_of_rise", values[-1].time, stored, LEVEL)
+    assert taken == bool(suspect), "64 values count: there are 69, of which some may be suspect"
 
 
 def test_a_restart_keeps_the_failed_inputs() -> None:
