@@ -293,9 +293,13 @@ class StreamWorker:
         return True
 
     async def _reload_model_for(self, batch: Any) -> None:
-        """Load the model once more when a record names something unknown: ingest may have a newer model."""
+        """Load the model once more when a record names something unknown: ingest may have a newer model.
+
+        Also when the log ends: the next log does not know which model has made the newest windows.
+        """
+        is_closing = isinstance(batch, ObservationBatch) and batch.is_closing
         is_tried = self._unknown_at_version == self.model.version
-        if is_tried or not self._factory.has_unknown(batch, self.model):
+        if not is_closing and (is_tried or not self._factory.has_unknown(batch, self.model)):
             return
         model = await self._reload_model()
         if model.version > self.model.version:

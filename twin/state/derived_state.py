@@ -620,7 +620,7 @@ class _Evaluation:
                 # in order after a restart: one repair for all, once the inputs suffice
                 state.deferred.setdefault(name, since)
             else:
-                state.spans.append(SeriesSpan(name, since, min(complete_from, max(times)) + 1))
+                state.spans.append(SeriesSpan(name, since, min(complete_from, max(times, default=since)) + 1))
         return sorted(times)
 
     def _forget_points(self) -> None:

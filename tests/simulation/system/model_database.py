@@ -267,7 +267,7 @@ class ModelDatabase:
         return sorted(
             (hour, log, request)
             for hour, (log, request) in self.repairs.items()
-            if log != self.log or self._is_stored(log, request)
+            if (self._is_stored(log, request) if log == self.log else self._has_observations_of_windows())
         )
 
     def _is_stored(self, log: str, request: RepairRequest) -> bool:
@@ -275,6 +275,14 @@ class ModelDatabase:
         derived_to = self.derived_to.get((log, request.partition), -1)
         reached = self._positions.get((log, topics.OBSERVATIONS, request.partition), 0)
         return reached > max(request.log_offset, derived_to)
+
+    def _has_observations_of_windows(self) -> bool:
+        """Return whether the observations are stored that the windows of the present log are made of."""
+        return all(
+            self._positions.get((log, topics.OBSERVATIONS, partition), 0) > offset
+            for (log, partition), offset in self.derived_to.items()
+            if log == self.log
+        )
 
     def state_seed(self, model: CityModel) -> StateSeed:
         """Return the seed of the stream on a new log, as `storage.stores.state_seed` reads it."""

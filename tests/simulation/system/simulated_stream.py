@@ -23,6 +23,7 @@ from tests.simulation.system.simulated_log import SimulatedLog
 from tests.support.pipelines.checkpoint_topic import CheckpointTopic
 from twin.instant import MINUTE
 from twin.model.city_model import CityModel
+from twin.wire.messages import ObservationBatch
 
 BUCKETS = 3
 FUTURE_MAX = 5 * MINUTE
@@ -68,7 +69,8 @@ class SimulatedStream:
         for _ in range(count):
             kind, offset = self._kinds[place[0]], stage.offset + 1
             batch = kind.decode(self._log.read(*place, offset))
-            if kind.has_unknown(batch, self.model):
+            is_closing = isinstance(batch, ObservationBatch) and batch.is_closing
+            if is_closing or kind.has_unknown(batch, self.model):
                 self.reload()
             if self._models[place] is not self.model:
                 self.checkpoint(place)  # so that no replay crosses a change of the model

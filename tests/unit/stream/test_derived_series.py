@@ -471,6 +471,17 @@ def test_windows_tell_how_far_storage_has_what_derived_values_are_computed_from(
     assert {batch.offset for batch in derived} == told
 
 
+def test_a_value_that_comes_too_late_after_a_restart_touches_no_newer_slope() -> None:
+    sent = observations(CANAL, "water_level", MINUTE, [-0.5 + n / 1_000 for n in range(RECENT_MAX + 10)])
+    late = sent[14]
+    known = [one for one in sent if one is not late]
+    before = one_by_one(known, until=known[-1].received_time + MINUTE)
+    after = restarted(before, known)
+    after.observe(late, now=before.time)
+    after.advance(before.time + HOUR, step=MINUTE)
+    assert (CANAL, "rate_of_rise") not in entity_series(after), "storage computes what the value touches"
+
+
 def test_a_stored_slope_changes_none_whose_values_are_in_memory() -> None:
     sent = observations(CANAL, "water_level", MINUTE, [-0.5 + number / 100 for number in range(40)])
     pipeline = one_by_one(sent, until=sent[-1].received_time + HOUR)

@@ -269,6 +269,16 @@ async def test_an_unknown_datastream_loads_a_newer_model() -> None:
     assert revisions(log) == [1]
 
 
+async def test_the_end_of_the_log_loads_the_newest_model() -> None:
+    """The next log does not know that the windows of this one were made by an older model."""
+    model = small_city()
+    worker = make_worker(Log(), model=model, newer=replace(model, version=model.version + 1))
+    await worker.on_record(record(0))
+    assert worker.model is model
+    await worker.on_record(Record(1, encode_closing()))
+    assert worker.model.version == model.version + 1
+
+
 async def test_a_stored_observation_without_an_update_is_emitted_when_a_log_begins() -> None:
     log = Log()
     ahead = Observation(4, MINUTE, MINUTE, -0.4)

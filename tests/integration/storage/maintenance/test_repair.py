@@ -15,7 +15,7 @@ from storage.database import Connection, connect
 from storage.maintenance.recompute import process_recompute_requests, recompute_hours, recompute_observations
 from storage.maintenance.repair import prepare_repairs, repair_hours, run_repairs
 from storage.model.model_store import apply_plan, load_model
-from storage.stores.log_positions import move_positions, read_positions
+from storage.stores.log_positions import AGGREGATE_PROGRESS, move_positions, read_positions
 from storage.stores.recomputes import read_recomputes
 from tests.support.cities.canal_city import canal_plan
 from tests.support.database.historian import until_true
@@ -137,10 +137,12 @@ async def test_a_late_observation_changes_later_assessments_too(connection: Conn
     assert revisions == [(NOON + DAY,)]  # log time of the request
 
 
-async def write(connection: Connection, log: str, offset: int) -> None:
+async def write(
+    connection: Connection, log: str, offset: int, topic: str = "observations", partition: int = 2
+) -> None:
     async with connection.transaction():
         before = await read_positions(connection, log)
-        assert await move_positions(connection, log, before, {("observations", 2): offset})
+        assert await move_positions(connection, log, before, {(topic, partition): offset})
 
 
 async def test_a_repair_waits_until_its_observations_are_stored(connection: Connection) -> None:
@@ -156,6 +158,21 @@ async def test_a_repair_of_an_older_log_is_ready(connection: Connection) -> None
     id = await water(connection)
     await write(connection, "log", 5)
     await ask(connection, id, NOON, 100, log="older")
+    assert await repair_hours(connection, PROPERTIES) == 1
+
+
+@pytest.mark.parametrize("partition", [2, 3])
+async def test_a_repair_of_an_older_log_waits_for_the_observations_of_newer_windows(
+    connection: Connection, partition: int
+) -> None:
+    """Else a window of the present log is replaced by one of fewer observations; partitions may be others."""
+    id = await water(connection)
+    await write(connection, "log", 5, AGGREGATE_PROGRESS, partition)
+    await ask(connection, id, NOON, 100, log="older")
+    assert await repair_hours(connection, PROPERTIES) == 0
+    await write(connection, "log", 4, partition=partition)
+    assert await repair_hours(connection, PROPERTIES) == 0
+    await write(connection, "log", 5, partition=partition)
     assert await repair_hours(connection, PROPERTIES) == 1
 
 
