@@ -477,6 +477,8 @@ class _Evaluation:
         found = self._changed_points(self._touched_windows() if self._size else self._touched_instants())
         emitted = self._state.emitted.get(name)
         newest = max(series.points, default=None)
+        if emitted is not None and (newest is None or newest < emitted.time):
+            newest = self._restored_newest(newest, min(emitted.time, series.known_from))
         current = None
         if newest is not None:
             current = found.get(newest) or self._known_point(newest)
@@ -522,6 +524,26 @@ class _Evaluation:
                 points[time] = summary
                 found[time] = value
         return found
+
+    def _restored_newest(self, newest: Instant | None, end: Instant) -> Instant | None:
+        """Return the newest point when later ones are withdrawn; it may not be known since a restart."""
+        times: set[Instant] = set()
+        for input in self._inputs:
+            history = self._state.window_histories.get(input.property, {}).get(self._size)
+            if self._size and history is not None:
+                times.update(history.windows)
+            elif not self._size or input.property in self._state.households:
+                times.update(one.time for one in self._state.instant_values.get(input.property, ()))
+        for time in sorted((one for one in times if one < end), reverse=True):
+            if newest is not None and time <= newest:
+                break
+            if not self._state._has_all_inputs(self._indicator, self._inputs, time, self._required):
+                break
+            value = self._point(time)
+            if value is not None:
+                self._series.points[time] = PointSummary(value.value, value.flags, len(value.inputs))
+                return time
+        return newest
 
     # -- points of windows ------------------------------------------------------------------------------
 

@@ -322,6 +322,26 @@ def test_a_restart_keeps_the_point_that_a_failed_state_repeats(failed: int) -> N
     assert series_of(updates)[area] == series_of(published_updates(whole))[area]
 
 
+@pytest.mark.parametrize("withdrawn", [1, 5])
+def test_a_state_that_is_withdrawn_after_a_restart_is_an_earlier_point(withdrawn: int) -> None:
+    sent = observations(STATION, "pm2_5", HOUR, [20.0 + hour for hour in range(45)])
+    levels = observations(CANAL, "water_level", HOUR, [-0.5 + hour / 100 for hour in range(45)])
+    stored = sorted([*sent, *levels], key=lambda one: one.phenomenon_time)
+    before = one_by_one(stored, until=sent[-1].received_time + 2 * HOUR)
+    doubtful = [
+        one._replace(flags=16, received_time=before.time)
+        for one in (*sent[-withdrawn:], *levels[-withdrawn:])
+    ]
+    after = restarted(before, stored)
+    for one in doubtful:
+        after.observe(one, now=before.time)
+    after.advance(START + 6 * DAY, step=HOUR)
+    corrected = {(one.datastream, one.phenomenon_time): one for one in (*stored, *doubtful)}
+    expected = newest(one_by_one(sorted(corrected.values(), key=lambda one: one.phenomenon_time)))
+    for key in ((STATION, "pm2_5_24h"), (STATION, "lki"), (CANAL, "level_deviation")):
+        assert newest(after)[key] == expected[key], key
+
+
 def lost_log(sent: Sequence[Observation], hours: int) -> StagePipeline:
     """Return a pipeline on a new log: the last was lost after so many hours, all values are stored."""
     stored = [one for one in sent if one.phenomenon_time < START + hours * HOUR]
