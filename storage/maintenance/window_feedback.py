@@ -3,8 +3,9 @@
 The stream remembers the windows of the last days, and computes indicators from them. A window that storage
 has recomputed, from an observation that came too late for the stream, replaces the one that it remembers.
 
-The newest points that storage has computed of derived series are sent as well: the stream cannot compute them
-where it has forgotten their windows, and the newest of them is the state.
+The newest points that storage has computed of derived series are sent as well, and those after them that
+it has withdrawn: the stream cannot compute them where it has forgotten their windows, and the newest is the
+state.
 """
 
 from __future__ import annotations
@@ -53,6 +54,9 @@ HISTORIES_PER_RECORD_MAX = 50
 WINDOWS_PER_SEND_MAX = 500
 """The most windows of one record: about 100 kB. One of size 0 stands for the points of its entity."""
 
+POINTS_OF_SERIES_MAX = 200
+"""The most points of a series, withdrawn ones and one that is not: the stream remembers no more."""
+
 
 async def run_window_feedback(
     dsn: str, model: Callable[[], CityModel], kafka: Kafka, partitions: int
@@ -89,7 +93,7 @@ async def send_repaired_windows(
                     by_partition[partition_of(datastream.entity, partitions)].append(window)
             changed = {id for id, size, _ in taken if size}
             histories = await _read_histories(connection, changed, model, partitions)
-            points = await _read_points(connection, {id for id, size, _ in taken if not size}, model)
+            points = await read_points(connection, {id for id, size, _ in taken if not size}, model)
             if by_partition or histories or points:
                 await _send(kafka, by_partition, histories, _by_partition(points, partitions))
     return len(taken)
@@ -129,10 +133,10 @@ async def _read_histories(
     return by_partition
 
 
-async def _read_points(
+async def read_points(
     connection: Connection, datastreams: Iterable[int], model: CityModel
 ) -> list[SeriesPoint]:
-    """Return the newest points of the derived series of the entities of datastreams."""
+    """Return the newest points of the derived series of the entities of datastreams, and withdrawn ones."""
     entities = {model.datastreams[id].entity for id in datastreams if id in model.datastreams}
     asked = [
         (entity, one.name) for entity in sorted(entities) for one in entity_inputs(entity, model).indicators
@@ -141,7 +145,11 @@ async def _read_points(
         return []
     cursor = await connection.execute(
         query("maintenance/series/list_newest_points"),
-        ([entity for entity, _ in asked], [name for _, name in asked]),
+        {
+            "entities": [entity for entity, _ in asked],
+            "names": [name for _, name in asked],
+            "limit": POINTS_OF_SERIES_MAX,
+        },
     )
     rows = await cursor.fetchall()
     return [SeriesPoint(entity, name, from_datetime(time), *others) for entity, name, time, *others in rows]

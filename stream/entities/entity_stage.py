@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ from twin.model.city_model import CityModel
 from twin.model.observation import Observation
 from twin.model.sensor import Datastream
 from twin.quality.neighbour_verdict import NeighbourVerdict
+from twin.state.datastream_history import needs_history
 from twin.state.datastream_state import DatastreamState, ObservationOutcome, ObservationResult
 from twin.state.derived_points import INSTANT_PROPERTIES, RequiredInputs, derived_interval, entity_inputs
 from twin.state.derived_state import DerivedValue, PointSummary
@@ -117,7 +119,7 @@ class EntityStage(BucketStage[EntityContent]):
         now = log_time(before, batch.time)
         output = EntityOutput(window_revision(now, model))
         self._alarm_inputs_for(model, now).probes += batch.probes
-        self._adopt_model(model, output)
+        self._adopt_model(model, offset, output)
         outcomes: Counter[ObservationOutcome] = Counter()
         unknown, moment = 0, (now, offset)
         for observation in batch.observations:
@@ -264,6 +266,8 @@ class EntityStage(BucketStage[EntityContent]):
             self._pending.add(entity)
             content.state.revision += 1
             value = DerivedValue(name, point.value, time, point.flags, (), point.count, size)
+            if math.isnan(point.value):
+                value = last_of_slot(content.derived, value, size, model)
             output.add_area_input(model, entity, value, content.state.revision)
 
     def _on_stored_history(
@@ -437,7 +441,7 @@ class EntityStage(BucketStage[EntityContent]):
 
     # -- another model ----------------------------------------------------------------------------------
 
-    def _adopt_model(self, model: CityModel, output: EntityOutput) -> None:
+    def _adopt_model(self, model: CityModel, offset: int, output: EntityOutput) -> None:
         """Continue with a model, and assess again the datastreams whose policy has changed."""
         if self._model is not None and self._model.version == model.version:
             return
@@ -456,6 +460,8 @@ class EntityStage(BucketStage[EntityContent]):
                 self._schedule(datastream, state, model)
                 if not is_known and not has_same_policy(datastream, before, model):
                     self._reassess(entity, datastream, state, model, output)
+                    if state.complete_from > INSTANT_MIN and needs_history(model.policy_of(datastream)):
+                        content.awaited_histories[datastream.id] = offset
 
     def _reassess(
         self,

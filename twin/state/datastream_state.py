@@ -440,13 +440,14 @@ class DatastreamState:
     ) -> tuple[list[Observation], ConstantRun | None]:
         """Return the observations from an index on, calibrated and checked, and the run that ends with them.
 
-        Whole runs are stuck. Of folded observations only the runs are checked: those before them are not in
-        memory.
+        Whole runs are stuck. Of folded observations only the runs are checked where those before them are not
+        in memory.
         """
         run = self._run_before(begin)
+        first = self._folded_count if self._preceding is not None else 0
         found: list[Observation] = []
         for current in range(begin, len(self._recent)):
-            if current >= self._folded_count or current == new:
+            if current >= first or current == new:
                 now, run = self._assess(current, run, policy)
             else:
                 now, run = self._assess_run(current, run, policy)

@@ -225,7 +225,7 @@ class DerivedState(msgspec.Struct, array_like=True):
         """Take over the newest point of a series, unless it can be computed here; return whether it is new.
 
         `time` is the start of its window, or of a single value. Storage has computed it from inputs before
-        those in memory.
+        those in memory. NaN: it has withdrawn the point.
         """
         indicator = next((one for one in required.indicators if one.name == name), None)
         if indicator is None:
@@ -234,11 +234,14 @@ class DerivedState(msgspec.Struct, array_like=True):
         inputs = [one for one in indicator.inputs if one.property in required.observed]
         if self._has_all_inputs(indicator, inputs, time, required):
             return False
-        series = self.series_of(name)
-        newest = max(series.points, default=INSTANT_MIN)
-        if time < newest or point == series.points.get(time):
+        points = self.series_of(name).points
+        if math.isnan(point.value):
+            if points.pop(time, None) is None:
+                return False
+        elif time < max(points, default=INSTANT_MIN) or point == points.get(time):
             return False
-        series.points[time] = point
+        else:
+            points[time] = point
         for input in inputs:  # without a changed window or value: only the state is emitted
             self.changed.add(input.property)
             if size:

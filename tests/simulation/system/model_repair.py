@@ -163,10 +163,10 @@ def _send_repaired_points(database: ModelDatabase, model: CityModel, log: Simula
     for entity in sorted(entities):
         points = []
         for name in (one.name for one in entity_inputs(entity, model).indicators):
-            good = [one for one in database.values_of(entity, name).values() if not math.isnan(one.value)]
-            if good:
-                one = max(good, key=lambda one: one.phenomenon_time)
-                points.append(SeriesPoint(entity, name, one.phenomenon_time, one.value, one.flags, one.count))
+            for time, one in sorted(database.values_of(entity, name).items(), reverse=True):
+                points.append(SeriesPoint(entity, name, time, one.value, one.flags, one.count))
+                if not math.isnan(one.value):
+                    break  # those after it were withdrawn
         batch = ObservationBatch(LAYOUT_VERSION, (), INSTANT_MIN, points=tuple(points))
         log.append(topics.OBSERVATIONS, partition_of(entity, log.partition_count), OBSERVATIONS.encode(batch))
     return len(entities)

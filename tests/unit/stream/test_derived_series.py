@@ -404,6 +404,23 @@ def test_a_mean_that_storage_has_computed_is_the_state_when_its_windows_are_forg
     )
 
 
+def test_points_that_storage_has_withdrawn_are_not_the_state() -> None:
+    sent = observations(STATION, "pm2_5", HOUR, [20.0 + hour for hour in range(40)])
+    before = one_by_one(sent, until=sent[-1].received_time + 2 * HOUR)
+    key = STATION, "pm2_5_24h"
+    means = entity_series(before)[key]
+    *_, good, withdrawn = sorted(means)
+    after = restarted(before, sent, [WindowRepair(sent[-2].datastream, sent[-2].phenomenon_time)])
+    points = [
+        SeriesPoint(STATION, "pm2_5_24h", withdrawn, math.nan, 0, 0),
+        SeriesPoint(STATION, "pm2_5_24h", good, *means[good]),
+    ]
+    after.observe(sent[-1], now=before.time)
+    feed_back(after, points=points)
+    after.advance(before.time + 2 * HOUR, step=HOUR)
+    assert newest(after)[key] == (good, *means[good][:2])
+
+
 def test_a_stored_point_changes_no_mean_whose_windows_are_in_memory() -> None:
     sent = observations(STATION, "pm2_5", HOUR, [20.0 + hour for hour in range(40)])
     pipeline = one_by_one(sent, until=sent[-1].received_time + 5 * HOUR)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+
+import pytest
 from msgspec.structs import replace
 
 from runtime.kafka import topics
@@ -11,13 +14,15 @@ from stream.entities.entity_stage import EntityStageFactory
 from tests.support.cities.city_builder import CityBuilder
 from tests.support.database.memory_history import MemoryHistory, completed
 from twin.instant import HOUR, INSTANT_MIN, MINUTE
+from twin.model.city_model import CityModel
+from twin.model.datastream_policy import DatastreamPolicy
 from twin.model.observation import Observation
 from twin.quality.quality_flags import QualityFlag
 from twin.state.datastream_history import read_stored_history
 from twin.state.datastream_state import RECENT_MAX
 from twin.state.preceding_history import StoredHistory
 from twin.wire.codec import LAYOUT_VERSION
-from twin.wire.messages import AGGREGATES, AggregateBatch, ObservationBatch
+from twin.wire.messages import AGGREGATES, UPDATES, AggregateBatch, ObservationBatch, Update
 
 MODEL = CityBuilder().entity("town", "Municipality").sensor("co2", "town", "co2", interval=HOUR // 3).model()
 (STREAM,) = MODEL.datastreams.values()
@@ -33,10 +38,25 @@ def batches(outputs: list[OutputRecord]) -> list[AggregateBatch]:
     return [AGGREGATES.decode(one.value) for one in outputs if one.topic == topics.AGGREGATES]
 
 
-def history_of(observations: list[Observation], offset: int) -> StoredHistory:
-    reader = MemoryHistory(sorted(observations, key=lambda one: one[1]), POLICY)
-    history = completed(read_stored_history(reader, POLICY, STREAM.id, RECENT_MAX + 16))
+def history_of(
+    observations: list[Observation], offset: int, policy: DatastreamPolicy = POLICY
+) -> StoredHistory:
+    reader = MemoryHistory(sorted(observations, key=lambda one: one[1]), policy)
+    history = completed(read_stored_history(reader, policy, STREAM.id, RECENT_MAX + 16))
     return replace(history, offset=offset)
+
+
+def with_maximum(maximum: float) -> CityModel:
+    """Return the next version of the model, in which greater values are suspect."""
+    co2 = MODEL.properties["co2"]
+    stricter = dataclasses.replace(co2, quality=dataclasses.replace(co2.quality, maximum=maximum))
+    properties = {**MODEL.properties, "co2": stricter}
+    return dataclasses.replace(MODEL, version=MODEL.version + 1, properties=properties)
+
+
+def last_updates(outputs: list[OutputRecord]) -> list[Update]:
+    found = [UPDATES.decode(one.value).updates for one in outputs if one.topic == topics.UPDATES]
+    return [one for updates in found for one in updates if one.property == "co2"]
 
 
 def test_the_run_that_late_data_lengthen_is_known_for_the_next_value() -> None:
@@ -57,3 +77,22 @@ def test_the_run_that_late_data_lengthen_is_known_for_the_next_value() -> None:
     assert max(one.phenomenon_time for one in judged) == early[-1].phenomenon_time
     assert all(one.flags & QualityFlag.STUCK for one in judged)
     assert sent(4, whole) == [], "nothing is awaited any more"
+
+
+@pytest.mark.parametrize("count", [40, 75])
+def test_the_last_good_value_after_a_change_of_rules_is_by_the_new_ones(count: int) -> None:
+    """Of values in memory at once, where all are; else when storage has found what was before."""
+    found = [one._replace(value=400.0 + number) for number, one in enumerate(measured(0, count))]
+    stage = EntityStageFactory("log-1", 1, 4, 5 * MINUTE).seeded(0, EMPTY_SEED, MODEL)
+    time = found[-1].received_time
+    stage.apply(0, ObservationBatch(LAYOUT_VERSION, tuple(found), time), MODEL)
+    limit = found[5 if count == 40 else count - 45].value
+    stricter = with_maximum(limit)
+    outputs = stage.apply(1, ObservationBatch(LAYOUT_VERSION, (), time), stricter).outputs
+    if count > RECENT_MAX:
+        history = history_of(found, 1, stricter.policy_of(STREAM))
+        batch = ObservationBatch(LAYOUT_VERSION, (), INSTANT_MIN, histories=(history,))
+        outputs = stage.apply(2, batch, stricter).outputs
+    update = last_updates(outputs)[-1]
+    assert update.last_good is not None
+    assert update.last_good.value == limit

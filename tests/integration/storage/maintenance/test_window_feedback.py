@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
+
 from runtime.kafka.topics import OBSERVATIONS, create_topics, partition_counts
 from storage.database import Connection, connect
 from storage.maintenance.recompute import recompute_hours
 from storage.maintenance.repair import prepare_repairs
 from storage.maintenance.series_repair import repair_series
-from storage.maintenance.window_feedback import send_repaired_windows
+from storage.maintenance.window_feedback import read_points, send_repaired_windows
 from storage.model.model_store import apply_plan, load_model
 from tests.support.brokers.kafka_reader import read_until
 from tests.support.cities.canal_city import canal_plan
 from tests.support.cities.city_builder import CityBuilder, Observed
 from tests.support.database.history_rows import store_observations
 from tests.support.services.service_source import PARTITIONS
-from twin.instant import DAY, HOUR, MINUTE, Instant, parse_instant
+from twin.instant import DAY, HOUR, MINUTE, Instant, parse_instant, to_datetime
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation
 from twin.wire import messages
@@ -101,3 +103,21 @@ async def test_newest_points_are_sent_when_one_has_changed_that_is_not_before_th
     assert {(one.entity, one.name, one.phenomenon_time) for one in points} == {
         ("town.station", name, NOON + 4 * DAY) for name in ("lki", "eaqi", "pm2_5_24h")
     }
+
+
+async def test_withdrawn_points_are_sent_before_the_newest_one(database: str) -> None:
+    plan = CityBuilder().entity("town", "Municipality").entity("town.a", "AirQualityStation", parent="town")
+    async with await connect(database, role="test") as connection:
+        await apply_plan(connection, plan.sensor("air", "town.a", Observed("pm2_5"), interval=HOUR).plan())
+        model = await load_model(connection, "town")
+        stored = [(NOON, 3.0), (NOON + HOUR, 4.0), (NOON + 2 * HOUR, math.nan), (NOON + 3 * HOUR, None)]
+        async with connection.transaction():
+            for time, value in stored:
+                await connection.execute(
+                    "INSERT INTO entity_value (entity_id, name, phenomenon_time, value, flags, count, "
+                    "revision) VALUES ('town.a', 'lki', %s, %s, 0, 1, 1)",
+                    (to_datetime(time), value),
+                )
+        points = await read_points(connection, model.datastreams, model)
+    assert [one.phenomenon_time - NOON for one in points] == [3 * HOUR, 2 * HOUR, HOUR]
+    assert [math.isnan(one.value) for one in points] == [True, True, False]
