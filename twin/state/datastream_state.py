@@ -597,11 +597,11 @@ class DatastreamState:
     def mark_emitted(self, policy: DatastreamPolicy, *, complete: bool) -> None:
         """Mark all windows as emitted, after the state was rebuilt from stored observations.
 
-        `complete`: whether those were all observations. Otherwise the open windows lack the older ones.
+        `complete`: whether those were all observations. Otherwise windows of the first may lack older ones.
         """
         if self._recent:
             oldest = None if complete else self._recent[0].phenomenon_time
-            self._windows.mark_all_emitted(self._recent[-1].phenomenon_time, oldest, policy.sizes)
+            self._windows.mark_all_emitted(oldest, policy.sizes)
 
     def snapshot(self) -> DatastreamSnapshot:
         """Return a snapshot for `restored`. It shares the windows: encode it at once."""

@@ -124,13 +124,15 @@ class OpenWindows(msgspec.Struct, array_like=True):
         ]
         return min(ends, default=None)
 
-    def mark_all_emitted(self, newest: Instant, oldest: Instant | None, sizes: Iterable[Duration]) -> None:
+    def mark_all_emitted(self, oldest: Instant | None, sizes: Iterable[Duration]) -> None:
         """Mark all windows as emitted; `oldest` is the first known observation, None when all are known."""
         self.pending.clear()
         self.finished.clear()
+        if oldest is None:
+            return
         for size in sizes:
-            start = window_start(newest, size)
-            if oldest is not None and start < oldest:
+            start = window_start(oldest, size)
+            if start < oldest:
                 self.incomplete.add(WindowKey(size, start))
 
     def partial_content(self, window: WindowKey) -> WindowAccumulator:

@@ -220,6 +220,16 @@ def test_windows_of_a_seeded_partition_are_not_emitted_again_and_open_ones_are_r
     assert {one.phenomenon_time for key, one in emitted.items() if key[0] == "repair"} == {HOUR}
 
 
+def test_a_window_of_which_a_seeded_partition_has_only_the_end_is_repaired_after_a_late_value() -> None:
+    minutes = [*range(70, 80), *range(200, 210)]  # the second half of a recording came first
+    stored = [Observation(4, number * MINUTE, 4 * HOUR, -0.5) for number in minutes]
+    seed = EMPTY_SEED._replace(observations=stored, truncated=frozenset({4}))
+    stage = KIND.seeded(0, seed, MODEL)
+    late = Observation(4, 85 * MINUTE, 5 * HOUR, 0.0)
+    emitted = decoded(stage.apply(0, ObservationBatch(LAYOUT_VERSION, (late,), 5 * HOUR), MODEL).outputs)
+    assert {one.phenomenon_time for key, one in emitted.items() if key[0] == "repair"} == {HOUR}
+
+
 def test_an_unknown_datastream_is_counted_and_skipped() -> None:
     applied = fresh().apply(0, batch(0, [Observation(99, 0, 0, 1.0)]), MODEL)
     assert applied.unknown == 1
