@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -177,7 +177,6 @@ async def recompute_hours(
     ((newest,),) = await _fetch_rows(connection, "maintenance/recompute/find_aggregate_revision", parameters)
     # Revisions of the stream are log times: one more is after its last emission, and before its next.
     revision = max(revision_min, newest + 1, *(stored_revision + 1 for _, stored_revision in stored.values()))
-    hours_without_raw = await _hours_without_raw(connection, datastream, (start, min(end, raw_from)), windows)
     assessments = [
         Assessment(datastream, observation.phenomenon_time, flags_now, revision)
         for observation in history.observations
@@ -185,23 +184,15 @@ async def recompute_hours(
         and (flags_now := flags_by_time.get(observation.phenomenon_time, 0))
         != stored.get(observation.phenomenon_time, (0, 0))[0]
     ]
-    changed_hours = {one.phenomenon_time - one.phenomenon_time % HOUR for one in assessments}
-    aggregates = [
-        aggregate_of(
-            content,
-            datastream=datastream,
-            size=size,
-            start=begin,
-            revision=revision,
-            interval=policy.interval,
-            kind=policy.aggregation,
-        )
-        for size, begin, content in windows
-        if start <= begin < end
-        and (hour := begin - begin % HOUR) not in hours_without_raw
-        # The increase of a counter depends on readings that others of the hour do not depend on.
-        and (first <= hour < last or hour in changed_hours or policy.aggregation == "counter")
-    ]
+    computed = list(_aggregates(windows, datastream, (start, end), revision, policy))
+    stored_hours = await _stored_hours(connection, parameters)
+    # The increase of a counter depends on readings that others of the hour do not depend on.
+    wanted = range(first, last) if policy.aggregation != "counter" else range(start, end)
+    judged = {one.phenomenon_time - one.phenomenon_time % HOUR for one in assessments}
+    judged |= _differing_hours(stored_hours, computed)
+    kept = _hours_without_raw(stored_hours, raw_from, computed)
+    hours = {hour for hour in range(start, end, HOUR) if hour in wanted or hour in judged} - kept
+    aggregates = [one for one in computed if one.start - one.start % HOUR in hours]
     await _write(connection, aggregates, assessments)
     await note_changed_datastream(connection, datastream, start)
     await request_series_of_datastream(connection, datastream, (start, end))
@@ -324,19 +315,62 @@ def _within(time: Instant) -> datetime:
     return to_datetime(min(max(time, INSTANT_MIN), INSTANT_MAX))
 
 
-async def _hours_without_raw(
-    connection: Connection,
+def _aggregates(
+    windows: Iterable[tuple[int, Instant, WindowAccumulator]],
     datastream: int,
     span: tuple[Instant, Instant],
-    windows: Iterable[tuple[int, Instant, WindowAccumulator]],
+    revision: int,
+    policy: DatastreamPolicy,
+) -> Iterator[Aggregate]:
+    """Yield the aggregates of the windows that begin in a span."""
+    for size, begin, content in windows:
+        if span[0] <= begin < span[1]:
+            yield aggregate_of(
+                content,
+                datastream=datastream,
+                size=size,
+                start=begin,
+                revision=revision,
+                interval=policy.interval,
+                kind=policy.aggregation,
+            )
+
+
+async def _stored_hours(
+    connection: Connection, parameters: Mapping[str, Any]
+) -> dict[Instant, tuple[int, int, int]]:
+    """Return count, suspect and flags of the stored hours of a datastream in a span."""
+    rows = await _fetch_rows(connection, "maintenance/recompute/list_stored_hours", parameters)
+    return {from_datetime(start): (count, suspect, flags) for start, count, suspect, flags in rows}
+
+
+def _hours_without_raw(
+    stored: Mapping[Instant, tuple[int, int, int]], raw_from: Instant, aggregates: Iterable[Aggregate]
 ) -> set[Instant]:
-    """Return the hours of a span whose aggregate counts more observations than are stored now."""
-    if span[0] >= span[1]:
-        return set()
-    counted = {start: content.count + content.suspect for size, start, content in windows if size == HOUR}
-    parameters = {"datastream": datastream, "start": to_datetime(span[0]), "end": to_datetime(span[1])}
-    stored = await _fetch_rows(connection, "maintenance/recompute/list_aggregate_counts", parameters)
-    return {hour for start, count in stored if count > counted.get(hour := from_datetime(start), 0)}
+    """Return the hours before `raw_from` whose aggregate counts more observations than are stored now."""
+    counted = {one.start: one.count + one.suspect for one in aggregates if one.size == HOUR}
+    return {
+        hour
+        for hour, (count, suspect, _) in stored.items()
+        if hour < raw_from and count + suspect > counted.get(hour, 0)
+    }
+
+
+def _differing_hours(
+    stored: Mapping[Instant, tuple[int, int, int]], aggregates: Iterable[Aggregate]
+) -> set[Instant]:
+    """Return the hours whose stored window has other verdicts than the computed one.
+
+    The stream may have emitted it, with a later revision, before it had the values that the verdicts of an
+    earlier repair depend on. It knows of these verdicts only later, and then perhaps has the window no more.
+    """
+    return {
+        one.start
+        for one in aggregates
+        if one.size == HOUR
+        and one.start in stored
+        and stored[one.start] != (one.count, one.suspect, one.flags)
+    }
 
 
 async def _write(connection: Connection, aggregates: list[Aggregate], assessments: list[Assessment]) -> None:

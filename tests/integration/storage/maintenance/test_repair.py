@@ -305,3 +305,21 @@ async def test_changed_quality_rules_judge_what_is_stored_and_show_their_progres
     assert finished.finished_at is not None
     assert await stored_flags(connection) == dict.fromkeys(times, int(QualityFlag.OUT_OF_RANGE))
     assert {one[:2] for one in (await hours(connection)).values()} == {(0, 6)}
+
+
+async def test_windows_of_a_run_follow_verdicts_that_are_stored_already(connection: Connection) -> None:
+    id = await water(connection)
+    run = [Observation(id, NOON + n * STEP, NOON + n * STEP, 5.0) for n in range(6 * 5)]
+    await store_observations(connection, run)
+    async with connection.transaction():
+        await recompute_hours(connection, PROPERTIES, id, (NOON, NOON + HOUR), 1)
+    expected = await hours(connection)
+    assert {suspect for _, suspect, _ in expected.values()} == {6}
+    # The stream, which did not have the end of the run yet, emitted its hours again.
+    async with connection.transaction():
+        await connection.execute(
+            "UPDATE aggregate_hour SET count = 6, suspect = 0, flags = 0, mean = 5, revision = 9"
+        )
+    async with connection.transaction():
+        await recompute_hours(connection, PROPERTIES, id, (NOON, NOON + HOUR), 1)
+    assert await hours(connection) == expected
