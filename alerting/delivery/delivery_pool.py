@@ -121,7 +121,8 @@ class DeliveryPool:
         label, request = message.text.answer_label, message.request
         if not label:
             return ""
-        link = AcknowledgeLink(request.incident, request.contact, now + self._options.link_valid)
+        expires = now + self._options.link_valid
+        link = AcknowledgeLink(request.incident, request.contact, expires, message.occurrences)
         token = sign_link(self._options.link_key, link)
         return f"{label}: {self._options.base_url.rstrip('/')}{LINK_PATH}{token}"
 

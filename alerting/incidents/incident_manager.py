@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Literal
 
+from alerting.delivery.acknowledge_links import occurrence_digest
 from alerting.delivery.retry_policy import ATTEMPTS_MAX, retry_delay
 from alerting.incidents.incident_state import (
     TICK,
@@ -252,10 +253,15 @@ class IncidentManager:
     def _add_message(self, before: IncidentState, state: IncidentState, request: NotificationRequest) -> None:
         contacts = {contact.id: contact for contact in self.model.duty.contacts}
         language = contacts[request.contact].language if request.contact in contacts else "nl"
+        alarms = self._alarms_of(state)
         text = compose_message(
-            request.kind, state, before, language=language, alarms=self._alarms_of(state), model=self.model
+            request.kind, state, before, language=language, alarms=alarms, model=self.model
         )
-        self._keep(OutgoingMessage(request=request, text=text, due=request.due_time))
+        told = frozenset(
+            occurrence_digest(alarms[member.alarm]) for member in state.open_members if member.alarm in alarms
+        )
+        message = OutgoingMessage(request=request, text=text, due=request.due_time, occurrences=told)
+        self._keep(message)
 
     def _alarms_of(self, state: IncidentState) -> dict[str, AlarmEvent]:
         alarms = self._content.alarms

@@ -54,6 +54,8 @@ class OutgoingMessage(msgspec.Struct, frozen=True, kw_only=True, rename=_STORED_
     attempt: int = 0  #: attempts so far
     revision: int = 0
     due: Instant  #: of the next attempt
+    #: the occurrences that it tells of, which its link acknowledges: `acknowledge_links.occurrence_digest`
+    occurrences: frozenset[bytes] = frozenset()
 
     @property
     def id(self) -> str:

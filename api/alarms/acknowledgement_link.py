@@ -6,7 +6,7 @@ HTML without a script.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from html import escape
 from http import HTTPStatus
 from typing import Annotated, NamedTuple
@@ -31,7 +31,7 @@ from twin.model.role import Role
 
 router = APIRouter(tags=["duty"])
 
-TOKEN_CHARACTERS_MAX = 2_000
+TOKEN_CHARACTERS_MAX = 8_000
 Token = Annotated[str, Path(max_length=TOKEN_CHARACTERS_MAX, description="From a notification.")]
 
 # A contact who is notified of an incident sees as much of it as an operator.
@@ -53,6 +53,7 @@ _WORDS: dict[Language, dict[str, str]] = {
         "title": "Acknowledge",
         "button": "Acknowledge: I am handling this",
         "waiting": "These alarms wait for an acknowledgement:",
+        "later": "These came after your message or have become worse; this link does not acknowledge them:",
         "none": "No alarm waits for an acknowledgement any more.",
         "done": "Thank you. Your acknowledgement is recorded.",
         "open": "The command is being processed; reload this page in a moment.",
@@ -66,6 +67,7 @@ _WORDS: dict[Language, dict[str, str]] = {
         "title": "Bevestigen",
         "button": "Bevestigen: ik pak dit op",
         "waiting": "Deze alarmen wachten op een bevestiging:",
+        "later": "Deze kwamen na uw bericht of zijn erger geworden; deze link bevestigt ze niet:",
         "none": "Er wacht geen alarm meer op een bevestiging.",
         "done": "Dank u. Uw bevestiging is vastgelegd.",
         "open": "De opdracht wordt verwerkt; vernieuw deze pagina over een ogenblik.",
@@ -102,7 +104,7 @@ async def show(request: Request, token: Token, _: NoQuery) -> Response:
         _event, alarms = await lookup_incident(context, link.incident, _ROLE)
     except ProblemError as problem:
         return _refused(request, problem)
-    return _page(context, contact, alarms, LinkOutcome())
+    return _page(context, contact, LinkedAlarms.of(link, alarms), LinkOutcome())
 
 
 @router.post(
@@ -112,22 +114,24 @@ async def show(request: Request, token: Token, _: NoQuery) -> Response:
     response_class=Response,
 )
 async def acknowledge(request: Request, token: Token, _: NoQuery) -> Response:
-    """Acknowledge the alarms of the link's incident for its contact; once for each occurrence."""
+    """Acknowledge for the link's contact what its message told of; once for each occurrence."""
     context = context_of(request)
     try:
         link, contact = _link(context, token)
         _event, alarms = await lookup_incident(context, link.incident, _ROLE)
-        result = await acknowledge_incident(context, alarms, contact.name, key=token)
+        told = [event for event in alarms if link.covers(event)]
+        result = await acknowledge_incident(context, told, contact.name, key=token)
         _event, alarms = await lookup_incident(context, link.incident, _ROLE)
     except ProblemError as problem:
         return _refused(request, problem)
-    waiting = {event.alarm for event in alarms if awaits_acknowledgement(event)}
+    linked = LinkedAlarms.of(link, alarms)
+    waiting = {event.alarm for event in linked.waiting}
     outcome = LinkOutcome(
         acknowledged=any(alarm not in waiting for alarm in result.done),
         unanswered=bool(result.unanswered),
         already_used=any(alarm in waiting for alarm in result.done),
     )
-    response = _page(context, contact, alarms, outcome)
+    response = _page(context, contact, linked, outcome)
     if outcome.unanswered:
         response.status_code = HTTPStatus.ACCEPTED
     return response
@@ -158,7 +162,7 @@ def _link(context: ApiContext, token: str) -> tuple[AcknowledgeLink, Contact]:
     )
 
 
-def _page(context: ApiContext, contact: Contact, alarms: list[AlarmEvent], outcome: LinkOutcome) -> Response:
+def _page(context: ApiContext, contact: Contact, alarms: LinkedAlarms, outcome: LinkOutcome) -> Response:
     zone = ZoneInfo(context.model.city.timezone)
     return _html(incident_page(alarms, contact.name, contact.language, zone, outcome))
 
@@ -178,6 +182,27 @@ def _html(text: str) -> Response:
     return HTMLResponse(text, headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY})
 
 
+class LinkedAlarms(NamedTuple):
+    """The alarms of a link's incident."""
+
+    told: tuple[AlarmEvent, ...]  #: of which its message told
+    later: tuple[AlarmEvent, ...]  #: others that wait for an acknowledgement
+
+    @classmethod
+    def of(cls, link: AcknowledgeLink, alarms: Iterable[AlarmEvent]) -> LinkedAlarms:
+        """Divide the alarms of an incident by what a link covers."""
+        known = tuple(alarms)
+        return cls(
+            tuple(event for event in known if link.covers(event)),
+            tuple(event for event in known if not link.covers(event) and awaits_acknowledgement(event)),
+        )
+
+    @property
+    def waiting(self) -> tuple[AlarmEvent, ...]:
+        """The alarms that the link acknowledges."""
+        return tuple(event for event in self.told if awaits_acknowledgement(event))
+
+
 class LinkOutcome(NamedTuple):
     """The result of pressing the button; all False before."""
 
@@ -187,11 +212,11 @@ class LinkOutcome(NamedTuple):
 
 
 def incident_page(
-    alarms: Sequence[AlarmEvent], name: str, language: Language, zone: ZoneInfo, outcome: LinkOutcome
+    alarms: LinkedAlarms, name: str, language: Language, zone: ZoneInfo, outcome: LinkOutcome
 ) -> str:
-    """Return the page of an incident's alarms for the contact `name`; times are shown in `zone`."""
+    """Return the page of a link's alarms for the contact `name`; times are shown in `zone`."""
     words = _WORDS[language]
-    waiting = [event for event in alarms if awaits_acknowledgement(event)]
+    waiting = alarms.waiting
     status = "".join(
         f"<p role=status>{escape(words[word])}</p>"
         for word, applies in (
@@ -205,9 +230,10 @@ def incident_page(
     if waiting and not any(outcome):
         form = f"<form method=post><button>{escape(words['button'])}</button></form>"
     lead = words["waiting"] if waiting else words["none"]
-    items = "".join(_item(event, language, zone) for event in waiting or alarms)
+    later = f"<p>{escape(words['later'])}</p>{_list(alarms.later, language, zone)}" if alarms.later else ""
     body = (
-        f"<p>{escape(name)}</p>{status}<p>{escape(lead)}</p><ul>{items}</ul>{form}"
+        f"<p>{escape(name)}</p>{status}<p>{escape(lead)}</p>"
+        f"{_list(waiting or alarms.told, language, zone)}{form}{later}"
         f"<p><a href='/'>{escape(words['page'])}</a></p>"
     )
     return _document(words["title"], body, language)
@@ -218,6 +244,10 @@ def refusal_page(reason: str, language: Language) -> str:
     words = _WORDS[language]
     body = f"<p role=alert>{escape(reason)}</p><p><a href='/'>{escape(words['page'])}</a></p>"
     return _document(words["bad"], body, language)
+
+
+def _list(events: Iterable[AlarmEvent], language: Language, zone: ZoneInfo) -> str:
+    return f"<ul>{''.join(_item(event, language, zone) for event in events)}</ul>"
 
 
 def _item(event: AlarmEvent, language: Language, zone: ZoneInfo) -> str:

@@ -50,6 +50,7 @@ async def acknowledge_incident(
             event.occurrence,
             None,
             text,
+            int(event.worst or event.severity),
         )
         for event in alarms
         if awaits_acknowledgement(event)

@@ -161,10 +161,8 @@ class EntityAlarms:
         alarm = self._content.alarms.get(command.alarm)
         if alarm is None or not alarm.has_history:
             return TransitionRefused(f"there is no alarm {command.alarm}, or it was never raised")
-        if command.occurrence not in (0, alarm.occurrence):
-            return TransitionRefused(
-                f"the command is for occurrence {command.occurrence}, the present one is {alarm.occurrence}"
-            )
+        if refusal := _outdated(command, alarm):
+            return TransitionRefused(refusal)
         cause = TransitionContext(
             command.time, self._now, self._time.revision, False, command.actor, command.text, command.id
         )
@@ -482,6 +480,15 @@ def _with_point(operand: OperandValue, point: Point | None) -> OperandValue:
 
 def _events(transition: AlarmEvent | TransitionRefused) -> list[AlarmEvent]:
     return [transition] if isinstance(transition, AlarmEvent) else []
+
+
+def _outdated(command: AlarmCommand, alarm: Alarm) -> str:
+    """Return why a command is for another state of an alarm than the present one; empty if it is not."""
+    if command.occurrence not in (0, alarm.occurrence):
+        return f"the command is for occurrence {command.occurrence}, the present one is {alarm.occurrence}"
+    if command.worst and alarm.worst > command.worst:
+        return "the alarm has become worse than the person knows"
+    return ""
 
 
 def _assign(alarm: Alarm, cause: TransitionContext) -> AlarmEvent | TransitionRefused:

@@ -88,6 +88,8 @@ class AlarmCommand(NamedTuple):
     occurrence: int = 0  #: the occurrence it is for; 0: the present one
     until: Instant | None = None  #: of shelve
     text: str = ""  #: the comment; of assign the name; of others the reason
+    #: of acknowledge: the worst severity that the person knows of; 0: of any
+    worst: int = 0
 
 
 class AlarmInputBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from alerting.delivery.acknowledge_links import LINK_PATH, AcknowledgeLink, verify_link
+from alerting.delivery.acknowledge_links import LINK_PATH, AcknowledgeLink, occurrence_digest, verify_link
 from alerting.delivery.channel_secrets import ChannelSecrets
 from alerting.delivery.channels import ChannelSender
 from alerting.delivery.delivery_pool import (
@@ -116,7 +116,8 @@ async def test_a_mail_names_alarm_place_and_time_and_has_an_acknowledge_link(
     mails: MailServer, channels: ChannelSender
 ) -> None:
     plan = plan_over(mail=mails.url)
-    ended = await deliver(channels, plan, messages(plan))
+    sent = messages(plan)
+    ended = await deliver(channels, plan, sent)
     assert [one.sent for one in ended] == [True]
     (mail,) = mails.mails
     assert mail.notification == f"{INCIDENT}~0~0~first~mail"
@@ -134,7 +135,8 @@ async def test_a_mail_names_alarm_place_and_time_and_has_an_acknowledge_link(
     ):
         assert expected in texts[0]
     token = texts[0].split(f"https://twin.example{LINK_PATH}")[1].split()[0]
-    assert verify_link(KEY, token, NOON) == AcknowledgeLink(INCIDENT, "first", NOON + 72 * 60 * MINUTE)
+    told = frozenset({occurrence_digest(duty_alarm())})
+    assert verify_link(KEY, token, NOON) == AcknowledgeLink(INCIDENT, "first", NOON + 72 * 60 * MINUTE, told)
 
 
 async def test_a_webhook_that_hangs_delays_neither_another_channel_nor_another_contact(

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 
-from alerting.delivery.acknowledge_links import AcknowledgeLink, sign_link
+from alerting.delivery.acknowledge_links import AcknowledgeLink, occurrence_digest, sign_link
 from api.alarms.command_gateway import command_id
 from runtime.clock import system_clock
 from runtime.kafka import topics
@@ -235,7 +235,8 @@ async def test_a_link_acknowledges_only_by_its_button(
         await write_alarms(kafka, RAISED, OTHER)
         await shown(api.client, "/v1/alarms", lambda events: len(events["items"]) == 2)
         incident = incident_event(RAISED, OTHER).incident
-        token = sign_link(b"links", AcknowledgeLink(incident, CONTACT.id, system_clock() + HOUR))
+        told = frozenset(map(occurrence_digest, (RAISED, OTHER)))
+        token = sign_link(b"links", AcknowledgeLink(incident, CONTACT.id, system_clock() + HOUR, told))
         path = f"/v1/acknowledge/{token}"
         looked = await api.client.get(path)
         assert looked.status_code == 200

@@ -115,6 +115,17 @@ def test_an_impossible_command_is_refused_with_its_reason() -> None:
     assert refusals[4] == "reset is not possible while the alarm is unacknowledged"
 
 
+def test_an_acknowledgement_of_a_milder_alarm_is_refused() -> None:
+    run = StagePipeline(alarm_city([high_water_rule()]))
+    run.observe(level(0, -0.39))
+    known = int(run.alarms[-1].worst)
+    run.observe(level(1, -0.29))
+    assert run.alarms[-1].kind == "worsened"
+    run.send_command(command(run, "acknowledge", worst=known))
+    run.send_command(command(run, "acknowledge", worst=int(run.alarms[-1].worst)))
+    assert [one.refusal for one in run.answers] == ["the alarm has become worse than the person knows", ""]
+
+
 def test_a_repeated_command_is_applied_once() -> None:
     run = StagePipeline(alarm_city([high_water_rule()]))
     run.observe(level(0, -0.3))

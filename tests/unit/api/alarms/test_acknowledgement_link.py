@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+from unittest.mock import AsyncMock
 
 import httpx
 import pytest
 from msgspec.structs import replace
 
-from alerting.delivery.acknowledge_links import LINK_PATH, AcknowledgeLink, sign_link
-from api.alarms.command_gateway import command_id
+from alerting.delivery.acknowledge_links import LINK_PATH, AcknowledgeLink, occurrence_digest, sign_link
+from api.alarms.command_gateway import CommandResult, command_id
 from api.context import ApiContext
 from tests.support.payloads.alarm_events import acknowledged_event, alarm_event, incident_event
 from tests.unit.api.conftest import NOW
-from twin.alarms.messages import AlarmBatch, CommandReply
+from twin.alarms.messages import AlarmBatch, AlarmEvent, CommandReply
+from twin.alarms.severity import Severity
 from twin.instant import HOUR
 from twin.model.duty import Contact, DutyPlan
 from twin.wire.codec import LAYOUT_VERSION
 
 RAISED = alarm_event(sentence_en="Level <b>high</b>.")
 INCIDENT = incident_event(RAISED)
-TOKEN = sign_link(b"links", AcknowledgeLink(INCIDENT.incident, "anna", NOW + HOUR))
+TOLD = frozenset({occurrence_digest(RAISED)})
+TOKEN = sign_link(b"links", AcknowledgeLink(INCIDENT.incident, "anna", NOW + HOUR, TOLD))
 PERSON = {"Accept": "text/html,application/xhtml+xml"}
 
 
@@ -60,11 +63,44 @@ async def test_a_link_works_once_per_occurrence(client: httpx.AsyncClient, parts
     parts.command_gateway.on_alarms(
         AlarmBatch(LAYOUT_VERSION, NOW, (), (), (CommandReply(id, "", RAISED.alarm),))
     )
-    worsened = replace(RAISED, revision=3, kind="worsened")
-    parts.hub.on_alarms(2, 1, AlarmBatch(LAYOUT_VERSION, NOW, (worsened,)))
+    again = replace(RAISED, revision=3, kind="unshelved")
+    parts.hub.on_alarms(2, 1, AlarmBatch(LAYOUT_VERSION, NOW, (again,)))
     page = (await client.post(f"{LINK_PATH}{TOKEN}")).text
     assert "already used for this occurrence" in page
     assert "Thank you" not in page
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        alarm_event(entity="city.1", sentence_en="Another."),
+        replace(RAISED, revision=3, occurrence=2, sentence_en="Again."),
+        replace(RAISED, revision=3, kind="worsened", severity=Severity.CRITICAL, sentence_en="Worse."),
+    ],
+    ids=["another alarm", "another occurrence", "a worse one"],
+)
+async def test_what_came_after_the_message_is_shown_and_not_acknowledged(
+    client: httpx.AsyncClient, parts: ApiContext, later: AlarmEvent
+) -> None:
+    alarms = {event.alarm: event for event in (RAISED, later)}
+    incident = replace(incident_event(*alarms.values()), revision=9)
+    parts.hub.on_alarms(2, 1, AlarmBatch(LAYOUT_VERSION, NOW, (later,), (incident,)))
+    sent = AsyncMock(return_value=[])
+    parts.command_gateway.send_commands = sent  # type: ignore[method-assign]
+    is_told = RAISED.alarm != later.alarm
+    sent.return_value = [CommandResult("done")] if is_told else []
+    page = (await client.get(f"{LINK_PATH}{TOKEN}")).text
+    assert later.sentence_en in page.split("These came after your message")[1]
+    assert ("<button>" in page) == is_told
+    await client.post(f"{LINK_PATH}{TOKEN}")
+    assert [command.alarm for command in sent.call_args.args[0]] == [RAISED.alarm] * is_told
+
+
+async def test_a_link_of_an_earlier_version_acknowledges_nothing(client: httpx.AsyncClient) -> None:
+    token = sign_link(b"links", AcknowledgeLink(INCIDENT.incident, "anna", NOW + HOUR))
+    page = (await client.get(f"{LINK_PATH}{token}")).text
+    assert "These came after your message" in page
+    assert "<button>" not in page
 
 
 @pytest.mark.parametrize(
