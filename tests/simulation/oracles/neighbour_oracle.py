@@ -50,7 +50,9 @@ class _Town:
             state = property_oracle.expected_property_state(behind, judged, model)
             if state is not None:
                 live = live_duration(min(one.interval for one in behind))
-                slot = slot_of(state.phenomenon_time, size, windowed=False)
+                # The value is combined anew at each time of one of its datastreams, also of a suspect one.
+                times = [judged[one.id][-1].phenomenon_time for one in behind if one.id in judged]
+                slot = slot_of(max(times), size, windowed=False)
                 value = state.value if is_usable(state.flags) else None
                 last = last_slot(slot, size, live)
                 self._spoken[entity] = NeighbourValue(entity, value, slot, last, len(state.datastreams))
