@@ -9,6 +9,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Literal
 
+from msgspec.structs import replace
+
 from alerting.delivery.acknowledge_links import occurrence_digest
 from alerting.delivery.retry_policy import ATTEMPTS_MAX, retry_delay
 from alerting.incidents.incident_state import (
@@ -262,6 +264,22 @@ class IncidentManager:
         )
         message = OutgoingMessage(request=request, text=text, due=request.due_time, occurrences=told)
         self._keep(message)
+        self._withdraw_covered(message)
+
+    def _withdraw_covered(self, newer: OutgoingMessage) -> None:
+        """Withdraw the waiting messages to the same recipient that a newer one of their incident covers."""
+        request = newer.request
+        for id in sorted(self._by_incident[request.incident]):
+            older = self._content.messages[id]
+            is_same = (older.request.contact, older.request.channel) == (request.contact, request.channel)
+            if id == newer.id or not is_same or older.state is not MessageState.WAITING:
+                continue
+            self._end(older, request.due_time, "withdrawn", f"covered by {newer.id}")
+            state = self._content.incidents[request.incident]
+            if id in state.pending_messages:
+                # The newer message stands for it: the step has reached somebody once that one has arrived.
+                pending = (newer.id if one == id else one for one in state.pending_messages)
+                self._put(replace(state, pending_messages=tuple(dict.fromkeys(pending))))
 
     def _alarms_of(self, state: IncidentState) -> dict[str, AlarmEvent]:
         alarms = self._content.alarms

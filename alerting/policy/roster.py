@@ -50,15 +50,18 @@ def duty_shifts(plan: DutyPlan, team: str, start: Instant, end: Instant) -> tupl
     return tuple(shifts)
 
 
-def next_on_call(plan: DutyPlan, team: str, contact: str | None, n: int = 1) -> str | None:
+def next_on_call(plan: DutyPlan, team: str, contact: str | None, at: Instant, n: int = 1) -> str | None:
     """Return the `n`th member (from 1) after a contact, in the order of the team.
 
-    The first member follows the last, and also a contact who is no member, or None. Return None when the
-    team has nobody else. Raises KeyError for a team that the plan does not have.
+    The first member follows the last, and also a contact who is no member, or None. A member whose duty an
+    override has taken over is passed over, unless there is nobody else. Return None when the team has nobody
+    else. Raises KeyError for a team that the plan does not have.
     """
     members = _team(plan, team).members
     position = members.index(contact) + 1 if contact in members else 0
     others = [member for member in (*members[position:], *members[:position]) if member != contact]
+    replaced = _Roster(plan, team, at, at + 1).replaced(at)
+    others = [member for member in others if member != replaced] or others
     return others[(n - 1) % len(others)] if others else None
 
 
@@ -87,6 +90,14 @@ class _Roster:
         for override in reversed(self._overrides):
             if override.start <= at < override.end:
                 return override.contact, "override"
+        return self._planned(at)
+
+    def replaced(self, at: Instant) -> str | None:
+        """Return the contact whose duty an override has taken over at a time; None if none has."""
+        return self._planned(at)[0] if self.at(at)[1] == "override" else None
+
+    def _planned(self, at: Instant) -> tuple[str | None, ShiftSource]:
+        """Return contact and source without the overrides."""
         if not self._team.calendar:
             return (self._team.members[0] if self._team.members else None), "default"
         current = [shift for shift in self._shifts if shift.start <= at < shift.end]

@@ -90,7 +90,7 @@ def _contacts(
             ids = (state.assignee or _on_call(plan, route.team, at),)
         case "next":
             position = sum(one.notify == "next" for one in route.policy.steps[: number + 1])
-            ids = (next_on_call(plan, route.team, _on_call(plan, route.team, at), position),)
+            ids = (next_on_call(plan, route.team, _on_call(plan, route.team, at), at, position),)
         case "team":
             ids = next(team.members for team in plan.teams if team.id == route.team)
         case "contact":

@@ -28,7 +28,7 @@ def on_call_document(plan: DutyPlan, team: DutyTeam, at: Instant, role: Role) ->
         "contact": contact_document(plan, shift.contact, role),
         "source": shift.source,
         "until": format_instant(shift.end) if shift.end < at + AHEAD else None,
-        "next": contact_document(plan, next_on_call(plan, team.id, shift.contact), role),
+        "next": contact_document(plan, next_on_call(plan, team.id, shift.contact, at), role),
         "_links": {"roster": {"href": f"/v1/duty/roster?team={team.id}"}},
     }
 

@@ -62,7 +62,7 @@ class RosterShift(NamedTuple):
 
 
 def calendar_faults(text: str, contacts: Iterable[Contact]) -> list[CalendarFault]:
-    """Return the faults of a calendar whose events name `contacts`."""
+    """Return the faults of a calendar whose events name `contacts`, the members of its team."""
     if len(text.encode()) > CALENDAR_BYTES_MAX:
         return [CalendarFault(1, f"found a larger calendar, expected at most {CALENDAR_BYTES_MAX} bytes")]
     try:
@@ -86,7 +86,7 @@ def calendar_faults(text: str, contacts: Iterable[Contact]) -> list[CalendarFaul
         if not named:
             messages.append("names nobody: expected ATTENDEE or SUMMARY with a contact's id or name")
         elif not any(one.casefold() in known for one in named):
-            messages.append(f"names {named[0]!r}, expected a contact by id, name or address")
+            messages.append(f"names {named[0]!r}, expected a member of the team by id, name or address")
         faults += [CalendarFault(line, message[:_MESSAGE_MAX]) for message in messages]
     return faults or list(_recurrence_faults(text, events))
 

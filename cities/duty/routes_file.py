@@ -239,7 +239,11 @@ def read_rosters(
     folder: Path, teams: Items[TeamItem], contacts: Iterable[Contact], faults: list[CityFault]
 ) -> Mapping[str, str]:
     """Return the text of each file that a team names; add the faults of the files to `faults`."""
-    known = tuple(contacts)
+    by_id = {contact.id: contact for contact in contacts}
+    members: dict[str, list[Contact]] = {}
+    for item, _ in teams.placed:
+        found = members.setdefault(item.roster or "", [])
+        found += [by_id[id] for id in item.members if id in by_id]
     texts: dict[str, str] = {}
     for item, location in teams.placed:
         if item.roster is None or item.roster in texts:
@@ -252,7 +256,8 @@ def read_rosters(
             continue
         text, wrong = _text(path)
         texts[item.roster] = text
-        wrong += [CityFault(str(path), one.line, "", one.message) for one in calendar_faults(text, known)]
+        calendar = calendar_faults(text, members[item.roster])
+        wrong += [CityFault(str(path), one.line, "", one.message) for one in calendar]
         # For an unreadable file only the first fault has the cause.
         faults.extend(wrong[:1] if not text else wrong)
     named = {one.get("roster") for one, _ in teams.entries}

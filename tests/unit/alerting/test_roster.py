@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
+from msgspec.structs import replace
 
 from alerting.policy.roster import DutyShift, duty_shifts, next_on_call, on_call
 from tests.support.cities.rosters import (
@@ -168,14 +169,30 @@ def test_shifts_have_no_gaps_between_them() -> None:
 
 def test_the_next_member_follows_in_order_and_starts_again() -> None:
     plan = plan_with_calendar("")
-    assert [next_on_call(plan, TEAM, "roads", n) for n in (1, 2, 3)] == ["lead", "water", "lead"]
-    assert next_on_call(plan, TEAM, None) == "water"
-    assert next_on_call(plan, TEAM, "somebody else") == "water"
+    assert [next_on_call(plan, TEAM, "roads", 0, n) for n in (1, 2, 3)] == ["lead", "water", "lead"]
+    assert next_on_call(plan, TEAM, None, 0) == "water"
+    assert next_on_call(plan, TEAM, "somebody else", 0) == "water"
+
+
+def test_a_member_who_is_replaced_is_not_the_next_one() -> None:
+    override = duty_override("roads", "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z")
+    plan = plan_with_calendar("", override)
+    during, after = at("2026-01-10T00:00:00Z"), at("2026-02-01T00:00:00Z")
+    assert on_call(plan, TEAM, during) == "roads"
+    assert [next_on_call(plan, TEAM, "roads", during, n) for n in (1, 2)] == ["lead", "lead"]
+    assert next_on_call(plan, TEAM, "roads", after, 2) == "water"
+
+
+def test_a_replaced_member_is_asked_when_there_is_nobody_else() -> None:
+    team = DutyTeam(id="two", name="Two", members=("water", "roads"))
+    override = replace(duty_override("roads", "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"), team="two")
+    plan = DutyPlan(contacts=(WATER, ROADS), teams=(team,), overrides=(override,))
+    assert next_on_call(plan, "two", "roads", at("2026-01-10T00:00:00Z")) == "water"
 
 
 def test_a_team_of_one_has_no_next_member() -> None:
     plan = DutyPlan(contacts=(WATER,), teams=(DutyTeam(id="one", name="One", members=("water",)),))
-    assert next_on_call(plan, "one", "water") is None
+    assert next_on_call(plan, "one", "water", 0) is None
 
 
 def test_an_unknown_team_raises_an_error() -> None:

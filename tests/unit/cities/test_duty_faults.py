@@ -122,12 +122,13 @@ ROSTER_CASES = [
     (event(end="DURATION;VALUE=DATE:20260101"), 4, "expected a duration such as PT12H"),
     (event(start="DTSTART:99991231T000000Z", end="DURATION:P30D"), 1, "found events that cannot be repeated"),
     (event(rule="RRULE:FREQ=DAILY;BYMINUTE=1,2,3"), 4, "found BYMINUTE, expected at most one shift a day"),
-    (event(who="SUMMARY:Anybody"), 4, "names 'Anybody', expected a contact by id, name or address"),
-    (event(who="ATTENDEE:mailto:nobody@example.org"), 4, "names 'nobody@example.org', expected a contact"),
+    (event(who="SUMMARY:Anybody"), 4, "names 'Anybody', expected a member of the team"),
+    (event(who="ATTENDEE:mailto:nobody@example.org"), 4, "names 'nobody@example.org', expected a member"),
+    (event(who="SUMMARY:Team lead operations"), 4, "names 'Team lead operations', expected a member"),
     (event(who=""), 4, "names nobody: expected ATTENDEE or SUMMARY"),
     (calendar_text(GOOD, head=("X-WR-TIMEZONE:Mars",)), 1, "X-WR-TIMEZONE: found 'Mars', expected an IANA"),
     (calendar_text(*[GOOD] * 1001), 1, "found 1001 events, expected at most 1000"),
-    (calendar_text(*WEEKS, (*GOOD[:3], "SUMMARY:x")), 20, "names 'x', expected a contact"),
+    (calendar_text(*WEEKS, (*GOOD[:3], "SUMMARY:x")), 20, "names 'x', expected a member of the team"),
 ]  # fmt: skip
 
 

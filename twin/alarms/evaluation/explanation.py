@@ -94,6 +94,7 @@ _PHRASES: dict[Language, dict[str, str]] = {
         "of": "at least {n} of the last {of} values {limit}",
         "not judged": "not judged any more",
         "since": "at",
+        "condition": "the condition",
         "true": "holds",
         "false": "does not hold any more",
         "rate": "changes by",
@@ -116,6 +117,7 @@ _PHRASES: dict[Language, dict[str, str]] = {
         "of": "minstens {n} van de laatste {of} waarden {limit}",
         "not judged": "niet meer beoordeeld",
         "since": "op",
+        "condition": "de voorwaarde",
         "true": "geldt",
         "false": "geldt niet meer",
         "rate": "verandert met",
@@ -160,7 +162,7 @@ def _comparison(language: Language, context: _SentenceContext) -> str:
             for operand in operands
         )
         verb = terms["true" if change.severity else "false"]
-        return f"{getattr(condition, 'source', '')} {verb} ({values}){lasting}"
+        return f"{terms['condition']} {verb} ({values}){lasting}"
     operand = operands[0]
     verb, unit, per = terms["is"], operand.unit, ""
     match condition.transform:
