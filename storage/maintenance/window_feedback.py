@@ -79,10 +79,14 @@ async def run_window_feedback(
 async def send_repaired_windows(
     connection: Connection, model: CityModel, kafka: Kafka, partitions: int
 ) -> int:
-    """Send the next repaired windows; return their number when they are on the log."""
+    """Send the next repaired windows; return their number when they are on the log.
+
+    All wait while the database has a newer model: the stream would get verdicts of earlier rules.
+    """
     async with connection.transaction():
         cursor = await connection.execute(
-            query("maintenance/series/take_repaired_windows"), (WINDOWS_PER_SEND_MAX,)
+            query("maintenance/series/take_repaired_windows"),
+            {"model_version": model.version, "limit": WINDOWS_PER_SEND_MAX},
         )
         taken = await cursor.fetchall()
         if taken:

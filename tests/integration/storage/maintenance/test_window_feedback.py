@@ -51,6 +51,25 @@ async def test_repaired_windows_of_the_last_days_are_sent_once(database: str, ka
     assert [(one.start, one.count, one.suspect) for one in hours] == [(NOON, 60, 0)]
 
 
+async def test_repaired_windows_wait_while_the_database_has_a_newer_model(database: str, kafka: str) -> None:
+    await create_topics(kafka, partition_counts(PARTITIONS))
+    async with await connect(database, role="test") as connection:
+        await prepare_repairs(connection)
+        await apply_plan(connection, canal_plan())
+        before = await load_model(connection, "alkmaar")
+        gauge = next(one for one in before.datastreams.values() if one.property == "water_level")
+        await store_observations(
+            connection, [Observation(gauge.id, time, time, 0.1) for time in range(NOON, NOON + HOUR, MINUTE)]
+        )
+        async with connection.transaction():
+            await recompute_hours(connection, before.properties, gauge.id, (NOON, NOON + HOUR), 1)
+        await apply_plan(connection, canal_plan(entity_name="Ring canal"))
+        after = await load_model(connection, "alkmaar")
+        assert after.version > before.version
+        assert await send_repaired_windows(connection, before, kafka, PARTITIONS) == 0
+        assert await send_repaired_windows(connection, after, kafka, PARTITIONS) > 0
+
+
 async def compute_hours(connection: Connection, model: CityModel, datastream: int, first: Instant) -> None:
     """Let storage compute a day, and what is derived from it."""
     async with connection.transaction():
