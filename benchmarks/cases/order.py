@@ -155,8 +155,8 @@ def _print(play: Play) -> None:
 
 
 def whole_span(city: YearCity) -> tuple[Instant, Instant]:
-    """Return the time range of a back-test over all values of a city."""
-    return city.start - HOUR, city.start + city.days * DAY + 2 * DAY
+    """Return the time range of a back-test over all values of a city; one back-test takes a year."""
+    return city.start, city.start + city.days * DAY + DAY
 
 
 def publish_part(broker: tuple[str, int], city: YearCity, copy: str, part: list[StationMessage]) -> None:

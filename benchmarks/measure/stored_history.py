@@ -15,7 +15,7 @@ from storage.history.backtest import BACKTEST_SPAN_MAX, backtest_rules
 from storage.model.model_store import load_model
 from storage.stores.alarms import read_alarm_episodes
 from twin.alarms.severity import Severity
-from twin.instant import DAY, INSTANT_MAX, INSTANT_MIN, Instant
+from twin.instant import INSTANT_MAX, INSTANT_MIN, Instant
 
 Table: TypeAlias = dict[tuple[Any, ...], tuple[Any, ...]]
 """Rows by their key."""
@@ -98,7 +98,7 @@ async def _backtested(connection: Connection, city: str, span: tuple[Instant, In
     start, end = span
     found: Table = {}
     while start < end:
-        until = min(end, start + BACKTEST_SPAN_MAX - DAY)
+        until = min(end, start + BACKTEST_SPAN_MAX)
         for result in await backtest_rules(connection, rules, model, (start, until), Severity.MINOR):
             for one in result.firings:
                 found[one.alarm, one.raised] = one.returned, int(one.severity)

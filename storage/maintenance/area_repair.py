@@ -16,7 +16,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
-from runtime.kafka.topics import OBSERVATIONS
+from runtime.kafka.topics import OBSERVATIONS, UPDATES
 from storage.database import Connection, fetch_rows
 from storage.history.chunk_reader import read_chunk
 from storage.maintenance.changed_series import note_changed_series
@@ -94,6 +94,7 @@ async def repair_areas(connection: Connection, model: CityModel) -> int:
         "maintenance/series/list_ready_area_repairs",
         {
             "topic": OBSERVATIONS,
+            "updates": UPDATES,
             "model_version": model.version,
             "limit": AREA_DAYS_PER_ROUND_MAX,
         },

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from storage.database import Connection
 from storage.queries import query
+from storage.stores.log_positions import AGGREGATE_PROGRESS
 from twin.instant import DAY, HOUR, Duration, Instant, to_datetime
 from twin.state.window import Aggregate
 from twin.state.window_history import HISTORY_SPANS
@@ -45,6 +46,7 @@ async def request_series_of_datastream(
         "datastream": datastream,
         "start": to_datetime(span[0]),
         "end": to_datetime(span[1] + DERIVED_REACH_MAX),
+        "windows": AGGREGATE_PROGRESS,
     }
     await connection.execute(query("maintenance/series/request_series_of_datastream"), parameters)
 

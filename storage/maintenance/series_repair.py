@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from runtime.kafka.topics import OBSERVATIONS
+from runtime.kafka.topics import OBSERVATIONS, UPDATES
 from storage.database import Connection, fetch_rows
 from storage.history.chunk_reader import read_chunk
 from storage.maintenance.changed_series import note_changed_series, note_repaired_points
@@ -91,6 +91,7 @@ async def repair_series(connection: Connection, model: CityModel) -> int:
                 "topic": OBSERVATIONS,
                 "windows": AGGREGATE_PROGRESS,
                 "updates": UPDATE_PROGRESS,
+                "told": UPDATES,
                 "model_version": model.version,
                 "limit": SERIES_DAYS_PER_ROUND_MAX,
             },

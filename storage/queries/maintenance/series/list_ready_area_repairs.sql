@@ -4,6 +4,7 @@
 -- The historian may store an observation later than the update that requests a repair because of it: ten seconds
 -- are longer than it takes, and a request with an offset waits for that. A repair of entities may have changed values
 -- that the stream has not yet rolled up: its older result, with a greater revision, must not come after the repair.
+-- While the historian stores many updates, that takes longer than ten seconds: a minute.
 SELECT request.entity_id, request.name, request.day, request.requests
 FROM series_repair_request AS request
 LEFT JOIN log_position AS observed ON observed.log_id = request.log_id
@@ -18,6 +19,13 @@ WHERE request.name LIKE 'area\_%%'
         )
         OR (
             request.requested_at < now() - interval '10 seconds'
+            AND (
+                request.requested_at < now() - interval '1 minute'
+                OR NOT EXISTS (
+                    SELECT FROM log_position AS stored
+                    WHERE stored.topic = %(updates)s AND stored.updated_at > now() - interval '5 seconds'
+                )
+            )
             AND (request.log_id = '' OR request.log_offset < 0 OR observed.next_offset > request.log_offset)
         )
     )

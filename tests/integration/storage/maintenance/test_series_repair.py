@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from runtime.kafka import topics
 from storage.database import Connection, connect
+from storage.maintenance.changed_series import request_series_of_datastream
 from storage.maintenance.series_repair import repair_series
 from storage.model.model_store import apply_plan, load_model
 from storage.stores.log_positions import AGGREGATE_PROGRESS, UPDATE_PROGRESS
@@ -182,6 +183,41 @@ async def test_a_repair_waits_until_all_is_stored_that_stored_values_were_comput
     await rows(connection, MOVE_TO, 30, topics.OBSERVATIONS)
     assert await repair_series(connection, model) == 2
     assert (await stored_series(connection)).keys() == {(STATION, "lki"), (CANAL, "freeboard")}
+
+
+async def test_a_repair_of_changed_windows_waits_for_values_that_the_stream_had_of_them(
+    connection: Connection,
+) -> None:
+    model = await stored_city(connection)
+    played_index = (await played(connection, model, measured(model, 3)))[STATION, "lki"]
+    stored = {topics.OBSERVATIONS: 30, AGGREGATE_PROGRESS: 20, UPDATE_PROGRESS: 12, topics.UPDATES: 50}
+    for topic, offset in stored.items():
+        await rows(
+            connection,
+            "INSERT INTO log_position (log_id, topic, partition, next_offset) "
+            "VALUES ('log', %s, 1, %s) RETURNING 1",
+            topic,
+            offset,
+        )
+    source = next(one.id for one in model.datastreams_of(STATION))
+    async with connection.transaction():
+        await request_series_of_datastream(connection, source, (START, START + HOUR))
+    assert await repair_series(connection, model) == 0, "a value of the stream would replace the repaired one"
+    await rows(connection, MOVE_TO, 25, AGGREGATE_PROGRESS)
+    await rows(connection, MOVE_TO, 20, UPDATE_PROGRESS)
+    assert await repair_series(connection, model) > 0
+    assert (await stored_series(connection))[STATION, "lki"].items() <= played_index.items()
+    # Nothing follows from the newest windows.
+    async with connection.transaction():
+        await request_series_of_datastream(connection, source, (START, START + HOUR))
+    assert await repair_series(connection, model) == 0
+    long_ago = "SET updated_at = now() - interval '11 seconds' WHERE topic = %s RETURNING 1"
+    await rows(connection, f"UPDATE log_position {long_ago}", topics.UPDATES)
+    await rows(
+        connection,
+        "UPDATE series_repair_request SET requested_at = now() - interval '11 seconds' RETURNING 1",
+    )
+    assert await repair_series(connection, model) > 0
 
 
 async def test_what_retention_has_removed_changes_no_series(connection: Connection) -> None:
