@@ -112,9 +112,17 @@ class StageFactory(Protocol[B]):
         ...
 
 
+LOG_TIME_STEP = 32
+"""By so many microseconds at least, log time rises from record to record.
+
+It leaves room for the revisions that other models and repairs give to what was emitted for one record
+(`window_revision`). More than 30,000 records a second in one partition would let log time run ahead.
+"""
+
+
 def log_time(before: Instant, time: Instant) -> Instant:
     """Return the log time of a record: strictly rising, whatever the clocks of the writers show."""
-    return max(before + 1, time)
+    return max(before + LOG_TIME_STEP, time)
 
 
 def revision_base(model: CityModel) -> int:
@@ -136,7 +144,11 @@ knows them assesses less, and may have emitted other updates of the same record 
 
 
 def window_revision(now: Instant, model: CityModel) -> int:
-    """Return the revision of windows and assessments that a model makes at a log time."""
+    """Return the revision of windows and assessments that a model makes at a log time.
+
+    A replay by one of the next models outranks what was emitted for the same record, and has the revision of
+    no other record, as fewer than `LOG_TIME_STEP` versions follow each other within a replay.
+    """
     return now + max(0, model.version - 1)
 
 

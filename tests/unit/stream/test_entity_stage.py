@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice, pairwise
 from typing import Any, TypeAlias
 
@@ -140,6 +141,30 @@ def test_a_worker_that_lost_the_partition_cannot_lose_a_record(
     for key, item in play(restored, records, restored.offset + 1, len(records)).items():
         assert whole[key] == item
     assert emitted == whole
+
+
+def test_a_replay_by_a_newer_model_repeats_no_revision_of_another_record() -> None:
+    now, newer = 2 * HOUR, replace(MODEL, version=MODEL.version + 1)
+    found = [Observation(4, HOUR + number * MINUTE, now, -0.5 + number % 7 / 100) for number in range(48)]
+    # The clock of who writes them stands still.
+    records = [ObservationBatch(LAYOUT_VERSION, tuple(found[one : one + 16]), now) for one in (0, 16, 32)]
+    store, stage = CheckpointTopic(), fresh()
+    store.write(stage.checkpoint_entries())
+    restored = store.restore_stage(KIND)
+    assert restored is not None
+    windows = [
+        [
+            {key[1:]: one for key, one in emitted.items() if key[0] == "window"}
+            for emitted in (decoded(one.apply(*record, model).outputs) for record in enumerate(records))
+        ]
+        for one, model in ((stage, MODEL), (restored, newer))
+    ]
+    assert [len(one) > 0 for one in windows[0]] == [True, True, True]
+    known = {key: one for emitted in windows[0] for key, one in emitted.items()}
+    again = {key: one for emitted in windows[1] for key, one in emitted.items()}
+    assert known.keys() & again.keys() == set()
+    for before, after in zip(*windows, strict=True):
+        assert max(key[-1] for key in before) < min(key[-1] for key in after)
 
 
 def test_a_checkpoint_of_another_log_is_not_restored() -> None:
