@@ -91,7 +91,7 @@ async def repair_series(connection: Connection, model: CityModel) -> int:
                 "topic": OBSERVATIONS,
                 "windows": AGGREGATE_PROGRESS,
                 "updates": UPDATE_PROGRESS,
-                "told": UPDATES,
+                "updates_topic": UPDATES,
                 "model_version": model.version,
                 "limit": SERIES_DAYS_PER_ROUND_MAX,
             },

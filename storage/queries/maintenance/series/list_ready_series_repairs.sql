@@ -13,7 +13,7 @@ WITH present AS (
         coalesce(max(next_offset) FILTER (WHERE topic = %(topic)s), 0) AS observations,
         coalesce(max(next_offset) FILTER (WHERE topic = %(windows)s), 0) AS windows,
         coalesce(max(next_offset) FILTER (WHERE topic = %(updates)s), 0) AS updates,
-        coalesce(max(updated_at) FILTER (WHERE topic = %(told)s), '-infinity') AS updated_at
+        coalesce(max(updated_at) FILTER (WHERE topic = %(updates_topic)s), '-infinity') AS updated_at
     FROM log_position
     JOIN present USING (log_id)
     GROUP BY log_id, partition
