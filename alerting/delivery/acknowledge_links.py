@@ -46,7 +46,7 @@ class LinkRefusal:
 
 def occurrence_digest(event: AlarmEvent) -> bytes:
     """Return what stands for an occurrence of an alarm at the worst severity that it has had so far."""
-    told = f"{event.alarm}\0{event.occurrence}\0{int(event.worst or event.severity)}"
+    told = f"{event.alarm}\0{event.occurrence}\0{int(event.worst_known)}"
     return hashlib.sha256(told.encode()).digest()[:_DIGEST_BYTES]
 
 

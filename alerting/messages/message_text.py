@@ -272,9 +272,7 @@ def _line(member: IncidentMember, composition: _Composition) -> str:
     description = _description(event, composition)
     if composition.is_recovery:
         reason = _end_reason(member, event, phrases)
-        return f"– {description.removesuffix('.') if reason else description}" + (
-            f" ({reason})" if reason else ""
-        )
+        return f"– {description.removesuffix('.')} ({reason})" if reason else f"– {description}"
     raised = event.raised_time if event.raised_time is not None else event.time
     time = time_text(raised, composition.model)
     since = "" if time in description else f", {phrases['since'].format(time=time)}"

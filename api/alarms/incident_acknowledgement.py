@@ -50,7 +50,7 @@ async def acknowledge_incident(
             event.occurrence,
             None,
             text,
-            int(event.worst or event.severity),
+            int(event.worst_known),
         )
         for event in alarms
         if awaits_acknowledgement(event)

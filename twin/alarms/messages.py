@@ -164,6 +164,11 @@ class AlarmEvent(msgspec.Struct, array_like=True, frozen=True, gc=False):
     sentence_nl: str
     worst: Severity = Severity.CLEARED  #: of the occurrence; CLEARED: not known, of an earlier version
 
+    @property
+    def worst_known(self) -> Severity:
+        """The worst severity of the occurrence, as far as the event knows it."""
+        return self.worst or self.severity
+
 
 class IncidentEvent(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """The state of an incident."""
