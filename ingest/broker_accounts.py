@@ -2,12 +2,15 @@
 
 A device may publish on its own topics and read nothing. Where a network server publishes for devices
 (The Things Stack, ChirpStack), or the topic does not contain the device, the account belongs to the feed.
+
+The name of an account is also the client id of its connection, so an account has one connection at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from ingest.decoding import Decoder
 from ingest.pipeline.routes import TopicRoutes
@@ -20,8 +23,15 @@ from twin.wire.probe import probe_topic
 ROLE_PREFIX = "livetwin-"
 """Prefix of the accounts of roles and feeds; no sensor id may have it."""
 
+INGEST_ACCOUNT = f"{ROLE_PREFIX}ingest-0"
 READER_ACCOUNT = f"{ROLE_PREFIX}reader"
 SIMULATOR_ACCOUNT = f"{ROLE_PREFIX}simulate"
+
+FURTHER = "~"
+"""Separates the name of an account from that of a further connection; no id contains it."""
+
+_FURTHER_INGEST = re.compile(re.escape(f"{ROLE_PREFIX}ingest-") + r"[1-9][0-9]{0,3}")
+_FURTHER_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 # They end a topic level, make it a pattern, or end a line of a file.
 _FORBIDDEN_CHARACTERS = frozenset("+#/\0\n\r")
@@ -51,7 +61,7 @@ def broker_accounts(
     sender_topics = _sender_topics(plan, decoders)
     outputs = OutletTopics(plan.city.id)
     roles = [
-        BrokerAccount(name=f"{ROLE_PREFIX}ingest", reads=TopicRoutes(decoders, plan.feeds).filters),
+        BrokerAccount(name=INGEST_ACCOUNT, reads=TopicRoutes(decoders, plan.feeds).filters),
         BrokerAccount(
             name=f"{ROLE_PREFIX}outlets",
             writes=(*outputs.filters, outputs.marker_topic),
@@ -68,6 +78,36 @@ def broker_accounts(
         for name, topics in sorted(sender_topics.items())
     ]
     return (*roles, *senders)
+
+
+def is_further(name: str) -> bool:
+    """Return whether a name is that of an account for a further connection.
+
+    >>> [is_further(one) for one in ("livetwin-ingest-1", "livetwin-reader~page", "livetwin-ingest-0")]
+    [True, True, False]
+    """
+    base, mark, suffix = name.partition(FURTHER)
+    if not mark:
+        return _FURTHER_INGEST.fullmatch(name) is not None
+    return base.startswith(ROLE_PREFIX) and _FURTHER_NAME.fullmatch(suffix) is not None
+
+
+def further_accounts(accounts: Iterable[BrokerAccount], names: Iterable[str]) -> list[BrokerAccount]:
+    """Return accounts for further connections, each with the rights of the account that its name begins with.
+
+    Raises BrokerAccountError for a name that begins with none of these accounts.
+    """
+    known = {account.name: account for account in accounts}
+    found: list[BrokerAccount] = []
+    for name in names:
+        base = known.get(INGEST_ACCOUNT if FURTHER not in name else name.partition(FURTHER)[0])
+        if base is None or not is_further(name):
+            raise BrokerAccountError(
+                f"{name!r} names no further connection: expected {ROLE_PREFIX}ingest-1, or the account of a "
+                f"role or feed, {FURTHER} and a name, such as {READER_ACCOUNT}{FURTHER}dashboard"
+            )
+        found.append(replace(base, name=name))
+    return found
 
 
 def _sender_topics(plan: CityPlan, decoders: Mapping[str, Decoder]) -> dict[str, set[str]]:

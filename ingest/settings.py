@@ -20,7 +20,8 @@ class IngestSettings(MqttSettings):
 
     mqtt_client_id: str = Field(
         default="livetwin-ingest-0",
-        description="Client id, fixed per replica: the broker keeps the session for this id only.",
+        description="Client id, fixed per replica: the broker keeps the session for this id only. It is the "
+        "name of the account where the broker binds both, and else a secret.",
     )
     mqtt_share: str = Field(
         default="livetwin",

@@ -15,6 +15,10 @@ from twin.errors import ServiceError
 KEY_FILES = ("link.key", "operator.key", "pseudonym.key")
 """The secrets of a data dir that a backup must contain; a restore creates a new database password."""
 
+CLIENT_ID_FILE = "mqtt-client.id"
+
+_FORMER_CLIENT_ID = "livetwin-ingest-0"
+
 LEFTOVER_TIMEOUT_S = 15.0
 _POLL_INTERVAL_S = 0.05
 
@@ -71,6 +75,17 @@ class DataDir:
             incomplete.write_text(secrets.token_urlsafe(32))
             incomplete.replace(path)
         return path.read_text().strip()
+
+    def mqtt_client_id(self) -> str:
+        """Return the client id of ingest at the embedded broker, which nobody else knows.
+
+        That broker has no accounts: whoever connects with this id takes the session of ingest. A broker of an
+        earlier version keeps messages in the session of the former id, which remains in use.
+        """
+        has_session = (self.path / "mosquitto" / "mosquitto.db").exists()
+        if has_session and not (self.path / CLIENT_ID_FILE).exists():
+            return _FORMER_CLIENT_ID
+        return f"livetwin-ingest-{self.secret(CLIENT_ID_FILE)}"
 
     async def end_leftover_processes(self) -> int:
         """Stop processes that a killed owner left running; return how many there were.

@@ -64,6 +64,7 @@ class EmbeddedSystem:
         self.roles: dict[str, RoleSupervisor] = {}
         self.http_port = options.port
         self._operator_key = data_dir.secret("operator.key")
+        self._mqtt_client_id = data_dir.mqtt_client_id()  # before Mosquitto saves its sessions
         self._log_retention: LogRetention | None = None
         self._metrics_ports: dict[str, int] = {}
         # The first is for our own commands, such as `livetwin doctor`.
@@ -186,6 +187,7 @@ class EmbeddedSystem:
                 pseudonym_key=self._data_dir.secret("pseudonym.key"),
                 operator_key=self._operator_key,
                 link_key=self._data_dir.secret("link.key"),
+                mqtt_client_id=self._mqtt_client_id,
                 channel_variables=secret_names(plan.duty),
             ),
         )

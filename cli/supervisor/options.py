@@ -67,6 +67,7 @@ class SystemSecrets:
     pseudonym_key: str
     operator_key: str
     link_key: str
+    mqtt_client_id: str  #: of ingest
     channel_variables: frozenset[str]  #: names of environment variables
 
 
@@ -108,6 +109,7 @@ def role_environments(
             # ingest reconnects would have no subscriber. There is one ingest, so an ordinary subscription,
             # which Mosquitto does save, suffices.
             "LIVETWIN_MQTT_SHARE": "",
+            "LIVETWIN_MQTT_CLIENT_ID": inherited.get("LIVETWIN_MQTT_CLIENT_ID", secrets.mqtt_client_id),
             **_ingest_variables(options.acknowledge, inherited),
             "LIVETWIN_PSEUDONYM_KEY": secrets.pseudonym_key,
         },

@@ -66,12 +66,12 @@ def access(broker: SecureMosquitto, role: str, **changed: object) -> MqttAccess:
 def session_with(access: MqttAccess) -> MqttSession:
     options = MqttSessionOptions(
         broker=access,
-        client_id="ingest-0",
+        client_id="livetwin-ingest-0",
         keepalive_s=10,
         session_expiry_s=3_600,
         receive_max=1_000,
         buffer_bytes_max=1_000_000,
-        shared_subscription="livetwin",
+        shared_subscription="",
     )
     return MqttSession(options, [FILTER], system_clock)
 
@@ -130,7 +130,7 @@ def test_without_tls_the_broker_does_not_answer(broker: SecureMosquitto) -> None
 async def test_ingest_reads_what_devices_publish_over_tls_and_may_publish_nothing(
     broker: SecureMosquitto,
 ) -> None:
-    session = session_with(access(broker, "ingest"))
+    session = session_with(access(broker, "ingest-0"))
     async with asyncio.timeout(60):
         await session.open()
         with connected_account(broker, SENSOR) as one:
@@ -139,8 +139,37 @@ async def test_ingest_reads_what_devices_publish_over_tls_and_may_publish_nothin
         session.acknowledge([message])
         await session.close()
     assert (message.topic, message.payload) == (TOPIC, b'{"values": {}}')
-    with connected_account(broker, "livetwin-ingest") as one:
+    with connected_account(broker, "livetwin-ingest-0") as one:
         assert one.publish(TOPIC, "{}") == REFUSED
+
+
+async def test_no_device_ends_the_session_of_ingest_or_takes_its_messages(broker: SecureMosquitto) -> None:
+    sent = [b'{"values": {"noise_level": %d}}' % number for number in range(50)]
+    ingest = access(broker, "ingest-0")
+    async with asyncio.timeout(120):
+        running = session_with(ingest)
+        await running.open()
+        with connected_account(broker, OTHER, client_id="livetwin-ingest-0"):
+            with connected_account(broker, SENSOR) as one:
+                assert await asyncio.to_thread(one.publish, TOPIC, b"{}") == ACCEPTED
+            [message] = await running.next_batch(10)  # it is connected, and nobody else got the message
+            running.acknowledge([message])
+        await running.close()
+        with connected_account(broker, SENSOR) as one:
+            for payload in sent:
+                assert await asyncio.to_thread(one.publish, TOPIC, payload) == ACCEPTED
+        # A client that starts anew deletes the messages that wait for its id.
+        with connected_account(broker, OTHER, client_id="livetwin-ingest-0"):
+            pass
+        returned = session_with(ingest)
+        await returned.open()
+        received: list[bytes] = []
+        while len(received) < len(sent):
+            messages = await returned.next_batch(100)
+            received += [one.payload for one in messages]
+            returned.acknowledge(messages)
+        await returned.close()
+    assert received == sent
 
 
 async def test_outlets_write_over_tls_what_readers_read_and_readers_write_nothing(
@@ -161,7 +190,7 @@ async def test_outlets_write_over_tls_what_readers_read_and_readers_write_nothin
 
 
 async def test_probes_and_simulated_devices_use_tls(broker: SecureMosquitto) -> None:
-    session = session_with(access(broker, "ingest"))
+    session = session_with(access(broker, "ingest-0"))
     prober = MqttProber(access(broker, "alerting"), "town")
     # Where a device's account serves: it publishes that device's messages alone.
     settings = SimulatorSettings(
@@ -206,7 +235,7 @@ async def test_a_broker_without_a_trusted_certificate_gets_no_password(
 async def test_ingest_says_why_it_does_not_connect(
     broker: SecureMosquitto, caplog: pytest.LogCaptureFixture
 ) -> None:
-    session = session_with(access(broker, "ingest", mqtt_host="127.0.0.1"))
+    session = session_with(access(broker, "ingest-0", mqtt_host="127.0.0.1"))
     opening = asyncio.create_task(session.open())
     expected = "IP address mismatch"
     await asyncio.to_thread(wait_until, lambda: expected in caplog.text, lambda: caplog.text)

@@ -84,8 +84,10 @@ class ProtectedServices:
             "MQTT_PORT": str(self._mosquitto.port),
             "MQTT_TLS": "true",
             "MQTT_TLS_CA": self._authority,
-            "MQTT_USERNAME": "livetwin-ingest",
-            "MQTT_PASSWORD_FILE": secret(self._folder, "mqtt", self._mosquitto.passwords["livetwin-ingest"]),
+            "MQTT_USERNAME": "livetwin-ingest-0",
+            "MQTT_PASSWORD_FILE": secret(
+                self._folder, "mqtt", self._mosquitto.passwords["livetwin-ingest-0"]
+            ),
         }
         return {
             "CITY": "town",
@@ -162,7 +164,7 @@ async def test_an_observation_becomes_state_over_connections_that_are_all_protec
         assert {"livetwin-historian", "livetwin-api"} <= connections.keys()
         assert all(connections.values()), connections
         logs = "\n".join(role.log.read_text() for role in roles)
-    for password in (*PASSWORDS.values(), mosquitto.passwords["livetwin-ingest"], place.uri):
+    for password in (*PASSWORDS.values(), mosquitto.passwords["livetwin-ingest-0"], place.uri):
         assert password not in logs
 
 

@@ -115,13 +115,13 @@ class AccountConnection:
 
 @contextmanager
 def connected_account(
-    broker: SecureMosquitto, name: str | None, password: str | None = None
+    broker: SecureMosquitto, name: str | None, password: str | None = None, *, client_id: str = ""
 ) -> Iterator[AccountConnection]:
-    """Connect over TLS, by default with the account's own password.
+    """Connect over TLS, by default with the account's own password and an id that the broker chooses.
 
     Raises ConnectionError with the reason when the broker refuses the connection.
     """
-    client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+    client = Client(CallbackAPIVersion.VERSION2, client_id, protocol=MQTTProtocolVersion.MQTTv5)
     if name is not None:
         client.username_pw_set(name, broker.passwords[name] if password is None else password)
     client.tls_set_context(ssl.create_default_context(cafile=broker.authority.certificate_file))

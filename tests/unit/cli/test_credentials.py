@@ -41,7 +41,7 @@ def test_passwords_are_printed_once_and_stored_as_hashes(
     assert run(["credentials", city, "--out", str(tmp_path)]) == 0
     printed = printed_passwords(capsys)
     hashes = read_passwords(tmp_path / "password_file")
-    assert printed.keys() == hashes.keys() > {"livetwin-ingest", "livetwin-feed-ttn"}
+    assert printed.keys() == hashes.keys() > {"livetwin-ingest-0", "livetwin-feed-ttn"}
     assert len(set(printed.values())) == len(printed)
     assert all(belongs(password, hashes[name]) for name, password in printed.items())
     assert not any(password in (tmp_path / "password_file").read_text() for password in printed.values())
@@ -74,10 +74,43 @@ def test_passwords_of_roles_can_be_written_to_files(
     secrets = tmp_path / "secrets"
     assert run(["credentials", city, "--out", str(tmp_path), "--secrets", str(secrets)]) == 0
     assert not any(name.startswith("livetwin-") for name in printed_passwords(capsys))
-    file = secrets / "mqtt-ingest"
+    file = secrets / "mqtt-ingest-0"
     assert stat.S_IMODE(file.stat().st_mode) == 0o400
     hashes = read_passwords(tmp_path / "password_file")
-    assert belongs(file.read_text().rstrip("\n"), hashes["livetwin-ingest"])
+    assert belongs(file.read_text().rstrip("\n"), hashes["livetwin-ingest-0"])
+
+
+def test_accounts_of_further_connections_are_kept_until_they_are_removed(
+    city: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    further = {"livetwin-ingest-1", "livetwin-reader~dashboard", "livetwin-feed-ttn~second"}
+    command = ["credentials", city, "--out", str(tmp_path)]
+    assert run([*command, *(f"--add={name}" for name in sorted(further))]) == 0
+    assert printed_passwords(capsys).keys() > further
+    rights = (tmp_path / "acl_file").read_text().split("user ")
+    [ingest, second] = [one for one in rights if one.startswith("livetwin-ingest-")]
+    assert ingest.splitlines()[1:] == second.splitlines()[1:] != []
+    assert run([*command, "--remove", "livetwin-reader~dashboard"]) == 0
+    assert printed_passwords(capsys) == {}
+    kept = read_passwords(tmp_path / "password_file").keys()
+    assert kept & further == further - {"livetwin-reader~dashboard"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["livetwin-ingest-0", "livetwin-ingest-x", "livetwin-nobody~1", "livetwin-reader~a/b", "noise-1~2"],
+)
+def test_a_further_account_belongs_to_a_role_or_a_feed(city: str, tmp_path: Path, name: str) -> None:
+    assert run(["credentials", city, "--out", str(tmp_path), "--add", name]) == 2
+    assert run(["credentials", city, "--out", str(tmp_path), "--remove", name]) == 2
+    assert not (tmp_path / "password_file").exists()
+
+
+def test_the_further_account_of_a_removed_feed_is_removed(city: str, tmp_path: Path) -> None:
+    file = tmp_path / "password_file"
+    file.write_text(f"livetwin-feed-gone~2:{password_hash('x')}\n")
+    assert run(["credentials", city, "--out", str(tmp_path)]) == 0
+    assert "livetwin-feed-gone~2" not in read_passwords(file)
 
 
 def test_an_unknown_account_cannot_be_rotated(city: str, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from alerting.settings import AlertingSettings
 from api.settings import ApiSettings
+from cli.supervisor.data_dir import DataDir
 from cli.supervisor.metrics import metrics_ports
 from cli.supervisor.options import SystemSecrets, UpOptions, role_environments
 from ingest.settings import RECEIVE_STORED_MAX, IngestSettings
@@ -55,6 +56,7 @@ def environments(*, simulate: bool = True, acknowledge: str | None = None) -> di
             pseudonym_key="pseudonyms",
             operator_key="operators",
             link_key="links",
+            mqtt_client_id="livetwin-ingest-hidden",
             channel_variables=frozenset({"WATER_MAIL"}),
         ),
     )
@@ -73,9 +75,32 @@ def test_every_variable_is_a_setting_that_the_role_knows(role: str, monkeypatch:
 def test_a_secret_goes_only_to_the_role_that_needs_it() -> None:
     holders = {
         secret: {role for role, variables in environments().items() if secret in variables.values()}
-        for secret in ("pseudonyms", "operators", "links")
+        for secret in ("pseudonyms", "operators", "links", "livetwin-ingest-hidden")
     }
-    assert holders == {"pseudonyms": {"ingest"}, "operators": {"api"}, "links": {"alerting", "api"}}
+    assert holders == {
+        "pseudonyms": {"ingest"},
+        "operators": {"api"},
+        "links": {"alerting", "api"},
+        "livetwin-ingest-hidden": {"ingest"},
+    }
+
+
+def test_the_client_id_of_ingest_cannot_be_guessed_and_stays(tmp_path: Path) -> None:
+    def client_id(folder: Path) -> str:
+        data_dir = DataDir(folder)
+        try:
+            return data_dir.mqtt_client_id()
+        finally:
+            data_dir.release()
+
+    first = client_id(tmp_path / "one")
+    assert len(first) > len("livetwin-ingest-") + 40
+    assert first != client_id(tmp_path / "other")
+    for folder in (tmp_path / "one", tmp_path / "earlier version"):
+        (folder / "mosquitto").mkdir(parents=True)
+        (folder / "mosquitto" / "mosquitto.db").touch()
+    assert client_id(tmp_path / "one") == first
+    assert client_id(tmp_path / "earlier version") == "livetwin-ingest-0"
 
 
 def test_variables_of_the_caller_are_passed_on_unless_the_system_sets_them(

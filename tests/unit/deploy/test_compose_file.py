@@ -171,10 +171,20 @@ def test_roles_have_the_accounts_that_the_broker_knows() -> None:
     for name, service in ours().items():
         environment = service.get("environment", {})
         if "LIVETWIN_MQTT_USERNAME" in environment:
-            assert environment["LIVETWIN_MQTT_USERNAME"] == f"{ROLE_PREFIX}{name}"
-            assert f"{ROLE_PREFIX}{name}" in accounts
+            account = environment["LIVETWIN_MQTT_USERNAME"].removeprefix(ROLE_PREFIX)
+            assert account in (name, f"{name}-0")
+            assert f"{ROLE_PREFIX}{account}" in accounts
             [secret] = [secret for secret in service["secrets"] if secret.startswith("mqtt_")]
-            assert compose_file()["secrets"][secret]["file"].endswith(f"/mqtt/mqtt-{name}")
+            assert compose_file()["secrets"][secret]["file"].endswith(f"/mqtt/mqtt-{account}")
+
+
+def test_every_listener_of_the_broker_binds_client_ids_to_accounts() -> None:
+    for name in ("mosquitto/livetwin.conf", "compose/mosquitto.conf", "compose/mosquitto-start"):
+        listeners = re.split(r"\blistener \d+", (ROOT / "deploy" / name).read_text())[1:]
+        assert listeners
+        assert all("use_username_as_clientid true" in one for one in listeners), name
+    # The account of the simulator has one connection, too.
+    assert compose_file()["services"]["simulate"]["environment"]["LIVETWIN_CONNECTIONS"] == 1
 
 
 def test_secrets_are_kept_out_of_git_and_of_the_image() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from ingest.broker_accounts import is_further
 from tests.support.repository import ROOT
 from tests.support.services.compose_file import compose_file
 
@@ -41,5 +42,8 @@ def test_each_ingest_shares_a_subscription_with_a_stable_id() -> None:
     assert len({one["LIVETWIN_MQTT_CLIENT_ID"] for one in given}) == len(given) > 1
     assert len({one["LIVETWIN_MQTT_SHARE"] for one in given}) == 1
     assert all(one["LIVETWIN_MQTT_SHARE"] for one in given)
+    # The broker uses the name of the account as the id.
+    assert all(one["LIVETWIN_MQTT_CLIENT_ID"] == one["LIVETWIN_MQTT_USERNAME"] for one in given)
+    assert all(is_further(one["LIVETWIN_MQTT_USERNAME"]) for one in given)
     # A session keeps what it subscribed to without a share: it must not be that of one that ran alone.
     assert "livetwin-ingest-0" not in {one["LIVETWIN_MQTT_CLIENT_ID"] for one in given}

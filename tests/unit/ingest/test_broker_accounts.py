@@ -82,8 +82,8 @@ def test_devices_read_nothing_and_ingest_writes_nothing() -> None:
     plan = read_city(default_city())
     accounts = accounts_of(plan)
     readers = {name for name, account in accounts.items() if account.reads}
-    assert readers == {"livetwin-ingest", "livetwin-outlets", "livetwin-reader"}
-    assert accounts["livetwin-ingest"].writes == ()
+    assert readers == {"livetwin-ingest-0", "livetwin-outlets", "livetwin-reader"}
+    assert accounts["livetwin-ingest-0"].writes == ()
     assert accounts["livetwin-reader"].writes == ()
 
 
