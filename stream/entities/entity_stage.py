@@ -244,10 +244,11 @@ class EntityStage(BucketStage[EntityContent]):
         adopt_model(content, model)
         entity, property = datastream.entity, datastream.property
         required = self._required_inputs_of(entity, model)
-        if content.derived.on_repaired_window(property, aggregate, required):
+        is_replaced = content.derived.on_repaired_window(property, aggregate, required)
+        if is_replaced or content.derived.spans:
             self._pending.add(entity)
-            if self._alarm_inputs is not None:
-                self._alarm_inputs.add_window(entity, property, aggregate, content.derived)
+        if is_replaced and self._alarm_inputs is not None:
+            self._alarm_inputs.add_window(entity, property, aggregate, content.derived)
 
     def _on_repaired_point(self, point: SeriesPoint, model: CityModel, output: EntityOutput) -> None:
         """Let the newest stored point of a series be the state, where it cannot be computed from memory.
@@ -448,8 +449,9 @@ class EntityStage(BucketStage[EntityContent]):
         before, self._model = self._model, model
         self._required_inputs.clear()
         for entity, content in list(self._buckets.items()):
-            is_pending = content.pending_datastreams or content.pending_properties or content.derived.changed
-            if is_pending or content.has_pending_households:
+            derived = content.derived
+            pending = content.pending_datastreams, content.pending_properties, derived.changed, derived.spans
+            if any(pending) or content.has_pending_households:
                 self._pending.add(entity)
             is_known = content.model == model.version
             adopt_model(content, model, REASSESSED_BASE if before is None else 0)

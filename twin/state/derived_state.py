@@ -207,6 +207,9 @@ class DerivedState(msgspec.Struct, array_like=True):
         """Replace a window that is in memory by a repaired one; return whether it is one of them.
 
         As in storage the later revision counts: a repair may have had fewer observations.
+
+        The points that it touches are left to a repair: storage may have computed one from it without windows
+        that are published here. When there is no value with these, nothing else would withdraw that point.
         """
         history = self.window_histories.get(property, {}).get(aggregate.size)
         if history is None:
@@ -214,6 +217,7 @@ class DerivedState(msgspec.Struct, array_like=True):
         if aggregate.start <= history.floor:
             history.note_forgotten(aggregate.start)
             return False  # storage computes again what it touches
+        self._repair_after(property, aggregate, required)
         if history.is_outdated(aggregate):
             return False
         self.on_window(property, aggregate, required)
@@ -348,8 +352,8 @@ class DerivedState(msgspec.Struct, array_like=True):
         return False
 
     def take_spans(self) -> list[SeriesSpan]:
-        """Return the spans to repair from storage, and forget them."""
-        spans, self.spans = self.spans, []
+        """Return the spans to repair from storage, each once, and forget them."""
+        spans, self.spans = list(dict.fromkeys(self.spans)), []
         return spans
 
     def _forget(self, required: RequiredInputs) -> None:

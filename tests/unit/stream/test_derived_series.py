@@ -241,6 +241,33 @@ def test_a_window_that_storage_repaired_from_less_than_the_stream_had_changes_no
     assert entity_series(pipeline) == entity_series(one_by_one(sent))
 
 
+@pytest.mark.parametrize("is_restored", [False, True])
+@pytest.mark.parametrize("later", [-1, 0, 1])
+def test_points_of_a_repaired_window_are_repaired_after_the_windows_that_the_stream_has(
+    later: int, is_restored: bool
+) -> None:
+    # Storage may have computed points from the repaired window alone, where the stream has none to withdraw.
+    sent = observations(STATION, "pm2_5", HOUR, [20.0] * 40)
+    sent[38] = sent[38]._replace(flags=int(QualityFlag.SOURCE_DOUBTFUL))
+    pipeline = one_by_one(sent, until=sent[-1].received_time)
+    window = windows_of(pipeline)[HOUR, IDS[STATION, "pm2_5"], START + 38 * HOUR]
+    assert window.mean is None
+    assert not requested_repairs(pipeline)
+    feed_back(pipeline, [msgspec.structs.replace(window, revision=window.revision + later)])
+    pipeline.drain()
+    if is_restored:
+        partition = partition_of(STATION, pipeline.partitions)
+        place = topics.OBSERVATIONS, partition
+        topic = CheckpointTopic().write(pipeline.stages[place].checkpoint_entries())
+        restored = topic.restore_stage(pipeline.kinds[topics.OBSERVATIONS], partition)
+        assert restored is not None
+        pipeline.stages[place] = restored
+    pipeline.advance(pipeline.time + 10 * SECOND, step=SECOND)
+    spans = {(one.name, one.start, one.end) for one in requested_repairs(pipeline)}
+    end = START + 39 * HOUR
+    assert {("lki", end, end + 1), ("pm2_5_24h", end, end + 23 * HOUR + 1)} <= spans
+
+
 def restarted(
     before: StagePipeline, sent: Sequence[Observation], repairs: Sequence[WindowRepair] = ()
 ) -> StagePipeline:
