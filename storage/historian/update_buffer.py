@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 from storage.historian.update_decoder import decode_storable_updates
 from storage.stores.log_positions import UPDATE_PROGRESS
-from twin.instant import DAY, Duration, Instant
+from twin.instant import DAY, INSTANT_MIN, Duration, Instant
+from twin.model.names import AREA_PREFIX
 from twin.state.window import window_start
 from twin.wire.messages import QuarantinedMessage, SeriesRepair, Update, UpdateKind
 
 REPAIR_SPAN_MAX: Duration = 400 * DAY
-"""The longest span of one series repair: a day of each is a row."""
+"""The longest span of one series repair that is stored as its days: a day of each is a row."""
 
 
 class SeriesRequest(NamedTuple):
@@ -38,7 +39,7 @@ class UpdateBuffer:
     entity_values: dict[tuple[str, str, Instant], Update] = field(default_factory=dict)
     #: newest revision of an amendment of each series, by entity and name
     amended: dict[tuple[str, str], int] = field(default_factory=dict)
-    #: by entity, name and start of the day
+    #: by entity, name and start of the day; INSTANT_MIN: every day of which storage has inputs
     series_repairs: dict[tuple[str, str, Instant], SeriesRequest] = field(default_factory=dict)
     next_offsets: dict[tuple[str, int], int] = field(
         default_factory=dict
@@ -89,17 +90,24 @@ class UpdateBuffer:
         return [f"{refused} of {total} updates have values outside the column limits"] if refused else []
 
     def _add_repairs(self, repairs: Sequence[SeriesRepair], partition: int, offset: int) -> int:
-        """Add series repairs, by the day; return the number of those that cannot be stored."""
+        """Add series repairs, by the day; return the number of those that cannot be stored.
+
+        A span of an entity that begins at no time, or is too long, is repaired as a whole: storage knows the
+        days of which it has inputs.
+        """
         refused = 0
         for repair in repairs:
+            is_long = repair.end - repair.start > REPAIR_SPAN_MAX
             if (
                 "\0" in repair.entity
                 or "\0" in repair.name
-                or not 0 < repair.end - repair.start <= REPAIR_SPAN_MAX
+                or repair.end <= repair.start
+                or (is_long and repair.name.startswith(AREA_PREFIX))
             ):
                 refused += 1
                 continue
-            for day in range(window_start(repair.start, DAY), repair.end, DAY):
+            days = range(window_start(repair.start, DAY), repair.end, DAY)
+            for day in (INSTANT_MIN,) if is_long else days:
                 key = repair.entity, repair.name, day
                 known = self.series_repairs.get(key)
                 if known is None or offset > known.offset:

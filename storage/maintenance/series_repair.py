@@ -55,7 +55,7 @@ class SeriesDay(NamedTuple):
 
     entity: str
     name: str  #: empty: all of the entity
-    day: Instant  #: its start
+    day: Instant  #: its start; INSTANT_MIN: every day of which storage has inputs
     requests: int  #: how often it was requested
 
 
@@ -98,18 +98,35 @@ async def repair_series(connection: Connection, model: CityModel) -> int:
         )
         ready = [SeriesDay(one, name, from_datetime(day), n) for one, name, day, n in await cursor.fetchall()]
     changed = 0
-    for entity, requests in groupby(ready, key=lambda request: request.entity):
+    whole = [request for request in ready if request.day == INSTANT_MIN]
+    if whole:
+        await _request_days(connection, whole)
+    of_days = [request for request in ready if request.day != INSTANT_MIN]
+    for entity, requests in groupby(of_days, key=lambda request: request.entity):
         required = entity_inputs(entity, model)
         for group in consecutive_days(requests, VALUE_DAYS_MAX if required.instants else WINDOW_DAYS_MAX):
             changed += await _repair_days(connection, model, required, group)
-    if ready:
+    if of_days:
         log.info(
             "computed %d days of derived series again, %d values changed",
-            len(ready),
+            len(of_days),
             changed,
-            extra={"event": "repair.series_finished", "days": len(ready), "values": changed},
+            extra={"event": "repair.series_finished", "days": len(of_days), "values": changed},
         )
     return len(ready)
+
+
+async def _request_days(connection: Connection, requests: Sequence[SeriesDay]) -> None:
+    """Replace requests for whole series by those for each day of which storage has inputs.
+
+    What such a request waits for is stored, so those for its days wait for nothing of their own.
+    """
+    async with connection.transaction():
+        await connection.execute(
+            query("maintenance/series/request_stored_days"),
+            ([request.entity for request in requests], [request.name for request in requests]),
+        )
+        await delete_requests(connection, requests)
 
 
 def consecutive_days(requests: Iterable[SeriesDay], days_max: int) -> list[list[SeriesDay]]:

@@ -72,7 +72,7 @@ class SeriesSpan(NamedTuple):
     """Points of a series that cannot be computed from the inputs in memory."""
 
     name: str
-    start: Instant  #: phenomenon time of the first
+    start: Instant  #: phenomenon time of the first; INSTANT_MIN: that of the first that storage has inputs of
     end: Instant  #: exclusive
 
 
@@ -144,7 +144,8 @@ class DerivedState(msgspec.Struct, array_like=True):
     def resume(self, required: RequiredInputs) -> None:
         """Continue after the newest windows and values were restored: only later points can be missing.
 
-        Nothing older than what is restored is known, and every point up to the newest stored one is stored.
+        Nothing older than what is restored is known. Every point up to the newest stored one is stored: what
+        lies between that one and those in memory is left to a repair.
         """
         self.changed, self.changed_windows, self.changed_since = set(), {}, {}
         for property, histories in self.window_histories.items():
@@ -158,7 +159,34 @@ class DerivedState(msgspec.Struct, array_like=True):
                     self.changed.add(property)
         for property in required.instants & self.instant_values.keys():
             self.changed.add(property)
-            self.changed_since[property] = self._stored_until(property, 0, required) + 1
+            stored = self._stored_until(property, 0, required)
+            missing_from = stored + 1 if stored > INSTANT_MIN else INSTANT_MIN
+            self.changed_since[property] = max(missing_from, self.values_from.get(property, INSTANT_MIN))
+        for indicator in required.indicators:
+            self._repair_before_memory(indicator, required)
+
+    def _repair_before_memory(self, indicator: Indicator, required: RequiredInputs) -> None:
+        """Leave the points between the newest stored one and those in memory to a repair.
+
+        Without a stored point, these are all points of which storage has inputs.
+        """
+        name, size = indicator.name, required.sizes[indicator.name]
+        last, last_end = self.emitted.get(name), INSTANT_MIN
+        for input in indicator.inputs:
+            if size:
+                history = self.window_histories.get(input.property, {}).get(size)
+                known_from = history.floor + 1 if history is not None else INSTANT_MIN
+                reach = reach_of(indicator, size) - 1
+            elif input.property in required.reach[name]:
+                known_from = self.values_from.get(input.property, INSTANT_MIN)
+                reach = required.reach[name][input.property]
+            else:
+                continue
+            if known_from > INSTANT_MIN and (last is None or last.time < known_from):
+                last_end = max(last_end, known_from + reach + 1)
+        if last_end > INSTANT_MIN:
+            start = last.time + size + 1 if last is not None else INSTANT_MIN
+            self.spans.append(SeriesSpan(name, start, last_end))
 
     def _stored_until(self, property: str, size: Duration, required: RequiredInputs) -> Instant:
         """Return until when all points that a property's windows of a size touch are stored."""
@@ -638,6 +666,8 @@ class _Evaluation:
                 if value.time < since:
                     break
                 times.add(value.time)
+        if since == INSTANT_MIN and times:  # what lies before those in memory is repaired in any case
+            since = min(times)
         for input in self._inputs:
             complete_from = state._complete_from(input, reach[input.property])
             if complete_from is None:

@@ -203,7 +203,8 @@ class SeriesRepair(NamedTuple):
 
     entity: str
     name: str  #: of the derived value; empty: every one of the entity
-    start: Instant  #: phenomenon time of the first value that may change
+    #: phenomenon time of the first value that may change; INSTANT_MIN: that of the first that has inputs
+    start: Instant
     end: Instant  #: exclusive
 
 

@@ -12,7 +12,7 @@ from tests.simulation.system.model_history import history_chunk
 from twin.alarms.rules.operand import WINDOW_SIZES
 from twin.backtest.history_chunk import HistoryChunk, HistoryNeeds
 from twin.indicators.indicator import IndicatorValue
-from twin.instant import DAY, INSTANT_MAX, INSTANT_MIN, Instant
+from twin.instant import DAY, HOUR, INSTANT_MAX, INSTANT_MIN, Instant
 from twin.model.city_model import CityModel
 from twin.model.names import AREA_PREFIX, roll_up_of
 from twin.state.area_members import area_of
@@ -35,8 +35,20 @@ def run_series_repairs(database: ModelDatabase, model: CityModel) -> int:
     ]
     for key in sorted(ready):
         del database.series_repairs[key]
-        _repair_day(database, model, *key)
+        if key[2] == INSTANT_MIN:
+            _request_days(database, model, *key[:2])
+        else:
+            _repair_day(database, model, *key)
     return len(ready)
+
+
+def _request_days(database: ModelDatabase, model: CityModel, entity: str, name: str) -> None:
+    """Request each day of which single values or windows of hours are stored, and the day after."""
+    for datastream in model.datastreams_of(entity):
+        times = {one.phenomenon_time for one in database.observations_of(datastream.id)}
+        for day in {time - time % DAY for time in times | database.windows_of(HOUR, datastream.id).keys()}:
+            for key in ((entity, name, day), (entity, name, day + DAY)):
+                database.series_repairs.setdefault(key, SeriesRepairRequest("", 0, -1))
 
 
 def _repair_day(database: ModelDatabase, model: CityModel, entity: str, name: str, day: Instant) -> None:

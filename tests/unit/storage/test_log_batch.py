@@ -11,7 +11,7 @@ from storage.historian.log_batch import LogBatch, LogRecord
 from storage.stores.log_positions import UPDATE_PROGRESS
 from tests.support.database.historian import quarantined_message, record_with_headers
 from tests.support.payloads.observation_records import encode_observations
-from twin.instant import DAY, HOUR, MINUTE
+from twin.instant import DAY, HOUR, INSTANT_MIN, MINUTE
 from twin.model.observation import LastGoodValue, Observation
 from twin.quality.plausibility import QuarantineReason
 from twin.state.window import Aggregate
@@ -121,6 +121,21 @@ def test_series_repairs_are_requested_by_the_day_with_the_last_offset() -> None:
     assert {key[2]: one.offset for key, one in buffer.series_repairs.items()} == {0: 7, DAY: 9}
     assert buffer.next_offsets[UPDATE_PROGRESS, 0] == 10
     assert batch.unreadable_count == 1
+
+
+def test_a_series_repair_without_a_begin_or_of_many_days_is_one_request() -> None:
+    many = 401 * DAY
+    repairs = (
+        SeriesRepair("a", "lki", INSTANT_MIN, 5),
+        SeriesRepair("b", "lki", 0, many),
+        SeriesRepair("c", "area_lki", 0, many),
+    )
+    batch = batch_of(topics.UPDATES, messages.UPDATES.encode(UpdateBatch(LAYOUT_VERSION, (), repairs, 7)))
+    assert {key[:3:2]: one.offset for key, one in batch.update_buffer.series_repairs.items()} == {
+        ("a", INSTANT_MIN): 7,
+        ("b", INSTANT_MIN): 7,
+    }
+    assert batch.unreadable_count == 1, "storage does not know the days of an area"
 
 
 def test_a_repeated_last_good_value_does_not_change_its_series() -> None:

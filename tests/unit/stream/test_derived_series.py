@@ -19,7 +19,7 @@ from tests.support.pipelines.stage_pipeline import StagePipeline
 from twin.alarms.rules.operand import Operand
 from twin.alarms.rules.rule import EntitySelection, Level, Rule, ThresholdCondition
 from twin.alarms.severity import Severity
-from twin.instant import DAY, HOUR, INSTANT_MIN, MINUTE, SECOND, Instant
+from twin.instant import DAY, HOUR, INSTANT_MAX, INSTANT_MIN, MINUTE, SECOND, Instant
 from twin.model.bilingual_text import BilingualText
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation
@@ -269,12 +269,18 @@ def test_points_of_a_repaired_window_are_repaired_after_the_windows_that_the_str
 
 
 def restarted(
-    before: StagePipeline, sent: Sequence[Observation], repairs: Sequence[WindowRepair] = ()
+    before: StagePipeline,
+    sent: Sequence[Observation],
+    repairs: Sequence[WindowRepair] = (),
+    *,
+    updates_until: Instant = INSTANT_MAX,
 ) -> StagePipeline:
     """Return a pipeline on a new log, with what storage holds of the one before."""
     newest_states: dict[tuple[str, str], Update] = {}
     revisions: dict[str, int] = {}
     for update in published_updates(before):
+        if update.phenomenon_time >= updates_until:
+            continue
         revisions[update.entity] = max(update.revision, revisions.get(update.entity, 0))
         if update.kind is not UpdateKind.AMENDMENT:
             newest_states[update.entity, update.property] = update
@@ -347,6 +353,27 @@ def test_a_restart_keeps_the_point_that_a_failed_state_repeats(failed: int) -> N
     assert (states[-1].phenomenon_time, states[-1].value, states[-1].flags) == newest(whole)[key]
     area = "town", "area_pm2_5_24h"
     assert series_of(updates)[area] == series_of(published_updates(whole))[area]
+
+
+@pytest.mark.parametrize("updates_until", [INSTANT_MIN, START + DAY + 6 * HOUR])
+def test_points_between_the_newest_stored_one_and_those_in_memory_are_repaired(
+    updates_until: Instant,
+) -> None:
+    air = observations(STATION, "pm2_5", HOUR, [20.0 + hour for hour in range(96)])
+    levels = observations(CANAL, "water_level", 10 * MINUTE, [-0.5] * (96 * 6))
+    sent = sorted([*air, *levels], key=lambda one: one.phenomenon_time)
+    before = one_by_one(sent, until=sent[-1].received_time + 1)
+    after = restarted(before, sent, updates_until=updates_until)
+    after.time = before.time
+    after.advance(before.time + 10 * SECOND, step=SECOND)
+    for key in ((STATION, "pm2_5_24h"), (CANAL, "freeboard"), (CANAL, "rate_of_rise")):
+        known = {time for time in entity_series(before)[key] if time < updates_until}
+        missing = entity_series(before)[key].keys() - known - entity_series(after)[key].keys()
+        spans = [one for one in requested_repairs(after) if (one.entity, one.name) == key]
+        assert len(missing) > 1, key
+        assert {time for time in missing if not any(one.start <= time < one.end for one in spans)} == set()
+        first = max(known) + 1 if known else INSTANT_MIN
+        assert min(one.start for one in spans) == first, "what is stored is not computed again"
 
 
 @pytest.mark.parametrize("withdrawn", [1, 5])

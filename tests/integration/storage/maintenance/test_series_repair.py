@@ -18,7 +18,7 @@ from tests.support.cities.city_builder import CityBuilder, Observed
 from tests.support.database.history_rows import store_aggregates, store_assessments, store_observations
 from tests.support.pipelines.derived_series import Series, published_updates, series_of
 from tests.support.pipelines.stage_pipeline import StagePipeline
-from twin.instant import DAY, HOUR, MINUTE, from_datetime, parse_instant, to_datetime
+from twin.instant import DAY, HOUR, INSTANT_MIN, MINUTE, from_datetime, parse_instant, to_datetime
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation
 from twin.wire.messages import AGGREGATES
@@ -114,6 +114,30 @@ async def test_all_series_of_entities_are_computed_from_what_is_stored(connectio
     left = await rows(connection, "SELECT DISTINCT entity_id, name FROM series_repair_request ORDER BY name")
     assert ("town", "area_lki") in left
     assert {entity for entity, _ in left} == {"town"}, "areas follow; what is done is gone"
+
+
+async def test_a_request_without_a_begin_is_one_for_each_day_with_inputs(connection: Connection) -> None:
+    model = await stored_city(connection)
+    found = [one for one in measured(model, 9) if not DAY <= one.phenomenon_time - START < 5 * DAY]
+    expected = await played(connection, model, found)
+    for entity in NAMES:
+        await rows(
+            connection,
+            "INSERT INTO series_repair_request (entity_id, name, day, log_id, partition, log_offset) "
+            "VALUES (%s, '', %s, '', 0, -1) RETURNING 1",
+            entity,
+            to_datetime(INSTANT_MIN),
+        )
+    assert await repair_series(connection, model) == 2
+    requested = await rows(
+        connection, "SELECT entity_id, day FROM series_repair_request WHERE name = '' ORDER BY entity_id, day"
+    )
+    days = [START + day * DAY for day in (0, 1, 5, 6, 7, 8, 9)]
+    assert [(entity, from_datetime(day)) for entity, day in requested] == [
+        (entity, day) for entity in sorted(NAMES) for day in days
+    ]
+    assert await repair_series(connection, model) == len(requested)
+    assert await stored_series(connection) == expected
 
 
 async def test_only_what_differs_is_written_and_a_newer_revision_stays(connection: Connection) -> None:
