@@ -6,7 +6,10 @@ from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from ingest.mqtt.continuity import Interruption
 from ingest.pipeline.intake import ProcessedMessage
+from twin.instant import SECOND
+from twin.quality.plausibility import QuarantineReason
 
 
 class IngestMetrics:
@@ -44,6 +47,21 @@ class IngestMetrics:
         self.mqtt_connected = Gauge(
             "livetwin_ingest_mqtt_connected", "1 while connected to the MQTT broker.", registry=registry
         )
+        self.interruptions = Counter(
+            "livetwin_ingest_session_interruptions_total",
+            "Interruptions of the session at the MQTT broker, by reason.",
+            ["reason"],
+            registry=registry,
+        )
+        self.interrupted_time = Gauge(
+            "livetwin_ingest_session_interrupted_time_seconds",
+            "Time of the last interruption of the session at the MQTT broker, by reason; 0 for none.",
+            ["reason"],
+            registry=registry,
+        )
+        for reason in (QuarantineReason.SESSION_TAKEN_OVER, QuarantineReason.SESSION_LOST):
+            self.interruptions.labels(reason)
+            self.interrupted_time.labels(reason)
         self.kafka_up = Gauge(
             "livetwin_ingest_kafka_up", "1 while Kafka confirms written records.", registry=registry
         )
@@ -53,6 +71,11 @@ class IngestMetrics:
             buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000),
             registry=registry,
         )
+
+    def count_interruption(self, interruption: Interruption) -> None:
+        """Count interruptions of the session."""
+        self.interruptions.labels(interruption.reason).inc(interruption.times)
+        self.interrupted_time.labels(interruption.reason).set(interruption.last / SECOND)
 
     def count_replayed(self, outcome: str) -> None:
         """Count a replayed message: `resolved`, `failed` or `unreadable`."""

@@ -11,16 +11,19 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any, Literal
 
 from ingest.decoders import registry
 from ingest.metrics import IngestMetrics
+from ingest.mqtt.continuity import SessionContinuity
 from ingest.mqtt.draining import DrainingSession
 from ingest.mqtt.message import MqttMessage
 from ingest.mqtt.session import MqttSession, MqttSessionOptions
 from ingest.pipeline.acknowledgement import Acknowledger, LoggedAcknowledger, StoredAcknowledger
 from ingest.pipeline.batching import batch_interval_s
 from ingest.pipeline.intake import Intake, IntakeOptions
+from ingest.pipeline.interruptions import interruption_record
 from ingest.pipeline.mapping import DeviceMap
 from ingest.pipeline.pseudonym import Pseudonymiser
 from ingest.pipeline.publisher import LogPublisher, new_producer
@@ -48,7 +51,8 @@ STOP_S_MAX = 5.0
 class IngestService:
     """The loops of the role, and the city model in use. Every record carries `name`, the session of this run.
 
-    With `drain` it processes the messages that the broker keeps for this replica, and ends.
+    `session_file` is that of `ingest.mqtt.continuity`. With `drain` it processes the messages that the broker
+    keeps for this replica, and ends.
     """
 
     def __init__(
@@ -61,8 +65,10 @@ class IngestService:
         *,
         tracer: Tracer | None = None,
         drain: bool = False,
+        session_file: Path | None = None,
     ) -> None:
         self._settings = settings
+        self._continuity = SessionContinuity(clock, session_file)
         self._session_type = DrainingSession if drain else MqttSession
         self._clock = clock
         self._metrics = metrics
@@ -79,7 +85,9 @@ class IngestService:
         """Run until cancelled or drained; the batch in progress is still confirmed and acknowledged."""
         kafka = self._settings.kafka_access()
         producer = new_producer(kafka)
-        session = self._session_type(_session_options(self._settings), self._routes.filters, self._clock)
+        session = self._session_type(
+            _session_options(self._settings), self._routes.filters, self._clock, self._continuity
+        )
         self._session = session
         self._metrics.mqtt_connected.set_function(lambda: float(session.connected))
         try:
@@ -101,6 +109,7 @@ class IngestService:
                     ),
                     tasks.create_task(acknowledger.run(), name="acknowledgement"),
                     tasks.create_task(self._publish_ticks(publisher), name="ticks"),
+                    tasks.create_task(self._publish_interruptions(publisher), name="interruptions"),
                     tasks.create_task(replays.run(kafka), name="replays"),
                 ]
                 if isinstance(session, DrainingSession):
@@ -127,6 +136,14 @@ class IngestService:
         while True:
             await asyncio.sleep(self._settings.tick_interval_s)
             self._metrics.ticks.inc(await publisher.publish_ticks())
+
+    async def _publish_interruptions(self, publisher: LogPublisher) -> None:
+        while True:
+            reports = self._continuity.due_reports()
+            for one in reports:
+                self._metrics.count_interruption(one)
+            await publisher.publish([interruption_record(one) for one in reports])
+            await asyncio.sleep(self._settings.tick_interval_s)
 
     async def follow_model(self, models: CityModelSource) -> None:
         """Use each newer city model from the next batch on."""
@@ -175,15 +192,30 @@ class IngestService:
 
 
 async def run(
-    settings: IngestSettings, models: CityModelSource, tracer: Tracer | None = None, *, drain: bool = False
+    settings: IngestSettings,
+    models: CityModelSource,
+    tracer: Tracer | None = None,
+    *,
+    drain: bool = False,
+    session_file: Path | None = None,
 ) -> None:
-    """Run the ingest role until cancelled, or until a draining replica has no messages left."""
+    """Run the ingest role until cancelled, or until a draining replica has no messages left.
+
+    `session_file` is that of `ingest.mqtt.continuity`.
+    """
     metrics_registry = new_registry()
     metrics = IngestMetrics(metrics_registry)
     serve_metrics(metrics_registry, settings.metrics_host, settings.metrics_port)
     name = uuid.uuid4().hex
     ingest = IngestService(
-        settings, await models.load(), system_clock, metrics, name, tracer=tracer, drain=drain
+        settings,
+        await models.load(),
+        system_clock,
+        metrics,
+        name,
+        tracer=tracer,
+        drain=drain,
+        session_file=session_file,
     )
     async with asyncio.TaskGroup() as tasks:
         following = tasks.create_task(ingest.follow_model(models), name="model")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
@@ -110,6 +112,11 @@ class IngestSettings(MqttSettings):
         le=60,
         description="How often the time is written to partitions without other records, seconds.",
     )
+
+    def session_file(self) -> Path:
+        """Return the file that tells whether the broker should have the session of this replica."""
+        name = hashlib.blake2b(f"{self.mqtt_host}\0{self.mqtt_client_id}".encode(), digest_size=8).hexdigest()
+        return self.state_dir / f"mqtt-session-{name}"
 
     @field_validator("receive_max")
     @classmethod

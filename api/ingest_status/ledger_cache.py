@@ -5,14 +5,31 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 from api.database import Database
-from storage.stores.ledger import IngestSession, LedgerBalance, read_balance, read_sessions
+from storage.stores.ledger import (
+    IngestSession,
+    LedgerBalance,
+    SessionInterruption,
+    read_balance,
+    read_interruptions,
+    read_sessions,
+)
 
 # The balance counts a table: a second for some ten million rows. Requests in between get the cached one.
 CACHE_S = 10.0
 
 SESSIONS_MAX = 20
+INTERRUPTIONS_MAX = 20
+
+
+class CachedLedger(NamedTuple):
+    """The balance of everything, the newest runs of ingest, and the newest interruptions of its session."""
+
+    balance: LedgerBalance
+    sessions: list[IngestSession]
+    interruptions: list[SessionInterruption]
 
 
 class LedgerCache:
@@ -22,18 +39,19 @@ class LedgerCache:
         self._database = database
         self._monotonic = monotonic
         self._reading = asyncio.Lock()
-        self._balance: tuple[LedgerBalance, list[IngestSession]] | None = None
+        self._ledger: CachedLedger | None = None
         self._since_s = 0.0
 
-    async def balance(self) -> tuple[LedgerBalance, list[IngestSession]]:
-        """Return the balance and the newest ingest sessions; raise a problem (503) without a database."""
+    async def read(self) -> CachedLedger:
+        """Return the ledger, at most `CACHE_S` old; raise a problem (503) without a database."""
         async with self._reading:
-            if self._balance is None or self._monotonic() - self._since_s >= CACHE_S:
+            if self._ledger is None or self._monotonic() - self._since_s >= CACHE_S:
                 async with self._database.connection() as connection:
-                    # A session may continue between the two queries: each result is right by itself.
-                    self._balance = (
+                    # A session may continue between the queries: each result is right by itself.
+                    self._ledger = CachedLedger(
                         await read_balance(connection),
                         await read_sessions(connection, SESSIONS_MAX),
+                        await read_interruptions(connection, INTERRUPTIONS_MAX),
                     )
                 self._since_s = self._monotonic()
-            return self._balance
+            return self._ledger

@@ -28,7 +28,8 @@ async def get_ledger(request: Request, parameters: Annotated[LedgerParameters, Q
     """Return counts by feed and minute of reception, their totals, and the overall balance.
 
     `totals` cover the requested interval and feed, and are the same on every page; `balance` covers
-    everything ever received and is at most ten seconds old.
+    everything ever received and is at most ten seconds old. `interruptions` are the newest cases in which
+    the broker may have given messages to another client, or deleted them: nothing counts those messages.
     """
     role_of(request)
     context = context_of(request)
@@ -47,7 +48,7 @@ async def get_ledger(request: Request, parameters: Annotated[LedgerParameters, Q
         totals.add(row.counts)
     rest = [row for row in rows if after is None or (row.minute, row.feed) > after]
     page, following = first_page(rest, parameters.limit, lambda row: (row.minute, row.feed))
-    balance, sessions = await context.ledger_cache.balance()
+    balance, sessions, interruptions = await context.ledger_cache.read()
     return json_response(
         {
             "start": format_instant(start),
@@ -56,6 +57,10 @@ async def get_ledger(request: Request, parameters: Annotated[LedgerParameters, Q
             "balance": _balance(balance),
             "totals": {**_counts(totals), "equations": _equations(totals), "balanced": totals.balances},
             "sessions": [_session(session) for session in sessions],
+            "interruptions": [
+                {"reason": one.reason, "time": format_instant(one.time), "detail": one.detail}
+                for one in interruptions
+            ],
             "items": [_row(row) for row in page],
             "_links": page_links(request, following),
         }

@@ -25,6 +25,12 @@ def command(*, retire: bool) -> None:
         run_role(
             "ingest",
             settings,
-            lambda: run(settings, model_source(settings), tracer, drain=retire),
+            lambda: run(
+                settings,
+                model_source(settings),
+                tracer,
+                drain=retire,
+                session_file=settings.session_file(),
+            ),
             uvloop.new_event_loop,
         )

@@ -38,6 +38,7 @@ class DrainingSession(MqttSession):
         while self._buffered_bytes or self._loop.time() - self._last_activity < IDLE_S:  # noqa: ASYNC110 - paho's thread ends it
             await asyncio.sleep(_POLL_S)
         self._drained = True
+        self._continuity.on_ended()
         log.info(
             "the broker keeps no more messages for %s",
             self._options.client_id,

@@ -25,6 +25,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from ingest.mqtt.bulk_reading import UNREQUESTED_S_MAX, BulkClient, SingleMessageClient, new_mqtt_client
+from ingest.mqtt.continuity import SessionContinuity
 from ingest.mqtt.message import (
     MqttMessage,
     ReceptionTimes,
@@ -73,8 +74,15 @@ class MqttSession:
     not acknowledged: if the broker lost the session, its packet id now belongs to another message.
     """
 
-    def __init__(self, options: MqttSessionOptions, filters: Sequence[str], clock: Clock) -> None:
+    def __init__(
+        self,
+        options: MqttSessionOptions,
+        filters: Sequence[str],
+        clock: Clock,
+        continuity: SessionContinuity | None = None,
+    ) -> None:
         self._options = options
+        self._continuity = continuity or SessionContinuity(clock)
         self._filters = tuple(filters)
         self._clock = clock
         self._loop = asyncio.get_running_loop()
@@ -216,6 +224,12 @@ class MqttSession:
             "continued" if flags.session_present else "new",
             extra={"event": "ingest.mqtt_connected", "session_present": bool(flags.session_present)},
         )
+        if self._continuity.on_connected(bool(flags.session_present)):
+            log.error(
+                "the MQTT broker no longer has the session of ingest: it deleted the messages that waited; "
+                "see MqttSessionInterrupted in docs/how-to/runbook.md",
+                extra={"event": "ingest.mqtt_session_lost"},
+            )
         self._subscribe(client)
 
     def _on_connect_fail(self, _client: Client, _userdata: Any) -> None:
@@ -257,7 +271,13 @@ class MqttSession:
         self, _client: Client, _userdata: Any, _flags: DisconnectFlags, reason: ReasonCode, _properties: Any
     ) -> None:
         self._connection_number += 1  # messages of the old connection are no longer acknowledged
-        if not self._closing:
+        if self._continuity.on_disconnected(reason):
+            log.error(
+                "another client connected to the MQTT broker with the client id of ingest, and ended its "
+                "connection; see MqttSessionInterrupted in docs/how-to/runbook.md",
+                extra={"event": "ingest.mqtt_session_taken_over"},
+            )
+        elif not self._closing:
             log.warning(
                 "the connection to the MQTT broker ended (%s); reconnecting",
                 reason,

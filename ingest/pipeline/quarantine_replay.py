@@ -30,7 +30,7 @@ from runtime.kafka.topics import REPLAYS, create_topics
 from twin.errors import MessageError, ServiceError
 from twin.instant import SECOND, Duration, Instant
 from twin.quality.plausibility import QuarantineReason
-from twin.wire.messages import QUARANTINE, QuarantinedMessage, quarantine_id
+from twin.wire.messages import QUARANTINE, SESSION_TOPIC, QuarantinedMessage, quarantine_id
 
 log = logging.getLogger(__name__)
 
@@ -208,6 +208,8 @@ def _refusal(intake: Intake, original: QuarantinedMessage) -> str:
     """Return why a kept message cannot be replayed; empty when it can."""
     if original.topic.startswith(_LOG_TOPIC) and not original.session:
         return "this is a record of the log, not a message of a device; it cannot be replayed"
+    if original.topic == SESSION_TOPIC and not original.session:
+        return "this is no message: the broker lost the messages; it cannot be replayed"
     if _intact(original) or intake.redacts_topic(original.topic):
         return ""
     return (

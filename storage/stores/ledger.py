@@ -14,6 +14,7 @@ from twin.instant import Instant, from_datetime, to_datetime
 LEDGER_ROWS_MAX = 100_000
 SESSIONS_MAX = 1_000
 HOLES_MAX = 100
+INTERRUPTIONS_MAX = 100
 
 UNCONFIRMED_MAX = 10_000
 """How far below the last number of a session a number may be missing without being lost.
@@ -49,6 +50,14 @@ class IngestSession:
     def missing(self) -> int:
         """The number of messages missing up to the last one."""
         return self.last_sequence + 1 - self.messages
+
+
+class SessionInterruption(NamedTuple):
+    """Interruptions of the session at the MQTT broker, after which messages may be missing uncounted."""
+
+    reason: str  #: `session-taken-over` or `session-lost`
+    time: Instant  #: of the last of them
+    detail: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +119,19 @@ async def read_sessions(connection: Connection, limit: int = SESSIONS_MAX) -> li
             holes=tuple(zip(starts, ends, strict=True)),
         )
         for name, begin, end, first, last, counted, lost, starts, ends in await cursor.fetchall()
+    ]
+
+
+async def read_interruptions(
+    connection: Connection, limit: int = INTERRUPTIONS_MAX
+) -> list[SessionInterruption]:
+    """Return at most `limit` (≤ `INTERRUPTIONS_MAX`) interruptions, newest first; quarantine keeps them."""
+    cursor = await connection.execute(
+        query("stores/ledger/list_interruptions"), (max(0, min(limit, INTERRUPTIONS_MAX)),)
+    )
+    return [
+        SessionInterruption(reason, from_datetime(time), detail)
+        for reason, time, detail in await cursor.fetchall()
     ]
 
 

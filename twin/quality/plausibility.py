@@ -26,6 +26,8 @@ class QuarantineReason(StrEnum):
     TIME_IN_FUTURE = "time-in-future"  #: measured after it was received
     TIME_INVALID = "time-invalid"  #: not a time
     DECODER_FAILED = "decoder-failed"  #: an error in the decoder, not in the message
+    SESSION_TAKEN_OVER = "session-taken-over"  #: no message: another client used the client id of ingest
+    SESSION_LOST = "session-lost"  #: no message: the broker deleted what waited for ingest
 
 
 @dataclass(frozen=True, slots=True)

@@ -243,6 +243,10 @@ class QuarantinedMessage(msgspec.Struct, array_like=True, frozen=True):
     rank: int = 0  #: of its observations
 
 
+SESSION_TOPIC = "mqtt:session"
+"""Topic of an entry of quarantine about the session of ingest itself; `session` is empty."""
+
+
 def quarantine_id(topic: str, payload_sha256: str, received_time: Instant, number: int) -> str:
     """Return the id of a quarantined message: equal for a repeated record, different for two receptions.
 

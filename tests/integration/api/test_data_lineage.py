@@ -200,6 +200,7 @@ async def test_the_ledger_shows_its_equations_and_its_balance(
         rest = (await api.client.get(first["_links"]["next"]["href"])).json()
         one_feed = (await api.client.get(f"{path}&feed=ttn")).json()
     assert document["balanced"] is True
+    assert document["interruptions"] == []
     assert document["balance"]["equations"] == [
         "received 7 = accepted 6 + quarantined 1",
         "observations 6 = new 6 + corrected 0 + superseded 0 + duplicate 0",

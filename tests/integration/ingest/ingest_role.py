@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from aiokafka.structs import ConsumerRecord
@@ -24,10 +25,15 @@ NOISE_TOPIC = "livetwin/town/noise-1/observations"
 
 @asynccontextmanager
 async def running_ingest(
-    mqtt: tuple[str, int], kafka: str, model: FakeModelSource | None = None, **settings: Any
+    mqtt: tuple[str, int],
+    kafka: str,
+    model: FakeModelSource | None = None,
+    session_file: Path | None = None,
+    **settings: Any,
 ) -> AsyncIterator[asyncio.Task[None]]:
     options = IngestSettings(mqtt_host=mqtt[0], mqtt_port=mqtt[1], kafka=kafka, **settings)
-    task = asyncio.create_task(run(options, model or FakeModelSource(small_city())))
+    models = model or FakeModelSource(small_city())
+    task = asyncio.create_task(run(options, models, session_file=session_file))
     try:
         yield task
     finally:

@@ -10,12 +10,21 @@ import psycopg
 import pytest_asyncio
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from ingest.mqtt.continuity import Interruption
+from ingest.pipeline.interruptions import interruption_record
 from runtime.kafka import topics
 from storage.database import connect
 from storage.historian.batch_writer import BatchWriter
 from storage.historian.log_batch import LogBatch, LogRecord
 from storage.historian.metrics import HistorianMetrics
-from storage.stores.ledger import UNCONFIRMED_MAX, LedgerBalance, read_balance, read_ledger, read_sessions
+from storage.stores.ledger import (
+    UNCONFIRMED_MAX,
+    LedgerBalance,
+    read_balance,
+    read_interruptions,
+    read_ledger,
+    read_sessions,
+)
 from storage.stores.ledger_counts import OutcomeCounts
 from tests.support.database.historian import (
     START,
@@ -31,6 +40,7 @@ from tests.support.database.historian import (
 )
 from twin.instant import MINUTE
 from twin.model.observation import Observation
+from twin.quality.plausibility import QuarantineReason
 from twin.wire.messages import QUARANTINE, QuarantinedMessage
 
 FIRST_MINUTE = START // MINUTE * MINUTE
@@ -97,6 +107,25 @@ async def test_a_partly_usable_message_counts_by_its_header(writer: BatchWriter,
     found = await balance_of(database)
     assert found.counts == OutcomeCounts(received=2, accepted=1, quarantined=1, observations=1, new=1)
     assert found.missing == 0
+
+
+async def test_interruptions_of_the_session_are_listed_and_count_as_no_message(
+    writer: BatchWriter, database: str
+) -> None:
+    reports = [
+        Interruption(QuarantineReason.SESSION_LOST, 1, START, START),
+        Interruption(QuarantineReason.SESSION_TAKEN_OVER, 13, START, START + MINUTE),
+    ]
+    entries = [one for report in reports if (one := interruption_record(report).quarantined) is not None]
+    await writer.store(refused(*entries, quarantined_message(0)))
+    async with await connect(database, role="test") as connection:
+        found = await read_interruptions(connection)
+    assert [(one.reason, one.time) for one in found] == [
+        ("session-taken-over", START + MINUTE),
+        ("session-lost", START),
+    ]
+    assert "13 times" in found[0].detail
+    assert (await balance_of(database)).counts == OutcomeCounts(received=1, quarantined=1)
 
 
 async def test_missing_message_numbers_are_reported(writer: BatchWriter, database: str) -> None:
