@@ -25,6 +25,14 @@ class AlertingMetrics:
             "Escalation steps that had nobody to notify.",
             registry=registry,
         )
+        self.digests = Counter(
+            "livetwin_alerting_digests_total",
+            "Attempts to send several messages as one, a digest.",
+            registry=registry,
+        )
+        self.digested = Counter(
+            "livetwin_alerting_digested_messages_total", "Messages in these digests.", registry=registry
+        )
         self.unreadable = Counter(
             "livetwin_alerting_unreadable_records_total",
             "Records of the log that this version cannot read.",

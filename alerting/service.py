@@ -303,6 +303,9 @@ class AlertingService:
         reserved = [message for message in due if self._pool.reserve(message)]
         self._has_busy_channel = len(reserved) < len(due)
         attempts = [self.incident_manager.begin_attempt(message, now) for message in reserved]
+        digests = [message for message in attempts if message.parts]
+        self._metrics.digests.inc(len(digests))
+        self._metrics.digested.inc(sum(len(digest.parts) for digest in digests))
         self._write()
         for message in attempts:
             self._pool.start_attempt(message, self.incident_manager.model.duty, now)

@@ -18,15 +18,15 @@ LINK_PATH = "/v1/acknowledge/"
 """The beginning of a link's path; the token follows."""
 
 _SIGNATURE_BYTES = 20
-# Another occurrence of the incident has the digest of one of 100 with a probability of 6 in a million.
-_DIGEST_BYTES = 3
+# One of 10,000 other alarms has the digest of one of 500 with a probability of 5 in a million.
+_DIGEST_BYTES = 5
 
 
 @dataclass(frozen=True, slots=True)
 class AcknowledgeLink:
     """The content of a valid link."""
 
-    incident: str
+    incident: str  #: empty: the message was a digest, of several incidents
     contact: str
     expires: Instant
     occurrences: frozenset[bytes] = frozenset()  #: digests of what the message told

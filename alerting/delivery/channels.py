@@ -69,6 +69,21 @@ class ChannelSender:
         for name in LOGGING_LIBRARIES:
             logging.getLogger(name).removeHandler(self._capture)
 
+    def body_characters(self, channel: NotificationChannel) -> int:
+        """Return the length of the longest text that a channel accepts.
+
+        A URL that cannot be used has the shortest; sending over it reports the reason.
+        """
+        if channel.url == LOG_URL:
+            return SHORT_CHARACTERS_MAX
+        self._capture.begin()
+        try:
+            url = self._secrets.fill(channel.url).replace("{address}", "address")
+            plugin = apprise.Apprise.instantiate(url, asset=self._asset)
+        except Exception:
+            plugin = None
+        return int(plugin.body_maxlen) if plugin is not None else SHORT_CHARACTERS_MAX
+
     def send(
         self, channel: NotificationChannel, message: OutgoingMessage, address: str, link: str
     ) -> AttemptResult:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from alerting.delivery.acknowledge_links import LINK_PATH, AcknowledgeLink, sign_link
 from alerting.delivery.channels import ChannelSender
 from alerting.incidents.incident_state import Recipient
+from alerting.messages.digest_text import fit_digest
 from alerting.messages.outgoing_message import AttemptResult, OutgoingMessage
 from twin.instant import HOUR, Duration, Instant
 from twin.model.duty import DutyPlan, NotificationChannel
@@ -53,7 +54,7 @@ class DeliveryPool:
 
     def reserve(self, message: OutgoingMessage) -> bool:
         """Reserve a thread for an attempt; return False while the channel or the contact has none left."""
-        channel, recipient = message.request.channel, _recipient(message)
+        channel, recipient = message.request.channel, message.recipient
         if self._busy[channel] >= CHANNEL_THREADS_MAX or self._busy[recipient] >= CONTACT_THREADS_MAX:
             return False
         self._busy[channel] += 1
@@ -81,6 +82,8 @@ class DeliveryPool:
             detail = f"channel {id} is not in the duty plan any more"
             self._on_result(AttemptResult(message.id, False, detail, final=True))
             return
+        if message.parts:
+            message = fit_digest(message, self._channels.body_characters(channel))
         address, link = _address(message, plan), self._link(message, now)
         self._on_result(await self._send(channel, message, address, link))
 
@@ -111,7 +114,7 @@ class DeliveryPool:
             return AttemptResult(message.id, False, f"no answer within {timeout_s:g} s", doubtful=True)
 
     def _release(self, message: OutgoingMessage) -> None:
-        for key in (message.request.channel, _recipient(message)):
+        for key in (message.request.channel, message.recipient):
             self._busy[key] -= 1
             if not self._busy[key]:
                 del self._busy[key]
@@ -125,10 +128,6 @@ class DeliveryPool:
         link = AcknowledgeLink(request.incident, request.contact, expires, message.occurrences)
         token = sign_link(self._options.link_key, link)
         return f"{label}: {self._options.base_url.rstrip('/')}{LINK_PATH}{token}"
-
-
-def _recipient(message: OutgoingMessage) -> Recipient:
-    return Recipient(message.request.contact, message.request.channel)
 
 
 def _address(message: OutgoingMessage, plan: DutyPlan) -> str:

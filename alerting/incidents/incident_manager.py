@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from msgspec.structs import replace
 
@@ -20,9 +20,11 @@ from alerting.incidents.incident_state import (
     IncidentState,
     MessageOutcome,
     NotificationRequest,
+    Recipient,
     UnreachableStep,
 )
 from alerting.incidents.journal import JournalChange, JournalContent, PartitionKey
+from alerting.messages.digest_text import compose_digest
 from alerting.messages.message_text import compose_message
 from alerting.messages.outgoing_message import (
     DOUBTFUL_DETAIL,
@@ -33,6 +35,14 @@ from alerting.messages.outgoing_message import (
 from alerting.monitoring.watchdog_notice import REPEAT_EVERY, watchdog_notice
 from alerting.policy.escalation import is_still_relevant, next_due, next_state, open_incident
 from alerting.policy.notification_policy import DutyContext
+from alerting.policy.routing import match_route
+from alerting.policy.storm_limit import (
+    RecipientTraffic,
+    delivery_priority,
+    divide_due,
+    hold_time,
+    next_delivery,
+)
 from twin.alarms.messages import AlarmBatch, AlarmEvent
 from twin.instant import DAY, Duration, Instant
 from twin.model.city_model import CityModel
@@ -46,6 +56,12 @@ ALARM_RETENTION: Duration = DAY
 
 STEPS_AT_ONCE_MAX = 100
 """The most steps of one incident at one time; the rest follows at the next check."""
+
+
+TRIED_AGAIN = "the messages in it are tried again"
+"""The detail of a digest that failed."""
+
+AttemptOutcome: TypeAlias = Literal["sent", "failed", "given-up", "withdrawn"]
 
 
 class IncidentManager:
@@ -114,7 +130,7 @@ class IncidentManager:
             if state is not None:
                 self._apply(state, incident, context)
             elif (opened := open_incident(incident, context)) is not None:
-                self._put(opened)
+                self._put(self._joined(opened))
 
     def on_command(self, command: DutyCommand, now: Instant) -> None:
         """Apply a person's command; ignore it for an unknown incident."""
@@ -143,33 +159,60 @@ class IncidentManager:
     def next_due(self) -> Instant | None:
         """Return when a step or an attempt is due next."""
         times = list(self._due.values())
-        waiting = (one for one in self._content.messages.values() if one.state is MessageState.WAITING)
-        times += [message.due for message in waiting]
+        for recipient, waiting in self._waiting().items():
+            at = next_delivery(waiting, self._traffic(recipient), self.model.duty.storm)
+            times += [at] if at is not None else []
         return min(times, default=None)
 
     # -- messages ---------------------------------------------------------------------------------------
 
     def due_messages(self, now: Instant) -> list[OutgoingMessage]:
-        """Return the messages with a due attempt, in the order in which they fell due."""
-        due = (
-            message
-            for message in self._content.messages.values()
-            if message.state is MessageState.WAITING and message.due <= now
-        )
-        return sorted(due, key=lambda message: (message.due, message.id))
+        """Return the messages with a due attempt, the worst first, of those the oldest.
+
+        Some are digests of others, which exist only once their attempt begins; the storm limit holds more.
+        """
+        due: list[OutgoingMessage] = []
+        limit, incidents = self.model.duty.storm, self._content.incidents
+        for recipient, waiting in self._waiting().items():
+            ids = {one.request.incident for one in waiting}
+            areas = {id: incidents[id].incident.area for id in ids if id in incidents}
+            for part in divide_due(waiting, self._traffic(recipient), limit, areas, now):
+                due.append(part[0] if len(part) == 1 else compose_digest(part, now))
+        return sorted(due, key=delivery_priority)
 
     def begin_attempt(self, message: OutgoingMessage, now: Instant) -> OutgoingMessage:
         """Return the message as it is being sent; sending may begin once the change is written."""
-        message = message.as_sending()
-        self._keep(message)
-        self._change.events.append(message.to_event("sending", now))
+        for part in message.parts:
+            self._begin(self._content.messages[part.notification], now, message.id)
+        message = self._begin(message, now)
+        if self.model.duty.storm.messages:
+            recipient = message.recipient
+            traffic = self._traffic(recipient).with_message(message, now, self.model.duty.storm.within)
+            self._set_traffic(recipient, traffic)
         return message
 
-    def end_attempt(
-        self, result: AttemptResult, now: Instant
-    ) -> Literal["sent", "failed", "given-up", "withdrawn"]:
-        """Apply the result of an attempt; return the outcome of the message."""
+    def end_attempt(self, result: AttemptResult, now: Instant) -> AttemptOutcome:
+        """Apply the result of an attempt; return the outcome of the message.
+
+        All messages in a digest get its result. Those that are tried again are alone, or in another digest.
+        """
         message = self._content.messages[result.id]
+        if not (result.sent or result.doubtful):
+            traffic = self._traffic(message.recipient)
+            self._set_traffic(message.recipient, traffic.without(message.id))
+        if not message.parts:
+            return self._end_attempt(message, result, now)
+        if result.sent:
+            outcome: AttemptOutcome = "sent"
+        else:
+            outcome = "given-up" if result.final or result.doubtful else "failed"
+        detail = f"{result.detail}; {TRIED_AGAIN}" if outcome == "failed" else result.detail
+        self._end(message, now, "withdrawn" if outcome == "failed" else outcome, detail)
+        for part in message.parts:
+            self._end_attempt(self._content.messages[part.notification], result, now)
+        return outcome
+
+    def _end_attempt(self, message: OutgoingMessage, result: AttemptResult, now: Instant) -> AttemptOutcome:
         if result.sent:
             self._end(message, now, "sent")
             return "sent"
@@ -182,10 +225,34 @@ class IncidentManager:
         if result.final or message.attempt >= ATTEMPTS_MAX:
             self._end(message, now, "given-up", result.detail)
             return "given-up"
-        message = message.as_waiting(now + retry_delay(message.attempt))
-        self._keep(message)
-        self._change.events.append(message.to_event("failed", now, result.detail))
+        due = now + retry_delay(message.attempt)
+        waiting = message.as_waiting(due, due + self.model.duty.storm.digest)
+        self._keep(waiting)
+        event = replace(waiting, digest=message.digest).to_event("failed", now, result.detail)
+        self._change.events.append(event)
         return "failed"
+
+    def _begin(self, message: OutgoingMessage, now: Instant, digest: str = "") -> OutgoingMessage:
+        message = message.as_sending(digest)
+        self._keep(message)
+        self._change.events.append(message.to_event("sending", now))
+        return message
+
+    def _waiting(self) -> dict[Recipient, list[OutgoingMessage]]:
+        """Return the waiting messages of each recipient."""
+        waiting: defaultdict[Recipient, list[OutgoingMessage]] = defaultdict(list)
+        for message in self._content.messages.values():
+            if message.state is MessageState.WAITING:
+                waiting[message.recipient].append(message)
+        return waiting
+
+    def _traffic(self, recipient: Recipient) -> RecipientTraffic:
+        return self._content.traffic.get("~".join(recipient), RecipientTraffic())
+
+    def _set_traffic(self, recipient: Recipient, traffic: RecipientTraffic) -> None:
+        key = "~".join(recipient)
+        if traffic != self._content.traffic.get(key, RecipientTraffic()):
+            self._content.traffic[key] = self._change.traffic[key] = traffic
 
     def resolve_doubtful(self, now: Instant) -> int:
         """Give up the messages that were being sent when the process died; return their number.
@@ -233,6 +300,10 @@ class IncidentManager:
                 del content.alarms[id]
                 change.dropped_alarms.append(id)
         change.drop_messages_before = now - INCIDENT_RETENTION
+        for key, traffic in list(content.traffic.items()):
+            if not traffic.since(now - INCIDENT_RETENTION):
+                del content.traffic[key]
+                change.dropped_traffic.append(key)
 
     # -- internal ---------------------------------------------------------------------------------------
 
@@ -262,24 +333,53 @@ class IncidentManager:
         told = frozenset(
             occurrence_digest(alarms[member.alarm]) for member in state.open_members if member.alarm in alarms
         )
-        message = OutgoingMessage(request=request, text=text, due=request.due_time, occurrences=told)
-        self._keep(message)
-        self._withdraw_covered(message)
+        due = request.due_time
+        pause = state.due - due if state.due is not None and state.due > due else None
+        held_until = due + hold_time(self.model.duty.storm, pause)
+        message = OutgoingMessage(
+            request=request, text=text, due=due, held_until=held_until, occurrences=told
+        )
+        self._keep(self._withdraw_covered(message))
 
-    def _withdraw_covered(self, newer: OutgoingMessage) -> None:
-        """Withdraw the waiting messages to the same recipient that a newer one of their incident covers."""
+    def _withdraw_covered(self, newer: OutgoingMessage) -> OutgoingMessage:
+        """Withdraw the waiting messages to the same recipient that a newer one of their incident covers.
+
+        Return the newer one: it does not wait longer for a digest than the first of them would have.
+        """
         request = newer.request
         for id in sorted(self._by_incident[request.incident]):
             older = self._content.messages[id]
-            is_same = (older.request.contact, older.request.channel) == (request.contact, request.channel)
+            is_same = older.recipient == newer.recipient
             if id == newer.id or not is_same or older.state is not MessageState.WAITING:
                 continue
+            if not older.attempt:
+                newer = replace(newer, held_until=min(newer.held_until, older.held_until))
             self._end(older, request.due_time, "withdrawn", f"covered by {newer.id}")
             state = self._content.incidents[request.incident]
             if id in state.pending_messages:
                 # The newer message stands for it: the step has reached somebody once that one has arrived.
                 pending = (newer.id if one == id else one for one in state.pending_messages)
                 self._put(replace(state, pending_messages=tuple(dict.fromkeys(pending))))
+        return newer
+
+    def _joined(self, opened: IncidentState) -> IncidentState:
+        """Return a new incident that is due together with others that were not sent yet, if that is earlier.
+
+        They belong to one team and policy, and by the plan they share a message.
+        """
+        route, group = match_route(opened, self.model), self.model.duty.storm.group
+        if opened.phase is not IncidentPhase.ESCALATING or opened.due is None or group == "incident":
+            return opened
+        due = (
+            other.due
+            for other in self._content.incidents.values()
+            if other.phase is IncidentPhase.ESCALATING
+            and other.last_notified is None
+            and other.due is not None
+            and (group == "all" or other.incident.area == opened.incident.area)
+            and match_route(other, self.model) == route
+        )
+        return replace(opened, due=min([opened.due, *due]))
 
     def _alarms_of(self, state: IncidentState) -> dict[str, AlarmEvent]:
         alarms = self._content.alarms
@@ -314,7 +414,7 @@ class IncidentManager:
         self,
         message: OutgoingMessage,
         now: Instant,
-        outcome: Literal["sent", "given-up", "withdrawn"],
+        outcome: AttemptOutcome,
         detail: str = "",
         *,
         doubtful: bool = False,
@@ -326,6 +426,6 @@ class IncidentManager:
         self._change.ended[message.id] = now
         self._change.events.append(message.to_event(outcome, now, detail))
         state = self._content.incidents.get(request.incident)
-        if state is not None and outcome != "withdrawn":
+        if state is not None and outcome in {"sent", "given-up"}:
             result = MessageOutcome(request, "doubtful" if doubtful else outcome)
             self._apply(state, result, DutyContext(self.model, now))

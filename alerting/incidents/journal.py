@@ -19,6 +19,7 @@ import msgspec
 
 from alerting.incidents.incident_state import IncidentState
 from alerting.messages.outgoing_message import OutgoingMessage
+from alerting.policy.storm_limit import RecipientTraffic
 from twin.alarms.messages import AlarmEvent
 from twin.errors import ServiceError
 from twin.instant import Instant
@@ -39,6 +40,7 @@ CREATE TABLE IF NOT EXISTS incident (id TEXT PRIMARY KEY, content BLOB NOT NULL)
 CREATE TABLE IF NOT EXISTS alarm (id TEXT PRIMARY KEY, content BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS message (id TEXT PRIMARY KEY, ended INTEGER, content BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS message_ended ON message (ended);
+CREATE TABLE IF NOT EXISTS recipient (id TEXT PRIMARY KEY, content BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS untold (number INTEGER PRIMARY KEY AUTOINCREMENT, event BLOB NOT NULL);
 """
 
@@ -58,6 +60,7 @@ class JournalContent:
     incidents: dict[str, IncidentState] = field(default_factory=dict)
     alarms: dict[str, AlarmEvent] = field(default_factory=dict)
     messages: dict[str, OutgoingMessage] = field(default_factory=dict)  #: without those that have ended
+    traffic: dict[str, RecipientTraffic] = field(default_factory=dict)  #: by `contact~channel`
 
 
 @dataclass(slots=True)
@@ -70,10 +73,12 @@ class JournalChange:
     incidents: dict[str, IncidentState] = field(default_factory=dict)
     alarms: dict[str, AlarmEvent] = field(default_factory=dict)
     messages: dict[str, OutgoingMessage] = field(default_factory=dict)
+    traffic: dict[str, RecipientTraffic] = field(default_factory=dict)
     ended: dict[str, Instant] = field(default_factory=dict)  #: message → when it ended
     events: list[NotificationEvent] = field(default_factory=list)
     dropped_incidents: list[str] = field(default_factory=list)
     dropped_alarms: list[str] = field(default_factory=list)
+    dropped_traffic: list[str] = field(default_factory=list)
     drop_messages_before: Instant | None = None
 
     @property
@@ -132,6 +137,7 @@ class DutyJournal:
             incidents=self._contents("SELECT id, content FROM incident", IncidentState),
             alarms=self._contents("SELECT id, content FROM alarm", AlarmEvent),
             messages=self._contents("SELECT id, content FROM message WHERE ended IS NULL", OutgoingMessage),
+            traffic=self._contents("SELECT id, content FROM recipient", RecipientTraffic),
         )
 
     def write(self, change: JournalChange) -> None:
@@ -150,6 +156,7 @@ class DutyJournal:
             )
             self._put("incident", change.incidents)
             self._put("alarm", change.alarms)
+            self._put("recipient", change.traffic)
             many(
                 "INSERT OR REPLACE INTO message (id, ended, content) VALUES (?, ?, ?)",
                 [(id, change.ended.get(id), _encode(message)) for id, message in change.messages.items()],
@@ -160,6 +167,7 @@ class DutyJournal:
             )
             many("DELETE FROM incident WHERE id = ?", [(id,) for id in change.dropped_incidents])
             many("DELETE FROM alarm WHERE id = ?", [(id,) for id in change.dropped_alarms])
+            many("DELETE FROM recipient WHERE id = ?", [(id,) for id in change.dropped_traffic])
             if change.drop_messages_before is not None:
                 run("DELETE FROM message WHERE ended < ?", (change.drop_messages_before,))
             run("COMMIT")

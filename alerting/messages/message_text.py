@@ -38,6 +38,7 @@ class MessageText(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     body: str
     short: str
+    line: str = ""  #: the title with the value and since when, for a digest
     language: Language
     severity: Severity  #: CLEARED in a recovery, unless alarms were set aside
     answer_label: str  #: the label of the acknowledge link; empty: there is nothing to acknowledge
@@ -77,6 +78,7 @@ def compose_message(
         title=title,
         body="\n".join(body),
         short=_short(composition, title, when, titled),
+        line=", ".join((title, *_title_value(composition, titled), when)),
         language=language,
         severity=severity,
         answer_label=phrases["answer"] if has_answer else "",

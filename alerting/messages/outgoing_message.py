@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
-from alerting.incidents.incident_state import NotificationRequest
+from alerting.incidents.incident_state import NotificationRequest, Recipient
 from alerting.messages.message_text import MessageText
 from twin.instant import Instant
 from twin.wire.codec import LAYOUT_VERSION
@@ -45,6 +45,14 @@ _STORED_NAMES = {"request": "send", "text": "wording", "state": "standing"}
 """The names of fields in the journal, where they differ."""
 
 
+class DigestPart(NamedTuple):
+    """A message in a digest."""
+
+    notification: str
+    text: str
+    occurrences: frozenset[bytes]  #: as in `OutgoingMessage`; empty: there is nothing to acknowledge
+
+
 class OutgoingMessage(msgspec.Struct, frozen=True, kw_only=True, rename=_STORED_NAMES):
     """A message in the journal. Attempts count from 1; each event about it has a revision of its own."""
 
@@ -56,19 +64,27 @@ class OutgoingMessage(msgspec.Struct, frozen=True, kw_only=True, rename=_STORED_
     due: Instant  #: of the next attempt
     #: the occurrences that it tells of, which its link acknowledges: `acknowledge_links.occurrence_digest`
     occurrences: frozenset[bytes] = frozenset()
+    held_until: Instant = 0  #: the latest time of an attempt when the recipient gets too many messages
+    digest: str = ""  #: the digest that contains it in this attempt; empty: it is sent alone
+    parts: tuple[DigestPart, ...] = ()  #: of a digest: the messages in it
 
     @property
     def id(self) -> str:
         """The notification's id."""
         return self.request.notification
 
-    def as_sending(self) -> OutgoingMessage:
-        """Return the message as the journal must have it before an attempt begins."""
-        return self._changed(state=MessageState.SENDING, attempt=self.attempt + 1)
+    @property
+    def recipient(self) -> Recipient:
+        """The contact on the channel."""
+        return Recipient(self.request.contact, self.request.channel)
 
-    def as_waiting(self, due: Instant) -> OutgoingMessage:
+    def as_sending(self, digest: str = "") -> OutgoingMessage:
+        """Return the message as the journal must have it before an attempt begins, alone or in a digest."""
+        return self._changed(state=MessageState.SENDING, attempt=self.attempt + 1, digest=digest)
+
+    def as_waiting(self, due: Instant, held_until: Instant) -> OutgoingMessage:
         """Return the message as it waits for another attempt."""
-        return self._changed(state=MessageState.WAITING, due=due)
+        return self._changed(state=MessageState.WAITING, due=due, held_until=held_until, digest="")
 
     def as_ended(self) -> OutgoingMessage:
         """Return the message as it is after its last attempt."""
@@ -96,4 +112,5 @@ class OutgoingMessage(msgspec.Struct, frozen=True, kw_only=True, rename=_STORED_
             due_time=request.due_time,
             title=self.text.title,
             detail=detail[:DETAIL_CHARACTERS_MAX],
+            digest=self.digest,
         )

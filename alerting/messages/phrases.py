@@ -47,6 +47,9 @@ _PHRASES: dict[Language, dict[str, str]] = {
         "area": "Area: {place}",
         "remark": "Comment by {actor}: {text}",
         "answer": "Acknowledge",
+        "digest": "{count} messages",
+        "digest first": "first",
+        "digest omitted": "… and {count} more messages, without room here: see the page",
     },
     "nl": {
         "new": "Nieuw: ",
@@ -79,6 +82,9 @@ _PHRASES: dict[Language, dict[str, str]] = {
         "area": "Gebied: {place}",
         "remark": "Opmerking van {actor}: {text}",
         "answer": "Bevestigen",
+        "digest": "{count} meldingen",
+        "digest first": "eerst",
+        "digest omitted": "… en nog {count} meldingen, waarvoor hier geen plaats is: zie de pagina",
     },
 }
 

@@ -89,7 +89,7 @@ def is_still_relevant(state: IncidentState, kind: MessageKind) -> bool:
             return state.phase is IncidentPhase.CLOSED
         case "alarm" | "change":
             return state.phase is not IncidentPhase.CLOSED and not state.all_acknowledged
-        case "reminder" | "watchdog":
+        case "reminder" | "watchdog" | "digest":
             return state.phase is not IncidentPhase.CLOSED
         case _:
             assert_never(kind)

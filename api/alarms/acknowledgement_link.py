@@ -20,6 +20,7 @@ from alerting.messages.phrases import severity_label
 from api.alarms import examples
 from api.alarms.incident_acknowledgement import acknowledge_incident, awaits_acknowledgement
 from api.alarms.lookup import lookup_incident
+from api.alarms.visibility import may_see_alarm
 from api.context import ApiContext, context_of
 from api.http.parameters import NoQuery
 from api.http.problems import ProblemError, not_found, problem_response
@@ -101,7 +102,7 @@ async def show(request: Request, token: Token, _: NoQuery) -> Response:
     context = context_of(request)
     try:
         link, contact = _link(context, token)
-        _event, alarms = await lookup_incident(context, link.incident, _ROLE)
+        alarms = await _linked_alarms(context, link)
     except ProblemError as problem:
         return _refused(request, problem)
     return _page(context, contact, LinkedAlarms.of(link, alarms), LinkOutcome())
@@ -118,10 +119,10 @@ async def acknowledge(request: Request, token: Token, _: NoQuery) -> Response:
     context = context_of(request)
     try:
         link, contact = _link(context, token)
-        _event, alarms = await lookup_incident(context, link.incident, _ROLE)
+        alarms = await _linked_alarms(context, link)
         told = [event for event in alarms if link.covers(event)]
         result = await acknowledge_incident(context, told, contact.name, key=token)
-        _event, alarms = await lookup_incident(context, link.incident, _ROLE)
+        alarms = await _linked_alarms(context, link)
     except ProblemError as problem:
         return _refused(request, problem)
     linked = LinkedAlarms.of(link, alarms)
@@ -162,6 +163,19 @@ def _link(context: ApiContext, token: str) -> tuple[AcknowledgeLink, Contact]:
     )
 
 
+async def _linked_alarms(context: ApiContext, link: AcknowledgeLink) -> list[AlarmEvent]:
+    """Return the alarms of the link's incident; of a digest those of each cause and area that it told of.
+
+    Raises ProblemError: as `lookup_incident`.
+    """
+    if link.incident:
+        _event, alarms = await lookup_incident(context, link.incident, _ROLE)
+        return alarms
+    known = [one for one in context.hub.alarms.standing() if may_see_alarm(_ROLE, one, context.model)]
+    told = {(event.cause, event.area) for event in known if link.covers(event)}
+    return [event for event in known if (event.cause, event.area) in told]
+
+
 def _page(context: ApiContext, contact: Contact, alarms: LinkedAlarms, outcome: LinkOutcome) -> Response:
     zone = ZoneInfo(context.model.city.timezone)
     return _html(incident_page(alarms, contact.name, contact.language, zone, outcome))
@@ -183,7 +197,7 @@ def _html(text: str) -> Response:
 
 
 class LinkedAlarms(NamedTuple):
-    """The alarms of a link's incident."""
+    """The alarms of a link's incident, or of the incidents of its digest."""
 
     told: tuple[AlarmEvent, ...]  #: of which its message told
     later: tuple[AlarmEvent, ...]  #: others that wait for an acknowledgement

@@ -92,6 +92,7 @@ NOTIFICATIONS = response_example(
         {
             "id": "high-water~alkmaar~4~0~0~duty-officer-water~mail",
             "incidentId": "high-water~alkmaar~4",
+            "digestId": None,
             "kind": "alarm",
             "round": 0,
             "step": 0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
@@ -42,6 +43,7 @@ async def list_notifications(
             before=before,
             limit=parameters.limit,
             incident=parameters.incident,
+            digest=parameters.digest,
             contact=parameters.contact,
             outcomes=parameters.outcome,
         )
@@ -54,9 +56,13 @@ async def list_notifications(
 
 def _document(event: NotificationEvent, model: CityModel) -> Document:
     names = {contact.id: contact.name for contact in model.duty.contacts}
+    links = {"incident": {"href": incident_path(event.incident)}} if event.incident else {}
+    if event.kind == "digest":
+        links["messages"] = {"href": f"/v1/notifications?{urlencode({'digest': event.notification})}"}
     return {
         "id": event.notification,
-        "incidentId": event.incident,
+        "incidentId": event.incident or None,
+        "digestId": event.digest or None,
         "kind": event.kind,
         "round": event.round,
         "step": event.step,
@@ -69,5 +75,5 @@ def _document(event: NotificationEvent, model: CityModel) -> Document:
         "dueTime": format_instant(event.due_time),
         "title": event.title,
         "detail": event.detail or None,
-        "_links": {"incident": {"href": incident_path(event.incident)}},
+        "_links": links,
     }

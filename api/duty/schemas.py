@@ -50,6 +50,9 @@ class NotificationParameters(PageParameters):
     """Which notifications, the newest first."""
 
     incident: str | None = Field(default=None, max_length=600, description="Id of an incident.")
+    digest: str | None = Field(
+        default=None, max_length=600, description="Id of a digest: the messages that it contained."
+    )
     contact: str | None = Field(default=None, max_length=200, description="Id of a contact.")
     outcome: Annotated[list[NotificationOutcome], BeforeValidator(split_names)] = Field(
         default=[], description="Outcomes, any of them."

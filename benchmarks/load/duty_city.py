@@ -33,6 +33,7 @@ from twin.model.duty import (
     EscalationStep,
     IncidentRoute,
     NotificationChannel,
+    StormLimit,
 )
 
 CITY = "duty"
@@ -158,6 +159,7 @@ def _duty(receiver_port: int) -> DutyPlan:
         teams=(DutyTeam(id="noise", name="Noise", members=(CONTACT,)),),
         policies=(EscalationPolicy(id="at-once", steps=(step,), group_wait=0),),
         routes=(IncidentRoute(team="noise", policy="at-once"),),
+        storm=StormLimit(messages=0, group="incident"),
     )
 
 

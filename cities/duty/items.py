@@ -21,12 +21,14 @@ from twin.model.duty import (
     IncidentRoute,
     NotificationChannel,
     QuietHours,
+    StormLimit,
 )
 from twin.model.observed_property import Theme
 
 STEPS_MAX = 20
 REPEAT_MAX = 20
 LISTED_MAX = 1_000  #: members of a team, areas of a route, times of quiet hours
+STORM_MESSAGES_MAX = 100
 POLICY_MAX: Duration = 7 * DAY
 """Duration of all steps of a policy with their repetitions."""
 
@@ -57,6 +59,8 @@ def _roster_file(name: str) -> str:
 _WRITTEN = PlainSerializer(format_duration)
 Wait = Annotated[Duration, _between(10 * SECOND, DAY), _WRITTEN]
 GroupWait = Annotated[Duration, _between(0, 10 * MINUTE), _WRITTEN]
+StormTime = Annotated[Duration, _between(MINUTE, DAY), _WRITTEN]
+DigestTime = Annotated[Duration, _between(5 * SECOND, HOUR), _WRITTEN]
 GroupInterval = Annotated[Duration, _between(10 * SECOND, DAY), _WRITTEN]
 Reminder = Annotated[Duration, _between(5 * MINUTE, 7 * DAY, or_none=True), _WRITTEN]
 RosterFile = Annotated[str, AfterValidator(_roster_file)]
@@ -263,3 +267,21 @@ class WatchdogItem(Item):
 
     channel: Id
     address: Annotated[str, Field(max_length=500)] = ""
+
+
+class StormItem(Item):
+    """`storm`: how many messages a contact gets over one channel before they become digests."""
+
+    messages: Annotated[int, Field(ge=0, le=STORM_MESSAGES_MAX)] = StormLimit().messages
+    within: StormTime = StormLimit().within
+    digest: DigestTime = StormLimit().digest
+    group: Literal["incident", "area", "all"] = StormLimit().group
+
+    def read(self) -> StormLimit:
+        """Return the limit."""
+        return StormLimit(messages=self.messages, within=self.within, digest=self.digest, group=self.group)
+
+    @classmethod
+    def write(cls, storm: StormLimit) -> Self:
+        """Return the item of a limit."""
+        return cls.of(messages=storm.messages, within=storm.within, digest=storm.digest, group=storm.group)

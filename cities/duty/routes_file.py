@@ -16,6 +16,7 @@ from cities.duty.items import (
     PolicyItem,
     QuietHoursItem,
     RouteItem,
+    StormItem,
     TeamItem,
     WatchdogItem,
     roster_file,
@@ -28,9 +29,10 @@ from cities.model.entities import ReferenceCheck
 from twin.model.duty import (
     Contact,
     DutyPlan,
+    StormLimit,
 )
 
-KEYS = ("channels", "contacts", "teams", "policies", "quietHours", "routes", "watchdog")
+KEYS = ("channels", "contacts", "teams", "policies", "quietHours", "routes", "watchdog", "storm")
 
 
 def read_duty(
@@ -62,6 +64,7 @@ def read_duty(
         quiet_hours=tuple(quiet_hours.item.read() for quiet_hours in sections.quiet_hours.placed),
         routes=tuple(route.item.read() for route in sections.routes.placed),
         watchdog=None if watchdog is None else (watchdog.channel, watchdog.address),
+        storm=StormLimit() if sections.storm is None else sections.storm.read(),
     )
     return plan, [*faults, *(fault for part in sections.all() for fault in part.faults)]
 
@@ -79,6 +82,7 @@ def routes_document(plan: DutyPlan) -> dict[str, Any]:
     if plan.watchdog is not None:
         channel, address = plan.watchdog
         content["watchdog"] = WatchdogItem.of(channel=channel, address=address).document()
+    content["storm"] = StormItem.write(plan.storm).document()
     return {key: value for key, value in content.items() if value}
 
 
@@ -88,8 +92,8 @@ def roster_files(plan: DutyPlan) -> dict[str, str]:
 
 
 def _sections(document: YamlDocument) -> DutySections:
-    rest: Items[WatchdogItem] = Items(document)
-    watchdog = None
+    rest: Items[Any] = Items(document)
+    watchdog, storm = None, None
     data = document.data
     if not isinstance(data, dict):
         rest.add_fault(
@@ -101,6 +105,8 @@ def _sections(document: YamlDocument) -> DutySections:
                 rest.add_fault((key,), f"unknown key{suggestion(key, KEYS)}: expected {', '.join(KEYS)}")
         if data.get("watchdog") is not None:
             watchdog = validate_item(rest, ("watchdog",), data["watchdog"], WatchdogItem)
+        if data.get("storm") is not None:
+            storm = validate_item(rest, ("storm",), data["storm"], StormItem)
     return DutySections(
         channels=read_section(document, "channels", ChannelItem),
         contacts=read_section(document, "contacts", ContactItem),
@@ -109,6 +115,7 @@ def _sections(document: YamlDocument) -> DutySections:
         quiet_hours=read_section(document, "quietHours", QuietHoursItem),
         routes=read_section(document, "routes", RouteItem),
         watchdog=watchdog,
+        storm=storm,
         other=rest,
     )
 
@@ -124,7 +131,8 @@ class DutySections:
     quiet_hours: Items[QuietHoursItem]
     routes: Items[RouteItem]
     watchdog: WatchdogItem | None
-    other: Items[WatchdogItem]  #: the faults of the watchdog and of the file itself
+    storm: StormItem | None
+    other: Items[Any]  #: the faults of the watchdog, of the storm limit and of the file itself
 
     def all(self) -> tuple[Items[Any], ...]:
         """Return every section."""

@@ -174,6 +174,7 @@ async def read_stored_notifications(
     before: ListPosition | None,
     limit: int,
     incident: str | None = None,
+    digest: str | None = None,
     contact: str | None = None,
     outcomes: Sequence[str] = (),
 ) -> list[NotificationEvent]:
@@ -183,6 +184,7 @@ async def read_stored_notifications(
     """
     parameters = {
         "incident": incident,
+        "digest": digest,
         "contact": contact,
         "outcomes": list(outcomes) or None,
         **position_parameters(before),

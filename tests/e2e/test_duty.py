@@ -93,6 +93,7 @@ policies:
       - {{notify: on-call, channels: [hook], wait: PT10S}}
       - {{notify: next, channels: [hook], wait: PT10M}}
 routes: [{{team: duty, policy: urgent}}]
+storm: {{messages: 0, group: incident}}
 """
 
 

@@ -78,6 +78,19 @@ class IncidentRoute(msgspec.Struct, frozen=True, kw_only=True):
     policy: str
 
 
+class StormLimit(msgspec.Struct, frozen=True, kw_only=True):
+    """How many messages a contact gets over one channel before they are sent together as digests.
+
+    By default the first ten minutes of a storm cause about ten messages, which EEMUA 191 calls manageable.
+    """
+
+    messages: int = 5  #: the most messages, digests included, `within` a time; 0: no limit
+    within: Duration = 10 * MINUTE
+    digest: Duration = 2 * MINUTE  #: the longest time that a message beyond the limit waits for its digest
+    #: which incidents share a message when they are due at the same time: none, those of an area, all
+    group: Literal["incident", "area", "all"] = "area"
+
+
 class DutyOverride(msgspec.Struct, frozen=True, kw_only=True):
     """A contact takes over a team's duty for some time; the override created last applies."""
 
@@ -101,6 +114,7 @@ class DutyPlan(msgspec.Struct, frozen=True, kw_only=True):
     overrides: tuple[DutyOverride, ...] = ()
     #: channel id and address for notices that the alarm path itself fails; needs none of the other channels
     watchdog: tuple[str, str] | None = None
+    storm: StormLimit = StormLimit()
 
 
 NO_DUTY_PLAN = DutyPlan()

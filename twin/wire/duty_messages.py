@@ -36,8 +36,8 @@ class NotificationEvent(msgspec.Struct, array_like=True, frozen=True, gc=False):
     #: `incident~round~step~contact~channel`, then a suffix for other kinds; a repeat has the same id
     notification: str
     revision: int  #: rises with each attempt
-    incident: str
-    kind: Literal["alarm", "change", "reminder", "recovery", "watchdog"]
+    incident: str  #: empty in a digest
+    kind: Literal["alarm", "change", "reminder", "recovery", "watchdog", "digest"]
     round: int  #: how many times all steps were completed before, from 0
     step: int  #: from 0
     contact: str
@@ -48,6 +48,7 @@ class NotificationEvent(msgspec.Struct, array_like=True, frozen=True, gc=False):
     due_time: Instant  #: when the duty loop decided to send it
     title: str
     detail: str  #: why it failed, without secrets
+    digest: str = ""  #: the notification that contained the message in this attempt; empty: it was sent alone
 
 
 DUTY_COMMANDS: Codec[DutyCommandBatch] = Codec(DutyCommandBatch)

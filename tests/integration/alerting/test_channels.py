@@ -139,6 +139,42 @@ async def test_a_mail_names_alarm_place_and_time_and_has_an_acknowledge_link(
     assert verify_link(KEY, token, NOON) == AcknowledgeLink(INCIDENT, "first", NOON + 72 * 60 * MINUTE, told)
 
 
+async def test_the_link_of_a_digest_acknowledges_what_the_mail_tells_of_all_its_incidents(
+    mails: MailServer, channels: ChannelSender
+) -> None:
+    plan = plan_over(mail=mails.url)
+    run = DutyLoop(plan, delivers=lambda _: None)
+    alarms = [duty_alarm("canal", rule=cause) for cause in ("flood", "power")]
+    for alarm in alarms:
+        run.on_alarms(alarm)
+    run.advance(MINUTE)
+    (digest,) = [one for one in run.messages.values() if one.parts]
+    assert [one.sent for one in await deliver(channels, plan, [digest])] == [True]
+    (mail,) = mails.mails
+    text = mail.content.as_string()
+    assert "In-Reply-To" not in mail.content, "it belongs to no single incident"
+    body = next(
+        part.get_payload(decode=True).decode()  # type: ignore[union-attr]
+        for part in mail.content.walk()
+        if part.get_content_type() == "text/plain"
+    )
+    assert "flood, Canal" in body, text
+    assert "power, Canal" in body, text
+    token = body.split(f"https://twin.example{LINK_PATH}")[1].split()[0]
+    told = frozenset(map(occurrence_digest, alarms))
+    assert verify_link(KEY, token, NOON) == AcknowledgeLink("", "first", NOON + 72 * 60 * MINUTE, told)
+
+
+async def test_a_channel_with_little_room_gets_a_digest_that_it_accepts(
+    hook: NotificationWebhook, channels: ChannelSender
+) -> None:
+    hooked = NotificationChannel(id="sms", url=hook.url)
+    assert channels.body_characters(hooked) > 10_000
+    assert channels.body_characters(NotificationChannel(id="chat", url="discord://1/${TOKEN}")) == 2_000
+    assert channels.body_characters(NotificationChannel(id="sms", url="nonsense://")) == 160
+    assert channels.body_characters(NotificationChannel(id="log", url="livetwin://log")) == 160
+
+
 async def test_a_webhook_that_hangs_delays_neither_another_channel_nor_another_contact(
     mails: MailServer, hook: NotificationWebhook, channels: ChannelSender
 ) -> None:

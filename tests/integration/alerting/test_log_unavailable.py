@@ -31,7 +31,14 @@ from tests.support.services.service_source import PARTITIONS
 from tests.support.waiting import until
 from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.instant import HOUR, SECOND
-from twin.model.duty import DutyPlan, EscalationPolicy, EscalationStep, NotificationChannel, encode_duty_plan
+from twin.model.duty import (
+    DutyPlan,
+    EscalationPolicy,
+    EscalationStep,
+    NotificationChannel,
+    StormLimit,
+    encode_duty_plan,
+)
 from twin.wire.duty_messages import NOTIFICATIONS as NOTIFICATIONS_CODEC
 from twin.wire.duty_messages import NotificationEvent
 
@@ -79,7 +86,8 @@ def hook() -> Iterator[NotificationWebhook]:
 def role_of(
     broker: EmbeddedKafka, folder: Path, hook: NotificationWebhook, policy: EscalationPolicy, **more: str
 ) -> RoleProcess:
-    plan = duty_plan(policy, channels=(NotificationChannel(id="hook", url=hook.url),))
+    channels = (NotificationChannel(id="hook", url=hook.url),)
+    plan = duty_plan(policy, channels=channels, storm=StormLimit(messages=0, group="incident"))
     contacts = tuple(replace(one, addresses={"hook": one.id}) for one in plan.contacts)
     return run_by(replace(plan, contacts=contacts), broker, folder, more)
 

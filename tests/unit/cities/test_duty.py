@@ -7,15 +7,16 @@ from shutil import copytree, ignore_patterns
 
 from alerting.policy.roster import on_call
 from cities import default_city
+from cities.duty.routes_file import routes_document
 from cities.folder_reader import read_city
 from cities.folder_writer import write_city
-from tests.support.cities.city_folders import ROSTER, write_city_folder, write_duty_folder
+from tests.support.cities.city_folders import ROSTER, ROUTES, write_city_folder, write_duty_folder
 from tests.support.cities.rosters import at
 from tests.support.repository import ROOT
 from twin.alarms.rules.schedule import WeeklyInterval
 from twin.alarms.severity import Severity
 from twin.instant import HOUR, MINUTE, SECOND
-from twin.model.duty import NO_DUTY_PLAN, EscalationStep, IncidentRoute, NotificationChannel
+from twin.model.duty import NO_DUTY_PLAN, EscalationStep, IncidentRoute, NotificationChannel, StormLimit
 
 
 def test_a_plan_is_read_with_its_roster(tmp_path: Path) -> None:
@@ -41,6 +42,22 @@ def test_a_plan_is_read_with_its_roster(tmp_path: Path) -> None:
     )
     assert plan.routes[2] == IncidentRoute(team="leads", policy="calm")
     assert plan.watchdog == ("mail", "${WATCHDOG_MAIL}")
+
+
+def test_a_plan_has_a_storm_limit_without_naming_one(tmp_path: Path) -> None:
+    assert read_city(write_duty_folder(tmp_path)).duty.storm == StormLimit()
+
+
+def test_a_storm_limit_is_read_and_written_as_it_was(tmp_path: Path) -> None:
+    routes = ROUTES + "storm: {messages: 3, within: PT15M, digest: PT30S, group: all}\n"
+    plan = read_city(write_duty_folder(tmp_path, routes)).duty
+    assert plan.storm == StormLimit(messages=3, within=15 * MINUTE, digest=30 * SECOND, group="all")
+    assert routes_document(plan)["storm"] == {
+        "messages": 3,
+        "within": "PT15M",
+        "digest": "PT30S",
+        "group": "all",
+    }
 
 
 def test_a_night_of_quiet_hours_is_two_intervals(tmp_path: Path) -> None:

@@ -12,6 +12,9 @@ from tests.support.cities.rosters import WEEKS, ZONE, calendar_text
 # What stands in routes.yaml, what stands there instead, line of the fault, part of its text.
 CASES = [
     ("watchdog:", "watchdogs:", 27, "unknown key (did you mean watchdog?)"),
+    ("watchdog:", "storm: {messages: 101}\nwatchdog:", 27, "storm: messages: found 101, expected at"),
+    ("watchdog:", "storm: {digest: PT1S}\nwatchdog:", 27, "storm: digest: found 'PT1S', expected PT5S"),
+    ("watchdog:", "storm: {group: town}\nwatchdog:", 27, "storm: group: found 'town', expected one of 'inci"),
     ("quietHours:", "quiethours:", 21, "quiethours: unknown key (did you mean quietHours?)"),
     ("members: [water, roads]", "members: [water, road]", 11, "teams[0] operations: "
      "members[1]: found 'road', expected the id of a contact of this city (did you mean roads?)"),

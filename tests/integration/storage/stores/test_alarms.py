@@ -149,6 +149,16 @@ async def test_incidents_are_read_in_pages_and_filtered(connection: Connection) 
     assert await find_incident(connection, "none") is None
 
 
+async def test_the_messages_in_a_digest_are_found(connection: Connection) -> None:
+    alone, first, second = (notification_event(n, digest="" if n == 1 else "digest~1") for n in (1, 2, 3))
+    digest = notification_event(4, notification="digest~1", incident="", kind="digest")
+    await write(connection, messages=[alone, first, second, digest])
+    assert await read_stored_notifications(connection, before=None, limit=9, digest="digest~1") == [
+        second,
+        first,
+    ]
+
+
 async def test_notifications_are_filtered_by_incident_contact_and_outcome(connection: Connection) -> None:
     notifications = [
         notification_event(n, outcome="failed" if n == 2 else "sent", contact=f"officer-{n % 2}")
@@ -242,7 +252,7 @@ async def fill(connection: Connection) -> None:
             "stores/alarms/list_notifications",
             {
                 "incident": "i7",
-                **dict.fromkeys(("contact", "outcomes", "before_time", "before_id")),
+                **dict.fromkeys(("digest", "contact", "outcomes", "before_time", "before_id")),
                 "limit": 20,
             },
             "notification_newest_of_incident",
@@ -250,10 +260,19 @@ async def fill(connection: Connection) -> None:
         (
             "stores/alarms/list_notifications",
             {
-                **dict.fromkeys(("incident", "contact", "outcomes", "before_time", "before_id")),
+                **dict.fromkeys(("incident", "digest", "contact", "outcomes", "before_time", "before_id")),
                 "limit": 20,
             },
             "notification_newest",
+        ),
+        (
+            "stores/alarms/list_notifications",
+            {
+                "digest": "d7",
+                **dict.fromkeys(("incident", "contact", "outcomes", "before_time", "before_id")),
+                "limit": 20,
+            },
+            "notification_newest_of_digest",
         ),
     ],
 )

@@ -96,6 +96,30 @@ async def test_what_came_after_the_message_is_shown_and_not_acknowledged(
     assert [command.alarm for command in sent.call_args.args[0]] == [RAISED.alarm] * is_told
 
 
+async def test_a_link_of_a_digest_acknowledges_what_it_told_of_several_incidents(
+    client: httpx.AsyncClient, parts: ApiContext
+) -> None:
+    other, later, elsewhere = (
+        alarm_event(entity="city.1", rule=rule, cause=rule, area=area, sentence_en=f"{rule}.")
+        for rule, area in (("smoke", "city.1"), ("smoke-too", "city.1"), ("noise", "city.2"))
+    )
+    later = replace(later, cause="smoke")
+    events = (other, later, elsewhere)
+    parts.hub.on_alarms(2, 1, AlarmBatch(LAYOUT_VERSION, NOW, events))
+    told = TOLD | {occurrence_digest(other)}
+    token = sign_link(b"links", AcknowledgeLink("", "anna", NOW + HOUR, told))
+    page = (await client.get(f"{LINK_PATH}{token}")).text
+    waiting, came_later = page.split("These came after your message")
+    assert "Level &lt;b&gt;high" in waiting
+    assert "smoke." in waiting
+    assert "smoke-too." in came_later
+    assert "noise." not in page, "an alarm of an incident that the digest did not contain"
+    sent = AsyncMock(return_value=[CommandResult("done"), CommandResult("done")])
+    parts.command_gateway.send_commands = sent  # type: ignore[method-assign]
+    await client.post(f"{LINK_PATH}{token}")
+    assert {command.alarm for command in sent.call_args.args[0]} == {RAISED.alarm, other.alarm}
+
+
 async def test_a_link_of_an_earlier_version_acknowledges_nothing(client: httpx.AsyncClient) -> None:
     token = sign_link(b"links", AcknowledgeLink(INCIDENT.incident, "anna", NOW + HOUR))
     page = (await client.get(f"{LINK_PATH}{token}")).text
