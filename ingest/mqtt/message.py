@@ -41,6 +41,7 @@ class MqttMessage(msgspec.Struct, frozen=True, gc=False):
     connection: int
     rank: int = 0  #: of its observations
     any_age: bool = False  #: whether an operator lets its observations have any age
+    retained: bool = False  #: the broker kept it since before the subscription; when it was sent is unknown
 
 
 class ReplayedReception(NamedTuple):

@@ -241,7 +241,8 @@ class MqttSession:
         )
 
     def _subscribe(self, client: Client) -> None:
-        options = SubscribeOptions(qos=1)
+        # Else each connect would bring the retained messages again.
+        options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
         code, _ = client.subscribe(
             [(self._subscription(topic_filter), options) for topic_filter in self._filters]
         )
@@ -297,6 +298,7 @@ class MqttSession:
             self._connection_number,
             reception.rank,
             reception.any_age,
+            received.retain,
         )
         self._enqueue([message])
 
@@ -310,7 +312,19 @@ class MqttSession:
             if packet.user_properties and self._options.accept_replay:
                 time, rank, any_age = replayed_reception(packet.user_properties, now)
                 message = MqttMessage(
-                    packet.topic, packet.payload, time, qos, packet_id or 0, connection, rank, any_age
+                    packet.topic,
+                    packet.payload,
+                    time,
+                    qos,
+                    packet_id or 0,
+                    connection,
+                    rank,
+                    any_age,
+                    packet.retain,
+                )
+            elif packet.retain:
+                message = MqttMessage(
+                    packet.topic, packet.payload, now, qos, packet_id or 0, connection, retained=True
                 )
             else:
                 message = MqttMessage(packet.topic, packet.payload, now, qos, packet_id or 0, connection)

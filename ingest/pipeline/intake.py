@@ -178,9 +178,17 @@ class Intake:
         name = context.topic_device
         try:
             decoded = self._decode(message, context.decoder)
+            if message.retained:
+                self._require_own_time(message, context.decoder, decoded)
         except PayloadError as error:
-            rejection = Rejection(error.reason, error.detail)
-            return self._reject(message, sequence, context, name or "", rejection)
+            reason, detail = error.reason, error.detail
+            if message.retained and reason is not QuarantineReason.RETAINED:
+                # A replay must still know that it was retained.
+                reason, detail = (
+                    QuarantineReason.RETAINED,
+                    f"the broker kept it, and it is {reason}: {detail}",
+                )
+            return self._reject(message, sequence, context, name or "", Rejection(reason, detail))
         if name is None:
             name = decoded.device
         device = context.device if name == context.device_name else self._find_device(context, name)
@@ -285,6 +293,19 @@ class Intake:
                 extra={"event": "ingest.decoder_failed", "decoder": decoder.name},
             )
             raise PayloadError(QuarantineReason.DECODER_FAILED, f"{decoder.name}: {error!r}") from error
+
+    def _require_own_time(self, message: MqttMessage, decoder: Decoder, decoded: Decoded) -> None:
+        """Raise PayloadError for a retained message whose times depend on when it was received."""
+        later = self._decode(
+            msgspec.structs.replace(message, received_time=message.received_time + SECOND), decoder
+        )
+        times = [one.time for one in decoded.readings]
+        if None in times or times != [one.time for one in later.readings]:
+            raise PayloadError(
+                QuarantineReason.RETAINED,
+                "the broker kept this message since before ingest subscribed, and it has no time of its own: "
+                "when it was measured is unknown. Let the device send a time, or publish without retain",
+            )
 
     def _convert_and_check(
         self, message: MqttMessage, decoded: Decoded, device: MappedDevice

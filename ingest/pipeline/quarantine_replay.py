@@ -156,7 +156,16 @@ def replay_message(intake: Intake, request: ReplayRequest) -> ProcessedMessage:
     refusal = _refusal(intake, original)
     if refusal:
         return ProcessedMessage(0, [], _answer(request, replace(original, detail=refusal)))
-    message = MqttMessage(original.topic, original.payload, original.received_time, 0, 0, 0, original.rank)
+    message = MqttMessage(
+        original.topic,
+        original.payload,
+        original.received_time,
+        0,
+        0,
+        0,
+        original.rank,
+        retained=original.reason == QuarantineReason.RETAINED,
+    )
     result = intake.process(message)
     intact = _intact(original)
     answer = replace(original, reason="", detail="", observations=len(result.observations))

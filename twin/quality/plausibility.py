@@ -26,6 +26,7 @@ class QuarantineReason(StrEnum):
     TIME_IN_FUTURE = "time-in-future"  #: measured after it was received
     TIME_INVALID = "time-invalid"  #: not a time
     DECODER_FAILED = "decoder-failed"  #: an error in the decoder, not in the message
+    RETAINED = "retained"  #: kept by the broker, and without a time: when it was sent is unknown
     SESSION_TAKEN_OVER = "session-taken-over"  #: no message: another client used the client id of ingest
     SESSION_LOST = "session-lost"  #: no message: the broker deleted what waited for ingest
 

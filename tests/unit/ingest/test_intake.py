@@ -10,6 +10,7 @@ import pytest
 
 from ingest.decoders import registry
 from ingest.pipeline.intake import DEVICE_CHARACTERS_MAX, MESSAGE_OBSERVATIONS_MAX, REPLAYED_SEQUENCE
+from ingest.pipeline.quarantine_replay import ReplayRequest, replay_message
 from tests.support.cities.small_cities import meter_city, small_city
 from tests.support.payloads.device_payloads import DSMR_V5, RECEIVED
 from tests.support.pipelines.intake import (
@@ -259,3 +260,33 @@ def test_an_operator_may_correct_values_of_any_age() -> None:
     refused = make_intake().process(msgspec.structs.replace(wrong, any_age=True)).quarantined
     assert refused is not None
     assert refused.reason == "out-of-range"
+
+
+@pytest.mark.parametrize(
+    ("payload", "is_used"),
+    [
+        (b'{"time":"2026-11-23T11:59:00Z","values":{"noise_level":61.5}}', True),
+        (b'{"values":{"noise_level":61.5}}', False),
+        (b'[{"n":"noise_level","v":61.5,"t":-60}]', False),
+        (b'[{"n":"noise_level","v":61.5,"t":1795435140}]', True),
+        (b"{", False),
+    ],
+    ids=["own time", "no time", "time since reception", "absolute time", "malformed"],
+)
+def test_a_retained_message_counts_only_with_a_time_of_its_own(payload: bytes, is_used: bool) -> None:
+    message = msgspec.structs.replace(make_message(payload), retained=True)
+    taken = make_intake().process(message, 0)
+    assert bool(taken.observations) == is_used
+    if not is_used:
+        assert taken.quarantined is not None
+        assert taken.quarantined.reason == "retained"
+        # A replay knows it: the time of its reception is still not that of its measurement.
+        request = ReplayRequest(taken.quarantined, NOON + DAY, 0)
+        assert replay_message(make_intake(), request).observations == []
+
+
+def test_a_retained_message_of_an_unknown_device_is_not_used_once_the_device_is_known() -> None:
+    message = make_message(b'{"values":{"noise_level":61.5}}', "livetwin/town/Nobody-9/observations")
+    taken = make_intake().process(msgspec.structs.replace(message, retained=True), 0)
+    assert taken.quarantined is not None
+    assert taken.quarantined.reason == "retained"
