@@ -22,6 +22,7 @@ from api.entities import routes as entities_routes
 from api.history import recompute_routes
 from api.history import routes as history_routes
 from api.http.access import authenticate
+from api.http.answer_parts import AnswerParts
 from api.http.api_keys import ApiKeys
 from api.http.problems import add_error_handlers
 from api.http.rate_limiter import RateLimiter
@@ -89,6 +90,7 @@ def create_context(
             subscribers_max=settings.subscribers_max,
             client_subscribers_max=settings.client_subscribers_max,
             queue_bytes_max=settings.subscriber_queue_bytes_max,
+            queues_bytes_max=settings.subscribers_queue_bytes_max,
         ),
         database=database,
         api_keys=ApiKeys(settings.operator_key, database.role_of_key, database.name_of_key),
@@ -163,7 +165,7 @@ def create_app(context: ApiContext) -> ASGIApp:
     else:
         app.include_router(page_routes.unbuilt_router)
     limits = RequestLimits(app, context.api_keys, context.metrics, _rate_limiter(context.settings))
-    return ResponseHeaders(limits, context.metrics, context.settings.tiles)
+    return ResponseHeaders(AnswerParts(limits), context.metrics, context.settings.tiles)
 
 
 def _rate_limiter(settings: ApiSettings) -> RateLimiter | None:

@@ -78,6 +78,15 @@ class ApiMetrics:
             ["limit"],
             registry=registry,
         )
+        self.waiting_bytes = Gauge(
+            "livetwin_api_waiting_bytes", "Bytes of answers that wait for slow readers.", registry=registry
+        )
+        self.readers_cut_off = Counter(
+            "livetwin_api_readers_cut_off_total",
+            "Connections closed because the client did not read, by reason: timeout, or memory.",
+            ["reason"],
+            registry=registry,
+        )
         self.request_seconds = Histogram(
             "livetwin_api_request_seconds",
             "Time until the response began.",

@@ -12,6 +12,7 @@ import uvicorn
 from api.app import create_app, create_context
 from api.context import ApiContext
 from api.http.bounded_protocol import BoundedHttpProtocol
+from api.http.waiting_answers import WaitingAnswers
 from api.settings import ApiSettings
 from runtime.clock import system_clock
 from runtime.gc_tuning import tune_gc
@@ -82,7 +83,13 @@ def _configuration(context: ApiContext) -> uvicorn.Config:
         create_app(context),
         host=settings.host,
         port=settings.port,
-        http=BoundedHttpProtocol.with_limits(settings.connections_max, context.head_timeout_s),
+        http=BoundedHttpProtocol.with_limits(
+            settings.connections_max,
+            head_timeout_s=context.head_timeout_s,
+            write_timeout_s=settings.write_timeout_s,
+            waiting=WaitingAnswers(settings.waiting_bytes_max, context.metrics),
+            metrics=context.metrics,
+        ),
         # No WebSocket: events are sent as Server-Sent Events.
         ws="none",
         ssl_certfile=settings.tls_cert,

@@ -61,6 +61,19 @@ class ApiSettings(RoleSettings):
     connections_max: int = Field(
         default=5_000, ge=1, description="HTTP connections at one time; a further one is closed."
     )
+    write_timeout_s: float = Field(
+        default=30,
+        gt=0,
+        le=600,
+        description="Seconds in which a client must take each part of an answer (64 KiB); else its "
+        "connection is closed.",
+    )
+    waiting_bytes_max: int = Field(
+        default=128 * 1024 * 1024,
+        ge=1024 * 1024,
+        description="Bytes of answers that wait for slow readers, over all connections; beyond it the client "
+        "with the most of them loses its longest waiting connection.",
+    )
     # At 100 bytes an event, 150,000 take 15 MB; at 25,000 events a second they reach 6 s back.
     ring_events_max: int = Field(
         default=150_000, ge=1, description="Events kept in memory for subscribers that resume."
@@ -73,6 +86,11 @@ class ApiSettings(RoleSettings):
     # A state event has about 300 bytes: a subscriber may lag 13,000 events before it gets a gap.
     subscriber_queue_bytes_max: int = Field(
         default=4_000_000, ge=1, description="Queued bytes of one live subscriber before it gets a gap."
+    )
+    subscribers_queue_bytes_max: int = Field(
+        default=256_000_000,
+        ge=1_000_000,
+        description="Queued bytes of all live subscribers; each may use an equal share.",
     )
     subscribers_max: int = Field(default=1_000, ge=1, description="Live subscribers at one time.")
     client_subscribers_max: int = Field(

@@ -22,11 +22,12 @@ from api.http.access import require_role, role_of
 from api.http.parameters import NoQuery, instant_or
 from api.http.problems import RequestFault, bad_request
 from api.http.responses import (
-    collection_document,
+    Document,
     decode_page_cursor,
     first_page,
     json_response,
     next_cursor,
+    page_document,
 )
 from storage.stores.alarms import (
     TRANSITIONS_MAX,
@@ -37,6 +38,7 @@ from storage.stores.alarms import (
     read_alarm_transitions,
 )
 from storage.stores.list_position import ListPosition
+from twin.alarms.messages import AlarmEvent
 from twin.alarms.statistics import statistics
 from twin.instant import DAY, Duration, format_instant
 
@@ -63,8 +65,11 @@ async def list_alarms(request: Request, parameters: Annotated[AlarmParameters, Q
     events = sorted(select_alarms(parameters, view, model, role), key=alarm_place, reverse=True)
     events = [event for event in events if before is None or alarm_place(event) < before]
     page, following = first_page(events, parameters.limit, alarm_place)
-    items = [alarm_document(event, view.incident_of(event.alarm), model, role) for event in page]
-    return json_response(collection_document(request, items, following))
+
+    def document(event: AlarmEvent) -> Document:
+        return alarm_document(event, view.incident_of(event.alarm), model, role)
+
+    return json_response(page_document(request, page, document, alarm_place, following))
 
 
 @router.get(
@@ -117,8 +122,11 @@ async def list_events(
     following = next_cursor(page, parameters.limit, lambda last: last.position)
     if before is None and (not page or page[0].event.revision < newest.revision):
         page.insert(0, StoredAlarmEvent(newest, 0))  # It is new and not stored yet.
-    items = [event_document(stored.event, context.model, role, stored.amendment) for stored in page]
-    return json_response(collection_document(request, items, following))
+
+    def document(stored: StoredAlarmEvent) -> Document:
+        return event_document(stored.event, context.model, role, stored.amendment)
+
+    return json_response(page_document(request, page, document, lambda last: last.position, following))
 
 
 @router.get(

@@ -15,10 +15,10 @@ from api.duty.schemas import NotificationParameters
 from api.http.access import require_role
 from api.http.responses import (
     Document,
-    collection_document,
     decode_page_cursor,
     json_response,
     next_cursor,
+    page_document,
 )
 from storage.stores.alarms import read_stored_notifications
 from storage.stores.list_position import ListPosition
@@ -47,11 +47,14 @@ async def list_notifications(
             contact=parameters.contact,
             outcomes=parameters.outcome,
         )
-    following = next_cursor(
-        page, parameters.limit, lambda last: ListPosition(last.due_time, last.notification)
+
+    def place(last: NotificationEvent) -> ListPosition:
+        return ListPosition(last.due_time, last.notification)
+
+    following = next_cursor(page, parameters.limit, place)
+    return json_response(
+        page_document(request, page, lambda event: _document(event, context.model), place, following)
     )
-    items = [_document(event, context.model) for event in page]
-    return json_response(collection_document(request, items, following))
 
 
 def _document(event: NotificationEvent, model: CityModel) -> Document:

@@ -22,7 +22,13 @@ from api.history.readings import (
 from api.history.schemas import ObservationParameters
 from api.http.access import may_see_datastream, role_of
 from api.http.problems import ProblemError, not_found
-from api.http.responses import collection_document, decode_page_cursor, first_page, json_response
+from api.http.responses import (
+    collection_document,
+    decode_page_cursor,
+    first_page,
+    json_response,
+    page_document,
+)
 from twin.instant import format_instant
 
 router = APIRouter(prefix="/v1", tags=["datastreams"])
@@ -46,8 +52,15 @@ async def list_datastreams(
         and may_see_datastream(role, datastream, model)
     ]
     page, following = first_page(datastreams, parameters.limit, lambda datastream: datastream.id)
-    items = [datastream_document(datastream, model) for datastream in page]
-    return json_response(collection_document(request, items, following))
+    return json_response(
+        page_document(
+            request,
+            page,
+            lambda datastream: datastream_document(datastream, model),
+            lambda last: last.id,
+            following,
+        )
+    )
 
 
 @router.get(

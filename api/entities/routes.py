@@ -23,11 +23,10 @@ from api.http.access import role_of
 from api.http.parameters import NoQuery
 from api.http.problems import RequestFault, bad_request, not_found
 from api.http.responses import (
-    collection_document,
     decode_page_cursor,
     first_page,
     json_response,
-    page_links,
+    page_document,
 )
 from api.live.live_view import LiveView
 from twin.instant import Instant
@@ -64,12 +63,25 @@ async def list_entities(request: Request, parameters: Annotated[EntityParameters
         if (after is None or entity.id > after) and _matches(entity, parameters, view, now)
     ]
     page, following = first_page(entities, parameters.limit, lambda entity: entity.id)
-    documents = [entity_document(entity, view, now) for entity in page]
     if not _accepts_geojson(request):
-        return json_response(collection_document(request, documents, following))
-    features = [geojson_feature(document) for document in documents]
-    links = page_links(request, following)
-    return json_response({"type": "FeatureCollection", "features": features, "_links": links}, GEOJSON)
+        return json_response(
+            page_document(
+                request, page, lambda entity: entity_document(entity, view, now), _entity_id, following
+            )
+        )
+    features = page_document(
+        request,
+        page,
+        lambda entity: geojson_feature(entity_document(entity, view, now)),
+        _entity_id,
+        following,
+        name="features",
+    )
+    return json_response({"type": "FeatureCollection", **features}, GEOJSON)
+
+
+def _entity_id(entity: Entity) -> str:
+    return entity.id
 
 
 def _matches(entity: Entity, parameters: EntityParameters, view: LiveView, now: Instant) -> bool:

@@ -1,12 +1,14 @@
-"""uvicorn's HTTP/1.1 protocol with bounds on the head of a request and on the number of connections.
+"""uvicorn's HTTP/1.1 protocol with bounds on heads, on the number of connections and on slow readers.
 
-uvicorn collects a head of any size, waits for its end without limit, and accepts any number of connections:
-a few senders could use up the memory or all file descriptors of the process.
+uvicorn collects a head of any size, waits for its end without limit, accepts any number of connections, and
+keeps an answer until its reader has read it: a few clients could use up the memory or all file descriptors of
+the process.
 """
 
 from __future__ import annotations
 
 import asyncio
+import weakref
 from http import HTTPStatus
 from typing import Any
 
@@ -15,6 +17,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.http.problems import MEDIA_TYPE, ProblemError, problem_document
 from api.http.response_headers import API_VERSION
+from api.http.waiting_answers import CutOffReason, WaitingAnswers
+from api.metrics import ApiMetrics
 
 HEAD_BYTES_MAX = 128 * 1024
 """Of the request line and the headers. A browser that resumes sends two cursors of up to 40,000 characters,
@@ -29,33 +33,83 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     connections_max: int
     head_timeout_s: float
+    write_timeout_s: float  #: in which a reader must have taken what was written
+    waiting: WaitingAnswers
+    metrics: ApiMetrics
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._head_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
         self._request_began = False  # in the data that is being parsed
+        self._write_timer: asyncio.TimerHandle | None = None
+        self.unwritten_bytes = 0  #: of the present answer, which wait until the connection is writable
 
     @classmethod
     def with_limits(
-        cls, connections_max: int, head_timeout_s: float = HEAD_TIMEOUT_S
+        cls,
+        connections_max: int,
+        *,
+        write_timeout_s: float,
+        waiting: WaitingAnswers,
+        metrics: ApiMetrics,
+        head_timeout_s: float = HEAD_TIMEOUT_S,
     ) -> type[BoundedHttpProtocol]:
         """Return the class for a server with these limits; uvicorn makes the instances."""
-        limits = {"connections_max": connections_max, "head_timeout_s": head_timeout_s}
+        limits = {
+            "connections_max": connections_max,
+            "head_timeout_s": head_timeout_s,
+            "write_timeout_s": write_timeout_s,
+            "waiting": waiting,
+            "metrics": metrics,
+        }
         return type(cls.__name__, (cls,), limits)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the timer of the first head, or close a connection beyond the limit."""
         super().connection_made(transport)
+        # What the system does not take at once counts as waiting, and the next part comes after it. With 0
+        # an empty TLS connection would count as full.
+        transport.set_write_buffer_limits(high=1)
         if len(self.connections) > self.connections_max:
             transport.abort()
         else:
             self._start_head_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the timer."""
+        """Stop the timers."""
         self._stop_head_timer()
+        self._stop_waiting()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Start the time in which the reader must take what was written."""
+        super().pause_writing()
+        if self._write_timer is None:
+            self._write_timer = self.loop.call_later(self.write_timeout_s, self.cut_off, "timeout")
+        size = self.transport.get_write_buffer_size() + self.unwritten_bytes
+        self.waiting.add(self, self._client_name(), size)
+
+    def resume_writing(self) -> None:
+        """End that time: the reader has everything."""
+        self._stop_waiting()
+        super().resume_writing()
+
+    def cut_off(self, reason: CutOffReason) -> None:
+        """End the connection at once, with what was not sent."""
+        self._stop_waiting()
+        self.metrics.readers_cut_off.labels(reason).inc()
+        self.transport.abort()
+
+    def _stop_waiting(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
+        self.waiting.remove(self)
+
+    def _client_name(self) -> str:
+        state = self.cycle.scope["state"] if self.cycle is not None else {}
+        return str(state.get("client") or (self.client or [""])[0])
 
     def data_received(self, data: bytes) -> None:
         """Parse data; end a connection whose head is too large."""
@@ -82,6 +136,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Stop the timer: the application bounds the body."""
         self._stop_head_timer()
+        # Not the connection itself: a cycle of references would keep every closed one.
+        self.scope["state"]["connection"] = weakref.proxy(self)
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:

@@ -18,6 +18,9 @@ from twin.wire.codec import DECODE_ERRORS
 
 T = TypeVar("T")
 
+PAGE_BYTES_MAX = 1024 * 1024
+"""Of the items of a page; it ends with the item before."""
+
 Document: TypeAlias = dict[str, Any]
 """A JSON object of a response."""
 
@@ -99,3 +102,29 @@ def collection_document(
 ) -> dict[str, object]:
     """Return one page of a collection; `following` is the cursor of the next page."""
     return {"items": items, "_links": page_links(request, following)}
+
+
+def page_document(
+    request: Request,
+    page: Sequence[T],
+    document: Callable[[T], object],
+    key: Callable[[T], object],
+    following: str | None,
+    *,
+    name: str = "items",
+) -> dict[str, object]:
+    """Return one page of a collection, which ends earlier where its items exceed `PAGE_BYTES_MAX`.
+
+    `key` gives the cursor of an item; `following` is that of the page after all of `page`. The first item is
+    always part of the page.
+    """
+    items: list[msgspec.Raw] = []
+    size = 0
+    for number, item in enumerate(page):
+        encoded = msgspec.json.encode(document(item))
+        size += len(encoded)
+        if number and size > PAGE_BYTES_MAX:
+            following = encode_page_cursor(key(page[number - 1]))
+            break
+        items.append(msgspec.Raw(encoded))
+    return {name: items, "_links": page_links(request, following)}

@@ -6,32 +6,31 @@ from typing import Any
 
 from api.http.openapi_examples import page_example, response_example
 
-QUARANTINE = response_example(
-    "A page of quarantined messages.",
-    page_example(
-        {
-            "id": "9a4ef3f1c2d35f6e0b6d7a81",
-            "feed": "native",
-            "device": "aq-overdie-1",
-            "topic": "livetwin/alkmaar/aq-overdie-1/observations",
-            "receivedTime": "2026-11-23T12:00:01Z",
-            "reason": "malformed",
-            "detail": "the payload is not JSON: it ends after 12 bytes",
-            "decoder": "native",
-            "decoderVersion": 1,
-            "observations": 0,
-            "attempts": 0,
-            "replayState": "none",
-            "replayRequestedTime": None,
-            "resolvedTime": None,
-            "payload": "eyJ0aW1lIjog",
-            "payloadBytes": 9,
-            "payloadSha256": "0c2e…",
-            "payloadTruncated": False,
-        },
-        "/v1/quarantine",
-    ),
+_QUARANTINED = {
+    "id": "9a4ef3f1c2d35f6e0b6d7a81",
+    "feed": "native",
+    "device": "aq-overdie-1",
+    "topic": "livetwin/alkmaar/aq-overdie-1/observations",
+    "receivedTime": "2026-11-23T12:00:01Z",
+    "reason": "malformed",
+    "detail": "the payload is not JSON: it ends after 12 bytes",
+    "decoder": "native",
+    "decoderVersion": 1,
+    "observations": 0,
+    "attempts": 0,
+    "replayState": "none",
+    "replayRequestedTime": None,
+    "resolvedTime": None,
+    "payloadBytes": 9,
+    "payloadSha256": "0c2e…",
+    "payloadTruncated": False,
+    "_links": {"payload": {"href": "/v1/quarantine/9a4ef3f1c2d35f6e0b6d7a81/payload"}},
+}
+QUARANTINE = response_example("A page of quarantined messages.", page_example(_QUARANTINED, "/v1/quarantine"))
+QUARANTINED = response_example(
+    "The message, with the beginning of its payload.", {**_QUARANTINED, "payload": "eyJ0aW1lIjog"}
 )
+QUARANTINED_PAYLOAD = response_example("The bytes of the payload.", '{"time": ', "application/octet-stream")
 _COUNTS = {
     "received": 120,
     "accepted": 118,
@@ -99,7 +98,8 @@ UNASSIGNED = response_example(
                 {
                     "topic": "v3/alkmaar@ttn/devices/eui-70b3d57ed0001234/up",
                     "receivedTime": "2026-11-23T11:50:00Z",
-                    "payload": None,
+                    "payloadBytes": 212,
+                    "_links": {},
                 }
             ],
             "assign": {

@@ -11,7 +11,13 @@ from api.context import context_of
 from api.http.access import role_of
 from api.http.parameters import instant_or
 from api.http.problems import RequestFault, bad_request
-from api.http.responses import Document, decode_page_cursor, first_page, json_response, page_links
+from api.http.responses import (
+    Document,
+    decode_page_cursor,
+    first_page,
+    json_response,
+    page_document,
+)
 from api.ingest_status import examples
 from api.ingest_status.schemas import LedgerParameters
 from storage.stores.ledger import LEDGER_ROWS_MAX, IngestSession, LedgerBalance, LedgerRow, read_ledger
@@ -47,7 +53,7 @@ async def get_ledger(request: Request, parameters: Annotated[LedgerParameters, Q
     for row in rows:
         totals.add(row.counts)
     rest = [row for row in rows if after is None or (row.minute, row.feed) > after]
-    page, following = first_page(rest, parameters.limit, lambda row: (row.minute, row.feed))
+    page, following = first_page(rest, parameters.limit, _place)
     balance, sessions, interruptions = await context.ledger_cache.read()
     return json_response(
         {
@@ -61,8 +67,7 @@ async def get_ledger(request: Request, parameters: Annotated[LedgerParameters, Q
                 {"reason": one.reason, "time": format_instant(one.time), "detail": one.detail}
                 for one in interruptions
             ],
-            "items": [_row(row) for row in page],
-            "_links": page_links(request, following),
+            **page_document(request, page, _row, _place, following),
         }
     )
 
@@ -77,6 +82,10 @@ def _requested_interval(parameters: LedgerParameters, now: Instant) -> tuple[Ins
             )
         )
     return start, end
+
+
+def _place(row: LedgerRow) -> tuple[Instant, str]:
+    return row.minute, row.feed
 
 
 def _row(row: LedgerRow) -> Document:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from http import HTTPStatus
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
@@ -15,17 +16,22 @@ from api.http.parameters import NoQuery
 from api.http.problems import ProblemError, RequestFault, bad_request, not_found
 from api.http.responses import (
     Document,
-    collection_document,
     decode_page_cursor,
     format_optional_instant,
     json_response,
     next_cursor,
+    page_document,
 )
 from api.ingest_status import examples
 from api.ingest_status.schemas import QuarantineFilter, QuarantineParameters
 from cities.files.schema import PERSONAL_FEEDS
 from storage.stores.list_position import ListPosition
-from storage.stores.quarantine import QuarantinedRow, read_quarantined, read_replay_state
+from storage.stores.quarantine import (
+    QuarantinedRow,
+    read_quarantined,
+    read_quarantined_message,
+    read_replay_state,
+)
 from storage.stores.replay_outbox import REPLAY_REQUESTS_MAX, request_replays
 from twin.instant import format_instant
 from twin.model.city_model import CityModel
@@ -33,12 +39,17 @@ from twin.model.role import role_includes
 
 router = APIRouter(prefix="/v1", tags=["quarantine"])
 
+QuarantineId = Annotated[str, Path(max_length=64)]
+
 
 @router.get("/quarantine", summary="List quarantined messages", responses=examples.QUARANTINE)
 async def list_quarantined(
     request: Request, parameters: Annotated[QuarantineParameters, Query()]
 ) -> Response:
-    """List quarantined messages, newest first; payloads of personal feeds are for operators, else null."""
+    """List quarantined messages, newest first, without their payloads: each has a link to its own.
+
+    Topics are cut after 512 characters. A page ends early where it would have more than 1 MiB.
+    """
     role = role_of(request)
     context = context_of(request)
     before = decode_page_cursor(parameters.cursor, ListPosition)
@@ -54,8 +65,55 @@ async def list_quarantined(
         )
     following = next_cursor(page, parameters.limit, lambda last: last.cursor)
     personal = _personal_feeds(context.model)
-    items = [_document(row, role, row.feed in personal) for row in page]
-    return json_response(collection_document(request, items, following))
+    return json_response(
+        page_document(
+            request,
+            page,
+            lambda row: _document(row, hidden=_is_hidden(row, role, personal)),
+            lambda last: last.cursor,
+            following,
+        )
+    )
+
+
+@router.get("/quarantine/{id}", summary="Get a quarantined message", responses=examples.QUARANTINED)
+async def get_quarantined(request: Request, id: QuarantineId, _: NoQuery) -> Response:
+    """Return a quarantined message with its payload, of which a setting of ingest keeps the beginning.
+
+    Payloads of personal feeds are for operators, else null.
+    """
+    row, payload, hidden = await _find(request, id)
+    encoded = None if hidden else base64.b64encode(payload).decode()
+    return json_response({**_document(row, hidden=hidden), "payload": encoded})
+
+
+@router.get(
+    "/quarantine/{id}/payload",
+    summary="Get the payload of a quarantined message",
+    responses=examples.QUARANTINED_PAYLOAD,
+    response_class=Response,
+)
+async def get_payload(request: Request, id: QuarantineId, _: NoQuery) -> Response:
+    """Return the kept beginning of a payload as it was received, redacted for personal feeds."""
+    _row, payload, hidden = await _find(request, id)
+    if hidden:
+        require_role(request, "operator")
+    return Response(
+        payload,
+        media_type="application/octet-stream",
+        headers={"Content-Disposition": "attachment", "Vary": "Accept"},
+    )
+
+
+async def _find(request: Request, id: str) -> tuple[QuarantinedRow, bytes, bool]:
+    """Return a message, its payload, and whether the payload is hidden from the role of a request."""
+    context = context_of(request)
+    async with context.database.connection() as connection:
+        found = await read_quarantined_message(connection, id)
+    if found is None:
+        raise _unknown(id)
+    row, payload = found
+    return row, payload, _is_hidden(row, role_of(request), _personal_feeds(context.model))
 
 
 @router.post(
@@ -64,13 +122,13 @@ async def list_quarantined(
     status_code=HTTPStatus.ACCEPTED,
     responses=examples.REPLAY,
 )
-async def replay_one(request: Request, id: Annotated[str, Path(max_length=64)], _: NoQuery) -> Response:
+async def replay_one(request: Request, id: QuarantineId, _: NoQuery) -> Response:
     """Request that ingest processes a message again; repeating the request has no further effect."""
     require_role(request, "operator")
     async with context_of(request).database.connection() as connection:
         state = await read_replay_state(connection, id)
         if state is None:
-            raise not_found(f"There is no quarantined message {id!r}; /v1/quarantine lists them.")
+            raise _unknown(id)
         if not state.replayable:
             raise ProblemError(
                 HTTPStatus.CONFLICT,
@@ -116,8 +174,20 @@ def _personal_feeds(model: CityModel) -> frozenset[str]:
     return PERSONAL_FEEDS | {sensor.feed for sensor in model.sensors.values() if sensor.personal}
 
 
-def _document(row: QuarantinedRow, role: Role, personal: bool) -> Document:
-    hidden = personal and not role_includes(role, "operator")
+def _is_hidden(row: QuarantinedRow, role: Role, personal: frozenset[str]) -> bool:
+    return row.feed in personal and not role_includes(role, "operator")
+
+
+def payload_path(id: str) -> str:
+    """Return the path of the payload of a quarantined message."""
+    return f"/v1/quarantine/{quote(id, safe='')}/payload"
+
+
+def _unknown(id: str) -> ProblemError:
+    return not_found(f"There is no quarantined message {id!r}; /v1/quarantine lists them.")
+
+
+def _document(row: QuarantinedRow, *, hidden: bool) -> Document:
     state = "resolved" if row.resolved_at else "requested" if row.replay_requested_at else "none"
     return {
         "id": row.id,
@@ -134,8 +204,8 @@ def _document(row: QuarantinedRow, role: Role, personal: bool) -> Document:
         "replayState": state,
         "replayRequestedTime": format_optional_instant(row.replay_requested_at),
         "resolvedTime": format_optional_instant(row.resolved_at),
-        "payload": None if hidden else base64.b64encode(row.payload).decode(),
         "payloadBytes": row.payload_bytes,
         "payloadSha256": row.payload_sha256,
-        "payloadTruncated": len(row.payload) < row.payload_bytes,
+        "payloadTruncated": row.kept_bytes < row.payload_bytes,
+        "_links": {} if hidden else {"payload": {"href": payload_path(row.id)}},
     }

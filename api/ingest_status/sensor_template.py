@@ -66,6 +66,8 @@ def _fields(device: UnassignedDevice, model: CityModel) -> dict[str, str | None]
     if decoder is None:
         return {}
     for message in device.newest:
+        if message.payload is None:
+            continue
         context = DecodingContext(message.received_time, model.city.timezone)
         try:
             decoded: Decoded = decoder.decode(message.topic, message.payload, context)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 from http import HTTPStatus
 from typing import Annotated
 
@@ -17,6 +16,7 @@ from api.http.parameters import NoQuery
 from api.http.problems import ProblemError, RequestFault, bad_request
 from api.http.responses import Document, collection_document, json_response
 from api.ingest_status import examples
+from api.ingest_status.quarantine_routes import payload_path
 from api.ingest_status.schemas import UnassignedParameters
 from api.ingest_status.sensor_template import sensor_yaml
 from cities.extension import with_sensor
@@ -103,7 +103,8 @@ def _device(device: UnassignedDevice, context: ApiContext, role: Role) -> Docume
             {
                 "topic": message.topic,
                 "receivedTime": format_instant(message.received_time),
-                "payload": None if hidden else base64.b64encode(message.payload).decode(),
+                "payloadBytes": message.payload_bytes,
+                "_links": {} if hidden else {"payload": {"href": payload_path(message.id)}},
             }
             for message in device.newest
         ],

@@ -58,6 +58,7 @@ class EventStreams:
         subscribers_max: int,
         client_subscribers_max: int | None = None,
         queue_bytes_max: int,
+        queues_bytes_max: int | None = None,
         keepalive_s: float = KEEPALIVE_S,
         catch_up_s: float = CATCH_UP_S,
     ) -> None:
@@ -70,6 +71,7 @@ class EventStreams:
         self._client_subscribers_max = client_subscribers_max
         self._clients: Counter[str] = Counter()
         self._queue_bytes_max = queue_bytes_max
+        self._queues_bytes_max = queues_bytes_max
         self._subscribers: set[Subscriber] = set()
         self._closed = False
 
@@ -103,7 +105,7 @@ class EventStreams:
         subscriber = Subscriber(filter, self._queue_bytes_max)
         self._clients[client] += 1
         self._subscribers.add(subscriber)
-        self.metrics.subscribers.set(len(self._subscribers))
+        self._share_queues()
         try:
             yield subscriber
         finally:
@@ -112,7 +114,15 @@ class EventStreams:
             self._clients[client] -= 1
             if not self._clients[client]:
                 del self._clients[client]
-            self.metrics.subscribers.set(len(self._subscribers))
+            self._share_queues()
+
+    def _share_queues(self) -> None:
+        count = len(self._subscribers)
+        self.metrics.subscribers.set(count)
+        if self._queues_bytes_max is not None and count:
+            share = min(self._queue_bytes_max, self._queues_bytes_max // count)
+            for subscriber in self._subscribers:
+                subscriber.queue_bytes_max = share
 
     async def frames(
         self, subscriber: Subscriber, events: frozenset[EventName], cursor: Cursor | None

@@ -21,7 +21,7 @@ class Subscriber:
         self.filter = filter
         self.lost: GapReason | None = None
         self.closed = False
-        self._queue_bytes_max = queue_bytes_max
+        self.queue_bytes_max = queue_bytes_max  #: before it is lost; takes effect with the next event
         self._queue: deque[bytes] = deque()
         self._bytes = 0
         self._changed = asyncio.Event()
@@ -40,7 +40,7 @@ class Subscriber:
     def offer(self, chunk: bytes) -> bool:
         """Queue events; return False when the queue was full and the subscriber is lost."""
         # A single chunk may exceed the bound: it is one record of the log, shared with other subscribers.
-        if self._queue and self._bytes + len(chunk) > self._queue_bytes_max:
+        if self._queue and self._bytes + len(chunk) > self.queue_bytes_max:
             self.lose(GapReason.TOO_SLOW)
             return False
         self._queue.append(chunk)

@@ -16,7 +16,13 @@ from api.http.access import actor_of, require_role, role_of
 from api.http.bodies import read_json_object
 from api.http.parameters import NoQuery, PageParameters, Themes
 from api.http.problems import ProblemError, RequestFault, bad_request, not_found
-from api.http.responses import collection_document, decode_page_cursor, first_page, json_response
+from api.http.responses import (
+    Document,
+    decode_page_cursor,
+    first_page,
+    json_response,
+    page_document,
+)
 from api.rules import examples
 from api.rules.documents import (
     current_document,
@@ -70,8 +76,11 @@ async def list_rules(request: Request, parameters: Annotated[RuleParameters, Que
         if id > after and (not parameters.theme or rule.theme in parameters.theme)
     ]
     page, following = first_page(selected, parameters.limit, lambda rule: rule.id)
-    items = [current_document(rule, stored.get(rule.id), context.model, role) for rule in page]
-    return json_response(collection_document(request, items, following))
+
+    def document(rule: Rule) -> Document:
+        return current_document(rule, stored.get(rule.id), context.model, role)
+
+    return json_response(page_document(request, page, document, lambda last: last.id, following))
 
 
 @router.get("/rules/{id}", summary="Get a rule", responses=examples.RULE)
@@ -162,8 +171,11 @@ async def list_versions(
     if not versions and before is None:
         raise _unknown_rule(id)
     page, following = first_page(versions, parameters.limit, lambda version: version.rule.version)
-    items = [version_document(version, context.model, role) for version in page]
-    return json_response(collection_document(request, items, following))
+
+    def document(version: RuleVersion) -> Document:
+        return version_document(version, context.model, role)
+
+    return json_response(page_document(request, page, document, lambda last: last.rule.version, following))
 
 
 async def _rules_in_force(

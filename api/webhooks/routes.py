@@ -14,7 +14,13 @@ from api.http.access import actor_of, require_role
 from api.http.bodies import read_body
 from api.http.parameters import NoQuery, PageParameters
 from api.http.problems import ProblemError, RequestFault, bad_request, not_found
-from api.http.responses import collection_document, decode_page_cursor, json_response, next_cursor
+from api.http.responses import (
+    collection_document,
+    decode_page_cursor,
+    json_response,
+    next_cursor,
+    page_document,
+)
 from api.live.cursor import encode_cursor
 from api.webhooks import examples
 from api.webhooks.schemas import (
@@ -157,8 +163,9 @@ async def list_dead_letters(
             raise _unknown(id)
         page = await read_dead_letters(connection, id, before=before, limit=parameters.limit)
     following = next_cursor(page, parameters.limit, lambda last: last.number)
-    items = [dead_letter_document(letter) for letter in page]
-    return json_response(collection_document(request, items, following))
+    return json_response(
+        page_document(request, page, dead_letter_document, lambda last: last.number, following)
+    )
 
 
 def _start(context: ApiContext, body: WebhookBody) -> str:

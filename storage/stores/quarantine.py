@@ -1,4 +1,4 @@
-"""Reads the quarantined messages, and the states of their replays."""
+"""Reads the quarantined messages, and the states of their replays. Lists are without payloads."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from storage.queries import query
 from storage.stores.list_position import ListPosition, position_parameters
 from twin.instant import Instant, from_datetime
 
-# The largest page of the API; a setting of ingest bounds the payload of each message.
+# The largest page of the API.
 QUARANTINE_ROWS_MAX = 1_000
+
+TOPIC_CHARACTERS_LISTED = 512
+"""Of each topic in a list; topics have up to 65,535 bytes."""
 
 
 class QuarantinedRow(NamedTuple):
@@ -19,11 +22,11 @@ class QuarantinedRow(NamedTuple):
 
     id: str
     feed: str  #: empty when no feed knows the topic
-    topic: str
+    topic: str  #: in a list, the first `TOPIC_CHARACTERS_LISTED` characters
     received_time: Instant
     reason: str
     detail: str
-    payload: bytes  #: the beginning of the payload
+    kept_bytes: int  #: length of the kept beginning of the payload
     payload_bytes: int  #: length of the whole payload
     payload_sha256: str  #: of the whole payload, hex
     device: str  #: the id in the feed; empty where it is unknown
@@ -61,6 +64,7 @@ async def read_quarantined(
             "reason": reason,
             "device": device,
             "resolved": resolved,
+            "topic_characters": TOPIC_CHARACTERS_LISTED,
             **position_parameters(before),
             "limit": max(0, min(limit, QUARANTINE_ROWS_MAX)),
         },
@@ -81,6 +85,16 @@ def _row(id: str, feed: str, topic: str, received_time: datetime, *others: Any) 
             from_datetime(resolved) if resolved is not None else None,
         )
     )
+
+
+async def read_quarantined_message(connection: Connection, id: str) -> tuple[QuarantinedRow, bytes] | None:
+    """Return a quarantined message and the kept beginning of its payload; None when there is none."""
+    cursor = await connection.execute(query("stores/quarantine/find_quarantined_message"), {"id": id})
+    row = await cursor.fetchone()
+    if row is None:
+        return None
+    *members, payload = row
+    return _row(*members), bytes(payload)
 
 
 class ReplayState(NamedTuple):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from storage.database import Connection
 from storage.queries import query
+from storage.stores.quarantine import TOPIC_CHARACTERS_LISTED
 from twin.instant import Instant, from_datetime
 from twin.quality.plausibility import QuarantineReason
 
@@ -13,14 +14,19 @@ from twin.quality.plausibility import QuarantineReason
 UNASSIGNED_DEVICES_MAX = 500
 PAYLOADS_MAX = 3
 
+PAYLOAD_BYTES_MAX = 8 * 1024
+"""Of a payload that is read to learn the fields of a device: uplinks of network servers have up to 3 kB."""
+
 
 @dataclass(frozen=True, slots=True)
 class UnassignedMessage:
     """A message of an unassigned device."""
 
-    topic: str
+    id: str  #: of the quarantined message
+    topic: str  #: the first `TOPIC_CHARACTERS_LISTED` characters
     received_time: Instant
-    payload: bytes  #: the beginning of the payload
+    payload_bytes: int  #: length of the whole payload
+    payload: bytes | None  #: its kept beginning; None when that has more than `PAYLOAD_BYTES_MAX`
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,8 @@ async def read_unassigned_devices(
             "reason": QuarantineReason.UNKNOWN_SENSOR,
             "limit": max(0, min(limit, UNASSIGNED_DEVICES_MAX)),
             "payloads": PAYLOADS_MAX,
+            "payload_bytes": PAYLOAD_BYTES_MAX,
+            "topic_characters": TOPIC_CHARACTERS_LISTED,
         },
     )
     return [
@@ -55,9 +63,11 @@ async def read_unassigned_devices(
             from_datetime(first),
             from_datetime(last),
             tuple(
-                UnassignedMessage(topic, from_datetime(time), bytes(payload))
-                for topic, time, payload in zip(topics, times, payloads, strict=True)
+                UnassignedMessage(
+                    id, topic, from_datetime(time), size, bytes(payload) if payload is not None else None
+                )
+                for id, topic, time, size, payload in zip(*messages, strict=True)
             ),
         )
-        for feed, device, count, first, last, topics, times, payloads in await cursor.fetchall()
+        for feed, device, count, first, last, *messages in await cursor.fetchall()
     ]

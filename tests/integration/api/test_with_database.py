@@ -173,10 +173,10 @@ MALFORMED = {
     "replayState": "none",
     "replayRequestedTime": None,
     "resolvedTime": None,
-    "payload": base64.b64encode(b"\x00\xff").decode(),
     "payloadBytes": 5,
     "payloadSha256": "ab",
     "payloadTruncated": True,
+    "_links": {"payload": {"href": "/v1/quarantine/id-1/payload"}},
 }
 
 
@@ -210,10 +210,19 @@ async def test_quarantined_messages_are_listed_newest_first(
         second = (await api.client.get(first["_links"]["next"]["href"])).json()
         key = {"Authorization": "Bearer sesame"}
         unmasked = (await api.client.get("/v1/quarantine?feed=dsmr", headers=key)).json()["items"][0]
+        payload_path = unmasked["_links"]["payload"]["href"]
+        payload = await api.client.get(payload_path, headers=key)
+        refused = await api.client.get(payload_path)
+        whole = (await api.client.get("/v1/quarantine/id-1")).json()
+        masked = (await api.client.get("/v1/quarantine/id-2")).json()
+        unknown = await api.client.get("/v1/quarantine/id-9/payload")
     assert [one["id"] for one in first["items"] + second["items"]] == ["id-2", "id-1", "id-0"]
-    assert first["items"][0]["payload"] is None
-    assert base64.b64decode(unmasked["payload"]) == b"\x00\xff"
+    assert first["items"][0]["_links"] == {}
+    assert (payload.content, payload.headers["content-type"]) == (b"\x00\xff", "application/octet-stream")
+    assert (refused.status_code, unknown.status_code) == (401, 404)
     assert first["items"][1] == MALFORMED
+    assert whole == {**MALFORMED, "payload": base64.b64encode(b"\x00\xff").decode()}
+    assert masked["payload"] is None
 
 
 async def test_the_view_is_seeded_from_the_database_and_continues_from_its_positions(

@@ -150,6 +150,7 @@ async def test_a_page_of_the_quarantine_is_read_in_the_order_of_its_index(
             "before_time": to_datetime(5_000_000),
             "before_id": "2",
             "limit": 20,
+            "topic_characters": 9,
         },
     )
     assert indexes(nodes) == {index}, json.dumps(nodes, indent=1)

@@ -241,7 +241,12 @@ async def test_minutes_of_the_ledger_are_read_by_their_index(connection: Connect
 
 async def test_only_a_page_of_the_quarantine_is_read(connection: Connection) -> None:
     everything = {"feed": None, "reason": None, "device": None, "resolved": None}
-    place = {"before_time": to_datetime(BEGIN + HOUR), "before_id": "3600", "limit": 20}
+    place = {
+        "before_time": to_datetime(BEGIN + HOUR),
+        "before_id": "3600",
+        "limit": 20,
+        "topic_characters": 9,
+    }
     found = await read(connection, "stores/quarantine/list_quarantined", {**everything, **place})
     assert found.answer == 20
     assert found.rows <= 21, found.plan

@@ -1,7 +1,7 @@
--- Quarantined messages after a position, newest first; filtered by feed, reason, device and resolved where given.
+-- Quarantined messages after a position, newest first, without payloads; filtered where a parameter is given.
 -- quarantine_newest, quarantine_newest_of_feed, quarantine_newest_of_reason or quarantine_newest_of_device.
-SELECT id, feed, topic, received_time, reason, detail, payload, payload_bytes, payload_sha256, device, decoder,
-    decoder_version, observations, attempts, replay_requested_at, resolved_at
+SELECT id, feed, left(topic, %(topic_characters)s), received_time, reason, detail, octet_length(payload), payload_bytes,
+    payload_sha256, device, decoder, decoder_version, observations, attempts, replay_requested_at, resolved_at
 FROM quarantine
 WHERE (%(feed)s::text IS NULL OR feed = %(feed)s)
     AND (%(reason)s::text IS NULL OR reason = %(reason)s)

@@ -1,7 +1,7 @@
--- Devices without a sensor, the one that sent last first, with their newest payloads, newest first.
+-- Devices without a sensor, the one that sent last first, with their newest messages, but no long payloads.
 -- quarantine_newest_of_reason, and quarantine_newest_of_device for the payloads of each.
 SELECT unknown.feed, unknown.device, unknown.count, unknown.first_received, unknown.last_received,
-    newest.topics, newest.times, newest.payloads
+    newest.ids, newest.topics, newest.times, newest.sizes, newest.payloads
 FROM (
     SELECT feed, device, count(*) AS count, min(received_time) AS first_received,
         max(received_time) AS last_received
@@ -12,11 +12,15 @@ FROM (
     LIMIT %(limit)s
 ) AS unknown
 CROSS JOIN LATERAL (
-    SELECT array_agg(topic ORDER BY received_time DESC, id DESC) AS topics,
+    SELECT array_agg(id ORDER BY received_time DESC, id DESC) AS ids,
+        array_agg(left(topic, %(topic_characters)s) ORDER BY received_time DESC, id DESC) AS topics,
         array_agg(received_time ORDER BY received_time DESC, id DESC) AS times,
-        array_agg(payload ORDER BY received_time DESC, id DESC) AS payloads
+        array_agg(payload_bytes ORDER BY received_time DESC, id DESC) AS sizes,
+        array_agg(
+            CASE WHEN octet_length(payload) <= %(payload_bytes)s THEN payload END ORDER BY received_time DESC, id DESC
+        ) AS payloads
     FROM (
-        SELECT id, topic, received_time, payload
+        SELECT id, topic, received_time, payload, payload_bytes
         FROM quarantine
         WHERE device = unknown.device AND device <> '' AND feed = unknown.feed
             AND reason = %(reason)s AND resolved_at IS NULL

@@ -62,7 +62,7 @@ async def test_pages_are_newest_first_without_loss_or_repetition(connection: Con
     found = await all_pages(connection)
     assert [one.id for one in found] == [f"id{n:02}" for n in reversed(range(12))]
     assert found[0] == QuarantinedRow(
-        *("id11", "", "a/b", 5_000_000, "checksum", "why", b"\xff", 1, "s"),
+        *("id11", "", "a/b", 5_000_000, "checksum", "why", 1, 1, "s"),
         *("d3", "json", 3, 2, 0, None, None),
     )
 

@@ -8,10 +8,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import uvicorn
+from prometheus_client import CollectorRegistry
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from api.http.bounded_protocol import HEAD_BYTES_MAX, HEAD_TIMEOUT_S, BoundedHttpProtocol
+from api.http.waiting_answers import WaitingAnswers
+from api.metrics import ApiMetrics
 
 DEADLINE_S = 20.0
 GET = b"GET / HTTP/1.1\r\nHost: city.example\r\n"
@@ -34,7 +37,14 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def served(connections: int = 10, head_timeout_s: float = HEAD_TIMEOUT_S) -> AsyncIterator[int]:
-    protocol = BoundedHttpProtocol.with_limits(connections, head_timeout_s)
+    metrics = ApiMetrics(CollectorRegistry())
+    protocol = BoundedHttpProtocol.with_limits(
+        connections,
+        head_timeout_s=head_timeout_s,
+        write_timeout_s=DEADLINE_S,
+        waiting=WaitingAnswers(2**20, metrics),
+        metrics=metrics,
+    )
     config = uvicorn.Config(
         app, host="127.0.0.1", port=0, http=protocol, lifespan="off", log_config=None, access_log=False
     )

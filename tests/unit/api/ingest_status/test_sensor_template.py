@@ -15,7 +15,7 @@ SENML = b'[{"bn": "w-1:", "bt": 1795435200, "n": "air_temperature", "u": "Cel", 
 
 
 def device(feed: str, payload: bytes, span: Duration = 0, count: int = 1) -> UnassignedDevice:
-    sent = UnassignedMessage("livetwin/city/w-1/observations", START + span, payload)
+    sent = UnassignedMessage("1", "livetwin/city/w-1/observations", START + span, len(payload), payload)
     return UnassignedDevice(feed, 'w-"1', count, START, START + span, (sent,))
 
 

@@ -49,3 +49,20 @@ async def test_clients_without_identity_share_the_total_limit(parts: ApiContext)
         with pytest.raises(ProblemError) as refused, made.open_subscriber(EntityFilter()):
             pass
         assert refused.value.status == 503
+
+
+async def test_subscribers_share_the_bytes_of_all_queues(parts: ApiContext) -> None:
+    made = EventStreams(
+        parts.hub,
+        LogReplay("127.0.0.1:9", 1),
+        parts.metrics,
+        subscribers_max=10,
+        queue_bytes_max=1_000,
+        queues_bytes_max=1_500,
+    )
+    with made.open_subscriber(EntityFilter()) as first:
+        assert first.queue_bytes_max == 1_000
+        with made.open_subscriber(EntityFilter()) as second, made.open_subscriber(EntityFilter()):
+            assert (first.queue_bytes_max, second.queue_bytes_max) == (500, 500)
+            assert [second.offer(b"x" * 300), second.offer(b"x" * 300)] == [True, False]
+        assert first.queue_bytes_max == 1_000
