@@ -260,11 +260,20 @@ class DatastreamState:
         self, observation: Observation, policy: DatastreamPolicy
     ) -> tuple[list[QualityResult], Instant | None]:
         """Note an observation before those in memory; return as `_assess_from`."""
-        if self._preceding is None:
+        time, value = observation.phenomenon_time, observation.value
+        preceding = self._preceding
+        if preceding is None:
             state = DatastreamState()
             state._append(observation, policy)
             self._preceding = PrecedingHistory.of(observation, state.newest, policy)
-        elif not self._preceding.interrupt(observation.phenomenon_time, observation.value):
+            return self._assess_from(0, policy, new=None)
+        if preceding.is_changed_by(time, value, policy):
+            # What is emitted until storage has answered may be wrong: `adopt` has it repaired.
+            first = self._recent[0].phenomenon_time
+            self._windows.mark_incomplete_range(time, first - 1)
+            if preceding.doubted_since is None:
+                preceding.doubted_since = first
+        if not preceding.interrupt(time, value):
             return _NONE, None
         return self._assess_from(0, policy, new=None)
 
@@ -366,6 +375,11 @@ class DatastreamState:
         self._preceding = preceding
         quality_results, changed_since = self._assess_from(0, policy, new=None)
         self._mark_recounted(increases, policy)
+        doubted_since = before.doubted_since
+        if doubted_since is not None and doubted_since < first:
+            # What has left memory since then was judged without the late observations.
+            self._windows.mark_incomplete_range(doubted_since, first - 1)
+            changed_since = doubted_since if changed_since is None else min(changed_since, doubted_since)
         return ObservationResult(ObservationOutcome.CORRECTION, quality_results, None, changed_since)
 
     # -- checks -----------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from twin.model.datastream_policy import DatastreamPolicy
 from twin.model.observation import LastGoodValue, Observation
 from twin.quality.constant_run import ConstantRun, extend_run, is_stuck
 from twin.quality.quality_flags import STUCK_FOUND_LATER, UNUSABLE_FLAGS, QualityFlag, is_usable
+from twin.quality.stuck_runs import activity_memory, long_run
 from twin.state.counter import counter_increase, next_register
 
 RegisterReading: TypeAlias = tuple[Instant, float]
@@ -37,6 +38,8 @@ class PrecedingHistory(msgspec.Struct, array_like=True):
     register_before_run: RegisterReading | None
     is_stuck_by_itself: bool = False  #: by its observations before memory
     is_stuck: bool = False  #: by all of its observations
+    #: From when on verdicts may be wrong: one before memory came late, and storage has not answered.
+    doubted_since: Instant | None = None
 
     @classmethod
     def of(cls, received: Observation, assessed: Observation, policy: DatastreamPolicy) -> PrecedingHistory:
@@ -99,6 +102,17 @@ class PrecedingHistory(msgspec.Struct, array_like=True):
             self.last_good = LastGoodValue(assessed.value, time)
             if policy.aggregation == "counter":
                 self.register = register_after(self.register, assessed)
+
+    def is_changed_by(self, time: Instant, value: float, policy: DatastreamPolicy) -> bool:
+        """Return whether a late observation before memory may change verdicts or increases in memory.
+
+        It may be a part of the run or interrupt it, or change how long the value stayed equal before.
+        """
+        if policy.aggregation == "counter":
+            return True
+        if long_run(policy.rules) is None:
+            return False
+        return value == self.run.value or time >= self.run.start or activity_memory(policy.rules) > 0
 
     def interrupt(self, time: Instant, value: float) -> bool:
         """Note an observation before memory that came late; return whether it interrupts the run.

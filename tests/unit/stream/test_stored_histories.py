@@ -17,12 +17,12 @@ from twin.instant import HOUR, INSTANT_MIN, MINUTE
 from twin.model.city_model import CityModel
 from twin.model.datastream_policy import DatastreamPolicy
 from twin.model.observation import Observation
-from twin.quality.quality_flags import QualityFlag
+from twin.quality.quality_flags import STUCK_FOUND_LATER, QualityFlag
 from twin.state.datastream_history import read_stored_history
 from twin.state.datastream_state import RECENT_MAX
 from twin.state.preceding_history import StoredHistory
 from twin.wire.codec import LAYOUT_VERSION
-from twin.wire.messages import AGGREGATES, UPDATES, AggregateBatch, ObservationBatch, Update
+from twin.wire.messages import AGGREGATES, UPDATES, AggregateBatch, ObservationBatch, Update, WindowRepair
 
 MODEL = CityBuilder().entity("town", "Municipality").sensor("co2", "town", "co2", interval=HOUR // 3).model()
 (STREAM,) = MODEL.datastreams.values()
@@ -96,3 +96,23 @@ def test_the_last_good_value_after_a_change_of_rules_is_by_the_new_ones(count: i
     update = last_updates(outputs)[-1]
     assert update.last_good is not None
     assert update.last_good.value == limit
+
+
+def test_what_was_judged_before_storage_knew_of_a_longer_run_is_repaired_again() -> None:
+    """Storage repairs what it has; the stream goes on with the shorter run until it gets the answer."""
+    late, early, later = measured(0, 20), measured(20, 75), measured(75, 135)
+    stage = EntityStageFactory("log-1", 1, 4, 5 * MINUTE).seeded(0, EMPTY_SEED, MODEL)
+    marked = []
+    for offset, found in enumerate((early, late, later[:20], later[20:])):
+        batch = ObservationBatch(LAYOUT_VERSION, tuple(found), max(early[-1][2], found[-1][2]))
+        outputs = stage.apply(offset, batch, MODEL).outputs
+        marked += [one for batch in batches(outputs) for one in batch.assessments]
+    assert any(one[1:3] == (later[0].phenomenon_time, STUCK_FOUND_LATER) for one in marked)
+
+    def repairs_after(offset: int) -> list[WindowRepair]:
+        history = history_of([*late, *early, *later], offset=2)
+        batch = ObservationBatch(LAYOUT_VERSION, (), INSTANT_MIN, histories=(history,))
+        return [one for batch in batches(stage.apply(offset, batch, MODEL).outputs) for one in batch.repairs]
+
+    assert repairs_after(4) == [WindowRepair(STREAM.id, early[-RECENT_MAX].phenomenon_time)]
+    assert repairs_after(5) == [], "nothing is awaited any more"
