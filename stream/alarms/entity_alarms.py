@@ -120,6 +120,9 @@ class EntityAlarms:
         )
 
     def _request_repair(self, bound: BoundRule, time: Instant) -> None:
+        condition = self._content.conditions.get(bound.rule.id)
+        if condition is not None:
+            condition.awaited_until = condition.newest_time
         self.repairs.append(AlarmRepair(bound.rule.id, self._entity, time))
 
     def on_time(self) -> list[AlarmEvent]:

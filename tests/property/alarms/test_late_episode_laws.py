@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -68,6 +69,7 @@ class LateRun:
         (self.series,) = self.bound.series
         self.content = AlarmContent()
         self.points: dict[Instant, Point] = {}
+        self.unstored: set[Instant] = set()  # times of points that are on their way to storage
         #: (revision, amendment) and event
         self.events: list[tuple[tuple[int, int], AlarmEvent]] = []
         self.repairs: list[AlarmRepair] = []
@@ -115,13 +117,15 @@ class LateRun:
             start = min(one.time for one in self.repairs)
             self.repairs = []
             self._repair(start)
+            self.unstored = set()  # the next request waits until all is stored
 
     def _repair(self, start: Instant) -> None:
         alarm = self.history()
-        newest = max(self.points, default=start)
+        points = self._stored_points()
+        newest = points[-1].time if points else start
         first = whole_occurrence_start(alarm.occurrences, min(start, newest))
         replay = RuleHistory(self.bound, self.model, alarm.occurrences, first)
-        stored = [self.points[time] for time in sorted(self.points) if time >= replay.begin]
+        stored = [one for one in points if one.time >= replay.begin]
         replay.on_columns({self.series: PointColumn.from_points([one for one in stored if one.time < first])})
         replay.finish_warm_up()
         replay.on_columns(
@@ -135,9 +139,13 @@ class LateRun:
             self.events += [((revision, number), event) for number, event in enumerate(added, known + 1)]
         self._correct(correction_of(self.bound, alarm, severity, condition))
 
+    def _stored_points(self) -> list[Point]:
+        return [self.points[time] for time in sorted(self.points) if time not in self.unstored]
+
     def _newest_points(self) -> dict[OperandSeries, list[Point]]:
-        start = max(self.points, default=0) - state_span(self.bound, self.series, self.model)
-        return {self.series: [self.points[time] for time in sorted(self.points) if time >= start]}
+        points = self._stored_points()
+        start = points[-1].time - state_span(self.bound, self.series, self.model) if points else 0
+        return {self.series: [one for one in points if one.time >= start]}
 
     def _correct(self, correction: AlarmCorrection) -> None:
         alarms = self._alarms()
@@ -262,13 +270,15 @@ def test_what_storage_changes_behind_the_log_ends_in_the_episodes_of_the_back_te
     run = LateRun(rule)
     for one in points:
         run.arrive(one)
-    for back in data.draw(st.lists(st.integers(2, 39), min_size=1, max_size=6)):
-        time = points[-back].time
-        changed = drawn_change(data, time)
+    for back in data.draw(st.lists(st.integers(1, 39), min_size=1, max_size=6)):
+        count = data.draw(st.integers(1, back))
+        changed = [drawn_change(data, one.time) for one in points[-back:][:count]]
         if data.draw(st.booleans()):
-            run.arrive(changed)
+            run.arrive(*changed)
+            if data.draw(st.booleans()):
+                run.unstored = {one.time for one in points[-data.draw(st.integers(1, 5)) :]}
         else:
-            run.repair_points(changed)
+            run.repair_points(*changed)
         if data.draw(st.booleans()):
             run.repair()
     run.pass_time()
@@ -317,6 +327,30 @@ def test_a_repair_retracts_the_episode_of_an_alarm_whose_points_were_all_withdra
         run.arrive(point(START + minute * MINUTE, -0.5 if minute < 55 else -0.2))
     assert run.repairs == []
     assert run.episodes() == run.backtest() != []
+
+
+@pytest.mark.parametrize("kept", [0, 2, 45])
+def test_storage_may_withdraw_the_newest_points_of_an_alarm(kept: int) -> None:
+    """All values of a sensor are found stuck, also those that the stream has forgotten."""
+    run = LateRun(high_water_rule())
+    for minute in range(50):
+        run.arrive(point(START + minute * MINUTE, -0.2 if minute > 15 else -0.5))
+    run.repair_points(*(Point.withdrawn(START + minute * MINUTE) for minute in range(kept, 50)))
+    run.pass_time()
+    run.repair()
+    assert run.episodes() == run.backtest()
+    assert bool(run.episodes()) == (kept > 15)
+
+
+def test_a_repair_keeps_the_points_that_are_on_their_way_to_storage() -> None:
+    run = LateRun(high_water_rule())
+    for minute in range(50):
+        run.arrive(point(START + minute * MINUTE, -0.2 if minute > 45 else -0.5))
+    run.unstored = {START + minute * MINUTE for minute in range(45, 50)}
+    run.repair_points(point(START + MINUTE, -0.3))
+    run.repair()
+    assert run.episodes() == run.backtest()
+    assert [event.kind for (_, amendment), event in run.events if not amendment] == ["raised"]
 
 
 def test_a_repair_keeps_an_alarm_that_the_passing_of_time_has_raised() -> None:

@@ -84,6 +84,8 @@ class ConditionState(msgspec.Struct, array_like=True):
     doubted: set[tuple[Instant, int]] = msgspec.field(default_factory=set)
     #: the horizon when a correction was last refused, and another repair requested
     repaired_to: Instant = INSTANT_MIN
+    #: the newest point when a repair was last requested: the next correction may lack later ones
+    awaited_until: Instant = INSTANT_MAX
 
     @classmethod
     def initial(cls, bound: BoundRule) -> ConditionState:
@@ -266,7 +268,8 @@ class ConditionState(msgspec.Struct, array_like=True):
     ) -> set[tuple[Instant, int]]:
         """Return which of these points are not the same here and in storage.
 
-        The newest of each operand are left out: they are on their way to storage, or from it.
+        From the newest stored point of each operand on, those are left out that came after the request for a
+        repair: they are on their way to storage.
         """
         ends: dict[int, Instant] = {}
         for time, operand in sorted(stored):
@@ -274,7 +277,7 @@ class ConditionState(msgspec.Struct, array_like=True):
         return {
             key
             for key in known
-            if key[0] < min(ends.get(key[1], INSTANT_MIN), self.newest_time + 1)
+            if key[0] <= min(self.newest_time, max(self.awaited_until, ends.get(key[1], INSTANT_MIN) - 1))
             and (key not in own or key not in stored or own[key].point[:4] != stored[key].point[:4])
         }
 
@@ -291,7 +294,7 @@ class ConditionState(msgspec.Struct, array_like=True):
         other.buffered = [one for one in self.buffered if one.operand < operands]
         other.frontier, other.arrived_time, other.horizon = self.frontier, self.arrived_time, self.horizon
         other.stored_until, other.amended = self.stored_until, set(self.amended)
-        other.doubted = set(self.doubted)
+        other.doubted, other.awaited_until = set(self.doubted), self.awaited_until
         other._rebuild(bound)
         return other
 
