@@ -31,10 +31,11 @@ autosave_interval 1
 
 # Send small packets at once, without waiting for the acknowledgement of the previous one.
 set_tcp_nodelay true
-# No limits, since Mosquitto drops messages beyond them. Messages wait here, and nowhere else, while the log
-# is recycled or ingest is disconnected.
+# Messages wait here, and nowhere else, while the log is recycled or ingest is disconnected: in memory.
+# Mosquitto drops messages beyond these limits.
 max_inflight_messages 0
-max_queued_messages 0
+max_queued_messages {queued_messages_max}
+max_queued_bytes {queued_bytes_max}
 queue_qos0_messages true
 persistent_client_expiration 7d
 
@@ -57,6 +58,10 @@ class EmbeddedMosquitto(EmbeddedService):
     port_option = "--mqtt-port"
 
     PACKET_BYTES_MAX = 16 << 20
+    QUEUED_MESSAGES_MAX = 2_000_000
+    QUEUED_BYTES_MAX = 512 << 20
+    """Payloads of the messages that wait; with them each message takes some `MESSAGE_OVERHEAD_BYTES` more."""
+    MESSAGE_OVERHEAD_BYTES = 420
 
     _folder: Path
 
@@ -70,6 +75,8 @@ class EmbeddedMosquitto(EmbeddedService):
                 folder=self._folder,
                 user=self.account.name if self.account else "",
                 packet_bytes_max=self.PACKET_BYTES_MAX,
+                queued_messages_max=self.QUEUED_MESSAGES_MAX,
+                queued_bytes_max=self.QUEUED_BYTES_MAX,
             ).replace("user \n", "")
         )
         set_owner_and_mode(configuration, self.account, 0o600)

@@ -12,6 +12,7 @@ from typing import Any
 from cities import default_city
 from cities.folder_reader import read_city
 from cli.command_line import COMMANDS
+from cli.embedded.mosquitto import EmbeddedMosquitto
 from ingest.broker_accounts import ROLE_PREFIX, broker_accounts
 from ingest.decoders import registry
 from runtime.secret_files import FILE_SUFFIX, is_secret
@@ -176,6 +177,18 @@ def test_roles_have_the_accounts_that_the_broker_knows() -> None:
             assert f"{ROLE_PREFIX}{account}" in accounts
             [secret] = [secret for secret in service["secrets"] if secret.startswith("mqtt_")]
             assert compose_file()["secrets"][secret]["file"].endswith(f"/mqtt/mqtt-{account}")
+
+
+def test_the_queue_of_the_broker_fits_into_its_memory() -> None:
+    limit = compose_file()["services"]["mosquitto"]["deploy"]["resources"]["limits"]["memory"]
+    assert limit == "1g"
+    for name in ("mosquitto/livetwin.conf", "compose/mosquitto.conf"):
+        text = (ROOT / "deploy" / name).read_text()
+        bounds = {
+            key: int(value) for key, value in re.findall(r"^max_queued_(\w+) (\d+)$", text, re.MULTILINE)
+        }
+        messages, payloads = bounds["messages"], bounds["bytes"]
+        assert 0 < messages * EmbeddedMosquitto.MESSAGE_OVERHEAD_BYTES + payloads < 0.9 * (1 << 30), name
 
 
 def test_every_listener_of_the_broker_binds_client_ids_to_accounts() -> None:
