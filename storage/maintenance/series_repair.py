@@ -16,7 +16,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from runtime.kafka.topics import OBSERVATIONS, UPDATES
-from storage.database import Connection, fetch_rows
+from storage.database import Connection, fetch_rows, snapshot
 from storage.history.chunk_reader import read_chunk
 from storage.maintenance.changed_series import note_changed_series, note_repaired_points
 from storage.queries import query
@@ -67,6 +67,9 @@ class SeriesTask(NamedTuple):
     required: RequiredInputs
     indicators: Sequence[Indicator]
     span: tuple[Instant, Instant]
+    #: by datastream, its newest value that the stream has told: later ones may lack their assessments, and
+    #: are left to the stream
+    told: Mapping[int, Instant]
 
 
 class StoredPoint(NamedTuple):
@@ -84,7 +87,7 @@ async def repair_series(connection: Connection, model: CityModel) -> int:
     Each group of consecutive days of an entity is one transaction. A request that is repeated meanwhile
     stays, and all wait while the database has a newer model.
     """
-    async with connection.transaction():
+    async with snapshot(connection):
         cursor = await connection.execute(
             query("maintenance/series/list_ready_series_repairs"),
             {
@@ -97,6 +100,7 @@ async def repair_series(connection: Connection, model: CityModel) -> int:
             },
         )
         ready = [SeriesDay(one, name, from_datetime(day), n) for one, name, day, n in await cursor.fetchall()]
+        told = await _told_times(connection, model, {request.entity for request in ready})
     changed = 0
     whole = [request for request in ready if request.day == INSTANT_MIN]
     if whole:
@@ -105,7 +109,7 @@ async def repair_series(connection: Connection, model: CityModel) -> int:
     for entity, requests in groupby(of_days, key=lambda request: request.entity):
         required = entity_inputs(entity, model)
         for group in consecutive_days(requests, VALUE_DAYS_MAX if required.instants else WINDOW_DAYS_MAX):
-            changed += await _repair_days(connection, model, required, group)
+            changed += await _repair_days(connection, model, required, group, told)
     if of_days:
         log.info(
             "computed %d days of derived series again, %d values changed",
@@ -114,6 +118,18 @@ async def repair_series(connection: Connection, model: CityModel) -> int:
             extra={"event": "repair.series_finished", "days": len(of_days), "values": changed},
         )
     return len(ready)
+
+
+async def _told_times(
+    connection: Connection, model: CityModel, entities: Iterable[str]
+) -> dict[int, Instant]:
+    """Return the time of the newest stored state of each datastream of entities.
+
+    The assessments up to it are stored, when the stored updates are stored as far as windows are.
+    """
+    ids = [one.id for entity in entities for one in model.datastreams_of(entity)]
+    cursor = await connection.execute(query("maintenance/series/list_told_times"), (ids,))
+    return {id: from_datetime(time) for id, time in await cursor.fetchall()}
 
 
 async def _request_days(connection: Connection, requests: Sequence[SeriesDay]) -> None:
@@ -151,7 +167,11 @@ def consecutive_days(requests: Iterable[SeriesDay], days_max: int) -> list[list[
 
 
 async def _repair_days(
-    connection: Connection, model: CityModel, required: RequiredInputs, group: Sequence[SeriesDay]
+    connection: Connection,
+    model: CityModel,
+    required: RequiredInputs,
+    group: Sequence[SeriesDay],
+    told: Mapping[int, Instant],
 ) -> int:
     """Compute consecutive days of an entity again; return how many values changed."""
     entity, names = group[0].entity, {request.name for request in group}
@@ -164,7 +184,7 @@ async def _repair_days(
     ]
     changed: dict[tuple[str, Instant], StoredPoint] = {}
     if indicators and entity in model.entities:
-        task = SeriesTask(model, entity, required, indicators, span)
+        task = SeriesTask(model, entity, required, indicators, span, told)
         chunk = await _read_inputs(connection, task)
         # A month of hours of an entity takes some hundred milliseconds.
         computed = await asyncio.to_thread(computed_points, task, chunk)
@@ -223,7 +243,7 @@ def _is_kept(
 
 
 async def _read_inputs(connection: Connection, task: SeriesTask) -> HistoryChunk:
-    model, entity, required, indicators, span = task
+    model, entity, required, indicators, span, _ = task
     needs = HistoryNeeds()
     carried = 0
     for datastream in model.datastreams_of(entity):
@@ -248,13 +268,15 @@ async def _read_inputs(connection: Connection, task: SeriesTask) -> HistoryChunk
 
 def computed_points(task: SeriesTask, chunk: HistoryChunk) -> dict[str, dict[Instant, IndicatorValue]]:
     """Return the points of each indicator by phenomenon time."""
-    model, entity, required, indicators, span = task
-    inputs = _stored_inputs(model, entity, chunk)
+    model, entity, required, indicators, span, told = task
+    inputs = _stored_inputs(model, entity, chunk, told)
     attributes = model.entities[entity].attributes
     return {one.name: points_in(one, required, inputs, attributes, span) for one in indicators}
 
 
-def _stored_inputs(model: CityModel, entity: str, chunk: HistoryChunk) -> StoredInputs:
+def _stored_inputs(
+    model: CityModel, entity: str, chunk: HistoryChunk, told: Mapping[int, Instant]
+) -> StoredInputs:
     histories: defaultdict[tuple[str, Duration], WindowHistory] = defaultdict(WindowHistory)
     for (name, id), aggregates in chunk.windows.items():
         history = histories[model.datastreams[id].property, WINDOW_SIZES[name]]
@@ -276,7 +298,8 @@ def _stored_inputs(model: CityModel, entity: str, chunk: HistoryChunk) -> Stored
         datastream = model.datastreams[id]
         columns = (readings.times, readings.received, readings.values, readings.flags)
         rows_of_one = zip(*(column.tolist() for column in columns), strict=True)
-        observations = [Observation(id, *row) for row in rows_of_one]
+        until = told.get(id, INSTANT_MIN)
+        observations = [Observation(id, *row) for row in rows_of_one if row[0] <= until]
         parts[datastream.property][id] = observations, datastream.interval
     values_of = {
         property: property_values(model.properties[property], series) for property, series in parts.items()

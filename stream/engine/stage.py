@@ -180,7 +180,7 @@ def update_records(
 ) -> list[OutputRecord]:
     """Return the records of these updates and series repairs, in order.
 
-    `offset` is that of the observation record which caused them, where they hold values derived from it.
+    `offset` is that of the observation record which caused them, where a record on `aggregates` has it, too.
     """
     return [
         OutputRecord(

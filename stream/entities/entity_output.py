@@ -102,10 +102,12 @@ class EntityOutput:
         """Return the records to send; `offset` is that of the observation record which caused them.
 
         A record on `aggregates` goes with derived values, though empty: until it is stored, storage may lack
-        windows or assessments that they were computed from.
+        windows or assessments that they were computed from. The offset also goes with states that were
+        assessed: storage computes nothing from them before it has their assessments.
         """
         is_derived = bool(self.series_repairs) or any(one.kind in _DERIVED_KINDS for one in self.updates)
-        records = update_records(self.updates, partition, self.series_repairs, offset if is_derived else -1)
+        awaited = offset if is_derived or self.assessments else -1
+        records = update_records(self.updates, partition, self.series_repairs, awaited)
         # Only the last assessment of an observation counts: all of them have the same revision.
         assessments = list({one[:2]: one for one in self.assessments}.values())
         # A window that is emitted twice for one record has one revision: only the last counts, too.

@@ -38,6 +38,7 @@ from twin.model.city_model import CityModel
 from twin.model.observation import Observation
 from twin.model.sensor import Datastream
 from twin.quality.neighbour_verdict import NeighbourVerdict
+from twin.quality.quality_flags import UNUSABLE_FLAGS
 from twin.state.datastream_history import needs_history
 from twin.state.datastream_state import DatastreamState, ObservationOutcome, ObservationResult
 from twin.state.derived_points import INSTANT_PROPERTIES, RequiredInputs, derived_interval, entity_inputs
@@ -300,6 +301,7 @@ class EntityStage(BucketStage[EntityContent]):
         if since is not None:
             required = self._required_inputs_of(datastream.entity, model)
             content.derived.on_observed(datastream.property, since, required)
+            self._note_judged(content, datastream, result, model)
             self._roll_ups.note_change(content, datastream, since, model)
             if self._alarm_inputs is not None:
                 self._alarm_inputs.add_observed(datastream.entity, datastream.property, content.state, since)
@@ -347,6 +349,32 @@ class EntityStage(BucketStage[EntityContent]):
             content.derived.note_missing_value(datastream.property, observation.phenomenon_time, required)
         if times:
             content.derived.on_observed(datastream.property, min(times), required)
+        is_newest = result.outcome is ObservationOutcome.ACCEPTED
+        self._note_judged(
+            content, datastream, result, model, observation.phenomenon_time if is_newest else None
+        )
+
+    def _note_judged(
+        self,
+        content: EntityContent,
+        datastream: Datastream,
+        result: ObservationResult,
+        model: CityModel,
+        newest: Instant | None = None,
+    ) -> None:
+        """Leave to a repair what values touch that are found not usable, except a newest one.
+
+        Storage may have computed points from them before it had their assessments, where there never was one
+        here: nothing else would withdraw these.
+        """
+        judged = [
+            one.phenomenon_time
+            for one in result.quality_results
+            if one.flags & UNUSABLE_FLAGS and one.phenomenon_time != newest
+        ]
+        if judged:
+            required = self._required_inputs_of(datastream.entity, model)
+            content.derived.leave_to_repair(datastream.property, min(judged), max(judged), required)
 
     # -- windows and derived values, once a second ------------------------------------------------------
 

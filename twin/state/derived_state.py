@@ -202,7 +202,7 @@ class DerivedState(msgspec.Struct, array_like=True):
     def leave_to_repair(
         self, property: str, since: Instant, complete_from: Instant, required: RequiredInputs
     ) -> None:
-        """Leave the points to a repair that values from `since` on touch, up to those in memory."""
+        """Leave the points to a repair that values from `since` on touch, up to those of `complete_from`."""
         for name, reach in required.reach.items():
             if property in reach:
                 self.spans.append(SeriesSpan(name, since, complete_from + reach[property] + 1))

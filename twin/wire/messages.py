@@ -215,7 +215,8 @@ class UpdateBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):
     updates: tuple[Update, ...]
     repairs: tuple[SeriesRepair, ...] = ()
     #: in `observations` of the same partition: observations up to it are included, and a record on
-    #: `aggregates` has the same offset; -1 in a record of areas, or without derived values and repairs
+    #: `aggregates` has the same offset; -1 in a record of areas, or without derived values, repairs and
+    #: assessments
     offset: int = -1
 
 

@@ -54,7 +54,13 @@ def _request_days(database: ModelDatabase, model: CityModel, entity: str, name: 
 def _repair_day(database: ModelDatabase, model: CityModel, entity: str, name: str, day: Instant) -> None:
     required = entity_inputs(entity, model)
     indicators = [one for one in required.indicators if name in ("", one.name)]
-    task = SeriesTask(model, entity, required, indicators, (day, day + DAY))
+    ids = [one.id for one in model.datastreams_of(entity)]
+    told = {
+        id: state.observation[1]
+        for id in ids
+        if (state := database.states.get(id)) is not None and state.observation is not None
+    }
+    task = SeriesTask(model, entity, required, indicators, (day, day + DAY), told)
     computed = computed_points(task, _chunk(database, model, entity)) if indicators else {}
     changed = _store(database, entity, computed, day)
     for changed_name, time in changed:

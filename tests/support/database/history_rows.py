@@ -21,6 +21,23 @@ async def store_observations(connection: Connection, observations: Iterable[Obse
                 await copy.write_row((datastream, to_datetime(measured), to_datetime(received), value, flags))
 
 
+async def store_states(connection: Connection, observations: Iterable[Observation]) -> None:
+    """Store the newest of observations as the states of their datastreams."""
+    newest: dict[int, Observation] = {}
+    for one in observations:
+        if one.datastream not in newest or one.phenomenon_time > newest[one.datastream].phenomenon_time:
+            newest[one.datastream] = one
+    async with connection.transaction(), connection.cursor() as cursor:
+        await cursor.executemany(
+            "INSERT INTO datastream_state (datastream_id, phenomenon_time, received_time, value, flags) "
+            "VALUES (%s, %s, %s, %s, %s)",
+            [
+                (id, to_datetime(one.phenomenon_time), to_datetime(one.received_time), one.value, one.flags)
+                for id, one in newest.items()
+            ],
+        )
+
+
 async def store_assessments(connection: Connection, found: Iterable[tuple[int, int, int, int]]) -> None:
     """Store quality flags: (datastream, phenomenon time, flags, revision)."""
     async with connection.transaction(), connection.cursor() as cursor:

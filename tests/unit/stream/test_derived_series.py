@@ -515,6 +515,50 @@ def test_a_slope_over_a_value_that_came_too_late_is_that_of_storage() -> None:
     )
 
 
+def gauge_city() -> CityModel:
+    """Return a gauge that is judged by the rules of its property."""
+    return (
+        CityBuilder()
+        .entity("town", "Municipality")
+        .entity(CANAL, "Waterway", parent="town", attributes={"targetLevel": -0.6, "dangerLevel": -0.2})
+        .sensor("gauge", CANAL, Observed("water_level"), interval=MINUTE)
+        .model()
+    )
+
+
+@pytest.mark.parametrize("level", [-0.493, 3.0])
+def test_what_a_late_value_touches_is_repaired_when_it_is_not_usable(level: float) -> None:
+    sent = [
+        Observation(1, START + number * MINUTE, START + number * MINUTE, -0.5 + number / 1_000)
+        for number in range(20)
+    ]
+    pipeline = StagePipeline(gauge_city())
+    for one in (*sent[:7], *sent[8:]):
+        pipeline.observe(one)
+    pipeline.observe(sent[7]._replace(value=level), now=pipeline.time)
+    pipeline.advance(pipeline.time + 10 * SECOND, step=SECOND)
+    spans = {(one.name, one.start, one.end - 1) for one in requested_repairs(pipeline)}
+    time = sent[7].phenomenon_time
+    if level > 0:
+        # Storage may have computed a value at its time, and slopes from it, before it was assessed.
+        assert {("freeboard", time, time), ("rate_of_rise", time, time + HOUR)} <= spans
+    else:
+        assert spans == set()
+
+
+def test_a_state_that_was_assessed_names_the_record_with_its_assessment() -> None:
+    pipeline = StagePipeline(gauge_city(), partitions=1)
+    for number, level in enumerate((-0.5, -0.5, -0.5, 3.0)):
+        time = START + number * SECOND // 10  # nothing is derived before the next second
+        pipeline.observe(Observation(1, time, time, level))
+    assessed = [AGGREGATES.decode(value) for value in pipeline.records[topics.AGGREGATES, 0]]
+    (offset,) = {batch.offset for batch in assessed if batch.assessments}
+    batches = [UPDATES.decode(value) for value in pipeline.records[topics.UPDATES, 0]]
+    states = [batch for batch in batches if any(one.observation is not None for one in batch.updates)]
+    assert [batch.offset for batch in states][-1] == offset
+    assert {batch.offset for batch in states[1:-1]} == {-1}
+
+
 def test_slopes_are_left_to_a_repair_while_a_gauge_is_behind_the_memory_of_the_other_one() -> None:
     model = (
         CityBuilder()

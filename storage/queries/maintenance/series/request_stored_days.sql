@@ -1,6 +1,7 @@
--- Request each day of series of entities again of which single values or windows of hours are stored, and the day after:
--- what is computed from a window is dated to its end.
+-- Request each day again of which single values or windows of hours of entities are stored, and the day after.
 -- datastream_by_entity_and_property; observation_key and aggregate_hour_key, once for each day; series_repair_request_pkey.
+--
+-- What is computed from a window is dated to its end.
 INSERT INTO series_repair_request AS stored (log_id, entity_id, name, day, partition, log_offset)
 SELECT DISTINCT '', series.entity_id, series.name, one.day + after.days * interval '1 day', 0, -1
 FROM unnest(%s::text[], %s::text[]) AS series (entity_id, name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Sequence
 from random import Random
 from typing import Any
 
@@ -15,7 +15,12 @@ from storage.maintenance.series_repair import repair_series
 from storage.model.model_store import apply_plan, load_model
 from storage.stores.log_positions import AGGREGATE_PROGRESS, UPDATE_PROGRESS
 from tests.support.cities.city_builder import CityBuilder, Observed
-from tests.support.database.history_rows import store_aggregates, store_assessments, store_observations
+from tests.support.database.history_rows import (
+    store_aggregates,
+    store_assessments,
+    store_observations,
+    store_states,
+)
 from tests.support.pipelines.derived_series import Series, published_updates, series_of
 from tests.support.pipelines.stage_pipeline import StagePipeline
 from twin.instant import DAY, HOUR, INSTANT_MIN, MINUTE, from_datetime, parse_instant, to_datetime
@@ -61,7 +66,7 @@ def measured(model: CityModel, days: int) -> list[Observation]:
     return sorted(found, key=lambda one: (one.phenomenon_time, one.datastream))
 
 
-async def played(connection: Connection, model: CityModel, observations: Iterable[Observation]) -> Series:
+async def played(connection: Connection, model: CityModel, observations: Sequence[Observation]) -> Series:
     """Store observations, windows and assessments as the stream makes them; return its series."""
     pipeline = StagePipeline(model, partitions=1)
     for observation in observations:
@@ -71,6 +76,7 @@ async def played(connection: Connection, model: CityModel, observations: Iterabl
     windows = {(one.size, one.datastream, one.start): one for batch in batches for one in batch.aggregates}
     flags = {one[:2]: tuple(one) for batch in batches for one in batch.assessments}
     await store_observations(connection, observations)
+    await store_states(connection, observations)
     await store_aggregates(connection, windows.values())
     await store_assessments(connection, flags.values())  # type: ignore[arg-type]
     return {key: one for key, one in series_of(published_updates(pipeline)).items() if key[0] in NAMES}
@@ -242,6 +248,27 @@ async def test_a_repair_of_changed_windows_waits_for_values_that_the_stream_had_
         "UPDATE series_repair_request SET requested_at = now() - interval '11 seconds' RETURNING 1",
     )
     assert await repair_series(connection, model) > 0
+
+
+async def test_observations_that_the_stream_has_not_told_yet_are_left_to_it(connection: Connection) -> None:
+    model = await stored_city(connection)
+    found = measured(model, 3)
+    expected = (await played(connection, model, found))[CANAL, "freeboard"]
+    gauge = next(one.id for one in model.datastreams_of(CANAL))
+    times = [one.phenomenon_time for one in found if one.datastream == gauge]
+    # The stream may find them suspect: the assessments are stored later.
+    untold = [Observation(gauge, times[-1] + n * MINUTE, times[-1] + n * MINUTE, -5.0) for n in (1, 2)]
+    await store_observations(connection, untold)
+    await request(connection, CANAL, "", range(4))
+    assert await repair_series(connection, model) == 4
+    assert (await stored_series(connection))[CANAL, "freeboard"] == expected
+    told = "UPDATE datastream_state SET phenomenon_time = %s WHERE datastream_id = %s RETURNING 1"
+    await rows(connection, told, to_datetime(untold[0].phenomenon_time), gauge)
+    await request(connection, CANAL, "freeboard", range(2, 4))
+    await repair_series(connection, model)
+    assert (await stored_series(connection))[CANAL, "freeboard"].keys() - expected.keys() == {
+        untold[0].phenomenon_time
+    }
 
 
 async def test_what_retention_has_removed_changes_no_series(connection: Connection) -> None:
