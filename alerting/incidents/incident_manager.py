@@ -24,6 +24,7 @@ from alerting.incidents.incident_state import (
     UnreachableStep,
 )
 from alerting.incidents.journal import JournalChange, JournalContent, PartitionKey
+from alerting.messages.alarm_end import with_known_end
 from alerting.messages.digest_text import compose_digest
 from alerting.messages.message_text import compose_message
 from alerting.messages.outgoing_message import (
@@ -123,7 +124,8 @@ class IncidentManager:
         for alarm in batch.alarms:
             known = self._content.alarms.get(alarm.alarm)
             if known is None or alarm.revision > known.revision:
-                self._content.alarms[alarm.alarm] = self._change.alarms[alarm.alarm] = alarm
+                event = with_known_end(alarm, known)
+                self._content.alarms[alarm.alarm] = self._change.alarms[alarm.alarm] = event
         context = DutyContext(self.model, now)
         for incident in batch.incidents:
             state = self._content.incidents.get(incident.incident)
@@ -239,10 +241,10 @@ class IncidentManager:
         return message
 
     def _waiting(self) -> dict[Recipient, list[OutgoingMessage]]:
-        """Return the waiting messages of each recipient."""
+        """Return the waiting messages of each recipient, without those whose incident is over for now."""
         waiting: defaultdict[Recipient, list[OutgoingMessage]] = defaultdict(list)
         for message in self._content.messages.values():
-            if message.state is MessageState.WAITING:
+            if message.state is MessageState.WAITING and self._is_still_relevant(message):
                 waiting[message.recipient].append(message)
         return waiting
 
@@ -311,6 +313,7 @@ class IncidentManager:
         after, decisions = next_state(state, input, context)
         if after is state:
             return
+        after = self._with_kept_messages(state, after)
         self._put(after)
         for decision in decisions:
             match decision:
@@ -320,8 +323,30 @@ class IncidentManager:
                     self.unreachable_steps += 1
         for id in sorted(self._by_incident[state.id]):
             message = self._content.messages[id]
-            if message.state is MessageState.WAITING and not self._is_still_relevant(message):
+            if message.state is not MessageState.WAITING or self._is_still_relevant(message):
+                continue
+            if not self._may_return(message):
                 self._end(message, context.now, "withdrawn")
+
+    def _may_return(self, message: OutgoingMessage) -> bool:
+        """Whether a message without an attempt is kept while its incident is over, perhaps for a moment.
+
+        An incident that comes and goes must not postpone a message that waits for its digest.
+        """
+        state = self._content.incidents[message.request.incident]
+        is_flapping = state.phase is IncidentPhase.CLOSED and state.resume is not None
+        is_of_step = state.due is not None and message.id in state.pending_messages
+        return is_flapping and is_of_step and not message.attempt
+
+    def _with_kept_messages(self, before: IncidentState, after: IncidentState) -> IncidentState:
+        """Return the state after an incident has returned, whose step still waits for its messages if any."""
+        if before.phase is not IncidentPhase.CLOSED or before.resume is None or after.resume is not None:
+            return after
+        messages = self._content.messages
+        kept = tuple(id for id in before.pending_messages if id in messages and not messages[id].attempt)
+        if not kept or after.phase is IncidentPhase.CLOSED:
+            return after
+        return replace(after, pending_messages=kept, due=before.resume[1])
 
     def _add_message(self, before: IncidentState, state: IncidentState, request: NotificationRequest) -> None:
         contacts = {contact.id: contact for contact in self.model.duty.contacts}

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple, TypeAlias
 import msgspec
 
 from alerting.incidents.incident_state import IncidentState, MessageKind
+from alerting.messages.alarm_end import end_reason, is_set_aside
 from alerting.messages.phrases import duration_text, phrases_of, severity_label, time_text
 from alerting.messages.short_text import SHORT_CHARACTERS_MAX, short_text
 from twin.alarms.messages import AlarmEvent, IncidentMember, OperandValue
@@ -25,9 +26,6 @@ from twin.model.localization import display_name, format_quantity
 from twin.privacy.cohort import CONNECTIONS_MIN
 
 ALARMS_LISTED_MAX = 5
-
-_SILENCING_KINDS = frozenset({"shelved", "removed", "suppressed"})
-"""Events after which an alarm that holds keeps its incident no longer open."""
 
 TITLE_CHARACTERS_MAX = 120
 
@@ -190,7 +188,7 @@ class _Composition(NamedTuple):
 
     def was_set_aside(self, member: IncidentMember) -> bool:
         """Whether an alarm is over although, for all that is known, its condition still holds."""
-        return member.active or _is_set_aside(self.alarms.get(member.alarm))
+        return member.active or is_set_aside(self.alarms.get(member.alarm))
 
     def entity_name(self, id: str) -> str:
         entity = self.model.entities.get(id)
@@ -273,36 +271,13 @@ def _line(member: IncidentMember, composition: _Composition) -> str:
     event, phrases = composition.alarms[member.alarm], composition.phrases
     description = _description(event, composition)
     if composition.is_recovery:
-        reason = _end_reason(member, event, phrases)
+        reason = end_reason(member, event, phrases)
         return f"– {description.removesuffix('.')} ({reason})" if reason else f"– {description}"
     raised = event.raised_time if event.raised_time is not None else event.time
     time = time_text(raised, composition.model)
     since = "" if time in description else f", {phrases['since'].format(time=time)}"
     severity = severity_label(event.severity, composition.language).upper()
     return f"– {severity} · {description.removesuffix('.')}{since}"
-
-
-def _is_set_aside(event: AlarmEvent | None) -> bool:
-    """Whether an alarm ended because its rule was deleted or changed, not by its values."""
-    return event is not None and (
-        event.kind == "withdrawn" or (event.kind == "returned" and bool(event.text))
-    )
-
-
-def _end_reason(member: IncidentMember, event: AlarmEvent, phrases: Mapping[str, str]) -> str:
-    """Return why an alarm is over, and by whom, unless its values have returned."""
-    match event.kind:
-        case "withdrawn":
-            reason = phrases["rule deleted" if event.actor else "withdrawn"]
-        case "returned" if event.text:
-            reason = phrases["rule changed"]
-        case "retracted":
-            reason = phrases["retracted"]
-        case _:
-            reason = phrases.get(member.state, "") if member.active else ""
-            if event.kind not in _SILENCING_KINDS:
-                return reason
-    return phrases["by"].format(reason=reason, actor=event.actor) if reason and event.actor else reason
 
 
 def _rule(event: AlarmEvent, model: CityModel) -> Rule | None:
@@ -315,7 +290,7 @@ def _description(event: AlarmEvent, composition: _Composition) -> str:
     if not all(_may_be_disclosed(operand, composition.model) for operand in event.operands):
         return name
     threshold, language = _threshold(event, composition.model), composition.language
-    holds = event.active or _is_set_aside(event)
+    holds = event.active or is_set_aside(event)
     if threshold is not None and holds and _is_beyond(event, threshold):
         operand = event.operands[0]
         limit = format_quantity(operand.threshold or 0.0, operand.unit, language)

@@ -21,6 +21,7 @@ from twin.alarms.evaluation.shared_dependency import (
 )
 from twin.alarms.evaluation.silence import SensorActivity, monitored_sensors, silent_from
 from twin.alarms.messages import (
+    RULE_FAULT,
     SOURCES_MAX,
     AlarmCommand,
     AlarmEvent,
@@ -151,7 +152,9 @@ class EntityAlarms:
         for alarm in list(self._content.alarms.values()):
             bound_rule = self._rules.rules.get(alarm.sensor if alarm.rule == RULE_ERROR_ID else alarm.rule)
             if bound_rule is None:
-                events += self._withdraw(alarm)
+                events += self._withdraw(alarm, "no rule is about it any more")
+            elif self._is_of_retired_sensor(alarm, bound_rule.rule):
+                events += self._withdraw(alarm, "its sensor is not in the model any more")
             elif alarm.rule != RULE_ERROR_ID:
                 events += self._follow_enabled(alarm, bound_rule.rule)
         conditions = self._content.conditions
@@ -226,13 +229,18 @@ class EntityAlarms:
     def _on_rule_version(self, bound: BoundRule) -> list[AlarmEvent]:
         """Evaluate the stored points again where the rule has another version."""
         known = self._content.conditions.get(bound.rule.id)
-        events = self._report_rule_error(bound, bound.fault)
         if known is None or known.rule_version == bound.rule.version:
-            return events
+            return self._report_rule_error(bound, known.error if known is not None else "")
         condition = self._content.conditions[bound.rule.id] = known.reevaluated(bound)
+        events = self._report_rule_error(bound, condition.error)
         alarm = self._alarm(bound.rule)
         severity = Severity(condition.severity(bound))
         text = f"by version {bound.rule.version} of the rule"
+        fault = bound.fault or condition.error
+        if not severity and fault and alarm.active:
+            # It is not known to be over: it is withdrawn, and the alarm about the rule says why.
+            cause = self._rule_change(bound.rule.id, self._now, f"{RULE_FAULT}: {fault}")
+            return events + self._with_newest_values(alarm, alarm.withdraw(cause))
         if not severity:
             ended = alarm.end(None, self._rule_change(bound.rule.id, self._now, text))
             return events + self._with_newest_values(alarm, ended)
@@ -245,7 +253,11 @@ class EntityAlarms:
         return events + alarm.raise_(severity, explanation, cause)
 
     def _report_rule_error(self, bound: BoundRule, error: str) -> list[AlarmEvent]:
-        """Raise the alarm that a rule cannot be evaluated here, or let it return when `error` is empty."""
+        """Raise the alarm that a rule cannot be evaluated here, or let it return when it can.
+
+        `error` is of the newest point; a rule with a fault cannot be evaluated, whatever its points are.
+        """
+        error = bound.fault or error
         known = self._content.alarms.get(alarm_id(RULE_ERROR_ID, self._entity, bound.rule.id))
         if bool(error) == (known is not None and known.active):
             return []
@@ -383,12 +395,16 @@ class EntityAlarms:
         events = alarm.suppress(self._suppressor(alarm), self._time.context(self._now))
         return self._with_newest_values(alarm, events)
 
-    def _withdraw(self, alarm: Alarm) -> list[AlarmEvent]:
-        """Withdraw and remove an alarm that no rule of the model concerns any more."""
+    def _is_of_retired_sensor(self, alarm: Alarm, rule: Rule) -> bool:
+        is_of_sensor = alarm.rule == rule.id and isinstance(rule.condition, SilenceCondition)
+        return is_of_sensor and alarm.sensor not in self._model.sensors
+
+    def _withdraw(self, alarm: Alarm, reason: str) -> list[AlarmEvent]:
+        """Withdraw and remove an alarm that no rule of the model concerns any more, for a reason."""
         if alarm.rule in self._model.withdrawn_rules:
             cause = self._rule_change(alarm.rule, self._now, "the rule was deleted")
         else:
-            cause = self._time.context(self._now, text="no rule is about it any more")
+            cause = self._time.context(self._now, text=reason)
         events = self._with_newest_values(alarm, alarm.withdraw(cause))
         del self._content.alarms[alarm.id]
         return events

@@ -207,6 +207,9 @@ class AlarmBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):
     repairs: tuple[AlarmRepair, ...] = ()  #: alarms that the stage cannot evaluate from what it keeps
 
 
+RULE_FAULT = "the rule cannot be evaluated any more"
+"""The beginning of `AlarmEvent.text` of an alarm that was withdrawn because of that; the reason follows."""
+
 SOURCES_MAX = 16
 """The number of observations named behind an operand; of a window the newest."""
 

@@ -56,9 +56,8 @@ def test_the_duty_loop_continues_from_a_journal_of_version_0_1(tmp_path: Path) -
         id: event[: len(recorded["alarms"][id])] if id in recorded["alarms"] else event
         for id, event in found["alarms"].items()
     }
-    found["messages"] = {
-        id: without_added(message, recorded["messages"][id]) for id, message in found["messages"].items()
-    }
+    for name in ("messages", "incidents"):
+        found[name] = {id: without_added(one, recorded[name][id]) for id, one in found[name].items()}
     assert found == {key: recorded[key] for key in found}
     assert len(journal.unpublished(1_000)) == recorded["unpublished"]
 

@@ -17,7 +17,7 @@ from alerting.policy.escalation import open_incident
 from alerting.policy.notification_policy import DutyContext
 from tests.support.payloads.alarm_events import acknowledged_event, operand_value, returned_event
 from tests.support.pipelines.duty_loop import NOON, duty_alarm, duty_city, duty_incident
-from twin.alarms.messages import AlarmEvent
+from twin.alarms.messages import RULE_FAULT, AlarmEvent
 from twin.alarms.rules.operand import ObservationRef
 from twin.alarms.severity import Severity
 from twin.instant import HOUR, MINUTE
@@ -277,6 +277,12 @@ ENDS = {
         False,
         "(rule changed by anna)",
         "(regel gewijzigd door anna)",
+    ),
+    "a rule that cannot be evaluated any more": End(
+        ended("withdrawn", actor="anna", text=f"{RULE_FAULT}: there is no targetLevel"),
+        False,
+        "(rule changed by anna, it cannot be evaluated any more)",
+        "(regel gewijzigd door anna, hij is niet meer te berekenen)",
     ),
     "shelved": End(
         changed(CANAL, revision=2, kind="shelved", state="shelved", actor="anna"),

@@ -273,3 +273,17 @@ def test_something_is_delivered_at_the_time_at_which_it_is_due(seed: int) -> Non
         for part in parts:
             waiting = [one for one in waiting if one not in part]
             traffic = traffic.with_message(part[0], now, limit.within)
+
+
+def test_an_incident_that_comes_and_goes_in_a_storm_is_told_in_time() -> None:
+    run = DutyLoop()
+    storm(run, 30)
+    run.advance(10 * SECOND)
+    begun = run.now
+    for revision in range(1, 121):
+        raise_alarm(run, 99, revision, severity=Severity.MINOR, active=revision % 2 == 1)
+        run.advance(2 * SECOND)
+    events = [one for one in run.events if one.incident.startswith("cause-99~") and one.contact == "first"]
+    times = [one.time for one in events if one.outcome == "sent"]
+    assert times
+    assert min(times) <= begun + 5 * SECOND + StormLimit().digest + 5 * SECOND

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from stream.engine.stage_seed import EMPTY_SEED
@@ -38,6 +40,19 @@ def test_a_silent_sensor_raises_an_alarm_until_it_reports() -> None:
     run.observe(level(13, -0.5))
     run.advance(START + 14 * MINUTE)
     assert (run.alarms[-1].kind, run.alarms[-1].time) == ("returned", START + 13 * MINUTE + SECOND)
+
+
+def test_the_alarm_of_a_silent_sensor_that_is_retired_is_withdrawn() -> None:
+    model = alarm_city([SILENT])
+    run = StagePipeline(model)
+    run.observe(level(0, -0.5))
+    run.advance(START + 12 * MINUTE, 10 * SECOND)
+    sensors = {id: sensor for id, sensor in model.sensors.items() if id != "gauge-canal"}
+    run.model = dataclasses.replace(model, version=2, sensors=sensors)
+    run.advance(START + 13 * MINUTE, 10 * SECOND)
+    assert kinds(run, "silent~canal~gauge-canal") == ["raised", "withdrawn"]
+    assert run.alarms[-1].text == "its sensor is not in the model any more"
+    assert not run.incidents[-1].open
 
 
 def test_a_sensor_that_never_reported_is_not_missed() -> None:

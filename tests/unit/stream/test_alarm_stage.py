@@ -10,11 +10,11 @@ from stream.alarms.alarm_stage import AlarmStageFactory
 from stream.engine.stage_seed import EMPTY_SEED
 from tests.support.cities.alarm_city import alarm_city, high_water_rule
 from tests.support.pipelines.stage_pipeline import StagePipeline
-from twin.alarms.messages import ALARMS, AlarmCommand, AlarmInputBatch, SeriesPoints
+from twin.alarms.messages import ALARMS, RULE_FAULT, AlarmCommand, AlarmInputBatch, SeriesPoints
 from twin.alarms.rules.operand import Operand, OperandSeries, Point
-from twin.alarms.rules.rule import EntitySelection, ExpressionCondition, Level, ThresholdCondition
+from twin.alarms.rules.rule import EntitySelection, ExpressionCondition, Level, Rule, ThresholdCondition
 from twin.alarms.severity import Severity
-from twin.instant import INSTANT_MIN, MINUTE, SECOND
+from twin.instant import DAY, INSTANT_MIN, MINUTE, SECOND
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation
 from twin.wire.codec import LAYOUT_VERSION
@@ -299,6 +299,70 @@ def test_an_alarm_that_a_changed_rule_ends_says_who_changed_it_and_the_value_now
     run.observe(level(1, -0.3))
     event = run.alarms[-1]
     assert (event.kind, event.actor, event.text) == ("returned", "anna", "by version 2 of the rule")
+
+
+def unevaluable_rule(version: int) -> Rule:
+    """Return a rule that compares with an attribute that the canal does not have."""
+    condition = ThresholdCondition(
+        operand=Operand("water_level"),
+        direction="above",
+        levels=(Level(Severity.MINOR, 0.1, 0.0),),
+        relative_to="nothing",
+    )
+    return high_water_rule(version=version, condition=condition)
+
+
+def test_an_alarm_whose_changed_rule_cannot_be_evaluated_is_withdrawn_and_says_so() -> None:
+    run = StagePipeline(alarm_city([high_water_rule()]))
+    run.observe(level(0, -0.3))
+    rule = unevaluable_rule(2)
+    run.model = dataclasses.replace(alarm_city([rule], version=2), rule_authors={rule.id: "anna"})
+    run.observe(level(1, -0.2))
+    event = [one for one in run.alarms if one.alarm == ALARM][-1]
+    assert (event.kind, event.actor, event.active) == ("withdrawn", "anna", False)
+    assert event.text.startswith(f"{RULE_FAULT}: ")
+    assert "nothing" in event.text
+    assert kinds(run, f"rule-error~canal~{rule.id}") == ["raised"]
+
+
+def test_an_alarm_stays_while_its_rule_fails_on_new_values() -> None:
+    condition = ExpressionCondition(
+        source="1.0 / water_level > 1.0", operands=(Operand("water_level"),), severity=Severity.MAJOR
+    )
+    run = StagePipeline(alarm_city([high_water_rule(id="odd", condition=condition)]))
+    run.observe(level(0, 0.5))
+    for minutes in range(1, 5):
+        run.observe(level(minutes, 0.0))
+    run.model = alarm_city([high_water_rule(id="odd", condition=condition)], version=2)
+    run.observe(level(5, 0.0))
+    assert kinds(run, "odd~canal") == ["raised"], "it is not known to be over"
+    assert kinds(run, "rule-error~canal~odd") == ["raised"]
+
+
+def test_an_alarm_stays_when_the_entity_loses_what_its_rule_compares_with() -> None:
+    condition = ThresholdCondition(
+        operand=Operand("water_level"),
+        direction="above",
+        levels=(Level(Severity.MINOR, 0.1, 0.0),),
+        relative_to="targetLevel",
+    )
+    rule = high_water_rule(condition=condition)
+    run = StagePipeline(alarm_city([rule]))
+    run.observe(level(0, -0.3))
+    model = alarm_city([rule], version=2)
+    canal = dataclasses.replace(model.entities["canal"], attributes={})
+    run.model = dataclasses.replace(model, entities={**model.entities, "canal": canal})
+    run.observe(level(1, -0.3))
+    assert kinds(run) == ["raised"]
+    assert run.incidents[-1].open
+
+
+def test_an_alarm_whose_data_stop_coming_stays() -> None:
+    run = StagePipeline(alarm_city([high_water_rule()]))
+    run.observe(level(0, -0.3))
+    run.advance(START + 2 * DAY, MINUTE)
+    assert kinds(run) == ["raised"]
+    assert run.incidents[-1].open
 
 
 def test_a_rule_that_is_switched_off_takes_its_alarms_out_of_service() -> None:
