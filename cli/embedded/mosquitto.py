@@ -81,6 +81,10 @@ class EmbeddedMosquitto(EmbeddedService):
         )
         set_owner_and_mode(configuration, self.account, 0o600)
 
+    def environment(self) -> dict[str, str]:
+        """Return environment variables of the broker."""
+        return {}
+
     def _launch(self) -> ChildProcess:
         return ChildProcess.start(
             self.name,
@@ -88,6 +92,7 @@ class EmbeddedMosquitto(EmbeddedService):
             data_dir=self.data_dir,
             log=self.log,
             cwd=self._folder,
+            environment=self.environment(),
             account=self.account,
         )
 

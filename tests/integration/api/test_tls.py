@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +20,17 @@ from api.service import run
 from api.settings import ApiSettings
 from runtime.tls import TlsError
 from tests.support.brokers.certificate_authority import CertificateAuthority
+from tests.support.brokers.secure_mosquitto import OPENSSL_CONFIGURATION
+from tests.support.brokers.tls_scan import (
+    GOOD_CIPHERS,
+    GOOD_GROUPS,
+    GOOD_TLS13_CIPHERS,
+    accepted_ciphers,
+    accepted_groups,
+    tls13_cipher,
+)
 from tests.support.cities.model_source import FakeModelSource
+from tests.support.repository import ROOT
 from twin.model.city_model import CityModel
 
 AWAY = "postgresql://nobody@127.0.0.1:9/none"
@@ -32,10 +45,14 @@ def authority(tmp_path: Path) -> CertificateAuthority:
 
 @pytest_asyncio.fixture
 async def served(
-    kafka: str, model: CityModel, free_port: int, authority: CertificateAuthority
+    kafka: str,
+    model: CityModel,
+    free_port: int,
+    authority: CertificateAuthority,
+    request: pytest.FixtureRequest,
 ) -> AsyncIterator[int]:
-    """The port of an api that serves HTTPS."""
-    identity = authority.issue("api", "localhost")
+    """The port of an api that serves HTTPS, with a certificate of the algorithm that is the parameter."""
+    identity = authority.issue("api", "localhost", use_rsa=getattr(request, "param", "ECDSA") == "RSA")
     settings = ApiSettings(
         city="city",
         kafka=kafka,
@@ -111,3 +128,49 @@ async def test_a_certificate_that_cannot_be_used_is_an_error_that_names_its_sett
     settings = ApiSettings(city="city", kafka=kafka, database=AWAY, tls_cert=tmp_path / "none.crt")
     with pytest.raises(TlsError, match=r"LIVETWIN_TLS_CERT, LIVETWIN_TLS_KEY: .*No such file"):
         await run(settings, FakeModelSource(model))
+
+
+@pytest.mark.parametrize("served", ["ECDSA", "RSA"], indirect=True)
+async def test_only_suites_that_ncsc_calls_good_are_accepted(served: int) -> None:
+    address = "localhost", served
+    suites = await asyncio.to_thread(accepted_ciphers, address)
+    assert suites
+    assert suites <= GOOD_CIPHERS
+    assert await asyncio.to_thread(tls13_cipher, address) in GOOD_TLS13_CIPHERS
+
+
+SERVER = """
+import ssl, sys
+from pathlib import Path
+from socket import create_server
+from runtime.tls import server_context
+
+context = server_context(Path(sys.argv[1]), Path(sys.argv[2]), ("certificate", "key"))
+with create_server(("127.0.0.1", 0)) as listener:
+    print(listener.getsockname()[1], flush=True)
+    while True:
+        connection, _ = listener.accept()
+        try:
+            context.wrap_socket(connection, server_side=True).close()
+        except OSError:
+            connection.close()
+"""
+
+
+def test_with_the_shipped_configuration_of_openssl_only_good_curves_are_accepted(
+    authority: CertificateAuthority,
+) -> None:
+    identity = authority.issue("api", "localhost", use_rsa=True)
+    environment = {**os.environ, "OPENSSL_CONF": str(OPENSSL_CONFIGURATION), "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVER, identity.certificate, identity.key],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as server:
+        try:
+            assert server.stdout is not None
+            address = "127.0.0.1", int(server.stdout.readline())
+            assert accepted_groups(address) == GOOD_GROUPS
+        finally:
+            server.kill()

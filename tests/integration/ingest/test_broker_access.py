@@ -21,6 +21,14 @@ from simulators.mqtt_connection import DeviceConnection
 from simulators.settings import SimulatorSettings
 from tests.support.brokers.mqtt_publisher import publish
 from tests.support.brokers.secure_mosquitto import HOST, SecureMosquitto, connected_account
+from tests.support.brokers.tls_scan import (
+    GOOD_CIPHERS,
+    GOOD_GROUPS,
+    GOOD_TLS13_CIPHERS,
+    accepted_ciphers,
+    accepted_groups,
+    tls13_cipher,
+)
 from tests.support.cities.noise_city import microphone_of, noise_city
 from tests.support.waiting import wait_until
 
@@ -255,3 +263,20 @@ def test_old_versions_of_tls_are_refused(broker: SecureMosquitto) -> None:
         pytest.raises(ssl.SSLError, match=r"(?i)protocol.version"),
     ):
         context.wrap_socket(plain)
+
+
+@pytest.mark.parametrize("use_rsa", [False, True], ids=["ECDSA", "RSA"])
+async def test_the_broker_accepts_only_suites_and_curves_that_ncsc_calls_good(
+    service_folder: Path, use_rsa: bool
+) -> None:
+    broker = SecureMosquitto(service_folder, PLAN, use_rsa=use_rsa)
+    await broker.start()
+    try:
+        address = HOST, broker.port
+        suites = await asyncio.to_thread(accepted_ciphers, address)
+        assert suites
+        assert suites <= GOOD_CIPHERS
+        assert await asyncio.to_thread(tls13_cipher, address) in GOOD_TLS13_CIPHERS
+        assert await asyncio.to_thread(accepted_groups, address) == GOOD_GROUPS
+    finally:
+        await broker.stop()

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 _SPAN = datetime.timedelta(hours=1)
@@ -50,9 +50,13 @@ class CertificateAuthority:
         self.certificate_file = folder / f"{name}.pem"
         self.certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, name: str, *hosts: str) -> Identity:
+    def issue(self, name: str, *hosts: str, use_rsa: bool = False) -> Identity:
         """Return a new certificate and key: of a server with its host names and addresses, or of a client."""
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = (
+            rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
+            if use_rsa
+            else ec.generate_private_key(ec.SECP256R1())
+        )
         builder = self._builder(name, key.public_key()).add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False
         )
@@ -71,7 +75,9 @@ class CertificateAuthority:
         )
         return found
 
-    def _builder(self, name: str, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+    def _builder(
+        self, name: str, key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey
+    ) -> x509.CertificateBuilder:
         now = datetime.datetime.now(datetime.UTC)  # noqa: TID251 - OpenSSL checks it by the machine's clock
         return (
             x509.CertificateBuilder()

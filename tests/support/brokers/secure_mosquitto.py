@@ -24,6 +24,7 @@ from tests.support.waiting import wait_until
 from twin.model.city_model import CityPlan
 
 CONFIGURATION = ROOT / "deploy/mosquitto/livetwin.conf"
+OPENSSL_CONFIGURATION = ROOT / "deploy/tls/openssl.cnf"
 FOLDER = "/etc/mosquitto/livetwin/"
 
 HOST = "localhost"
@@ -32,10 +33,10 @@ HOST = "localhost"
 class SecureMosquitto(EmbeddedMosquitto):
     """A broker on loopback with our configuration for networks, and the accounts of a city."""
 
-    def __init__(self, folder: Path, plan: CityPlan, host: str = HOST) -> None:
+    def __init__(self, folder: Path, plan: CityPlan, host: str = HOST, *, use_rsa: bool = False) -> None:
         super().__init__(folder)
         self.authority = CertificateAuthority(folder)
-        self._identity = self.authority.issue("mosquitto", host)
+        self._identity = self.authority.issue("mosquitto", host, use_rsa=use_rsa)
         self._plan = plan
         self._files = folder / "credentials"
         self.passwords: dict[str, str] = {}  #: by account
@@ -45,6 +46,9 @@ class SecureMosquitto(EmbeddedMosquitto):
         self.passwords |= make_credentials(self._plan, self._files, "--rotate", name)
         self._write_files()
         self.child.send_signal(signal.SIGHUP)
+
+    def environment(self) -> dict[str, str]:
+        return {"OPENSSL_CONF": str(self._folder / "openssl.cnf")}
 
     async def _prepare(self) -> None:
         self._folder = self.create_folder()
@@ -58,6 +62,7 @@ class SecureMosquitto(EmbeddedMosquitto):
             "password_file": (self._files / "password_file").read_text(),
             "acl_file": (self._files / "acl_file").read_text(),
             "mosquitto.conf": self._configuration(),
+            "openssl.cnf": OPENSSL_CONFIGURATION.read_text(),
         }
         for name, content in contents.items():
             (self._folder / name).write_text(content)
