@@ -11,7 +11,7 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from api.context import context_of
-from api.http.access import Role, require_role, role_of
+from api.http.access import require_role, role_of
 from api.http.parameters import NoQuery
 from api.http.problems import ProblemError, RequestFault, bad_request, not_found
 from api.http.responses import (
@@ -24,7 +24,7 @@ from api.http.responses import (
 )
 from api.ingest_status import examples
 from api.ingest_status.schemas import QuarantineFilter, QuarantineParameters
-from cities.files.schema import PERSONAL_FEEDS
+from api.ingest_status.source_visibility import SourceVisibility
 from storage.stores.list_position import ListPosition
 from storage.stores.quarantine import (
     QuarantinedRow,
@@ -34,8 +34,6 @@ from storage.stores.quarantine import (
 )
 from storage.stores.replay_outbox import REPLAY_REQUESTS_MAX, request_replays
 from twin.instant import format_instant
-from twin.model.city_model import CityModel
-from twin.model.role import role_includes
 
 router = APIRouter(prefix="/v1", tags=["quarantine"])
 
@@ -48,10 +46,16 @@ async def list_quarantined(
 ) -> Response:
     """List quarantined messages, newest first, without their payloads: each has a link to its own.
 
+    Device, topic, detail, payload and hash are null where the role may not see what the device sends:
+    operators see it of all devices, others of sensors that are not personal and have no other address.
     Topics are cut after 512 characters. A page ends early where it would have more than 1 MiB.
     """
-    role = role_of(request)
     context = context_of(request)
+    visibility = SourceVisibility(role_of(request), context.model)
+    device = parameters.device
+    if device is not None and not visibility.shows_device(parameters.feed or "", device):
+        # A filter would tell whether the device exists.
+        require_role(request, "operator")
     before = decode_page_cursor(parameters.cursor, ListPosition)
     async with context.database.connection() as connection:
         page = await read_quarantined(
@@ -60,16 +64,15 @@ async def list_quarantined(
             limit=parameters.limit,
             feed=parameters.feed,
             reason=parameters.reason,
-            device=parameters.device,
+            device=device,
             resolved=parameters.resolved,
         )
     following = next_cursor(page, parameters.limit, lambda last: last.cursor)
-    personal = _personal_feeds(context.model)
     return json_response(
         page_document(
             request,
             page,
-            lambda row: _document(row, hidden=_is_hidden(row, role, personal)),
+            lambda row: _document(row, visibility),
             lambda last: last.cursor,
             following,
         )
@@ -80,11 +83,12 @@ async def list_quarantined(
 async def get_quarantined(request: Request, id: QuarantineId, _: NoQuery) -> Response:
     """Return a quarantined message with its payload, of which a setting of ingest keeps the beginning.
 
-    Payloads of personal feeds are for operators, else null.
+    What the role may not see is null, as in the list.
     """
-    row, payload, hidden = await _find(request, id)
-    encoded = None if hidden else base64.b64encode(payload).decode()
-    return json_response({**_document(row, hidden=hidden), "payload": encoded})
+    row, payload, visibility = await _find(request, id)
+    shown = visibility.shows_device(row.feed, row.device)
+    encoded = base64.b64encode(payload).decode() if shown else None
+    return json_response({**_document(row, visibility), "payload": encoded})
 
 
 @router.get(
@@ -95,8 +99,8 @@ async def get_quarantined(request: Request, id: QuarantineId, _: NoQuery) -> Res
 )
 async def get_payload(request: Request, id: QuarantineId, _: NoQuery) -> Response:
     """Return the kept beginning of a payload as it was received, redacted for personal feeds."""
-    _row, payload, hidden = await _find(request, id)
-    if hidden:
+    row, payload, visibility = await _find(request, id)
+    if not visibility.shows_device(row.feed, row.device):
         require_role(request, "operator")
     return Response(
         payload,
@@ -105,15 +109,15 @@ async def get_payload(request: Request, id: QuarantineId, _: NoQuery) -> Respons
     )
 
 
-async def _find(request: Request, id: str) -> tuple[QuarantinedRow, bytes, bool]:
-    """Return a message, its payload, and whether the payload is hidden from the role of a request."""
+async def _find(request: Request, id: str) -> tuple[QuarantinedRow, bytes, SourceVisibility]:
+    """Return a message, its payload, and what the role of the request may see."""
     context = context_of(request)
     async with context.database.connection() as connection:
         found = await read_quarantined_message(connection, id)
     if found is None:
         raise _unknown(id)
     row, payload = found
-    return row, payload, _is_hidden(row, role_of(request), _personal_feeds(context.model))
+    return row, payload, SourceVisibility(role_of(request), context.model)
 
 
 @router.post(
@@ -168,16 +172,6 @@ def _accepted(document: Document) -> Response:
     return json_response({**document, "_links": links}, status=HTTPStatus.ACCEPTED)
 
 
-def _personal_feeds(model: CityModel) -> frozenset[str]:
-    # Operators repair decoders, so they see the few payloads that failed, with a pseudonym instead of the
-    # meter's number; decoded readings are for `metering` only.
-    return PERSONAL_FEEDS | {sensor.feed for sensor in model.sensors.values() if sensor.personal}
-
-
-def _is_hidden(row: QuarantinedRow, role: Role, personal: frozenset[str]) -> bool:
-    return row.feed in personal and not role_includes(role, "operator")
-
-
 def payload_path(id: str) -> str:
     """Return the path of the payload of a quarantined message."""
     return f"/v1/quarantine/{quote(id, safe='')}/payload"
@@ -187,16 +181,17 @@ def _unknown(id: str) -> ProblemError:
     return not_found(f"There is no quarantined message {id!r}; /v1/quarantine lists them.")
 
 
-def _document(row: QuarantinedRow, *, hidden: bool) -> Document:
+def _document(row: QuarantinedRow, visibility: SourceVisibility) -> Document:
+    shown = visibility.shows_device(row.feed, row.device)
     state = "resolved" if row.resolved_at else "requested" if row.replay_requested_at else "none"
     return {
         "id": row.id,
         "feed": row.feed,
-        "device": row.device or None,
-        "topic": row.topic,
+        "device": (row.device or None) if shown else None,
+        "topic": row.topic if shown else None,
         "receivedTime": format_instant(row.received_time),
         "reason": row.reason,
-        "detail": row.detail,
+        "detail": row.detail if shown else None,
         "decoder": row.decoder or None,
         "decoderVersion": row.decoder_version or None,
         "observations": row.observations,
@@ -205,7 +200,7 @@ def _document(row: QuarantinedRow, *, hidden: bool) -> Document:
         "replayRequestedTime": format_optional_instant(row.replay_requested_at),
         "resolvedTime": format_optional_instant(row.resolved_at),
         "payloadBytes": row.payload_bytes,
-        "payloadSha256": row.payload_sha256,
+        "payloadSha256": row.payload_sha256 if visibility.shows_hash(row.feed, row.device) else None,
         "payloadTruncated": row.kept_bytes < row.payload_bytes,
-        "_links": {} if hidden else {"payload": {"href": payload_path(row.id)}},
+        "_links": {"payload": {"href": payload_path(row.id)}} if shown else {},
     }

@@ -41,7 +41,7 @@ router = APIRouter(prefix="/v1", tags=["quarantine"])
 async def list_unassigned(request: Request, parameters: Annotated[UnassignedParameters, Query()]) -> Response:
     """List unknown devices that send, the most recently received first, and how to assign them.
 
-    Their owners are unknown, so their payloads are for operators.
+    Their owners are unknown, so what they send is for operators: names, topics and fields are else null.
     """
     role = role_of(request)
     context = context_of(request)
@@ -95,20 +95,22 @@ def _device(device: UnassignedDevice, context: ApiContext, role: Role) -> Docume
     hidden = not role_includes(role, "operator")
     return {
         "feed": device.feed,
-        "device": device.device,
+        "device": None if hidden else device.device,
         "count": device.count,
         "firstReceivedTime": format_instant(device.first_received),
         "lastReceivedTime": format_instant(device.last_received),
         "messages": [
             {
-                "topic": message.topic,
+                "topic": None if hidden else message.topic,
                 "receivedTime": format_instant(message.received_time),
                 "payloadBytes": message.payload_bytes,
                 "_links": {} if hidden else {"payload": {"href": payload_path(message.id)}},
             }
             for message in device.newest
         ],
-        "assign": {
+        "assign": None
+        if hidden
+        else {
             "how": "Fill in the values in angle brackets, add the item to sensors.yaml of the city folder "
             "and run `livetwin apply`, or POST it as JSON to /v1/unassigned-devices/_assign: the messages "
             "that the device has sent are then processed, too.",

@@ -57,8 +57,8 @@ class ObservationTracer:
     async def trace(self, observations: Sequence[Observation], role: Role) -> list[TracedObservation]:
         """Return observations with their lineage; pass at most `TRACED_MAX` at a time.
 
-        Payloads of personal sensors are included for the role metering only. The caller decides whether a
-        role gets their observations at all.
+        What identifies a device is included for the roles that may see it (`may_see_source`). The caller
+        decides whether a role gets observations of personal sensors at all.
         """
         missing = sorted({each.datastream for each in observations} - self._extents.keys())
         if missing:
@@ -73,7 +73,6 @@ class ObservationTracer:
         if calibration is not None:
             value = calibration.gain * value + calibration.offset
         flags = raw.flags | check_times(raw.phenomenon_time, raw.received_time, self._rules, extent.interval)
-        hidden = source.personal and not may_read_personal_data(role)
         document: Document = {
             "datastreamId": raw.datastream,
             "sensorId": source.sensor,
@@ -84,7 +83,7 @@ class ObservationTracer:
             "quality": quality_word(flags),
             "flags": flag_names(flags),
             "calibration": None,
-            "message": await self._message(raw, hidden=hidden),
+            "message": await self._message(raw, source, role),
         }
         if calibration is not None:
             open_ended = calibration.end >= INSTANT_MAX
@@ -97,29 +96,42 @@ class ObservationTracer:
         observation = Observation(raw.datastream, raw.phenomenon_time, raw.received_time, value, flags)
         return TracedObservation(observation, document, extent.interval)
 
-    async def _message(self, raw: Observation, *, hidden: bool) -> Document | None:
+    async def _message(self, raw: Observation, source: SourceDatastream, role: Role) -> Document | None:
         try:
             message = await find_message(
                 self._connection, self._partition, raw.datastream, raw.received_time, raw.rank
             )
         except MessageError as error:
             return {"problem": str(error)}
-        return message_document(message, hidden=hidden) if message is not None else None
+        if message is None:
+            return None
+        return message_document(message, hidden=not may_see_source(role, source, message.header.device))
+
+
+def may_see_source(role: Role, source: SourceDatastream, device: str) -> bool:
+    """Whether a role may see topic, device, payload and hash of a message.
+
+    Those of personal sensors are for `metering`. Anonymous clients see those of devices that are named as
+    their sensors: others have an address of a radio network or a gateway, and their payloads contain it.
+    """
+    if source.personal:
+        return may_read_personal_data(role)
+    return role != "anonymous" or device == source.sensor
 
 
 def message_document(message: StoredMessage, *, hidden: bool) -> Document:
-    """Return a message; `hidden` omits its payload, but not the hash of it."""
+    """Return a message; `hidden` omits what identifies its device: topic, device, payload, and its hash."""
     header = message.header
     shown = message.payload is not None and not hidden
     return {
-        "topic": header.topic,
+        "topic": None if hidden else header.topic,
         "feed": header.feed,
-        "device": header.device,
+        "device": None if hidden else header.device,
         "receivedTime": format_instant(header.received_time),
         "decoder": header.decoder,
         "decoderVersion": header.decoder_version,
         "payloadBytes": header.payload_bytes,
-        "payloadSha256": header.payload_sha256.hex(),
+        "payloadSha256": None if hidden else header.payload_sha256.hex(),
         "payload": base64.b64encode(message.payload or b"").decode() if shown else None,
         "session": message.session,
         "sequence": header.sequence if header.sequence >= 0 else None,

@@ -60,7 +60,8 @@ async def test_a_value_is_traced_to_its_observation_calibration_decoder_topic_an
     at = format_instant(START + 51 * MINUTE)
     path = f"/v1/entities/city.0/provenance?property=pm2_5&time={at}"
     async with start_api(kafka, model=stored.model, database=stored.dsn) as api:
-        document = (await api.client.get(path)).json()
+        document = (await api.client.get(path, headers=OPERATOR)).json()
+        public = (await api.client.get(path)).json()
     payload = payload_of(air[5])
     assert document["kind"] == "observed"
     assert document["value"]["value"] == 2 * 11.0 + 1.0
@@ -82,6 +83,11 @@ async def test_a_value_is_traced_to_its_observation_calibration_decoder_topic_an
     assert message["payloadSha256"] == sha256(payload).hexdigest()
     assert base64.b64decode(message["payload"]) == payload
     assert (message["session"], message["sequence"], message["replayed"]) == ("run", 5, False)
+    # The device has another name than its sensor: such as an address of a radio network.
+    (seen,) = public["observations"]
+    shown = seen.pop("message")
+    assert [shown[name] for name in ("topic", "device", "payload", "payloadSha256")] == [None] * 4
+    assert (seen, shown["decoder"]) == (origin, "native")
     assert message["log"] == {
         "id": "log",
         "topic": "observations",
@@ -254,5 +260,6 @@ async def test_repeated_replay_requests_count_once(start_api: Any, kafka: str, s
             "id2": "requested",
         }
         assert (await api.client.get("/v1/quarantine?resolved=true")).json()["items"] == []
-        narrow = (await api.client.get("/v1/quarantine?device=d1")).json()["items"]
+        assert (await api.client.get("/v1/quarantine?device=d1")).status_code == 401
+        narrow = (await api.client.get("/v1/quarantine?device=d1", headers=OPERATOR)).json()["items"]
         assert [(one["id"], one["decoder"], one["attempts"]) for one in narrow] == [("id1", "ttn", 0)]

@@ -37,11 +37,13 @@ async def test_an_unknown_device_is_listed_with_its_sensor_template(
         (shown,) = (await api.client.get("/v1/unassigned-devices", headers=OPERATOR)).json()["items"]
         link = shown["messages"][0]["_links"]["payload"]["href"]
         newest = await api.client.get(link, headers=OPERATOR)
-    assert (device["feed"], device["device"], device["count"]) == ("native", "new-1", 5)
+    assert (device["feed"], device["device"], device["assign"], device["count"]) == ("native", None, None, 5)
+    assert "new-1" not in repr(device)
+    assert (shown["feed"], shown["device"], shown["count"]) == ("native", "new-1", 5)
     assert device["lastReceivedTime"] == "2026-11-23T12:40:00Z"
     assert [one["_links"] for one in device["messages"]] == [{}] * 3
     assert newest.content == payload
-    assert device["assign"]["sensorsYaml"] == (
+    assert shown["assign"]["sensorsYaml"] == (
         "  - id: <your name for the sensor>\n"
         '    feed: "native"\n'
         '    device: "new-1"\n'

@@ -206,18 +206,23 @@ async def test_quarantined_messages_are_listed_newest_first(
         await write_quarantined(stored.connection, messages)
     await stored.connection.commit()
     async with start_api(kafka, model=stored.model, database=stored.dsn) as api:
-        first = (await api.client.get("/v1/quarantine?limit=2")).json()
-        second = (await api.client.get(first["_links"]["next"]["href"])).json()
         key = {"Authorization": "Bearer sesame"}
+        first = (await api.client.get("/v1/quarantine?limit=2", headers=key)).json()
+        second = (await api.client.get(first["_links"]["next"]["href"], headers=key)).json()
+        public = (await api.client.get("/v1/quarantine")).json()["items"]
         unmasked = (await api.client.get("/v1/quarantine?feed=dsmr", headers=key)).json()["items"][0]
         payload_path = unmasked["_links"]["payload"]["href"]
         payload = await api.client.get(payload_path, headers=key)
         refused = await api.client.get(payload_path)
-        whole = (await api.client.get("/v1/quarantine/id-1")).json()
+        whole = (await api.client.get("/v1/quarantine/id-1", headers=key)).json()
         masked = (await api.client.get("/v1/quarantine/id-2")).json()
         unknown = await api.client.get("/v1/quarantine/id-9/payload")
     assert [one["id"] for one in first["items"] + second["items"]] == ["id-2", "id-1", "id-0"]
-    assert first["items"][0]["_links"] == {}
+    # Nobody but operators sees what an unknown device sent, and nobody the hash of a household's payload.
+    hidden = ("device", "topic", "detail", "payloadSha256")
+    assert [one[name] for one in public for name in hidden] == [None] * 12
+    assert [one["_links"] for one in public] == [{}] * 3
+    assert [one["payloadSha256"] for one in first["items"]] == [None, "ab"]
     assert (payload.content, payload.headers["content-type"]) == (b"\x00\xff", "application/octet-stream")
     assert (refused.status_code, unknown.status_code) == (401, 404)
     assert first["items"][1] == MALFORMED
