@@ -179,8 +179,8 @@ def row_changes(
     `stored` rows have `active`, and perhaps an `id` that planned rows lack. A row that is missing in the plan
     is retired; a retired row that is in the plan is revived.
     """
-    before = {_key(table, row): row for row in stored}
-    after = {_key(table, row): row for row in planned}
+    before = {row_key(table, row): row for row in stored}
+    after = {row_key(table, row): row for row in planned}
     changes: list[RowChange] = []
     for key, row in after.items():
         stored_row = before.get(key)
@@ -268,7 +268,8 @@ def query_parameters(row: ModelRow) -> ModelRow:
     }
 
 
-def _key(table: ModelTable, row: ModelRow) -> str:
+def row_key(table: ModelTable, row: ModelRow) -> str:
+    """Return the key of a row, as the audit names it."""
     return "/".join(_text(row[column]) for column in table.key)
 
 

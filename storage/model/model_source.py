@@ -6,49 +6,21 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field
 from pathlib import Path
 from socket import gethostname
 
-import msgspec
 import psycopg
 
 from runtime.cancellation import raise_if_cancelled
 from storage.database import DATABASE_UNAVAILABLE, Connection, connect
+from storage.model.model_document import decode_model, encode_model
 from storage.model.model_store import find_city_row, load_model
-from twin.alarms.rules.rule import Rule
-from twin.errors import ServiceError
-from twin.model.calibration import Calibration, Maintenance
-from twin.model.city_model import City, CityFeed, CityModel, index_by_id
-from twin.model.duty import DutyPlan
-from twin.model.entity import Entity
-from twin.model.observed_property import ObservedProperty
-from twin.model.sensor import Datastream, Sensor
-from twin.wire.codec import DECODE_ERRORS
+from twin.errors import MessageError, ServiceError
+from twin.model.city_model import CityModel
 
 log = logging.getLogger(__name__)
 
 MODEL_POLL_S = 1.0
-
-MODEL_COPY_LAYOUT = 4
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _ModelCopy:
-    layout: int
-    version: int
-    city: City
-    entities: tuple[Entity, ...]
-    sensors: tuple[Sensor, ...]
-    datastreams: tuple[Datastream, ...]
-    properties: tuple[ObservedProperty, ...]
-    feeds: tuple[CityFeed, ...]
-    calibrations: tuple[Calibration, ...]
-    maintenance: tuple[Maintenance, ...]
-    rules: tuple[Rule, ...]
-    duty: DutyPlan
-    withdrawn_rules: tuple[Rule, ...] = ()
-    rule_authors: dict[str, str] = field(default_factory=dict)
 
 
 def write_model_copy(path: Path, model: CityModel) -> None:
@@ -57,51 +29,18 @@ def write_model_copy(path: Path, model: CityModel) -> None:
     Several processes, also in containers, may share the folder: each writes its own file and renames it.
     Raises OSError.
     """
-    copy = _ModelCopy(
-        layout=MODEL_COPY_LAYOUT,
-        version=model.version,
-        city=model.city,
-        entities=tuple(model.entities.values()),
-        sensors=tuple(model.sensors.values()),
-        datastreams=tuple(model.datastreams.values()),
-        properties=tuple(model.properties.values()),
-        feeds=model.feeds,
-        calibrations=model.calibrations,
-        maintenance=model.maintenance,
-        rules=tuple(model.rules.values()),
-        duty=model.duty,
-        withdrawn_rules=tuple(model.withdrawn_rules.values()),
-        rule_authors=dict(model.rule_authors),
-    )
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(f".{gethostname()}-{os.getpid()}.draft")
-    draft.write_bytes(msgspec.json.encode(copy))
+    draft.write_bytes(encode_model(model))
     draft.replace(path)
 
 
 def read_model_copy(path: Path) -> CityModel | None:
     """Return the model of a copy; None when there is none, or when it has another layout."""
     try:
-        copy = msgspec.json.decode(path.read_bytes(), type=_ModelCopy)
-    except (FileNotFoundError, *DECODE_ERRORS):
+        return decode_model(path.read_bytes())
+    except (FileNotFoundError, MessageError):
         return None
-    if copy.layout != MODEL_COPY_LAYOUT:
-        return None
-    return CityModel(
-        version=copy.version,
-        city=copy.city,
-        entities={one.id: one for one in copy.entities},
-        sensors={one.id: one for one in copy.sensors},
-        datastreams=index_by_id(copy.datastreams),
-        properties={one.name: one for one in copy.properties},
-        feeds=copy.feeds,
-        calibrations=copy.calibrations,
-        maintenance=copy.maintenance,
-        rules={one.id: one for one in copy.rules},
-        duty=copy.duty,
-        withdrawn_rules={one.id: one for one in copy.withdrawn_rules},
-        rule_authors=copy.rule_authors,
-    )
 
 
 class ModelSource:

@@ -6,8 +6,8 @@ observations, and `storage.history.observations.read_datastream_ids` still finds
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import msgspec
 import psycopg
@@ -84,7 +84,7 @@ async def apply_plan(
         changes = _city_changes(stored_city, plan.city)
         planned = model_rows.planned_rows(plan)
         for table in model_rows.MODEL_TABLES:
-            stored = model_rows.rows_in_scope(table, await _read_rows(connection, table), planned)
+            stored = model_rows.rows_in_scope(table, await read_rows(connection, table), planned)
             changes += model_rows.row_changes(table, stored, planned[table.name])
         # A plan that was derived from the model does not contain the rules of the folder.
         rules = (
@@ -120,30 +120,49 @@ async def apply_plan(
 async def load_model(connection: Connection, city: str) -> CityModel:
     """Return the model of a city at one moment; raise ServiceError when the database does not have it."""
     async with snapshot(connection):
-        row = await find_city_row(connection)
-        if row is None or row["id"] != city:
-            state = f"serves {row['id']!r}" if row is not None else "has no city yet"
-            raise ServiceError(
-                f"the database {state}, expected the city {city!r}; run `livetwin apply` with its folder"
-            )
-        return await _read_model(connection, row)
+        return await read_model_in_snapshot(connection, city)
+
+
+async def read_model_in_snapshot(connection: Connection, city: str) -> CityModel:
+    """Return what `load_model` returns, within a snapshot."""
+    row = await find_city_row(connection)
+    if row is None or row["id"] != city:
+        state = f"serves {row['id']!r}" if row is not None else "has no city yet"
+        raise ServiceError(
+            f"the database {state}, expected the city {city!r}; run `livetwin apply` with its folder"
+        )
+    return await _read_model(connection, row)
 
 
 async def _read_model(connection: Connection, city: ModelRow) -> CityModel:
     """Return the active model, in the open transaction; `city` is the row of the city."""
-    active = {
-        table.name: [one for one in await _read_rows(connection, table) if one["active"]]
-        for table in model_rows.MODEL_TABLES
-    }
+    rows = {table.name: await read_rows(connection, table) for table in model_rows.MODEL_TABLES}
+    rules = await read_rule_versions(connection)
+    plans = [one for one in rows[model_rows.DUTY_PLAN_TABLE.name] if one["active"]]
+    identity = City(id=city["id"], name=city["name"], timezone=city["timezone"])
+    return replace(
+        model_of_rows(identity, city["model_version"], rows),
+        rules={id: version.rule for id, version in rules.items() if not version.deleted},
+        withdrawn_rules={id: version.rule for id, version in rules.items() if version.deleted},
+        rule_authors={
+            id: version.changed_by if version.origin == "api" else "livetwin apply"
+            for id, version in rules.items()
+        },
+        duty=await _duty(connection, plans),
+    )
+
+
+def model_of_rows(city: City, version: int, rows: Mapping[str, Sequence[ModelRow]]) -> CityModel:
+    """Return the model of the active rows of each table, without rules and duty plan."""
+    active = {name: [one for one in of_table if one["active"]] for name, of_table in rows.items()}
     entities = map(model_rows.entity_from_row, active["entity"])
     sensors = map(model_rows.sensor_from_row, active["sensor"])
     properties = map(model_rows.property_from_row, active["observed_property"])
     calibrations = model_rows.rows_in_scope(model_rows.CALIBRATION_TABLE, active["calibration"], active)
     maintenance = model_rows.rows_in_scope(model_rows.MAINTENANCE_TABLE, active["maintenance"], active)
-    rules = await read_rule_versions(connection)
     return CityModel(
-        version=city["model_version"],
-        city=City(id=city["id"], name=city["name"], timezone=city["timezone"]),
+        version=version,
+        city=city,
         entities={one.id: one for one in entities},
         sensors={one.id: one for one in sensors},
         datastreams=index_by_id(map(model_rows.datastream_from_row, active["datastream"])),
@@ -151,13 +170,6 @@ async def _read_model(connection: Connection, city: ModelRow) -> CityModel:
         feeds=tuple(map(model_rows.feed_from_row, active["feed"])),
         calibrations=tuple(map(model_rows.calibration_from_row, calibrations)),
         maintenance=tuple(map(model_rows.maintenance_from_row, maintenance)),
-        rules={id: version.rule for id, version in rules.items() if not version.deleted},
-        withdrawn_rules={id: version.rule for id, version in rules.items() if version.deleted},
-        rule_authors={
-            id: version.changed_by if version.origin == "api" else "livetwin apply"
-            for id, version in rules.items()
-        },
-        duty=await _duty(connection, active[model_rows.DUTY_PLAN_TABLE.name]),
     )
 
 
@@ -178,7 +190,8 @@ async def find_city_row(connection: Connection) -> ModelRow | None:
         raise ServiceError(NOT_MIGRATED_MESSAGE) from error
 
 
-async def _read_rows(connection: Connection, table: ModelTable) -> list[ModelRow]:
+async def read_rows(connection: Connection, table: ModelTable) -> list[ModelRow]:
+    """Return the rows of a table, retired ones too, in the open transaction."""
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(query(table.list_query))
         return await cursor.fetchall()
