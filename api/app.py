@@ -15,6 +15,7 @@ from api.alarms import routes as alarms_routes
 from api.alarms.command_gateway import CommandGateway
 from api.context import ApiContext
 from api.database import Database
+from api.dossier import routes as dossier_routes
 from api.duty import notification_routes
 from api.duty import routes as duty_routes
 from api.entities import datastream_routes
@@ -45,6 +46,7 @@ from api.rules.backtest_queue import BacktestQueue
 from api.settings import ApiSettings
 from api.webhooks import routes as webhooks_routes
 from runtime.clock import Clock
+from runtime.signing_key import SigningKey
 from runtime.sink_address import SinkRules, parse_networks
 from runtime.telemetry.tracing import Tracer
 from twin.model.city_model import CityModel
@@ -96,9 +98,16 @@ def create_context(
         api_keys=ApiKeys(settings.operator_key, database.role_of_key, database.name_of_key),
         ledger_cache=LedgerCache(database),
         sink_rules=SinkRules(parse_networks(settings.sink_networks)),
+        signing_key=_signing_key(settings),
+        dossier_slots=asyncio.Semaphore(dossier_routes.DOSSIERS_MAX),
         correlation_slots=asyncio.Semaphore(CORRELATIONS_MAX),
         backtest_queue=BacktestQueue(),
     )
+
+
+def _signing_key(settings: ApiSettings) -> SigningKey | None:
+    pem = settings.dossier_key
+    return SigningKey.from_pem(pem.get_secret_value()) if pem is not None else None
 
 
 def _hub(settings: ApiSettings, model: CityModel, clock: Clock, metrics: ApiMetrics) -> Hub:
@@ -132,6 +141,7 @@ def create_app(context: ApiContext) -> ASGIApp:
         alarms_routes,
         command_routes,
         incident_routes,
+        dossier_routes,
         notification_routes,
         entities_routes,
         history_routes,
@@ -150,6 +160,7 @@ def create_app(context: ApiContext) -> ASGIApp:
     ):
         app.include_router(module.router, dependencies=[Depends(authenticate)])
     app.include_router(acknowledgement_link.router)
+    app.include_router(dossier_routes.keys_router)
     app.include_router(operations_routes.router)
     app.include_router(operations_routes.metrics_router)
     app.include_router(page_routes.router)

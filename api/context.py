@@ -20,6 +20,7 @@ from api.metrics import ApiMetrics
 from api.rules.backtest_queue import BacktestQueue
 from api.settings import ApiSettings
 from runtime.clock import Clock
+from runtime.signing_key import SigningKey
 from runtime.sink_address import SinkRules
 from twin.model.city_model import CityModel
 
@@ -42,6 +43,8 @@ class ApiContext:
     ledger_cache: LedgerCache
     backtest_queue: BacktestQueue
     sink_rules: SinkRules
+    signing_key: SigningKey | None  #: signs dossiers; None: none are made
+    dossier_slots: asyncio.Semaphore  #: bounds the dossiers that are made or sent at one time
     correlation_slots: asyncio.Semaphore  #: bounds the correlations computed at one time
     body_timeout_s: float = BODY_TIMEOUT_S  #: from the head of a request until its body is complete
     head_timeout_s: float = HEAD_TIMEOUT_S  #: from the start of a request until its head is complete

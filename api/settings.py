@@ -42,6 +42,11 @@ class ApiSettings(RoleSettings):
         description="Secret that signs acknowledgement links, the same as in alerting; without it no link is "
         "valid.",
     )
+    dossier_key: SecretStr | None = Field(
+        default=None,
+        description="Private key (Ed25519, PEM) that signs dossiers, from `livetwin dossier key`; without it "
+        "none are made.",
+    )
     cap_status: CapStatus = Field(
         default="Exercise",
         description="Status of CAP alerts: `Actual` when the public is to act on them, else `Exercise` or "

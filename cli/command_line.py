@@ -31,6 +31,7 @@ COMMANDS = {
     "apply": "Bring a city folder into the database.",
     "export": "Write the city in the database as a city folder.",
     "backtest": "Evaluate a rule over stored history.",
+    "dossier": "The signed dossier of an alarm: make, verify, key.",
     "credentials": "Accounts and topics of devices and roles at the MQTT broker.",
     "backup": "Write database, journal and keys to a file.",
     "restore": "Restore a backup.",

@@ -7,6 +7,7 @@
     ├── BrokerAccountError     a device cannot have its own MQTT account
     ├── CityError              a city folder is wrong; carries every fault
     ├── ConfigurationError     a setting is missing or wrong
+    ├── DossierError           a dossier cannot be made, read or verified
     ├── ExpressionError        a rule expression is wrong or fails
     ├── FaultPlanError         a plan of simulated faults is wrong
     ├── HoleError              log records are missing at a partition
@@ -29,6 +30,7 @@
     ├── ServiceError           a required service is missing or refuses
     │   ├── LogReplacedError         the log was replaced by another
     │   └── MqttConnectionLostError  the MQTT connection is lost
+    ├── SigningError           a signing key or a signature cannot be used
     ├── SinkError              sending to that address is not allowed
     ├── TlsError               a certificate or key is wrong
     ├── TokenError             an API key cannot be created or revoked

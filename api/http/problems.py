@@ -76,9 +76,10 @@ def not_found(detail: str) -> ProblemError:
     return ProblemError(HTTPStatus.NOT_FOUND, detail)
 
 
-def unavailable(detail: str, retry_after_s: int) -> ProblemError:
-    """Return the problem (503) of a request that can succeed later."""
-    return ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": str(retry_after_s)})
+def unavailable(detail: str, retry_after_s: int | None) -> ProblemError:
+    """Return the problem (503) of a request that can succeed later; None: nobody knows when."""
+    headers = {"Retry-After": str(retry_after_s)} if retry_after_s is not None else None
+    return ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=headers)
 
 
 def problem_document(problem: ProblemError, instance: str) -> dict[str, object]:

@@ -10,9 +10,10 @@ import signal
 from pathlib import Path
 
 from cli.process.procfs import command_name, is_alive, processes_of_data_dir
+from runtime.signing_key import create_key_file
 from twin.errors import ServiceError
 
-KEY_FILES = ("link.key", "operator.key", "pseudonym.key")
+KEY_FILES = ("dossier.key", "link.key", "operator.key", "pseudonym.key")
 """The secrets of a data dir that a backup must contain; a restore creates a new database password."""
 
 CLIENT_ID_FILE = "mqtt-client.id"
@@ -86,6 +87,16 @@ class DataDir:
         if has_session and not (self.path / CLIENT_ID_FILE).exists():
             return _FORMER_CLIENT_ID
         return f"livetwin-ingest-{self.secret(CLIENT_ID_FILE)}"
+
+    def signing_key(self, name: str) -> str:
+        """Return a signing key of this data dir as PEM; create it at first use, as `secret` does."""
+        path = self.path / name
+        if not path.exists():
+            incomplete = path.with_suffix(".incomplete")
+            incomplete.unlink(missing_ok=True)
+            create_key_file(incomplete)
+            incomplete.replace(path)
+        return path.read_text()
 
     async def end_leftover_processes(self) -> int:
         """Stop processes that a killed owner left running; return how many there were.

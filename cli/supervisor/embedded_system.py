@@ -188,6 +188,7 @@ class EmbeddedSystem:
                 operator_key=self._operator_key,
                 link_key=self._data_dir.secret("link.key"),
                 mqtt_client_id=self._mqtt_client_id,
+                dossier_key=self._data_dir.signing_key("dossier.key"),
                 channel_variables=secret_names(plan.duty),
             ),
         )

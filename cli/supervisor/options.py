@@ -27,6 +27,7 @@ DEFAULT_LOG_MIB_MAX = 256
 # The embedded system has its own values for these secrets.
 _FILES_UNUSED = {
     "LIVETWIN_DATABASE_FILE",
+    "LIVETWIN_DOSSIER_KEY_FILE",
     "LIVETWIN_LINK_KEY_FILE",
     "LIVETWIN_OPERATOR_KEY_FILE",
     "LIVETWIN_PSEUDONYM_KEY_FILE",
@@ -68,6 +69,7 @@ class SystemSecrets:
     operator_key: str
     link_key: str
     mqtt_client_id: str  #: of ingest
+    dossier_key: str
     channel_variables: frozenset[str]  #: names of environment variables
 
 
@@ -98,6 +100,7 @@ def role_environments(
     }
     mqtt = {"LIVETWIN_MQTT_HOST": "127.0.0.1", "LIVETWIN_MQTT_PORT": str(mqtt_port)}
     http = {"LIVETWIN_PORT": str(http_port), "LIVETWIN_OPERATOR_KEY": secrets.operator_key}
+    dossiers = {"LIVETWIN_DOSSIER_KEY": secrets.dossier_key}
     links = {"LIVETWIN_LINK_KEY": secrets.link_key}
     # Allow webhook receivers on this machine, since the whole system runs on it.
     sinks = {"LIVETWIN_SINK_NETWORKS": inherited.get("LIVETWIN_SINK_NETWORKS", "127.0.0.0/8,::1/128")}
@@ -123,7 +126,7 @@ def role_environments(
             "LIVETWIN_BASE_URL": inherited.get("LIVETWIN_BASE_URL", f"http://localhost:{http_port}"),
         },
         "outlets": {**shared, **mqtt, **sinks},
-        "api": {**shared, **sinks, **links, **http},
+        "api": {**shared, **sinks, **links, **dossiers, **http},
     }
     if options.simulate:
         environments["simulate"] = {**shared, **mqtt, **options.simulator}

@@ -176,7 +176,7 @@ async def find_message(
     )
     for log_id, log_offset, headers, datastreams, payloads in await cursor.fetchall():
         decoded = decode_headers(zlib.decompress(headers))
-        ids = _ids(zlib.decompress(datastreams))
+        ids = datastream_ids(zlib.decompress(datastreams))
         begin = 0
         for index, header in enumerate(decoded.messages):
             end = begin + header.observations
@@ -202,7 +202,8 @@ async def find_message(
     return best
 
 
-def _ids(data: bytes) -> array[int]:
+def datastream_ids(data: bytes) -> array[int]:
+    """Return the ids in the column `datastreams` of a record."""
     ids = array("i")
     ids.frombytes(data)
     if sys.byteorder == "big":

@@ -8,7 +8,7 @@ from cities import default_city
 from cities.folder_reader import read_city
 from ingest.decoders import registry
 from ingest.mqtt.message import MqttMessage
-from ingest.pipeline.intake import Intake, IntakeOptions
+from ingest.pipeline.intake import Intake, IntakeOptions, ProcessedMessage
 from ingest.pipeline.mapping import DeviceMap
 from ingest.pipeline.routes import TopicRoutes
 from simulators.devices import devices_of
@@ -18,30 +18,39 @@ from simulators.send_queue import SendQueue
 from simulators.truth.city_truth import CityTruth
 from tests.support.pipelines.stage_pipeline import StagePipeline
 from twin.instant import SECOND, Duration, Instant
-from twin.model.observation import Observation
 from twin.model.sensor import Sensor
 from twin.quality.plausibility import PlausibilityBounds
 
 STEP: Duration = 2 * SECOND
 
 _OPTIONS = IntakeOptions(
-    payload_bytes_max=65_536, quarantine_bytes_max=256, plausibility=PlausibilityBounds(), keep_payloads=False
+    payload_bytes_max=65_536, quarantine_bytes_max=256, plausibility=PlausibilityBounds(), keep_payloads=True
 )
 
 
 class ScenarioDay:
-    """One scenario of `simulators.scenarios` with a seed; only the chosen sensors send."""
+    """One scenario of `simulators.scenarios` with a seed; only the chosen sensors send.
 
-    def __init__(self, name: str, seed: int, start: Instant, chosen: Callable[[Sensor], bool]) -> None:
+    With `stages`, they process the messages, and their model counts.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        seed: int,
+        start: Instant,
+        chosen: Callable[[Sensor], bool],
+        stages: StagePipeline | None = None,
+    ) -> None:
         plan = read_city(default_city())
-        self.model = plan.model(1)
+        self.stages = stages if stages is not None else StagePipeline(plan.model(1))
+        self.model = self.stages.model
         scenario = build_scenario(name, seed, start)
         devices, _ = devices_of(plan, CityTruth(seed, plan, scenario.events))
         speaking = [one for one in devices if chosen(one.sensor)]
         self._schedule = ReportSchedule(speaking, start, 1.0)
         self._outbox = SendQueue(speaking, scenario.faults(speaking), seed)
         decoders = registry()
-        self.stages = StagePipeline(self.model)
         self._intake = Intake(
             routes=TopicRoutes(decoders, self.model.feeds),
             devices=DeviceMap(self.model, decoders, self.stages.partitions),
@@ -55,19 +64,20 @@ class ScenarioDay:
         """Advance to `end`; yield the time after each step, when all messages of the step are processed."""
         while self.now < end:
             self.now += step
-            observed = self._arrived()
-            if observed:
-                self.stages.observe(*observed, now=self.now - 1)
+            received = self._arrived()
+            if received:
+                self.stages.receive(received, self.now - 1)
             self.stages.advance(self.now, step)  # also on partitions without messages
             yield self.now
 
-    def _arrived(self) -> list[Observation]:
+    def _arrived(self) -> list[ProcessedMessage]:
         for instant, number, device in self._schedule.take_due(self.now):
             self._outbox.add_report(instant, number, device)
-        found: list[Observation] = []
+        found: list[ProcessedMessage] = []
         for letter in self._outbox.take_due(self.now):
             message = letter.message
-            found += self._intake.process(
-                MqttMessage(message.topic, message.payload, letter.arrival, 1, 0, 0)
-            ).observations
+            received = MqttMessage(message.topic, message.payload, letter.arrival, 1, 0, 0)
+            processed = self._intake.process(received, len(found))
+            if processed.observations:
+                found.append(processed)
         return found

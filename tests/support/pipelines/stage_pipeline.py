@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+from ingest.pipeline.intake import ProcessedMessage
 from runtime.kafka import topics
 from stream.alarms.alarm_stage import AlarmStageFactory
 from stream.alarms.rule_index_cache import RuleIndexCache
@@ -27,7 +28,14 @@ from twin.instant import MINUTE, SECOND, Instant
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation
 from twin.wire.codec import LAYOUT_VERSION
-from twin.wire.messages import OBSERVATIONS, ObservationBatch, partition_of
+from twin.wire.messages import (
+    OBSERVATIONS,
+    MessageHeaders,
+    ObservationBatch,
+    encode_headers,
+    encode_payloads,
+    partition_of,
+)
 
 
 class StagePipeline:
@@ -66,6 +74,24 @@ class StagePipeline:
             by_partition[partition_of(entity, self.partitions)].append(observation)
         for number, found in by_partition.items():
             batch = ObservationBatch(LAYOUT_VERSION, tuple(found), self.time)
+            self.records[topics.OBSERVATIONS, number].append(OBSERVATIONS.encode(batch))
+        self.drain()
+
+    def receive(self, messages: Sequence[ProcessedMessage], now: Instant) -> None:
+        """Write what the intake made of messages to the log, with headers and payloads, and process it."""
+        self.time = max(self.time, now)
+        by_partition: defaultdict[int, list[ProcessedMessage]] = defaultdict(list)
+        for message in messages:
+            by_partition[message.partition].append(message)
+        for number, found in by_partition.items():
+            headers = tuple(one.header for one in found if one.header is not None)
+            batch = ObservationBatch(
+                LAYOUT_VERSION,
+                tuple(observation for one in found for observation in one.observations),
+                self.time,
+                encode_headers(MessageHeaders("run", headers)),
+                encode_payloads([one.payload for one in found]),
+            )
             self.records[topics.OBSERVATIONS, number].append(OBSERVATIONS.encode(batch))
         self.drain()
 

@@ -67,11 +67,11 @@ async def store_datastreams(model: CityModel, database: str) -> None:
 class StoredRun:
     """All stages, and the database behind them. `store` and `repair` bring the database up to date."""
 
-    def __init__(self, model: CityModel, database: str) -> None:
+    def __init__(self, model: CityModel, database: str, partitions: int = 2) -> None:
         self.model = model
         self._database = database
         self._logs = 0
-        self.pipeline = StagePipeline(model, log="log-0")
+        self.pipeline = StagePipeline(model, partitions=partitions, log="log-0")
         self._writer = BatchWriter(database, HistorianMetrics())
         self._stored: dict[tuple[str, int], int] = {}
 
@@ -131,7 +131,9 @@ class StoredRun:
         self._stored = {}
         self._writer = BatchWriter(self._database, HistorianMetrics())
         time = self.pipeline.time
-        self.pipeline = StagePipeline(self.model, knowledge=await self._seed(), log=self.log_id)
+        self.pipeline = StagePipeline(
+            self.model, partitions=self.pipeline.partitions, knowledge=await self._seed(), log=self.log_id
+        )
         self.pipeline.time = time
         self.pipeline.drain()
 

@@ -14,6 +14,7 @@ from cli.supervisor.options import SystemSecrets, UpOptions, role_environments
 from ingest.settings import RECEIVE_STORED_MAX, IngestSettings
 from outlets.settings import OutletSettings
 from runtime.settings import RoleSettings
+from runtime.signing_key import SigningKey
 from simulators.settings import SimulatorSettings
 from storage.settings import HistorianSettings
 from stream.settings import StreamSettings
@@ -56,6 +57,7 @@ def environments(*, simulate: bool = True, acknowledge: str | None = None) -> di
             pseudonym_key="pseudonyms",
             operator_key="operators",
             link_key="links",
+            dossier_key="dossiers",
             mqtt_client_id="livetwin-ingest-hidden",
             channel_variables=frozenset({"WATER_MAIL"}),
         ),
@@ -75,12 +77,13 @@ def test_every_variable_is_a_setting_that_the_role_knows(role: str, monkeypatch:
 def test_a_secret_goes_only_to_the_role_that_needs_it() -> None:
     holders = {
         secret: {role for role, variables in environments().items() if secret in variables.values()}
-        for secret in ("pseudonyms", "operators", "links", "livetwin-ingest-hidden")
+        for secret in ("pseudonyms", "operators", "links", "dossiers", "livetwin-ingest-hidden")
     }
     assert holders == {
         "pseudonyms": {"ingest"},
         "operators": {"api"},
         "links": {"alerting", "api"},
+        "dossiers": {"api"},
         "livetwin-ingest-hidden": {"ingest"},
     }
 
@@ -101,6 +104,17 @@ def test_the_client_id_of_ingest_cannot_be_guessed_and_stays(tmp_path: Path) -> 
         (folder / "mosquitto" / "mosquitto.db").touch()
     assert client_id(tmp_path / "one") == first
     assert client_id(tmp_path / "earlier version") == "livetwin-ingest-0"
+
+
+def test_the_key_of_dossiers_stays_and_only_its_owner_reads_it(tmp_path: Path) -> None:
+    data_dir = DataDir(tmp_path)
+    try:
+        pem = data_dir.signing_key("dossier.key")
+        assert data_dir.signing_key("dossier.key") == pem
+    finally:
+        data_dir.release()
+    assert (tmp_path / "dossier.key").stat().st_mode & 0o777 == 0o600
+    assert SigningKey.from_pem(pem).public.thumbprint
 
 
 def test_variables_of_the_caller_are_passed_on_unless_the_system_sets_them(
