@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from runtime.cancellation import raise_if_cancelled
-from runtime.kafka.access import Kafka, client_options
+from runtime.kafka.access import Kafka
 from runtime.kafka.consumer import end_offsets, log_identity
 from runtime.kafka.topics import AGGREGATES, ALARM_INPUTS, ALARMS, OBSERVATIONS, UPDATES, partition_counts
 from storage.maintenance.alarm_repair import LogEnd
+from storage.maintenance.log_sender import RepairRecord, send_records
 from twin.alarms.evaluation.alarm_correction import AlarmCorrection
 from twin.alarms.messages import ALARM_INPUTS as ALARM_INPUTS_CODEC
 from twin.alarms.messages import AlarmInputBatch
@@ -47,24 +47,17 @@ class KafkaAlarmInputs:
         return LogEnd(log_id, positions)
 
     async def send(self, corrections: Sequence[AlarmCorrection]) -> None:
-        """Send corrections to the alarm stage; return when they are on the log."""
-        # Repairs are rare: a producer kept open for them would log errors whenever Kafka is unavailable.
-        producer = AIOKafkaProducer(**client_options(self._kafka), acks="all")
-        try:
-            await producer.start()
-            sent = [
-                await producer.send(
+        """Send corrections to the alarm stage; return when they are on the log. Raises ServiceError."""
+        await send_records(
+            self._kafka,
+            (
+                RepairRecord(
                     ALARM_INPUTS,
+                    partition_of(one.entity, self._partitions),
                     ALARM_INPUTS_CODEC.encode(
-                        AlarmInputBatch(LAYOUT_VERSION, INSTANT_MIN, False, corrections=(correction,))
+                        AlarmInputBatch(LAYOUT_VERSION, INSTANT_MIN, False, corrections=(one,))
                     ),
-                    partition=partition_of(correction.entity, self._partitions),
                 )
-                for correction in corrections
-            ]
-            await asyncio.gather(*sent)
-        except (KafkaError, OSError) as error:
-            raise_if_cancelled()
-            raise ServiceError(f"Kafka did not take corrections of alarms: {error!r}") from error
-        finally:
-            await producer.stop()
+                for one in corrections
+            ),
+        )

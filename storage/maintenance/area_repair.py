@@ -4,6 +4,9 @@ The stream asks for it where a value counts in slots that its memory does not re
 for all that its values touch. A name is computed for the whole city at once, so that an area and all above it
 follow from the same values. What changes is stored under the revision that a value has: whatever the stream
 emits later replaces it.
+
+Where neighbours are compared, the stream is told for newer slots which entities an area above has outvoted:
+that area may have forgotten the slot, or never have had it in this log.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from runtime.kafka.topics import OBSERVATIONS, UPDATES
 from storage.database import Connection, fetch_rows
@@ -32,11 +35,11 @@ from twin.model.sensor import Datastream
 from twin.quality.neighbours import disagreement_limit
 from twin.quality.quality_flags import is_usable
 from twin.state.area_members import area_of, member_entities
-from twin.state.area_state import AreaValue, last_slot, usable_value
+from twin.state.area_state import SLOTS_MAX, AreaState, AreaValue, last_slot, usable_value
 from twin.state.combination import CombinationInput, combine
 from twin.state.derived_points import derived_interval, is_windowed
 from twin.state.freshness import live_duration
-from twin.state.stored_area_series import area_points
+from twin.state.stored_area_series import area_points, area_states, votes_from_above
 from twin.wire.messages import AreaInput
 
 log = logging.getLogger(__name__)
@@ -83,7 +86,14 @@ class StoredAreaPoint(NamedTuple):
     revision: int
 
 
-async def repair_areas(connection: Connection, model: CityModel) -> int:
+class AreaInputsLog(Protocol):
+    """The topic `area-inputs`."""
+
+    async def send_votes(self, votes: Sequence[AreaInput]) -> None:
+        """Send what areas say about entities below; return when it is on the log."""
+
+
+async def repair_areas(connection: Connection, model: CityModel, area_inputs: AreaInputsLog) -> int:
     """Process at most `AREA_DAYS_PER_ROUND_MAX` requests that are ready; return their number.
 
     Consecutive days of a name are one transaction. A request that is repeated meanwhile stays, and all wait
@@ -91,7 +101,7 @@ async def repair_areas(connection: Connection, model: CityModel) -> int:
     """
     rows = await fetch_rows(
         connection,
-        "maintenance/series/list_ready_area_repairs",
+        "maintenance/areas/list_ready_area_repairs",
         {
             "topic": OBSERVATIONS,
             "updates": UPDATES,
@@ -102,7 +112,7 @@ async def repair_areas(connection: Connection, model: CityModel) -> int:
     ready = [SeriesDay(area, name, from_datetime(day), number) for area, name, day, number in rows]
     changed = 0
     for days in named_days(ready):
-        changed += await _repair(connection, model, days)
+        changed += await _repair(connection, model, days, area_inputs)
     if ready:
         log.info(
             "computed %d days of areas again, %d values changed",
@@ -125,24 +135,32 @@ def named_days(requests: Sequence[SeriesDay]) -> Iterator[NamedDays]:
             yield NamedDays(name.removeprefix(AREA_PREFIX), group)
 
 
-async def _repair(connection: Connection, model: CityModel, days: NamedDays) -> int:
+async def _repair(
+    connection: Connection, model: CityModel, days: NamedDays, area_inputs: AreaInputsLog
+) -> int:
     """Compute days of a name again, for the areas that they affect; return the number of changes."""
     name = days.name
     areas = affected_areas(days, model)
     changed: dict[tuple[str, Instant], StoredAreaPoint] = {}
+    votes: list[AreaInput] = []
     members = [one for id in _roots(model) for one in member_entities(id, name, model)]
     if areas and roll_up_of(name, model) != "none" and await _is_kept(connection, model, days, members):
         inputs = await _read_inputs(connection, model, days, members)
-        found = await asyncio.to_thread(area_points, name, inputs, model)
+        states = await asyncio.to_thread(area_states, name, inputs, model)
+        found = area_points(name, states, model)
         computed = {area: found.get(area, {}) for area in areas}
         span = days.span(series_interval(name, model))
         stored = await _read_stored(connection, name, span, areas)
         changed = changed_points(stored, span, computed)
+        newest = await _read_newest_times(connection, name, areas)
+        votes = votes_of_changes(name, changed, newest, states, model)
     async with connection.transaction():
         if changed:
             await _write(connection, name, changed)
             series = {(area, AREA_PREFIX + name) for area, _ in changed}
             await note_changed_series(connection, series, min(time for _, time in changed))
+        if votes:
+            await area_inputs.send_votes(votes)
         await delete_requests(connection, days.requests)
     return len(changed)
 
@@ -190,7 +208,7 @@ async def _read_inputs(
     start, end = _read_span(days, series_interval(name, model))
     rows = await fetch_rows(
         connection,
-        "maintenance/series/list_values_for_areas",
+        "maintenance/areas/list_values_for_areas",
         {"entities": list(members), "name": name, "start": to_datetime(start), "end": to_datetime(end)},
     )
     values = [StoredEntityValue(entity, from_datetime(time), *others) for entity, time, *others in rows]
@@ -272,7 +290,7 @@ async def _read_stored(
     """Return the stored points of a name in areas, also those that were withdrawn."""
     rows = await fetch_rows(
         connection,
-        "maintenance/series/list_stored_area_points",
+        "maintenance/areas/list_stored_area_points",
         {
             "areas": list(areas),
             "name": AREA_PREFIX + name,
@@ -310,16 +328,47 @@ def changed_points(
     return changed
 
 
+def votes_of_changes(
+    name: str,
+    changed: Iterable[tuple[str, Instant]],
+    newest: Mapping[str, Instant],
+    states: Mapping[str, AreaState],
+    model: CityModel,
+) -> list[AreaInput]:
+    """Return what areas above say about the entities of changed points, of slots that the stream may keep.
+
+    `newest` is the time of the state of each area.
+    """
+    if disagreement_limit(name, model) is None:
+        return []
+    kept = (SLOTS_MAX - 1) * series_interval(name, model)
+    return [
+        vote
+        for area, time in changed
+        if time >= newest.get(area, time) - kept
+        for vote in votes_from_above(area, time, name, states, model)
+    ]
+
+
 def _is_same(one: StoredAreaPoint, other: StoredAreaPoint) -> bool:
     """Return whether two points are equal; the same sum may differ in the last digit, in another order."""
     return one[1:] == other[1:] and math.isclose(one.value, other.value, rel_tol=1e-12, abs_tol=1e-12)
+
+
+async def _read_newest_times(connection: Connection, name: str, areas: Sequence[str]) -> dict[str, Instant]:
+    rows = await fetch_rows(
+        connection,
+        "maintenance/areas/list_newest_area_times",
+        {"areas": list(areas), "name": AREA_PREFIX + name},
+    )
+    return {area: from_datetime(time) for area, time in rows}
 
 
 async def _write(
     connection: Connection, name: str, points: dict[tuple[str, Instant], StoredAreaPoint]
 ) -> None:
     await connection.execute(
-        query("maintenance/series/merge_repaired_area_points"),
+        query("maintenance/areas/merge_repaired_area_points"),
         {
             "name": AREA_PREFIX + name,
             "areas": [area for area, _ in points],

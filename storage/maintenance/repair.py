@@ -13,11 +13,12 @@ from runtime.cancellation import raise_if_cancelled
 from runtime.kafka.topics import OBSERVATIONS
 from storage.database import DATABASE_UNAVAILABLE, Connection, connect, wait_for_lock
 from storage.historian.writers.aggregate_writer import create_aggregate_staging
-from storage.maintenance.area_repair import repair_areas
+from storage.maintenance.area_repair import AreaInputsLog, repair_areas
 from storage.maintenance.recompute import process_recompute_requests, recompute_hours
 from storage.maintenance.series_repair import repair_series
 from storage.queries import query
 from storage.stores.log_positions import AGGREGATE_PROGRESS
+from twin.errors import ServiceError
 from twin.instant import HOUR, Instant, from_datetime, to_datetime
 from twin.model.city_model import CityModel
 from twin.model.observed_property import ObservedProperty
@@ -47,8 +48,12 @@ class HourRepair(NamedTuple):
     requested_at: Instant  #: log time
 
 
-async def run_repairs(dsn: str, model: Callable[[], CityModel], clock: Callable[[], Instant]) -> None:
-    """Process repair and recompute requests until cancelled, in one process at a time; wait for the database.
+async def run_repairs(
+    dsn: str, model: Callable[[], CityModel], area_inputs: AreaInputsLog, clock: Callable[[], Instant]
+) -> None:
+    """Process repair and recompute requests until cancelled, in one process at a time.
+
+    Waits for the database, and for Kafka where the stream must be told something.
 
     `model` returns the present city model.
     """
@@ -67,16 +72,12 @@ async def run_repairs(dsn: str, model: Callable[[], CityModel], clock: Callable[
                     if processed < REPAIRS_PER_ROUND_MAX:  # else more windows change soon
                         processed += await repair_series(connection, current)
                     if not processed:  # else more values below areas change soon
-                        processed = await repair_areas(connection, current)
+                        processed = await repair_areas(connection, current, area_inputs)
                     if not processed:
                         await asyncio.sleep(PAUSE_S)
-        except DATABASE_UNAVAILABLE as error:
+        except (*DATABASE_UNAVAILABLE, ServiceError) as error:
             raise_if_cancelled()
-            log.warning(
-                "the database is unavailable, repairs wait: %s",
-                error,
-                extra={"event": "repair.database_unavailable"},
-            )
+            log.warning("repairs wait: %s", error, extra={"event": "repair.waiting"})
             await asyncio.sleep(backoff.next_s())
 
 

@@ -16,19 +16,19 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from itertools import batched
 
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 from msgspec.structs import replace
 
 from runtime.backoff import Backoff
 from runtime.cancellation import raise_if_cancelled
-from runtime.kafka.access import Kafka, client_options
+from runtime.kafka.access import Kafka
 from runtime.kafka.topics import OBSERVATIONS
 from storage.database import DATABASE_UNAVAILABLE, Connection, connect
 from storage.historian.writers.aggregate_writer import AGGREGATE_TABLES
+from storage.maintenance.log_sender import RepairRecord, send_records
 from storage.maintenance.recompute import StoredHistoryReader
 from storage.queries import query
 from storage.stores.state_seed import aggregates_of
+from twin.errors import ServiceError
 from twin.instant import INSTANT_MIN, Duration, from_datetime
 from twin.model.city_model import CityModel
 from twin.state.datastream_history import needs_history, read_stored_history
@@ -70,7 +70,7 @@ async def run_window_feedback(
                     if not await send_repaired_windows(connection, model(), kafka, partitions):
                         await asyncio.sleep(POLL_S)
                     backoff.reset()
-        except (*DATABASE_UNAVAILABLE, KafkaError, OSError) as error:
+        except (*DATABASE_UNAVAILABLE, ServiceError) as error:
             raise_if_cancelled()
             log.warning("repaired windows wait: %r", error, extra={"event": "repair.windows_waiting"})
             await asyncio.sleep(backoff.next_s())
@@ -172,28 +172,24 @@ async def _send(
     histories: dict[int, list[StoredHistory]],
     points: dict[int, list[SeriesPoint]],
 ) -> None:
-    # Repairs are rare: a producer kept open for them would log errors whenever Kafka is unavailable.
-    producer = AIOKafkaProducer(**client_options(kafka), acks="all")
-    try:
-        await producer.start()
-        # The time of the log does not advance by these records.
-        batches = [
-            (partition, ObservationBatch(LAYOUT_VERSION, (), INSTANT_MIN, aggregates=tuple(windows)))
-            for partition, windows in by_partition.items()
-        ]
-        batches += [
-            (partition, ObservationBatch(LAYOUT_VERSION, (), INSTANT_MIN, histories=part))
-            for partition, found in histories.items()
-            for part in batched(found, HISTORIES_PER_RECORD_MAX)
-        ]
-        batches += [
-            (partition, ObservationBatch(LAYOUT_VERSION, (), INSTANT_MIN, points=tuple(found)))
-            for partition, found in points.items()
-        ]
-        sent = [
-            await producer.send(OBSERVATIONS, messages.OBSERVATIONS.encode(batch), partition=partition)
+    # The time of the log does not advance by these records.
+    batches = [
+        (partition, ObservationBatch(LAYOUT_VERSION, (), INSTANT_MIN, aggregates=tuple(windows)))
+        for partition, windows in by_partition.items()
+    ]
+    batches += [
+        (partition, ObservationBatch(LAYOUT_VERSION, (), INSTANT_MIN, histories=part))
+        for partition, found in histories.items()
+        for part in batched(found, HISTORIES_PER_RECORD_MAX)
+    ]
+    batches += [
+        (partition, ObservationBatch(LAYOUT_VERSION, (), INSTANT_MIN, points=tuple(found)))
+        for partition, found in points.items()
+    ]
+    await send_records(
+        kafka,
+        (
+            RepairRecord(OBSERVATIONS, partition, messages.OBSERVATIONS.encode(batch))
             for partition, batch in batches
-        ]
-        await asyncio.gather(*sent)
-    finally:
-        await producer.stop()
+        ),
+    )

@@ -176,7 +176,7 @@ class SimulatedCity:
         if any(name.startswith(AREA_PREFIX) for _, name, _ in self.database.series_repairs):
             self._stream.drain()
             self._store_all()
-            run_area_repairs(self.database, self.model)
+            run_area_repairs(self.database, self.model, self.logs[-1])
 
     def _command(self) -> None:
         """Sometimes let a person act on an alarm."""

@@ -23,6 +23,7 @@ from twin.model.observation import LastGoodValue
 from twin.quality.neighbour_verdict import NeighbourVerdict
 from twin.quality.neighbours import (
     COMPARED_ONLY,
+    OUTVOTED_ABOVE,
     NeighbourContext,
     NeighbourStanding,
     NeighbourState,
@@ -131,6 +132,18 @@ class AreaSeries(msgspec.Struct, array_like=True):
             inputs.forget(self.floor)
         return span
 
+    def votes_to_pass_on(
+        self, area: str, vote: AreaInput, model: CityModel, revision: Instant
+    ) -> list[AreaInput]:
+        """Return what storage has computed that this area says about an entity below, for the area of that.
+
+        What it says about the slots that it keeps it has told itself.
+        """
+        below = area_of(vote.source, model)
+        if vote.slot >= self.floor or below is None or below == area:
+            return []
+        return [vote._replace(area=below, by=area, revision=revision)]
+
     def comparison(self) -> NeighbourState:
         """Return the comparison of neighbours; the first call begins it."""
         if self.neighbours is None:
@@ -215,6 +228,9 @@ class AreaState(msgspec.Struct, array_like=True):
                     other = SlotSpan(min(earlier.results, default=earlier.newest), earlier.newest)
                     changes.repairs.append(_repair(area, name, other, series.size))
                 spans = touched.setdefault(name, set())
+            if received.weight == OUTVOTED_ABOVE and not received.by:
+                changes.inputs += series.votes_to_pass_on(area, received, model, revision)
+                continue
             span, is_too_old = series.put(on_grid(received, series.size))
             if span is None:
                 continue

@@ -14,19 +14,22 @@ from storage.maintenance.area_repair import (
     named_days,
     stored_area_inputs,
     told_datastreams,
+    votes_of_changes,
 )
+from storage.maintenance.log_sender import vote_records
 from storage.maintenance.series_repair import SeriesDay
 from tests.simulation.system.model_database import ModelDatabase
 from tests.simulation.system.model_history import history_chunk
+from tests.simulation.system.simulated_log import SimulatedLog
 from twin.backtest.history_chunk import HistoryNeeds
 from twin.instant import INSTANT_MAX, INSTANT_MIN, Instant
 from twin.model.city_model import CityModel
 from twin.model.names import AREA_PREFIX, roll_up_of, series_interval
-from twin.state.stored_area_series import area_points
+from twin.state.stored_area_series import area_points, area_states
 from twin.wire.messages import AreaInput, Update, UpdateKind
 
 
-def run_area_repairs(database: ModelDatabase, model: CityModel) -> int:
+def run_area_repairs(database: ModelDatabase, model: CityModel, log: SimulatedLog) -> int:
     """Process the requests that are ready, when nothing below them waits; return their number.
 
     The stream must have rolled up what is stored of entities: in the system that takes ten seconds at most.
@@ -43,18 +46,19 @@ def run_area_repairs(database: ModelDatabase, model: CityModel) -> int:
         SeriesDay(*key, requests=1) for key in sorted(ready, key=lambda key: (key[1], key[2], key[0]))
     ]
     for days in named_days(requests):
-        _repair(database, model, days)
+        _repair(database, model, days, log)
     for key in ready:
         del database.series_repairs[key]
     return len(ready)
 
 
-def _repair(database: ModelDatabase, model: CityModel, days: NamedDays) -> None:
+def _repair(database: ModelDatabase, model: CityModel, days: NamedDays, log: SimulatedLog) -> None:
     name = days.name
     areas = affected_areas(days, model)
     if not areas or roll_up_of(name, model) == "none":
         return
-    found = area_points(name, _inputs(database, model, name), model)
+    states = area_states(name, _inputs(database, model, name), model)
+    found = area_points(name, states, model)
     start, end = days.span(series_interval(name, model))
     stored = {
         (area, time): StoredAreaPoint(
@@ -66,6 +70,11 @@ def _repair(database: ModelDatabase, model: CityModel, days: NamedDays) -> None:
     }
     changed = changed_points(stored, (start, end), {area: found.get(area, {}) for area in areas})
     _store(database, AREA_PREFIX + name, changed)
+    known = {area: database.updates.get((area, AREA_PREFIX + name)) for area in areas}
+    newest = {area: one.phenomenon_time for area, one in known.items() if one is not None}
+    votes = votes_of_changes(name, changed, newest, states, model)
+    for record in vote_records(votes, log.partition_count):
+        log.append(*record)
 
 
 def _inputs(database: ModelDatabase, model: CityModel, name: str) -> list[AreaInput]:

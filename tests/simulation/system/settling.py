@@ -55,7 +55,7 @@ def settle(
         processed = run_repairs(database, model)
         processed += send_repaired_windows(database, model, log)
         processed += run_series_repairs(database, model)
-        processed += run_area_repairs(database, model)
+        processed += run_area_repairs(database, model, log)
         processed += run_alarm_repairs(database, model, log, pass_time(0))
         if not processed:
             if not hours_left:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from storage.maintenance.area_repair import votes_of_changes
 from stream.areas.area_stage import AreaStageFactory
 from stream.entities.entity_stage import EntityStage, EntityStageFactory
 from tests.support.pipelines.checkpoint_topic import CheckpointTopic
@@ -16,9 +17,10 @@ from tests.support.pipelines.neighbour_pipeline import (
 )
 from twin.instant import MINUTE
 from twin.model.observation import LastGoodValue
-from twin.quality.neighbours import COMPARED_ONLY
+from twin.quality.neighbours import COMPARED_ONLY, OUTVOTED_ABOVE
 from twin.quality.quality_flags import QualityFlag
-from twin.state.area_state import AreaSeries, AreaState
+from twin.state.area_state import SLOTS_MAX, AreaSeries, AreaState
+from twin.state.stored_area_series import area_states, votes_from_above
 from twin.wire.messages import AreaInput
 
 DISAGREES = int(QualityFlag.DISAGREES)
@@ -120,6 +122,48 @@ def test_what_an_area_forwards_of_a_slot_that_is_not_kept_above_counts_there_and
     assert [(one.entity, one.name, one.start) for one in found.repairs] == [
         ("town.south", AREA_PROPERTY, begin - MINUTE)
     ], "South emits that slot again, and learns of no comparison"
+
+
+def vote(area: str, source: str, slot: int, value: float | None, by: str = "") -> AreaInput:
+    return AreaInput(area, source, PROPERTY, value, slot, 0, OUTVOTED_ABOVE, slot, 0, slot, 0, by=by)
+
+
+def test_what_storage_computes_of_a_slot_that_is_not_kept_above_reaches_the_area_below() -> None:
+    slots = [9 * MINUTE, 10 * MINUTE]
+    inputs = [
+        AreaInput(area, source, PROPERTY, value, slot, 0, 1, slot + MINUTE, 0, slot)
+        for slot in slots
+        for area, source, value in (
+            *(("town.north", one, value) for one, value in NORTH.items()),
+            ("town.south", "town.south.e", 20.5),
+            ("town.south", "town.south.f", 35.0 if slot == slots[0] else 20.0),
+        )
+    ]
+    states = area_states(PROPERTY, inputs, MODEL)
+    votes = [one for slot in slots for one in votes_from_above("town.south", slot, PROPERTY, states, MODEL)]
+    assert votes == [
+        vote("town", "town.south.e", slots[0], None),
+        vote("town", "town.south.f", slots[0], 1.0),
+        vote("town", "town.south.e", slots[1], None),
+        vote("town", "town.south.f", slots[1], None),
+    ]
+    town = AreaState(series={PROPERTY: AreaSeries(MINUTE, slots[1])})
+    passed = town.apply("town", votes, MODEL, 7, repeated=True).inputs
+    assert passed == [one._replace(area="town.south", by="town", revision=7) for one in votes[:2]], (
+        "it has told what it says about the slots that it keeps"
+    )
+    south = AreaState()
+    south.apply("town.south", [one for one in inputs if one.area == "town.south"], MODEL, 1)
+    values = south.apply("town.south", passed, MODEL, 2, repeated=True).values
+    assert [(one.value, one.phenomenon_time) for one in values] == [(20.5, slots[0])]
+
+
+def test_storage_says_nothing_of_slots_that_no_stage_keeps() -> None:
+    inputs = [AreaInput("town.south", "town.south.f", PROPERTY, 20.0, 0, 0, 1, MINUTE, 0, 0)]
+    states = area_states(PROPERTY, inputs, MODEL)
+    for newest, expected in (((SLOTS_MAX - 1) * MINUTE, 1), (SLOTS_MAX * MINUTE, 0)):
+        found = votes_of_changes(PROPERTY, [("town.south", 0)], {"town.south": newest}, states, MODEL)
+        assert len(found) == expected
 
 
 def test_two_values_do_not_outvote_each_other() -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from random import Random
 from typing import Any
 
+import pytest
 import pytest_asyncio
 
 from runtime.kafka import topics
@@ -14,12 +15,15 @@ from storage.maintenance.area_repair import repair_areas
 from storage.model.model_store import apply_plan, load_model
 from tests.support.cities.city_builder import CityBuilder
 from tests.support.database.history_rows import store_assessments, store_observations
+from tests.support.database.sent_votes import SentVotes
 from tests.support.pipelines.derived_series import published_updates, series_of
 from tests.support.pipelines.stage_pipeline import StagePipeline
+from twin.errors import ServiceError
 from twin.instant import DAY, HOUR, MINUTE, Instant, from_datetime, parse_instant, to_datetime
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation
-from twin.wire.messages import AGGREGATES
+from twin.quality.neighbours import OUTVOTED_ABOVE
+from twin.wire.messages import AGGREGATES, AreaInput
 
 START = parse_instant("2026-03-01T00:00:00Z")
 DAYS = 5
@@ -133,17 +137,74 @@ async def test_series_of_areas_computed_again_equal_those_made_in_order(connecti
             (to_datetime(time), value),
         )
     await request_all(connection)
-    assert await repair_areas(connection, model) == 0, "the stream may not have rolled up what is stored"
+    assert await repair_areas(connection, model, SentVotes()) == 0, (
+        "the stream may not have rolled up what is stored"
+    )
     await wait_for_the_stream(connection)
-    assert await repair_areas(connection, model) == len(AREAS) * len(NAMES) * (DAYS + 2)
+    assert await repair_areas(connection, model, SentVotes()) == len(AREAS) * len(NAMES) * (DAYS + 2)
     assert await stored_series(connection) == expected
-    assert await repair_areas(connection, model) == 0
+    assert await repair_areas(connection, model, SentVotes()) == 0
     await request_all(connection)
     await wait_for_the_stream(connection)
     before = await (await connection.execute("SELECT max(revision), count(*) FROM entity_value")).fetchall()
-    await repair_areas(connection, model)
+    await repair_areas(connection, model, SentVotes())
     after = await (await connection.execute("SELECT max(revision), count(*) FROM entity_value")).fetchall()
     assert (before, after) == (before, before), "a second time nothing changes"
+
+
+async def outvoted_city(connection: Connection) -> CityModel:
+    """Store the values of three posts of a town that agree, and of one in its district that deviates."""
+    builder = CityBuilder().entity("town", "Municipality").entity("town.south", "District")
+    posts = {f"town.post{number}": 10.0 for number in range(3)} | {"town.south.post": 30.0}
+    for entity in posts:
+        builder.entity(entity, "Street", parent=entity.rpartition(".")[0])
+        builder.sensor(entity, entity, "air_temperature", interval=HOUR)
+    await apply_plan(connection, builder.plan())
+    model = await load_model(connection, "town")
+    await store_observations(
+        connection,
+        [Observation(one.id, START, START, posts[one.entity]) for one in model.datastreams.values()],
+    )
+    await connection.execute(
+        "INSERT INTO entity_value (entity_id, name, phenomenon_time, value, flags, count, revision)"
+        " VALUES ('town.south', 'area_air_temperature', %s, 30, 0, 1, 7)",
+        (to_datetime(START),),
+    )
+    await connection.execute(
+        "INSERT INTO series_repair_request (entity_id, name, day, log_id, partition, log_offset)"
+        " VALUES ('town.south', 'area_air_temperature', %s, '', 0, -1)",
+        (to_datetime(START),),
+    )
+    await wait_for_the_stream(connection)
+    await connection.commit()
+    return model
+
+
+async def test_a_repair_tells_the_stream_what_an_area_above_has_outvoted(connection: Connection) -> None:
+    model = await outvoted_city(connection)
+    sent = SentVotes()
+    await repair_areas(connection, model, sent)
+    assert ("town.south", "area_air_temperature") not in await stored_series(connection)
+    of_south = [
+        (one.area, one.slot, one.value, one.weight, one.by)
+        for one in sent.votes
+        if one.source == "town.south.post"
+    ]
+    assert of_south == [("town", START, 1.0, OUTVOTED_ABOVE, "")]
+
+
+async def test_a_repair_of_which_the_stream_cannot_be_told_is_made_again(connection: Connection) -> None:
+    class BrokenLog(SentVotes):
+        async def send_votes(self, votes: Sequence[AreaInput]) -> None:
+            raise ServiceError("the connection broke")
+
+    model = await outvoted_city(connection)
+    with pytest.raises(ServiceError):
+        await repair_areas(connection, model, BrokenLog())
+    assert ("town.south", "area_air_temperature") in await stored_series(connection)
+    sent = SentVotes()
+    assert await repair_areas(connection, model, sent) == 1
+    assert sent.votes
 
 
 async def test_a_slower_sensor_puts_the_stored_series_of_areas_on_its_grid(connection: Connection) -> None:
@@ -174,7 +235,7 @@ async def test_a_slower_sensor_puts_the_stored_series_of_areas_on_its_grid(conne
     )
     await wait_for_the_stream(connection)
     await connection.commit()
-    await repair_areas(connection, model)
+    await repair_areas(connection, model, SentVotes())
     before = await stored_series(connection)
     assert set(before) == {(area, name) for area in ("town", "town.north") for name in names}
     assert all(list(points) == list(times) for points in before.values())
@@ -184,8 +245,10 @@ async def test_a_slower_sensor_puts_the_stored_series_of_areas_on_its_grid(conne
     await apply_plan(connection, slower.plan())
     changed = await load_model(connection, "town")
     await wait_for_the_stream(connection)
-    assert await repair_areas(connection, model) == 0, "requests wait for the model that they belong to"
-    assert await repair_areas(connection, changed) == 4
+    assert await repair_areas(connection, model, SentVotes()) == 0, (
+        "requests wait for the model that they belong to"
+    )
+    assert await repair_areas(connection, changed, SentVotes()) == 4
     after = await stored_series(connection)
     for area in ("town", "town.north"):
         assert after[area, "area_air_temperature"] == before[area, "area_air_temperature"]

@@ -1,0 +1,74 @@
+"""Sends what repairs have found to the log, for the stream to take it over."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from itertools import batched
+from typing import NamedTuple
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from runtime.cancellation import raise_if_cancelled
+from runtime.kafka.access import Kafka, client_options
+from runtime.kafka.topics import AREA_INPUTS
+from twin.errors import ServiceError
+from twin.instant import INSTANT_MIN
+from twin.wire.codec import LAYOUT_VERSION
+from twin.wire.messages import AREA_INPUTS as AREA_INPUTS_CODEC
+from twin.wire.messages import AreaInput, AreaInputBatch, partition_of
+
+VOTES_PER_RECORD_MAX = 500
+"""The most votes of one record: about 50 kB."""
+
+
+class RepairRecord(NamedTuple):
+    """A record to send."""
+
+    topic: str
+    partition: int
+    value: bytes
+
+
+async def send_records(kafka: Kafka, records: Iterable[RepairRecord]) -> None:
+    """Send records; return when they are on the log. Raises ServiceError when Kafka does not take them."""
+    # Repairs are rare: a producer kept open for them would log errors whenever Kafka is unavailable.
+    producer = AIOKafkaProducer(**client_options(kafka), acks="all")
+    try:
+        await producer.start()
+        sent = [await producer.send(one.topic, one.value, partition=one.partition) for one in records]
+        await asyncio.gather(*sent)
+    except (KafkaError, OSError) as error:
+        raise_if_cancelled()
+        raise ServiceError(f"Kafka did not take what was repaired: {error!r}") from error
+    finally:
+        await producer.stop()
+
+
+class KafkaAreaInputs:
+    """The topic `area-inputs` on a Kafka."""
+
+    def __init__(self, kafka: Kafka, partitions: int) -> None:
+        self._kafka = kafka
+        self._partitions = partitions
+
+    async def send_votes(self, votes: Sequence[AreaInput]) -> None:
+        """Send what areas say about entities below; return when it is on the log."""
+        await send_records(self._kafka, vote_records(votes, self._partitions))
+
+
+def vote_records(votes: Sequence[AreaInput], partitions: int) -> list[RepairRecord]:
+    """Return the records of votes; the time of the log does not advance by them."""
+    by_partition: dict[int, list[AreaInput]] = {}
+    for vote in votes:
+        by_partition.setdefault(partition_of(vote.area, partitions), []).append(vote)
+    return [
+        RepairRecord(
+            AREA_INPUTS,
+            partition,
+            AREA_INPUTS_CODEC.encode(AreaInputBatch(LAYOUT_VERSION, INSTANT_MIN, part, repeated=True)),
+        )
+        for partition, found in sorted(by_partition.items())
+        for part in batched(found, VOTES_PER_RECORD_MAX)
+    ]
