@@ -316,6 +316,9 @@ class AreaState(msgspec.Struct, array_like=True):
             series.emitted = None if math.isnan(now.value) else now
             changes.values.append(now)
             self.revision += 1
+            if now_slot is not None and now_slot not in changed:
+                # Storage may have computed another point since: it would be replaced by this one.
+                changes.repairs.append(_repair(area, name, SlotSpan(now_slot, now_slot), series.size))
         parent = model.entities[area].parent
         if parent is not None:
             changes.inputs += [

@@ -534,13 +534,23 @@ class _Evaluation:
                 self._state.emitted[name] = published
                 newest_value = self._derived_value(published)
                 if failure is None:
-                    found.pop(published.time, None)
+                    if found.pop(published.time, None) is None:
+                        self._repair_repeated(published.time)
                 else:
                     good = LastGoodValue(published.value, newest_value.phenomenon_time)
                     newest_value = newest_value._replace(last_good=good, in_series=False)
                 values.append(newest_value)
         values[:0] = [self._amendment(time, value) for time, value in found.items()]
         return values
+
+    def _repair_repeated(self, time: Instant) -> None:
+        """Request a point that is emitted as it is known, without all of its inputs in memory.
+
+        Storage may have computed another one since: it would be replaced by this one, which is later.
+        """
+        if not self._state._has_all_inputs(self._indicator, self._inputs, time, self._required):
+            first = time + self._size
+            self._state.spans.append(SeriesSpan(self._indicator.name, first, first + 1))
 
     def _changed_points(self, touched: Sequence[Instant]) -> dict[Instant, IndicatorValue | None]:
         """Compute points again; return those that changed, with None where there is no value any more."""

@@ -268,6 +268,48 @@ def test_points_of_a_repaired_window_are_repaired_after_the_windows_that_the_str
     assert {("lki", end, end + 1), ("pm2_5_24h", end, end + 23 * HOUR + 1)} <= spans
 
 
+def test_a_state_that_is_an_earlier_point_again_is_repaired_where_its_inputs_are_forgotten() -> None:
+    # Storage may have repaired the point since: the stream emits it as it was, with a later revision.
+    sent = observations(STATION, "pm2_5", HOUR, [20.0] * 80)
+    del sent[20:60]
+    pipeline = one_by_one(sent, until=START + 82 * HOUR)
+    asked = requested_repairs(pipeline)
+    doubtful = int(QualityFlag.SOURCE_DOUBTFUL)
+    for one in sent[21:24]:  # fewer hours are left than a mean needs
+        pipeline.observe(one._replace(received_time=pipeline.time, flags=doubtful))
+    pipeline.advance(START + 83 * HOUR, step=HOUR)
+    means = entity_series(pipeline)[STATION, "pm2_5_24h"]
+    assert newest(pipeline)[STATION, "pm2_5_24h"] == (max(means), 20.0, 0)
+    assert max(means) == START + 20 * HOUR
+    again = {
+        (one.entity, one.name)
+        for one in requested_repairs(pipeline) - asked
+        if one.start <= max(means) < one.end
+    }
+    assert again == {(STATION, "pm2_5_24h"), ("town", "area_pm2_5_24h")}
+
+
+def test_a_state_whose_failure_is_over_is_repaired_where_its_inputs_are_forgotten() -> None:
+    sent = observations(STATION, "pm2_5", HOUR, [20.0] * 80)
+    doubtful = int(QualityFlag.SOURCE_DOUBTFUL)
+    sent[20:72] = [one._replace(flags=doubtful) for one in sent[20:72]]
+    pipeline = one_by_one(sent, until=START + 82 * HOUR)
+    records = [
+        UPDATES.decode(value)
+        for number in range(pipeline.partitions)
+        for value in pipeline.records[topics.UPDATES, number]
+    ]
+    time = START + 20 * HOUR
+    (_, again) = [
+        {repair.start for repair in one.repairs if repair.entity == STATION}
+        for one in records
+        for update in one.updates
+        if (update.entity, update.property) == (STATION, "pm2_5_24h")
+        and (update.phenomenon_time, update.last_good) == (time, None)
+    ]
+    assert again == {time}, "in the record of the state, so that it is stored before"
+
+
 def restarted(
     before: StagePipeline,
     sent: Sequence[Observation],
