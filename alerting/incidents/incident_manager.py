@@ -227,6 +227,11 @@ class IncidentManager:
         if result.final or message.attempt >= ATTEMPTS_MAX:
             self._end(message, now, "given-up", result.detail)
             return "given-up"
+        if message.covered_by:
+            self._end(message, now, "withdrawn", f"{result.detail}; covered by {message.covered_by}")
+            if message.covered_by in self._content.messages:
+                self._replace_pending(message, message.covered_by)
+            return "withdrawn"
         due = now + retry_delay(message.attempt)
         waiting = message.as_waiting(due, due + self.model.duty.storm.digest)
         self._keep(waiting)
@@ -375,17 +380,23 @@ class IncidentManager:
         for id in sorted(self._by_incident[request.incident]):
             older = self._content.messages[id]
             is_same = older.recipient == newer.recipient
-            if id == newer.id or not is_same or older.state is not MessageState.WAITING:
+            if id == newer.id or not is_same:
+                continue
+            if older.state is not MessageState.WAITING:
+                self._keep(replace(older, covered_by=newer.id))
                 continue
             if not older.attempt:
                 newer = replace(newer, held_until=min(newer.held_until, older.held_until))
             self._end(older, request.due_time, "withdrawn", f"covered by {newer.id}")
-            state = self._content.incidents[request.incident]
-            if id in state.pending_messages:
-                # The newer message stands for it: the step has reached somebody once that one has arrived.
-                pending = (newer.id if one == id else one for one in state.pending_messages)
-                self._put(replace(state, pending_messages=tuple(dict.fromkeys(pending))))
+            self._replace_pending(older, newer.id)
         return newer
+
+    def _replace_pending(self, older: OutgoingMessage, newer: str) -> None:
+        """Let the newer message stand for the older one: with it the step has reached somebody."""
+        state = self._content.incidents[older.request.incident]
+        if older.id in state.pending_messages:
+            pending = (newer if one == older.id else one for one in state.pending_messages)
+            self._put(replace(state, pending_messages=tuple(dict.fromkeys(pending))))
 
     def _joined(self, opened: IncidentState) -> IncidentState:
         """Return a new incident that is due together with others that were not sent yet, if that is earlier.
@@ -451,6 +462,12 @@ class IncidentManager:
         self._change.ended[message.id] = now
         self._change.events.append(message.to_event(outcome, now, detail))
         state = self._content.incidents.get(request.incident)
-        if state is not None and outcome in {"sent", "given-up"}:
+        if state is None:
+            return
+        if outcome in {"sent", "given-up"}:
             result = MessageOutcome(request, "doubtful" if doubtful else outcome)
             self._apply(state, result, DutyContext(self.model, now))
+        elif request.kind == "recovery" and state.phase is not IncidentPhase.CLOSED:
+            # The incident has returned: its recipient is still to be told when it is over.
+            notified = tuple(dict.fromkeys((*state.notified, message.recipient)))
+            self._put(replace(state, notified=notified))

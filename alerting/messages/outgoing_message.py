@@ -65,6 +65,7 @@ class OutgoingMessage(msgspec.Struct, frozen=True, kw_only=True, rename=_STORED_
     #: the occurrences that it tells of, which its link acknowledges: `acknowledge_links.occurrence_digest`
     occurrences: frozenset[bytes] = frozenset()
     held_until: Instant = 0  #: the latest time of an attempt when the recipient gets too many messages
+    covered_by: str = ""  #: a newer message, decided while this one was being sent: it is not tried again
     digest: str = ""  #: the digest that contains it in this attempt; empty: it is sent alone
     parts: tuple[DigestPart, ...] = ()  #: of a digest: the messages in it
 

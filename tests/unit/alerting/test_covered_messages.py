@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from alerting.messages.outgoing_message import AttemptResult, OutgoingMessage
 from tests.support.pipelines.duty_loop import INCIDENT, DutyLoop, duty_alarm
 from twin.alarms.severity import Severity
 from twin.instant import MINUTE, SECOND
@@ -58,3 +59,24 @@ def test_a_message_that_is_being_sent_is_not_withdrawn() -> None:
     run.on_alarms(duty_alarm(), duty_alarm("polder", severity=Severity.CRITICAL), revision=2)
     run.advance(20 * SECOND)
     assert [event for event in run.events if event.outcome == "withdrawn"] == []
+
+
+def test_a_message_that_fails_after_a_newer_one_was_decided_is_not_tried_again() -> None:
+    begun: list[OutgoingMessage] = []
+
+    def deliver(message: OutgoingMessage) -> bool | None:
+        begun.append(message)
+        return True if len(begun) > 2 else None
+
+    run = DutyLoop(delivers=deliver)
+    run.on_alarms(duty_alarm())
+    run.advance(20 * SECOND)
+    run.on_alarms(duty_alarm(), duty_alarm("polder", severity=Severity.CRITICAL), revision=2)
+    run.advance(20 * SECOND)
+    older = next(one for one in begun if one.request.channel == "mail")
+    assert run.manager.end_attempt(AttemptResult(older.id, False, "refused"), run.now) == "withdrawn"
+    [event] = run.manager.take_change().events
+    assert (event.notification, event.outcome) == (older.id, "withdrawn")
+    assert event.detail.startswith("refused; covered by ")
+    run.advance(3 * MINUTE)
+    assert [one.id for one in begun].count(older.id) == 1

@@ -287,3 +287,19 @@ def test_an_incident_that_comes_and_goes_in_a_storm_is_told_in_time() -> None:
     times = [one.time for one in events if one.outcome == "sent"]
     assert times
     assert min(times) <= begun + 5 * SECOND + StormLimit().digest + 5 * SECOND
+
+
+def test_whoever_was_told_is_told_the_end_of_an_incident_that_returned_before_its_recovery_was_sent() -> None:
+    run = DutyLoop()
+    for number in range(4):
+        raise_alarm(run, number)
+    run.advance(6 * SECOND)
+    assert "cause-0~area-0~1" in told(run)
+    raise_alarm(run, 5)
+    run.advance(6 * SECOND)
+    for revision, active in ((2, False), (3, True), (4, False)):
+        raise_alarm(run, 0, revision, active=active)
+        run.advance(8 * SECOND)
+    run.advance(10 * MINUTE)
+    over = {one.contact for one in run.events if one.kind == "recovery" and one.outcome == "sent"}
+    assert over == {one.contact for one in run.events if one.incident == "cause-0~area-0~1"}
