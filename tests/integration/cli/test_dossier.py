@@ -77,6 +77,11 @@ async def test_a_dossier_is_verified_on_another_machine_and_refused_with_a_chang
     assert contact.name in result.output
     assert result.output.splitlines()[-1].endswith(": verified")
 
+    unknown = CliRunner().invoke(CommandGroup(), command[:3])
+    assert unknown.exit_code == 0, unknown.output
+    assert "NOT COMPARED" in unknown.output
+    assert "NOT COMPARED" not in result.output
+
     for place in range(0, len(made.data), 997):
         changed = bytearray(made.data)
         changed[place] ^= 1
