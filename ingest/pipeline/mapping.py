@@ -15,6 +15,7 @@ from twin.model.city_model import CityModel
 from twin.model.observed_property import ObservedProperty
 from twin.model.sensor import Datastream, Sensor
 from twin.model.units import UnitConversion, known_units, unit_conversion
+from twin.quality.connection_power import CONNECTION_POWERS, connection_power_max
 from twin.quality.valid_when import ValidWhen
 from twin.wire.messages import partition_of
 
@@ -25,7 +26,7 @@ class FieldTarget(NamedTuple):
     """A datastream that a field of a device maps to, with the data that each value needs."""
 
     datastream: Datastream
-    property: ObservedProperty
+    property: ObservedProperty  #: with narrower bounds where those of the connection are narrower
     conversion: UnitConversion  #: from the unit that the city declares
     id: int  #: of the datastream
     minimum: float  #: of the property; finite
@@ -63,7 +64,7 @@ class DeviceMap:
             targets: defaultdict[str, list[FieldTarget]] = defaultdict(list)
             for datastream in by_sensor[sensor.id]:
                 targets[names.get(datastream.field, datastream.field)].append(
-                    _field_target(datastream, model.properties[datastream.property], names)
+                    _field_target(datastream, _bounded_property(model, sensor, datastream), names)
                 )
             device = MappedDevice(
                 sensor,
@@ -109,6 +110,16 @@ class DeviceMap:
         if isinstance(known, UnitError):
             raise known
         return known
+
+
+def _bounded_property(model: CityModel, sensor: Sensor, datastream: Datastream) -> ObservedProperty:
+    """Return the property of a datastream; that of a household's power is bounded by its connection."""
+    observed = model.properties[datastream.property]
+    if not sensor.personal or observed.name not in CONNECTION_POWERS:
+        return observed
+    entity = model.entities.get(sensor.entity)
+    power = connection_power_max(entity.attributes if entity is not None else {})
+    return replace(observed, maximum=min(observed.maximum, power))
 
 
 def _field_target(

@@ -27,6 +27,7 @@ from twin.alarms.messages import ALARM_INPUTS, AlarmCommand, AlarmInputBatch
 from twin.instant import HOUR, MINUTE, SECOND, Duration, Instant
 from twin.model.city_model import CityModel
 from twin.model.names import AREA_PREFIX
+from twin.quality.connection_power import connection_power_max
 from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import encode_closing, partition_of
 
@@ -312,7 +313,10 @@ class SimulatedCity:
             for reading in message.delivery.readings if message.delivery is not None else ():
                 datastream = ids[message.sensor, reading.field]
                 property = self.model.properties[datastream.property]
-                possible = property.minimum <= reading.value <= property.maximum
+                highest = property.maximum
+                if self.model.policy_of(datastream).personal and property.name == "power_import":
+                    highest = connection_power_max(self.model.entities[datastream.entity].attributes)
+                possible = property.minimum <= reading.value <= highest
                 if reading.time is None or not possible:
                     continue
                 if reading.time - message.arrival <= FUTURE_MAX:
