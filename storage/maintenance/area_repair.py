@@ -145,12 +145,13 @@ async def _repair(
     votes: list[AreaInput] = []
     members = [one for id in _roots(model) for one in member_entities(id, name, model)]
     if areas and roll_up_of(name, model) != "none" and await _is_kept(connection, model, days, members):
+        span = days.span(series_interval(name, model))
+        # Before the inputs: what is stored meanwhile follows from newer ones, and has another revision.
+        stored = await _read_stored(connection, name, span, areas)
         inputs = await _read_inputs(connection, model, days, members)
         states = await asyncio.to_thread(area_states, name, inputs, model)
         found = area_points(name, states, model)
         computed = {area: found.get(area, {}) for area in areas}
-        span = days.span(series_interval(name, model))
-        stored = await _read_stored(connection, name, span, areas)
         changed = changed_points(stored, span, computed)
         newest = await _read_newest_times(connection, name, areas)
         votes = votes_of_changes(name, changed, newest, states, model)

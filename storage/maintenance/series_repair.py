@@ -185,10 +185,12 @@ async def _repair_days(
     changed: dict[tuple[str, Instant], StoredPoint] = {}
     if indicators and entity in model.entities:
         task = SeriesTask(model, entity, required, indicators, span, told)
+        # Before the inputs: what is stored meanwhile follows from newer ones, and has another revision.
+        stored = await _read_stored(connection, entity, [one.name for one in indicators], span)
         chunk = await _read_inputs(connection, task)
         # A month of hours of an entity takes some hundred milliseconds.
         computed = await asyncio.to_thread(computed_points, task, chunk)
-        changed = await _changed_points(connection, entity, computed, span)
+        changed = _changed_points(stored, computed)
     async with connection.transaction():
         if changed:
             await _write_points(connection, entity, changed)
@@ -307,35 +309,40 @@ def _stored_inputs(
     return StoredInputs(windows, sums, values_of)
 
 
-async def _changed_points(
-    connection: Connection,
-    entity: str,
-    computed: Mapping[str, Mapping[Instant, IndicatorValue]],
-    span: tuple[Instant, Instant],
+async def _read_stored(
+    connection: Connection, entity: str, names: Sequence[str], span: tuple[Instant, Instant]
 ) -> dict[tuple[str, Instant], StoredPoint]:
-    """Return the points that differ from the stored ones, with the revision of these."""
+    """Return the stored points of indicators in a span, also those that were withdrawn."""
     rows = await fetch_rows(
         connection,
         "maintenance/series/list_stored_points",
         {
             "entity": entity,
-            "names": list(computed),
+            "names": list(names),
             "start": to_datetime(span[0]),
             "end": to_datetime(span[1]),
         },
     )
-    stored = {
+    return {
         (name, from_datetime(time)): StoredPoint(math.nan if value is None else value, *others)
         for name, time, value, *others in rows
     }
+
+
+def _changed_points(
+    stored: Mapping[tuple[str, Instant], StoredPoint],
+    computed: Mapping[str, Mapping[Instant, IndicatorValue]],
+) -> dict[tuple[str, Instant], StoredPoint]:
+    """Return the points that differ from the stored ones, with the revision of these."""
+    left = dict(stored)
     changed: dict[tuple[str, Instant], StoredPoint] = {}
     for name, points in computed.items():
         for time, value in points.items():
-            known = stored.pop((name, time), None)
+            known = left.pop((name, time), None)
             point = StoredPoint(value.value, value.flags, len(value.inputs), known.revision if known else 0)
             if point != known:
                 changed[name, time] = point
-    for key, known in stored.items():
+    for key, known in left.items():
         if not math.isnan(known.value):
             changed[key] = StoredPoint(math.nan, 0, 0, known.revision)
     return changed

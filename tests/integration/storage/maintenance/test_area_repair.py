@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from runtime.kafka import topics
 from storage.database import Connection, connect
+from storage.maintenance import area_repair
 from storage.maintenance.area_repair import repair_areas
 from storage.model.model_store import apply_plan, load_model
 from tests.support.cities.city_builder import CityBuilder
@@ -150,6 +151,37 @@ async def test_series_of_areas_computed_again_equal_those_made_in_order(connecti
     await repair_areas(connection, model, SentVotes())
     after = await (await connection.execute("SELECT max(revision), count(*) FROM entity_value")).fetchall()
     assert (before, after) == (before, before), "a second time nothing changes"
+
+
+async def test_a_value_that_is_stored_while_an_area_is_repaired_stays(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = await stored_city(connection)
+    await store_observations(connection, measured(model))
+    await request_all(connection)
+    await wait_for_the_stream(connection)
+    await repair_areas(connection, model, SentVotes())
+    expected = await stored_series(connection)
+    await connection.execute("UPDATE entity_value SET value = 99 WHERE name = 'area_pm2_5'")
+    read = area_repair._read_inputs
+
+    async def stored_meanwhile(*arguments: Any) -> Any:
+        inputs = await read(*arguments)
+        await connection.execute(
+            "UPDATE entity_value SET value = 77, revision = revision + 1"
+            " WHERE name = 'area_pm2_5' AND entity_id = 'town' AND %s = 'pm2_5'",
+            (arguments[2].name,),
+        )
+        return inputs
+
+    monkeypatch.setattr(area_repair, "_read_inputs", stored_meanwhile)
+    await request_all(connection)
+    await wait_for_the_stream(connection)
+    await repair_areas(connection, model, SentVotes())
+    found = await stored_series(connection)
+    assert {value for value, _, _ in found["town", "area_pm2_5"].values()} == {77.0}
+    del found["town", "area_pm2_5"], expected["town", "area_pm2_5"]
+    assert found == expected
 
 
 async def outvoted_city(connection: Connection) -> CityModel:

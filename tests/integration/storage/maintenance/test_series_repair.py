@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator, Sequence
 from random import Random
 from typing import Any
 
+import pytest
 import pytest_asyncio
 
 from runtime.kafka import topics
 from storage.database import Connection, connect
+from storage.maintenance import series_repair
 from storage.maintenance.changed_series import request_series_of_datastream
 from storage.maintenance.series_repair import repair_series
 from storage.model.model_store import apply_plan, load_model
@@ -144,6 +146,28 @@ async def test_a_request_without_a_begin_is_one_for_each_day_with_inputs(connect
     ]
     assert await repair_series(connection, model) == len(requested)
     assert await stored_series(connection) == expected
+
+
+async def test_a_value_that_is_stored_while_a_series_is_repaired_stays(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = await stored_city(connection)
+    await played(connection, model, measured(model, 3))
+    await request(connection, STATION, "lki", range(4))
+    await repair_series(connection, model)
+    read = series_repair._read_inputs
+
+    async def stored_meanwhile(*arguments: Any) -> Any:
+        inputs = await read(*arguments)
+        later = "UPDATE entity_value SET value = 77, revision = revision + 1 RETURNING 1"
+        await rows(connection, later)
+        return inputs
+
+    monkeypatch.setattr(series_repair, "_read_inputs", stored_meanwhile)
+    await request(connection, STATION, "lki", range(4))
+    await repair_series(connection, model)
+    found = (await stored_series(connection))[STATION, "lki"]
+    assert {value for value, _, _ in found.values()} == {77.0}
 
 
 async def test_only_what_differs_is_written_and_a_newer_revision_stays(connection: Connection) -> None:
