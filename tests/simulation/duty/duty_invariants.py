@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from itertools import pairwise
 
 from tests.simulation.duty.duty_run import Attempt, DutyRun
 from tests.simulation.duty.duty_world import IncidentTruth, Occurrence
@@ -170,12 +169,15 @@ def _about(run: DutyRun, incident: str) -> list[Attempt]:
 
 def _was_over(run: DutyRun, truths: list[IncidentTruth]) -> bool:
     """Whether an incident was over for so long that its end is told, and nothing else."""
-    policy, pause = run.plan.policies[0], None
-    for one, following in pairwise(truths):
+    policy = run.plan.policies[0]
+    pause, over_since = policy.group_wait, None
+    for one in truths:
         if not one.open:
-            pause = policy.group_wait if pause is None else policy.group_interval
-            if following.time - one.time >= pause:
+            over_since = one.time if over_since is None else over_since
+        elif over_since is not None:
+            if one.time - over_since >= pause:
                 return True
+            pause, over_since = policy.group_interval, None
     return False
 
 
