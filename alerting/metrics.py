@@ -55,16 +55,22 @@ class AlertingMetrics:
             registry=registry,
         )
         self.incidents = Gauge(
-            "livetwin_alerting_incidents",
-            "Open incidents, by phase.",
-            ["phase"],
-            registry=registry,
+            "livetwin_alerting_incidents", "Open incidents, by phase.", ["phase"], registry=registry
         )
         self.disk_free = Gauge(
-            "livetwin_alerting_disk_free_bytes",
-            "Free bytes on the disk of the journal.",
-            registry=registry,
+            "livetwin_alerting_disk_free_bytes", "Free bytes on the disk of the journal.", registry=registry
         )
         self.waiting = Gauge(
             "livetwin_alerting_waiting_messages", "Messages without an outcome.", registry=registry
         )
+        self.working = Gauge(
+            "livetwin_alerting_working",
+            "1 while this process notifies people, 0 while it is the standby.",
+            registry=registry,
+        )
+
+    def reset(self) -> None:
+        """Set what only the process that works knows to 0."""
+        for gauge in (self.working, self.path_open, self.probe, self.waiting):
+            gauge.set(0)
+        self.incidents.clear()

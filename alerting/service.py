@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager, suppress
 
 from alerting.delivery.channel_secrets import ChannelSecrets
 from alerting.delivery.channels import ChannelSender
-from alerting.delivery.delivery_pool import DeliveryOptions, DeliveryPool
+from alerting.delivery.delivery_pool import DeliveryOptions, DeliveryPool, SendPermit
 from alerting.delivery.notification_publisher import publish_notifications
 from alerting.incidents.duty_log_reader import (
     QUEUE_RECORDS_MAX,
@@ -28,15 +28,16 @@ from alerting.incidents.duty_log_reader import (
 )
 from alerting.incidents.incident_manager import IncidentManager
 from alerting.incidents.incident_state import IncidentPhase
-from alerting.incidents.journal import DutyJournal
+from alerting.incidents.journal import DutyJournal, Journal
 from alerting.messages.outgoing_message import AttemptResult
 from alerting.metrics import AlertingMetrics
 from alerting.monitoring.prober import MqttProber
 from alerting.monitoring.self_monitor import SelfMonitor, SelfMonitorOptions
 from alerting.settings import AlertingSettings
+from alerting.standby.standby_loop import run_with_standby
 from runtime.clock import Clock, system_clock
 from runtime.kafka.topics import ALARMS as ALARM_TOPIC
-from runtime.model_source import CityModelSource
+from runtime.model_source import CityModelSource, FollowedModel
 from runtime.readiness import notify_ready
 from runtime.telemetry.metrics import new_registry, serve_metrics
 from storage.database import DATABASE_UNAVAILABLE, connect
@@ -75,12 +76,13 @@ class AlertingService:
     def __init__(
         self,
         settings: AlertingSettings,
-        journal: DutyJournal,
+        journal: Journal,
         model: CityModel,
         *,
         secrets: ChannelSecrets,
         clock: Clock,
         metrics: AlertingMetrics,
+        permit: SendPermit | None = None,
     ) -> None:
         self._settings = settings
         self._journal = journal
@@ -89,7 +91,6 @@ class AlertingService:
         self._log_events: asyncio.Queue[DutyLogEvent] = asyncio.Queue(QUEUE_RECORDS_MAX)
         self._other_events: deque[AttemptResult | CityModel] = deque()
         self._has_events = asyncio.Event()
-        self._has_written = asyncio.Event()
         self._has_caught_up = False
         self._has_busy_channel = False  # whether messages wait for threads of their channel
         self._unseeded_log = ""  # the log being read, until the incidents of the log before are known
@@ -98,7 +99,7 @@ class AlertingService:
         self._counted_steps = 0
         self.incident_manager = IncidentManager(journal.read(), model)
         self._channels = ChannelSender(secrets, settings.try_timeout_s)
-        self._pool = DeliveryPool(self._channels, delivery_options(settings), self._add_event)
+        self._pool = DeliveryPool(self._channels, delivery_options(settings), self._add_event, permit)
         self._self_monitor = SelfMonitor(
             self_monitor_options(settings),
             self.incident_manager,
@@ -126,7 +127,7 @@ class AlertingService:
             lambda: self.incident_manager.log,
             self.incident_manager.position,
         )
-        publishing = publish_notifications(kafka, self._journal, self._has_written)
+        publishing = publish_notifications(kafka, self._journal)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(reader.run(), name="log")
@@ -314,7 +315,6 @@ class AlertingService:
         change = self.incident_manager.take_change()
         if not change.is_empty:
             self._journal.write(change)
-            self._has_written.set()
 
     def _publish_metrics(self) -> None:
         phases = Counter(state.phase for state in self.incident_manager.incidents)
@@ -344,10 +344,19 @@ async def run(settings: AlertingSettings, models: CityModelSource, environment: 
     async with open_journal(settings) as journal:
         metrics.disk_free.set_function(lambda: shutil.disk_usage(settings.state_dir).free)
         model = await models.load()
-        service = AlertingService(
-            settings, journal, model, secrets=ChannelSecrets(environment), clock=system_clock, metrics=metrics
-        )
-        await service.run(models)
+        secrets = ChannelSecrets(environment)
+
+        def service_with(journal: Journal, model: CityModel, permit: SendPermit | None) -> AlertingService:
+            return AlertingService(
+                settings, journal, model, secrets=secrets, clock=system_clock, metrics=metrics, permit=permit
+            )
+
+        if settings.standby:
+            followed = FollowedModel(models, model)
+            await run_with_standby(settings.kafka_access(), journal, followed, service_with, metrics)
+        else:
+            metrics.working.set(1)
+            await service_with(journal, model, None).run(models)
 
 
 def delivery_options(settings: AlertingSettings) -> DeliveryOptions:

@@ -42,3 +42,8 @@ class AlertingSettings(MqttSettings):
         le=300,
         description="Seconds after which an attempt to send a message ends as doubtful.",
     )
+    standby: bool = Field(
+        default=False,
+        description="Whether another alerting of this city may run on another host: one works, the other "
+        "takes over. The same for both.",
+    )

@@ -9,6 +9,11 @@ class OutletMetrics:
     """Metrics of the outlets; their live view has the metrics of the api beside them."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self.working = Gauge(
+            "livetwin_outlets_working",
+            "1 while this process publishes and delivers, 0 while it is the standby.",
+            registry=registry,
+        )
         self.mqtt_connected = Gauge(
             "livetwin_outlets_mqtt_connected", "1 while connected to the MQTT broker.", registry=registry
         )
@@ -38,3 +43,8 @@ class OutletMetrics:
         self.webhook_events = Counter(
             "livetwin_outlets_webhook_events_total", "Events delivered by webhooks.", registry=registry
         )
+
+    def reset(self) -> None:
+        """Set what only the process that works knows to 0."""
+        for gauge in (self.working, self.mqtt_waiting, self.webhooks, self.webhooks_failing):
+            gauge.set(0)

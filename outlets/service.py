@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from collections.abc import Callable, Coroutine
 from random import Random
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 
@@ -21,6 +23,7 @@ from outlets.mqtt_publisher import MqttPublisher
 from outlets.pending_changes import PendingChanges
 from outlets.retry_policy import WebhookRetryPolicy
 from outlets.settings import OutletSettings
+from outlets.standby import OutletsTurn, work_in_turn
 from outlets.webhook_delivery import DeliveryDependencies
 from outlets.webhook_repository import WebhookRepository
 from outlets.webhook_sender import WebhookSender
@@ -102,12 +105,32 @@ async def run_with_model(
         _sender(settings) as sender,
         asyncio.TaskGroup() as tasks,
     ):
-        webhooks = _webhooks(settings, streams, sender, metrics)
+        turn = OutletsTurn()
+
+        async def work() -> None:
+            webhooks = _webhooks(settings, streams, sender, metrics, turn)
+            async with asyncio.TaskGroup() as parts:
+                parts.create_task(mqtt.run(), name="mqtt")
+                parts.create_task(_run_webhooks(follower, webhooks), name="webhooks")
+
         tasks.create_task(follower.run(), name="log")
-        tasks.create_task(mqtt.run(), name="mqtt")
-        tasks.create_task(_run_webhooks(follower, webhooks), name="webhooks")
+        tasks.create_task(_run_in_turn(settings, turn, work, metrics), name="outlets")
         tasks.create_task(_follow_model(hub, models), name="model")
         tasks.create_task(_notify_when_ready(follower), name="ready")
+
+
+async def _run_in_turn(
+    settings: OutletSettings,
+    turn: OutletsTurn,
+    work: Callable[[], Coroutine[Any, Any, None]],
+    metrics: OutletMetrics,
+) -> None:
+    if settings.standby:
+        await work_in_turn(settings.kafka_access(), turn, work, metrics)
+    else:
+        turn.begin_alone()
+        metrics.working.set(1)
+        await work()
 
 
 def _connection_options(settings: OutletSettings) -> MqttConnectionOptions:
@@ -115,7 +138,11 @@ def _connection_options(settings: OutletSettings) -> MqttConnectionOptions:
 
 
 def _webhooks(
-    settings: OutletSettings, streams: EventStreams, sender: WebhookSender, metrics: OutletMetrics
+    settings: OutletSettings,
+    streams: EventStreams,
+    sender: WebhookSender,
+    metrics: OutletMetrics,
+    turn: OutletsTurn,
 ) -> WebhookSupervisor:
     repository = WebhookRepository(settings.database.get_secret_value())
     dependencies = DeliveryDependencies(
@@ -131,6 +158,7 @@ def _webhooks(
         clock=system_clock,
         metrics=metrics,
         add_dead_letter=repository.add_dead_letter,
+        may_send=turn.may_send,
     )
     return WebhookSupervisor(repository, dependencies)
 

@@ -41,3 +41,8 @@ class OutletSettings(MqttSettings):
     webhook_age_max_s: float = Field(
         default=86_400.0, gt=0, description="Time after which a message becomes a dead letter, seconds."
     )
+    standby: bool = Field(
+        default=False,
+        description="Whether other outlets of this city may run on another host: one works, the other takes "
+        "over. The same for both.",
+    )

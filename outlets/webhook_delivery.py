@@ -53,6 +53,8 @@ class DeliveryDependencies:
     metrics: OutletMetrics
     #: stores a dead letter of a webhook; raises ServiceError while the database is unavailable
     add_dead_letter: Callable[[str, DeadLetter], Awaitable[None]]
+    #: whether this process may send and store progress; False as soon as another one may
+    may_send: Callable[[], bool] = lambda: True
 
 
 class WebhookDelivery:
@@ -140,6 +142,8 @@ class WebhookDelivery:
 
     async def _attempt(self, message: WebhookMessage) -> bool:
         """Send a message once; return whether it was delivered."""
+        while not self._dependencies.may_send():  # noqa: ASYNC110 - this delivery is about to be cancelled
+            await asyncio.sleep(_PAUSE_S)
         result = await self._dependencies.sender.send(self.webhook.url, self.webhook.secret, message)
         self._dependencies.metrics.webhook_messages.labels(result.result).inc()
         now = self._dependencies.clock()

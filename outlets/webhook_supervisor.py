@@ -71,6 +71,8 @@ class WebhookSupervisor:
         await self._reconcile(webhooks)
 
     async def _store_progress(self) -> None:
+        if not self._dependencies.may_send():
+            return  # another process stores its own, which is newer
         deliveries = [one.delivery for one in self._running.values() if one.delivery.progress_changed]
         stored = [(one.webhook.id, one.webhook.edition, one.progress) for one in deliveries]
         if stored:

@@ -15,3 +15,12 @@ Clock: TypeAlias = Callable[[], Instant]
 def system_clock() -> Instant:
     """Return the current time of this machine."""
     return time.time_ns() // 1000
+
+
+BootClock: TypeAlias = Callable[[], float]
+"""Returns seconds since the start of this machine, also those in which it was suspended."""
+
+
+def system_boot_clock() -> float:
+    """Return the seconds since the start of this machine."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)

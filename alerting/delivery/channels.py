@@ -37,6 +37,11 @@ CONNECT_SHARE = 0.25
 """The share of an attempt's time to connect; the rest is for the answer."""
 
 
+def load_channels() -> None:
+    """Load all plugins of apprise, which takes a second; otherwise the first message would wait for it."""
+    N_MGR.load_modules()
+
+
 class ChannelSender:
     """Sends messages, each in the thread of the caller; safe for several threads.
 
@@ -53,8 +58,7 @@ class ChannelSender:
             library.setLevel(logging.WARNING)
             library.propagate = False
             library.addHandler(self._capture)
-        # Otherwise the first message would wait until apprise has loaded all its plugins.
-        N_MGR.load_modules()
+        load_channels()
         self._asset = apprise.AppriseAsset(
             app_id="LiveTwin",
             app_desc="LiveTwin",

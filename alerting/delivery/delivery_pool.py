@@ -12,6 +12,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from alerting.delivery.acknowledge_links import LINK_PATH, AcknowledgeLink, sign_link
 from alerting.delivery.channels import ChannelSender
@@ -29,6 +30,10 @@ CONTACT_THREADS_MAX = 4
 
 STOP_S_MAX = 5.0
 
+NOT_SENT_DETAIL = (
+    "not handed over: another process may have taken over, since the log did not confirm this one"
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryOptions:
@@ -40,15 +45,33 @@ class DeliveryOptions:
     attempt_timeout_s: float
 
 
+class SendPermit(Protocol):
+    """Whether this process is the one that sends, where a standby may take over from it."""
+
+    async def wait(self) -> None:
+        """Return when a standby knows of every attempt that is in the journal by now."""
+
+    def is_valid(self) -> bool:
+        """Return whether a message may be handed over now; called by the thread of the attempt."""
+
+
 class DeliveryPool:
-    """Sends messages, and calls `on_result` with the result of each attempt. Owned by the calling task."""
+    """Sends messages, and calls `on_result` with the result of each attempt. Owned by the calling task.
+
+    Without a `permit` there is no standby.
+    """
 
     def __init__(
-        self, channels: ChannelSender, options: DeliveryOptions, on_result: Callable[[AttemptResult], None]
+        self,
+        channels: ChannelSender,
+        options: DeliveryOptions,
+        on_result: Callable[[AttemptResult], None],
+        permit: SendPermit | None = None,
     ) -> None:
         self._channels = channels
         self._options = options
         self._on_result = on_result
+        self._permit = permit
         self._busy: Counter[str | Recipient] = Counter()
         self._attempts: set[asyncio.Task[None]] = set()
 
@@ -84,6 +107,8 @@ class DeliveryPool:
             return
         if message.parts:
             message = fit_digest(message, self._channels.body_characters(channel))
+        if self._permit is not None:
+            await self._permit.wait()
         address, link = _address(message, plan), self._link(message, now)
         self._on_result(await self._send(channel, message, address, link))
 
@@ -99,7 +124,10 @@ class DeliveryPool:
                 done.set_result(result)
 
         def send() -> None:
-            result = self._channels.send(channel, message, address, link)
+            if self._permit is None or self._permit.is_valid():
+                result = self._channels.send(channel, message, address, link)
+            else:
+                result = AttemptResult(message.id, False, NOT_SENT_DETAIL)
             try:
                 loop.call_soon_threadsafe(finish, result)
             except RuntimeError:

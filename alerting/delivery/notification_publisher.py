@@ -8,7 +8,7 @@ import logging
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from alerting.incidents.journal import DutyJournal
+from alerting.incidents.journal import Journal
 from runtime.kafka.access import Kafka, client_options
 from runtime.kafka.topics import NOTIFICATIONS
 
@@ -19,8 +19,8 @@ RETRY_S = 1.0
 REQUEST_TIMEOUT_MS = 10_000
 
 
-async def publish_notifications(kafka: Kafka, journal: DutyJournal, has_written: asyncio.Event) -> None:
-    """Publish events in order, at least once, until cancelled; `has_written` is set when there are new ones.
+async def publish_notifications(kafka: Kafka, journal: Journal) -> None:
+    """Publish events in order, at least once, until cancelled.
 
     The historian identifies each event by its id and revision, and ignores one that is sent again.
     """
@@ -32,7 +32,7 @@ async def publish_notifications(kafka: Kafka, journal: DutyJournal, has_written:
         try:
             await producer.start()
             is_logged = False
-            await _publish(producer, journal, has_written)
+            await _publish(producer, journal)
         except (KafkaError, OSError) as error:
             if not is_logged:
                 log.warning(
@@ -46,11 +46,11 @@ async def publish_notifications(kafka: Kafka, journal: DutyJournal, has_written:
         await asyncio.sleep(RETRY_S)
 
 
-async def _publish(producer: AIOKafkaProducer, journal: DutyJournal, has_written: asyncio.Event) -> None:
+async def _publish(producer: AIOKafkaProducer, journal: Journal) -> None:
     while True:
-        has_written.clear()
+        journal.has_unpublished.clear()
         while events := journal.unpublished(PUBLISH_RECORDS_MAX):
             sent = [await producer.send(NOTIFICATIONS, event, partition=0) for _, event in events]
             await asyncio.gather(*sent)
             journal.mark_published(number for number, _ in events)
-        await has_written.wait()
+        await journal.has_unpublished.wait()

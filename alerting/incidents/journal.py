@@ -6,14 +6,16 @@ that the process did after a write can be continued after a crash. One process a
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
+import secrets
 import sqlite3
-from collections.abc import Iterable, Mapping
-from contextlib import ExitStack, closing
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
@@ -21,7 +23,7 @@ from alerting.incidents.incident_state import IncidentState
 from alerting.messages.outgoing_message import OutgoingMessage
 from alerting.policy.storm_limit import RecipientTraffic
 from twin.alarms.messages import AlarmEvent
-from twin.errors import ServiceError
+from twin.errors import MessageError, ServiceError
 from twin.instant import Instant
 from twin.wire.codec import DECODE_ERRORS
 from twin.wire.duty_messages import NOTIFICATIONS, NotificationEvent
@@ -43,6 +45,14 @@ CREATE INDEX IF NOT EXISTS message_ended ON message (ended);
 CREATE TABLE IF NOT EXISTS recipient (id TEXT PRIMARY KEY, content BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS untold (number INTEGER PRIMARY KEY AUTOINCREMENT, event BLOB NOT NULL);
 """
+
+_NO_LOCAL_FACTS = "WHERE name NOT IN ('layout', 'member', 'heir')"
+
+_COPIED_ROWS = {"fact": _NO_LOCAL_FACTS, "message": "WHERE ended IS NULL", "untold": "ORDER BY number"}
+"""Which rows of a table a copy of the journal has, where it does not have all."""
+
+JournalRow: TypeAlias = tuple[str, tuple[Any, ...]]
+"""Table, and the values of its columns."""
 
 _encode = msgspec.msgpack.Encoder().encode
 T = TypeVar("T")
@@ -87,6 +97,24 @@ class JournalChange:
         return self == JournalChange()
 
 
+class Journal(Protocol):
+    """What the duty loop uses of a journal."""
+
+    has_unpublished: asyncio.Event  #: set when there are new events to publish
+
+    def read(self) -> JournalContent:
+        """Return the content."""
+
+    def write(self, change: JournalChange, /) -> None:
+        """Write a change; it is on the disk when this returns."""
+
+    def unpublished(self, limit: int) -> list[tuple[int, bytes]]:
+        """Return at most `limit` of the oldest events that are not published yet, with their numbers."""
+
+    def mark_published(self, numbers: Iterable[int]) -> None:
+        """Remove events that the log has confirmed."""
+
+
 def _open(path: Path, opened: ExitStack) -> sqlite3.Connection:
     """Return the locked database; `opened` closes it and the lock. Raises OSError, sqlite3.Error."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -105,6 +133,7 @@ class DutyJournal:
     """The SQLite file. Raises ServiceError when it cannot be opened or another process has it open."""
 
     def __init__(self, path: Path) -> None:
+        self.has_unpublished = asyncio.Event()
         self._path = path
         with ExitStack() as opened:
             try:
@@ -140,39 +169,50 @@ class DutyJournal:
             traffic=self._contents("SELECT id, content FROM recipient", RecipientTraffic),
         )
 
-    def write(self, change: JournalChange) -> None:
-        """Write a change; it is on the disk when this returns."""
+    def write(self, *changes: JournalChange) -> None:
+        """Write changes as one transaction; they are on the disk when this returns."""
+        with self._transaction():
+            for change in changes:
+                self._write(change)
+        if any(change.events for change in changes):
+            self.has_unpublished.set()
+
+    def _write(self, change: JournalChange) -> None:
         run, many = self._database.execute, self._database.executemany
-        run("BEGIN IMMEDIATE")
+        if change.log is not None:
+            run("DELETE FROM position")
+            self._set_fact("log", change.log)
+        if change.outage is not None:
+            self._set_fact("outage", "{} {}".format(*change.outage))
+        many(
+            "INSERT OR REPLACE INTO position (topic, partition, next) VALUES (?, ?, ?)",
+            [(*partition, next) for partition, next in change.positions.items()],
+        )
+        self._put("incident", change.incidents)
+        self._put("alarm", change.alarms)
+        self._put("recipient", change.traffic)
+        many(
+            "INSERT OR REPLACE INTO message (id, ended, content) VALUES (?, ?, ?)",
+            [(id, change.ended.get(id), _encode(message)) for id, message in change.messages.items()],
+        )
+        many(
+            "INSERT INTO untold (event) VALUES (?)",
+            [(NOTIFICATIONS.encode(event),) for event in change.events],
+        )
+        many("DELETE FROM incident WHERE id = ?", [(id,) for id in change.dropped_incidents])
+        many("DELETE FROM alarm WHERE id = ?", [(id,) for id in change.dropped_alarms])
+        many("DELETE FROM recipient WHERE id = ?", [(id,) for id in change.dropped_traffic])
+        if change.drop_messages_before is not None:
+            run("DELETE FROM message WHERE ended < ?", (change.drop_messages_before,))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._database.execute("BEGIN IMMEDIATE")
         try:
-            if change.log is not None:
-                run("DELETE FROM position")
-                self._set_fact("log", change.log)
-            if change.outage is not None:
-                self._set_fact("outage", "{} {}".format(*change.outage))
-            many(
-                "INSERT OR REPLACE INTO position (topic, partition, next) VALUES (?, ?, ?)",
-                [(*partition, next) for partition, next in change.positions.items()],
-            )
-            self._put("incident", change.incidents)
-            self._put("alarm", change.alarms)
-            self._put("recipient", change.traffic)
-            many(
-                "INSERT OR REPLACE INTO message (id, ended, content) VALUES (?, ?, ?)",
-                [(id, change.ended.get(id), _encode(message)) for id, message in change.messages.items()],
-            )
-            many(
-                "INSERT INTO untold (event) VALUES (?)",
-                [(NOTIFICATIONS.encode(event),) for event in change.events],
-            )
-            many("DELETE FROM incident WHERE id = ?", [(id,) for id in change.dropped_incidents])
-            many("DELETE FROM alarm WHERE id = ?", [(id,) for id in change.dropped_alarms])
-            many("DELETE FROM recipient WHERE id = ?", [(id,) for id in change.dropped_traffic])
-            if change.drop_messages_before is not None:
-                run("DELETE FROM message WHERE ended < ?", (change.drop_messages_before,))
-            run("COMMIT")
+            yield
+            self._database.execute("COMMIT")
         except BaseException:
-            run("ROLLBACK")
+            self._database.execute("ROLLBACK")
             raise
 
     def unpublished(self, limit: int) -> list[tuple[int, bytes]]:
@@ -183,6 +223,63 @@ class DutyJournal:
     def mark_published(self, numbers: Iterable[int]) -> None:
         """Remove events that the log has confirmed."""
         self._database.executemany("DELETE FROM untold WHERE number = ?", [(number,) for number in numbers])
+
+    # -- copies on other hosts --------------------------------------------------------------------------
+
+    def rows(self) -> list[JournalRow]:
+        """Return everything that the journal of another host needs: each row with its table.
+
+        Messages that have ended are left out, and so are facts about this file.
+        """
+        found: list[JournalRow] = []
+        for table in self._tables():
+            rows = self._database.execute(f"SELECT * FROM {table} {_COPIED_ROWS.get(table, '')}")  # noqa: S608
+            found += [(table, row) for row in rows]
+        return found
+
+    def replace(self, rows: Iterable[JournalRow]) -> None:
+        """Replace the content by the rows of another journal."""
+        with self._transaction():
+            tables = self._tables()
+            for table in tables:
+                kept = _NO_LOCAL_FACTS if table == "fact" else ""
+                self._database.execute(f"DELETE FROM {table} {kept}")  # noqa: S608
+            for table, row in rows:
+                if table not in tables:
+                    raise MessageError(f"a copied journal has the unknown table {table}: upgrade the program")
+                places = ", ".join("?" * len(row))
+                self._database.execute(f"INSERT INTO {table} VALUES ({places})", row)  # noqa: S608
+
+    def _tables(self) -> list[str]:
+        rows = self._database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        return [name for (name,) in rows if not name.startswith("sqlite_")]
+
+    def drop_oldest_unpublished(self, count: int) -> None:
+        """Remove the oldest events, which another process has published."""
+        self._database.execute(
+            "DELETE FROM untold WHERE number IN (SELECT number FROM untold ORDER BY number LIMIT ?)", (count,)
+        )
+
+    def newest_unpublished(self) -> int:
+        """Return the number of the newest event that is not published yet; 0 if there is none."""
+        row = self._database.execute("SELECT max(number) FROM untold").fetchone()
+        return row[0] or 0
+
+    def member(self) -> str:
+        """Return the name of this journal among its copies; it stays the same."""
+        if not self._fact("member"):
+            self._set_fact("member", secrets.token_hex(8))
+        return self._fact("member")
+
+    @property
+    def is_heir(self) -> bool:
+        """Whether the process with this journal was the last one, as far as it knows, that worked."""
+        return self._fact("heir") == "1"
+
+    def set_heir(self, is_heir: bool) -> None:
+        """Store whether the process with this journal works."""
+        if is_heir is not self.is_heir:
+            self._set_fact("heir", "1" if is_heir else "0")
 
     def close(self) -> None:
         """Close the file, so that another process can open it."""

@@ -19,6 +19,8 @@ NOTIFICATIONS = "notifications"  #: results of messages to people; one partition
 QUARANTINE = "quarantine"
 REPLAYS = "replays"  #: requests to replay quarantined messages; one partition
 STORED = "stored"  #: positions up to which the historian stored the log; one partition
+DUTY_JOURNAL = "duty-journal"  #: the journal of the alerting that works, for its standby; one partition
+OUTLETS_LEASE = "outlets-lease"  #: which outlets work; one partition
 
 CREATE_TIMEOUT_S = 30.0
 

@@ -20,9 +20,12 @@ from tests.chaos.rabbitmq import rabbitmq
 from tests.chaos.scenarios import EXPERIMENTS
 from tests.chaos.system_under_test import SystemUnderTest
 
+STANDBY = "standby"
+"""The experiment that needs hosts instead of a system under load."""
+
 
 @click.command()
-@click.argument("names", nargs=-1, type=click.Choice(list(EXPERIMENTS)))
+@click.argument("names", nargs=-1, type=click.Choice([*EXPERIMENTS, STANDBY]))
 @click.option("--messages", type=click.IntRange(1_000), default=20_000, show_default=True)
 @click.option("--seed", type=int, default=20261126, show_default=True)
 @click.option("--acknowledge", type=click.Choice(["logged", "stored"]), default="logged", show_default=True)
@@ -52,7 +55,7 @@ def main(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _broker(broker, broker_restart) as durable:
         asked = ExperimentOptions(**options, broker=durable)
-        failed = [name for name in names or EXPERIMENTS if _try(name, asked, keep).faults]
+        failed = [name for name in names or (*EXPERIMENTS, STANDBY) if _has_failed(name, asked, keep)]
     if failed:
         print(f"broken promises: {', '.join(failed)}")
         sys.exit(1)
@@ -72,6 +75,16 @@ def _broker(asked: str | None, restart: str | None) -> Iterator[DurableBroker | 
         if restart is None:
             raise click.BadParameter("--broker HOST:PORT needs --broker-restart")
         yield DurableBroker((host, int(port)), partial(subprocess.run, restart, shell=True, check=True))
+
+
+def _has_failed(name: str, options: ExperimentOptions, keep: bool) -> bool:
+    if name != STANDBY:
+        return bool(_try(name, options, keep).faults)
+    print(f"== {name}, seed {options.seed}", flush=True)
+    # In a network namespace of its own, to which its hosts are connected.
+    command = ["unshare", "--net", sys.executable, "-m", "tests.chaos.standby"]
+    command += [f"--blows={max(1, options.blows)}", f"--seed={options.seed}", *(["--keep"] if keep else [])]
+    return subprocess.run(command, check=False).returncode != 0
 
 
 def _try(name: str, options: ExperimentOptions, keep: bool) -> MessageBalance:

@@ -33,12 +33,13 @@ class ReceivedMail(NamedTuple):
 class MailServer:
     """Treats each mail as `behaviour` says; calls `received` before it answers."""
 
-    def __init__(self, received: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, received: Callable[[str], None] = lambda _: None, host: str = "127.0.0.1") -> None:
+        self._host = host
         self.mails: list[ReceivedMail] = []
         self.behaviour: Callable[[str], MailBehaviour] = lambda _: "accept"  #: by the address
         self._over = threading.Event()
         self._received = received
-        self._controller = Controller(self, hostname="127.0.0.1", port=free_port())
+        self._controller = Controller(self, hostname=host, port=free_port())
 
     async def handle_RCPT(
         self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
@@ -77,7 +78,8 @@ class MailServer:
     def url(self) -> str:
         """URL of a channel that delivers here."""
         return (
-            f"mailto://127.0.0.1:{self._controller.port}?smtp=127.0.0.1&from=duty@town.example&to={{address}}"
+            f"mailto://{self._host}:{self._controller.port}?smtp={self._host}&from=duty@town.example"
+            "&to={address}"
         )
 
 
@@ -98,6 +100,7 @@ class NotificationWebhook:
         behaves: Callable[[str], Behaviour] = lambda _: "accept",
         received: Callable[[str], None] = lambda _: None,
         answered: Callable[[str], None] = lambda _: None,
+        host: str = "127.0.0.1",
     ) -> None:
         self.requests: list[NotificationRequest] = []
         self.gets: list[str] = []  #: paths of GET requests
@@ -119,7 +122,7 @@ class NotificationWebhook:
             def log_message(self, format: str, *args: Any) -> None:
                 return
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer((host, 0), Handler)
         self._server.daemon_threads = True
         self._server.block_on_close = False
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
@@ -143,7 +146,8 @@ class NotificationWebhook:
     @property
     def address(self) -> str:
         """Host and port."""
-        return f"127.0.0.1:{self._server.server_address[1]}"
+        host, port = self._server.server_address[:2]
+        return f"{host!s}:{port}"
 
     @property
     def accepted(self) -> list[NotificationRequest]:

@@ -1,4 +1,4 @@
-"""Several processes of a role on one host: only of scalable roles, and each ingest with its own id."""
+"""Several processes of a role on one host: an id for each ingest, a journal for each alerting."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from ingest.broker_accounts import is_further
 from tests.support.repository import ROOT
 from tests.support.services.compose_file import compose_file
 
-SEVERAL = {"ingest", "stream", "historian", "api"}
+SEVERAL = {"ingest", "stream", "historian", "api", "outlets"}
+WITH_STANDBY = {"alerting", "alerting-b", "outlets"}
 
 
 class _Loader(yaml.SafeLoader):
@@ -33,8 +34,15 @@ def services() -> dict[str, Any]:
 def test_only_scalable_roles_have_several_processes() -> None:
     for name, service in services().items():
         role = service.get("extends", {}).get("service", name)
-        assert role in SEVERAL & compose_file()["services"].keys()
-        assert name.startswith("ingest") or service["deploy"]["replicas"] > 1
+        assert role in (SEVERAL | WITH_STANDBY) & compose_file()["services"].keys()
+        assert name.startswith(("ingest", "alerting")) or service["deploy"]["replicas"] > 1
+
+
+def test_roles_that_work_alone_have_a_standby_and_journals_of_their_own() -> None:
+    for name in WITH_STANDBY:
+        assert services()[name]["environment"]["LIVETWIN_STANDBY"] == "true"
+    journals = [*compose_file()["services"]["alerting"]["volumes"], *services()["alerting-b"]["volumes"]]
+    assert len({one.partition(":")[0] for one in journals}) == len(journals) == 2
 
 
 def test_each_ingest_shares_a_subscription_with_a_stable_id() -> None:

@@ -8,7 +8,7 @@ import ast
 import re
 from functools import cache
 
-from runtime.kafka.topics import partition_counts
+from runtime.kafka.topics import DUTY_JOURNAL, OUTLETS_LEASE, partition_counts
 from tests.support.repository import ROOT
 
 PAGE = (ROOT / "docs/explanation/security.md").read_text()
@@ -65,4 +65,4 @@ def test_every_test_that_is_named_exists() -> None:
 def test_every_topic_is_in_the_table_of_rights() -> None:
     table = PAGE.partition("| role | reads | writes |")[2].partition("\n\n")[0]
     named = set(re.findall(r"`([a-z-]+)`", table)) - {"livetwin-stream", "livetwin-ingest-replay"}
-    assert named == partition_counts(1).keys()
+    assert named == {*partition_counts(1), DUTY_JOURNAL, OUTLETS_LEASE}
