@@ -51,7 +51,6 @@ async def run_with_standby(
     metrics: AlertingMetrics,
 ) -> None:
     """Follow or work until cancelled."""
-    incarnation = secrets.token_hex(4)
     load_channels()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(models.run(), name="model")
@@ -60,7 +59,8 @@ async def run_with_standby(
                 kafka=kafka,
                 topic=DUTY_JOURNAL,
                 member=journal.member(),
-                incarnation=incarnation,
+                # A new one for each turn: a late record of the turn before may arrive on another log.
+                incarnation=secrets.token_hex(4),
                 is_heir=journal.is_heir,
             )
             copy = JournalCopy(journal)
