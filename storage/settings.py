@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from runtime.settings import RoleSettings
+from storage.stores.quarantine_usage import QuarantineLimits
 
 
 class HistorianSettings(RoleSettings):
@@ -65,6 +66,18 @@ class HistorianSettings(RoleSettings):
     retention_quarantine_days: int = Field(
         default=30, ge=1, le=36_600, description="Days to keep quarantined messages."
     )
+    quarantine_total_bytes_max: int = Field(
+        default=2 * 1024**3,
+        ge=1024,
+        description="Bytes of quarantined messages in all. Beyond it, and the two below, a message is kept "
+        "without its payload; beyond a quarter more it is only counted.",
+    )
+    quarantine_feed_bytes_max: int = Field(
+        default=1024**3, ge=1024, description="Bytes of quarantined messages of one feed."
+    )
+    quarantine_device_bytes_max: int = Field(
+        default=64 * 1024**2, ge=1024, description="Bytes of quarantined messages of one device."
+    )
     retention_alarm_days: int = Field(
         default=1_095,
         ge=1,
@@ -77,3 +90,11 @@ class HistorianSettings(RoleSettings):
         le=1_000_000,
         description="The most quarantined messages, or events of alarms, to delete in one transaction.",
     )
+
+    def quarantine_limits(self) -> QuarantineLimits:
+        """Return the limits of quarantine."""
+        return QuarantineLimits(
+            total=self.quarantine_total_bytes_max,
+            feed=self.quarantine_feed_bytes_max,
+            device=self.quarantine_device_bytes_max,
+        )

@@ -76,6 +76,7 @@ LEDGER = response_example(
             }
         ],
         "interruptions": [],
+        "quarantine": {"bytes": 1_240_000, "headsOnly": 0, "countedOnly": 0},
         "items": [{"feed": "ttn", "minute": "2026-11-23T12:00:00Z", **_COUNTS}],
         "_links": {"self": {"href": "/v1/ledger"}},
     },

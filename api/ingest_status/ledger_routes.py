@@ -22,6 +22,7 @@ from api.ingest_status import examples
 from api.ingest_status.schemas import LedgerParameters
 from storage.stores.ledger import LEDGER_ROWS_MAX, IngestSession, LedgerBalance, LedgerRow, read_ledger
 from storage.stores.ledger_counts import OutcomeCounts
+from storage.stores.quarantine_usage import read_quarantine_usage
 from twin.instant import DAY, HOUR, Duration, Instant, format_instant
 
 router = APIRouter(prefix="/v1", tags=["ledger"])
@@ -36,6 +37,7 @@ async def get_ledger(request: Request, parameters: Annotated[LedgerParameters, Q
     `totals` cover the requested interval and feed, and are the same on every page; `balance` covers
     everything ever received and is at most ten seconds old. `interruptions` are the newest cases in which
     the broker may have given messages to another client, or deleted them: nothing counts those messages.
+    `quarantine` tells what its limits left out: payloads, or all but the count.
     """
     role_of(request)
     context = context_of(request)
@@ -43,6 +45,7 @@ async def get_ledger(request: Request, parameters: Annotated[LedgerParameters, Q
     after = decode_page_cursor(parameters.cursor, tuple[int, str])
     async with context.database.connection() as connection:
         rows = await read_ledger(connection, start, end, parameters.feed)
+        quarantine = await read_quarantine_usage(connection)
     if len(rows) == LEDGER_ROWS_MAX:
         raise bad_request(
             RequestFault(
@@ -67,6 +70,11 @@ async def get_ledger(request: Request, parameters: Annotated[LedgerParameters, Q
                 {"reason": one.reason, "time": format_instant(one.time), "detail": one.detail}
                 for one in interruptions
             ],
+            "quarantine": {
+                "bytes": quarantine.bytes,
+                "headsOnly": quarantine.heads,
+                "countedOnly": quarantine.counted,
+            },
             **page_document(request, page, _row, _place, following),
         }
     )

@@ -44,6 +44,7 @@ from storage.stores.log_positions import (
     move_positions,
     read_positions,
 )
+from storage.stores.quarantine_usage import DEFAULT_LIMITS, LimitedMessages, QuarantineLimits
 from twin.errors import ServiceError, TwinError
 
 log = logging.getLogger(__name__)
@@ -62,9 +63,12 @@ class PositionConflictError(TwinError):
 class BatchWriter:
     """Writes batches to the database and waits while it is unavailable. Owned by one task."""
 
-    def __init__(self, dsn: str, metrics: HistorianMetrics) -> None:
+    def __init__(
+        self, dsn: str, metrics: HistorianMetrics, quarantine_limits: QuarantineLimits = DEFAULT_LIMITS
+    ) -> None:
         self._dsn = dsn
         self._metrics = metrics
+        self._quarantine_limits = quarantine_limits
         self._connection: Connection | None = None
         self._newest_times = NewestTimes()
         # The stored positions as this process last read or moved them.
@@ -92,8 +96,10 @@ class BatchWriter:
         loop = asyncio.get_running_loop()
         is_retry = False
 
+        limited: LimitedMessages | None = None
+
         async def write(connection: Connection) -> LedgerCounts:
-            nonlocal is_retry
+            nonlocal is_retry, limited
             started = loop.time()
             async with connection.transaction():
                 if is_retry and await _is_stored(connection, batch):
@@ -101,11 +107,13 @@ class BatchWriter:
                 is_retry = True
                 if not await move_positions(connection, batch.log_id, self._positions, batch.next_offsets):
                     raise PositionConflictError(f"another process also stores the log {batch.log_id}")
-                counts = await _write(connection, batch, self._newest_times)
+                counts, limited = await _write(connection, batch, self._newest_times, self._quarantine_limits)
             self._metrics.transaction_seconds.observe(loop.time() - started)
             return counts
 
         self._count(batch, await self._retry_until_done(write))
+        if limited is not None:
+            self._count_limited(limited)
         self._positions |= batch.next_offsets
 
     async def close(self) -> None:
@@ -174,6 +182,19 @@ class BatchWriter:
         metrics.unreadable.inc(batch.unreadable_count)
         metrics.transaction_rows.observe(batch.rows)
 
+    def _count_limited(self, limited: LimitedMessages) -> None:
+        self._metrics.quarantine_bytes.set(limited.bytes)
+        self._metrics.quarantine_limited.labels("head").inc(limited.heads)
+        self._metrics.quarantine_limited.labels("nothing").inc(limited.counted)
+        if limited.heads or limited.counted:
+            log.error(
+                "quarantine is full: of %d messages it keeps the head only, %d are only counted; look at "
+                "GET /v1/quarantine for the feed and the device that send them",
+                limited.heads,
+                limited.counted,
+                extra={"event": "historian.quarantine_full"},
+            )
+
 
 async def _is_stored(connection: Connection, batch: LogBatch) -> bool:
     """Return whether an unconfirmed commit of this batch succeeded."""
@@ -185,8 +206,10 @@ async def _is_stored(connection: Connection, batch: LogBatch) -> bool:
     )
 
 
-async def _write(connection: Connection, batch: LogBatch, newest_times: NewestTimes) -> LedgerCounts:
-    """Write a batch in the open transaction; return what it adds to the ledger.
+async def _write(
+    connection: Connection, batch: LogBatch, newest_times: NewestTimes, limits: QuarantineLimits
+) -> tuple[LedgerCounts, LimitedMessages | None]:
+    """Write a batch in the open transaction; return what it adds to the ledger and to quarantine.
 
     Rows that several historians change are written last, since the historians wait for each other there.
     """
@@ -205,15 +228,14 @@ async def _write(connection: Connection, batch: LogBatch, newest_times: NewestTi
         await request_repairs(connection, batch.log_id, batch.repairs)
     await write_alarms(connection, batch.alarm_buffer)
     quarantined = batch.quarantined | batch.update_buffer.unreadable
-    if quarantined:
-        await write_quarantined(connection, quarantined.values())
+    limited = await write_quarantined(connection, quarantined.values(), limits) if quarantined else None
     if batch.replay_answers:
         await write_replay_answers(connection, batch.replay_answers.values(), counts)
     if observations.messages:
         await count_messages(connection, observations, counts)
     if counts:
         await add_to_ledger(connection, counts)
-    return counts
+    return counts, limited
 
 
 async def _write_updates(connection: Connection, log_id: str, updates: UpdateBuffer) -> None:

@@ -67,6 +67,7 @@ class HistorianMetrics:
         )
         self._add_log_and_database()
         self._add_backlog_and_ledger()
+        self._add_quarantine()
 
     def _add_log_and_database(self) -> None:
         self.lost = Counter(
@@ -95,6 +96,21 @@ class HistorianMetrics:
             buckets=(1, 10, 100, 1_000, 10_000, 100_000),
             registry=self.registry,
         )
+
+    def _add_quarantine(self) -> None:
+        self.quarantine_bytes = Gauge(
+            "livetwin_historian_quarantine_bytes",
+            "Bytes of quarantined messages, when the last one was stored",
+            registry=self.registry,
+        )
+        self.quarantine_limited = Counter(
+            "livetwin_historian_quarantine_limited_total",
+            "Quarantined messages beyond the limits, by what is kept: the head, or nothing but their count",
+            ["kept"],
+            registry=self.registry,
+        )
+        for kept in ("head", "nothing"):
+            self.quarantine_limited.labels(kept)
 
     def _add_backlog_and_ledger(self) -> None:
         self.lag = Gauge(

@@ -76,7 +76,7 @@ async def _store_continuously(
     assignments: AssignmentTracker,
     options: _ReadOptions,
 ) -> None:
-    writer = BatchWriter(settings.database.get_secret_value(), metrics)
+    writer = BatchWriter(settings.database.get_secret_value(), metrics, settings.quarantine_limits())
     try:
         while True:
             log_id = await _wait_for_log_identity(settings.kafka_access())

@@ -2,43 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
 from storage.column_limits import without_nul
 from storage.database import Connection
 from storage.queries import query
 from storage.stores.ledger_counts import FeedMinute, LedgerCounts
+from storage.stores.quarantine_usage import (
+    DEFAULT_LIMITS,
+    LimitedMessages,
+    QuarantineLimits,
+    limit_new_messages,
+)
 from twin.instant import from_datetime, to_datetime
 from twin.wire.messages import QuarantinedMessage
 
 
-async def write_quarantined(connection: Connection, messages: Iterable[QuarantinedMessage]) -> None:
-    """Store the new ones of these messages, in the open transaction."""
-    async with connection.cursor() as cursor:
-        await cursor.executemany(
-            query("historian/ledger/insert_quarantined"),
-            [
-                (
-                    without_nul(message.id),
-                    without_nul(message.feed),
-                    without_nul(message.topic),
-                    to_datetime(message.received_time),
-                    without_nul(message.reason),
-                    without_nul(message.detail),
-                    message.payload,
-                    message.payload_bytes,
-                    without_nul(message.payload_sha256),
-                    without_nul(message.session),
-                    message.sequence,
-                    message.observations,
-                    without_nul(message.device),
-                    without_nul(message.decoder),
-                    message.decoder_version,
-                    message.rank,
-                )
-                for message in messages
-            ],
-        )
+async def write_quarantined(
+    connection: Connection,
+    messages: Collection[QuarantinedMessage],
+    limits: QuarantineLimits = DEFAULT_LIMITS,
+) -> LimitedMessages:
+    """Store the new ones of these messages, in the open transaction, as the limits allow; return them."""
+    limited = await limit_new_messages(connection, messages, limits)
+    if limited.stored:
+        rows = [
+            (
+                without_nul(message.id),
+                without_nul(message.feed),
+                without_nul(message.topic),
+                to_datetime(message.received_time),
+                without_nul(message.reason),
+                without_nul(message.detail),
+                message.payload,
+                message.payload_bytes,
+                without_nul(message.payload_sha256),
+                without_nul(message.session),
+                message.sequence,
+                message.observations,
+                without_nul(message.device),
+                without_nul(message.decoder),
+                message.decoder_version,
+                message.rank,
+            )
+            for message in limited.stored
+        ]
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        await connection.execute(query("historian/ledger/insert_quarantined"), columns)
+    return limited
 
 
 async def write_replay_answers(

@@ -48,13 +48,13 @@ async def fill_observations(connection: Connection) -> None:
 async def fill_quarantine(connection: Connection) -> None:
     await write_quarantined(
         connection,
-        (
+        [
             QuarantinedMessage(
                 *(LAYOUT_VERSION, str(n), f"feed{n % 4}", "t", n * 1000, f"reason{n % 3}", "", b"", 0, ""),
                 *("run", n, 0, f"d{n % 50}"),
             )
             for n in range(6_000)
-        ),
+        ],
     )
     await connection.execute("ANALYZE quarantine")
 
