@@ -23,6 +23,7 @@ from api.entities import routes as entities_routes
 from api.history import recompute_routes
 from api.history import routes as history_routes
 from api.http.access import authenticate
+from api.http.admission import Admission
 from api.http.answer_parts import AnswerParts
 from api.http.api_keys import ApiKeys
 from api.http.problems import add_error_handlers
@@ -175,8 +176,10 @@ def create_app(context: ApiContext) -> ASGIApp:
         app.mount("/", page_routes.PageFiles(directory=static, html=True))
     else:
         app.include_router(page_routes.unbuilt_router)
-    limits = RequestLimits(app, context.api_keys, context.metrics, _rate_limiter(context.settings))
-    return ResponseHeaders(AnswerParts(limits), context.metrics, context.settings.tiles)
+    metrics = context.metrics
+    limiter, admission = _rate_limiter(context.settings), Admission(metrics)
+    limits = RequestLimits(app, context.api_keys, metrics, limiter, admission)
+    return ResponseHeaders(AnswerParts(limits), metrics, context.settings.tiles)
 
 
 def _rate_limiter(settings: ApiSettings) -> RateLimiter | None:

@@ -74,7 +74,7 @@ class ApiMetrics:
         )
         self.requests_limited = Counter(
             "livetwin_api_limited_total",
-            "Requests refused by a limit per client.",
+            "Requests refused by a limit of requests, of waiting requests or of subscribers.",
             ["limit"],
             registry=registry,
         )

@@ -102,12 +102,13 @@ class ApiSettings(RoleSettings):
         default=500, ge=1, description="Live subscribers of one client: an address or an API key."
     )
     client_requests_per_s: float = Field(
-        default=500,
+        default=200,
         ge=0,
-        description="Sustained requests a second of one client; 0 for no limit.",
+        description="Sustained requests a second of one client; one that reads much counts as ten. 0 for no "
+        "limit.",
     )
     client_requests_burst: int = Field(
-        default=5_000, ge=1, description="Requests of one client that are granted at once."
+        default=2_000, ge=1, description="Requests of one client that are granted at once."
     )
     replays_max: int = Field(
         default=4, ge=1, description="Subscribers that may re-read the log at one time; others get a gap."

@@ -100,6 +100,14 @@ class ApiKeys:
             return key_hash
         return key_hash if key_hash in self._known else None
 
+    def known_role(self, key: str) -> Role | None:
+        """Return the role of a key that was valid at its last lookup, None for every other key."""
+        key_hash = self.known_hash(key)
+        if key_hash is None:
+            return None
+        known = self._known.get(key_hash)
+        return known.role if known is not None else "operator"
+
     async def name_of(self, key: str) -> str:
         """Return the name of a key; the start of its hash when the name cannot be looked up."""
         key_hash = token_digest(key)

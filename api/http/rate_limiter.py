@@ -43,8 +43,10 @@ class RateLimiter:
         """How long an empty bucket takes to fill."""
         return ceil(self.burst / self.per_s)
 
-    def take(self, client: str, now_s: float) -> RateLimitDecision:
-        """Take a token for a request from a client's bucket, unless it is empty; `now_s` is monotonic.
+    def take(self, client: str, now_s: float, tokens: int = 1) -> RateLimitDecision:
+        """Take tokens for a request from a client's bucket, unless it has too few; `now_s` is monotonic.
+
+        A request takes at most the whole burst.
 
         >>> limiter = RateLimiter(per_s=2, burst=1)
         >>> limiter.take("a", 0.0)
@@ -61,8 +63,10 @@ class RateLimiter:
             self._buckets.move_to_end(client)
             bucket.tokens = min(self.burst, bucket.tokens + (now_s - bucket.at_s) * self.per_s)
             bucket.at_s = now_s
-        granted = bucket.tokens >= 1
+        tokens = min(tokens, self.burst)
+        granted = bucket.tokens >= tokens
         if granted:
-            bucket.tokens -= 1
+            bucket.tokens -= tokens
         remaining = int(bucket.tokens)
-        return RateLimitDecision(granted, remaining, 0.0 if remaining else (1 - bucket.tokens) / self.per_s)
+        missing = max(0.0, (1 if granted else tokens) - bucket.tokens)
+        return RateLimitDecision(granted, remaining, missing / self.per_s)

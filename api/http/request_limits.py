@@ -10,10 +10,13 @@ from math import ceil
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.http.admission import Admission, Caller, CallerKind
 from api.http.api_keys import ApiKeys
 from api.http.problems import ProblemError, RequestFault, bad_request, problem_response
 from api.http.rate_limiter import RateLimitDecision, RateLimiter
+from api.http.request_weight import HEAVY_TOKENS, LIGHT, request_weight
 from api.metrics import ApiMetrics
+from twin.model.role import role_includes
 
 # A cursor of the live stream has at most 40,000 characters; 500 names take as many again.
 TARGET_BYTES_MAX = 96 * 1024
@@ -33,12 +36,18 @@ class RequestLimits:
     """Middleware between `ResponseHeaders` and the application. No rate limit without `rate_limiter`."""
 
     def __init__(
-        self, app: ASGIApp, keys: ApiKeys, metrics: ApiMetrics, rate_limiter: RateLimiter | None
+        self,
+        app: ASGIApp,
+        keys: ApiKeys,
+        metrics: ApiMetrics,
+        rate_limiter: RateLimiter | None,
+        admission: Admission,
     ) -> None:
         self._app = app
         self._keys = keys
         self._metrics = metrics
         self._rate_limiter = rate_limiter
+        self._admission = admission
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it with a problem."""
@@ -49,15 +58,51 @@ class RequestLimits:
         scope.setdefault("state", {})["client"] = client
         problem = malformed_request_problem(scope)
         limiter = self._rate_limiter
-        if limiter is not None and not scope["path"].startswith(_UNLIMITED):
-            decision = limiter.take(client, asyncio.get_running_loop().time())
+        unlimited = scope["path"].startswith(_UNLIMITED)
+        weight = request_weight(scope["path"])
+        if limiter is not None and not unlimited:
+            tokens = 1 if weight == LIGHT else HEAVY_TOKENS
+            decision = limiter.take(client, asyncio.get_running_loop().time(), tokens)
             if not decision.granted:
                 problem = self._rate_problem(decision, limiter)
             send = _with_rate_headers(send, decision, limiter)
-        if problem is None:
+        if problem is None and unlimited:
             await self._app(scope, receive, send)
+        elif problem is None:
+            caller = Caller(client, caller_kind(scope, self._keys))
+            await self._run_admitted(caller, weight, scope, receive, send)
         else:
             await problem_response(problem, scope["path"][:_SHOWN_CHARACTERS])(scope, receive, send)
+
+    async def _run_admitted(
+        self, caller: Caller, weight: int, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Pass a request on once it has slots; give them back when its answer begins.
+
+        A stream goes on after that, and an answer waits for its reader: these have their own limits.
+        """
+        try:
+            await self._admission.enter(caller, weight)
+        except ProblemError as problem:
+            await problem_response(problem, scope["path"][:_SHOWN_CHARACTERS])(scope, receive, send)
+            return
+        entered = True
+
+        def leave() -> None:
+            nonlocal entered
+            if entered:
+                entered = False
+                self._admission.leave(caller, weight)
+
+        async def send_and_leave(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                leave()
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_and_leave)
+        finally:
+            leave()
 
     def _rate_problem(self, decision: RateLimitDecision, limiter: RateLimiter) -> ProblemError:
         self._metrics.requests_limited.labels("requests").inc()
@@ -68,6 +113,16 @@ class RequestLimits:
             "or use an API key of your own.",
             headers={"Retry-After": str(max(1, ceil(decision.wait_s)))},
         )
+
+
+def caller_kind(scope: Scope, keys: ApiKeys) -> CallerKind:
+    """Return the kind of a caller; a key counts as none until it was found valid."""
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            role = keys.known_role(value.decode("latin-1").partition(" ")[2].strip())
+            if role is not None:
+                return "operator" if role_includes(role, "operator") else "key"
+    return "anonymous"
 
 
 def client_identity(scope: Scope, keys: ApiKeys) -> str:

@@ -120,8 +120,10 @@ async def test_the_answer_of_every_route_is_bounded_with_full_tables(
         sizes: dict[str, int] = {}
         refused = []
         for path in ("/v1/openapi.json", *read_paths(document, full.datastream("city.0"))):
+            target = path.partition("?")[0]
             response = await api.client.get(path, headers=OPERATOR)
-            if response.status_code not in {200, 404}:
+            # Without a key of the installation no dossier is made.
+            if response.status_code not in {200, 404} and not target.endswith("/dossier"):
                 refused.append((path, response.text))
             sizes[path] = len(response.content)
     assert not refused
@@ -204,10 +206,13 @@ async def test_a_client_that_never_reads_is_cut_off_on_every_route(
 
 
 async def test_what_waits_for_slow_readers_is_bounded_over_all_connections(
-    start_api: Any, kafka: str, full: StoredCity
+    start_api: Any, kafka: str, full: StoredCity, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(BoundedHttpProtocol, "connection_made", with_small_buffer)
     options = {"waiting_bytes_max": PAGE_BYTES_MAX, "client_requests_per_s": 0, "database": full.dsn}
-    request = b"GET /v1/quarantine?limit=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    request = (
+        b"GET /v1/quarantine?limit=1000 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer sesame\r\n\r\n"
+    )
     async with start_api(kafka, model=full.model, **options) as api, AsyncExitStack() as stack:
         metrics = api.context.metrics
         for _ in range(12):

@@ -77,7 +77,7 @@ async def test_headers_beyond_the_limit_are_refused(parts: ApiContext) -> None:
 async def test_a_client_beyond_its_rate_gets_a_retry_after(parts: ApiContext) -> None:
     context = limited(parts)
     async with client(context) as asking:
-        answers = [await asking.get("/v1/entities") for _ in range(FEW + 1)]
+        answers = [await asking.get("/page.json") for _ in range(FEW + 1)]
         assert [one.status_code for one in answers] == [200] * FEW + [429]
         assert [one.headers["ratelimit"].split(";")[1] for one in answers] == ["r=2", "r=1", "r=0", "r=0"]
         assert answers[0].headers["ratelimit-policy"] == f'"client";q={FEW};w=3000'
@@ -99,21 +99,21 @@ async def test_clients_have_separate_limits(parts: ApiContext) -> None:
     )
     async with first, second:
         for _ in range(FEW):
-            await first.get("/v1/entities")
-        assert (await first.get("/v1/entities")).status_code == 429
-        assert (await second.get("/v1/entities")).status_code == 200
+            await first.get("/page.json")
+        assert (await first.get("/page.json")).status_code == 429
+        assert (await second.get("/page.json")).status_code == 200
         # A key has a bucket of its own, wherever it is used from.
-        keyed = await first.get("/v1/entities", headers={"Authorization": "Bearer sesame"})
+        keyed = await first.get("/page.json", headers={"Authorization": "Bearer sesame"})
         assert keyed.status_code == 200
         # An unknown key has no quota of its own: else a client could invent any number of them.
-        unknown = await first.get("/v1/entities", headers={"Authorization": "Bearer livetwin_guess"})
+        unknown = await first.get("/page.json", headers={"Authorization": "Bearer livetwin_guess"})
         assert unknown.status_code == 429
 
 
 async def test_the_settings_can_switch_off_the_rate_limit(parts: ApiContext) -> None:
     changed = parts.settings.model_copy(update={"client_requests_per_s": 0, "client_requests_burst": 1})
     async with client(replace(parts, settings=changed)) as asking:
-        answers = [await asking.get("/v1/entities") for _ in range(3)]
+        answers = [await asking.get("/page.json") for _ in range(3)]
     assert [one.status_code for one in answers] == [200] * 3
     assert "ratelimit" not in answers[0].headers
 
