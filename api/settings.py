@@ -32,6 +32,18 @@ class ApiSettings(RoleSettings):
     tls_key: Path | None = Field(
         default=None, description="File of the key of the certificate (PEM), not encrypted."
     )
+    base_url: str = Field(
+        default="http://localhost:8080",
+        pattern=r"^https?://[^\s<>&\"]+$",
+        description="URL of the page and the API, as in alerting; addresses in CAP messages and feeds begin "
+        "with it.",
+    )
+    security_contact: str | None = Field(
+        default=None,
+        pattern=r"^(mailto:|https://|tel:)\S+$",
+        description="URI to which people may report a vulnerability, such as mailto:security@example.nl; "
+        "`/.well-known/security.txt` is served with it only.",
+    )
     operator_key: SecretStr | None = Field(
         default=None,
         description="An API key of the role operator that needs no database; "

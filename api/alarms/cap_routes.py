@@ -45,8 +45,8 @@ async def list_cap(request: Request, parameters: Annotated[CapParameters, Query(
     """
     context = context_of(request)
     if parameters.alarm is not None:
-        return await _alarm_response(request, context, parameters.alarm)
-    model, sender = context.model, _sender(request, context)
+        return await _alarm_response(context, parameters.alarm)
+    model, sender = context.model, _sender(context)
     selection = resolve_filter(parameters.filter(), model)
     public = [event for event in context.hub.alarms.alarms() if is_public(event, model)]
     newest = max((event.told_time for event in public), default=context.clock())
@@ -71,10 +71,10 @@ async def list_cap(request: Request, parameters: Annotated[CapParameters, Query(
 )
 async def get_cap(request: Request, id: AlarmId, _: NoQuery) -> Response:
     """Return the last CAP 1.2 message about an alarm; an Update or Cancel refers to the earlier ones."""
-    return await _alarm_response(request, context_of(request), id)
+    return await _alarm_response(context_of(request), id)
 
 
-async def _alarm_response(request: Request, context: ApiContext, id: str) -> Response:
+async def _alarm_response(context: ApiContext, id: str) -> Response:
     newest = lookup_alarm(context, id, "anonymous")
     if not is_public(newest, context.model):
         raise not_found(f"There is no alarm {id!r} of an entity of this city.")
@@ -84,13 +84,13 @@ async def _alarm_response(request: Request, context: ApiContext, id: str) -> Res
         stored.insert(0, newest)  # It is new and not stored yet.
     # Without stored events, which have a retention, the present state of the alarm is the message.
     message = last_message(stored) or CapMessage(newest)
-    return _xml(alarm_alert(message, context.model, _sender(request, context)), MEDIA_TYPE)
+    return _xml(alarm_alert(message, context.model, _sender(context)), MEDIA_TYPE)
 
 
-def _sender(request: Request, context: ApiContext) -> CapSender:
+def _sender(context: ApiContext) -> CapSender:
     settings = context.settings
     sender = settings.cap_sender or f"livetwin.{context.model.city.id}"
-    return CapSender(sender, settings.cap_status, str(request.base_url).rstrip("/"))
+    return CapSender(sender, settings.cap_status, settings.base_url.rstrip("/"))
 
 
 def _xml(document: bytes, media_type: str) -> Response:

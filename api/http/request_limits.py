@@ -146,7 +146,7 @@ def client_identity(scope: Scope, keys: ApiKeys) -> str:
 
 
 def malformed_request_problem(scope: Scope) -> ProblemError | None:
-    """Return the problem of a request that is too large or contains a NUL; None for a valid one."""
+    """Return the problem of a request that is too large, contains a NUL or lacks one Host; else None."""
     query = scope["query_string"]
     size = len(scope.get("raw_path") or scope["path"]) + len(query)
     if size > TARGET_BYTES_MAX:
@@ -160,6 +160,11 @@ def malformed_request_problem(scope: Scope) -> ProblemError | None:
             HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
             f"The headers have {size} bytes, the limit is {HEADERS_BYTES_MAX}; send fewer headers.",
         )
+    if scope.get("http_version") == "1.1":
+        hosts = sum(name == b"host" for name, _ in scope["headers"])
+        if hosts != 1:
+            detail = f"found {hosts} headers Host: HTTP/1.1 requires one (RFC 9112, 3.2)"
+            return bad_request(RequestFault("header", "Host", "host", detail))
     faults = [
         RequestFault(part, "", "nul", "found a NUL character, which no name and no text contains")
         for part, has_nul in (("path", "\0" in scope["path"]), ("query", b"%00" in query or b"\0" in query))

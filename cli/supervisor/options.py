@@ -104,6 +104,7 @@ def role_environments(
     links = {"LIVETWIN_LINK_KEY": secrets.link_key}
     # Allow webhook receivers on this machine, since the whole system runs on it.
     sinks = {"LIVETWIN_SINK_NETWORKS": inherited.get("LIVETWIN_SINK_NETWORKS", "127.0.0.0/8,::1/128")}
+    base_url = {"LIVETWIN_BASE_URL": inherited.get("LIVETWIN_BASE_URL", f"http://localhost:{http_port}")}
     environments = {
         "ingest": {
             **shared,
@@ -123,10 +124,10 @@ def role_environments(
             **shared,
             **mqtt,
             **links,
-            "LIVETWIN_BASE_URL": inherited.get("LIVETWIN_BASE_URL", f"http://localhost:{http_port}"),
+            **base_url,
         },
         "outlets": {**shared, **mqtt, **sinks},
-        "api": {**shared, **sinks, **links, **dossiers, **http},
+        "api": {**shared, **sinks, **links, **base_url, **dossiers, **http},
     }
     if options.simulate:
         environments["simulate"] = {**shared, **mqtt, **options.simulator}

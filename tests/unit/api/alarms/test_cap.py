@@ -192,7 +192,7 @@ async def test_the_feed_links_to_the_alert_of_each_alarm(
         assert feed.findtext(f"{{*}}{name}")
     links = [one.get("href") for one in feed.findall("{*}entry/{*}link")]
     assert sorted(links) == [
-        f"http://city.example/v1/alarms/{alarm.alarm}/cap"
+        f"http://localhost:8080/v1/alarms/{alarm.alarm}/cap"
         for alarm in sorted((AIR, WATER), key=lambda x: x.alarm)
     ]
     assert len({one.text for one in feed.findall("{*}entry/{*}id")}) == 2

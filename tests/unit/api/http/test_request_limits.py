@@ -150,3 +150,12 @@ def test_the_number_of_buckets_is_bounded() -> None:
     for number in range(1_000):
         limiter.take(str(number), 0.0)
     assert len(limiter._buckets) == 10
+
+
+@pytest.mark.parametrize("hosts", [0, 2])
+def test_a_request_has_exactly_one_host(hosts: int) -> None:
+    scope: dict[str, Any] = {"path": "/", "query_string": b"", "http_version": "1.1"}
+    problem = malformed_request_problem({**scope, "headers": [(b"host", b"city.example")] * hosts})
+    assert problem is not None
+    assert (problem.status, problem.faults[0].name) == (400, "Host")
+    assert malformed_request_problem({**scope, "headers": [(b"host", b"city.example")]}) is None
