@@ -93,7 +93,7 @@ class Admission:
         except BaseException as error:
             if waiting.admitted.done() and not waiting.admitted.cancelled():
                 self.leave(caller, weight)  # It was admitted in the same moment.
-            else:
+            elif waiting in self._queues[caller.kind].get(caller, ()):
                 self._remove(caller, waiting)
             if isinstance(error, TimeoutError):
                 raise self._refusal(
@@ -119,7 +119,11 @@ class Admission:
                 admitted = False
                 for caller in list(queues):
                     waiting = queues[caller][0]
-                    if self._fits(caller, waiting.weight):
+                    if waiting.admitted.done():
+                        # It was cancelled, and its task has not run since.
+                        self._remove(caller, waiting)
+                        admitted = True
+                    elif self._fits(caller, waiting.weight):
                         self._remove(caller, waiting)
                         if caller in queues:
                             queues.move_to_end(caller)

@@ -95,6 +95,18 @@ async def test_a_request_that_waited_too_long_is_refused_and_keeps_no_place() ->
     assert len(requests.admitted) == 3
 
 
+async def test_slots_that_are_given_back_in_the_moment_of_a_cancellation_are_not_lost() -> None:
+    requests = Requests()
+    await requests.send(caller("anonymous"), 4)
+    for task in requests.tasks[2:]:
+        task.cancel()  # The tasks have not run since.
+    requests.admission.leave(caller("anonymous"), LIGHT)
+    await requests.end(caller("anonymous"))
+    assert all(task.cancelled() for task in requests.tasks[2:])
+    await requests.send(caller("anonymous"), 2)
+    assert len(requests.admitted) == 4
+
+
 async def test_a_cancelled_request_keeps_no_slot() -> None:
     requests = Requests()
     await requests.send(caller("anonymous"), 5)
