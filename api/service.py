@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Generator
+from typing import cast
 
 import uvicorn
 
@@ -72,8 +73,16 @@ async def serve(context: ApiContext, models: CityModelSource) -> None:
         for task in others:
             task.cancel()
         await asyncio.gather(serving, *others, return_exceptions=True)
+        _abort_connections(server)
+        await asyncio.sleep(0)  # The connections end in the next turn of the loop.
         await context.command_gateway.close()
         await context.database.close()
+
+
+def _abort_connections(server: uvicorn.Server) -> None:
+    """End the connections whose clients did not read the rest of their answer in time."""
+    for connection in list(server.server_state.connections):
+        cast(BoundedHttpProtocol, connection).transport.abort()
 
 
 def _configuration(context: ApiContext) -> uvicorn.Config:
