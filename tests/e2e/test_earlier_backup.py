@@ -19,7 +19,7 @@ GOLDEN = ROOT / "tests" / "golden"
 # These depend on the time of the question, or on the wording of this version.
 MOVING = {"freshness", "_links", "message", "guidance", "text", "title"}
 # Members that answers have since.
-ADDED = {"amendment"}
+ADDED = {"amendment", "digestId"}
 
 
 def settled(document: Any) -> Any:
@@ -78,6 +78,10 @@ def test_a_backup_of_version_0_1_is_restored(
             return settled(json.load(response))
 
     answers: dict[str, Any] = json.loads((GOLDEN / "answers-0.1.0.json").read_text(encoding="utf-8"))
+    for item in answers["/v1/quarantine"]["items"]:
+        # A list had payloads; now each message has its own.
+        answers[f"/v1/quarantine/{item['id']}"] = dict(item)
+        del item["payload"]
     differing = {path: settled(expected) for path, expected in answers.items()}
     found: dict[str, Any] = {}
 
