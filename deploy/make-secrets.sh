@@ -34,6 +34,7 @@ secret() {
 for name in pseudonym_key operator_key link_key; do
   secret ours "$name" "$(random)"
 done
+[ -s "$folder/dossier_key" ] || secret ours dossier_key "$(openssl genpkey -algorithm ed25519)"
 for name in database_password grafana_password; do
   secret theirs "$name" "$(random)"
 done

@@ -12,6 +12,7 @@
     ├── FaultPlanError         a plan of simulated faults is wrong
     ├── HoleError              log records are missing at a partition
     ├── JsonNestingError       JSON text is nested too deeply
+    ├── LeaseLostError         another process works, or the log of the lease is gone
     ├── MessageError           a record between two roles cannot be read
     ├── MigrationError         the database schema cannot be migrated
     ├── ModelConflictError     the city model changed since it was read
