@@ -177,6 +177,8 @@ def request_scope(data: bytes) -> tuple[dict[str, Any], bytes]:
         for name, colon, value in (line.partition(b":") for line in lines)
         if colon and name.strip() and not {0, 10, 13} & {*name, *value}
     ]
+    if not any(name == b"host" for name, _ in headers):
+        headers.append((b"host", b"city.example"))  # a request without it is answered 400 whatever it asks
     path = path if path.startswith("/") else "/" + path
     return {
         "type": "http",

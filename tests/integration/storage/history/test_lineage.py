@@ -133,6 +133,12 @@ async def test_raw_observations_are_read_by_index_from_the_chunks_of_their_range
 
 async def test_unassigned_devices_are_read_by_reason_and_device(connection: Connection) -> None:
     await fill_quarantine(connection)
-    wanted: dict[str, object] = {"reason": "reason1", "limit": 10, "payloads": 3}
+    wanted: dict[str, object] = {
+        "reason": "reason1",
+        "limit": 10,
+        "payloads": 3,
+        "payload_bytes": 1000,
+        "topic_characters": 100,
+    }
     nodes = await plan_of(connection, "stores/quarantine/list_unassigned_devices", wanted)
     assert "quarantine_newest_of_device" in indexes(nodes)
