@@ -26,17 +26,19 @@ MODEL_POLL_S = 1.0
 def write_model_copy(path: Path, model: CityModel) -> None:
     """Write a model as JSON; a reader sees the old file or the new one, never a part.
 
-    Several processes, also in containers, may share the folder: each writes its own file and renames it.
-    Raises OSError.
+    Only its owner may read it, since it holds the addresses of contacts. Several processes, also in
+    containers, may share the folder: each writes its own file and renames it. Raises OSError.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(f".{gethostname()}-{os.getpid()}.draft")
-    draft.write_bytes(encode_model(model))
+    draft.unlink(missing_ok=True)  # of a process that was killed: an existing file would keep its mode
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(encode_model(model))
     draft.replace(path)
 
 
 def read_model_copy(path: Path) -> CityModel | None:
-    """Return the model of a copy; None when there is none, or when it has another layout."""
+    """Return the model of a copy; None when there is none, or when it has another layout. Raises OSError."""
     try:
         return decode_model(path.read_bytes())
     except (FileNotFoundError, MessageError):
@@ -75,7 +77,14 @@ class ModelSource:
         return model
 
     async def _read_copy_or_raise(self, reason: Exception) -> CityModel:
-        copy = await asyncio.to_thread(read_model_copy, self._copy_path)
+        try:
+            copy = await asyncio.to_thread(read_model_copy, self._copy_path)
+        except PermissionError as error:
+            raise ServiceError(
+                f"no model of the city {self._city!r}: {reason}; the copy at {self._copy_path} belongs to "
+                "another user, and only that user may read it. "
+                "Start the database, or run the role as the user that owns the copy"
+            ) from error
         if copy is None:
             raise ServiceError(
                 f"no model of the city {self._city!r}: {reason}; there is no copy at {self._copy_path} "
