@@ -172,7 +172,7 @@ async def _run(system: EmbeddedSystem, options: UpOptions, progress: TerminalPro
             log_output = asyncio.create_task(follow_logs(system.log_folder))
         progress.write_line(f"LiveTwin starts; its data is in {options.data_dir}")
         await system.start()
-        for line in system.summary():
+        for line in system.summary(shows_secrets=progress.is_terminal):
             progress.write_line(line)
         progress.write_line("Ctrl-C stops it.")
         await system.supervise()

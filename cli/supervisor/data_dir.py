@@ -13,7 +13,9 @@ from cli.process.procfs import command_name, is_alive, processes_of_data_dir
 from runtime.signing_key import create_key_file
 from twin.errors import ServiceError
 
-KEY_FILES = ("dossier.key", "link.key", "operator.key", "pseudonym.key")
+OPERATOR_KEY_FILE = "operator.key"
+
+KEY_FILES = ("dossier.key", "link.key", OPERATOR_KEY_FILE, "pseudonym.key")
 """The secrets of a data dir that a backup must contain; a restore creates a new database password."""
 
 CLIENT_ID_FILE = "mqtt-client.id"

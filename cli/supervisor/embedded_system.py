@@ -18,7 +18,7 @@ from cli.embedded.ports import LOOPBACK, claim_port, wait_until_healthy
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.service import EmbeddedService
 from cli.process.log_files import rotate_logs
-from cli.supervisor.data_dir import DataDir
+from cli.supervisor.data_dir import OPERATOR_KEY_FILE, DataDir
 from cli.supervisor.log_drain import LogDrain
 from cli.supervisor.log_retention import LogRetention, LogTrimmer
 from cli.supervisor.metrics import SUPERVISOR_NAME, SupervisedProcess, SupervisorMetrics, metrics_ports
@@ -63,7 +63,7 @@ class EmbeddedSystem:
         self.kafka = EmbeddedKafka(path, options.kafka_port)
         self.roles: dict[str, RoleSupervisor] = {}
         self.http_port = options.port
-        self._operator_key = data_dir.secret("operator.key")
+        self._operator_key = data_dir.secret(OPERATOR_KEY_FILE)
         self._mqtt_client_id = data_dir.mqtt_client_id()  # before Mosquitto saves its sessions
         self._log_retention: LogRetention | None = None
         self._metrics_ports: dict[str, int] = {}
@@ -145,15 +145,24 @@ class EmbeddedSystem:
         )
         self._ports_files.write(content)
 
-    def summary(self) -> Iterator[str]:
-        """Yield lines with the addresses and keys of the running system."""
+    def summary(self, *, shows_secrets: bool) -> Iterator[str]:
+        """Yield lines with the addresses of the running system, and its secrets or the files that hold them.
+
+        A terminal shows the secrets; a log file, to which the output was redirected, would keep them.
+        """
         yield f"ready after {self._progress.elapsed_s:.1f} s"
         yield f"  page          http://localhost:{self.http_port}/"
         yield f"  API           http://localhost:{self.http_port}/v1/openapi.json"
         yield f"  MQTT          localhost:{self.mosquitto.port}"
         yield f"  Kafka         localhost:{self.kafka.port}"
-        yield f"  database      {self.postgres.dsn()}"
-        yield f"  operator key  {self._operator_key}"
+        if shows_secrets:
+            yield f"  database      {self.postgres.dsn()}"
+            yield f"  operator key  {self._operator_key}"
+        else:
+            folder = self._data_dir.path
+            ports_file = _short_path(folder / PORTS_FILE_NAME)
+            yield f"  database      localhost:{self.postgres.port}; password in {ports_file}"
+            yield f"  operator key  in {_short_path(folder / OPERATOR_KEY_FILE)}"
         yield f"  logs          {_short_path(self.log_folder)}"
 
     @property

@@ -22,6 +22,11 @@ class TerminalProgress:
         """Seconds since the start."""
         return self._loop.time() - self._start
 
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the lines go to a terminal, not to a file or a program."""
+        return sys.stdout.isatty()
+
     def write_line(self, line: str) -> None:
         """Write a line; ignore a closed terminal, so that the shutdown still completes."""
         with suppress(OSError):

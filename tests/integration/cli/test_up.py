@@ -13,6 +13,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from cli.process.procfs import is_alive, processes_of_data_dir
 from tests.support.waiting import wait_until
@@ -57,6 +58,15 @@ def test_a_published_observation_reaches_state_and_history(running_system: Any) 
     running_system.publish(TOPIC, observation(7))
     wait_until(lambda: count_of(running_system) == 7, "the state follows")
     wait_until(lambda: stored(running_system) == [7], "the history follows")
+
+
+def test_redirected_output_holds_no_secret(running_system: Any) -> None:
+    wait_until(lambda: "Ctrl-C stops it." in running_system.output, "the addresses are printed")
+    password = conninfo_to_dict(running_system.postgres)["password"]
+    printed = running_system.output.splitlines()
+    assert [line for line in printed if running_system.operator_key in line or password in line] == []
+    for name in ("operator.key", "ports.json"):
+        assert any(str(running_system.data_dir / name) in line for line in printed), printed
 
 
 def test_every_killed_process_is_restarted(start_system: Callable[..., Any]) -> None:
