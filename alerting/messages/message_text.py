@@ -23,6 +23,7 @@ from twin.instant import MINUTE
 from twin.model.bilingual_text import Language
 from twin.model.city_model import CityModel
 from twin.model.localization import display_name, format_quantity
+from twin.model.plain_text import one_line
 from twin.privacy.cohort import CONNECTIONS_MIN
 
 ALARMS_LISTED_MAX = 5
@@ -61,7 +62,8 @@ def compose_message(
     titled = composition.titled
     is_over = composition.is_recovery and not composition.is_set_aside
     severity = Severity.CLEARED if is_over else state.incident.severity
-    title = _title(composition, severity, titled)
+    # A stored title may be older than the check that refuses control characters.
+    title = one_line(_title(composition, severity, titled))
     when = _when(composition)
     body = [_status(composition, when)]
     if state.returns:

@@ -11,6 +11,7 @@ from api.alarms.visibility import sentence_of, title_of
 from twin.alarms.messages import AlarmEvent
 from twin.instant import Instant, format_instant
 from twin.model.city_model import CityModel
+from twin.model.plain_text import one_line
 
 ATOM_TYPE = "application/atom+xml"
 
@@ -47,4 +48,4 @@ def _add_entry(feed: Element, event: AlarmEvent, model: CityModel, sender: CapSe
 
 
 def _add(parent: Element, name: str, text: str) -> None:
-    SubElement(parent, name).text = text
+    SubElement(parent, name).text = one_line(text)

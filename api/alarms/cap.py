@@ -21,6 +21,7 @@ from twin.instant import SECOND, Instant, to_datetime
 from twin.model.city_model import CityModel
 from twin.model.entity import Geometry
 from twin.model.localization import format_number
+from twin.model.plain_text import one_line
 from twin.quality.quality_flags import quality_word
 
 NAMESPACE = "urn:oasis:names:tc:emergency:cap:1.2"
@@ -227,9 +228,8 @@ def _add_named(parent: Element, name: str, value_name: str, value: str) -> None:
 
 
 def _add(parent: Element, name: str, text: str) -> None:
-    # XML 1.0 cannot represent most control characters.
-    printable = "".join(character for character in text if character >= " ")
-    SubElement(parent, f"{{{NAMESPACE}}}{name}").text = printable
+    # XML 1.0 cannot represent most control characters, which names of an earlier version may have.
+    SubElement(parent, f"{{{NAMESPACE}}}{name}").text = one_line(text)
 
 
 def _xml(root: Element) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AliasChoices, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, model_validator
 
 from api.entities.selection import EntityFilter
 from api.http.bodies import RequestBody
@@ -22,6 +22,7 @@ from api.http.problems import RequestFault, bad_request
 from cities.duration import format_duration, parse_duration
 from twin.alarms.state_machine import AlarmState
 from twin.instant import DAY, Duration, Instant, format_instant
+from twin.model.plain_text import check_lines, check_one_line
 
 SHELVE_MAX: Duration = 7 * DAY
 """The longest time of one shelving; an alarm that is unwanted for longer is taken out of service."""
@@ -117,7 +118,7 @@ class StatisticsParameters(Parameters):
 class RemarkBody(RequestBody):
     """A comment with an action."""
 
-    comment: str = Field(
+    comment: Annotated[str, AfterValidator(check_lines)] = Field(
         default="", max_length=TEXT_CHARACTERS_MAX, description="Reason; stored with the event."
     )
 
@@ -155,7 +156,7 @@ class PeriodBody(RemarkBody):
 class AssignBody(RemarkBody):
     """An assignment."""
 
-    assignee: str = Field(
+    assignee: Annotated[str, AfterValidator(check_one_line)] = Field(
         min_length=1, max_length=NAME_CHARACTERS_MAX, description="Who is responsible from now on."
     )
 
@@ -163,7 +164,7 @@ class AssignBody(RemarkBody):
 class CommentBody(RequestBody):
     """A comment."""
 
-    text: str = Field(
+    text: Annotated[str, AfterValidator(check_lines)] = Field(
         min_length=1,
         max_length=TEXT_CHARACTERS_MAX,
         validation_alias=AliasChoices("text", "comment"),

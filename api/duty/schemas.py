@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from api.http.bodies import RequestBody
 from api.http.parameters import Names, PageParameters, Parameters, TimeText, split_names
 from twin.instant import DAY, Duration
+from twin.model.plain_text import check_lines
 
 ROSTER_DEFAULT: Duration = 28 * DAY
 ROSTER_MAX: Duration = 366 * DAY
@@ -41,7 +42,7 @@ class OverrideBody(RequestBody):
     contact_id: str = Field(max_length=128, description="Contact who takes it over.")
     start: TimeText | None = Field(default=None, description="Inclusive; now by default.")
     end: TimeText = Field(description="Exclusive; at most 366 days after `start`.")
-    note: str = Field(
+    note: Annotated[str, AfterValidator(check_lines)] = Field(
         default="", max_length=NOTE_CHARACTERS_MAX, description="Reason; shown to the role duty and above."
     )
 

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 from apprise.plugins import N_MGR
 
 from cities.files.items import suggestion
+from twin.model.plain_text import control_character
 
 OWN_SCHEME = "livetwin"
 LOG_URL = "livetwin://log"
@@ -29,6 +30,9 @@ _SECRET_WORDS = ("pass", "secret", "token", "key", "auth", "pwd")
 
 def channel_faults(url: str) -> Iterator[str]:
     """Yield the faults of a channel's URL."""
+    if found := control_character(url):
+        yield f"has the control character {found}, expected none"  # without the text, as below
+        return
     for braces in _BRACES.findall(url):
         if braces != ADDRESS and not _SECRET.fullmatch(braces):
             # The text is left out of the message: it may be a password.

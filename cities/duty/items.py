@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator
 
 from cities.duration import format_duration, parse_duration
 from cities.files.schema import Item
-from cities.files.values import Id, SeverityWord, Text
+from cities.files.values import ONE_LINE, Id, SeverityWord, Text
 from cities.files.weekly_times import WeeklyTimesItem
 from twin.alarms.severity import severity_of
 from twin.instant import DAY, HOUR, MINUTE, SECOND, Duration
@@ -64,7 +64,7 @@ DigestTime = Annotated[Duration, _between(5 * SECOND, HOUR), _WRITTEN]
 GroupInterval = Annotated[Duration, _between(10 * SECOND, DAY), _WRITTEN]
 Reminder = Annotated[Duration, _between(5 * MINUTE, 7 * DAY, or_none=True), _WRITTEN]
 RosterFile = Annotated[str, AfterValidator(_roster_file)]
-Address = Annotated[str, Field(min_length=1, max_length=500)]
+Address = Annotated[str, Field(min_length=1, max_length=500), ONE_LINE]
 Ids = Annotated[list[Id], Field(min_length=1, max_length=LISTED_MAX)]
 
 
@@ -266,7 +266,7 @@ class WatchdogItem(Item):
     """`watchdog`: the channel and address for a failure of the notifications themselves."""
 
     channel: Id
-    address: Annotated[str, Field(max_length=500)] = ""
+    address: Annotated[str, Field(max_length=500), ONE_LINE] = ""
 
 
 class StormItem(Item):

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator
 
 from cities.duration import format_duration, parse_duration
 from twin.instant import DAY, INSTANT_MAX, SECOND, Duration, Instant, format_instant, parse_instant
+from twin.model.plain_text import check_lines, check_one_line
 
 # No sensor reports faster than the summary of a vibration sensor, or is expected less than yearly.
 INTERVAL_MIN: Duration = SECOND // 100
@@ -81,7 +82,10 @@ def _topic_filter(text: str) -> str:
 
 
 SeverityWord = Literal["warning", "minor", "major", "critical"]
-Text = Annotated[str, Field(min_length=1, max_length=200)]
+ONE_LINE = AfterValidator(check_one_line)
+LINES = AfterValidator(check_lines)
+
+Text = Annotated[str, Field(min_length=1, max_length=200), ONE_LINE]
 Id = Annotated[
     str,
     _matching(
@@ -102,8 +106,8 @@ Time = Annotated[Instant, PlainValidator(_time), PlainSerializer(format_instant)
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(allow_inf_nan=False, gt=0)]
 Share = Annotated[float, Field(allow_inf_nan=False, ge=0, le=1)]
-Unit = Annotated[str, Field(min_length=1, max_length=32)]
-Note = Annotated[str, Field(max_length=1000)]
+Unit = Annotated[str, Field(min_length=1, max_length=32), ONE_LINE]
+Note = Annotated[str, Field(max_length=1000), LINES]
 
 
 @cache

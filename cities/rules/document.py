@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from cities.files.faults import CityError
 from cities.files.items import Items, validate_item
 from cities.files.schema import Item, RelationItem
-from cities.files.values import EntityType, Id, Text, Time
+from cities.files.values import LINES, EntityType, Id, Text, Time
 from cities.files.weekly_times import WeeklyTimesItem
 from cities.files.yaml_document import Location, load_yaml
 from cities.rules.city_checks import check_rules_in_city
@@ -114,7 +114,7 @@ class BilingualItem(Item):
     nl: Text
 
 
-_Guidance = Annotated[str, Field(min_length=1, max_length=GUIDANCE_LENGTH_MAX)]
+_Guidance = Annotated[str, Field(min_length=1, max_length=GUIDANCE_LENGTH_MAX), LINES]
 
 
 class GuidanceItem(Item):

@@ -16,6 +16,8 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, SecretStr
 
+from twin.model.plain_text import escape_controls
+
 LogFormat: TypeAlias = Literal["human", "json"]
 
 # INFO lines of these libraries do not help an operator; their warnings do.
@@ -34,6 +36,8 @@ _QUIETED_LOGGERS = (
 SECRET_CHARACTERS_MIN = 8
 
 REDACTED = "***"
+
+_INDENT = "\n    "
 
 _USER_INFO = re.compile(r'(://[^/\s:@"]*:)[^/\s@"]+@')
 _BEARER = re.compile(r"(?i)\b(bearer\s+)[\w.~+/=-]{8,}")
@@ -70,7 +74,11 @@ class Redaction:
 
 
 class HumanFormatter(logging.Formatter):
-    """Formats a record as `time role level logger: message`, with a traceback below."""
+    """Formats a record as `time role level logger: message`, with a traceback below.
+
+    Further lines of a message are indented, and its other control characters escaped: a device that sends a
+    line feed in a name can neither forge a line nor control the terminal of a reader.
+    """
 
     def __init__(self, role: str, redact: Redaction) -> None:
         super().__init__(f"%(asctime)s {role:<9} %(levelname)-7s %(name)s: %(message)s")
@@ -79,6 +87,10 @@ class HumanFormatter(logging.Formatter):
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
         """Return the time of the record, UTC."""
         return _time(record)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        """Return the line without its traceback."""
+        return _INDENT.join(map(escape_controls, super().formatMessage(record).split("\n")))
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""

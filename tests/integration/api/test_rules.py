@@ -71,6 +71,7 @@ async def test_a_rule_is_created_read_changed_and_deleted(ruled: RunningApi) -> 
 async def test_all_faults_of_a_rule_are_listed_together(ruled: RunningApi) -> None:
     wrong = rule(
         thme="water",
+        title={"en": "High water\r\nBcc: all@example.org", "nl": "Hoog water"},
         select={"entities": ["city.99"]},
         when={"value": "pm2_5", "unit": "kW", "above": {"minor": 50, "major": 40}, "times": "often"},
     )
@@ -79,6 +80,7 @@ async def test_all_faults_of_a_rule_are_listed_together(ruled: RunningApi) -> No
     found = {(one["in"], one["name"]) for one in answer.json()["errors"]}
     assert found == {
         ("body", "/thme"),
+        ("body", "/title/en"),
         ("body", "/select/entities/0"),
         ("body", "/when/unit"),
         ("body", "/when/above/major"),

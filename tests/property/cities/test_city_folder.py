@@ -22,12 +22,14 @@ from twin.model.city_model import City, CityModel
 from twin.model.duty import Contact
 from twin.model.entity import Entity
 from twin.model.observed_property import BUILT_IN_PROPERTIES, Retention
+from twin.model.plain_text import control_character
 from twin.model.sensor import Datastream, Sensor
 from twin.quality.quality_rules import IsolatedRule, NullValueRule, QualityRules, SpikeRule, StuckRule
 from twin.quality.valid_when import ValidWhen
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
-names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=40)
+characters = st.characters(exclude_categories=["Cs"]).filter(lambda one: not control_character(one))
+names = st.text(characters, min_size=1, max_size=40)
 intervals = st.integers(INTERVAL_MIN, INTERVAL_MAX)
 attributes = st.dictionaries(
     names, numbers | names | st.none() | st.lists(st.booleans(), max_size=3), max_size=4

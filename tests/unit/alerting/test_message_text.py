@@ -58,6 +58,21 @@ def notified(*alarms: AlarmEvent, severity: Severity = Severity.MAJOR) -> Incide
     )
 
 
+def test_a_title_is_one_line_whatever_the_stored_names_contain() -> None:
+    city = duty_city()
+    canal = replace(city.entities["canal"], name="Canal\r\nBcc: all@example.org\x1b[2J")
+    alarm = duty_alarm("canal")
+    text = compose_message(
+        "alarm",
+        state_of(alarm),
+        state_of(alarm),
+        language="en",
+        alarms={alarm.alarm: alarm},
+        model=replace(city, entities={**city.entities, canal.id: canal}),
+    )
+    assert text.title == "MAJOR · High water, Canal Bcc: all@example.org [2J"
+
+
 CANAL = duty_alarm("canal")
 POLDER = duty_alarm("polder", severity=Severity.MINOR)
 TOWN = duty_alarm("town", severity=Severity.MINOR)

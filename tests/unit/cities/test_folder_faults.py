@@ -42,6 +42,9 @@ CASES: list[FaultCase] = [
     ),
     ("entities", "connections: 120", "connections: .inf", 10, "expected a finite number"),
     ("entities", "connections: 120", "12: 120", 10, "key: found 12, expected text"),
+    # control characters
+    ("city", "name: Delta", 'name: "Delta\\nX"', 1, "name: found 'Delta\\nX', expected one line without"),
+    ("entities", "name: The Quay", 'name: "Quay\\e"', 7, "name: found 'Quay\\x1b', expected one line"),
     # layout
     (
         "entities",

@@ -22,6 +22,13 @@ CASES: list[FaultCase] = [
     ("rules", "onDelay:", "on_delay:", 11, "on_delay: unknown key (did you mean onDelay?)"),
     ("rules", "PT10M\n    sch", "P40D\n    sch", 11, "onDelay: found 'P40D', expected at most P31D"),
     ("rules", "en: High water, ", "", 3, "title.en: key is missing"),
+    (
+        "rules",
+        "en: High water",
+        'en: "High\\r\\nBcc: x"',
+        3,
+        "title.en: found 'High\\r\\nBcc: x', expected one line",
+    ),
     ("rules", "id: bad-air", "id: high-water", 14, "id: id is used twice: first in line 2"),
     ("rules", "id: bad-air", "id: rule-error", 14, "id: found 'rule-error', expected another id"),
     # select
@@ -261,6 +268,40 @@ def test_a_wrong_severity_does_not_hide_the_faults_of_an_expression() -> None:
     )
     assert not isinstance(found, Rule)
     assert sorted(fault.pointer for fault in found) == ["/when/expression", "/when/over", "/when/severity"]
+
+
+@pytest.mark.parametrize(
+    ("title", "found"),
+    [
+        ("High water\r\nBcc: all@example.org", "U+000D"),
+        ("High\nwater", "U+000A"),
+        ("High\x1b[2Jwater", "U+001B"),
+        ("High\x9bwater", "U+009B"),
+        ("High\u2028water", "U+2028"),
+        ("High \u202eretaw", "U+202E"),
+        ("High \uffff", "U+FFFF"),
+    ],
+)
+def test_a_title_has_one_line_and_no_control_character(title: str, found: str) -> None:
+    faults = read_rule(document(title={"en": title, "nl": "Hoog water"}), alarm_city())
+    assert not isinstance(faults, Rule)
+    assert [(one.pointer, one.message) for one in faults] == [
+        ("/title/en", f"found {title!r}, expected one line without control characters, not {found}")
+    ]
+
+
+def test_guidance_may_have_several_lines_and_a_title_every_script() -> None:
+    rule = read_rule(
+        document(
+            title={"en": "Überflutung – 水位 \u200d\u00a0\U0001f30a", "nl": "Hoog water"},
+            guidance={"en": "1. Call\n\t2. Close\r\n", "nl": "Bel"},
+        ),
+        alarm_city(),
+    )
+    assert isinstance(rule, Rule), rule
+    assert rule.guidance is not None
+    assert rule.guidance.en == "1. Call\n\t2. Close\r\n"
+    assert not isinstance(read_rule(document(guidance={"en": "\x1b[2J", "nl": "Bel"}), alarm_city()), Rule)
 
 
 @pytest.mark.parametrize("document", [None, [], "rule", 3, {}])

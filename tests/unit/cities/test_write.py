@@ -110,7 +110,7 @@ def test_rules_of_every_kind_read_back_as_they_were(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["yes", "12", "1e3", "2026-01-01", "~", '\'t Zand: "oost" # 1', "Café\u2028✓"]
+    "name", ["yes", "12", "1e3", "2026-01-01", "~", '\'t Zand: "oost" # 1', "Café\u00a0✓"]
 )
 def test_names_that_look_like_other_yaml_values_stay_text(tmp_path: Path, name: str) -> None:
     model = read_city(write_city_folder(tmp_path / "in")).model(1)

@@ -83,6 +83,17 @@ def test_for_people_a_line_has_time_role_level_and_logger() -> None:
     assert not any("the end" in line for line in lines)
 
 
+def test_a_message_can_neither_forge_a_line_nor_control_a_terminal() -> None:
+    device = "eui-1\n2026-11-23T12:00:00.000Z api       INFO    api: forged\r\x1b[2J\u2028"
+    record = logging.makeLogRecord(
+        {"msg": "unknown %s", "args": (device,), "levelname": "INFO", "name": "ingest"}
+    )
+    lines = HumanFormatter("ingest", Redaction()).format(record).splitlines()
+    assert len(lines) == 2
+    assert lines[0].endswith(" ingest    INFO    ingest: unknown eui-1")
+    assert lines[1] == "    2026-11-23T12:00:00.000Z api       INFO    api: forged\\r\\x1b[2J\\u2028"
+
+
 @pytest.mark.parametrize("style", ["human", "json"])
 def test_no_line_holds_a_secret(style: str) -> None:
     text = "\n".join(lines_of(style))

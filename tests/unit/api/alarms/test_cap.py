@@ -179,6 +179,20 @@ async def test_alerts_contain_nothing_of_a_household_for_any_role(
         assert (await client.get(f"/v1/alarms/{SILENT.alarm}/cap", headers=headers)).status_code == 404
 
 
+async def test_a_stored_name_with_control_characters_breaks_no_document(
+    client: httpx.AsyncClient, parts: ApiContext
+) -> None:
+    model = placed(None)
+    canal = dataclasses.replace(model.entities["city.canal"], name="Canal\r\n\x1b[2J\uffff1")
+    model = dataclasses.replace(model, version=2, entities={**model.entities, "city.canal": canal})
+    parts.hub.set_model(model)
+    parts.hub.on_alarms(2, 0, AlarmBatch(LAYOUT_VERSION, NOW, (WATER,)))
+    response = await client.get("/v1/alarms/cap", headers={"Accept": "application/atom+xml"})
+    assert etree.fromstring(response.content).findtext("{*}entry/{*}title") == "High water, Canal [2J 1"
+    alert = read_cap(alarm_alert(CapMessage(WATER), model, ORIGIN))
+    assert element_texts(alert, "info/headline")[0] == "High water, Canal [2J 1"
+
+
 async def test_the_feed_links_to_the_alert_of_each_alarm(
     client: httpx.AsyncClient, parts: ApiContext
 ) -> None:
