@@ -258,7 +258,9 @@ def test_what_cannot_be_used_is_listed_in_quarantine(running_system: System) -> 
     mosquitto_pub(running_system, topic, b'{"time": "2026-11-23T12:00:00Z", "val')
 
     def reasons() -> list[tuple[str, str]]:
-        items = httpx.get(f"{running_system.http}/v1/quarantine").raise_for_status().json()["items"]
+        key = {"Authorization": f"Bearer {running_system.ports['operatorKey']}"}
+        url = f"{running_system.http}/v1/quarantine"
+        items = httpx.get(url, headers=key).raise_for_status().json()["items"]
         return [(one["topic"], one["reason"]) for one in items]
 
     wait_until(lambda: (topic, "malformed") in reasons(), reasons)

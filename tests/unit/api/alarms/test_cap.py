@@ -23,6 +23,7 @@ from twin.alarms.severity import Severity
 from twin.alarms.state_machine import AlarmState
 from twin.instant import HOUR, MINUTE
 from twin.model.city_model import CityModel
+from twin.model.plain_text import one_line
 from twin.wire.codec import LAYOUT_VERSION
 
 ORIGIN = CapSender("livetwin.city", "Exercise", "https://city.example")
@@ -113,7 +114,7 @@ def test_a_later_message_refers_to_the_earlier_ones() -> None:
     severity=st.sampled_from(Severity),
     state=st.sampled_from(AlarmState),
     active=st.booleans(),
-    sentence=st.text(min_size=1, max_size=40).filter(lambda text: any(one >= " " for one in text)),
+    sentence=st.text(min_size=1, max_size=40).filter(one_line),
     earlier=st.integers(0, 60),
     status=st.sampled_from(["Actual", "Exercise", "Test"]),
     time=st.integers(NOW - 1000 * HOUR, NOW),
