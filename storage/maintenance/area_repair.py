@@ -153,8 +153,9 @@ async def _repair(
         found = area_points(name, states, model)
         computed = {area: found.get(area, {}) for area in areas}
         changed = changed_points(stored, span, computed)
-        newest = await _read_newest_times(connection, name, areas)
-        votes = votes_of_changes(name, changed, newest, states, model)
+        if changed:
+            newest = await _read_newest_times(connection, name, areas)
+            votes = votes_of_changes(name, changed, newest, states, model)
     async with connection.transaction():
         if changed:
             await _write(connection, name, changed)
