@@ -39,6 +39,13 @@ def turns(role: RoleProcess) -> int:
     return role.log.read_text().count(WORKS) if role.log.exists() else 0
 
 
+async def start_in_turn(first: RoleProcess, second: RoleProcess) -> None:
+    """Start a process, and its standby when it works."""
+    await first.start()
+    await until(lambda: turns(first) == 1, first.log_tail)
+    await second.start()
+
+
 async def test_the_standby_continues_where_a_killed_process_was(
     hooks: WebhookSystem, roles: list[RoleProcess], log: Any
 ) -> None:
@@ -46,9 +53,7 @@ async def test_the_standby_continues_where_a_killed_process_was(
     try:
         async with webhook_receiver() as receiver:
             made = await hooks.subscribe(receiver.url, entity=["city.1"])
-            await first.start()
-            await until(lambda: turns(first) == 1, first.log_tail)
-            await second.start()
+            await start_in_turn(first, second)
             await log.write_updates(*["city.1"] * 3)
             await until_received(receiver, lambda one: len(one.accepted_events) == 3)
             await hooks.until(made["id"], lambda one: one["cursor"] == receiver.accepted_events[-1]["cursor"])
@@ -69,9 +74,7 @@ async def test_the_standby_takes_over_at_once_from_a_stopped_process(
     try:
         async with webhook_receiver() as receiver:
             await hooks.subscribe(receiver.url, entity=["city.1"])
-            await first.start()
-            await until(lambda: turns(first) == 1, first.log_tail)
-            await second.start()
+            await start_in_turn(first, second)
             await log.write_updates("city.1")
             await until_received(receiver, lambda one: len(one.accepted_events) == 1)
             await first.stop()
@@ -92,9 +95,7 @@ async def test_a_process_that_was_frozen_sends_and_stores_nothing_old(
     try:
         async with webhook_receiver() as receiver:
             made = await hooks.subscribe(receiver.url, entity=["city.1"])
-            await first.start()
-            await until(lambda: turns(first) == 1, first.log_tail)
-            await second.start()
+            await start_in_turn(first, second)
             await log.write_updates("city.1")
             await until_received(receiver, lambda one: len(one.accepted_events) == 1)
             await hooks.until(made["id"], lambda one: one["cursor"] == receiver.accepted_events[-1]["cursor"])
