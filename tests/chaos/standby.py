@@ -29,12 +29,12 @@ from runtime.clock import system_clock
 from tests.chaos.network_hosts import CENTRE, HostProcess, hosts, prepare_centre
 from tests.support.brokers.alarm_topics import notifications_until, publish_alarms
 from tests.support.payloads.alarm_events import acknowledged_event
-from tests.support.pipelines.duty_loop import POLICY, duty_alarm, duty_plan
+from tests.support.pipelines.duty_loop import SWIFT_POLICY, duty_alarm, duty_plan
 from tests.support.receivers.mail_server import MailServer, NotificationWebhook
 from tests.support.services.service_folder import make_service_folder
 from twin.errors import ServiceError
 from twin.instant import SECOND, Instant
-from twin.model.duty import DutyPlan, EscalationStep, NotificationChannel, StormLimit, encode_duty_plan
+from twin.model.duty import DutyPlan, NotificationChannel, StormLimit, encode_duty_plan
 from twin.wire.duty_messages import NotificationEvent
 
 KAFKA_PORT = 9092
@@ -46,18 +46,6 @@ ANSWER_S_MAX = 0.4
 
 _LOOK_S = 0.02
 _WORKS, _STANDS_BY = "this alerting works now", "this alerting is the standby"
-
-SWIFT = replace(
-    POLICY,
-    steps=(
-        EscalationStep(notify="on-call", channels=("mail", "hook"), wait=2 * SECOND),
-        EscalationStep(notify="next", channels=("mail", "hook"), wait=2 * SECOND),
-        EscalationStep(notify="team", channels=("hook",), wait=2 * SECOND),
-    ),
-    group_wait=SECOND // 10,
-    group_interval=SECOND,
-    repeat=0,
-)
 
 
 @dataclass
@@ -238,14 +226,14 @@ def step_delays(result: Result, receipts: Receipts) -> Iterator[float]:
     The first step is due after the incident was published, each other one after the step before it.
     """
     for cause, raised in result.raised.items():
-        due = raised + SWIFT.group_wait
+        due = raised + SWIFT_POLICY.group_wait
         for step in range(STEPS):
             mine = [one for one in result.events if one.incident.startswith(f"{cause}~") and one.step == step]
             arrived = [receipts.first[one.notification] for one in mine if one.notification in receipts.first]
             if arrived:
                 yield max(0.0, (min(arrived) - due) / SECOND)
             if mine:
-                due = min(arrived or [one.time for one in mine]) + SWIFT.steps[step].wait
+                due = min(arrived or [one.time for one in mine]) + SWIFT_POLICY.steps[step].wait
 
 
 def report(result: Result, receipts: Receipts) -> list[str]:
@@ -271,7 +259,7 @@ def _plan(mails: MailServer, hook: NotificationWebhook) -> DutyPlan:
         NotificationChannel(id="mail", url=mails.url),
         NotificationChannel(id="hook", url=hook.url),
     )
-    plan = duty_plan(SWIFT, channels=channels, storm=StormLimit(messages=0, group="incident"))
+    plan = duty_plan(SWIFT_POLICY, channels=channels, storm=StormLimit(messages=0, group="incident"))
     contacts = tuple(
         replace(one, addresses={"mail": f"{one.id}@town.example", "hook": one.id}) for one in plan.contacts
     )

@@ -16,28 +16,16 @@ from msgspec.structs import replace
 
 from tests.support.brokers.alarm_topics import notifications_until, publish_alarms
 from tests.support.payloads.alarm_events import acknowledged_event
-from tests.support.pipelines.duty_loop import POLICY, duty_alarm, duty_plan
+from tests.support.pipelines.duty_loop import SWIFT_POLICY, duty_alarm, duty_plan
 from tests.support.processes.role_process import RoleProcess
 from tests.support.receivers.mail_server import Behaviour, MailServer, NotificationWebhook
 from twin.alarms.messages import AlarmEvent
 from twin.instant import SECOND
-from twin.model.duty import DutyPlan, EscalationStep, NotificationChannel, StormLimit, encode_duty_plan
+from twin.model.duty import DutyPlan, NotificationChannel, StormLimit, encode_duty_plan
 from twin.wire.duty_messages import NotificationEvent
 
 INCIDENTS = 4
 KILLS = 4
-
-SWIFT = replace(
-    POLICY,
-    steps=(
-        EscalationStep(notify="on-call", channels=("mail", "hook"), wait=2 * SECOND),
-        EscalationStep(notify="next", channels=("mail", "hook"), wait=2 * SECOND),
-        EscalationStep(notify="team", channels=("hook",), wait=2 * SECOND),
-    ),
-    group_wait=SECOND // 10,
-    group_interval=SECOND,
-    repeat=0,
-)
 
 
 class Moments:
@@ -102,7 +90,7 @@ def plan_of(mails: MailServer, hook: NotificationWebhook) -> DutyPlan:
     )
     # Of four incidents at once, two are sent alone, and the others as a digest.
     storm = StormLimit(messages=2, digest=SECOND, group="incident")
-    plan = duty_plan(SWIFT, channels=channels, storm=storm)
+    plan = duty_plan(SWIFT_POLICY, channels=channels, storm=storm)
     contacts = tuple(
         replace(one, addresses={"mail": f"{one.id}@town.example", "hook": one.id}) for one in plan.contacts
     )

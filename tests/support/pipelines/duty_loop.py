@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
 from alerting.incidents.incident_manager import IncidentManager
 from alerting.incidents.incident_state import IncidentState
 from alerting.incidents.journal import DutyJournal, JournalChange, JournalContent
@@ -48,6 +50,19 @@ POLICY = EscalationPolicy(
     repeat=1,
     remind=4 * HOUR,
 )
+
+SWIFT_POLICY = replace(
+    POLICY,
+    steps=(
+        EscalationStep(notify="on-call", channels=("mail", "hook"), wait=2 * SECOND),
+        EscalationStep(notify="next", channels=("mail", "hook"), wait=2 * SECOND),
+        EscalationStep(notify="team", channels=("hook",), wait=2 * SECOND),
+    ),
+    group_wait=SECOND // 10,
+    group_interval=SECOND,
+    repeat=0,
+)
+"""Escalates every two seconds over mail and webhook: for real processes that are struck meanwhile."""
 
 
 def duty_plan(policy: EscalationPolicy = POLICY, **changes: Any) -> DutyPlan:
