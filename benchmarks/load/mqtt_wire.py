@@ -17,19 +17,25 @@ RECEIVE_MAX_DEFAULT = 65_535
 DISCONNECT_PACKET = b"\xe0\x00"
 
 _KEEPALIVE_S = 300
-_CLEAN_START = 0x02
+_CLEAN_START, _WILL, _NAME_AND_PASSWORD = 0x02, 0x04, 0xC0
 _PUBLISH_QOS_1 = b"\x32"
 _NO_PROPERTIES = b"\x00"
 
 
-def connect_packet(client_id: str) -> bytes:
-    """Return CONNECT (3.1): clean start, no session, no will, no user."""
-    body = (
-        _text(b"MQTT")
-        + bytes([5, _CLEAN_START])
-        + _KEEPALIVE_S.to_bytes(2, "big")
-        + _NO_PROPERTIES
-        + _text(client_id.encode())
+def connect_packet(
+    client_id: str, *, account: tuple[str, str] | None = None, will: tuple[str, bytes] | None = None
+) -> bytes:
+    """Return CONNECT (3.1): clean start, no session; name and password, topic and payload of a will."""
+    flags = _CLEAN_START
+    fields = [_text(client_id.encode())]
+    if will is not None:
+        flags |= _WILL
+        fields += [_NO_PROPERTIES, _text(will[0].encode()), _text(will[1])]
+    if account is not None:
+        flags |= _NAME_AND_PASSWORD
+        fields += [_text(one.encode()) for one in account]
+    body = b"".join(
+        (_text(b"MQTT"), bytes([5, flags]), _KEEPALIVE_S.to_bytes(2, "big"), _NO_PROPERTIES, *fields)
     )
     return b"\x10" + _length(len(body)) + body
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from tests.chaos.attack.experiment import AttackOptions, attack_system
 from tests.chaos.balance import MessageBalance
 from tests.chaos.experiment import DurableBroker, ExperimentOptions, run_experiment
 from tests.chaos.full_disk import small_disk
@@ -23,9 +24,12 @@ from tests.chaos.system_under_test import SystemUnderTest
 STANDBY = "standby"
 """The experiment that needs hosts instead of a system under load."""
 
+ATTACK = "attack"
+"""The experiment that needs attackers, and a broker with accounts."""
+
 
 @click.command()
-@click.argument("names", nargs=-1, type=click.Choice([*EXPERIMENTS, STANDBY]))
+@click.argument("names", nargs=-1, type=click.Choice([*EXPERIMENTS, STANDBY, ATTACK]))
 @click.option("--messages", type=click.IntRange(1_000), default=20_000, show_default=True)
 @click.option("--seed", type=int, default=20261126, show_default=True)
 @click.option("--acknowledge", type=click.Choice(["logged", "stored"]), default="logged", show_default=True)
@@ -39,6 +43,20 @@ STANDBY = "standby"
     "--seconds", type=float, default=20.0, show_default=True, help="How long a service is frozen or slow."
 )
 @click.option(
+    "--duration",
+    type=click.FloatRange(min=30),
+    default=3_600.0,
+    show_default=True,
+    help="How long `attack` lasts, in seconds.",
+)
+@click.option(
+    "--flood-rate",
+    type=click.IntRange(1, 50_000),
+    default=2_000,
+    show_default=True,
+    help="Messages a second of the device that floods in `attack`.",
+)
+@click.option(
     "--broker",
     help="An MQTT 5 broker with durable sessions instead of the embedded Mosquitto: its HOST:PORT, or "
     "`rabbitmq` to start Debian's.",
@@ -48,14 +66,32 @@ STANDBY = "standby"
 )
 @click.option("--keep", is_flag=True, help="Keep data and logs.")
 def main(
-    names: tuple[str, ...], *, broker: str | None, broker_restart: str | None, keep: bool, **options: Any
+    names: tuple[str, ...],
+    *,
+    duration: float,
+    flood_rate: int,
+    broker: str | None,
+    broker_restart: str | None,
+    keep: bool,
+    **options: Any,
 ) -> None:
     """Inject faults under load and compute the balance of messages; without names, run every scenario."""
     # SIGTERM acts like Ctrl-C, so that the started system is stopped, too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _broker(broker, broker_restart) as durable:
         asked = ExperimentOptions(**options, broker=durable)
-        failed = [name for name in names or (*EXPERIMENTS, STANDBY) if _has_failed(name, asked, keep)]
+        attack = AttackOptions(
+            seconds=duration,
+            seed=asked.seed,
+            rate=asked.rate,
+            flood_rate=flood_rate,
+            acknowledge=asked.acknowledge,
+        )
+        failed = [
+            name
+            for name in names or (*EXPERIMENTS, STANDBY, ATTACK)
+            if (_is_broken_by(attack, keep) if name == ATTACK else _has_failed(name, asked, keep))
+        ]
     if failed:
         print(f"broken promises: {', '.join(failed)}")
         sys.exit(1)
@@ -85,6 +121,11 @@ def _has_failed(name: str, options: ExperimentOptions, keep: bool) -> bool:
     command = ["unshare", "--net", sys.executable, "-m", "tests.chaos.standby"]
     command += [f"--blows={max(1, options.blows)}", f"--seed={options.seed}", *(["--keep"] if keep else [])]
     return subprocess.run(command, check=False).returncode != 0
+
+
+def _is_broken_by(attack: AttackOptions, keep: bool) -> bool:
+    print(f"== {ATTACK} for {attack.seconds:g} s, seed {attack.seed}", flush=True)
+    return bool(attack_system(attack, _say, keep=keep))
 
 
 def _try(name: str, options: ExperimentOptions, keep: bool) -> MessageBalance:

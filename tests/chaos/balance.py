@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
@@ -25,7 +25,10 @@ _ROWS = 50_000
 _TIMEOUT_S = 60.0
 _WRONG_SHOWN = 5
 
-_COUNT = "SELECT count(*) FROM observation"
+_COUNT = """
+SELECT count(*) FROM observation
+WHERE datastream_id NOT IN (SELECT id FROM datastream WHERE sensor_id = ANY(%s))
+"""
 _ALL = """
 SELECT d.sensor_id, o.phenomenon_time, o.value
 FROM observation o LEFT JOIN datastream d ON d.id = o.datastream_id
@@ -55,6 +58,7 @@ class MessageBalance:
     duplicated: int = 0
     altered: int = 0  #: stored with another value, or of another sensor
     unexpected: int = 0  #: stored and never sent
+    of_attackers: int = 0  #: stored observations of devices in the hands of attackers
     wrong_states: list[str] = field(default_factory=list)
     ledger: dict[str, Any] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
@@ -73,13 +77,19 @@ class MessageBalance:
 
 
 async def compute_balance(
-    system: SystemAddress, fleet: DeviceFleet, loss_window: LossWindow | None
+    system: SystemAddress,
+    fleet: DeviceFleet,
+    loss_window: LossWindow | None,
+    attackers: Collection[str] = (),
 ) -> MessageBalance:
-    """Wait until everything is stored, or nothing more arrives; return the balance."""
+    """Wait until everything is stored, or nothing more arrives; return the balance.
+
+    Sensors of attackers may send anything of their own.
+    """
     plan, found = fleet.plan, MessageBalance()
     found.acknowledged = sum(time > 0 for time in fleet.acknowledged_at)
-    await _until_stored(system.database, plan.messages + len(fleet.canaries))
-    await asyncio.to_thread(_compare, system.database, fleet, found, loss_window)
+    await _until_stored(system.database, plan.messages + len(fleet.canaries), attackers)
+    await asyncio.to_thread(_compare, system.database, fleet, found, loss_window, attackers)
     counts = {
         "not acknowledged": plan.messages - found.acknowledged,
         "acknowledged without a subscriber": fleet.without_subscriber,
@@ -92,7 +102,7 @@ async def compute_balance(
     async with httpx.AsyncClient(base_url=system.http, timeout=_TIMEOUT_S) as client:
         if not found.lost:
             found.wrong_states = await _wrong_states(client, plan)
-        found.ledger = await _ledger(client, found.stored)
+        found.ledger = await _ledger(client, found.stored + found.of_attackers)
     if found.wrong_states:
         shown = ", ".join(found.wrong_states[:_WRONG_SHOWN])
         found.faults.append(f"{len(found.wrong_states)} states wrong: {shown}")
@@ -100,25 +110,34 @@ async def compute_balance(
     return found
 
 
-async def _until_stored(dsn: str, wanted: int) -> None:
+async def _until_stored(dsn: str, wanted: int, attackers: Collection[str]) -> None:
     loop = asyncio.get_running_loop()
     best, since = -1, loop.time()
     async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
         while best < wanted and loop.time() - since < STILL_S_MAX:
-            row = await (await connection.execute(_COUNT)).fetchone()
+            row = await (await connection.execute(_COUNT, [list(attackers)])).fetchone()
             assert row is not None
             if row[0] > best:
                 best, since = int(row[0]), loop.time()
             await asyncio.sleep(_LOOK_S)
 
 
-def _compare(dsn: str, fleet: DeviceFleet, found: MessageBalance, excused: LossWindow | None) -> None:
+def _compare(
+    dsn: str,
+    fleet: DeviceFleet,
+    found: MessageBalance,
+    excused: LossWindow | None,
+    attackers: Collection[str],
+) -> None:
     plan = fleet.plan
     seen = bytearray(plan.messages)
     canaries = set(fleet.canaries)
     with psycopg.connect(dsn) as connection, connection.cursor("chaos") as cursor:
         cursor.itersize = _ROWS
         for name, time, value in cursor.execute(_ALL):
+            if name in attackers:
+                found.of_attackers += 1
+                continue
             instant = from_datetime(time)
             if name == microphone_id(LOAD_STREETS):
                 found.unexpected += instant not in canaries
@@ -174,8 +193,9 @@ def _ledger_faults(found: MessageBalance, fleet: DeviceFleet) -> Iterator[str]:
     ledger = found.ledger
     if not ledger["balanced"] and not found.lost:
         yield f"the ledger does not balance: {ledger}"
-    if ledger["stored"] - len(fleet.canaries) != found.stored and not found.lost:
-        yield f"the ledger has {ledger['stored']} stored, with {len(fleet.canaries)} canaries among them"
+    others = len(fleet.canaries) + found.of_attackers
+    if ledger["stored"] - others != found.stored and not found.lost:
+        yield f"the ledger has {ledger['stored']} stored, {others} of them of canaries and of attackers"
     if ledger["corrected"] or ledger["superseded"]:
         yield f"{ledger['corrected']} corrected, {ledger['superseded']} superseded: no value ever changed"
     if not found.lost and ledger["quarantined"] < fleet.counts[MessageKind.POISON]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections import deque
 from collections.abc import Callable
+from typing import NamedTuple
 
 from benchmarks.load.mqtt_wire import (
     CONNACK,
@@ -33,6 +35,15 @@ _SUCCESS = 0
 Content = Callable[[PlannedMessage], tuple[bytes, bytes]]
 
 
+class DeviceAccount(NamedTuple):
+    """How a device connects to a broker with accounts: by TLS, to the name in its certificate."""
+
+    name: str
+    password: str
+    tls: ssl.SSLContext
+    server_name: str
+
+
 class MqttDevice(asyncio.Protocol):
     """An MQTT connection that is restored whenever it ends; reports each acknowledgement.
 
@@ -45,6 +56,7 @@ class MqttDevice(asyncio.Protocol):
         address: tuple[str, int],
         content: Content,
         acknowledged: Callable[[PlannedMessage, bool], None],
+        account: DeviceAccount | None = None,
     ) -> None:
         self.connections = 0
         self.retransmissions = 0  #: messages sent again
@@ -53,6 +65,7 @@ class MqttDevice(asyncio.Protocol):
         self._address = address
         self._content = content
         self._acknowledged = acknowledged
+        self._account = account
         self._waiting: dict[int, PlannedMessage] = {}  # by packet id, oldest first
         self._packet_id = 0
         self._reader = PacketReader()
@@ -71,12 +84,14 @@ class MqttDevice(asyncio.Protocol):
     async def stay_connected(self) -> None:
         """Stay connected until cancelled."""
         loop = asyncio.get_running_loop()
+        account = self._account
+        tls, name = (account.tls, account.server_name) if account is not None else (None, None)
         while True:
             self._ended.clear()
             self._reader = PacketReader()
             try:
                 async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                    await loop.create_connection(lambda: self, *self._address)
+                    await loop.create_connection(lambda: self, *self._address, ssl=tls, server_hostname=name)
                 await self._until_ended(loop)
             except (OSError, TimeoutError):
                 pass
@@ -126,7 +141,8 @@ class MqttDevice(asyncio.Protocol):
         self._transport = transport
         self._paused = False
         self._received_time = asyncio.get_running_loop().time()
-        transport.write(connect_packet(self._name))
+        account = self._account[:2] if self._account is not None else None
+        transport.write(connect_packet(self._name, account=account))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport, self._open = None, False

@@ -7,16 +7,28 @@ from array import array
 from collections import Counter
 from collections.abc import Sequence
 
-from tests.chaos.device import MqttDevice
-from tests.chaos.message_plan import MessageKind, MessagePlan, PlannedMessage
+from tests.chaos.device import DeviceAccount, MqttDevice
+from tests.chaos.message_plan import MessageKind, MessagePlan, PlannedMessage, street_of
+from tests.chaos.system_under_test import LOAD_STREETS
 
 _TICK_S = 0.01
 
 
 class DeviceFleet:
-    """Sends a plan at a fixed rate, also during outages: the messages that are due then follow in a burst."""
+    """Sends a plan at a fixed rate, also during outages: the messages that are due then follow in a burst.
 
-    def __init__(self, plan: MessagePlan, address: tuple[str, int], *, rate: int, connections: int) -> None:
+    With accounts, one for each street, each microphone is a device with a connection of its own.
+    """
+
+    def __init__(
+        self,
+        plan: MessagePlan,
+        address: tuple[str, int],
+        *,
+        rate: int,
+        connections: int,
+        accounts: Sequence[DeviceAccount] = (),
+    ) -> None:
         self.plan = plan
         self.sent = 0  #: observations handed to a device
         self.pause_at = plan.messages  #: sending pauses at this number until it is raised
@@ -29,9 +41,10 @@ class DeviceFleet:
             0  #: messages that the broker accepted although it had no subscriber for them
         )
         self._rate = rate
+        self._by_street = bool(accounts)
         self._devices = [
-            MqttDevice(f"chaos-{number}", address, plan.content, self._acknowledge)
-            for number in range(connections)
+            MqttDevice(f"chaos-{number}", address, plan.content, self._acknowledge, account)
+            for number, account in enumerate(accounts or [None] * connections)
         ]
         self._keeping: list[asyncio.Task[None]] = []
 
@@ -87,6 +100,8 @@ class DeviceFleet:
 
     def _post(self, number: int, message: PlannedMessage) -> None:
         self.unacknowledged += 1
+        if self._by_street:
+            number = LOAD_STREETS if message.kind is MessageKind.CANARY else street_of(message.number)
         device = self._devices[number % len(self._devices)]
         device.outbox.append(message)
         device.flush()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -34,16 +34,25 @@ def microphone_id(number: int) -> str:
 class SystemUnderTest:
     """The running system on a temporary data folder; the MQTT port stays the same over restarts."""
 
-    def __init__(self, *options: str, folder: Path | None = None, keep: bool = False) -> None:
+    def __init__(
+        self,
+        *options: str,
+        folder: Path | None = None,
+        keep: bool = False,
+        streets: int = LOAD_STREETS + 1,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.plan = noise_city(streets)
         self.folder = folder if folder is not None else make_service_folder()
         self.mqtt = "127.0.0.1", free_port()
         self._options = options
         self._keep = keep
+        self._environment = environment
         self._running: RunningSystem | None = None
 
     def __enter__(self) -> Self:
         city = self.folder / "city"
-        write_city(noise_city(LOAD_STREETS + 1).model(1), city)
+        write_city(self.plan.model(1), city)
         try:
             self._start()
         except BaseException:
@@ -94,6 +103,7 @@ class SystemUnderTest:
             "--no-simulate",
             f"--mqtt-port={self.mqtt[1]}",
             *self._options,
+            environment=self._environment,
         )
         self._running.wait_ready()
 

@@ -1,4 +1,4 @@
-"""A certificate authority for tests, whose certificates are valid for an hour."""
+"""A certificate authority for tests, whose certificates are valid for an hour, or as long as asked."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ class Identity(NamedTuple):
 class CertificateAuthority:
     """Issues certificates; its files are in a folder that service accounts can read."""
 
-    def __init__(self, folder: Path, name: str = "authority") -> None:
+    def __init__(self, folder: Path, name: str = "authority", *, valid: datetime.timedelta = _SPAN) -> None:
         self._folder = folder
+        self._valid = valid
         self._name = name
         self._key = ec.generate_private_key(ec.SECP256R1())
         usage = x509.KeyUsage(
@@ -86,7 +87,7 @@ class CertificateAuthority:
             .public_key(key)
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - _SPAN)
-            .not_valid_after(now + _SPAN)
+            .not_valid_after(now + self._valid)
         )
 
 

@@ -7,6 +7,7 @@ import signal
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +34,17 @@ HOST = "localhost"
 class SecureMosquitto(EmbeddedMosquitto):
     """A broker on loopback with our configuration for networks, and the accounts of a city."""
 
-    def __init__(self, folder: Path, plan: CityPlan, host: str = HOST, *, use_rsa: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        plan: CityPlan,
+        host: str = HOST,
+        *,
+        use_rsa: bool = False,
+        valid: timedelta = timedelta(hours=1),
+    ) -> None:
         super().__init__(folder)
-        self.authority = CertificateAuthority(folder)
+        self.authority = CertificateAuthority(folder, valid=valid)
         self._identity = self.authority.issue("mosquitto", host, use_rsa=use_rsa)
         self._plan = plan
         self._files = folder / "credentials"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ STOP_TIMEOUT_S = 60
 class RunningSystem:
     """`livetwin up` as a process of its own, as a user would start it."""
 
-    def __init__(self, data_dir: Path, *options: str) -> None:
+    def __init__(self, data_dir: Path, *options: str, environment: Mapping[str, str] | None = None) -> None:
         self.data_dir = data_dir
         self._ports_file = data_dir / "asked-ports.json"
         self._ports_file.unlink(missing_ok=True)  # of a run that was killed
@@ -31,6 +33,7 @@ class RunningSystem:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                env={**os.environ, **(environment or {})},
             )
 
     def wait_ready(self) -> None:
