@@ -9,8 +9,10 @@ from contextlib import asynccontextmanager
 import pytest
 
 from benchmarks.load.mqtt_wire import CONNACK, PUBACK
+from tests.chaos.attack.attack import Met
 from tests.chaos.attack.http_attacker import CLOSED, http_attacker, request
 from tests.chaos.attack.mqtt_attacker import ACCEPTED, DISCONNECT, SUBACK, reason_of
+from tests.chaos.attack.request_flood import note_status
 
 LENGTH = b"HTTP/1.1 404 Not Found\r\nContent-Length: 5\r\n\r\nHTTP/"
 CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nHTTP/\r\n0\r\n\r\n"
@@ -70,3 +72,21 @@ def test_a_request_has_one_host_unless_others_are_given() -> None:
     assert request("/a") == b"GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n"
     assert request("/a", "Host: x", "Host: y") == b"GET /a HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n"
     assert request("/a", method="POST", body=b"{}").endswith(b"\r\nContent-Length: 2\r\n\r\n{}")
+
+
+@pytest.mark.parametrize(
+    ("answer", "broken"),
+    [
+        (b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n", True),
+        (b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n", False),
+        (b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", False),
+    ],
+)
+async def test_an_error_of_the_server_breaks_a_promise_and_a_refusal_does_not(
+    answer: bytes, broken: bool
+) -> None:
+    async with server_that_sends(answer) as port, http_attacker(port, "127.0.0.2") as attacker:
+        met = Met()
+        note_status(await attacker.status(), met)
+    assert bool(met.broken) is broken
+    assert list(met.answers.values()) == [1]
