@@ -11,9 +11,9 @@ from prometheus_client import (
     GCCollector,
     PlatformCollector,
     ProcessCollector,
-    start_http_server,
 )
 
+from runtime.telemetry.metrics_server import start_metrics_server
 from twin.wire.codec import LAYOUT_VERSION
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ def new_registry() -> CollectorRegistry:
 def serve_metrics(registry: CollectorRegistry, host: str, port: int) -> None:
     """Serve a registry at http://host:port/metrics from a separate thread; do nothing for port 0."""
     if port:
-        start_http_server(port, addr=host, registry=registry)
+        start_metrics_server(registry, host, port)
         log.info(
             "metrics are served on %s, port %d", host, port, extra={"event": "metrics.serving", "port": port}
         )
