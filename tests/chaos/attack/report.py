@@ -86,6 +86,8 @@ def report_lines(result: AttackResult, others: Bystanders, figures: ResourceFigu
     """Yield the table and the figures, line by line."""
     yield "| attack | turns | what it met | live delay of others |"
     yield "|---|---:|---|---|"
+    if result.turns:
+        yield f"| none yet | | | {spread(others.delays.between(0, result.turns[0].begin))} |"
     for name in dict.fromkeys(turn.attack for turn in result.turns):
         turns = [turn for turn in result.turns if turn.attack == name]
         met = Met()

@@ -37,7 +37,10 @@ def figures(tmp_path: Path) -> ResourceFigures:
 
 @pytest.fixture
 def result() -> AttackResult:
-    turns = [Turn("takeover", 0, SECOND, Met({"accepted": 3})), Turn("flood", SECOND, 2 * SECOND, Met())]
+    turns = [
+        Turn("takeover", SECOND, 2 * SECOND, Met({"accepted": 3})),
+        Turn("flood", 2 * SECOND, 3 * SECOND, Met()),
+    ]
     return AttackResult(turns=turns, quarantine={"bytes": 100}, quarantine_bytes_max=100)
 
 
@@ -78,8 +81,9 @@ def test_a_run_that_measured_nothing_kept_no_promise(result: AttackResult, figur
 def test_the_table_has_a_row_for_each_attack_with_the_delays_of_its_turns(
     result: AttackResult, figures: ResourceFigures
 ) -> None:
-    lines = list(report_lines(result, cast(Bystanders, Others(0.25, 0.75)), figures))
-    assert lines[2:4] == [
+    lines = list(report_lines(result, cast(Bystanders, Others(0.1, 0.25, 0.75)), figures))
+    assert lines[2:5] == [
+        "| none yet | | | p50 0.10 s, p99 0.10 s, max 0.10 s |",
         "| takeover | 1 | accepted 3 | p50 0.25 s, p99 0.25 s, max 0.25 s |",
         "| flood | 1 |  | p50 0.75 s, p99 0.75 s, max 0.75 s |",
     ]
