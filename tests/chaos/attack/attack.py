@@ -77,6 +77,29 @@ class Attack(ABC):
         """Attack until cancelled."""
 
 
+class RepeatedAttack(Attack):
+    """An attack of many short attempts, by several attackers at one time."""
+
+    attackers = 6
+
+    async def _act(self, target: AttackTarget, dice: random.Random, met: Met) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(self.attackers):
+                tasks.create_task(self._repeat(target, random.Random(dice.random()), met))
+
+    async def _repeat(self, target: AttackTarget, dice: random.Random, met: Met) -> None:
+        while True:
+            try:
+                await self._try(target, dice, met)
+            except (OSError, TimeoutError) as error:
+                met.add(f"not connected: {type(error).__name__}")
+            await asyncio.sleep(REST_S)
+
+    @abstractmethod
+    async def _try(self, target: AttackTarget, dice: random.Random, met: Met) -> None:
+        """Attack once. May raise OSError when there is no connection."""
+
+
 LOOPBACK = "127.0.0.1"
 SOURCES = tuple(f"127.0.0.{number}" for number in range(2, 10))
 """Addresses of the attackers: each counts as a client of its own, and nobody else has them."""

@@ -44,7 +44,7 @@ _ERROR = re.compile(r"never retrieved|MemoryError|Exception in callback|Fatal er
 _ERRORS_SHOWN = 5
 
 # Smaller than the defaults, so that a short attack fills quarantine, too.
-QUARANTINE_LIMITS = {"DEVICE": 8 << 20, "FEED": 48 << 20, "TOTAL": 40 << 20}
+QUARANTINE_LIMITS = {"DEVICE": 4 << 20, "FEED": 32 << 20, "TOTAL": 20 << 20}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import random
 
 from runtime.clock import system_clock
-from tests.chaos.attack.attack import REST_S, Attack, AttackTarget, Met
+from tests.chaos.attack.attack import AttackTarget, Met, RepeatedAttack
 from tests.chaos.attack.mqtt_attacker import ACCEPTED, MqttAttacker, mqtt_attacker
 from tests.chaos.system_under_test import PROPERTY
 from twin.instant import MINUTE, format_instant
@@ -50,20 +49,12 @@ def foreign_topics(target: AttackTarget, dice: random.Random) -> list[str]:
     ]
 
 
-class FalseIdentity(Attack):
+class FalseIdentity(RepeatedAttack):
     """Wrong passwords, topics and wills of others, payloads that name others, times that are false."""
 
     name = "false identity"
 
-    async def _act(self, target: AttackTarget, dice: random.Random, met: Met) -> None:
-        while True:
-            try:
-                await self._lie(target, dice, met)
-            except (OSError, TimeoutError) as error:
-                met.add(f"not connected: {type(error).__name__}")
-            await asyncio.sleep(REST_S)
-
-    async def _lie(self, target: AttackTarget, dice: random.Random, met: Met) -> None:
+    async def _try(self, target: AttackTarget, dice: random.Random, met: Met) -> None:
         async with mqtt_attacker(target, accounts=True) as attacker:
             name, password = dice.choice(target.lying)
             match dice.randrange(4):

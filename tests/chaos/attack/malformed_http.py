@@ -6,7 +6,7 @@ import asyncio
 import json
 import random
 
-from tests.chaos.attack.attack import REST_S, SOURCES, Attack, AttackTarget, Met
+from tests.chaos.attack.attack import REST_S, SOURCES, AttackTarget, Met, RepeatedAttack
 from tests.chaos.attack.http_attacker import SILENT, http_attacker, request
 from tests.chaos.attack.request_flood import PATHS, note_status
 
@@ -54,21 +54,16 @@ def malformed_requests(dice: random.Random) -> dict[str, bytes]:
     }
 
 
-class MalformedHttp(Attack):
+class MalformedHttp(RepeatedAttack):
     """A request that is wrong, to the api."""
 
     name = "malformed HTTP"
 
-    async def _act(self, target: AttackTarget, dice: random.Random, met: Met) -> None:
-        while True:
-            try:
-                async with http_attacker(self._port(target, dice), dice.choice(SOURCES)) as attacker:
-                    requests = malformed_requests(dice)
-                    await attacker.send(requests[dice.choice(sorted(requests))])
-                    note_status(await attacker.status(_WAIT_S), met)
-            except (OSError, TimeoutError) as error:
-                met.add(f"not connected: {type(error).__name__}")
-            await asyncio.sleep(REST_S)
+    async def _try(self, target: AttackTarget, dice: random.Random, met: Met) -> None:
+        async with http_attacker(self._port(target, dice), dice.choice(SOURCES)) as attacker:
+            requests = malformed_requests(dice)
+            await attacker.send(requests[dice.choice(sorted(requests))])
+            note_status(await attacker.status(_WAIT_S), met)
 
     def _port(self, target: AttackTarget, dice: random.Random) -> int:
         return target.http_port

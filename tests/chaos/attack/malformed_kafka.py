@@ -6,7 +6,7 @@ import asyncio
 import random
 import struct
 
-from tests.chaos.attack.attack import LOOPBACK, REST_S, Attack, AttackTarget, Met
+from tests.chaos.attack.attack import LOOPBACK, AttackTarget, Met, RepeatedAttack
 
 _WAIT_S = 2.0
 _CONNECT_S_MAX = 5.0
@@ -64,19 +64,14 @@ def malformed_requests(dice: random.Random) -> dict[str, bytes]:
     }
 
 
-class MalformedKafka(Attack):
+class MalformedKafka(RepeatedAttack):
     """A request that is wrong."""
 
     name = "malformed Kafka requests"
 
-    async def _act(self, target: AttackTarget, dice: random.Random, met: Met) -> None:
-        while True:
-            requests = malformed_requests(dice)
-            try:
-                met.add(await exchange(target.kafka_port, requests[dice.choice(sorted(requests))]))
-            except (OSError, TimeoutError) as error:
-                met.add(f"not connected: {type(error).__name__}")
-            await asyncio.sleep(REST_S)
+    async def _try(self, target: AttackTarget, dice: random.Random, met: Met) -> None:
+        requests = malformed_requests(dice)
+        met.add(await exchange(target.kafka_port, requests[dice.choice(sorted(requests))]))
 
 
 async def exchange(port: int, data: bytes) -> str:

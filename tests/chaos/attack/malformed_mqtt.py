@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 
 from benchmarks.load.mqtt_wire import connect_packet, publish_packet, topic_field
-from tests.chaos.attack.attack import REST_S, Attack, AttackTarget, Met
+from tests.chaos.attack.attack import AttackTarget, Met, RepeatedAttack
 from tests.chaos.attack.mqtt_attacker import ACCEPTED, mqtt_attacker
 from tests.chaos.attack.publish_floods import own_topic
 
@@ -40,20 +39,12 @@ def malformed_packets(topic: str, dice: random.Random) -> dict[str, bytes]:
     }
 
 
-class MalformedMqtt(Attack):
+class MalformedMqtt(RepeatedAttack):
     """A packet that is wrong, before CONNECT or after it."""
 
     name = "malformed MQTT"
 
-    async def _act(self, target: AttackTarget, dice: random.Random, met: Met) -> None:
-        while True:
-            try:
-                await self._send(target, dice, met)
-            except (OSError, TimeoutError) as error:
-                met.add(f"not connected: {type(error).__name__}")
-            await asyncio.sleep(REST_S)
-
-    async def _send(self, target: AttackTarget, dice: random.Random, met: Met) -> None:
+    async def _try(self, target: AttackTarget, dice: random.Random, met: Met) -> None:
         with_account = dice.random() < 0.7
         name, password = dice.choice(target.lying)
         packets = malformed_packets(own_topic(name), dice)

@@ -19,6 +19,7 @@ _TICK_S = 0.01
 
 _PAYLOAD_BYTES_MAX = 250_000
 _QUARANTINE_RATE = 40.0
+IMPLAUSIBLE = 1e9
 
 
 def own_topic(name: str) -> str:
@@ -117,12 +118,16 @@ def useless_payload(dice: random.Random) -> bytes:
     """Return a payload that no decoder can use, different from all others."""
     size = dice.choice((10, 1_000, 60_000, _PAYLOAD_BYTES_MAX))
     content = dice.randbytes(min(size, 1_000))
-    match dice.randrange(4):
-        case 0:
+    match dice.randrange(6):
+        case 0 | 1 | 2:
+            # Of a known device, with a value that no microphone can measure.
+            values = {PROPERTY: IMPLAUSIBLE, content.hex()[:20]: "x" * size}
+            return json.dumps({"values": values}).encode()
+        case 3:
             return content * (size // len(content))
-        case 1:
+        case 4:
             return b"[" * size + content
-        case 2:
+        case 5 if size > 1_000:
             return b'{"values":{' + content.hex().encode() * (size // 2_000 + 1)
         case _:
             nested = b'{"a":' * min(size // 6, 40_000)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 
-from tests.chaos.attack.attack import REST_S, Attack, AttackTarget, Met
+from tests.chaos.attack.attack import AttackTarget, Met, RepeatedAttack
 from tests.chaos.attack.malformed_kafka import exchange
 
 _SIZES = (0, 1, 3, 100, 20_000, 1 << 20)
 
 
-class RandomBytes(Attack):
+class RandomBytes(RepeatedAttack):
     """Bytes without any form, to every port of the system, that of the database included."""
 
     name = "random bytes"
 
-    async def _act(self, target: AttackTarget, dice: random.Random, met: Met) -> None:
+    async def _try(self, target: AttackTarget, dice: random.Random, met: Met) -> None:
         ports = {
             "MQTT over TLS": target.mqtt_port,
             "MQTT": target.open_mqtt_port,
@@ -25,10 +24,5 @@ class RandomBytes(Attack):
             "database": target.postgres_port,
             **{f"metrics of {role}": port for role, port in target.metrics_ports.items()},
         }
-        while True:
-            port = ports[dice.choice(sorted(ports))]
-            try:
-                met.add(await exchange(port, dice.randbytes(dice.choice(_SIZES))))
-            except (OSError, TimeoutError) as error:
-                met.add(f"not connected: {type(error).__name__}")
-            await asyncio.sleep(REST_S)
+        port = ports[dice.choice(sorted(ports))]
+        met.add(await exchange(port, dice.randbytes(dice.choice(_SIZES))))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 
-from tests.chaos.attack.attack import REST_S, Attack, AttackTarget, Met
+from tests.chaos.attack.attack import AttackTarget, Met, RepeatedAttack
 from tests.chaos.attack.mqtt_attacker import ACCEPTED, mqtt_attacker
 
 _HOLD_S = 0.2
@@ -13,7 +12,7 @@ _ROLES = ("livetwin-ingest-0", "livetwin-ingest", "livetwin-outlets", "livetwin-
 _SUFFIX_DIGITS = 32
 
 
-class SessionTakeover(Attack):
+class SessionTakeover(RepeatedAttack):
     """A device account asks for a client id of others, with a clean start, and listens a moment.
 
     At the broker without accounts it guesses the id of ingest, which has a secret part.
@@ -21,15 +20,7 @@ class SessionTakeover(Attack):
 
     name = "takeover"
 
-    async def _act(self, target: AttackTarget, dice: random.Random, met: Met) -> None:
-        while True:
-            try:
-                await self._take(target, dice, met)
-            except (OSError, TimeoutError) as error:
-                met.add(f"not connected: {type(error).__name__}")
-            await asyncio.sleep(REST_S)
-
-    async def _take(self, target: AttackTarget, dice: random.Random, met: Met) -> None:
+    async def _try(self, target: AttackTarget, dice: random.Random, met: Met) -> None:
         with_account = dice.random() < 0.7
         if with_account:
             account = dice.choice(target.lying)
@@ -46,6 +37,6 @@ class SessionTakeover(Attack):
                 return
             if with_account:
                 met.add(f"subscribed: {await attacker.subscribe('livetwin/#')}")
-            await asyncio.wait([asyncio.ensure_future(attacker.next_packet())], timeout=_HOLD_S)
+            await attacker.answer(_HOLD_S)
             if with_account and attacker.received_topics:
                 met.must_not("a device account received messages of others")
