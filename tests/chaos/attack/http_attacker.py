@@ -34,6 +34,8 @@ class HttpAttacker:
 
     async def send(self, data: bytes) -> None:
         """Send bytes; a closed connection is seen in the answer."""
+        if self._writer.is_closing():
+            return
         with suppress(ConnectionError):
             self._writer.write(data)
             await self._writer.drain()

@@ -78,6 +78,8 @@ class MqttAttacker:
 
     async def send(self, data: bytes) -> None:
         """Send bytes; a closed connection is seen in the answer."""
+        if self._writer.is_closing():
+            return
         with suppress(ConnectionError, ssl.SSLError):
             self._writer.write(data)
             await self._writer.drain()
