@@ -40,7 +40,7 @@ CALM_S = 15.0
 _HEAD_START = 5 * SECOND
 _STARTS_S = 600
 _LINE_BYTES_MAX = 1 << 20
-_ERROR = re.compile(r"never retrieved|MemoryError|Exception in callback|Fatal error")
+_ERROR = re.compile(r"never retrieved|MemoryError|Exception in (callback|ASGI application)|Fatal error")
 _ERRORS_SHOWN = 5
 
 # Smaller than the defaults, so that a short attack fills quarantine, too.
