@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
 from api.alarms.cap import CapStatus
 from api.live.hub import RING_BYTES_MAX
@@ -15,6 +15,11 @@ from runtime.sink_address import SinkNetworks
 from runtime.tls import server_context
 
 _BUILT_PAGE = Path(__file__).parent / "static"
+
+
+def _unset_if_empty(value: object) -> object:
+    """Return None for the empty text, which the compose file passes on for a variable that is not set."""
+    return None if value == "" else value
 
 
 class ApiSettings(RoleSettings):
@@ -38,7 +43,7 @@ class ApiSettings(RoleSettings):
         description="URL of the page and the API, as in alerting; addresses in CAP messages and feeds begin "
         "with it.",
     )
-    security_contact: str | None = Field(
+    security_contact: Annotated[str | None, BeforeValidator(_unset_if_empty)] = Field(
         default=None,
         pattern=r"^(mailto:|https://|tel:)\S+$",
         description="URI to which people may report a vulnerability, such as mailto:security@example.nl; "

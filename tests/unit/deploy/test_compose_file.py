@@ -9,6 +9,10 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
+from pydantic import ValidationError
+
+from api.settings import ApiSettings
 from cities import default_city
 from cities.folder_reader import read_city
 from cli.command_line import COMMANDS
@@ -108,6 +112,15 @@ def test_each_secret_goes_only_to_services_that_read_it() -> None:
         )
         read |= set(re.findall(r"/run/secrets/(\w+)", str(service.get("healthcheck"))))
         assert set(service.get("secrets", [])) == read, name
+
+
+def test_the_contact_for_vulnerabilities_reaches_the_api_and_may_be_missing() -> None:
+    passed = services()["api"]["environment"]["LIVETWIN_SECURITY_CONTACT"]
+    assert VARIABLE.findall(passed) == [("LIVETWIN_SECURITY_CONTACT", "")]
+    assert ApiSettings(security_contact="").security_contact is None
+    assert ApiSettings(security_contact="mailto:x@city.example").security_contact == "mailto:x@city.example"
+    with pytest.raises(ValidationError):
+        ApiSettings(security_contact="x@city.example")
 
 
 def test_ports_are_published_on_loopback_by_default() -> None:
