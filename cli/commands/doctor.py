@@ -8,10 +8,10 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 import psycopg
@@ -28,16 +28,22 @@ from cli.runner import read_settings
 from cli.supervisor.options import DEFAULT_DATA_DIR
 from cli.supervisor.ports_file import PORTS_FILE_NAME, read_ports_file
 from ingest.settings import IngestSettings
+from runtime.clock import system_clock
 from runtime.kafka.consumer import log_identity
-from storage.database import connect
+from storage.database import Connection, connect
+from storage.stores.ledger import SessionInterruption, read_interruptions
 from storage.stores.recomputes import RecomputeProgress, read_recomputes
 from twin.errors import ServiceError, TwinError
-from twin.instant import format_instant
+from twin.instant import DAY, Duration, Instant, format_instant
 
 PYTHON_MIN = (3, 11)
 KAFKA_TIMEOUT_S = 5.0
 RECOMPUTES_MAX = 100
+INTERRUPTIONS_FOR: Duration = DAY
+"""How long an interruption of the MQTT session is a fault: the senders may still have what is missing."""
 MQTT_TIMEOUT_S = 5.0
+
+T = TypeVar("T")
 
 _PAGE = Path(__file__).parents[2] / "api" / "static" / "index.html"
 
@@ -127,7 +133,7 @@ async def check_embedded_system(data_dir: Path) -> list[DoctorFinding]:
     status = await http_status(content["http"], "/v1/health/ready")
     findings.append(DoctorFinding(status == 200, f"api on port {content['http']} answers {status}"))
     try:
-        return [*findings, *await check_recomputes(content["database"])]
+        return [*findings, *await _check_history(content["database"])]
     except TwinError as error:
         return [*findings, DoctorFinding(False, str(error))]
 
@@ -135,10 +141,10 @@ async def check_embedded_system(data_dir: Path) -> list[DoctorFinding]:
 async def check_configured_services() -> list[DoctorFinding]:
     """Check the database, Kafka and the MQTT broker of LIVETWIN_*."""
     settings = read_settings(IngestSettings)
-    recomputes: list[DoctorFinding] = []
+    history: list[DoctorFinding] = []
 
     async def database() -> None:
-        recomputes.extend(await check_recomputes(settings.database.get_secret_value()))
+        history.extend(await _check_history(settings.database.get_secret_value()))
 
     async def kafka() -> None:
         await log_identity(settings.kafka_access(), KAFKA_TIMEOUT_S)
@@ -152,9 +158,26 @@ async def check_configured_services() -> list[DoctorFinding]:
     mqtt_address = f"{settings.mqtt_host}:{settings.mqtt_port}"
     return [
         await _check_service("the database (LIVETWIN_DATABASE)", database()),
-        *recomputes,
+        *history,
         await _check_service(f"Kafka {settings.kafka} (LIVETWIN_KAFKA)", kafka()),
         await _check_service(f"MQTT {mqtt_address} (LIVETWIN_MQTT_HOST, LIVETWIN_MQTT_PORT)", mqtt()),
+    ]
+
+
+async def _check_history(dsn: str) -> list[DoctorFinding]:
+    return [*await check_interruptions(dsn, system_clock()), *await check_recomputes(dsn)]
+
+
+async def check_interruptions(dsn: str, now: Instant) -> list[DoctorFinding]:
+    """Return a finding for each interruption of the MQTT session of ingest in the last day, newest first.
+
+    Raises ServiceError when the database cannot be reached or has not the present schema.
+    """
+    found: list[SessionInterruption] = await _read(dsn, read_interruptions)
+    return [
+        DoctorFinding(False, f"MQTT session of ingest, {one.reason}: {one.detail}")
+        for one in found
+        if one.time > now - INTERRUPTIONS_FOR
     ]
 
 
@@ -163,12 +186,16 @@ async def check_recomputes(dsn: str) -> list[DoctorFinding]:
 
     Raises ServiceError when the database cannot be reached or has not the present schema.
     """
+    recomputes = await _read(dsn, lambda connection: read_recomputes(connection, RECOMPUTES_MAX))
+    return [DoctorFinding(True, _recompute_line(one)) for one in recomputes if one.finished_at is None]
+
+
+async def _read(dsn: str, read: Callable[[Connection], Awaitable[T]]) -> T:
     async with await connect(dsn, role="doctor") as connection:
         try:
-            recomputes = await read_recomputes(connection, RECOMPUTES_MAX)
+            return await read(connection)
         except psycopg.ProgrammingError as error:
             raise ServiceError("the database lacks migrations; run `livetwin migrate`") from error
-    return [DoctorFinding(True, _recompute_line(one)) for one in recomputes if one.finished_at is None]
 
 
 def _recompute_line(one: RecomputeProgress) -> str:
