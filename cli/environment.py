@@ -36,6 +36,7 @@ COMPOSE_VARIABLES = frozenset(
         "HTTP_BIND",
         "IMAGE",
         "IMAGE_ALERTMANAGER",
+        "IMAGE_BASE",
         "IMAGE_GRAFANA",
         "IMAGE_KAFKA",
         "IMAGE_MOSQUITTO",
