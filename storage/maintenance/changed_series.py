@@ -12,6 +12,9 @@ from twin.instant import DAY, HOUR, Duration, Instant, to_datetime
 from twin.state.window import Aggregate
 from twin.state.window_history import HISTORY_SPANS
 
+FEEDBACK_SPAN: Duration = max(HISTORY_SPANS.values())
+"""For how long before the newest hour of a datastream its repaired windows are sent to the stream."""
+
 DERIVED_REACH_MAX: Duration = DAY + HOUR
 """How long after its start a window counts in derived values: in means of a day, dated to their end."""
 
@@ -74,6 +77,6 @@ async def note_repaired_windows(connection: Connection, windows: Sequence[Aggreg
             "datastream": windows[0].datastream,
             "sizes": [window.size for window in windows],
             "starts": [to_datetime(window.start) for window in windows],
-            "span": timedelta(microseconds=max(HISTORY_SPANS.values())),
+            "span": timedelta(microseconds=FEEDBACK_SPAN),
         }
         await connection.execute(query("maintenance/series/note_repaired_windows"), parameters)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from storage.database import Connection, fetch_rows
 from storage.historian.writers.aggregate_writer import write_aggregates, write_assessments
@@ -52,6 +52,9 @@ RECOMPUTE_SPANS_MAX = 32
 
 USABLE_SPAN_MAX = 31 * DAY
 """How far back the last usable value is looked up."""
+
+StoredHour: TypeAlias = tuple[int, int, int]
+"""Count, suspect and flags of a stored window of an hour."""
 
 
 async def process_recompute_requests(connection: Connection, model: CityModel, now: Instant) -> int:
@@ -188,11 +191,8 @@ async def recompute_hours(
     stored_hours = await _stored_hours(connection, parameters)
     # The increase of a counter depends on readings that others of the hour do not depend on.
     wanted = range(first, last) if policy.aggregation != "counter" else range(start, end)
-    judged = {one.phenomenon_time - one.phenomenon_time % HOUR for one in assessments}
-    judged |= _differing_hours(stored_hours, computed)
     kept = _hours_without_raw(stored_hours, raw_from, computed)
-    hours = {hour for hour in range(start, end, HOUR) if hour in wanted or hour in judged} - kept
-    aggregates = [one for one in computed if one.start - one.start % HOUR in hours]
+    aggregates = windows_to_write(computed, wanted, stored_hours, assessments, kept)
     await _write(connection, aggregates, assessments)
     await note_changed_datastream(connection, datastream, start)
     await request_series_of_datastream(connection, datastream, (start, end))
@@ -336,16 +336,34 @@ def _aggregates(
             )
 
 
-async def _stored_hours(
-    connection: Connection, parameters: Mapping[str, Any]
-) -> dict[Instant, tuple[int, int, int]]:
+async def _stored_hours(connection: Connection, parameters: Mapping[str, Any]) -> dict[Instant, StoredHour]:
     """Return count, suspect and flags of the stored hours of a datastream in a span."""
     rows = await _fetch_rows(connection, "maintenance/recompute/list_stored_hours", parameters)
     return {from_datetime(start): (count, suspect, flags) for start, count, suspect, flags in rows}
 
 
+def windows_to_write(
+    computed: Sequence[Aggregate],
+    wanted: range,
+    stored: Mapping[Instant, StoredHour],
+    changed: Iterable[Assessment],
+    kept: Collection[Instant] = (),
+) -> list[Aggregate]:
+    """Return the windows of a datastream to write: in `wanted`, or in hours with other verdicts than stored.
+
+    `changed` are the assessments that differ from the stored ones; the windows of `kept` hours stay.
+    """
+    judged = {one.phenomenon_time - one.phenomenon_time % HOUR for one in changed}
+    judged |= _differing_hours(stored, computed)
+    return [
+        one
+        for one in computed
+        if (hour := one.start - one.start % HOUR) not in kept and (hour in wanted or hour in judged)
+    ]
+
+
 def _hours_without_raw(
-    stored: Mapping[Instant, tuple[int, int, int]], raw_from: Instant, aggregates: Iterable[Aggregate]
+    stored: Mapping[Instant, StoredHour], raw_from: Instant, aggregates: Iterable[Aggregate]
 ) -> set[Instant]:
     """Return the hours before `raw_from` whose aggregate counts more observations than are stored now."""
     counted = {one.start: one.count + one.suspect for one in aggregates if one.size == HOUR}
@@ -356,9 +374,7 @@ def _hours_without_raw(
     }
 
 
-def _differing_hours(
-    stored: Mapping[Instant, tuple[int, int, int]], aggregates: Iterable[Aggregate]
-) -> set[Instant]:
+def _differing_hours(stored: Mapping[Instant, StoredHour], aggregates: Iterable[Aggregate]) -> set[Instant]:
     """Return the hours whose stored window has other verdicts than the computed one.
 
     The stream may have emitted it, with a later revision, before it had the values that the verdicts of an

@@ -32,15 +32,11 @@ from twin.wire.messages import AreaInput, Update, UpdateKind
 def run_area_repairs(database: ModelDatabase, model: CityModel, log: SimulatedLog) -> int:
     """Process the requests that are ready, when nothing below them waits; return their number.
 
-    The stream must have rolled up what is stored of entities: in the system that takes ten seconds at most.
+    The stream may not have rolled up yet what is stored of entities: in the system it may be any time behind.
     """
-    waiting = [key for key in database.series_repairs if not key[1].startswith(AREA_PREFIX)]
-    ready = [
-        key
-        for key, request in database.series_repairs.items()
-        if key[1].startswith(AREA_PREFIX) and database.has_stored_inputs(request)
-    ]
-    if waiting or database.ready_repairs():
+    stored = [key for key, request in database.series_repairs.items() if database.has_stored_inputs(request)]
+    ready = [key for key in stored if key[1].startswith(AREA_PREFIX)]
+    if len(ready) < len(stored) or database.ready_repairs():
         return 0
     requests = [
         SeriesDay(*key, requests=1) for key in sorted(ready, key=lambda key: (key[1], key[2], key[0]))

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from runtime.kafka import topics
 from storage.historian.log_batch import LogBatch, LogRecord, RepairRequest
+from storage.maintenance.changed_series import FEEDBACK_SPAN
 from storage.stores.current_state import CurrentState
 from storage.stores.ledger_counts import OutcomeCounts
 from storage.stores.log_positions import UPDATE_PROGRESS
@@ -26,15 +27,12 @@ from twin.state.datastream_history import read_stored_history
 from twin.state.datastream_state import RECENT_MAX
 from twin.state.preceding_history import PrecedingHistory
 from twin.state.window import Aggregate, window_start
-from twin.state.window_history import HISTORY_SPANS
 from twin.wire.messages import AGGREGATES, Assessment, Update
 
 Key = tuple[int, Instant]
 WindowId = tuple[Duration, int, Instant]
 """Size, datastream, start."""
 
-
-FEEDBACK_SPAN: Duration = max(HISTORY_SPANS.values())
 
 ALARM_SOURCES = (topics.OBSERVATIONS, topics.UPDATES, topics.AGGREGATES, topics.ALARMS)
 """The topics that must be stored before an alarm is evaluated again."""
@@ -90,10 +88,11 @@ class ModelDatabase:
         #: by (log, partition): the offset in `observations` up to which derived values are stored
         self._updated_to: dict[tuple[str, int], int] = {}
         self.log = ""
+        self._present: SimulatedLog | None = None
 
     def store_records(self, log: SimulatedLog, topic: str, partition: int, records_max: int) -> int:
         """Store the next records of a partition in one transaction; return their number."""
-        self.log = log.identity
+        self.log, self._present = log.identity, log
         begin = self._positions.get((log.identity, topic, partition), 0)
         end = min(begin + records_max, log.end(topic, partition))
         if begin == end:
@@ -149,7 +148,9 @@ class ModelDatabase:
         for key in _merge(self.entity_values, batch.update_buffer.entity_values):
             self.store_value(self.entity_values[key])
         for key, series in batch.update_buffer.series_repairs.items():
-            self.series_repairs[key] = SeriesRepairRequest(batch.log_id, *series)
+            known = self.series_repairs.get(key)
+            if known is None or known.log != batch.log_id or series.offset >= 0:
+                self.series_repairs[key] = SeriesRepairRequest(batch.log_id, *series)
         for (name, partition), offset in batch.update_buffer.next_offsets.items():
             if name == UPDATE_PROGRESS:
                 place = batch.log_id, partition
@@ -187,12 +188,24 @@ class ModelDatabase:
             if place[0] in ALARM_SOURCES
         )
 
+    def request_series(self, entity: str, name: str, day: Instant, offset: int = -1) -> None:
+        """Request a day of a derived series, since its inputs have changed here; a request of a log stays."""
+        known = self.series_repairs.get((entity, name, day))
+        if known is None or not known.log:
+            self.series_repairs[entity, name, day] = SeriesRepairRequest("", 0, offset)
+
+    def windows_to(self) -> int:
+        """Return the greatest offset in `observations` up to which windows of this log are stored."""
+        return max((offset for (log, _), offset in self.derived_to.items() if log == self.log), default=-1)
+
     def has_stored_inputs(self, request: SeriesRepairRequest) -> bool:
         """Return whether the inputs of a request, and of the stored derived values, are stored."""
         if request.log == self.log:
             return self._has_consistent(request.partition, request.offset + 1)
         partitions = {one for log, one in self.derived_to.keys() | self._updated_to if log == self.log}
-        return all(self._has_consistent(one, 0) for one in partitions)
+        return all(
+            self._has_consistent(one, 0) and self._has_values(one, request.offset + 1) for one in partitions
+        )
 
     def _has_consistent(self, partition: int, end: int) -> bool:
         """Return whether the inputs of what is stored of a partition are stored, at least up to `end`."""
@@ -200,6 +213,18 @@ class ModelDatabase:
         observed = self._positions.get((self.log, topics.OBSERVATIONS, partition), 0)
         windows, updates = self.derived_to.get(place, -1) + 1, self._updated_to.get(place, 0)
         return observed >= windows >= max(updates, end)
+
+    def _has_values(self, partition: int, end: int) -> bool:
+        """Return whether derived values are stored up to `end`, as far as windows are, or all that there are.
+
+        The system waits ten seconds for more.
+        """
+        place = self.log, partition
+        awaited = min(self.derived_to.get(place, -1) + 1, end)
+        if self._updated_to.get(place, 0) >= awaited or self._present is None:
+            return True
+        stored = self._positions.get((self.log, topics.UPDATES, partition), 0)
+        return stored == self._present.end(topics.UPDATES, partition)
 
     def note_changed_series(self, entity: str, name: str, start: Instant) -> None:
         """Note that stored points have changed from a time on."""

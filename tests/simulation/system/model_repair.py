@@ -7,6 +7,7 @@ import math
 from msgspec.structs import replace
 
 from runtime.kafka import topics
+from storage.maintenance.recompute import windows_to_write
 from storage.maintenance.repair import HourRepair, consecutive_hours
 from storage.maintenance.window_feedback import IN_TRANSIT_MAX
 from tests.simulation.system.model_database import ModelDatabase
@@ -104,7 +105,7 @@ def recompute(
     revision = max(
         revision_min, max(revisions, default=0) + 1, *(one.revision + 1 for one in stored.values())
     )
-    repaired = [
+    computed = [
         aggregate_of(
             content, datastream=datastream, size=size, start=begun, revision=revision,
             interval=policy.interval, kind=policy.aggregation,
@@ -112,19 +113,25 @@ def recompute(
         for size, begun, content in windows_of(assessed, policy, start, history.register)
         if start <= begun < end
     ]  # fmt: skip
+    assessments = [
+        Assessment(datastream, before.phenomenon_time, flags if flags != before.flags else 0, revision)
+        for before, after in zip(history.observations, assessed, strict=False)
+        if start <= before.phenomenon_time < end
+        for flags in (after.flags & ~TIME_FLAGS,)
+    ]
+    changed = [one for one in assessments if one.flags != (stored[one[1]].flags if one[1] in stored else 0)]
+    wanted = range(first, last) if policy.aggregation != "counter" else range(start, end)
+    hours = {
+        begun: (one.count, one.suspect, one.flags)
+        for begun, one in database.windows_of(HOUR, datastream).items()
+        if start <= begun < end
+    }
+    repaired = windows_to_write(computed, wanted, hours, changed)
     database.merge_aggregates(repaired)
     database.note_repaired_windows(repaired)
     if needs_history(policy):
         database.note_repaired_history(datastream)
-    assessments = [
-        Assessment(datastream, before.phenomenon_time, flags if flags != before.flags else 0, revision)
-        for before, after in zip(history.observations, assessed, strict=False)
-        if before.phenomenon_time >= start
-        for flags in (after.flags & ~TIME_FLAGS,)
-    ]
-    database.merge_assessments(
-        one for one in assessments if one.flags != (stored[one[1]].flags if one[1] in stored else 0)
-    )
+    database.merge_assessments(changed)
 
 
 def send_repaired_windows(database: ModelDatabase, model: CityModel, log: SimulatedLog) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from storage.maintenance.changed_series import DERIVED_REACH_MAX
 from storage.maintenance.series_repair import SeriesTask, computed_points
-from tests.simulation.system.model_database import ModelDatabase, SeriesRepairRequest
+from tests.simulation.system.model_database import ModelDatabase
 from tests.simulation.system.model_history import history_chunk
 from twin.alarms.rules.operand import WINDOW_SIZES
 from twin.backtest.history_chunk import HistoryChunk, HistoryNeeds
@@ -23,7 +23,7 @@ from twin.wire.messages import Update, UpdateKind
 def request_series_of_datastream(database: ModelDatabase, entity: str, span: tuple[Instant, Instant]) -> None:
     """Request all that is derived from a span of a datastream's windows."""
     for day in range(span[0] - span[0] % DAY, span[1] + DERIVED_REACH_MAX + 1, DAY):
-        database.series_repairs[entity, "", day] = SeriesRepairRequest("", 0, -1)
+        database.request_series(entity, "", day, database.windows_to())
 
 
 def run_series_repairs(database: ModelDatabase, model: CityModel) -> int:
@@ -48,7 +48,8 @@ def _request_days(database: ModelDatabase, model: CityModel, entity: str, name: 
         times = {one.phenomenon_time for one in database.observations_of(datastream.id)}
         for day in {time - time % DAY for time in times | database.windows_of(HOUR, datastream.id).keys()}:
             for key in ((entity, name, day), (entity, name, day + DAY)):
-                database.series_repairs.setdefault(key, SeriesRepairRequest("", 0, -1))
+                if key not in database.series_repairs:
+                    database.request_series(*key)
 
 
 def _repair_day(database: ModelDatabase, model: CityModel, entity: str, name: str, day: Instant) -> None:
@@ -72,8 +73,7 @@ def _repair_day(database: ModelDatabase, model: CityModel, entity: str, name: st
     area = area_of(entity, model)
     for changed_name, of_day in days if area is not None else ():
         if roll_up_of(changed_name, model) != "none":
-            key = area or "", AREA_PREFIX + changed_name, of_day
-            database.series_repairs[key] = SeriesRepairRequest("", 0, -1)
+            database.request_series(area or "", AREA_PREFIX + changed_name, of_day)
 
 
 def _chunk(database: ModelDatabase, model: CityModel, entity: str) -> HistoryChunk:
