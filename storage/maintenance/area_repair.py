@@ -22,9 +22,10 @@ from typing import NamedTuple, Protocol
 from runtime.kafka.topics import OBSERVATIONS, UPDATES
 from storage.database import Connection, fetch_rows
 from storage.history.chunk_reader import read_chunk
-from storage.maintenance.changed_series import note_changed_series
+from storage.maintenance.changed_series import note_changed_series, read_newest_area_times
 from storage.maintenance.series_repair import SeriesDay, consecutive_days, delete_requests
 from storage.queries import query
+from storage.stores.log_positions import AGGREGATE_PROGRESS, UPDATE_PROGRESS
 from twin.backtest.history_chunk import HistoryChunk, HistoryNeeds
 from twin.backtest.readings import DatastreamReadings
 from twin.instant import DAY, Duration, Instant, from_datetime, to_datetime
@@ -104,6 +105,8 @@ async def repair_areas(connection: Connection, model: CityModel, area_inputs: Ar
         "maintenance/areas/list_ready_area_repairs",
         {
             "topic": OBSERVATIONS,
+            "windows": AGGREGATE_PROGRESS,
+            "derived": UPDATE_PROGRESS,
             "updates": UPDATES,
             "model_version": model.version,
             "limit": AREA_DAYS_PER_ROUND_MAX,
@@ -154,7 +157,7 @@ async def _repair(
         computed = {area: found.get(area, {}) for area in areas}
         changed = changed_points(stored, span, computed)
         if changed:
-            newest = await _read_newest_times(connection, name, areas)
+            newest = await read_newest_area_times(connection, areas, [name])
             votes = votes_of_changes(name, changed, newest, states, model)
     async with connection.transaction():
         if changed:
@@ -333,7 +336,7 @@ def changed_points(
 def votes_of_changes(
     name: str,
     changed: Iterable[tuple[str, Instant]],
-    newest: Mapping[str, Instant],
+    newest: Mapping[tuple[str, str], Instant],
     states: Mapping[str, AreaState],
     model: CityModel,
 ) -> list[AreaInput]:
@@ -347,7 +350,7 @@ def votes_of_changes(
     return [
         vote
         for area, time in changed
-        if time >= newest.get(area, time) - kept
+        if time >= newest.get((area, name), time) - kept
         for vote in votes_from_above(area, time, name, states, model)
     ]
 
@@ -355,15 +358,6 @@ def votes_of_changes(
 def _is_same(one: StoredAreaPoint, other: StoredAreaPoint) -> bool:
     """Return whether two points are equal; the same sum may differ in the last digit, in another order."""
     return one[1:] == other[1:] and math.isclose(one.value, other.value, rel_tol=1e-12, abs_tol=1e-12)
-
-
-async def _read_newest_times(connection: Connection, name: str, areas: Sequence[str]) -> dict[str, Instant]:
-    rows = await fetch_rows(
-        connection,
-        "maintenance/areas/list_newest_area_times",
-        {"areas": list(areas), "name": AREA_PREFIX + name},
-    )
-    return {area: from_datetime(time) for area, time in rows}
 
 
 async def _write(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
-from storage.database import Connection
+from storage.database import Connection, fetch_rows
 from storage.queries import query
 from storage.stores.log_positions import AGGREGATE_PROGRESS
-from twin.instant import DAY, HOUR, Duration, Instant, to_datetime
+from twin.instant import DAY, HOUR, Duration, Instant, from_datetime, to_datetime
+from twin.model.names import AREA_PREFIX
 from twin.state.window import Aggregate
 from twin.state.window_history import HISTORY_SPANS
 
@@ -33,6 +34,18 @@ async def note_changed_series(
         "start": to_datetime(start),
     }
     await connection.execute(query("maintenance/alarms/note_changed_series"), parameters)
+
+
+async def read_newest_area_times(
+    connection: Connection, areas: Sequence[str], names: Sequence[str]
+) -> dict[tuple[str, str], Instant]:
+    """Return the times of the states of areas, by area and name without `AREA_PREFIX`."""
+    rows = await fetch_rows(
+        connection,
+        "maintenance/areas/list_newest_area_times",
+        {"areas": list(areas), "names": [AREA_PREFIX + name for name in names]},
+    )
+    return {(area, name.removeprefix(AREA_PREFIX)): from_datetime(time) for area, name, time in rows}
 
 
 async def note_changed_datastream(connection: Connection, datastream: int, start: Instant) -> None:

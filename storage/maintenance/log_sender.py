@@ -12,15 +12,16 @@ from aiokafka.errors import KafkaError
 
 from runtime.cancellation import raise_if_cancelled
 from runtime.kafka.access import Kafka, client_options
-from runtime.kafka.topics import AREA_INPUTS
+from runtime.kafka.topics import AREA_INPUTS, OBSERVATIONS
 from twin.errors import ServiceError
 from twin.instant import INSTANT_MIN
 from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import AREA_INPUTS as AREA_INPUTS_CODEC
-from twin.wire.messages import AreaInput, AreaInputBatch, partition_of
+from twin.wire.messages import OBSERVATIONS as OBSERVATIONS_CODEC
+from twin.wire.messages import AreaInput, AreaInputBatch, ObservationBatch, SeriesPoint, partition_of
 
-VOTES_PER_RECORD_MAX = 500
-"""The most votes of one record: about 50 kB."""
+ITEMS_PER_RECORD_MAX = 500
+"""The most votes or points of one record: about 50 kB."""
 
 
 class RepairRecord(NamedTuple):
@@ -46,8 +47,8 @@ async def send_records(kafka: Kafka, records: Iterable[RepairRecord]) -> None:
         await producer.stop()
 
 
-class KafkaAreaInputs:
-    """The topic `area-inputs` on a Kafka."""
+class KafkaRepairLog:
+    """The topics on which the stream is told what repairs have found, on a Kafka."""
 
     def __init__(self, kafka: Kafka, partitions: int) -> None:
         self._kafka = kafka
@@ -56,6 +57,26 @@ class KafkaAreaInputs:
     async def send_votes(self, votes: Sequence[AreaInput]) -> None:
         """Send what areas say about entities below; return when it is on the log."""
         await send_records(self._kafka, vote_records(votes, self._partitions))
+
+    async def send_points(self, points: Sequence[SeriesPoint]) -> None:
+        """Send points of series of entities; return when they are on the log."""
+        await send_records(self._kafka, point_records(points, self._partitions))
+
+
+def point_records(points: Sequence[SeriesPoint], partitions: int) -> list[RepairRecord]:
+    """Return the records of points of entities; the time of the log does not advance by them."""
+    by_partition: dict[int, list[SeriesPoint]] = {}
+    for point in points:
+        by_partition.setdefault(partition_of(point.entity, partitions), []).append(point)
+    return [
+        RepairRecord(
+            OBSERVATIONS,
+            partition,
+            OBSERVATIONS_CODEC.encode(ObservationBatch(LAYOUT_VERSION, (), INSTANT_MIN, points=part)),
+        )
+        for partition, found in sorted(by_partition.items())
+        for part in batched(found, ITEMS_PER_RECORD_MAX)
+    ]
 
 
 def vote_records(votes: Sequence[AreaInput], partitions: int) -> list[RepairRecord]:
@@ -70,5 +91,5 @@ def vote_records(votes: Sequence[AreaInput], partitions: int) -> list[RepairReco
             AREA_INPUTS_CODEC.encode(AreaInputBatch(LAYOUT_VERSION, INSTANT_MIN, part, repeated=True)),
         )
         for partition, found in sorted(by_partition.items())
-        for part in batched(found, VOTES_PER_RECORD_MAX)
+        for part in batched(found, ITEMS_PER_RECORD_MAX)
     ]

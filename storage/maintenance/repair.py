@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from runtime.backoff import Backoff
 from runtime.cancellation import raise_if_cancelled
@@ -15,7 +15,7 @@ from storage.database import DATABASE_UNAVAILABLE, Connection, connect, wait_for
 from storage.historian.writers.aggregate_writer import create_aggregate_staging
 from storage.maintenance.area_repair import AreaInputsLog, repair_areas
 from storage.maintenance.recompute import process_recompute_requests, recompute_hours
-from storage.maintenance.series_repair import repair_series
+from storage.maintenance.series_repair import SeriesPointLog, repair_series
 from storage.queries import query
 from storage.stores.log_positions import AGGREGATE_PROGRESS
 from twin.errors import ServiceError
@@ -38,6 +38,10 @@ PAUSE_S = 1.0
 BACK_OFF_MAX_S = 5.0
 
 
+class RepairLog(AreaInputsLog, SeriesPointLog, Protocol):
+    """The log, as repairs tell the stream what they have found."""
+
+
 class HourRepair(NamedTuple):
     """A request to repair an hour of a datastream."""
 
@@ -49,7 +53,7 @@ class HourRepair(NamedTuple):
 
 
 async def run_repairs(
-    dsn: str, model: Callable[[], CityModel], area_inputs: AreaInputsLog, clock: Callable[[], Instant]
+    dsn: str, model: Callable[[], CityModel], stream: RepairLog, clock: Callable[[], Instant]
 ) -> None:
     """Process repair and recompute requests until cancelled, in one process at a time.
 
@@ -70,9 +74,9 @@ async def run_repairs(
                     processed = await repair_hours(connection, current.properties)
                     processed += await process_recompute_requests(connection, current, clock())
                     if processed < REPAIRS_PER_ROUND_MAX:  # else more windows change soon
-                        processed += await repair_series(connection, current)
+                        processed += await repair_series(connection, current, stream)
                     if not processed:  # else more values below areas change soon
-                        processed = await repair_areas(connection, current, area_inputs)
+                        processed = await repair_areas(connection, current, stream)
                     if not processed:
                         await asyncio.sleep(PAUSE_S)
         except (*DATABASE_UNAVAILABLE, ServiceError) as error:

@@ -3,6 +3,9 @@
 The stream asks for it where its memory does not reach, and a repair of windows for all that the windows
 touch. Published sums of households are final and stay. What changes is stored under the revision that a value
 has: whatever the stream emits later replaces it. Areas above are requested in turn.
+
+The stream is told the changed points that its areas may keep: else an area would go on with what the entity
+has sent before, and emit it again.
 """
 
 from __future__ import annotations
@@ -13,12 +16,16 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from runtime.kafka.topics import OBSERVATIONS, UPDATES
 from storage.database import Connection, fetch_rows, snapshot
 from storage.history.chunk_reader import read_chunk
-from storage.maintenance.changed_series import note_changed_series, note_repaired_points
+from storage.maintenance.changed_series import (
+    note_changed_series,
+    note_repaired_points,
+    read_newest_area_times,
+)
 from storage.queries import query
 from storage.stores.log_positions import AGGREGATE_PROGRESS, UPDATE_PROGRESS
 from twin.alarms.rules.operand import WINDOW_SIZES, WindowName
@@ -26,15 +33,17 @@ from twin.backtest.history_chunk import HistoryChunk, HistoryNeeds
 from twin.indicators.indicator import Indicator, IndicatorValue, InputValue
 from twin.instant import DAY, HOUR, INSTANT_MIN, MINUTE, Duration, Instant, from_datetime, to_datetime
 from twin.model.city_model import CityModel
-from twin.model.names import AREA_PREFIX, roll_up_of
+from twin.model.names import AREA_PREFIX, roll_up_of, series_interval, slot_of
 from twin.model.observation import Observation
 from twin.privacy.household_sum import HOUSEHOLD_WINDOW
 from twin.state.area_members import area_of
-from twin.state.derived_points import RequiredInputs, entity_inputs
+from twin.state.area_state import SLOTS_MAX
+from twin.state.derived_points import RequiredInputs, entity_inputs, is_windowed
 from twin.state.freshness import live_duration
 from twin.state.property_series import property_values
 from twin.state.stored_series import StoredInputs, look_back, points_in
 from twin.state.window_history import WindowHistory
+from twin.wire.messages import SeriesPoint
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +90,14 @@ class StoredPoint(NamedTuple):
     revision: int
 
 
-async def repair_series(connection: Connection, model: CityModel) -> int:
+class SeriesPointLog(Protocol):
+    """The topic `observations`, on which the stream is told what storage has computed."""
+
+    async def send_points(self, points: Sequence[SeriesPoint]) -> None:
+        """Send points of series of entities; return when they are on the log."""
+
+
+async def repair_series(connection: Connection, model: CityModel, stream: SeriesPointLog) -> int:
     """Process at most `SERIES_DAYS_PER_ROUND_MAX` requests that are ready; return their number.
 
     Each group of consecutive days of an entity is one transaction. A request that is repeated meanwhile
@@ -109,7 +125,7 @@ async def repair_series(connection: Connection, model: CityModel) -> int:
     for entity, requests in groupby(of_days, key=lambda request: request.entity):
         required = entity_inputs(entity, model)
         for group in consecutive_days(requests, VALUE_DAYS_MAX if required.instants else WINDOW_DAYS_MAX):
-            changed += await _repair_days(connection, model, required, group, told)
+            changed += await _repair_days(connection, model, required, group, told, stream=stream)
     if of_days:
         log.info(
             "computed %d days of derived series again, %d values changed",
@@ -172,6 +188,8 @@ async def _repair_days(
     required: RequiredInputs,
     group: Sequence[SeriesDay],
     told: Mapping[int, Instant],
+    *,
+    stream: SeriesPointLog,
 ) -> int:
     """Compute consecutive days of an entity again; return how many values changed."""
     entity, names = group[0].entity, {request.name for request in group}
@@ -183,14 +201,19 @@ async def _repair_days(
         if ("" in names or one.name in names) and _is_kept(one, required, kept_from, span[0])
     ]
     changed: dict[tuple[str, Instant], StoredPoint] = {}
+    points: list[SeriesPoint] = []
     if indicators and entity in model.entities:
         task = SeriesTask(model, entity, required, indicators, span, told)
         # Before the inputs: what is stored meanwhile follows from newer ones, and has another revision.
-        stored = await _read_stored(connection, entity, [one.name for one in indicators], span)
+        # With a margin: a slot of an area ends with the first point of a day.
+        before = span[0] - HOUR, span[1]
+        known = await _read_stored(connection, entity, [one.name for one in indicators], before)
+        stored = {key: one for key, one in known.items() if key[1] >= span[0]}
         chunk = await _read_inputs(connection, task)
         # A month of hours of an entity takes some hundred milliseconds.
         computed = await asyncio.to_thread(computed_points, task, chunk)
         changed = _changed_points(stored, computed)
+        points = await _points_for_area(connection, model, entity, changed, known)
     async with connection.transaction():
         if changed:
             await _write_points(connection, entity, changed)
@@ -198,6 +221,8 @@ async def _repair_days(
             await note_changed_series(connection, series, min(time for _, time in changed))
             newest = {name: max(time for one, time in changed if one == name) for _, name in series}
             await note_repaired_points(connection, model.datastreams_of(entity)[0].id, entity, newest)
+        if points:
+            await stream.send_points(points)
         await _request_areas(connection, model, entity, changed, group)
         await delete_requests(connection, group)
     return len(changed)
@@ -346,6 +371,52 @@ def _changed_points(
         if not math.isnan(known.value):
             changed[key] = StoredPoint(math.nan, 0, 0, known.revision)
     return changed
+
+
+async def _points_for_area(
+    connection: Connection,
+    model: CityModel,
+    entity: str,
+    changed: Mapping[tuple[str, Instant], StoredPoint],
+    known: Mapping[tuple[str, Instant], StoredPoint],
+) -> list[SeriesPoint]:
+    """Return what changes for the area of an entity in slots that its stage may keep."""
+    area = area_of(entity, model)
+    names = sorted({name for name, _ in changed if roll_up_of(name, model) != "none"})
+    if area is None or not names:
+        return []
+    newest = await read_newest_area_times(connection, [area], names)
+    return last_points_of_slots(entity, changed, known, newest, model)
+
+
+def last_points_of_slots(
+    entity: str,
+    changed: Mapping[tuple[str, Instant], StoredPoint],
+    known: Mapping[tuple[str, Instant], StoredPoint],
+    newest: Mapping[tuple[str, str], Instant],
+    model: CityModel,
+) -> list[SeriesPoint]:
+    """Return the last point of each slot with a changed one; NaN: it has none. Only of slots that are kept.
+
+    The area of the entity may keep the slots up to its state; `newest` are the times of the states of areas,
+    `known` the stored points before the change.
+    """
+    area = area_of(entity, model) or ""
+    slots: dict[tuple[str, Instant], SeriesPoint] = {}
+    touched: set[tuple[str, Instant]] = set()
+    for (name, time), point in sorted({**known, **changed}.items(), key=lambda one: one[0]):
+        if roll_up_of(name, model) == "none":
+            continue
+        size = series_interval(name, model)
+        last = newest.get((area, name), time)
+        if time < last - SLOTS_MAX * size:
+            continue
+        slot = name, slot_of(time, size, windowed=is_windowed(name))
+        if (name, time) in changed:
+            touched.add(slot)
+        if slot not in slots or not math.isnan(point.value):
+            slots[slot] = SeriesPoint(entity, name, time, point.value, point.flags, point.count)
+    return [point for slot, point in slots.items() if slot in touched]
 
 
 async def _write_points(

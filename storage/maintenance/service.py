@@ -9,7 +9,7 @@ from runtime.clock import Clock
 from runtime.model_source import CityModelSource
 from storage.maintenance.alarm_inputs_log import KafkaAlarmInputs
 from storage.maintenance.alarm_repair import run_alarm_repairs
-from storage.maintenance.log_sender import KafkaAreaInputs
+from storage.maintenance.log_sender import KafkaRepairLog
 from storage.maintenance.repair import run_repairs
 from storage.maintenance.retention import run_retention
 from storage.maintenance.window_feedback import run_window_feedback
@@ -36,9 +36,9 @@ async def run_maintenance(settings: HistorianSettings, models: CityModelSource, 
 
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(follow(), name="model")
-        area_inputs = KafkaAreaInputs(settings.kafka_access(), settings.partitions)
+        stream = KafkaRepairLog(settings.kafka_access(), settings.partitions)
         tasks.create_task(
-            run_repairs(settings.database.get_secret_value(), current, area_inputs, clock), name="repairs"
+            run_repairs(settings.database.get_secret_value(), current, stream, clock), name="repairs"
         )
         alarm_inputs = KafkaAlarmInputs(settings.kafka_access(), settings.partitions)
         tasks.create_task(

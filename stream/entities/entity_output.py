@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from runtime.kafka import topics
 from stream.areas.area_inputs import area_input_records
 from stream.engine.stage import OutputRecord, chunk_slices, update_records
-from twin.instant import Duration, Instant
+from twin.instant import DAY, Duration, Instant
 from twin.model.city_model import CityModel
 from twin.model.names import roll_up_of, series_interval, slot_of
 from twin.quality.quality_flags import DISAGREES, UNUSABLE_FLAGS, is_usable
 from twin.state.area_members import area_of
-from twin.state.area_state import last_slot
+from twin.state.area_state import last_slot, outdated_input
 from twin.state.derived_points import derived_interval, is_windowed
-from twin.state.derived_state import DerivedState, DerivedValue
+from twin.state.derived_state import DerivedState, DerivedValue, SeriesSpan
 from twin.state.freshness import live_duration
+from twin.state.slot_inputs import SlotSpan
 from twin.state.window import Aggregate
 from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import (
@@ -29,6 +32,9 @@ from twin.wire.messages import (
     UpdateKind,
     WindowRepair,
 )
+
+OUTDATED_MAX: Duration = 31 * DAY
+"""For how long before its newest observation an area is told that storage computes points of an entity."""
 
 _DERIVED_KINDS = frozenset({UpdateKind.INDICATOR, UpdateKind.AMENDMENT})
 
@@ -46,6 +52,10 @@ class EntityOutput:
     #: inputs of areas that were sent in an earlier log
     repeated_inputs: list[AreaInput] = field(default_factory=list)
     series_repairs: list[SeriesRepair] = field(default_factory=list)
+    #: by area, entity, name and size of slots: those of which storage computes the points
+    outdated: defaultdict[tuple[str, str, str, Duration], list[SlotSpan]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
 
     def add_derived(self, entity: str, revision: int, value: DerivedValue, now: Instant) -> None:
         """Add the update of a derived value of an entity."""
@@ -98,6 +108,39 @@ class EntityOutput:
         )
         (self.repeated_inputs if repeated else self.inputs).append(input)
 
+    def add_repairs(
+        self, entity: str, spans: Sequence[SeriesSpan], newest: Instant, model: CityModel
+    ) -> None:
+        """Request spans of derived series of an entity that was last observed at `newest`.
+
+        Its area emits slots of which it has other inputs than storage. It requests these in turn, in the
+        order of its own records.
+        """
+        area = area_of(entity, model)
+        for name, start, end in spans:
+            self.series_repairs.append(SeriesRepair(entity, name, start, end))
+            if area is None or roll_up_of(name, model) == "none":
+                continue
+            size, windowed = series_interval(name, model), is_windowed(name)
+            begin = max(start, newest - OUTDATED_MAX)  # what areas have emitted before is stored long ago
+            first = slot_of(begin, size, windowed=windowed)
+            last = min(slot_of(end - 1, size, windowed=windowed), slot_of(newest, size, windowed=False))
+            if first <= last:
+                self.outdated[area, entity, name, size].append(SlotSpan(first, last))
+
+    def _outdated_inputs(self) -> list[AreaInput]:
+        """Return what areas are told about points that storage computes; touching spans are one."""
+        found = []
+        for (area, entity, name, size), spans in self.outdated.items():
+            merged: list[SlotSpan] = []
+            for span in sorted(spans):
+                if merged and span.first <= merged[-1].last + size:
+                    merged[-1] = SlotSpan(merged[-1].first, max(span.last, merged[-1].last))
+                else:
+                    merged.append(span)
+            found += [outdated_input(area, entity, name, span) for span in merged]
+        return found
+
     def records(self, partition: int, partitions: int, now: Instant, offset: int) -> list[OutputRecord]:
         """Return the records to send; `offset` is that of the observation record which caused them.
 
@@ -127,7 +170,7 @@ class EntityOutput:
             records.append(OutputRecord(topics.AGGREGATES, partition, AGGREGATES.encode(batch)))
         # Repeated ones first: they are what the area knew before.
         records += area_input_records(self.repeated_inputs, now, partitions, repeated=True)
-        return records + area_input_records(self.inputs, now, partitions)
+        return records + area_input_records(self.inputs + self._outdated_inputs(), now, partitions)
 
 
 def last_of_slot(

@@ -50,7 +50,6 @@ from twin.wire.messages import (
     Assessment,
     ObservationBatch,
     SeriesPoint,
-    SeriesRepair,
     Update,
     UpdateKind,
     WindowRepair,
@@ -171,6 +170,8 @@ class EntityStage(BucketStage[EntityContent]):
             return outcome
         if outcome is not ObservationOutcome.ACCEPTED or result.changed_since is not None:
             output.repairs += _requested_repairs(content, observation, result, offset)
+            if result.changed_since is not None:
+                self._roll_ups.note_left(content, datastream, result.changed_since, model, output)
         entity, property = datastream.entity, datastream.property
         count = content.pending_datastreams.get(datastream.id, 0) + 1
         content.pending_datastreams[datastream.id] = count
@@ -228,7 +229,7 @@ class EntityStage(BucketStage[EntityContent]):
         for aggregate in batch.aggregates:
             repaired = model.datastreams.get(aggregate.datastream)
             if repaired is not None and not self._buckets.has_applied(repaired.entity, offset):
-                self._on_repaired_window(aggregate, repaired, model)
+                self._on_repaired_window(aggregate, repaired, model, output)
         for point in batch.points:
             if not self._buckets.has_applied(point.entity, offset):
                 self._on_repaired_point(point, model, output)
@@ -237,10 +238,14 @@ class EntityStage(BucketStage[EntityContent]):
             if known is not None and not self._buckets.has_applied(known.entity, offset):
                 self._on_stored_history(history, known, model, offset, output)
 
-    def _on_repaired_window(self, aggregate: Aggregate, datastream: Datastream, model: CityModel) -> None:
+    def _on_repaired_window(
+        self, aggregate: Aggregate, datastream: Datastream, model: CityModel, output: EntityOutput
+    ) -> None:
         """Let a window that storage has repaired replace the one in memory."""
         if self._buckets.peek(datastream.entity) is None or model.policy_of(datastream).personal:
             return
+        span = aggregate.start, aggregate.start + aggregate.size - 1
+        self._roll_ups.note_judged(datastream, span, model, output)
         content = self._buckets.content_to_change(datastream.entity)
         adopt_model(content, model)
         entity, property = datastream.entity, datastream.property
@@ -252,9 +257,10 @@ class EntityStage(BucketStage[EntityContent]):
             self._alarm_inputs.add_window(entity, property, aggregate, content.derived)
 
     def _on_repaired_point(self, point: SeriesPoint, model: CityModel, output: EntityOutput) -> None:
-        """Let the newest stored point of a series be the state, where it cannot be computed from memory.
+        """Take over a point that storage has computed, where it cannot be computed from memory.
 
-        Its area gets it at once: where inputs have failed since, the next state is no point of the series.
+        The newest is the state. The area gets each at once: where inputs have failed since, the next state is
+        no point of the series, and earlier ones are not emitted again.
         """
         entity, name = point.entity, point.name
         if self._buckets.peek(entity) is None or entity not in model.entities:
@@ -264,13 +270,16 @@ class EntityStage(BucketStage[EntityContent]):
         time, size = point.phenomenon_time, derived_interval(name, entity, model)
         summary = PointSummary(point.value, point.flags, point.count)
         required = self._required_inputs_of(entity, model)
+        if not content.derived.is_left_to_storage(name, time - size, required):
+            return
         if content.derived.on_repaired_point(name, time - size, summary, required):
             self._pending.add(entity)
-            content.state.revision += 1
-            value = DerivedValue(name, point.value, time, point.flags, (), point.count, size)
-            if math.isnan(point.value):
-                value = last_of_slot(content.derived, value, size, model)
-            output.add_area_input(model, entity, value, content.state.revision)
+        content.state.revision += 1
+        value = DerivedValue(name, point.value, time, point.flags, (), point.count, size)
+        last = last_of_slot(content.derived, value, size, model)
+        if math.isnan(point.value) or last.phenomenon_time > time:
+            value = last
+        output.add_area_input(model, entity, value, content.state.revision)
 
     def _on_stored_history(
         self,
@@ -294,6 +303,7 @@ class EntityStage(BucketStage[EntityContent]):
             return
         if result.changed_since is not None:
             output.repairs.append(WindowRepair(datastream.id, result.changed_since))
+            self._roll_ups.note_left(content, datastream, result.changed_since, model, output)
         content.pending_datastreams.setdefault(datastream.id, 0)
         self._pending.add(datastream.entity)
         self._add_result(content, datastream, result, model, output)
@@ -425,7 +435,9 @@ class EntityStage(BucketStage[EntityContent]):
             if self._alarm_inputs is not None:
                 self._alarm_inputs.add_derived(entity, value)
         if content.derived.spans:
-            output.series_repairs += [SeriesRepair(entity, *span) for span in content.derived.take_spans()]
+            observed = (one.newest.phenomenon_time for one in content.state.datastreams.values())
+            spans = content.derived.take_spans()
+            output.add_repairs(entity, spans, max(observed, default=INSTANT_MIN), model)
         self._roll_ups.emit_due(entity, content, model, output, now, is_closing=is_closing)
         if content.pending_properties or content.has_pending_households:
             self._pending.add(entity)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from zlib import crc32
 
 from stream.entities.entity_content import EntityContent
-from stream.entities.entity_output import EntityOutput
+from stream.entities.entity_output import OUTDATED_MAX, EntityOutput
 from twin.alarms.evaluation.operand_points import property_points
 from twin.alarms.rules.operand import Point
 from twin.instant import INSTANT_MAX, INSTANT_MIN, SECOND, Duration, Instant
@@ -19,6 +19,7 @@ from twin.state.area_members import area_of
 from twin.state.area_state import last_slot, usable_value
 from twin.state.datastream_state import RECENT_MAX, DatastreamState
 from twin.state.freshness import live_duration
+from twin.state.slot_inputs import SlotSpan
 from twin.wire.messages import AreaInput, SeriesRepair
 
 ROLL_UP_INTERVALS: tuple[Duration, ...] = (4 * SECOND, 5 * SECOND, 6 * SECOND)
@@ -73,10 +74,16 @@ class RollUp(NamedTuple):
             self.area, entity, property, usable_value(value, flags), time, flags, 1, last, revision, slot
         )  # fmt: skip
 
-    def repair(self, property: str, slot: Instant) -> SeriesRepair:
-        """Return the request to compute the points of a slot again, and of those in which it still counts."""
+    def add_repair(self, entity: str, property: str, slot: Instant, output: EntityOutput) -> None:
+        """Request the points of a slot, and of those in which its value still counts.
+
+        The area requests them, too, after what it has emitted without that value.
+        """
         last = last_slot(slot, self.size, self.live_duration)
-        return SeriesRepair(self.area, AREA_PREFIX + property, slot, last + self.size + 1)
+        output.series_repairs.append(
+            SeriesRepair(self.area, AREA_PREFIX + property, slot, last + self.size + 1)
+        )
+        output.outdated[self.area, entity, property, self.size].append(SlotSpan(slot, slot))
 
 
 class RollUpTable:
@@ -119,7 +126,32 @@ class RollUpTable:
         roll_up = self.of(datastream.entity, datastream.property, model)
         if roll_up is not None:
             slot = slot_of(time, roll_up.size, windowed=False)
-            output.series_repairs.append(roll_up.repair(datastream.property, slot))
+            roll_up.add_repair(datastream.entity, datastream.property, slot, output)
+
+    def note_left(
+        self,
+        content: EntityContent,
+        datastream: Datastream,
+        since: Instant,
+        model: CityModel,
+        output: EntityOutput,
+    ) -> None:
+        """Tell the area that storage judges values again, from a time on up to those in memory."""
+        known = content.state.datastreams[datastream.id].assessed
+        if known:
+            since = max(since, known[-1].phenomenon_time - OUTDATED_MAX)
+            self.note_judged(datastream, (since, known[0].phenomenon_time), model, output)
+
+    def note_judged(
+        self, datastream: Datastream, span: tuple[Instant, Instant], model: CityModel, output: EntityOutput
+    ) -> None:
+        """Tell the area that storage judges the values of a span again; the end counts, too."""
+        roll_up = self.of(datastream.entity, datastream.property, model)
+        if roll_up is not None:
+            first, last = (slot_of(time, roll_up.size, windowed=False) for time in span)
+            if first <= last:
+                key = roll_up.area, datastream.entity, datastream.property, roll_up.size
+                output.outdated[key].append(SlotSpan(first, last))
 
     def emit_due(
         self,
@@ -165,7 +197,7 @@ class RollUpTable:
             complete_from = _complete_from(parts)
             for point, input in roll_up.inputs(property, content, since, model):
                 if point.time < complete_from and len(parts) > 1:
-                    output.series_repairs.append(roll_up.repair(property, input.slot))
+                    roll_up.add_repair(entity, property, input.slot, output)
                 else:
                     inputs.append(input)
         content.pending_properties = waiting

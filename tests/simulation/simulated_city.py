@@ -165,7 +165,7 @@ class SimulatedCity:
         if dice.random() < 0.1:
             run_repairs(self.database, self.model)
             send_repaired_windows(self.database, self.model, self.logs[-1])
-            run_series_repairs(self.database, self.model)
+            run_series_repairs(self.database, self.model, self.logs[-1])
             self._repair_areas()
             run_alarm_repairs(self.database, self.model, self.logs[-1], self._ingest.now)
         if dice.random() < 0.2:

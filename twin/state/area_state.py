@@ -34,7 +34,9 @@ from twin.state.area_members import area_of, expected_members, roll_up_source
 from twin.state.derived_points import is_windowed
 from twin.state.freshness import interval_for_live_duration
 from twin.state.slot_inputs import (
+    OUTDATED,
     Contribution,
+    OutdatedSlots,
     SlotInput,
     SlotInputs,
     SlotSpan,
@@ -102,10 +104,13 @@ class AreaSeries(msgspec.Struct, array_like=True):
     emitted: AreaValue | None = None  #: the last one that was emitted as the value of the area now
     neighbours: NeighbourState | None = None
     keeps_all: bool = False  #: whether no slot is ever forgotten
+    outdated: OutdatedSlots = msgspec.field(default_factory=OutdatedSlots)
 
     def put(self, input: AreaInput) -> tuple[SlotSpan | None, bool]:
         """Add an input; return the slots that it touches, and whether some of them are not kept any more."""
         kept = slot_input(input)
+        if input.weight > 0 and self.outdated.by_source:
+            self.outdated.discard(input.source, kept.slot)
         if kept.slot < self.floor:
             span = self._put_before(input, kept)
             return span, span is not None
@@ -144,6 +149,15 @@ class AreaSeries(msgspec.Struct, array_like=True):
             return []
         return [vote._replace(area=below, by=area, revision=revision)]
 
+    def note_outdated(self, source: str, span: SlotSpan) -> SlotSpan:
+        """Note the slots of which storage computes the inputs; return those in which one may count."""
+        first = max(span.first, self.floor, span.last - 2 * SLOTS_MAX * self.size)
+        if first <= span.last:
+            self.outdated.add(source, range(first, span.last + 1, self.size))
+        inputs = self.inputs.by_source.get(source, ())
+        ends = (one.last for one in inputs if span.first <= one.slot <= span.last)
+        return SlotSpan(span.first, max(ends, default=span.last))
+
     def comparison(self) -> NeighbourState:
         """Return the comparison of neighbours; the first call begins it."""
         if self.neighbours is None:
@@ -160,6 +174,7 @@ class AreaSeries(msgspec.Struct, array_like=True):
             return
         self.floor = floor
         self.inputs.forget(floor)
+        self.outdated.forget(self.inputs, floor)
         if self.neighbours is not None:
             self.neighbours.forget(floor)
         results = self.results
@@ -231,7 +246,12 @@ class AreaState(msgspec.Struct, array_like=True):
             if received.weight == OUTVOTED_ABOVE and not received.by:
                 changes.inputs += series.votes_to_pass_on(area, received, model, revision)
                 continue
-            span, is_too_old = series.put(on_grid(received, series.size))
+            input = on_grid(received, series.size)
+            if input.weight == OUTDATED:
+                outdated = series.note_outdated(input.source, SlotSpan(input.slot, input.valid_until))
+                self._leave_to_storage(area, name, outdated, model, changes)
+                continue
+            span, is_too_old = series.put(input)
             if span is None:
                 continue
             if is_too_old and received.weight == COMPARED_ONLY:
@@ -239,7 +259,7 @@ class AreaState(msgspec.Struct, array_like=True):
                 below = area_of(received.source, model) or area
                 changes.repairs.append(_repair(below, received.name, span, series.size))
             elif is_too_old and not repeated:
-                changes.repairs.append(_repair(area, received.name, span, series.size))
+                self._leave_to_storage(area, name, span, model, changes)
             spans.add(span)
         for name in sorted(name for name, spans in touched.items() if spans):
             slots = self.series[name].touched(touched[name])
@@ -248,6 +268,15 @@ class AreaState(msgspec.Struct, array_like=True):
         for name in touched:
             self.series[name].forget_oldest()
         return changes
+
+    def _leave_to_storage(
+        self, area: str, name: str, span: SlotSpan, model: CityModel, changes: AreaChanges
+    ) -> None:
+        """Request slots after what was emitted of them; the areas above do so, too, after what they emit."""
+        changes.repairs.append(_repair(area, name, span, self.series[name].size))
+        parent = model.entities[area].parent
+        if parent is not None:
+            changes.inputs.append(outdated_input(parent, roll_up_source(area, model), name, span))
 
     def _series_of(self, name: str, model: CityModel) -> AreaSeries:
         size = series_interval(name, model)
@@ -324,6 +353,9 @@ class AreaState(msgspec.Struct, array_like=True):
             changes.inputs += [
                 _parent_input(context, parent, slot, series, self.revision) for slot in changed
             ]
+        for slot in changed if series.outdated.by_source else ():
+            if series.outdated.touch(slot, series.inputs):
+                self._leave_to_storage(area, name, SlotSpan(slot, slot), model, changes)
 
 
 def on_grid(input: AreaInput, size: Duration) -> AreaInput:
@@ -337,6 +369,11 @@ def on_grid(input: AreaInput, size: Duration) -> AreaInput:
     slot = input.slot - input.slot % size
     last = max(slot, input.valid_until - input.valid_until % size)
     return input._replace(slot=slot, valid_until=last, later=())
+
+
+def outdated_input(area: str, source: str, name: str, span: SlotSpan) -> AreaInput:
+    """Return the input of an area that says: storage computes what a source sent for these slots."""
+    return AreaInput(area, source, name, None, span.first, 0, OUTDATED, span.last, 0, span.first, 0)
 
 
 def slot_time(name: str, slot: Instant, size: Duration) -> Instant:

@@ -239,13 +239,13 @@ class DerivedState(msgspec.Struct, array_like=True):
         The points that it touches are left to a repair: storage may have computed one from it without windows
         that are published here. When there is no value with these, nothing else would withdraw that point.
         """
+        self._repair_after(property, aggregate, required)
         history = self.window_histories.get(property, {}).get(aggregate.size)
         if history is None:
             return False
         if aggregate.start <= history.floor:
             history.note_forgotten(aggregate.start)
-            return False  # storage computes again what it touches
-        self._repair_after(property, aggregate, required)
+            return False
         if history.is_outdated(aggregate):
             return False
         self.on_window(property, aggregate, required)
@@ -254,23 +254,20 @@ class DerivedState(msgspec.Struct, array_like=True):
     def on_repaired_point(
         self, name: str, time: Instant, point: PointSummary, required: RequiredInputs
     ) -> bool:
-        """Take over the newest point of a series, unless it can be computed here; return whether it is new.
+        """Take over a point of a series that storage has computed, if it is the newest or a known one.
 
-        `time` is the start of its window, or of a single value. Storage has computed it from inputs before
-        those in memory. NaN: it has withdrawn the point.
+        Return whether it is new. `time` is the start of its window, or of a single value. It must be one
+        that is not computed here (`is_left_to_storage`). NaN: storage has withdrawn the point.
         """
-        indicator = next((one for one in required.indicators if one.name == name), None)
-        if indicator is None:
-            return False
+        indicator = next(one for one in required.indicators if one.name == name)
         size = required.sizes[name]
         inputs = [one for one in indicator.inputs if one.property in required.observed]
-        if self._has_all_inputs(indicator, inputs, time, required):
-            return False
         points = self.series_of(name).points
+        known = points.get(time)
         if math.isnan(point.value):
             if points.pop(time, None) is None:
                 return False
-        elif time < max(points, default=INSTANT_MIN) or point == points.get(time):
+        elif point == known or (known is None and time < max(points, default=INSTANT_MIN)):
             return False
         else:
             points[time] = point
@@ -279,6 +276,14 @@ class DerivedState(msgspec.Struct, array_like=True):
             if size:
                 self.changed_windows.setdefault(input.property, {}).setdefault(size, set())
         return True
+
+    def is_left_to_storage(self, name: str, time: Instant, required: RequiredInputs) -> bool:
+        """Whether a point of an indicator is not computed here: inputs of it are not in memory."""
+        indicator = next((one for one in required.indicators if one.name == name), None)
+        if indicator is None:
+            return False
+        inputs = [one for one in indicator.inputs if one.property in required.observed]
+        return not self._has_all_inputs(indicator, inputs, time, required)
 
     def _has_all_inputs(
         self, indicator: Indicator, inputs: Sequence[Input], time: Instant, required: RequiredInputs

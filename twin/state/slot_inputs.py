@@ -7,7 +7,7 @@ that is valid. So what counts in a slot is a function of the set of inputs.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from operator import attrgetter
 from typing import NamedTuple, Protocol
 
@@ -16,6 +16,9 @@ import msgspec
 from twin.instant import Duration, Instant
 from twin.quality.quality_flags import is_usable
 from twin.wire.messages import AreaInput, LaterValue
+
+OUTDATED = -2
+"""The weight of an input that says: storage computes what the source sent from `slot` to `valid_until`."""
 
 _SLOT = attrgetter("slot")
 
@@ -148,6 +151,46 @@ class SlotInputs(msgspec.Struct, array_like=True):
             if (one := inputs[-1]) is not None
         }
         return SlotInputs(moved)
+
+
+class OutdatedSlots(msgspec.Struct, array_like=True):
+    """By source, the slots of which storage may have another input. Mutable; goes into a checkpoint.
+
+    The source does not know it, either. It says for which slots that is; an input that it sends for one of
+    them later is right again.
+    """
+
+    by_source: dict[str, set[Instant]] = msgspec.field(default_factory=dict)
+
+    def add(self, source: str, slots: Iterable[Instant]) -> None:
+        """Note slots of a source."""
+        self.by_source.setdefault(source, set()).update(slots)
+
+    def discard(self, source: str, slot: Instant) -> None:
+        """Note that a source has sent an input for a slot."""
+        slots = self.by_source.get(source)
+        if slots is not None:
+            slots.discard(slot)
+            if not slots:
+                del self.by_source[source]
+
+    def forget(self, inputs: SlotInputs, floor: Instant) -> None:
+        """Forget the slots before a floor, except those of inputs that are kept."""
+        for source, slots in list(self.by_source.items()):
+            kept = {one.slot for one in inputs.by_source.get(source, ())[:1]}
+            slots.intersection_update({one for one in slots if one >= floor or one in kept})
+            if not slots:
+                del self.by_source[source]
+
+    def touch(self, slot: Instant, inputs: SlotInputs) -> bool:
+        """Return whether an outdated input counts in a slot, or one may be missing there."""
+        for source, slots in self.by_source.items():
+            if slot in slots:
+                return True
+            counts = _newest_until(slot, inputs.by_source.get(source, []))
+            if counts is not None and counts.slot in slots and counts.last >= slot:
+                return True
+        return False
 
 
 def counting(inputs: dict[str, SlotInput], slot: Instant) -> Iterator[tuple[str, Contribution]]:

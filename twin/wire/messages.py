@@ -134,7 +134,8 @@ class AreaInput(NamedTuple):
     phenomenon_time: Instant
     flags: int
     #: connections or sensors behind the value; 0: only for the comparison of neighbours; -1: the area above
-    #: has outvoted the source in this slot
+    #: has outvoted the source in this slot; -2: storage computes what the source sent for the slots from
+    #: `slot` to `valid_until`
     weight: int
     valid_until: Instant  #: start of the last slot in which it counts, unless a newer input follows
     revision: int  #: of the source; a later input of a slot has at least that of the one before

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from storage.maintenance.area_repair import (
     NamedDays,
@@ -66,11 +66,20 @@ def _repair(database: ModelDatabase, model: CityModel, days: NamedDays, log: Sim
     }
     changed = changed_points(stored, (start, end), {area: found.get(area, {}) for area in areas})
     _store(database, AREA_PREFIX + name, changed)
-    known = {area: database.updates.get((area, AREA_PREFIX + name)) for area in areas}
-    newest = {area: one.phenomenon_time for area, one in known.items() if one is not None}
+    newest = newest_area_times(database, areas, [name])
     votes = votes_of_changes(name, changed, newest, states, model)
     for record in vote_records(votes, log.partition_count):
         log.append(*record)
+
+
+def newest_area_times(
+    database: ModelDatabase, areas: Iterable[str], names: Iterable[str]
+) -> dict[tuple[str, str], Instant]:
+    """Return the times of the states of areas, by area and name."""
+    known = {
+        (area, name): database.updates.get((area, AREA_PREFIX + name)) for area in areas for name in names
+    }
+    return {key: one.phenomenon_time for key, one in known.items() if one is not None}
 
 
 def _inputs(database: ModelDatabase, model: CityModel, name: str) -> list[AreaInput]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from storage.maintenance.changed_series import DERIVED_REACH_MAX
-from storage.maintenance.series_repair import SeriesTask, computed_points
+from storage.maintenance.log_sender import point_records
+from storage.maintenance.series_repair import SeriesTask, StoredPoint, computed_points, last_points_of_slots
+from tests.simulation.system.model_area_repair import newest_area_times
 from tests.simulation.system.model_database import ModelDatabase
 from tests.simulation.system.model_history import history_chunk
+from tests.simulation.system.simulated_log import SimulatedLog
 from twin.alarms.rules.operand import WINDOW_SIZES
 from twin.backtest.history_chunk import HistoryChunk, HistoryNeeds
 from twin.indicators.indicator import IndicatorValue
@@ -26,7 +29,7 @@ def request_series_of_datastream(database: ModelDatabase, entity: str, span: tup
         database.request_series(entity, "", day, database.windows_to())
 
 
-def run_series_repairs(database: ModelDatabase, model: CityModel) -> int:
+def run_series_repairs(database: ModelDatabase, model: CityModel, log: SimulatedLog) -> int:
     """Process the requests that are ready; return their number."""
     ready = [
         key
@@ -38,7 +41,7 @@ def run_series_repairs(database: ModelDatabase, model: CityModel) -> int:
         if key[2] == INSTANT_MIN:
             _request_days(database, model, *key[:2])
         else:
-            _repair_day(database, model, *key)
+            _repair_day(database, model, log, key)
     return len(ready)
 
 
@@ -52,7 +55,10 @@ def _request_days(database: ModelDatabase, model: CityModel, entity: str, name: 
                     database.request_series(*key)
 
 
-def _repair_day(database: ModelDatabase, model: CityModel, entity: str, name: str, day: Instant) -> None:
+def _repair_day(
+    database: ModelDatabase, model: CityModel, log: SimulatedLog, key: tuple[str, str, Instant]
+) -> None:
+    entity, name, day = key
     required = entity_inputs(entity, model)
     indicators = [one for one in required.indicators if name in ("", one.name)]
     ids = [one.id for one in model.datastreams_of(entity)]
@@ -63,10 +69,16 @@ def _repair_day(database: ModelDatabase, model: CityModel, entity: str, name: st
     }
     task = SeriesTask(model, entity, required, indicators, (day, day + DAY), told)
     computed = computed_points(task, _chunk(database, model, entity)) if indicators else {}
+    known = _stored_points(database, entity, computed, (day - HOUR, day + DAY))
     changed = _store(database, entity, computed, day)
     for changed_name, time in changed:
         database.note_changed_series(entity, changed_name, time)
         database.note_repaired_point(entity, changed_name, time)
+    now_stored = _stored_points(database, entity, computed, (day, day + DAY))
+    newest = newest_area_times(database, [area_of(entity, model) or ""], computed)
+    of_area = last_points_of_slots(entity, {key: now_stored[key] for key in changed}, known, newest, model)
+    for record in point_records(of_area, log.partition_count):
+        log.append(*record)
     days = {(changed_name, time - time % DAY) for changed_name, time in changed}
     if not name:
         days |= {(one.property, day) for one in model.datastreams_of(entity)}
@@ -74,6 +86,17 @@ def _repair_day(database: ModelDatabase, model: CityModel, entity: str, name: st
     for changed_name, of_day in days if area is not None else ():
         if roll_up_of(changed_name, model) != "none":
             database.request_series(area or "", AREA_PREFIX + changed_name, of_day)
+
+
+def _stored_points(
+    database: ModelDatabase, entity: str, names: Iterable[str], span: tuple[Instant, Instant]
+) -> dict[tuple[str, Instant], StoredPoint]:
+    return {
+        (name, time): StoredPoint(one.value, one.flags, one.count, one.revision)
+        for name in names
+        for time, one in database.values_of(entity, name).items()
+        if span[0] <= time < span[1]
+    }
 
 
 def _chunk(database: ModelDatabase, model: CityModel, entity: str) -> HistoryChunk:

@@ -54,7 +54,7 @@ def settle(
         store_all(database, log)
         processed = run_repairs(database, model)
         processed += send_repaired_windows(database, model, log)
-        processed += run_series_repairs(database, model)
+        processed += run_series_repairs(database, model, log)
         processed += run_area_repairs(database, model, log)
         processed += run_alarm_repairs(database, model, log, pass_time(0))
         if not processed:

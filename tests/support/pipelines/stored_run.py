@@ -15,7 +15,7 @@ from storage.history.baseline_seed import read_baselines
 from storage.history.condition_reader import read_corrections
 from storage.maintenance.alarm_repair import LogEnd, repair_alarms
 from storage.maintenance.area_repair import repair_areas
-from storage.maintenance.log_sender import vote_records
+from storage.maintenance.log_sender import RepairRecord, point_records, vote_records
 from storage.maintenance.repair import prepare_repairs, repair_hours
 from storage.maintenance.series_repair import repair_series
 from storage.stores.alarms import read_alarm_episodes
@@ -29,7 +29,7 @@ from twin.backtest.firing import Firing
 from twin.instant import Instant
 from twin.model.city_model import CityModel
 from twin.state.datastream_state import RECENT_MAX
-from twin.wire.messages import AreaInput
+from twin.wire.messages import AreaInput, SeriesPoint
 
 STORED = (topics.OBSERVATIONS, topics.UPDATES, topics.AGGREGATES, topics.ALARMS)
 
@@ -106,7 +106,14 @@ class StoredRun:
 
     async def send_votes(self, votes: Sequence[AreaInput]) -> None:
         """Send what areas say about entities below to the area stage."""
-        for topic, number, value in vote_records(votes, self.pipeline.partitions):
+        self._send(vote_records(votes, self.pipeline.partitions))
+
+    async def send_points(self, points: Sequence[SeriesPoint]) -> None:
+        """Send points of series of entities to the entity stage."""
+        self._send(point_records(points, self.pipeline.partitions))
+
+    def _send(self, records: Iterable[RepairRecord]) -> None:
+        for topic, number, value in records:
             self.pipeline.records[topic, number].append(value)
         self.pipeline.drain()
 
@@ -119,7 +126,7 @@ class StoredRun:
                 processed = await repair_hours(connection, self.model.properties)
                 async with connection.transaction():
                     await connection.execute(_SERIES_REPAIRS_ARE_SETTLED)
-                processed += await repair_series(connection, self.model)
+                processed += await repair_series(connection, self.model, self)
                 processed += await repair_areas(connection, self.model, self)
                 processed += await repair_alarms(connection, self.model, self, self.pipeline.time)
                 if not processed and not await self._has_requests(connection):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import msgspec
+
 from stream.areas.area_inputs import area_input_records
 from stream.areas.area_stage import AreaStageFactory
 from stream.engine.stage import RECORD_ITEMS_MAX, StreamStage
@@ -14,7 +16,8 @@ from tests.support.pipelines.checkpoint_topic import CheckpointTopic
 from twin.instant import HOUR, MINUTE
 from twin.model.city_model import CityModel
 from twin.quality.quality_flags import QualityFlag
-from twin.state.area_state import SLOTS_MAX, AreaState
+from twin.state.area_state import SLOTS_MAX, AreaChanges, AreaCodec, AreaState, outdated_input
+from twin.state.slot_inputs import SlotSpan
 from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import (
     AREA_INPUTS,
@@ -201,6 +204,38 @@ def test_when_the_newest_value_is_withdrawn_that_before_the_kept_slots_is_the_va
     changes = state.apply("town", [withdrawn], MODEL, 2)
     (newest,) = [one for one in changes.values if one.is_newest]
     assert (newest.value, newest.phenomenon_time, newest.flags) == (10.0, 0, 0)
+
+
+def test_what_an_area_emits_of_slots_whose_inputs_storage_computes_is_repaired_after_it() -> None:
+    # The stream is told later, or never, what storage has computed; its emission may be stored later.
+    area, name, state = "town.east", "pm2_5", AreaState()
+
+    def amend(source: str, minute: int, value: float) -> AreaChanges:
+        return state.apply(area, [area_input(area, source, name, value, time=minute * MINUTE)], MODEL, 1)
+
+    def repair(first: int, last: int) -> SeriesRepair:
+        return SeriesRepair(area, "area_pm2_5", first * MINUTE, (last + 1) * MINUTE + 1)
+
+    def told(area: str, source: str, first: int, last: int) -> AreaInput:
+        return outdated_input(area, source, name, SlotSpan(first * MINUTE, last * MINUTE))
+
+    for minute in (*range(5), 6, 7):
+        amend("a", minute, 1.0)
+        amend("b", minute, 1.0)
+    left = state.apply(area, [told(area, "a", 3, 4)], MODEL, 2)
+    assert (left.values, left.repairs) == ([], [repair(3, 5)]), "the input of 4 counts in 5 as well"
+    assert left.inputs == [told("town", area, 3, 5)]
+    _, state = AreaCodec().decode(msgspec.Raw(AreaCodec().encode(area, state)))
+    amended = amend("b", 3, 2.0)
+    assert amended.repairs == [repair(3, 3)]
+    assert amended.inputs[-1] == told("town", area, 3, 3), "behind the value of the slot"
+    assert amend("b", 5, 2.0).repairs == [repair(5, 5)]
+    assert amend("b", 6, 2.0).repairs == []
+    assert amend("a", 3, 3.0).repairs == [], "it is right again"
+    assert amend("b", 3, 4.0).repairs == []
+    amend("a", 4 * SLOTS_MAX, 1.0)
+    amend("a", 5 * SLOTS_MAX, 1.0)
+    assert state.series[name].outdated.by_source == {}
 
 
 def test_a_model_with_another_grid_requests_the_slots_in_memory_again() -> None:

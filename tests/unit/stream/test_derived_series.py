@@ -517,6 +517,28 @@ def test_points_that_storage_has_withdrawn_are_not_the_state() -> None:
     assert newest(after)[key] == (good, *means[good][:2])
 
 
+def test_an_area_gets_each_point_that_storage_has_computed_and_the_stream_cannot() -> None:
+    sent = observations(STATION, "pm2_5", HOUR, [20.0 + hour for hour in range(100)])
+    pipeline = one_by_one(sent)
+    key, area = (STATION, "pm2_5_24h"), ("town", "area_pm2_5_24h")
+    before = newest(pipeline)[key]
+    changed, withdrawn, known = (sorted(entity_series(pipeline)[key])[place] for place in (-40, -39, -2))
+    feed_back(
+        pipeline,
+        points=[
+            SeriesPoint(*key, changed, 7.0, 0, 20),
+            SeriesPoint(*key, withdrawn, math.nan, 0, 0),
+            SeriesPoint(*key, known, 7.0, 0, 20),
+        ],
+    )
+    pipeline.advance(pipeline.time + HOUR)
+    rolled_up = series_of(published_updates(pipeline))[area]
+    assert rolled_up[changed][0] == 7.0
+    assert withdrawn not in rolled_up
+    assert rolled_up[known] == entity_series(pipeline)[key][known], "the stream has all windows of it"
+    assert newest(pipeline)[key] == before
+
+
 def test_a_stored_point_changes_no_mean_whose_windows_are_in_memory() -> None:
     sent = observations(STATION, "pm2_5", HOUR, [20.0 + hour for hour in range(40)])
     pipeline = one_by_one(sent, until=sent[-1].received_time + 5 * HOUR)
@@ -700,9 +722,11 @@ def test_an_amended_point_that_is_forgotten_at_once_is_not_the_last_of_its_slot(
 def test_points_whose_other_inputs_are_forgotten_are_left_to_a_repair() -> None:
     late = observations(STATION, "pm2_5", HOUR, [20.0] * 5)
     sent = [*observations(STATION, "no2", HOUR, [30.0] * 100), *late]
-    assert {(one.name, one.start, one.end - one.start) for one in requested_repairs(at_once(sent))} == {
+    found = requested_repairs(at_once(sent))
+    assert {(one.name, one.start, one.end - one.start) for one in found if one.entity == STATION} == {
         (name, START + number * HOUR, 1) for name in ("lki", "eaqi") for number in range(1, 6)
     }
+    assert {one.name for one in found if one.entity == "town"} == {"area_lki", "area_eaqi"}
 
 
 def test_a_crash_after_a_change_of_model_repeats_no_revision_with_other_content() -> None:

@@ -162,7 +162,9 @@ def test_storage_says_nothing_of_slots_that_no_stage_keeps() -> None:
     inputs = [AreaInput("town.south", "town.south.f", PROPERTY, 20.0, 0, 0, 1, MINUTE, 0, 0)]
     states = area_states(PROPERTY, inputs, MODEL)
     for newest, expected in (((SLOTS_MAX - 1) * MINUTE, 1), (SLOTS_MAX * MINUTE, 0)):
-        found = votes_of_changes(PROPERTY, [("town.south", 0)], {"town.south": newest}, states, MODEL)
+        found = votes_of_changes(
+            PROPERTY, [("town.south", 0)], {("town.south", PROPERTY): newest}, states, MODEL
+        )
         assert len(found) == expected
 
 

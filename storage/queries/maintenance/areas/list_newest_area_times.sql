@@ -1,5 +1,5 @@
--- The phenomenon times of the states of a name in areas.
--- property_state_pkey, once for each area.
-SELECT entity_id, phenomenon_time
+-- The phenomenon times of the states of areas.
+-- property_state_pkey, once for each area and name.
+SELECT entity_id, property, phenomenon_time
 FROM property_state
-WHERE entity_id = ANY(%(areas)s) AND property = %(name)s;
+WHERE entity_id = ANY(%(areas)s) AND property = ANY(%(names)s);

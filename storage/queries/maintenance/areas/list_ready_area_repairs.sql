@@ -4,7 +4,17 @@
 -- The historian may store an observation later than the update that requests a repair because of it: ten seconds
 -- are longer than it takes, and a request with an offset waits for that. A repair of entities may have changed values
 -- that the stream has not yet rolled up: its older result, with a greater revision, must not come after the repair.
--- While the historian stores many updates, that takes longer than ten seconds: a minute.
+-- While the historian stores many updates, that takes longer than ten seconds: a minute. As for entities, observations
+-- must be stored up to the position that the stored windows reach, and these up to that of the stored derived values.
+WITH progress AS (
+    SELECT partition,
+        coalesce(max(next_offset) FILTER (WHERE topic = %(topic)s), 0) AS observations,
+        coalesce(max(next_offset) FILTER (WHERE topic = %(windows)s), 0) AS windows,
+        coalesce(max(next_offset) FILTER (WHERE topic = %(derived)s), 0) AS derived
+    FROM log_position
+    WHERE log_id = (SELECT log_id FROM log_position ORDER BY updated_at DESC LIMIT 1)
+    GROUP BY partition
+)
 SELECT request.entity_id, request.name, request.day, request.requests
 FROM series_repair_request AS request
 LEFT JOIN log_position AS observed ON observed.log_id = request.log_id
@@ -12,6 +22,7 @@ LEFT JOIN log_position AS observed ON observed.log_id = request.log_id
     AND observed.partition = request.partition
 WHERE request.name LIKE 'area\_%%'
     AND NOT EXISTS (SELECT FROM city WHERE model_version > %(model_version)s)
+    AND NOT EXISTS (SELECT FROM progress WHERE observations < windows OR windows < derived)
     AND (
         (
             request.log_id <> ''

@@ -243,6 +243,22 @@ async def test_an_amendment_replaces_and_withdraws_values_of_a_series_only(datab
     assert await fetch_rows(database, requests) == [("e", "", "log", 8, 1)] * (2 + (START % DAY > 0))
 
 
+async def test_a_request_of_an_area_leaves_the_observation_that_another_one_waits_for(database: str) -> None:
+    repair = SeriesRepair("town", "area_pm2_5", START, START + 1)
+    writer = BatchWriter(database, HistorianMetrics())
+    found = []
+    try:
+        for log, partition, offset in (("log", 3, 8), ("log", 1, -1), ("log", 2, 9), ("next", 0, -1)):
+            batch, record = LogBatch(log), UpdateBatch(LAYOUT_VERSION, (), (repair,), offset)
+            batch.add(LogRecord(topics.UPDATES, partition, 1, 0, messages.UPDATES.encode(record)))
+            await writer.store(batch)
+            request = "SELECT log_id, partition, log_offset, requests FROM series_repair_request"
+            found += await fetch_rows(database, request)
+    finally:
+        await writer.close()
+    assert found == [("log", 3, 8, 1), ("log", 3, 8, 2), ("log", 2, 9, 3), ("next", 0, -1, 4)]
+
+
 async def test_assessments_of_any_time_are_stored_unchanged(database: str) -> None:
     times = (INSTANT_MIN, -1, START, START + 1, INSTANT_MAX)
     found = [

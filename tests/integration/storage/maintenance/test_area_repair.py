@@ -16,7 +16,7 @@ from storage.maintenance.area_repair import repair_areas
 from storage.model.model_store import apply_plan, load_model
 from tests.support.cities.city_builder import CityBuilder
 from tests.support.database.history_rows import store_assessments, store_observations
-from tests.support.database.sent_votes import SentVotes
+from tests.support.database.sent_repairs import SentRepairs
 from tests.support.pipelines.derived_series import published_updates, series_of
 from tests.support.pipelines.stage_pipeline import StagePipeline
 from twin.errors import ServiceError
@@ -138,17 +138,17 @@ async def test_series_of_areas_computed_again_equal_those_made_in_order(connecti
             (to_datetime(time), value),
         )
     await request_all(connection)
-    assert await repair_areas(connection, model, SentVotes()) == 0, (
+    assert await repair_areas(connection, model, SentRepairs()) == 0, (
         "the stream may not have rolled up what is stored"
     )
     await wait_for_the_stream(connection)
-    assert await repair_areas(connection, model, SentVotes()) == len(AREAS) * len(NAMES) * (DAYS + 2)
+    assert await repair_areas(connection, model, SentRepairs()) == len(AREAS) * len(NAMES) * (DAYS + 2)
     assert await stored_series(connection) == expected
-    assert await repair_areas(connection, model, SentVotes()) == 0
+    assert await repair_areas(connection, model, SentRepairs()) == 0
     await request_all(connection)
     await wait_for_the_stream(connection)
     before = await (await connection.execute("SELECT max(revision), count(*) FROM entity_value")).fetchall()
-    await repair_areas(connection, model, SentVotes())
+    await repair_areas(connection, model, SentRepairs())
     after = await (await connection.execute("SELECT max(revision), count(*) FROM entity_value")).fetchall()
     assert (before, after) == (before, before), "a second time nothing changes"
 
@@ -160,7 +160,7 @@ async def test_a_value_that_is_stored_while_an_area_is_repaired_stays(
     await store_observations(connection, measured(model))
     await request_all(connection)
     await wait_for_the_stream(connection)
-    await repair_areas(connection, model, SentVotes())
+    await repair_areas(connection, model, SentRepairs())
     expected = await stored_series(connection)
     await connection.execute("UPDATE entity_value SET value = 99 WHERE name = 'area_pm2_5'")
     read = area_repair._read_inputs
@@ -177,7 +177,7 @@ async def test_a_value_that_is_stored_while_an_area_is_repaired_stays(
     monkeypatch.setattr(area_repair, "_read_inputs", stored_meanwhile)
     await request_all(connection)
     await wait_for_the_stream(connection)
-    await repair_areas(connection, model, SentVotes())
+    await repair_areas(connection, model, SentRepairs())
     found = await stored_series(connection)
     assert {value for value, _, _ in found["town", "area_pm2_5"].values()} == {77.0}
     del found["town", "area_pm2_5"], expected["town", "area_pm2_5"]
@@ -214,7 +214,7 @@ async def outvoted_city(connection: Connection) -> CityModel:
 
 async def test_a_repair_tells_the_stream_what_an_area_above_has_outvoted(connection: Connection) -> None:
     model = await outvoted_city(connection)
-    sent = SentVotes()
+    sent = SentRepairs()
     await repair_areas(connection, model, sent)
     assert ("town.south", "area_air_temperature") not in await stored_series(connection)
     of_south = [
@@ -226,7 +226,7 @@ async def test_a_repair_tells_the_stream_what_an_area_above_has_outvoted(connect
 
 
 async def test_a_repair_of_which_the_stream_cannot_be_told_is_made_again(connection: Connection) -> None:
-    class BrokenLog(SentVotes):
+    class BrokenLog(SentRepairs):
         async def send_votes(self, votes: Sequence[AreaInput]) -> None:
             raise ServiceError("the connection broke")
 
@@ -234,7 +234,7 @@ async def test_a_repair_of_which_the_stream_cannot_be_told_is_made_again(connect
     with pytest.raises(ServiceError):
         await repair_areas(connection, model, BrokenLog())
     assert ("town.south", "area_air_temperature") in await stored_series(connection)
-    sent = SentVotes()
+    sent = SentRepairs()
     assert await repair_areas(connection, model, sent) == 1
     assert sent.votes
 
@@ -267,7 +267,7 @@ async def test_a_slower_sensor_puts_the_stored_series_of_areas_on_its_grid(conne
     )
     await wait_for_the_stream(connection)
     await connection.commit()
-    await repair_areas(connection, model, SentVotes())
+    await repair_areas(connection, model, SentRepairs())
     before = await stored_series(connection)
     assert set(before) == {(area, name) for area in ("town", "town.north") for name in names}
     assert all(list(points) == list(times) for points in before.values())
@@ -277,10 +277,10 @@ async def test_a_slower_sensor_puts_the_stored_series_of_areas_on_its_grid(conne
     await apply_plan(connection, slower.plan())
     changed = await load_model(connection, "town")
     await wait_for_the_stream(connection)
-    assert await repair_areas(connection, model, SentVotes()) == 0, (
+    assert await repair_areas(connection, model, SentRepairs()) == 0, (
         "requests wait for the model that they belong to"
     )
-    assert await repair_areas(connection, changed, SentVotes()) == 4
+    assert await repair_areas(connection, changed, SentRepairs()) == 4
     after = await stored_series(connection)
     for area in ("town", "town.north"):
         assert after[area, "area_air_temperature"] == before[area, "area_air_temperature"]

@@ -20,7 +20,7 @@ from storage.stores.recomputes import read_recomputes
 from tests.support.cities.canal_city import canal_plan
 from tests.support.database.historian import until_true
 from tests.support.database.history_rows import store_assessments, store_observations
-from tests.support.database.sent_votes import SentVotes
+from tests.support.database.sent_repairs import SentRepairs
 from twin.instant import DAY, HOUR, MINUTE, Instant, from_datetime, parse_instant, to_datetime
 from twin.model.city_model import CityModel
 from twin.model.datastream_policy import DatastreamPolicy
@@ -262,7 +262,7 @@ async def test_the_task_processes_requests_that_arrive_while_it_runs(
     model: CityModel = await load_model(connection, "alkmaar")
     await connection.commit()
     await store_observations(connection, [Observation(id, NOON, NOON, 1.0)])
-    task = asyncio.create_task(run_repairs(database, lambda: model, SentVotes(), lambda: NOON + DAY))
+    task = asyncio.create_task(run_repairs(database, lambda: model, SentRepairs(), lambda: NOON + DAY))
     try:
         await write(connection, "log", 9)
         await ask(connection, id, NOON, 5)

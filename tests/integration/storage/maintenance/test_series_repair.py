@@ -23,6 +23,7 @@ from tests.support.database.history_rows import (
     store_observations,
     store_states,
 )
+from tests.support.database.sent_repairs import SentRepairs
 from tests.support.pipelines.derived_series import Series, published_updates, series_of
 from tests.support.pipelines.stage_pipeline import StagePipeline
 from twin.instant import DAY, HOUR, INSTANT_MIN, MINUTE, from_datetime, parse_instant, to_datetime
@@ -117,7 +118,7 @@ async def test_all_series_of_entities_are_computed_from_what_is_stored(connectio
     }
     for entity in NAMES:
         await request(connection, entity, "", range(6))
-    assert await repair_series(connection, model) == 12
+    assert await repair_series(connection, model, SentRepairs()) == 12
     assert await stored_series(connection) == expected
     left = await rows(connection, "SELECT DISTINCT entity_id, name FROM series_repair_request ORDER BY name")
     assert ("town", "area_lki") in left
@@ -136,7 +137,7 @@ async def test_a_request_without_a_begin_is_one_for_each_day_with_inputs(connect
             entity,
             to_datetime(INSTANT_MIN),
         )
-    assert await repair_series(connection, model) == 2
+    assert await repair_series(connection, model, SentRepairs()) == 2
     requested = await rows(
         connection, "SELECT entity_id, day FROM series_repair_request WHERE name = '' ORDER BY entity_id, day"
     )
@@ -144,7 +145,7 @@ async def test_a_request_without_a_begin_is_one_for_each_day_with_inputs(connect
     assert [(entity, from_datetime(day)) for entity, day in requested] == [
         (entity, day) for entity in sorted(NAMES) for day in days
     ]
-    assert await repair_series(connection, model) == len(requested)
+    assert await repair_series(connection, model, SentRepairs()) == len(requested)
     assert await stored_series(connection) == expected
 
 
@@ -154,7 +155,7 @@ async def test_a_value_that_is_stored_while_a_series_is_repaired_stays(
     model = await stored_city(connection)
     await played(connection, model, measured(model, 3))
     await request(connection, STATION, "lki", range(4))
-    await repair_series(connection, model)
+    await repair_series(connection, model, SentRepairs())
     read = series_repair._read_inputs
 
     async def stored_meanwhile(*arguments: Any) -> Any:
@@ -165,7 +166,7 @@ async def test_a_value_that_is_stored_while_a_series_is_repaired_stays(
 
     monkeypatch.setattr(series_repair, "_read_inputs", stored_meanwhile)
     await request(connection, STATION, "lki", range(4))
-    await repair_series(connection, model)
+    await repair_series(connection, model, SentRepairs())
     found = (await stored_series(connection))[STATION, "lki"]
     assert {value for value, _, _ in found.values()} == {77.0}
 
@@ -174,7 +175,7 @@ async def test_only_what_differs_is_written_and_a_newer_revision_stays(connectio
     model = await stored_city(connection)
     expected = await played(connection, model, measured(model, 3))
     await request(connection, STATION, "", range(4))
-    await repair_series(connection, model)
+    await repair_series(connection, model, SentRepairs())
     index = expected[STATION, "lki"]
     wrong, lost = sorted(index)[5], sorted(index)[9]
     ghost = wrong + MINUTE
@@ -197,8 +198,12 @@ async def test_only_what_differs_is_written_and_a_newer_revision_stays(connectio
         to_datetime(ghost),
     )
     await request(connection, STATION, "lki", range(4))
-    assert await repair_series(connection, model) == 4
+    sent = SentRepairs()
+    assert await repair_series(connection, model, sent) == 4
     assert (await stored_series(connection))[STATION, "lki"] == index
+    told = {one.phenomenon_time: one.value for one in sent.points}
+    assert (told[wrong], told[lost]) == (index[wrong][0], index[lost][0])
+    assert len(told) == 3, "the area of the entity may keep each of these slots"
     assert await rows(
         connection, "SELECT value, revision FROM entity_value WHERE revision > 0 ORDER BY revision"
     ) == [(index[wrong][0], 7), (None, 9)]
@@ -228,14 +233,18 @@ async def test_a_repair_waits_until_all_is_stored_that_stored_values_were_comput
                 partition,
                 offset,
             )
-    assert await repair_series(connection, model) == 0, "assessments of stored values are not stored"
+    assert await repair_series(connection, model, SentRepairs()) == 0, (
+        "assessments of stored values are not stored"
+    )
     await rows(connection, MOVE_TO, 9, AGGREGATE_PROGRESS)
     await rows(connection, MOVE_TO, 30, UPDATE_PROGRESS)
-    assert await repair_series(connection, model) == 0, "the next values are stored without them, too"
+    assert await repair_series(connection, model, SentRepairs()) == 0, (
+        "the next values are stored without them, too"
+    )
     await rows(connection, MOVE_TO, 30, AGGREGATE_PROGRESS)
-    assert await repair_series(connection, model) == 0, "their observations are not stored"
+    assert await repair_series(connection, model, SentRepairs()) == 0, "their observations are not stored"
     await rows(connection, MOVE_TO, 30, topics.OBSERVATIONS)
-    assert await repair_series(connection, model) == 2
+    assert await repair_series(connection, model, SentRepairs()) == 2
     assert (await stored_series(connection)).keys() == {(STATION, "lki"), (CANAL, "freeboard")}
 
 
@@ -256,22 +265,24 @@ async def test_a_repair_of_changed_windows_waits_for_values_that_the_stream_had_
     source = next(one.id for one in model.datastreams_of(STATION))
     async with connection.transaction():
         await request_series_of_datastream(connection, source, (START, START + HOUR))
-    assert await repair_series(connection, model) == 0, "a value of the stream would replace the repaired one"
+    assert await repair_series(connection, model, SentRepairs()) == 0, (
+        "a value of the stream would replace the repaired one"
+    )
     await rows(connection, MOVE_TO, 25, AGGREGATE_PROGRESS)
     await rows(connection, MOVE_TO, 20, UPDATE_PROGRESS)
-    assert await repair_series(connection, model) > 0
+    assert await repair_series(connection, model, SentRepairs()) > 0
     assert (await stored_series(connection))[STATION, "lki"].items() <= played_index.items()
     # Nothing follows from the newest windows.
     async with connection.transaction():
         await request_series_of_datastream(connection, source, (START, START + HOUR))
-    assert await repair_series(connection, model) == 0
+    assert await repair_series(connection, model, SentRepairs()) == 0
     long_ago = "SET updated_at = now() - interval '11 seconds' WHERE topic = %s RETURNING 1"
     await rows(connection, f"UPDATE log_position {long_ago}", topics.UPDATES)
     await rows(
         connection,
         "UPDATE series_repair_request SET requested_at = now() - interval '11 seconds' RETURNING 1",
     )
-    assert await repair_series(connection, model) > 0
+    assert await repair_series(connection, model, SentRepairs()) > 0
 
 
 async def test_observations_that_the_stream_has_not_told_yet_are_left_to_it(connection: Connection) -> None:
@@ -284,12 +295,12 @@ async def test_observations_that_the_stream_has_not_told_yet_are_left_to_it(conn
     untold = [Observation(gauge, times[-1] + n * MINUTE, times[-1] + n * MINUTE, -5.0) for n in (1, 2)]
     await store_observations(connection, untold)
     await request(connection, CANAL, "", range(4))
-    assert await repair_series(connection, model) == 4
+    assert await repair_series(connection, model, SentRepairs()) == 4
     assert (await stored_series(connection))[CANAL, "freeboard"] == expected
     told = "UPDATE datastream_state SET phenomenon_time = %s WHERE datastream_id = %s RETURNING 1"
     await rows(connection, told, to_datetime(untold[0].phenomenon_time), gauge)
     await request(connection, CANAL, "freeboard", range(2, 4))
-    await repair_series(connection, model)
+    await repair_series(connection, model, SentRepairs())
     assert (await stored_series(connection))[CANAL, "freeboard"].keys() - expected.keys() == {
         untold[0].phenomenon_time
     }
@@ -300,7 +311,7 @@ async def test_what_retention_has_removed_changes_no_series(connection: Connecti
     expected = await played(connection, model, measured(model, 3))
     for entity in NAMES:
         await request(connection, entity, "", range(4))
-    await repair_series(connection, model)
+    await repair_series(connection, model, SentRepairs())
     await rows(connection, "DELETE FROM observation RETURNING 1")
     (gauge,) = (one.id for one in model.datastreams.values() if one.property == "water_level")
     await rows(
@@ -310,5 +321,5 @@ async def test_what_retention_has_removed_changes_no_series(connection: Connecti
         to_datetime(START + 3 * DAY),
     )
     await request(connection, CANAL, "", range(4))
-    assert await repair_series(connection, model) == 4
+    assert await repair_series(connection, model, SentRepairs()) == 4
     assert await stored_series(connection) == expected

@@ -15,6 +15,7 @@ from tests.support.brokers.kafka_reader import read_until
 from tests.support.cities.canal_city import canal_plan
 from tests.support.cities.city_builder import CityBuilder, Observed
 from tests.support.database.history_rows import store_observations
+from tests.support.database.sent_repairs import SentRepairs
 from tests.support.services.service_source import PARTITIONS
 from twin.instant import DAY, HOUR, MINUTE, Instant, parse_instant, to_datetime
 from twin.model.city_model import CityModel
@@ -74,7 +75,7 @@ async def compute_hours(connection: Connection, model: CityModel, datastream: in
     """Let storage compute a day, and what is derived from it."""
     async with connection.transaction():
         await recompute_hours(connection, model.properties, datastream, (first, first + DAY), 1)
-    while await repair_series(connection, model):
+    while await repair_series(connection, model, SentRepairs()):
         pass
 
 

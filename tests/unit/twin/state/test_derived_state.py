@@ -14,7 +14,7 @@ from twin.instant import HOUR, MINUTE, SECOND, Instant
 from twin.model.observation import LastGoodValue
 from twin.quality.quality_flags import QualityFlag
 from twin.state.derived_points import RequiredInputs, required_inputs
-from twin.state.derived_state import DerivedState, DerivedValue, PointSummary
+from twin.state.derived_state import DerivedState, DerivedValue
 from twin.state.window import Aggregate, WindowAccumulator, aggregate_of
 from twin.wire.messages import Update
 
@@ -171,9 +171,8 @@ def test_a_slope_needs_values_before_a_missing_one_while_too_few_later_ones_are_
     values = [InputValue(one / 100, one * 30 * SECOND, 0 if one % 7 else suspect) for one in range(70)]
     state.set_values("water_level", 0, values)
     state.note_missing_value("water_level", 0, LEVEL)
-    stored = PointSummary(0.5, 0, 1)
-    taken = state.on_repaired_point("rate_of_rise", values[-1].time, stored, LEVEL)
-    assert taken == bool(suspect), "64 values count: there are 69, of which some may be suspect"
+    is_left = state.is_left_to_storage("rate_of_rise", values[-1].time, LEVEL)
+    assert is_left == bool(suspect), "64 values count: there are 69, of which some may be suspect"
 
 
 def test_a_restart_keeps_the_failed_inputs() -> None:
