@@ -78,6 +78,7 @@ class IncidentState(msgspec.Struct, frozen=True, kw_only=True, rename=_STORED_NA
     notified_severity: Severity = Severity.CLEARED  #: the worst one in messages so far; routes use it
     round: int = 0
     step: int = 0  #: the next one
+    asked: tuple[str, ...] = ()  #: contacts whom the steps of this round have notified, in order
     pending_messages: tuple[str, ...] = ()  #: of the last step, without an outcome
     step_reached: bool = False  #: whether that step has reached somebody
     reached: bool = False  #: whether the escalation has reached somebody

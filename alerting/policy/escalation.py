@@ -196,6 +196,7 @@ def _begin_escalation(state: IncidentState, context: DutyContext, *, urgent: boo
         kind="alarm" if is_first else "change",
         round=0,
         step=0,
+        asked=(),
         pending_messages=(),
         step_reached=False,
         reached=False,

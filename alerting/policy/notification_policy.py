@@ -65,7 +65,7 @@ def notify_step(state: IncidentState, route: MatchedRoute, context: DutyContext)
     policy = route.policy
     for _ in policy.steps:
         if state.step >= len(policy.steps):
-            state = replace(state, step=0, round=state.round + 1)
+            state = replace(state, step=0, round=state.round + 1, asked=())
         if state.round > policy.repeat and state.reached:
             due = after_pause(context, policy.remind)
             return replace(state, phase=IncidentPhase.UNANSWERED, due=due), tuple(decisions)
@@ -76,8 +76,9 @@ def notify_step(state: IncidentState, route: MatchedRoute, context: DutyContext)
             tag = "" if state.escalation == 1 else f"{state.kind}-{state.escalation}"
             requests = _requests(state, to, _MessageSource(state.kind, number, tag), context)
             state = _with_reported_to(state, to, context)
+            asked = tuple(dict.fromkeys((*state.asked, *(one.contact for one in to))))
             pending = tuple(request.notification for request in requests)
-            state = replace(state, pending_messages=pending, step_reached=False)
+            state = replace(state, pending_messages=pending, step_reached=False, asked=asked)
             return state, (*decisions, *requests)
         reason = f"step {number + 1} of policy {policy.id} has nobody to notify"
         decisions.append(UnreachableStep(state.id, number, reason))

@@ -89,8 +89,7 @@ def _contacts(
         case "on-call":
             ids = (state.assignee or _on_call(plan, route.team, at),)
         case "next":
-            position = sum(one.notify == "next" for one in route.policy.steps[: number + 1])
-            ids = (next_on_call(plan, route.team, _on_call(plan, route.team, at), at, position),)
+            ids = (_next_contact(state, route, number, plan, at),)
         case "team":
             ids = next(team.members for team in plan.teams if team.id == route.team)
         case "contact":
@@ -98,6 +97,28 @@ def _contacts(
     for id in ids:
         if id is not None and id in contacts:
             yield contacts[id]
+
+
+def _next_contact(
+    state: IncidentState, route: MatchedRoute, number: int, plan: DutyPlan, at: Instant
+) -> str | None:
+    """Return the first contact in line whom no step of the round has notified and whom this step can reach.
+
+    In line are the members after the contact who is on call; before them that contact, who is another one
+    than the `on-call` step has notified if there was a hand-over. If all were notified, the number of `next`
+    steps counts.
+    """
+    steps = route.policy.steps[: number + 1]
+    duty = _on_call(plan, route.team, at)
+    size = len(next(team.members for team in plan.teams if team.id == route.team))
+    line = [next_on_call(plan, route.team, duty, at, n) for n in range(1, size + 1)]
+    if not state.assignee and any(one.notify == "on-call" for one in steps):
+        line.insert(0, duty)
+    reachable = {one.id for one in plan.contacts if any(_usable_channels(one, steps[-1], plan))}
+    for contact in line if state.asked else ():
+        if contact in reachable and contact not in state.asked:
+            return contact
+    return next_on_call(plan, route.team, duty, at, sum(one.notify == "next" for one in steps))
 
 
 def _on_call(plan: DutyPlan, team: str, at: Instant) -> str | None:

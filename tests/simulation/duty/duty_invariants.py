@@ -60,8 +60,6 @@ def the_next_step_follows(run: DutyRun) -> Iterator[str]:
         by = first + policy.group_wait + policy.steps[0].wait + 2 * _hold(run) + SLACK
         if by > run.end or any(first < one.time <= by for one in truths):
             continue  # what gets worse is escalated again
-        if any(first < edge <= by for one in run.plan.overrides for edge in (one.start, one.end)):
-            continue  # after a hand-over the next person may be the one who was told
         contacts = {one.message.request.contact for one in _about(run, incident) if one.time <= by}
         if len(contacts) < 2:
             yield f"{incident}: since {_since(first)} only {contacts} were told until {_since(by)}"

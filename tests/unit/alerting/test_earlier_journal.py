@@ -20,6 +20,9 @@ from twin.model.duty import StormLimit
 GOLDEN = ROOT / "tests" / "golden"
 """The journal and its content: incidents in four phases, a waiting message and a half-sent one."""
 
+NEXT_AFTER_ASSIGNEE = "high-water~town.east~1~1~1~"
+"""The messages of a `next` step of an assigned incident: that version asked the assigned one again."""
+
 
 def as_json(value: object) -> Any:
     return json.loads(msgspec.json.encode(value))
@@ -74,7 +77,11 @@ def test_the_duty_loop_continues_from_a_journal_of_version_0_1(tmp_path: Path) -
     change = manager.take_change()
     # The last field of then is the detail, whose wording may change between versions.
     size = len(recorded["later"][0]) - 1
-    assert [event[:size] for event in as_json(change.events)] == [event[:size] for event in recorded["later"]]
+    found_later, recorded_later = (
+        [event[:size] for event in events if not event[1].startswith(NEXT_AFTER_ASSIGNEE)]
+        for events in (as_json(change.events), recorded["later"])
+    )
+    assert found_later == recorded_later
     journal.write(change)
     assert content_as_json(journal.read()) == content_as_json(content)
     journal.close()
