@@ -18,6 +18,7 @@ from alerting.delivery.acknowledge_links import LINK_PATH, AcknowledgeLink, sign
 from alerting.delivery.channels import ChannelSender
 from alerting.incidents.incident_state import Recipient
 from alerting.messages.digest_text import fit_digest
+from alerting.messages.hand_over_text import fit_hand_over
 from alerting.messages.outgoing_message import AttemptResult, OutgoingMessage
 from twin.instant import HOUR, Duration, Instant
 from twin.model.duty import DutyPlan, NotificationChannel
@@ -105,8 +106,9 @@ class DeliveryPool:
             detail = f"channel {id} is not in the duty plan any more"
             self._on_result(AttemptResult(message.id, False, detail, final=True))
             return
-        if message.parts:
-            message = fit_digest(message, self._channels.body_characters(channel))
+        if message.parts or message.hand_over is not None:
+            fit = fit_digest if message.parts else fit_hand_over
+            message = fit(message, self._channels.body_characters(channel))
         if self._permit is not None:
             await self._permit.wait()
         address, link = _address(message, plan), self._link(message, now)

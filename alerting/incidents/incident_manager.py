@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from alerting.delivery.acknowledge_links import occurrence_digest
 from alerting.delivery.retry_policy import ATTEMPTS_MAX, retry_delay
+from alerting.incidents.hand_overs import hand_over_messages
 from alerting.incidents.incident_state import (
     TICK,
     IncidentInput,
@@ -35,6 +36,7 @@ from alerting.messages.outgoing_message import (
 )
 from alerting.monitoring.watchdog_notice import REPEAT_EVERY, watchdog_notice
 from alerting.policy.escalation import is_still_relevant, next_due, next_state, open_incident
+from alerting.policy.hand_over import changed_turns, next_turn_check
 from alerting.policy.notification_policy import DutyContext
 from alerting.policy.routing import match_route
 from alerting.policy.storm_limit import (
@@ -74,6 +76,7 @@ class IncidentManager:
         self._content = content
         self._change = JournalChange()
         self._due: dict[str, Instant] = {}
+        self._turn_check: Instant | None = 0  #: when the turns of duty are compared with the plan again
         self._by_incident: defaultdict[str, set[str]] = defaultdict(set)
         for id, message in content.messages.items():
             self._by_incident[message.request.incident].add(id)
@@ -143,13 +146,16 @@ class IncidentManager:
     def on_model(self, model: CityModel, now: Instant) -> None:
         """Continue with another duty plan, and route the unrouted incidents again."""
         self.model = model
+        self._turn_check = 0
         self._schedule_all()
         for state in list(self._content.incidents.values()):
             if state.phase is IncidentPhase.UNROUTED:
                 self._apply(state, TICK, DutyContext(model, now))
 
     def advance_to(self, now: Instant) -> None:
-        """Take the steps that are due, in the order in which they fell due."""
+        """Take the steps that are due, in the order in which they fell due, after the hand-overs."""
+        if self._turn_check is not None and self._turn_check <= now:
+            self._hand_over(now)
         context = DutyContext(self.model, now)
         for _ in range(STEPS_AT_ONCE_MAX):
             due = sorted((time, id) for id, time in self._due.items() if time <= now)
@@ -159,12 +165,34 @@ class IncidentManager:
                 self._apply(self._content.incidents[id], TICK, context)
 
     def next_due(self) -> Instant | None:
-        """Return when a step or an attempt is due next."""
+        """Return when a step, a hand-over or an attempt is due next."""
         times = list(self._due.values())
+        times += [self._turn_check] if self._turn_check is not None else []
         for recipient, waiting in self._waiting().items():
             at = next_delivery(waiting, self._traffic(recipient), self.model.duty.storm)
             times += [at] if at is not None else []
         return min(times, default=None)
+
+    def _hand_over(self, now: Instant) -> None:
+        """Tell each contact whose duty has begun since the last check, and forget turns that nobody tells."""
+        content, change, plan = self._content, self._change, self.model.duty
+        told = {team.id for team in plan.teams if team.hand_over}
+        for team in [team for team in content.turns if team not in told]:
+            del content.turns[team]
+            change.turns.pop(team, None)
+            change.dropped_turns.append(team)
+        for changed in changed_turns(plan, content.turns, now):
+            team = changed.team.id
+            content.turns[team] = change.turns[team] = changed.turn
+            for id in sorted(self._by_incident[""]):
+                message = content.messages[id]
+                if message.state is MessageState.WAITING and not self._is_still_relevant(message):
+                    self._end(message, now, "withdrawn")
+            for message in hand_over_messages(
+                changed, content.incidents.values(), content.alarms, self.model, now
+            ):
+                self._keep(message)
+        self._turn_check = next_turn_check(plan, content.turns, now)
 
     # -- messages ---------------------------------------------------------------------------------------
 
@@ -439,6 +467,9 @@ class IncidentManager:
             self._due.pop(state.id, None)
 
     def _is_still_relevant(self, message: OutgoingMessage) -> bool:
+        if message.hand_over is not None:
+            turn = self._content.turns.get(message.hand_over.team)
+            return turn is not None and turn.since == message.hand_over.since
         state = self._content.incidents.get(message.request.incident)
         return state is None or is_still_relevant(state, message.request.kind)
 
@@ -461,6 +492,8 @@ class IncidentManager:
         self._change.messages[message.id] = message
         self._change.ended[message.id] = now
         self._change.events.append(message.to_event(outcome, now, detail))
+        if message.hand_over is not None and outcome == "sent":
+            self._on_hand_over_sent(message, now)
         state = self._content.incidents.get(request.incident)
         if state is None:
             return
@@ -471,3 +504,15 @@ class IncidentManager:
             # The incident has returned: its recipient is still to be told when it is over.
             notified = tuple(dict.fromkeys((*state.notified, message.recipient)))
             self._put(replace(state, notified=notified))
+
+    def _on_hand_over_sent(self, message: OutgoingMessage, now: Instant) -> None:
+        """Count the contact among those who were notified of the incidents that a hand-over told of.
+
+        So they also get what changes, and that it is over.
+        """
+        summary = message.hand_over
+        for line in summary.lines if summary is not None else ():
+            state = self._content.incidents.get(line.incident)
+            if state is not None:
+                request = message.request._replace(incident=line.incident)
+                self._apply(state, MessageOutcome(request, "sent"), DutyContext(self.model, now))

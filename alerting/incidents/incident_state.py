@@ -23,7 +23,7 @@ DUTY_COMMANDS_MAX = 64
 RECOVERY_REPEATS_MAX = 3
 """How often a recovery is repeated that may not have arrived: a message that kills the process must end."""
 
-MessageKind: TypeAlias = Literal["alarm", "change", "reminder", "recovery", "watchdog", "digest"]
+MessageKind: TypeAlias = Literal["alarm", "change", "reminder", "recovery", "watchdog", "digest", "hand-over"]
 
 
 class IncidentPhase(StrEnum):

@@ -21,6 +21,7 @@ import msgspec
 
 from alerting.incidents.incident_state import IncidentState
 from alerting.messages.outgoing_message import OutgoingMessage
+from alerting.policy.hand_over import DutyTurn
 from alerting.policy.storm_limit import RecipientTraffic
 from twin.alarms.messages import AlarmEvent
 from twin.errors import MessageError, ServiceError
@@ -43,6 +44,7 @@ CREATE TABLE IF NOT EXISTS alarm (id TEXT PRIMARY KEY, content BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS message (id TEXT PRIMARY KEY, ended INTEGER, content BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS message_ended ON message (ended);
 CREATE TABLE IF NOT EXISTS recipient (id TEXT PRIMARY KEY, content BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS duty_turn (id TEXT PRIMARY KEY, content BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS untold (number INTEGER PRIMARY KEY AUTOINCREMENT, event BLOB NOT NULL);
 """
 
@@ -71,6 +73,7 @@ class JournalContent:
     alarms: dict[str, AlarmEvent] = field(default_factory=dict)
     messages: dict[str, OutgoingMessage] = field(default_factory=dict)  #: without those that have ended
     traffic: dict[str, RecipientTraffic] = field(default_factory=dict)  #: by `contact~channel`
+    turns: dict[str, DutyTurn] = field(default_factory=dict)  #: by team
 
 
 @dataclass(slots=True)
@@ -84,11 +87,13 @@ class JournalChange:
     alarms: dict[str, AlarmEvent] = field(default_factory=dict)
     messages: dict[str, OutgoingMessage] = field(default_factory=dict)
     traffic: dict[str, RecipientTraffic] = field(default_factory=dict)
+    turns: dict[str, DutyTurn] = field(default_factory=dict)
     ended: dict[str, Instant] = field(default_factory=dict)  #: message → when it ended
     events: list[NotificationEvent] = field(default_factory=list)
     dropped_incidents: list[str] = field(default_factory=list)
     dropped_alarms: list[str] = field(default_factory=list)
     dropped_traffic: list[str] = field(default_factory=list)
+    dropped_turns: list[str] = field(default_factory=list)
     drop_messages_before: Instant | None = None
 
     @property
@@ -167,6 +172,7 @@ class DutyJournal:
             alarms=self._contents("SELECT id, content FROM alarm", AlarmEvent),
             messages=self._contents("SELECT id, content FROM message WHERE ended IS NULL", OutgoingMessage),
             traffic=self._contents("SELECT id, content FROM recipient", RecipientTraffic),
+            turns=self._contents("SELECT id, content FROM duty_turn", DutyTurn),
         )
 
     def write(self, *changes: JournalChange) -> None:
@@ -191,6 +197,7 @@ class DutyJournal:
         self._put("incident", change.incidents)
         self._put("alarm", change.alarms)
         self._put("recipient", change.traffic)
+        self._put("duty_turn", change.turns)
         many(
             "INSERT OR REPLACE INTO message (id, ended, content) VALUES (?, ?, ?)",
             [(id, change.ended.get(id), _encode(message)) for id, message in change.messages.items()],
@@ -202,6 +209,7 @@ class DutyJournal:
         many("DELETE FROM incident WHERE id = ?", [(id,) for id in change.dropped_incidents])
         many("DELETE FROM alarm WHERE id = ?", [(id,) for id in change.dropped_alarms])
         many("DELETE FROM recipient WHERE id = ?", [(id,) for id in change.dropped_traffic])
+        many("DELETE FROM duty_turn WHERE id = ?", [(id,) for id in change.dropped_turns])
         if change.drop_messages_before is not None:
             run("DELETE FROM message WHERE ended < ?", (change.drop_messages_before,))
 

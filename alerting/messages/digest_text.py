@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
+from typing import Protocol
 
 from msgspec.structs import replace
 
@@ -75,19 +76,50 @@ def fit_digest(message: OutgoingMessage, characters: int) -> OutgoingMessage:
     Its occurrences are those of these lines. A channel of short texts gets the short text, which names only
     the first message.
     """
-    phrases = phrases_of(message.text.language)
     head = message.text.body.split("\n", 1)[0]
-    room = characters - len(head) - len(phrases["digest omitted"]) - _LINK_CHARACTERS
-    listed: list[DigestPart] = []
+    count = len(message.parts)
+    return fit_lines(message, head, message.parts, count=count, omitted="digest omitted", room=characters)
+
+
+class ToldLine(Protocol):
+    """A line of a message that tells of several incidents."""
+
+    @property
+    def text(self) -> str:
+        """The text of the line."""
+
+    @property
+    def occurrences(self) -> frozenset[bytes]:
+        """What it tells of; empty: there is nothing to acknowledge."""
+
+
+def fit_lines(
+    message: OutgoingMessage,
+    head: str,
+    lines: Sequence[ToldLine],
+    *,
+    count: int,
+    omitted: str,
+    room: int,
+) -> OutgoingMessage:
+    """Return a message with the lines for which it has room, in characters, and their occurrences.
+
+    `omitted` is the key of the phrase about the rest of a `count`.
+    """
+    phrases = phrases_of(message.text.language)
+    is_short = room <= SHORT_CHARACTERS_MAX
+    room -= len(head) + len(phrases[omitted]) + _LINK_CHARACTERS
+    listed: list[ToldLine] = []
     occurrences: set[bytes] = set()
-    for part in message.parts:
-        room -= len(part.text) + 1 + _OCCURRENCE_CHARACTERS * len(part.occurrences)
-        told = occurrences | part.occurrences
-        if listed and (room < 0 or len(told) > OCCURRENCES_MAX or characters <= SHORT_CHARACTERS_MAX):
+    for line in lines:
+        room -= len(line.text) + 1 + _OCCURRENCE_CHARACTERS * len(line.occurrences)
+        told = occurrences | line.occurrences
+        if listed and (room < 0 or len(told) > OCCURRENCES_MAX or is_short):
             break
-        listed.append(part)
+        listed.append(line)
         occurrences = told
-    body = _body(head, listed, len(message.parts) - len(listed), message.text.language)
+    rest = phrases[omitted].format(count=count - len(listed)) if len(listed) < count else ""
+    body = "\n".join(filter(None, (head, *(one.text for one in listed), rest))).rstrip()
     return replace(message, text=replace(message.text, body=body), occurrences=frozenset(occurrences))
 
 
@@ -105,7 +137,7 @@ def _text(messages: Sequence[OutgoingMessage], parts: Sequence[DigestPart]) -> M
     numbers = phrases["digest"].format(count=count) + ": " + _severities(messages, language)
     return MessageText(
         title=title[:TITLE_CHARACTERS_MAX],
-        body=_body(numbers, parts, 0, language),
+        body="\n".join((numbers, *(part.text for part in parts))).rstrip(),
         short=short_text(f"{head} - {numbers}; {phrases['digest first']}: {rest}")[:SHORT_CHARACTERS_MAX],
         line="",
         language=language,
@@ -121,10 +153,3 @@ def _severities(messages: Sequence[OutgoingMessage], language: Language) -> str:
         for severity in sorted(Severity, reverse=True)
         if counts[severity]
     )
-
-
-def _body(head: str, parts: Sequence[DigestPart], omitted: int, language: Language) -> str:
-    lines = [head, *(part.text for part in parts)]
-    if omitted:
-        lines.append(phrases_of(language)["digest omitted"].format(count=omitted))
-    return "\n".join(lines).rstrip()

@@ -53,6 +53,24 @@ class DigestPart(NamedTuple):
     occurrences: frozenset[bytes]  #: as in `OutgoingMessage`; empty: there is nothing to acknowledge
 
 
+class HandOverLine(NamedTuple):
+    """An open incident in the summary of a hand-over."""
+
+    incident: str
+    text: str
+    occurrences: frozenset[bytes]  #: as in `OutgoingMessage`; empty: there is nothing to acknowledge
+
+
+class HandOverSummary(NamedTuple):
+    """What a hand-over tells: whose turn it is, and the incidents of the team that are open then."""
+
+    team: str
+    since: Instant  #: of the turn
+    head: str  #: the text before the lines
+    lines: tuple[HandOverLine, ...]  #: the worst incident first
+    total: int  #: of open incidents; it may be more than there are lines
+
+
 class OutgoingMessage(msgspec.Struct, frozen=True, kw_only=True, rename=_STORED_NAMES):
     """A message in the journal. Attempts count from 1; each event about it has a revision of its own."""
 
@@ -68,6 +86,7 @@ class OutgoingMessage(msgspec.Struct, frozen=True, kw_only=True, rename=_STORED_
     covered_by: str = ""  #: a newer message, decided while this one was being sent: it is not tried again
     digest: str = ""  #: the digest that contains it in this attempt; empty: it is sent alone
     parts: tuple[DigestPart, ...] = ()  #: of a digest: the messages in it
+    hand_over: HandOverSummary | None = None  #: of a hand-over
 
     @property
     def id(self) -> str:

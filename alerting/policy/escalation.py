@@ -89,7 +89,7 @@ def is_still_relevant(state: IncidentState, kind: MessageKind) -> bool:
             return state.phase is IncidentPhase.CLOSED
         case "alarm" | "change":
             return state.phase is not IncidentPhase.CLOSED and not state.all_acknowledged
-        case "reminder" | "watchdog" | "digest":
+        case "reminder" | "watchdog" | "digest" | "hand-over":
             return state.phase is not IncidentPhase.CLOSED
         case _:
             assert_never(kind)

@@ -12,7 +12,7 @@ from twin.alarms.rules.schedule import WeeklyInterval, WeeklySchedule
 from twin.alarms.severity import Severity
 from twin.instant import DAY, MINUTE, Instant
 from twin.model.city_model import CityModel
-from twin.model.duty import Contact, DutyPlan, EscalationPolicy, EscalationStep, IncidentRoute
+from twin.model.duty import Contact, DutyPlan, EscalationPolicy, IncidentRoute
 
 QUIET_DAYS_MAX = 8
 """How far ahead the end of quiet hours is searched; permanent quiet hours delay a message by this."""
@@ -63,7 +63,7 @@ def recipients(
     found = (
         Recipient(contact.id, channel)
         for contact in _contacts(state, route, number, plan, at)
-        for channel in _usable_channels(contact, step, plan)
+        for channel in usable_channels(contact, step.channels, plan)
     )
     return list(dict.fromkeys(found))
 
@@ -75,7 +75,7 @@ def contact_recipients(contact: str, route: MatchedRoute, plan: DutyPlan) -> lis
         Recipient(known.id, channel)
         for known in plan.contacts
         if known.id == contact
-        for channel in _usable_channels(known, step, plan)
+        for channel in usable_channels(known, step.channels, plan)
     ]
 
 
@@ -114,7 +114,7 @@ def _next_contact(
     line = [next_on_call(plan, route.team, duty, at, n) for n in range(1, size + 1)]
     if not state.assignee and any(one.notify == "on-call" for one in steps):
         line.insert(0, duty)
-    reachable = {one.id for one in plan.contacts if any(_usable_channels(one, steps[-1], plan))}
+    reachable = {one.id for one in plan.contacts if any(usable_channels(one, steps[-1].channels, plan))}
     for contact in line if state.asked else ():
         if contact in reachable and contact not in state.asked:
             return contact
@@ -127,10 +127,10 @@ def _on_call(plan: DutyPlan, team: str, at: Instant) -> str | None:
     return on_call(plan, team, at) or next(iter(members), None)
 
 
-def _usable_channels(contact: Contact, step: EscalationStep, plan: DutyPlan) -> Iterator[str]:
-    """Yield the channels of a step that reach a contact; a URL without `{address}` needs no address."""
+def usable_channels(contact: Contact, channels: Iterable[str], plan: DutyPlan) -> Iterator[str]:
+    """Yield the channels that reach a contact; a URL without `{address}` needs no address."""
     urls = {channel.id: channel.url for channel in plan.channels}
-    for channel in step.channels:
+    for channel in channels:
         if channel in urls and (contact.addresses.get(channel) or "{address}" not in urls[channel]):
             yield channel
 

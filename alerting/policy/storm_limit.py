@@ -76,7 +76,7 @@ def divide_due(
     held: list[OutgoingMessage] = []
     for group in groups:
         severity = group[0].text.severity
-        if free > 0 or severity > worst:
+        if free > 0 or severity > worst or _never_waits(group[0]):
             parts.append(group)
             free -= 1
             worst = max(worst, severity)
@@ -98,8 +98,13 @@ def next_delivery(
         return first
     times = [_latest(one) for one in waiting]
     times.append(traffic.delivered[-limit.messages].time + limit.within)
-    times += [one.due for one in waiting if _is_worse(one, traffic, limit)]
+    times += [one.due for one in waiting if _never_waits(one) or _is_worse(one, traffic, limit)]
     return max(first, min(times))
+
+
+def _never_waits(message: OutgoingMessage) -> bool:
+    """Whether a message is sent alone and at once: whoever begins their duty reads first what is open."""
+    return message.request.kind == "hand-over"
 
 
 def _is_worse(message: OutgoingMessage, traffic: RecipientTraffic, limit: StormLimit) -> bool:
@@ -123,11 +128,11 @@ def _grouped(
     for message in messages:
         incident = message.request.incident
         match limit.group:
-            case "incident":
-                key = message.id
-            case "area":
+            case "area" if not _never_waits(message):
                 key = areas.get(incident, incident)
-            case "all":
+            case "all" if not _never_waits(message):
                 key = ""
+            case _:
+                key = message.id
         groups.setdefault(key, []).append(message)
     return list(groups.values())

@@ -108,6 +108,12 @@ class ContactItem(Item):
         )
 
 
+class HandOverItem(Item):
+    """`handOver` of a team: how a contact is told that their duty begins."""
+
+    channels: Ids
+
+
 class TeamItem(Item):
     """One of `teams`."""
 
@@ -115,10 +121,17 @@ class TeamItem(Item):
     name: Text
     members: Ids
     roster: RosterFile | None = None
+    hand_over: HandOverItem | None = None
 
     def read(self, calendar: str) -> DutyTeam:
         """Return the team with the text of its roster."""
-        return DutyTeam(id=self.id, name=self.name, members=tuple(self.members), calendar=calendar)
+        return DutyTeam(
+            id=self.id,
+            name=self.name,
+            members=tuple(self.members),
+            calendar=calendar,
+            hand_over=() if self.hand_over is None else tuple(self.hand_over.channels),
+        )
 
     @classmethod
     def write(cls, team: DutyTeam) -> Self:
@@ -128,6 +141,7 @@ class TeamItem(Item):
             name=team.name,
             members=list(team.members),
             roster=roster_file(team) if team.calendar else None,
+            hand_over=HandOverItem.of(channels=list(team.hand_over)) if team.hand_over else None,
         )
 
 

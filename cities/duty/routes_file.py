@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -156,6 +156,10 @@ def check_references(sections: DutySections, areas: frozenset[str] | None) -> No
         sections.contacts.add_fault(("contacts", index, "name"), message)
     for entry, location in sections.teams.entries:
         _refer_all(sections.teams, (*location, "members"), entry.get("members"), contacts)
+        if isinstance(hand_over := entry.get("handOver"), dict):
+            _refer_all(
+                sections.teams, (*location, "handOver", "channels"), hand_over.get("channels"), channels
+            )
     for entry, location in sections.policies.entries:
         steps = entry.get("steps")
         for number, step in enumerate(steps if isinstance(steps, list) else ()):
@@ -206,25 +210,37 @@ def _check_policies(policies: Items[PolicyItem]) -> None:
 
 
 def _check_reach(sections: DutySections) -> None:
-    """Report each step that notifies contacts over a channel for which they have no address."""
+    """Report each step and hand-over to contacts over a channel for which they have no address."""
+    for policy, location in sections.policies.placed:
+        members = _members(policy.id, sections)
+        for number, step in enumerate(policy.steps):
+            notified = {step.contact} if step.notify == "contact" else members
+            for index, message in _without_address(sections, notified, step.channels):
+                place = (*location, "steps", number, "channels", index)
+                sections.policies.add_fault(place, message)
+    for team, location in sections.teams.placed:
+        channels = [] if team.hand_over is None else team.hand_over.channels
+        for index, message in _without_address(sections, team.members, channels):
+            sections.teams.add_fault((*location, "handOver", "channels", index), message)
+
+
+def _without_address(
+    sections: DutySections, notified: Iterable[str | None], channels: Iterable[str]
+) -> Iterator[tuple[int, str]]:
+    """Yield a fault for each channel for which some of the contacts have no address, with its index."""
     with_address = {one.item.id for one in sections.channels.placed if needs_address(one.item.url)}
     contacts = {one.item.id: one.item for one in sections.contacts.placed}
-    for item, location in sections.policies.placed:
-        members = _members(item.id, sections)
-        for number, step in enumerate(item.steps):
-            notified = {step.contact} if step.notify == "contact" else members
-            for index, channel in enumerate(step.channels):
-                without = sorted(
-                    contact
-                    for contact in notified
-                    if contact in contacts and channel not in contacts[contact].addresses
-                )
-                if channel in with_address and without:
-                    sections.policies.add_fault(
-                        (*location, "steps", number, "channels", index),
-                        f"notifies {', '.join(map(repr, without))} over {channel!r}, "
-                        "expected an address there",
-                    )
+    for index, channel in enumerate(channels):
+        without = sorted(
+            contact
+            for contact in set(notified)
+            if contact in contacts and channel not in contacts[contact].addresses
+        )
+        if channel in with_address and without:
+            yield (
+                index,
+                f"notifies {', '.join(map(repr, without))} over {channel!r}, expected an address there",
+            )
 
 
 def _members(policy: str, sections: DutySections) -> set[str | None]:

@@ -38,6 +38,8 @@ class DutyTeam(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     members: tuple[str, ...]  #: contact ids, in the order of escalation
     calendar: str = ""  #: iCalendar (RFC 5545); empty: the first member is always on call
+    #: channel ids over which a contact is told that they are on call now; empty: they are not told
+    hand_over: tuple[str, ...] = ()
 
 
 class EscalationStep(msgspec.Struct, frozen=True, kw_only=True):

@@ -36,8 +36,8 @@ class NotificationEvent(msgspec.Struct, array_like=True, frozen=True, gc=False):
     #: `incident~round~step~contact~channel`, then a suffix for other kinds; a repeat has the same id
     notification: str
     revision: int  #: rises with each attempt
-    incident: str  #: empty in a digest
-    kind: Literal["alarm", "change", "reminder", "recovery", "watchdog", "digest"]
+    incident: str  #: empty in a digest and a hand-over
+    kind: Literal["alarm", "change", "reminder", "recovery", "watchdog", "digest", "hand-over"]
     round: int  #: how many times all steps were completed before, from 0
     step: int  #: from 0
     contact: str

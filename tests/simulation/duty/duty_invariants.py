@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
+from alerting.messages.outgoing_message import OutgoingMessage
 from tests.simulation.duty.duty_run import Attempt, DutyRun
 from tests.simulation.duty.duty_world import IncidentTruth, Occurrence
 from tests.support.pipelines.duty_loop import NOON
@@ -86,8 +87,8 @@ def nothing_is_acknowledged_that_was_not_told(run: DutyRun) -> Iterator[str]:
         ids = [part.notification for part in use.message.parts] or [use.message.id]
         told: set[Occurrence] = set()
         for id in ids:
-            request = run.decided[id].request
-            told |= run.world.at(request.incident, request.due_time).occurrences
+            for incident in _incidents(run.decided[id]):
+                told |= run.world.at(incident, run.decided[id].request.due_time).occurrences
         for occurrence in use.acknowledged:
             if occurrence not in told:
                 yield f"{use.message.id} acknowledged {occurrence}, of which it told nothing"
@@ -116,7 +117,7 @@ def a_storm_is_bounded(run: DutyRun) -> Iterator[str]:
     for attempt in run.attempts:
         if attempt.mode != "fails":
             times[attempt.message.recipient].append(attempt.time)
-    most = limit.messages + len(Severity) + 2
+    most = limit.messages + len(Severity) + 2 + 2 * len(run.plan.overrides)  # hand-overs never wait
     for recipient, found in times.items():
         for index, begin in enumerate(found):
             count = sum(1 for time in found[index:] if time < begin + hold)
@@ -135,14 +136,29 @@ def everything_comes_to_an_end(run: DutyRun) -> Iterator[str]:
             continue
         last: dict[tuple[str, str], str] = {}
         for event in run.events:
-            if event.incident == incident and event.outcome in {"sent", "given-up"}:
+            told = _incidents(run.decided[event.notification]) if event.kind != "digest" else ()
+            if incident in told and event.outcome in {"sent", "given-up"}:
                 last[event.contact, event.channel] = f"{event.kind} {event.outcome}"
         for recipient, words in last.items():
             if words.endswith("sent") and not words.startswith("recovery"):
                 yield f"{incident}: {recipient} was not told that it is over, the last was {words}"
 
 
+def each_hand_over_is_told(run: DutyRun) -> Iterator[str]:
+    """Whoever comes on call is told at once and once, and nobody else; a kill does not change that."""
+    edges = [edge for one in run.plan.overrides for edge in (one.start, one.end)]
+    found = [one.request for one in run.decided.values() if one.hand_over is not None]
+    if [(one.due_time, one.contact) for one in found] != [(edge, _on_call(run, edge)) for edge in edges]:
+        told = ", ".join(f"{one.contact} at {_since(one.due_time)}" for one in found)
+        yield f"hand-overs at {list(map(_since, edges))}, told were {told or 'none'}"
+    for request in found:
+        begun = [one.time for one in run.attempts if one.message.id == request.notification]
+        if not begun or begun[0] > request.due_time + SLACK:
+            yield f"{request.notification} was not attempted in time"
+
+
 INVARIANTS = (
+    each_hand_over_is_told,
     each_message_arrives_once,
     the_first_step_is_in_time,
     the_next_step_follows,
@@ -157,6 +173,13 @@ INVARIANTS = (
 def _hold(run: DutyRun) -> Duration:
     limit = run.plan.storm
     return min(limit.digest, run.plan.policies[0].steps[0].wait // 2) if limit.messages else 0
+
+
+def _incidents(message: OutgoingMessage) -> tuple[str, ...]:
+    """Return the incidents that a message tells of."""
+    if message.hand_over is not None:
+        return tuple(line.incident for line in message.hand_over.lines)
+    return (message.request.incident,)
 
 
 def _about(run: DutyRun, incident: str) -> list[Attempt]:

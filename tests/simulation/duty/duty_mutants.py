@@ -17,6 +17,7 @@ from alerting.messages import message_text
 from alerting.messages.alarm_end import is_set_aside
 from alerting.messages.outgoing_message import AttemptResult, OutgoingMessage
 from alerting.policy import escalation
+from alerting.policy.hand_over import TurnChange, changed_turns
 from alerting.policy.notification_policy import DutyContext, policy_of
 from alerting.policy.storm_limit import RecipientTraffic, divide_due
 
@@ -75,6 +76,22 @@ def forget_the_storm_at_a_restart(patch: pytest.MonkeyPatch) -> None:
     )
 
 
+def tell_of_a_hand_over_that_is_none(patch: pytest.MonkeyPatch) -> None:
+    """Whoever is on call at the start is told that their duty begins."""
+
+    def mutated(*arguments: Any) -> list[TurnChange]:
+        return [one._replace(is_first=False) for one in changed_turns(*arguments)]
+
+    patch.setattr(incident_manager, changed_turns.__name__, mutated)
+
+
+def tell_of_open_incidents_and_not_of_their_end(patch: pytest.MonkeyPatch) -> None:
+    """Whoever took over is not told that what was open then is over."""
+    patch.setattr(
+        IncidentManager, IncidentManager._on_hand_over_sent.__name__, lambda self, message, now: None
+    )
+
+
 MUTANTS: dict[str, Mutant] = {
     mutant.__name__: mutant
     for mutant in (
@@ -85,5 +102,7 @@ MUTANTS: dict[str, Mutant] = {
         keep_older_messages,
         send_a_storm_one_by_one,
         forget_the_storm_at_a_restart,
+        tell_of_a_hand_over_that_is_none,
+        tell_of_open_incidents_and_not_of_their_end,
     )
 }

@@ -122,7 +122,9 @@ class DutyRun:
         override = DutyOverride(
             id="o", team="water", contact="second", start=NOON + 10 * MINUTE, end=NOON + 20 * MINUTE
         )
-        return duty_plan(policy, storm=storm, overrides=(override,) if dice.random() < 0.5 else ())
+        team = with_fields(duty_plan().teams[0], hand_over=("mail",))
+        overrides = (override,) if dice.random() < 0.5 else ()
+        return duty_plan(policy, storm=storm, teams=(team,), overrides=overrides)
 
     def _plan_events(self) -> None:
         dice = self.dice

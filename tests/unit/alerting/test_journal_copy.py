@@ -7,13 +7,15 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from alerting.incidents.journal import DutyJournal, JournalChange
 from alerting.standby import journal_updates
 from alerting.standby.journal_updates import JournalCopy, JournalUpdate, encode_parts, encode_update
-from tests.support.pipelines.duty_loop import DutyLoop, duty_alarm
+from tests.support.pipelines.duty_loop import NOON, DutyLoop, duty_alarm, duty_plan
 from twin.errors import MessageError
 from twin.instant import MINUTE
+from twin.model.duty import DutyOverride
 
 
 class WorkingJournal(DutyJournal):
@@ -51,7 +53,12 @@ def working(tmp_path: Path, copy: JournalCopy) -> Iterator[WorkingJournal]:
 
 def play(working: DutyJournal, minutes: int = 25) -> DutyLoop:
     """Notify people of an incident for a while, writing to a journal."""
-    loop = DutyLoop(delivers=lambda message: message.request.channel == "mail")
+    override = DutyOverride(
+        id="1", team="water", contact="second", start=NOON + 5 * MINUTE, end=NOON + 10 * MINUTE
+    )
+    team = replace(duty_plan().teams[0], hand_over=("mail",))
+    plan = duty_plan(teams=(team,), overrides=(override,))
+    loop = DutyLoop(plan, delivers=lambda message: message.request.channel == "mail")
 
     def keep(change: JournalChange) -> None:
         working.write(change)
@@ -72,6 +79,7 @@ def test_a_copy_follows_each_change(working: WorkingJournal, journal: DutyJourna
     assert copy.is_whole
     assert journal.read() == working.read()
     assert journal.read().incidents, "something was told"
+    assert [turn.before for turn in journal.read().turns.values()] == ["second"]
     assert journal.unpublished(100) == working.unpublished(100)
 
 

@@ -60,6 +60,17 @@ def test_a_storm_limit_is_read_and_written_as_it_was(tmp_path: Path) -> None:
     }
 
 
+def test_a_hand_over_is_read_and_written_as_it_was(tmp_path: Path) -> None:
+    routes = ROUTES.replace(
+        "roster: roster-operations.ics", "roster: roster-operations.ics, handOver: {channels: [mail, log]}"
+    )
+    plan = read_city(write_duty_folder(tmp_path, routes)).duty
+    assert [team.hand_over for team in plan.teams] == [("mail", "log"), ()]
+    with_key, without = routes_document(plan)["teams"]
+    assert with_key["handOver"] == {"channels": ["mail", "log"]}
+    assert "handOver" not in without
+
+
 def test_a_night_of_quiet_hours_is_two_intervals(tmp_path: Path) -> None:
     (quiet,) = read_city(write_duty_folder(tmp_path)).duty.quiet_hours
     assert quiet.up_to is Severity.WARNING
