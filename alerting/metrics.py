@@ -5,6 +5,38 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 
+class RosterMetrics:
+    """Metrics of the rosters that the duty plan names by URL."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.checks = Counter(
+            "livetwin_alerting_roster_checks_total",
+            "Downloads of rosters that the duty plan names by URL, by outcome.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.age = Gauge(
+            "livetwin_alerting_roster_age_seconds",
+            "Seconds since a team's roster was last downloaded and valid.",
+            ["team"],
+            registry=registry,
+        )
+
+
+class DigestMetrics:
+    """Metrics of messages that are sent together."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.sent = Counter(
+            "livetwin_alerting_digests_total",
+            "Attempts to send several messages as one, a digest.",
+            registry=registry,
+        )
+        self.messages = Counter(
+            "livetwin_alerting_digested_messages_total", "Messages in these digests.", registry=registry
+        )
+
+
 class AlertingMetrics:
     """The Prometheus metrics of the role; labels are outcomes and phases, never people."""
 
@@ -25,14 +57,7 @@ class AlertingMetrics:
             "Escalation steps that had nobody to notify.",
             registry=registry,
         )
-        self.digests = Counter(
-            "livetwin_alerting_digests_total",
-            "Attempts to send several messages as one, a digest.",
-            registry=registry,
-        )
-        self.digested = Counter(
-            "livetwin_alerting_digested_messages_total", "Messages in these digests.", registry=registry
-        )
+        self.digests = DigestMetrics(registry)
         self.unreadable = Counter(
             "livetwin_alerting_unreadable_records_total",
             "Records of the log that this version cannot read.",
@@ -63,6 +88,7 @@ class AlertingMetrics:
         self.waiting = Gauge(
             "livetwin_alerting_waiting_messages", "Messages without an outcome.", registry=registry
         )
+        self.rosters = RosterMetrics(registry)
         self.working = Gauge(
             "livetwin_alerting_working",
             "1 while this process notifies people, 0 while it is the standby.",
@@ -74,3 +100,4 @@ class AlertingMetrics:
         for gauge in (self.working, self.path_open, self.probe, self.waiting):
             gauge.set(0)
         self.incidents.clear()
+        self.rosters.age.clear()

@@ -33,12 +33,14 @@ from alerting.messages.outgoing_message import AttemptResult
 from alerting.metrics import AlertingMetrics
 from alerting.monitoring.prober import MqttProber
 from alerting.monitoring.self_monitor import SelfMonitor, SelfMonitorOptions
+from alerting.rosters.roster_follower import RosterFollower, RosterOptions
 from alerting.settings import AlertingSettings
 from alerting.standby.standby_loop import run_with_standby
 from runtime.clock import Clock, system_clock
 from runtime.kafka.topics import ALARMS as ALARM_TOPIC
 from runtime.model_source import CityModelSource, FollowedModel
 from runtime.readiness import notify_ready
+from runtime.sink_address import SinkRules, parse_networks
 from runtime.telemetry.metrics import new_registry, serve_metrics
 from storage.database import DATABASE_UNAVAILABLE, connect
 from storage.stores.alarms import find_incident, read_last_incidents, read_newest_alarms
@@ -108,6 +110,8 @@ class AlertingService:
             metrics=metrics,
         )
 
+        self._rosters = RosterFollower(roster_options(settings), model, secrets, clock=clock, metrics=metrics)
+
     async def run(self, models: CityModelSource) -> None:
         """Run the duty loop until cancelled."""
         doubtful = self.incident_manager.resolve_doubtful(self._clock())
@@ -134,6 +138,7 @@ class AlertingService:
                 tasks.create_task(publishing, name="notification publisher")
                 tasks.create_task(self._watch_model(models), name="model")
                 tasks.create_task(self._self_monitor.run(), name="self monitor")
+                tasks.create_task(self._rosters.run(), name="rosters")
                 tasks.create_task(self._process(), name="duty loop")
         finally:
             await self._pool.close()
@@ -285,6 +290,7 @@ class AlertingService:
                     )
             case CityModel():
                 self.incident_manager.on_model(event, now)
+                self._rosters.on_model(event)
                 log.info(
                     "using version %d of the city model",
                     event.version,
@@ -305,8 +311,8 @@ class AlertingService:
         self._has_busy_channel = len(reserved) < len(due)
         attempts = [self.incident_manager.begin_attempt(message, now) for message in reserved]
         digests = [message for message in attempts if message.parts]
-        self._metrics.digests.inc(len(digests))
-        self._metrics.digested.inc(sum(len(digest.parts) for digest in digests))
+        self._metrics.digests.sent.inc(len(digests))
+        self._metrics.digests.messages.inc(sum(len(digest.parts) for digest in digests))
         self._write()
         for message in attempts:
             self._pool.start_attempt(message, self.incident_manager.model.duty, now)
@@ -378,6 +384,15 @@ def self_monitor_options(settings: AlertingSettings) -> SelfMonitorOptions:
         patience=int(settings.watchdog_patience_s * SECOND),
         heartbeat_url=url.get_secret_value() if url is not None else "",
         heartbeat_s=settings.heartbeat_interval_s,
+    )
+
+
+def roster_options(settings: AlertingSettings) -> RosterOptions:
+    """Return how rosters are followed, by the settings."""
+    return RosterOptions(
+        database=settings.database.get_secret_value(),
+        rules=SinkRules(parse_networks(settings.sink_networks)),
+        interval_s=settings.roster_interval_s,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field, SecretStr
 
 from runtime.mqtt.access import MqttSettings
+from runtime.sink_address import SinkNetworks
 
 
 class AlertingSettings(MqttSettings):
@@ -41,6 +42,13 @@ class AlertingSettings(MqttSettings):
         gt=0,
         le=300,
         description="Seconds after which an attempt to send a message ends as doubtful.",
+    )
+    sink_networks: SinkNetworks = ""
+    roster_interval_s: float = Field(
+        default=300.0,
+        ge=1,
+        le=86_400,
+        description="Seconds between two downloads of a roster that the duty plan names by URL.",
     )
     standby: bool = Field(
         default=False,

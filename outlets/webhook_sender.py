@@ -6,20 +6,18 @@ Signatures are those of Standard Webhooks: HMAC-SHA-256 over id, time and body.
 from __future__ import annotations
 
 import base64
-import errno
 import hashlib
 import hmac
-import socket
 from http import HTTPStatus
 from types import TracebackType
 from typing import Literal, NamedTuple
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 
 from outlets.cloud_event import WebhookMessage
 from runtime.clock import Clock
-from runtime.sink_address import SinkError, SinkRules, literal_address
+from runtime.sink_address import SinkError, SinkRules
+from runtime.sink_resolver import CheckedResolver
 from twin.instant import SECOND
 
 ERROR_CHARACTERS_MAX = 300
@@ -43,7 +41,7 @@ class WebhookSender:
         self._timeout_s = timeout_s
         self._session = aiohttp.ClientSession(
             # Each webhook has one request at a time, so the number of webhooks is the limit.
-            connector=aiohttp.TCPConnector(limit=0, resolver=_Resolver(rules)),
+            connector=aiohttp.TCPConnector(limit=0, resolver=CheckedResolver(rules)),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=timeout_s),
             auto_decompress=False,
@@ -77,32 +75,6 @@ class WebhookSender:
             return DeliveryResult("failed", f"no answer within {self._timeout_s:g} s")
         except (aiohttp.ClientError, OSError, SinkError) as error:
             return DeliveryResult("failed", (str(error) or repr(error))[:ERROR_CHARACTERS_MAX])
-
-
-class _Resolver(AbstractResolver):
-    """Resolves host names, and refuses addresses that may not be connected to."""
-
-    def __init__(self, rules: SinkRules) -> None:
-        self._rules = rules
-        self._resolver = aiohttp.ThreadedResolver()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """Return the addresses of a name. Raises OSError when one of them is not allowed."""
-        addresses = await self._resolver.resolve(host, port, family)
-        for resolved in addresses:
-            address = literal_address(resolved["host"])
-            try:
-                if address is None:
-                    raise SinkError(f"{resolved['host']} is not an IP address")
-                self._rules.check_address(address)
-            except SinkError as error:
-                raise OSError(errno.EACCES, str(error)) from None
-        return addresses
-
-    async def close(self) -> None:
-        """Do nothing: the resolver holds nothing open."""
 
 
 def _delivery_result(response: aiohttp.ClientResponse) -> DeliveryResult:

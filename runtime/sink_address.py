@@ -1,4 +1,4 @@
-"""Allowed receivers of webhooks: protection against server-side request forgery (SSRF).
+"""Allowed hosts of webhooks and rosters: protection against server-side request forgery (SSRF).
 
 Without it, a user who may create webhooks could send requests to services behind our firewall. A receiver
 must be on the public internet, or in a network that the settings allow. A host name is resolved when the
@@ -46,8 +46,8 @@ SinkNetworks: TypeAlias = Annotated[
     str,
     AfterValidator(_check_networks),
     Field(
-        description="Networks beside the public internet that may receive webhooks; comma-separated, such as "
-        "`10.1.0.0/16`."
+        description="Networks beside the public internet that may receive webhooks and hold rosters; "
+        "comma-separated, such as `10.1.0.0/16`."
     ),
 ]
 """A setting: what `parse_networks` reads."""
@@ -76,7 +76,7 @@ class SinkRules:
         if not host or port == 0:
             raise SinkError("expected a URL with a host, such as https://example.org/hook")
         if parts.username is not None or parts.fragment:
-            raise SinkError("expected a URL without user, password and fragment; requests are signed instead")
+            raise SinkError("expected a URL without user, password and fragment")
         address = literal_address(host)
         if parts.scheme != "https" and not (
             parts.scheme == "http" and address is not None and address.is_loopback

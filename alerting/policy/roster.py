@@ -70,6 +70,7 @@ class _Roster:
 
     def __init__(self, plan: DutyPlan, team: str, start: Instant, end: Instant) -> None:
         self._team = _team(plan, team)
+        self._calendar = plan.calendar_of(self._team)
         self._start, self._end = start, end
         self._ids_by_name: Mapping[str, str] = contact_names(plan.contacts)
         contacts = {contact.id for contact in plan.contacts}
@@ -82,7 +83,7 @@ class _Roster:
             and override.end > start
         ]
         self._shifts: Sequence[RosterShift] = (
-            roster_shifts(self._team.calendar, start, end) if self._team.calendar and end > start else ()
+            roster_shifts(self._calendar, start, end) if self._calendar and end > start else ()
         )
 
     def at(self, at: Instant) -> tuple[str | None, ShiftSource]:
@@ -98,7 +99,7 @@ class _Roster:
 
     def _planned(self, at: Instant) -> tuple[str | None, ShiftSource]:
         """Return contact and source without the overrides."""
-        if not self._team.calendar:
+        if not self._calendar:
             return (self._team.members[0] if self._team.members else None), "default"
         current = [shift for shift in self._shifts if shift.start <= at < shift.end]
         # The shift that began last comes first: an exception lies within the shift that it replaces.

@@ -64,15 +64,16 @@ DigestTime = Annotated[Duration, _between(5 * SECOND, HOUR), _WRITTEN]
 GroupInterval = Annotated[Duration, _between(10 * SECOND, DAY), _WRITTEN]
 Reminder = Annotated[Duration, _between(5 * MINUTE, 7 * DAY, or_none=True), _WRITTEN]
 RosterFile = Annotated[str, AfterValidator(_roster_file)]
+Url = Annotated[str, Field(min_length=1, max_length=2_000)]
 Address = Annotated[str, Field(min_length=1, max_length=500), ONE_LINE]
 Ids = Annotated[list[Id], Field(min_length=1, max_length=LISTED_MAX)]
 
 
 class ChannelItem(Item):
-    """One of `channels`; `cities.duty.channel_url` checks the URL."""
+    """One of `channels`; `cities.duty.urls` checks the URL."""
 
     id: Id
-    url: Annotated[str, Field(min_length=1, max_length=2_000)]
+    url: Url
 
     def read(self) -> NotificationChannel:
         """Return the channel."""
@@ -115,12 +116,13 @@ class HandOverItem(Item):
 
 
 class TeamItem(Item):
-    """One of `teams`."""
+    """One of `teams`; `cities.duty.urls` checks the URL."""
 
     id: Id
     name: Text
     members: Ids
     roster: RosterFile | None = None
+    roster_url: Url | None = None
     hand_over: HandOverItem | None = None
 
     def read(self, calendar: str) -> DutyTeam:
@@ -130,6 +132,7 @@ class TeamItem(Item):
             name=self.name,
             members=tuple(self.members),
             calendar=calendar,
+            calendar_url=self.roster_url or "",
             hand_over=() if self.hand_over is None else tuple(self.hand_over.channels),
         )
 
@@ -141,6 +144,7 @@ class TeamItem(Item):
             name=team.name,
             members=list(team.members),
             roster=roster_file(team) if team.calendar else None,
+            roster_url=team.calendar_url or None,
             hand_over=HandOverItem.of(channels=list(team.hand_over)) if team.hand_over else None,
         )
 

@@ -7,6 +7,7 @@ A roster does not accept everything in RFC 5545, such as events more often than 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
@@ -27,6 +28,7 @@ YEAR_MIN = 1970
 _ONCE = ("UID", "DTSTART", "DTEND", "DURATION", "RRULE", "RECURRENCE-ID", "SUMMARY")
 _FREQUENCIES = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
 _KINDS = {date: "date, with or without a time", timedelta: "duration such as PT12H"}
+_STAMP = re.compile(r"(?im)^(?:DTSTAMP|LAST-MODIFIED|CREATED)[:;].*(?:\n[ \t].*)*\n?")
 _TOO_OFTEN = ("BYHOUR", "BYMINUTE", "BYSECOND")
 
 # A year of shifts of a team of ten, each an event of its own, is 400 kB.
@@ -135,6 +137,11 @@ def _repeats(event: Event) -> bool:
         if len(recurring_ical_events.of(calendar).between(start, end)) > 1:
             return True
     return False
+
+
+def without_stamps(text: str) -> str:
+    """Return a calendar without what an export writes anew each time, although no shift has changed."""
+    return _STAMP.sub("", text)
 
 
 def roster_shifts(text: str, start: Instant, end: Instant) -> tuple[RosterShift, ...]:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from cities.duration import format_duration
-from cities.duty.channel_url import channel_faults, needs_address
 from cities.duty.items import (
     POLICY_MAX,
     ChannelItem,
@@ -22,6 +21,7 @@ from cities.duty.items import (
     roster_file,
 )
 from cities.duty.roster_calendar import CALENDAR_BYTES_MAX, calendar_faults
+from cities.duty.urls import channel_faults, needs_address, roster_url_faults
 from cities.files.faults import CityFault, describe_value
 from cities.files.items import Items, read_section, suggestion, validate_item
 from cities.files.yaml_document import Location, YamlDocument
@@ -46,6 +46,9 @@ def read_duty(
     for item, location in sections.channels.placed:
         for message in channel_faults(item.url):
             sections.channels.add_fault((*location, "url"), message)
+    for team, location in sections.teams.placed:
+        for message in roster_url_faults(team.roster_url) if team.roster_url else ():
+            sections.teams.add_fault((*location, "rosterUrl"), message)
     check_references(sections, areas)
     faults: list[CityFault] = []
     contacts = tuple(contact.item.read() for contact in sections.contacts.placed)

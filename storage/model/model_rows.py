@@ -132,8 +132,8 @@ def planned_rows(plan: CityPlan) -> dict[str, list[ModelRow]]:
 
 
 def _duty_rows(plan: CityPlan) -> list[ModelRow]:
-    """Return the row of the duty plan, if there is one, without overrides, which have their own table."""
-    duty = msgspec.structs.replace(plan.duty, overrides=())
+    """Return the row of the duty plan, if there is one, without what has a table of its own."""
+    duty = msgspec.structs.replace(plan.duty, overrides=(), rosters=())
     if duty == NO_DUTY_PLAN:
         return []
     return [{"city": plan.city.id, "plan": msgspec.json.decode(encode_duty_plan(duty))}]

@@ -18,6 +18,7 @@ from storage.model import model_rows
 from storage.model.built_in_rules import built_in_rules, rules_digest
 from storage.model.changed_grids import series_on_other_grids
 from storage.model.duty_overrides import read_overrides
+from storage.model.fetched_rosters import read_fetched_rosters
 from storage.model.model_rows import (
     CALIBRATION_TABLE,
     DATASTREAM_TABLE,
@@ -176,8 +177,13 @@ def model_of_rows(city: City, version: int, rows: Mapping[str, Sequence[ModelRow
 async def _duty(connection: Connection, rows: list[ModelRow]) -> DutyPlan:
     if not rows:
         return NO_DUTY_PLAN
-    overrides = await read_overrides(connection)
-    return model_rows.duty_plan_from_row(rows[0], tuple(stored.override for stored in overrides))
+    overrides = tuple(stored.override for stored in await read_overrides(connection))
+    plan = model_rows.duty_plan_from_row(rows[0], overrides)
+    by_url = {team.id for team in plan.teams if team.calendar_url}
+    if not by_url:
+        return plan
+    copies = (stored.roster for stored in await read_fetched_rosters(connection))
+    return msgspec.structs.replace(plan, rosters=tuple(one for one in copies if one.team in by_url))
 
 
 async def find_city_row(connection: Connection) -> ModelRow | None:

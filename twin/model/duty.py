@@ -38,6 +38,7 @@ class DutyTeam(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     members: tuple[str, ...]  #: contact ids, in the order of escalation
     calendar: str = ""  #: iCalendar (RFC 5545); empty: the first member is always on call
+    calendar_url: str = ""  #: where a newer calendar is; until it is fetched, `calendar` applies
     #: channel ids over which a contact is told that they are on call now; empty: they are not told
     hand_over: tuple[str, ...] = ()
 
@@ -104,6 +105,14 @@ class DutyOverride(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
+class FetchedRoster(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest valid copy of a roster that a team names by URL."""
+
+    team: str
+    calendar: str
+    changed: Instant  #: when this content was first fetched
+
+
 class DutyPlan(msgspec.Struct, frozen=True, kw_only=True):
     """The whole duty plan. Without routes nobody is notified."""
 
@@ -117,6 +126,12 @@ class DutyPlan(msgspec.Struct, frozen=True, kw_only=True):
     #: channel id and address for notices that the alarm path itself fails; needs none of the other channels
     watchdog: tuple[str, str] | None = None
     storm: StormLimit = StormLimit()
+    rosters: tuple[FetchedRoster, ...] = ()  #: copies; like overrides, not part of the city folder
+
+    def calendar_of(self, team: DutyTeam) -> str:
+        """Return the calendar of a team: the copy of the one that it names by URL, or its own."""
+        copies = (one.calendar for one in self.rosters if one.team == team.id)
+        return next(copies, team.calendar) if team.calendar_url else team.calendar
 
 
 NO_DUTY_PLAN = DutyPlan()

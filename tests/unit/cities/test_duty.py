@@ -71,6 +71,16 @@ def test_a_hand_over_is_read_and_written_as_it_was(tmp_path: Path) -> None:
     assert "handOver" not in without
 
 
+def test_the_url_of_a_roster_is_read_and_written_as_it_was_beside_a_file_or_alone(tmp_path: Path) -> None:
+    routes = ROUTES.replace(
+        "roster: roster-operations.ics", 'roster: roster-operations.ics, rosterUrl: "${WATER_ROSTER}"'
+    ).replace("members: [lead]", "members: [lead], rosterUrl: https://calendar.example.org/leads.ics")
+    plan = read_city(write_duty_folder(tmp_path, routes)).duty
+    urls = ["${WATER_ROSTER}", "https://calendar.example.org/leads.ics"]
+    assert [(team.calendar_url, team.calendar) for team in plan.teams] == [(urls[0], ROSTER), (urls[1], "")]
+    assert [team["rosterUrl"] for team in routes_document(plan)["teams"]] == urls
+
+
 def test_a_night_of_quiet_hours_is_two_intervals(tmp_path: Path) -> None:
     (quiet,) = read_city(write_duty_folder(tmp_path)).duty.quiet_hours
     assert quiet.up_to is Severity.WARNING

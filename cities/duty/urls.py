@@ -1,4 +1,7 @@
-"""The URL of a channel: one that apprise knows, or our own; secrets in it are named, never written."""
+"""The URLs of a duty plan: of channels, which apprise or we know, and of rosters.
+
+Secrets in them are named, never written; a fault does not repeat the URL, which may hold one nevertheless.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 from apprise.plugins import N_MGR
 
 from cities.files.items import suggestion
+from runtime.sink_address import SinkError, SinkRules, parse_networks
 from twin.model.plain_text import control_character
 
 OWN_SCHEME = "livetwin"
@@ -21,6 +25,9 @@ ADDRESS = "{address}"
 
 _SECRET = re.compile(r"\$\{[A-Z][A-Z0-9_]*\}")
 _BRACES = re.compile(r"\$?\{[^}]*\}?|\$\w+")
+# Whether a host may be connected to is for the role that does so.
+_ANY_HOST = SinkRules(parse_networks("0.0.0.0/0, ::/0"))
+
 _TOKEN = re.compile(r"\\\{(\w+)\\\}")
 
 # Tokens that may contain separators: paths and lists of targets.
@@ -56,6 +63,19 @@ def channel_faults(url: str) -> Iterator[str]:
         if written:
             example = re.sub(r"\W", "_", f"{scheme}_{written[0]}").upper()
             yield f"holds a secret in clear ({', '.join(written)}), expected its name, such as ${{{example}}}"
+
+
+def roster_url_faults(url: str) -> Iterator[str]:
+    """Yield the faults of a roster's URL."""
+    for braces in _BRACES.findall(url):
+        if not _SECRET.fullmatch(braces):
+            yield "has a $ or brace that is not a secret's name such as ${ROSTER_URL}"
+            return
+    if not _SECRET.fullmatch(url):
+        try:
+            _ANY_HOST.check_url(_SECRET.sub("secret", url))
+        except SinkError as error:
+            yield str(error)
 
 
 def needs_address(url: str) -> bool:

@@ -1,0 +1,1 @@
+"""Rosters that the duty plan names by URL: downloads them, checks them, and stores the last valid copy."""
