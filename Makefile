@@ -14,7 +14,7 @@ TESTS ?=
 SECONDS ?= 600
 SEED ?=
 
-.PHONY: help setup setup-tests demo test test-core test-services test-systems test-cli test-docker check docs audit format bench fuzz clean
+.PHONY: help setup setup-tests demo test test-core test-services test-systems test-cli test-docker check docs audit sbom release format bench fuzz clean
 
 help:
 	@echo 'make demo   set up what is missing, run the simulated city: http://localhost:8080/'
@@ -23,6 +23,8 @@ help:
 	@echo 'make check  format, lint, types, import layers, dependencies, documentation'
 	@echo 'make docs   build the site of docs/ into docs/_build/html'
 	@echo 'make audit  ask the advisory services about known vulnerabilities of dependencies'
+	@echo 'make sbom   write the software bills of materials (CycloneDX) to dist/sbom; IMAGE=livetwin:local asks the image'
+	@echo 'make release  build the release of this commit twice, compare, sign with KEY=FILE: dist/livetwin-VERSION'
 	@echo 'make bench  measure rates, delays and cost beside the raw limits; ARGS=reach for one case'
 	@echo 'make fuzz   mutated inputs for SECONDS=600; SEED=N repeats a run'
 	@echo 'make setup  only set up; the programs are then in .venv/bin'
@@ -93,6 +95,17 @@ docs: setup
 
 audit:
 	@deploy/audit.sh
+
+# An image of LiveTwin that is asked what is in it, by Docker; the key that signs a release: see docs/how-to/release.md.
+IMAGE ?=
+KEY ?=
+ABOUT_IMAGE = $(if $(IMAGE),--image $(IMAGE))
+
+sbom: setup
+	$(BIN)/python -m release sbom dist/sbom $(ABOUT_IMAGE)
+
+release: setup
+	$(BIN)/python -m release build dist $(if $(KEY),--key $(KEY)) $(ABOUT_IMAGE)
 
 format: setup
 	$(BIN)/ruff format .

@@ -1,0 +1,102 @@
+"""The artefacts of a release, built from the files of a commit in a folder of their own.
+
+The tools are those of the environment, in the versions of constraints.txt and package.json: nothing is
+downloaded.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import tomllib
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+from release.archive import write_archive
+from release.bills import bills, write_bills
+from release.commit import Commit
+from release.image_components import ImageContent
+
+RECORD = "build.json"
+"""The file that names the commit and the tools, as a second builder needs them."""
+
+_BUILD_TIMEOUT_S = 900
+SITE = Path("docs/_build/html")
+_SPHINX_OPTIONS = ("--quiet", "--fail-on-warning")
+# What Sphinx keeps for the next build.
+_OF_SPHINX = frozenset({".buildinfo", ".doctrees"})
+
+
+class BuildError(Exception):
+    """An artefact cannot be built."""
+
+
+def build_artefacts(
+    tree: Path,
+    packages: Path,
+    target: Path,
+    *,
+    commit: Commit,
+    variation: Mapping[str, str],
+    image: ImageContent | None,
+    site: bool = True,
+) -> None:
+    """Build all artefacts of the commit that `tree` holds into the folder `target`; raise BuildError.
+
+    `packages` is the folder of installed npm packages. `variation` are environment variables that must not
+    make a difference. Without `site` the documentation, which takes most of the time, is left out.
+    """
+    release = tomllib.loads((tree / "pyproject.toml").read_text())["project"]["version"]
+    (tree / "web/node_modules").symlink_to(packages, target_is_directory=True)
+    environment = {
+        **os.environ,
+        "SOURCE_DATE_EPOCH": str(commit.epoch),
+        # The documentation is written from the modules of this tree.
+        "PYTHONPATH": str(tree),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        **variation,
+    }
+    target.mkdir()
+    _run(["npm", "run", "--silent", "build", "--", "--logLevel", "warn"], tree / "web", environment)
+    _run([sys.executable, "-m", "hatchling", "build", "-d", str(target)], tree, environment)
+    write_archive(tree / "api/static", target / f"livetwin-{release}-page.tar.gz", epoch=commit.epoch)
+    if site:
+        built = tree / SITE
+        _run([sys.executable, "-m", "sphinx", *_SPHINX_OPTIONS, "docs", str(built)], tree, environment)
+        archive = target / f"livetwin-{release}-docs.tar.gz"
+        write_archive(built, archive, epoch=commit.epoch, leave_out=_OF_SPHINX)
+    write_bills(bills(tree, built=commit.time, commit=commit.id, image=image), target)
+    (target / RECORD).write_text(json.dumps(_record(release, commit), indent=1) + "\n")
+
+
+def _record(release: str, commit: Commit) -> dict[str, object]:
+    node = subprocess.run(["node", "--version"], check=True, capture_output=True, text=True).stdout
+    return {
+        "version": release,
+        "commit": commit.id,
+        "sourceDateEpoch": commit.epoch,
+        "tools": {
+            "python": platform.python_version(),
+            "node": node.strip().removeprefix("v"),
+            **{name: version(name) for name in ("hatchling", "sphinx", "furo")},
+        },
+    }
+
+
+def _run(command: list[str], folder: Path, environment: Mapping[str, str]) -> None:
+    done = subprocess.run(
+        command,
+        check=False,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=_BUILD_TIMEOUT_S,
+    )
+    if done.returncode != 0:
+        lines = (done.stdout + done.stderr).splitlines()[-20:]
+        raise BuildError(f"{' '.join(command)} ended with {done.returncode}:\n" + "\n".join(lines))
