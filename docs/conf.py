@@ -67,6 +67,27 @@ def mark_code(
     lines[:] = [re.sub(r"(?<!`)`([^`]+)`(?!`)(\w?)", r"``\1``\\ \2", line).rstrip() for line in lines]
 
 
+# A set of words, as its `repr` shows it.
+SET = re.compile(r"\{('[^{}:]*')\}")
+
+
+def stable_signature(
+    _app: Sphinx,
+    _kind: str,
+    _name: str,
+    _item: object,
+    _options: object,
+    signature: str | None,
+    returned: str | None,
+) -> tuple[str | None, str | None]:
+    """Make paths in default values relative and sort sets: the site is the same wherever it is built."""
+    if signature is not None:
+        signature = signature.replace(f"{DOCS.parent}/", "")
+        signature = SET.sub(lambda found: "{" + ", ".join(sorted(found[1].split(", "))) + "}", signature)
+    return signature, returned
+
+
 def setup(app: Sphinx) -> None:
     """Register with Sphinx."""
     app.connect("autodoc-process-docstring", mark_code)
+    app.connect("autodoc-process-signature", stable_signature)
