@@ -45,6 +45,9 @@ TEST_RUN="$(head -c 8 /dev/urandom | od -An -tx1 | tr -d ' \n')"
 export TEST_RUN
 trap 'sweep "$TEST_RUN"' EXIT
 
+# The bills of materials, that of the images with what is in ours.
+.venv/bin/python -m release sbom dist/sbom --image "$LIVETWIN_IMAGE"
+
 # The compose file, and what integration tests ask of a service, asked of those in containers (of those tests that
 # have one: tests/integration/conftest.py).
 TESTS="${TESTS:-tests/docker tests/integration/runtime tests/integration/ingest tests/integration/stream \
