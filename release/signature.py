@@ -7,6 +7,7 @@ docs/how-to/release.md.
 from __future__ import annotations
 
 import hashlib
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -36,24 +37,25 @@ def sign(file: Path, key: Path) -> Path:
     """
     signature = file.with_name(f"{file.name}.sig")
     signature.unlink(missing_ok=True)
-    _ssh_keygen("-q", "-Y", "sign", "-f", str(key), "-n", NAMESPACE, str(file))
+    _ssh_keygen(
+        *("-q", "-Y", "sign", "-f", str(key), "-n", NAMESPACE, str(file)),
+        hint=f"{file} stays as it is, without a signature: run this command again when the key can sign",
+    )
     return signature
 
 
 def fingerprint(key: Path) -> str:
     """Return the fingerprint of a key, by which people compare keys."""
-    return _ssh_keygen("-l", "-f", str(key)).split()[1]
+    return _ssh_keygen("-l", "-f", str(key), hint="`ssh-keygen -t ed25519 -f FILE` makes a key").split()[1]
 
 
-def _ssh_keygen(*arguments: str) -> str:
+def _ssh_keygen(*arguments: str, hint: str) -> str:
+    command = ["ssh-keygen", *arguments]
     try:
         return subprocess.run(
-            ["ssh-keygen", *arguments], check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL
+            command, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL
         ).stdout
     except FileNotFoundError as error:
         raise SignatureError("ssh-keygen is missing: apt-get install openssh-client") from error
     except subprocess.CalledProcessError as error:
-        raise SignatureError(
-            f"ssh-keygen {' '.join(arguments)}: {error.stderr.strip()}; "
-            "`ssh-keygen -t ed25519 -f FILE` makes a key"
-        ) from error
+        raise SignatureError(f"`{shlex.join(command)}`: {error.stderr.strip()}; {hint}") from error

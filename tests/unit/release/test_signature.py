@@ -81,3 +81,19 @@ def test_signing_again_gives_the_same_signature(signed: Path, key: Path) -> None
 def test_a_missing_key_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(SignatureError, match="ssh-keygen -t ed25519 -f FILE"):
         fingerprint(tmp_path / "missing")
+
+
+def test_a_key_that_cannot_sign_says_how_to_sign_later(
+    signed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    public = (tmp_path / "release-key.pub").rename(elsewhere / "release-key.pub")
+    with pytest.raises(SignatureError, match="without a signature") as refused:
+        sign(signed / DIGESTS, public)
+    assert verify(signed).returncode != 0
+    public.rename(tmp_path / "release-key.pub")
+    command = str(refused.value).split("`")[1].replace(str(elsewhere), str(tmp_path))
+    subprocess.run(["sh", "-c", command], check=True, stdin=subprocess.DEVNULL)
+    assert verify(signed).returncode == 0
