@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -108,10 +109,14 @@ def _owner(path: Path) -> str:
 
 
 def _replace(path: Path, content: Mapping[str, Any]) -> None:
-    """Replace a file atomically; it holds secrets, so only its owner may read it."""
+    """Replace a file atomically; it holds secrets, so only its owner may read it.
+
+    In a folder such as /tmp another user can have made a file or a link of any name.
+    """
     incomplete = path.with_name(path.name + ".incomplete")
-    incomplete.touch(mode=0o600)
-    incomplete.write_text(json.dumps(content, indent=2) + "\n")
+    incomplete.unlink(missing_ok=True)
+    with os.fdopen(os.open(incomplete, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(json.dumps(content, indent=2) + "\n")
     incomplete.replace(path)
 
 

@@ -49,6 +49,19 @@ async def test_only_the_owner_can_read_the_files(tmp_path: Path) -> None:
     assert content(tmp_path / "a.json") == content(tmp_path / "b.json") == {"http": 1}
 
 
+async def test_a_draft_that_was_there_is_not_written_to(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_text("")
+    readable, linked = tmp_path / "a.json.incomplete", tmp_path / "b.json.incomplete"
+    readable.touch(mode=0o644)
+    linked.symlink_to(other)
+    with readable.open() as opened:
+        PortsFiles(tmp_path, tmp_path / "a.json", tmp_path / "b.json").write({"http": 1})
+        assert opened.read() == other.read_text() == ""
+    assert modes(tmp_path) == {"a.json": 0o600, "b.json": 0o600, "other": 0o644}
+    assert not (tmp_path / "b.json").is_symlink()
+
+
 def started(folder: Path, shared: Path) -> tuple[DataDir, PortsFiles, dict[str, Any]]:
     """Return the locked data dir of a system, its ports files, and what it writes there."""
     data_dir = DataDir(folder)
