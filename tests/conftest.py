@@ -115,8 +115,9 @@ def start_system(service_folder: Path) -> Iterator[Callable[..., RunningSystem]]
     """Yield a function that starts a system of the test's own; a process left behind fails the test."""
     started: list[RunningSystem] = []
 
-    def start(*options: str, simulate: bool = False) -> RunningSystem:
-        system = RunningSystem(service_folder, "--simulate" if simulate else "--no-simulate", *options)
+    def start(*options: str, simulate: bool = False, terminal: bool = False) -> RunningSystem:
+        devices = "--simulate" if simulate else "--no-simulate"
+        system = RunningSystem(service_folder, devices, *options, terminal=terminal)
         started.append(system)
         return system
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -161,9 +163,26 @@ def test_the_error_of_a_wrong_role_setting_names_its_variable(
     assert "LIVETWIN_RECEIVE_MAX" in last
 
 
-def test_the_simulated_devices_publish(start_system: Callable[..., Any]) -> None:
-    system = start_system("--speed=60", simulate=True)
+def status_of_subscriptions(system: Any, headers: dict[str, str]) -> int:
+    """Return the status of an answer that only operators get."""
+    request = urllib.request.Request(f"{system.http}/v1/subscriptions", headers=headers)
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_the_demo_prints_a_key_of_an_operator_and_its_devices_publish(
+    start_system: Callable[..., Any],
+) -> None:
+    system = start_system("--speed=60", simulate=True, terminal=True)
     system.wait_ready()
+    wait_until(lambda: "Ctrl-C stops it." in system.output, "the addresses are printed")
+    [key] = re.findall(r"^  operator key  (\S+)$", system.output, re.MULTILINE)
+    assert status_of_subscriptions(system, {}) == 401
+    assert status_of_subscriptions(system, {"Authorization": f"Bearer {key}"}) == 200
+    assert key == system.operator_key
     wait_until(lambda: len(stored(system)) > 0, "the simulated city is stored")
 
 

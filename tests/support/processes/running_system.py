@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from tests.support.brokers.mqtt_publisher import publish
 
@@ -19,15 +22,21 @@ STOP_TIMEOUT_S = 60
 
 
 class RunningSystem:
-    """`livetwin up` as a process of its own, as a user would start it."""
+    """`livetwin up` as a process of its own, as a user would start it: into a file, or on a terminal."""
 
-    def __init__(self, data_dir: Path, *options: str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        *options: str,
+        environment: Mapping[str, str] | None = None,
+        terminal: bool = False,
+    ) -> None:
         self.data_dir = data_dir
         self._ports_file = data_dir / "asked-ports.json"
         self._ports_file.unlink(missing_ok=True)  # of a run that was killed
         self._output = data_dir / "up.output"
         command = [sys.executable, "-m", "cli", "up", f"--data-dir={data_dir}", "--port=0", "--mqtt-port=0"]
-        with self._output.open("ab") as output:
+        with self._terminal() if terminal else self._output.open("ab") as output:
             self.process = subprocess.Popen(
                 [*command, f"--ports-file={self._ports_file}", *options],
                 stdout=output,
@@ -98,6 +107,20 @@ class RunningSystem:
     def publish_all(self, messages: list[tuple[str, bytes | str]], qos: int = 1) -> None:
         """Publish messages in order and return when the broker acknowledged all of them."""
         publish(self.mqtt, messages, qos)
+
+    def _terminal(self) -> BinaryIO:
+        """Return a terminal; what is written to it is appended to the output until nobody has it open."""
+        controller, terminal = pty.openpty()
+
+        def copy() -> None:
+            # The last process that had the terminal open has ended when a read fails.
+            with self._output.open("ab", buffering=0) as output, suppress(OSError):
+                while data := os.read(controller, 4096):
+                    output.write(data)
+            os.close(controller)
+
+        threading.Thread(target=copy, daemon=True).start()
+        return os.fdopen(terminal, "wb", buffering=0)
 
     def _ended_within(self, timeout_s: float) -> bool:
         try:
