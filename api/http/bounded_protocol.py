@@ -1,19 +1,22 @@
-"""uvicorn's HTTP/1.1 protocol with bounds on heads, on the number of connections and on slow readers.
+"""uvicorn's HTTP/1.1 protocol with bounds on heads, connections, slow readers and pipelined requests.
 
-uvicorn collects a head of any size, waits for its end without limit, accepts any number of connections, and
-keeps an answer until its reader has read it: a few clients could use up the memory or all file descriptors of
-the process.
+uvicorn collects a head of any size, waits for its end without limit, accepts any number of connections, keeps
+an answer until its reader has read it, and parses any number of requests before it answers the first: a few
+clients could use up the memory or all file descriptors of the process. When a connection ends, uvicorn tells
+only the request that came last.
 """
 
 from __future__ import annotations
 
 import asyncio
 import weakref
+from collections import deque
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from api.http.problems import MEDIA_TYPE, ProblemError, problem_document
 from api.http.response_headers import API_VERSION
@@ -27,6 +30,21 @@ in the query and in Last-Event-ID; `api.http.request_limits` bounds each."""
 HEAD_TIMEOUT_S = 10.0
 """From the connection, or the first byte of a further request on it, until the head is complete."""
 
+PIECE_BYTES = 512
+"""Data is parsed in pieces of this size, until a request waits for the answer to the one before it: few
+requests wait in a connection. The data after it waits unparsed, and then no more is read."""
+
+
+class _HeldFlow(FlowControl):
+    """Flow control that reads nothing while requests wait in the connection, whoever asks for more."""
+
+    is_held = False
+
+    def resume_reading(self) -> None:
+        """Read further, unless requests wait."""
+        if not self.is_held:
+            super().resume_reading()
+
 
 class BoundedHttpProtocol(HttpToolsProtocol):
     """One connection; it is closed without a response when there are too many."""
@@ -36,14 +54,19 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     write_timeout_s: float  #: in which a reader must have taken what was written
     waiting: WaitingAnswers
     metrics: ApiMetrics
+    flow: _HeldFlow
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._head_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
         self._request_began = False  # in the data that is being parsed
+        self._is_in_head = False
         self._write_timer: asyncio.TimerHandle | None = None
         self.unwritten_bytes = 0  #: of the present answer, which wait until the connection is writable
+        self._unparsed = b""  # at most what was read at one time
+        self._unanswered: deque[RequestResponseCycle] = deque()  # the first one is being answered
+        self.is_lost = False  #: whether nobody is left to answer to
 
     @classmethod
     def with_limits(
@@ -68,6 +91,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the timer of the first head, or close a connection beyond the limit."""
         super().connection_made(transport)
+        self.flow = _HeldFlow(transport)
         # What the system does not take at once counts as waiting, and the next part comes after it. With 0
         # an empty TLS connection would count as full.
         transport.set_write_buffer_limits(high=1)
@@ -77,9 +101,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._start_head_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the timers."""
+        """Stop the timers; tell every request that nobody is left to answer to, and begin none that waits."""
         self._stop_head_timer()
         self._stop_waiting()
+        self._abandon_requests()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -99,7 +124,18 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """End the connection at once, with what was not sent."""
         self._stop_waiting()
         self.metrics.readers_cut_off.labels(reason).inc()
+        self._abandon_requests()
         self.transport.abort()
+
+    def _abandon_requests(self) -> None:
+        self.is_lost = True
+        self.pipeline.clear()
+        self._unparsed = b""
+        for cycle in self._unanswered:
+            if not cycle.response_complete:
+                cycle.disconnected = True
+                cycle.message_event.set()
+        self._unanswered.clear()
 
     def _stop_waiting(self) -> None:
         if self._write_timer is not None:
@@ -112,9 +148,19 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         return str(state.get("client") or (self.client or [""])[0])
 
     def data_received(self, data: bytes) -> None:
+        """Parse data, until a request waits for the answer to the one before it."""
+        data = self._unparsed + data
+        parsed = 0
+        while parsed < len(data) and not self.flow.is_held and not self.transport.is_closing():
+            self._parse(data[parsed : parsed + PIECE_BYTES])
+            parsed += PIECE_BYTES
+        self._unparsed = data[parsed:] if not self.transport.is_closing() else b""
+        if self.flow.is_held:
+            # The rest of a head waits here, not at the client.
+            self._stop_head_timer()
+
+    def _parse(self, data: bytes) -> None:
         """Parse data; end a connection whose head is too large."""
-        if self.transport.is_closing():
-            return
         self._request_began = False
         super().data_received(data)
         between = self.cycle is not None and self.cycle.response_complete and not self._request_began
@@ -129,16 +175,31 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Start the timer of a head whose first byte has arrived."""
         super().on_message_begin()
-        self._request_began = True
+        self._request_began = self._is_in_head = True
         if self._head_timer is None:
             self._start_head_timer()
 
     def on_headers_complete(self) -> None:
         """Stop the timer: the application bounds the body."""
+        self._is_in_head = False
         self._stop_head_timer()
         # Not the connection itself: a cycle of references would keep every closed one.
         self.scope["state"]["connection"] = weakref.proxy(self)
         super().on_headers_complete()
+        self._unanswered.append(self.cycle)
+        self.flow.is_held = bool(self.pipeline)
+
+    def on_response_complete(self) -> None:
+        """Begin the next request; parse further once none waits."""
+        if self._unanswered:  # Writing the answer may have cut the connection off.
+            self._unanswered.popleft()
+        super().on_response_complete()
+        if self.flow.is_held and not self.pipeline and not self.transport.is_closing():
+            self.flow.is_held = False
+            self.flow.resume_reading()
+            if self._is_in_head:
+                self._start_head_timer()
+            self.data_received(b"")
 
     def send_400_response(self, msg: str) -> None:
         """Answer data that is not HTTP."""

@@ -6,6 +6,7 @@ import asyncio
 from http import HTTPStatus
 from ipaddress import IPv6Address, ip_address
 from math import ceil
+from typing import Any
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -85,6 +86,9 @@ class RequestLimits:
             await self._admission.enter(caller, weight)
         except ProblemError as problem:
             await problem_response(problem, scope["path"][:_SHOWN_CHARACTERS])(scope, receive, send)
+            return
+        if _is_for_nobody(scope):
+            self._admission.leave(caller, weight)
             return
         entered = True
 
@@ -171,6 +175,12 @@ def malformed_request_problem(scope: Scope) -> ProblemError | None:
         if has_nul
     ]
     return bad_request(*faults) if faults else None
+
+
+def _is_for_nobody(scope: Scope) -> bool:
+    """Return whether a request only reads, and its client has closed the connection."""
+    connection: Any = scope["state"].get("connection")
+    return connection is not None and connection.is_lost and scope["method"] in ("GET", "HEAD")
 
 
 def _with_rate_headers(send: Send, decision: RateLimitDecision, limiter: RateLimiter) -> Send:

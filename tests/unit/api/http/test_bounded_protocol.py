@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+import pytest
 import uvicorn
+import uvloop
 from prometheus_client import CollectorRegistry
 from starlette.responses import PlainTextResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.http.bounded_protocol import HEAD_BYTES_MAX, HEAD_TIMEOUT_S, BoundedHttpProtocol
+from api.http.bounded_protocol import HEAD_BYTES_MAX, HEAD_TIMEOUT_S, PIECE_BYTES, BoundedHttpProtocol
 from api.http.waiting_answers import WaitingAnswers
 from api.metrics import ApiMetrics
 
-DEADLINE_S = 20.0
+DEADLINE_S = 10.0
 GET = b"GET / HTTP/1.1\r\nHost: city.example\r\n"
 
 
@@ -36,17 +39,26 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def served(connections: int = 10, head_timeout_s: float = HEAD_TIMEOUT_S) -> AsyncIterator[int]:
+async def served(
+    connections: int = 10, head_timeout_s: float = HEAD_TIMEOUT_S, served_app: ASGIApp = app
+) -> AsyncIterator[int]:
     metrics = ApiMetrics(CollectorRegistry())
     protocol = BoundedHttpProtocol.with_limits(
         connections,
         head_timeout_s=head_timeout_s,
         write_timeout_s=DEADLINE_S,
-        waiting=WaitingAnswers(2**20, metrics),
+        waiting=WaitingAnswers(2**26, metrics),
         metrics=metrics,
     )
     config = uvicorn.Config(
-        app, host="127.0.0.1", port=0, http=protocol, lifespan="off", log_config=None, access_log=False
+        served_app,
+        host="127.0.0.1",
+        port=0,
+        http=protocol,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=1,
     )
     server = _Server(config)
     running = asyncio.create_task(server.serve())
@@ -133,3 +145,100 @@ async def test_data_that_is_not_http_gets_a_problem() -> None:
         status, body = await request_once(port, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n")
         assert status == 400
         assert json.loads(body)["detail"] == "This is not an HTTP request."
+
+
+class HeldApp:
+    """Answers each request, once it may."""
+
+    def __init__(self, body_bytes: int = 5) -> None:
+        self.body = "x" * body_bytes
+        self.may_answer = asyncio.Event()
+        self.started: list[str] = []
+        self.scopes: list[Scope] = []
+        self.running = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.started.append(scope["path"])
+        self.scopes.append(scope)
+        self.running += 1
+        try:
+            await self.may_answer.wait()
+            await PlainTextResponse(self.body)(scope, receive, send)
+        finally:
+            self.running -= 1
+
+    async def until_started(self, count: int) -> None:
+        async with asyncio.timeout(DEADLINE_S):
+            while len(self.started) < count:  # noqa: ASYNC110 - a list has no event
+                await asyncio.sleep(0)
+
+
+def get(path: str, *headers: str) -> bytes:
+    return "\r\n".join([f"GET {path} HTTP/1.1", "Host: city.example", *headers, "", ""]).encode()
+
+
+async def test_pipelined_requests_are_answered_in_order_and_wait_unparsed() -> None:
+    held = HeldApp()
+    count = 2_000
+    async with served(served_app=held) as port, connected(port) as (reader, writer):
+        writer.write(b"".join(get(f"/{number}") for number in range(count - 1)))
+        writer.write(get(f"/{count - 1}", "Connection: close"))
+        await held.until_started(1)
+        connection = held.scopes[0]["state"]["connection"]
+        # The server has read what it will of them when others are served.
+        for _ in range(10):
+            assert (await request_once(port, b"not HTTP\r\n\r\n"))[0] == 400
+        waiting = len(connection.pipeline)
+        held.may_answer.set()
+        answers = await asyncio.wait_for(reader.read(), DEADLINE_S)
+    assert 1 <= waiting <= PIECE_BYTES // len(get("/"))
+    assert held.started == [f"/{number}" for number in range(count)]
+    assert answers.count(b"HTTP/1.1 200") == count
+
+
+async def test_a_stream_ends_with_its_connection_though_further_requests_wait() -> None:
+    ended = asyncio.Event()
+    began = asyncio.Event()
+
+    async def stream(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        gone = asyncio.create_task(until_gone(receive))
+        while not gone.done():
+            await send({"type": "http.response.body", "body": b"more", "more_body": True})
+            began.set()
+            await asyncio.sleep(0)
+        ended.set()
+
+    async with served(served_app=stream) as port, connected(port) as (_, writer):
+        writer.write(get("/1") + get("/2") + get("/3"))
+        await asyncio.wait_for(began.wait(), DEADLINE_S)
+        writer.transport.abort()
+        await asyncio.wait_for(ended.wait(), DEADLINE_S)
+
+
+async def until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def test_requests_that_wait_on_an_aborted_connection_are_not_begun(caplog: pytest.LogCaptureFixture) -> None:
+    # The loop of the api: it refuses to write to a closed connection.
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        started = runner.run(abort_with_waiting_requests())
+    assert started == ["/0", "/1"]
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+async def abort_with_waiting_requests() -> list[str]:
+    """Abort a connection whose first answer waits for its reader; return the requests that were begun."""
+    held = HeldApp(body_bytes=1 << 24)
+    held.may_answer.set()
+    async with served(served_app=held) as port, connected(port) as (_, writer):
+        writer.write(b"".join(get(f"/{number}") for number in range(20)))
+        # The second one begins when the answer to the first has been given to the connection.
+        await held.until_started(2)
+        writer.transport.abort()
+        async with asyncio.timeout(DEADLINE_S):
+            while held.running:  # noqa: ASYNC110 - a number has no event
+                await asyncio.sleep(0)
+    return held.started

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -12,12 +14,14 @@ from hypothesis import strategies as st
 
 from api.app import create_app
 from api.context import ApiContext
+from api.http.admission import CLIENT_SLOTS, Admission, Caller
 from api.http.api_keys import ApiKeys
 from api.http.parameters import NAMES_MAX
 from api.http.rate_limiter import RateLimiter
 from api.http.request_limits import (
     HEADERS_BYTES_MAX,
     TARGET_BYTES_MAX,
+    RequestLimits,
     client_identity,
     malformed_request_problem,
 )
@@ -150,6 +154,44 @@ def test_the_number_of_buckets_is_bounded() -> None:
     for number in range(1_000):
         limiter.take(str(number), 0.0)
     assert len(limiter._buckets) == 10
+
+
+@pytest.mark.parametrize(("method", "begun"), [("GET", []), ("POST", ["POST"])])
+async def test_a_read_that_waited_for_a_slot_is_not_begun_for_a_client_that_has_gone(
+    parts: ApiContext, method: str, begun: list[str]
+) -> None:
+    found: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        found.append(scope["method"])
+
+    async def unused(*arguments: Any) -> Any:
+        raise AssertionError(arguments)
+
+    admission = Admission(parts.metrics)
+    limits = RequestLimits(app, parts.api_keys, parts.metrics, None, admission)
+    connection = SimpleNamespace(is_lost=False)
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": "/v1/live",
+        "query_string": b"",
+        "headers": [],
+        "client": OTHER,
+        "state": {"connection": connection},
+    }
+    caller = Caller(client_identity(scope, parts.api_keys), "anonymous")
+    slots = CLIENT_SLOTS["anonymous"]
+    await admission.enter(caller, slots)
+    waiting = asyncio.ensure_future(limits(scope, unused, unused))
+    await asyncio.sleep(0)
+    connection.is_lost = True
+    admission.leave(caller, slots)
+    await waiting
+    assert found == begun
+    # Its slots are free again.
+    async with asyncio.timeout(10):
+        await admission.enter(caller, slots)
 
 
 @pytest.mark.parametrize("hosts", [0, 2])
