@@ -93,6 +93,7 @@ class _TopicContext(msgspec.Struct):
     decoder: Decoder
     feeds: tuple[str, ...]  #: feeds of sensors.yaml that the device may belong to
     topic_device: str | None  #: device name in the topic; None: the payload names the device
+    sender: str  #: as far as the topic tells: for payloads that cannot be read; empty: it does not
     carries_probes: bool
     device_name: str = ""
     device: MappedDevice | None = None
@@ -188,7 +189,7 @@ class Intake:
                     QuarantineReason.RETAINED,
                     f"the broker kept it, and it is {reason}: {detail}",
                 )
-            return self._reject(message, sequence, context, name or "", Rejection(reason, detail))
+            return self._reject(message, sequence, context, context.sender, Rejection(reason, detail))
         if name is None:
             name = decoded.device
         device = context.device if name == context.device_name else self._find_device(context, name)
@@ -235,12 +236,15 @@ class Intake:
         route = self._routes.route(topic)
         if route is None:
             return None
-        feed, decoder, level = route
+        feed, decoder, level, sender_level = route
+        levels = topic.split("/")
         context = _TopicContext(
             feed,
             decoder,
             feeds=decoder.feeds if feed in decoder.feeds else (feed,),
-            topic_device=None if level is None else topic.split("/")[level],
+            topic_device=None if level is None else levels[level],
+            # `a/#` includes `a` itself.
+            sender="" if sender_level is None or sender_level >= len(levels) else levels[sender_level],
             carries_probes=_PROBE_LEVEL in topic and native.device_of(topic) == PROBE_SENSOR,
         )
         if len(topic) <= TOPIC_CACHED_CHARACTERS_MAX:

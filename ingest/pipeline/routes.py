@@ -20,6 +20,7 @@ class TopicRoute(NamedTuple):
     feed: str  #: the city's feed, or the first of the decoder's own
     decoder: Decoder
     device_level: int | None  #: topic level, from 0, of the device; None: the decoder finds the device
+    sender_level: int | None  #: topic level that tells the senders of a feed apart; None: they share a topic
 
 
 class TopicRoutes:
@@ -39,10 +40,12 @@ class TopicRoutes:
                 raise RegistrationError(
                     f"feed {feed.id!r}: feed {routes[feed.filter].feed!r} already has filter {feed.filter!r}"
                 )
-            routes[feed.filter] = TopicRoute(feed.id, decoder, feed.device_level)
+            sender_level = _sender_level(feed.filter) if feed.device_level is None else feed.device_level
+            routes[feed.filter] = TopicRoute(feed.id, decoder, feed.device_level, sender_level)
         for decoder in decoders.values():
             for topic_filter in decoder.filters:
-                routes.setdefault(topic_filter, TopicRoute(decoder.feeds[0], decoder, None))
+                route = TopicRoute(decoder.feeds[0], decoder, None, _sender_level(topic_filter))
+                routes.setdefault(topic_filter, route)
         compiled = [(_levels(filter), route) for filter, route in routes.items()]
         self._routes = sorted(compiled, key=lambda route: [_rank(level) for level in route[0]])
         self.filters: tuple[str, ...] = tuple(sorted(routes))
@@ -59,6 +62,15 @@ class TopicRoutes:
 
 def _rank(level: str) -> int:
     return 2 if level == "#" else 1 if level == "+" else 0
+
+
+def _sender_level(filter: str) -> int | None:
+    """Return the last `+` of a filter: there the built-in topics have the device; else its `#`."""
+    levels = filter.split("/")
+    for wildcard in ("+", "#"):
+        if wildcard in levels:
+            return max(number for number, level in enumerate(levels) if level == wildcard)
+    return None
 
 
 def _levels(filter: str) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import pytest
 from ingest.decoders import registry
 from ingest.pipeline.intake import DEVICE_CHARACTERS_MAX, MESSAGE_OBSERVATIONS_MAX, REPLAYED_SEQUENCE
 from ingest.pipeline.quarantine_replay import ReplayRequest, replay_message
+from storage.stores.quarantine_usage import QuarantineLimits, limit_messages
 from tests.support.cities.small_cities import meter_city, small_city
 from tests.support.payloads.device_payloads import DSMR_V5, RECEIVED
 from tests.support.pipelines.intake import (
@@ -63,7 +64,7 @@ def test_a_message_that_is_not_wholly_usable_has_one_number_in_both_places() -> 
 @pytest.mark.parametrize(
     ("topic", "payload", "reason", "device", "decoder"),
     [
-        (NOISE_TOPIC, b"{", "malformed", "", "native"),
+        (NOISE_TOPIC, b"{", "malformed", "noise-1", "native"),
         ("livetwin/town/Nobody-9/observations", noise_payload(1), "unknown-sensor", "Nobody-9", "native"),
         ("no/feed", b"", "unknown-topic", "", ""),
         (NOISE_TOPIC, b'{"values":{"other":1}}', "no-observation", "noise-1", "native"),
@@ -82,6 +83,49 @@ def test_a_rejected_message_has_its_number_and_its_device_if_known(
     assert found.feed == ("native" if decoder else "")
     assert (found.session, found.sequence, found.observations) == (SESSION, 11, 0)
     assert found.payload == payload
+
+
+@pytest.mark.parametrize(
+    ("topic", "device"),
+    [
+        ("livetwin/town/hostile-1/observations", "hostile-1"),
+        ("v3/town@ttn/devices/eui-70b3d57ed0001234/up", "eui-70b3d57ed0001234"),
+        ("application/7/device/70b3d57ed0001234/event/up", "70b3d57ed0001234"),
+        ("dsmr/gw-12/telegram", "gw-12"),
+        ("homewizard/p1-12/measurement", "p1-12"),
+        ("airrohr/esp8266-12", "esp8266-12"),
+        ("buoys/b-1/json", "b-1"),
+        ("pumps/p-1/motor/speed", "p-1"),
+        ("pumps", ""),
+        ("weir", ""),
+        (f"livetwin/town/{'x' * 400}/observations", "x" * DEVICE_CHARACTERS_MAX),
+    ],
+)
+def test_an_unreadable_payload_is_attributed_to_the_device_that_its_topic_names(
+    topic: str, device: str
+) -> None:
+    # Quarantine has a bound for each device: those of a feed must not share it.
+    feeds = (
+        CityFeed(id="buoys", filter="buoys/+/json", decoder="json_fields", device_level=1),
+        CityFeed(id="pumps", filter="pumps/#", decoder="json_fields"),
+        CityFeed(id="weir", filter="weir", decoder="json_fields"),
+    )
+    intake = make_intake(replace(small_city(), feeds=feeds))
+    for payload in (b"{", b"x" * 5_000):
+        found = intake.process(make_message(payload, topic), 1).quarantined
+        assert found is not None
+        assert found.device == device
+
+
+def test_unreadable_payloads_of_one_device_leave_room_for_those_of_others() -> None:
+    intake = make_intake()
+    hostile = make_message(b"x" * 4_000, "livetwin/town/hostile-1/observations")
+    processed = [intake.process(hostile, number) for number in range(20)]
+    processed.append(intake.process(make_message(b"{", NOISE_TOPIC), 20))
+    quarantined = [one.quarantined for one in processed if one.quarantined is not None]
+    limited = limit_messages(quarantined, {}, QuarantineLimits(device=16_384))
+    assert limited.heads + limited.counted > 10
+    assert limited.stored[-1].payload == b"{"
 
 
 def test_the_long_name_of_an_unknown_device_is_cut_off() -> None:
