@@ -20,6 +20,7 @@ from runtime.cancellation import raise_if_cancelled
 from storage.database import DATABASE_UNAVAILABLE, NOT_MIGRATED_MESSAGE, Connection, connect
 from storage.historian.log_batch import LogBatch
 from storage.historian.metrics import OBSERVATION_OUTCOMES, HistorianMetrics
+from storage.historian.quarantine_log import QuarantineLog
 from storage.historian.update_buffer import UpdateBuffer
 from storage.historian.writers import aggregate_writer, observation_writer, update_writer
 from storage.historian.writers.aggregate_writer import request_repairs, write_aggregates, write_assessments
@@ -69,6 +70,7 @@ class BatchWriter:
         self._dsn = dsn
         self._metrics = metrics
         self._quarantine_limits = quarantine_limits
+        self._quarantine_log = QuarantineLog()
         self._connection: Connection | None = None
         self._newest_times = NewestTimes()
         # The stored positions as this process last read or moved them.
@@ -114,6 +116,7 @@ class BatchWriter:
         self._count(batch, await self._retry_until_done(write))
         if limited is not None:
             self._count_limited(limited)
+        self._quarantine_log.add(limited, loop.time())
         self._positions |= batch.next_offsets
 
     async def close(self) -> None:
@@ -186,14 +189,6 @@ class BatchWriter:
         self._metrics.quarantine_bytes.set(limited.bytes)
         self._metrics.quarantine_limited.labels("head").inc(limited.heads)
         self._metrics.quarantine_limited.labels("nothing").inc(limited.counted)
-        if limited.heads or limited.counted:
-            log.error(
-                "quarantine is full: of %d messages it keeps the head only, %d are only counted; look at "
-                "GET /v1/quarantine for the feed and the device that send them",
-                limited.heads,
-                limited.counted,
-                extra={"event": "historian.quarantine_full"},
-            )
 
 
 async def _is_stored(connection: Connection, batch: LogBatch) -> bool:

@@ -66,7 +66,7 @@ def metrics() -> HistorianMetrics:
 
 
 async def test_a_flood_stays_within_the_limits_and_the_ledger_balances(
-    database: str, metrics: HistorianMetrics
+    database: str, metrics: HistorianMetrics, caplog: pytest.LogCaptureFixture
 ) -> None:
     writer = BatchWriter(database, metrics, LIMITS)
     await writer.read_positions("log")
@@ -103,6 +103,8 @@ async def test_a_flood_stays_within_the_limits_and_the_ledger_balances(
     limited = metrics.quarantine_limited
     assert limited.labels("head")._value.get() == usage.heads
     assert limited.labels("nothing")._value.get() == usage.counted
+    # Four batches left something out within a minute.
+    assert sum("quarantine is full" in message for message in caplog.messages) == 1
 
 
 async def test_removal_and_replay_make_room_again(database: str, metrics: HistorianMetrics) -> None:
