@@ -6,7 +6,8 @@ follow from the same values. What changes is stored under the revision that a va
 emits later replaces it.
 
 Where neighbours are compared, the stream is told for newer slots which entities an area above has outvoted:
-that area may have forgotten the slot, or never have had it in this log.
+that area may have forgotten the slot, or never have had it in this log. For the same reason it is told the
+newest point of a series whose state is none.
 """
 
 from __future__ import annotations
@@ -23,12 +24,17 @@ from runtime.kafka.topics import OBSERVATIONS, UPDATES
 from storage.database import Connection, fetch_rows
 from storage.history.chunk_reader import read_chunk
 from storage.maintenance.changed_series import note_changed_series, read_newest_area_times
-from storage.maintenance.series_repair import SeriesDay, consecutive_days, delete_requests
+from storage.maintenance.series_repair import (
+    SeriesDay,
+    consecutive_days,
+    delete_requests,
+    read_told_times,
+)
 from storage.queries import query
 from storage.stores.log_positions import AGGREGATE_PROGRESS, UPDATE_PROGRESS
 from twin.backtest.history_chunk import HistoryChunk, HistoryNeeds
 from twin.backtest.readings import DatastreamReadings
-from twin.instant import DAY, Duration, Instant, from_datetime, to_datetime
+from twin.instant import DAY, INSTANT_MIN, Duration, Instant, from_datetime, to_datetime
 from twin.model.city_model import CityModel
 from twin.model.names import AREA_PREFIX, roll_up_of, series_interval, slot_of
 from twin.model.observation import Observation
@@ -36,7 +42,7 @@ from twin.model.sensor import Datastream
 from twin.quality.neighbours import disagreement_limit
 from twin.quality.quality_flags import is_usable
 from twin.state.area_members import area_of, member_entities
-from twin.state.area_state import SLOTS_MAX, AreaState, AreaValue, last_slot, usable_value
+from twin.state.area_state import SLOTS_MAX, AreaState, AreaValue, last_slot, restoring_input, usable_value
 from twin.state.combination import CombinationInput, combine
 from twin.state.derived_points import derived_interval, is_windowed
 from twin.state.freshness import live_duration
@@ -87,11 +93,29 @@ class StoredAreaPoint(NamedTuple):
     revision: int
 
 
+class NewestPoint(NamedTuple):
+    """The newest stored point of a series of an area."""
+
+    time: Instant
+    value: float
+    flags: int
+    count: int  # type: ignore[assignment]
+    members: int
+
+
+class OutdatedState(NamedTuple):
+    """A stored state of an area that is no point of its series."""
+
+    area: str
+    time: Instant  #: of the state
+    newest: NewestPoint | None  #: of the series
+
+
 class AreaInputsLog(Protocol):
     """The topic `area-inputs`."""
 
-    async def send_votes(self, votes: Sequence[AreaInput]) -> None:
-        """Send what areas say about entities below; return when it is on the log."""
+    async def send_area_inputs(self, inputs: Sequence[AreaInput]) -> None:
+        """Send inputs of areas; return when they are on the log."""
 
 
 async def repair_areas(connection: Connection, model: CityModel, area_inputs: AreaInputsLog) -> int:
@@ -165,8 +189,11 @@ async def _repair(
             series = {(area, AREA_PREFIX + name) for area, _ in changed}
             await note_changed_series(connection, series, min(time for _, time in changed))
         if votes:
-            await area_inputs.send_votes(votes)
+            await area_inputs.send_area_inputs(votes)
         await delete_requests(connection, days.requests)
+    outdated = await _read_outdated_states(connection, name, areas)
+    if restoring := restoring_inputs(name, outdated, model):
+        await area_inputs.send_area_inputs(restoring)
     return len(changed)
 
 
@@ -220,15 +247,25 @@ async def _read_inputs(
     needs = HistoryNeeds(
         frozenset(one.id for entity in members for one in told_datastreams(entity, name, model))
     )
+    # Before the observations: what the stream tells meanwhile, it rolls up itself.
+    told = await read_told_times(connection, model, members)
     async with connection.transaction():
         chunk = await read_chunk(connection, needs, model, start, end)
-    return stored_area_inputs(name, values, chunk, model)
+    return stored_area_inputs(name, values, chunk, told, model)
 
 
 def stored_area_inputs(
-    name: str, values: Iterable[StoredEntityValue], chunk: HistoryChunk, model: CityModel
+    name: str,
+    values: Iterable[StoredEntityValue],
+    chunk: HistoryChunk,
+    told: Mapping[int, Instant],
+    model: CityModel,
 ) -> list[AreaInput]:
-    """Return what entities send to their areas: of derived values and of the observations in a chunk."""
+    """Return what entities send to their areas: of derived values and of the observations in a chunk.
+
+    `told` is, by datastream, the newest value that the stream has told: later ones may lack their
+    assessments, and it rolls them up itself.
+    """
     size = series_interval(name, model)
     windowed = name in model.properties or is_windowed(name)
     inputs: dict[tuple[str, Instant], AreaInput] = {}
@@ -244,7 +281,12 @@ def stored_area_inputs(
             )  # fmt: skip
     for entity in {model.datastreams[id].entity for id in chunk.readings if id in model.datastreams}:
         datastreams = told_datastreams(entity, name, model)
-        for input in _observed_inputs(entity, name, datastreams, chunk, model):
+        readings = {
+            one.id: _readings_until(told.get(one.id, INSTANT_MIN), chunk.readings[one.id])
+            for one in datastreams
+            if one.id in chunk.readings
+        }
+        for input in _observed_inputs(entity, name, datastreams, readings, model):
             inputs[entity, input.slot] = input
     return [inputs[key] for key in sorted(inputs)]
 
@@ -255,11 +297,14 @@ def told_datastreams(entity: str, name: str, model: CityModel) -> list[Datastrea
 
 
 def _observed_inputs(
-    entity: str, name: str, datastreams: Sequence[Datastream], chunk: HistoryChunk, model: CityModel
+    entity: str,
+    name: str,
+    datastreams: Sequence[Datastream],
+    readings: Mapping[int, DatastreamReadings],
+    model: CityModel,
 ) -> Iterator[AreaInput]:
     """Yield the last value of each slot of an observed property of an entity."""
     area, size = area_of(entity, model), series_interval(name, model)
-    readings = {one.id: chunk.readings[one.id] for one in datastreams if one.id in chunk.readings}
     if area is None or not readings:
         return
     live = live_duration(min(one.interval for one in datastreams))
@@ -279,6 +324,14 @@ def _observed_inputs(
             area, entity, name, usable_value(state.value, state.flags), state.phenomenon_time, state.flags,
             max(1, len(state.datastreams)), last_slot(slot, size, live), 0, slot,
         )  # fmt: skip
+
+
+def _readings_until(time: Instant, readings: DatastreamReadings) -> DatastreamReadings:
+    """Return the readings up to a time, which counts."""
+    end = int(readings.times.searchsorted(time, side="right"))
+    return DatastreamReadings(
+        readings.times[:end], readings.received[:end], readings.values[:end], readings.flags[:end]
+    )
 
 
 def _newest_until(time: Instant, datastream: int, readings: DatastreamReadings) -> Observation | None:
@@ -353,6 +406,34 @@ def votes_of_changes(
         if time >= newest.get((area, name), time) - kept
         for vote in votes_from_above(area, time, name, states, model)
     ]
+
+
+async def _read_outdated_states(
+    connection: Connection, name: str, areas: Sequence[str]
+) -> list[OutdatedState]:
+    rows = await fetch_rows(
+        connection,
+        "maintenance/areas/list_outdated_area_states",
+        {"areas": list(areas), "name": AREA_PREFIX + name},
+    )
+    return [
+        OutdatedState(
+            area,
+            from_datetime(time),
+            None if newest is None else NewestPoint(from_datetime(newest), *point),
+        )
+        for area, time, newest, *point in rows
+    ]
+
+
+def restoring_inputs(name: str, outdated: Iterable[OutdatedState], model: CityModel) -> list[AreaInput]:
+    """Return what areas are told whose state is no point of their series: the newest point."""
+    size = series_interval(name, model)
+    found = []
+    for area, time, newest in outdated:
+        slot = slot_of(time if newest is None else newest.time, size, windowed=is_windowed(name))
+        found.append(restoring_input(area, name, slot, newest[1:] if newest is not None else None))
+    return found
 
 
 def _is_same(one: StoredAreaPoint, other: StoredAreaPoint) -> bool:

@@ -21,7 +21,7 @@ from twin.wire.messages import OBSERVATIONS as OBSERVATIONS_CODEC
 from twin.wire.messages import AreaInput, AreaInputBatch, ObservationBatch, SeriesPoint, partition_of
 
 ITEMS_PER_RECORD_MAX = 500
-"""The most votes or points of one record: about 50 kB."""
+"""The most inputs or points of one record: about 50 kB."""
 
 
 class RepairRecord(NamedTuple):
@@ -54,9 +54,9 @@ class KafkaRepairLog:
         self._kafka = kafka
         self._partitions = partitions
 
-    async def send_votes(self, votes: Sequence[AreaInput]) -> None:
-        """Send what areas say about entities below; return when it is on the log."""
-        await send_records(self._kafka, vote_records(votes, self._partitions))
+    async def send_area_inputs(self, inputs: Sequence[AreaInput]) -> None:
+        """Send inputs of areas; return when they are on the log."""
+        await send_records(self._kafka, repaired_area_records(inputs, self._partitions))
 
     async def send_points(self, points: Sequence[SeriesPoint]) -> None:
         """Send points of series of entities; return when they are on the log."""
@@ -79,11 +79,11 @@ def point_records(points: Sequence[SeriesPoint], partitions: int) -> list[Repair
     ]
 
 
-def vote_records(votes: Sequence[AreaInput], partitions: int) -> list[RepairRecord]:
-    """Return the records of votes; the time of the log does not advance by them."""
+def repaired_area_records(inputs: Sequence[AreaInput], partitions: int) -> list[RepairRecord]:
+    """Return the records of what areas are told; the time of the log does not advance by them."""
     by_partition: dict[int, list[AreaInput]] = {}
-    for vote in votes:
-        by_partition.setdefault(partition_of(vote.area, partitions), []).append(vote)
+    for input in inputs:
+        by_partition.setdefault(partition_of(input.area, partitions), []).append(input)
     return [
         RepairRecord(
             AREA_INPUTS,

@@ -116,7 +116,7 @@ async def repair_series(connection: Connection, model: CityModel, stream: Series
             },
         )
         ready = [SeriesDay(one, name, from_datetime(day), n) for one, name, day, n in await cursor.fetchall()]
-        told = await _told_times(connection, model, {request.entity for request in ready})
+        told = await read_told_times(connection, model, {request.entity for request in ready})
     changed = 0
     whole = [request for request in ready if request.day == INSTANT_MIN]
     if whole:
@@ -136,7 +136,7 @@ async def repair_series(connection: Connection, model: CityModel, stream: Series
     return len(ready)
 
 
-async def _told_times(
+async def read_told_times(
     connection: Connection, model: CityModel, entities: Iterable[str]
 ) -> dict[int, Instant]:
     """Return the time of the newest stored state of each datastream of entities.
@@ -144,8 +144,8 @@ async def _told_times(
     The assessments up to it are stored, when the stored updates are stored as far as windows are.
     """
     ids = [one.id for entity in entities for one in model.datastreams_of(entity)]
-    cursor = await connection.execute(query("maintenance/series/list_told_times"), (ids,))
-    return {id: from_datetime(time) for id, time in await cursor.fetchall()}
+    rows = await fetch_rows(connection, "maintenance/series/list_told_times", {"datastreams": ids})
+    return {id: from_datetime(time) for id, time in rows}
 
 
 async def _request_days(connection: Connection, requests: Sequence[SeriesDay]) -> None:

@@ -355,9 +355,7 @@ class AlarmStageFactory:
         contents = seeded_alarm_contents(
             seed, rule_index, lambda entity: partition_of(entity, self.partitions) == partition
         )
-        # A correction may be the first record. It has no time, and what the stage then emits needs one.
-        time = max((one.received_time for one in seed.observations), default=INSTANT_MIN)
-        buckets = PartitionBuckets(ALARM_CODEC, self.log, self.buckets, time=time)
+        buckets = PartitionBuckets(ALARM_CODEC, self.log, self.buckets, time=seed.time)
         buckets.seed(sorted(contents.items()))
         return AlarmStage(buckets, self, partition)
 

@@ -76,7 +76,9 @@ class AreaStage(BucketStage[AreaState]):
             state = self._buckets.content_to_change(area)
             before = state.revision = max(state.revision, revision_base(model))
             revision = window_revision(now, model)
-            changes = state.apply(area, by_area[area], model, revision, repeated=batch.repeated)
+            changes = state.apply(
+                area, by_area[area], model, revision, repeated=batch.repeated, sent=batch.time
+            )
             verdicts += changes.verdicts
             inputs += changes.inputs
             repairs += changes.repairs
@@ -119,7 +121,7 @@ class AreaStageFactory:
 
     def seeded(self, partition: int, seed: StageSeed, model: CityModel) -> AreaStage:
         """Return the stage at the beginning of a log; entities send the inputs of their areas again."""
-        buckets = PartitionBuckets(_AREA_CODEC, self.log, self.buckets)
+        buckets = PartitionBuckets(_AREA_CODEC, self.log, self.buckets, time=seed.time)
         floors = _seeded_floors(seed, model)
         buckets.seed(
             (

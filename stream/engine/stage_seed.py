@@ -12,7 +12,7 @@ from twin.alarms.evaluation.alarm_correction import AlarmCorrection
 from twin.alarms.evaluation.baseline import Baseline
 from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.alarms.rules.operand import OperandSeries
-from twin.instant import Instant
+from twin.instant import INSTANT_MIN, Instant
 from twin.model.names import AREA_PREFIX
 from twin.model.observation import Observation
 from twin.privacy.cohort import PastCohort
@@ -47,6 +47,16 @@ class StageSeed(NamedTuple):
     corrections: Sequence[AlarmCorrection] = ()  #: the states of rules by the stored points of their operands
     #: of truncated datastreams: summary of the observations before these
     preceding: Mapping[int, PrecedingHistory] = MappingProxyType({})
+
+    @property
+    def time(self) -> Instant:
+        """The log time to begin with, until a record has one: the first may be of a repair.
+
+        Windows are stored under the log time of the log before; what is emitted now must come after that.
+        """
+        received = max((one.received_time for one in self.observations), default=INSTANT_MIN)
+        emitted = max((one.revision for one in self.aggregates), default=INSTANT_MIN)
+        return max(received, emitted)
 
 
 EMPTY_SEED = StageSeed([], frozenset(), [], [], {}, {}, {}, {}, [], {})

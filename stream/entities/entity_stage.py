@@ -106,10 +106,7 @@ class EntityStage(BucketStage[EntityContent]):
                 alarm_inputs.add_derived(update.entity, value)
         mine = {id for content in contents.values() for id in content.state.datastreams}
         output.repairs += [repair for repair in seed.repairs if repair.datastream in mine]
-        # No record has set the time yet: what is sent again was known when the newest was received.
-        states = [state for content in contents.values() for state in content.state.datastreams.values()]
-        now = max((state.newest.received_time for state in states), default=self._buckets.time)
-        return self._records(output, now, self.offset, clock=False)
+        return self._records(output, self._buckets.time, self.offset, clock=False)
 
     def apply(self, offset: int, batch: ObservationBatch | None, model: CityModel) -> ApplyResult:
         """Apply the record at `offset`; None is an unreadable record."""
@@ -271,8 +268,12 @@ class EntityStage(BucketStage[EntityContent]):
         summary = PointSummary(point.value, point.flags, point.count)
         required = self._required_inputs_of(entity, model)
         if not content.derived.is_left_to_storage(name, time - size, required):
-            return
-        if content.derived.on_repaired_point(name, time - size, summary, required):
+            if not (
+                math.isnan(point.value) and content.derived.note_withdrawn_state(name, time - size, required)
+            ):
+                return
+            self._pending.add(entity)
+        elif content.derived.on_repaired_point(name, time - size, summary, required):
             self._pending.add(entity)
         content.state.revision += 1
         value = DerivedValue(name, point.value, time, point.flags, (), point.count, size)
@@ -575,7 +576,7 @@ class EntityStageFactory:
 
     def seeded(self, partition: int, seed: StageSeed, model: CityModel) -> EntityStage:
         """Return the stage at the beginning of a log, with the stored observations."""
-        buckets = PartitionBuckets(EntityCodec(), self.log, self.buckets)
+        buckets = PartitionBuckets(EntityCodec(), self.log, self.buckets, time=seed.time)
         mine = [
             observation
             for observation in seed.observations

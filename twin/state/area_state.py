@@ -35,6 +35,7 @@ from twin.state.derived_points import is_windowed
 from twin.state.freshness import interval_for_live_duration
 from twin.state.slot_inputs import (
     OUTDATED,
+    RESTORED,
     Contribution,
     OutdatedSlots,
     SlotInput,
@@ -137,6 +138,10 @@ class AreaSeries(msgspec.Struct, array_like=True):
             inputs.forget(self.floor)
         return span
 
+    def is_known(self, input: AreaInput) -> bool:
+        """Return whether this very input was put before, with its revision."""
+        return input.weight > 0 and self.inputs.has(input.source, slot_input(input))
+
     def votes_to_pass_on(
         self, area: str, vote: AreaInput, model: CityModel, revision: Instant
     ) -> list[AreaInput]:
@@ -214,6 +219,7 @@ class AreaState(msgspec.Struct, array_like=True):
     series: dict[str, AreaSeries] = msgspec.field(default_factory=dict)  #: by name
     inherited: tuple[AreaInput, ...] = ()  #: inputs in a checkpoint of version 0.1, which has no slots
     keeps_all: bool = False  #: whether its series forget no slot, as when they are computed from storage
+    latest: Instant = INSTANT_MIN  #: the greatest log time at which inputs of it were sent
 
     def apply(
         self,
@@ -223,16 +229,20 @@ class AreaState(msgspec.Struct, array_like=True):
         revision: Instant,
         *,
         repeated: bool = False,
+        sent: Instant = INSTANT_MIN,
     ) -> AreaChanges:
         """Add inputs and return what they change.
 
         `revision` is that of new verdicts. What is `repeated` changes no slot before those that are kept, but
-        areas below may.
+        areas below may. `sent` is the log time at which the inputs were sent: of each stage it rises.
         """
         changes = AreaChanges()
+        is_behind = not repeated and INSTANT_MIN < sent <= self.latest
+        self.latest = max(self.latest, sent)
         if self.inherited:
             inputs, self.inherited = (*self.inherited, *inputs), ()
         touched: dict[str, set[SlotSpan]] = {}
+        replayed: dict[str, list[SlotInput]] = {}
         name = None
         for received in inputs:
             if received.name != name:
@@ -243,13 +253,12 @@ class AreaState(msgspec.Struct, array_like=True):
                     other = SlotSpan(min(earlier.results, default=earlier.newest), earlier.newest)
                     changes.repairs.append(_repair(area, name, other, series.size))
                 spans = touched.setdefault(name, set())
-            if received.weight == OUTVOTED_ABOVE and not received.by:
-                changes.inputs += series.votes_to_pass_on(area, received, model, revision)
+            if received.weight < 0 and not received.by:
+                self._apply_of_storage(area, received, model, revision, changes)
                 continue
             input = on_grid(received, series.size)
-            if input.weight == OUTDATED:
-                outdated = series.note_outdated(input.source, SlotSpan(input.slot, input.valid_until))
-                self._leave_to_storage(area, name, outdated, model, changes)
+            if is_behind and series.is_known(input):
+                replayed.setdefault(name, []).append(slot_input(input))
                 continue
             span, is_too_old = series.put(input)
             if span is None:
@@ -261,6 +270,11 @@ class AreaState(msgspec.Struct, array_like=True):
             elif is_too_old and not repeated:
                 self._leave_to_storage(area, name, span, model, changes)
             spans.add(span)
+        for name, known in replayed.items():
+            # The stage that sends them has crashed: what it emitted with them may be stored only now, and
+            # storage may have computed points without it.
+            span = SlotSpan(min(one.slot for one in known), max(one.last for one in known))
+            self._leave_to_storage(area, name, span, model, changes)
         for name in sorted(name for name, spans in touched.items() if spans):
             slots = self.series[name].touched(touched[name])
             self._evaluate(NeighbourContext(area, name, model, revision), slots, changes)
@@ -268,6 +282,20 @@ class AreaState(msgspec.Struct, array_like=True):
         for name in touched:
             self.series[name].forget_oldest()
         return changes
+
+    def _apply_of_storage(
+        self, area: str, told: AreaInput, model: CityModel, revision: Instant, changes: AreaChanges
+    ) -> None:
+        """Apply what storage has computed, or what a source says that storage computes."""
+        name, series = told.name, self.series[told.name]
+        if told.weight == OUTVOTED_ABOVE:
+            changes.inputs += series.votes_to_pass_on(area, told, model, revision)
+        elif told.weight == RESTORED:
+            self._restore(area, told, model, changes)
+        elif told.weight == OUTDATED:
+            input = on_grid(told, series.size)
+            span = series.note_outdated(input.source, SlotSpan(input.slot, input.valid_until))
+            self._leave_to_storage(area, name, span, model, changes)
 
     def _leave_to_storage(
         self, area: str, name: str, span: SlotSpan, model: CityModel, changes: AreaChanges
@@ -277,6 +305,21 @@ class AreaState(msgspec.Struct, array_like=True):
         parent = model.entities[area].parent
         if parent is not None:
             changes.inputs.append(outdated_input(parent, roll_up_source(area, model), name, span))
+
+    def _restore(self, area: str, told: AreaInput, model: CityModel, changes: AreaChanges) -> None:
+        """Emit the state of a series again, as storage has another: of a point that is not known here."""
+        name, slot = told.name, told.slot
+        series, expected = self.series[name], expected_members(area, name, model)
+        now, now_slot = _value_now(name, series, expected, model)
+        if told.later and slot not in series.results and (now_slot is None or now_slot < slot):
+            value, flags, weight, members, until = told.later[0]
+            series.results[slot] = SlotResult(value, flags & ~_INCOMPLETE, weight, members, until, (), ())
+            now, _ = _value_now(name, series, expected, model)
+        if now is None or math.isnan(now.value):
+            now = _withdrawn_value(name, slot, series.size, expected)
+        series.emitted = None if math.isnan(now.value) else now
+        changes.values.append(now)
+        self.revision += 1
 
     def _series_of(self, name: str, model: CityModel) -> AreaSeries:
         size = series_interval(name, model)
@@ -348,11 +391,20 @@ class AreaState(msgspec.Struct, array_like=True):
             if now_slot is not None and now_slot not in changed:
                 # Storage may have computed another point since: it would be replaced by this one.
                 changes.repairs.append(_repair(area, name, SlotSpan(now_slot, now_slot), series.size))
+            if math.isnan(now.value) and series.floor > INSTANT_MIN:
+                # There may be an earlier point that is not known here: storage tells it after a repair.
+                last = _slot_of_value(now, series.size)
+                changes.repairs.append(_repair(area, name, SlotSpan(last, last), series.size))
         parent = model.entities[area].parent
         if parent is not None:
             changes.inputs += [
                 _parent_input(context, parent, slot, series, self.revision) for slot in changed
             ]
+        for slot, before in changed.items():
+            found = series.results[slot]
+            if before is None and found is not None and found.value is None and slot < series.newest:
+                # Storage may have a point, of values that it did not know to be suspect.
+                self._leave_to_storage(area, name, SlotSpan(slot, slot), model, changes)
         for slot in changed if series.outdated.by_source else ():
             if series.outdated.touch(slot, series.inputs):
                 self._leave_to_storage(area, name, SlotSpan(slot, slot), model, changes)
@@ -386,6 +438,23 @@ def slot_time(name: str, slot: Instant, size: Duration) -> Instant:
     (0, 60)
     """
     return slot + size if is_windowed(name) else slot
+
+
+def _withdrawn_value(name: str, slot: Instant, size: Duration, expected: int) -> AreaValue:
+    time = slot_time(name, slot, size)
+    return AreaValue(name, math.nan, time, _INCOMPLETE, 0, size, 0, expected, is_newest=True)
+
+
+def restoring_input(
+    area: str, name: str, slot: Instant, point: tuple[float, int, int, int] | None
+) -> AreaInput:
+    """Return the input of an area that tells the newest stored point of its series, and its slot.
+
+    `point` is its value, flags, and the sensors and entities behind it. None: that of this slot is withdrawn,
+    and there is no other.
+    """
+    later = (LaterValue(*point, slot),) if point is not None else ()
+    return AreaInput(area, area, name, None, slot, 0, RESTORED, slot, 0, slot, 0, later)
 
 
 def _slot_of_value(value: AreaValue, size: Duration) -> Instant:

@@ -259,9 +259,6 @@ class DerivedState(msgspec.Struct, array_like=True):
         Return whether it is new. `time` is the start of its window, or of a single value. It must be one
         that is not computed here (`is_left_to_storage`). NaN: storage has withdrawn the point.
         """
-        indicator = next(one for one in required.indicators if one.name == name)
-        size = required.sizes[name]
-        inputs = [one for one in indicator.inputs if one.property in required.observed]
         points = self.series_of(name).points
         known = points.get(time)
         if math.isnan(point.value):
@@ -271,10 +268,29 @@ class DerivedState(msgspec.Struct, array_like=True):
             return False
         else:
             points[time] = point
-        for input in inputs:  # without a changed window or value: only the state is emitted
-            self.changed.add(input.property)
-            if size:
-                self.changed_windows.setdefault(input.property, {}).setdefault(size, set())
+        self._note_changed_state(name, required)
+        return True
+
+    def _note_changed_state(self, name: str, required: RequiredInputs) -> None:
+        """Let the state of an indicator be emitted where it differs; no window or value has changed."""
+        indicator, size = next(one for one in required.indicators if one.name == name), required.sizes[name]
+        for input in indicator.inputs:
+            if input.property in required.observed:
+                self.changed.add(input.property)
+                if size:
+                    self.changed_windows.setdefault(input.property, {}).setdefault(size, set())
+
+    def note_withdrawn_state(self, name: str, time: Instant, required: RequiredInputs) -> bool:
+        """Note that storage has withdrawn a point; return whether it may be the state that storage has.
+
+        That is so where it is newer than all that are known here: the state was emitted before a crash. What
+        follows from the inputs, or that there is nothing, is then emitted as the state.
+        """
+        known = self.emitted.get(name)
+        if (known is not None and known.time >= time) or time in self.series_of(name).points:
+            return False
+        self.emitted[name] = _without_inputs(math.nan, time, 0, 0)
+        self._note_changed_state(name, required)
         return True
 
     def is_left_to_storage(self, name: str, time: Instant, required: RequiredInputs) -> bool:

@@ -6,7 +6,7 @@ that is valid. So what counts in a slot is a function of the set of inputs.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from operator import attrgetter
 from typing import NamedTuple, Protocol
@@ -19,6 +19,13 @@ from twin.wire.messages import AreaInput, LaterValue
 
 OUTDATED = -2
 """The weight of an input that says: storage computes what the source sent from `slot` to `valid_until`."""
+
+RESTORED = -3
+"""The weight of an input of an area about itself, from storage: what it stores as the newest point.
+
+That is its `later` value, of `slot`. Without one, the point of the state in this slot is withdrawn, and there
+is no other.
+"""
 
 _SLOT = attrgetter("slot")
 
@@ -114,6 +121,12 @@ class SlotInputs(msgspec.Struct, array_like=True):
         if after < len(inputs):
             last = min(last, inputs[after].slot - 1)
         return SlotSpan(slot, max(slot, last))
+
+    def has(self, source: str, input: SlotInput) -> bool:
+        """Return whether an input is known, with its revision."""
+        inputs = self.by_source.get(source, [])
+        place = bisect_left(inputs, input.slot, key=_SLOT)
+        return place < len(inputs) and inputs[place] == input
 
     def at(self, slot: Instant) -> dict[str, SlotInput]:
         """Return the newest input of each source up to a slot, also those that are suspect or not valid."""

@@ -135,7 +135,7 @@ class AreaInput(NamedTuple):
     flags: int
     #: connections or sensors behind the value; 0: only for the comparison of neighbours; -1: the area above
     #: has outvoted the source in this slot; -2: storage computes what the source sent for the slots from
-    #: `slot` to `valid_until`
+    #: `slot` to `valid_until`; -3: of the area itself, from storage: its newest point is `later`, of `slot`
     weight: int
     valid_until: Instant  #: start of the last slot in which it counts, unless a newer input follows
     revision: int  #: of the source; a later input of a slot has at least that of the one before

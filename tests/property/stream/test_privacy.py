@@ -183,7 +183,9 @@ def test_no_other_value_has_the_name_of_a_household_property(
             assert update.count >= CONNECTIONS_MIN
             assert update.property in (PROPERTY, f"area_{PROPERTY}")
     published = {(one.entity, one.property.removeprefix("area_"), one.value) for one in run.updates}
-    assert all((one.source, one.name, one.value) in published for one in run.inputs)
+    # What says that storage computes slots has no value.
+    valued = (one for one in run.inputs if one.value is not None)
+    assert all((one.source, one.name, one.value) in published for one in valued)
 
 
 def test_without_faults_every_window_of_large_enough_areas_is_emitted() -> None:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from storage.maintenance.area_repair import (
     NamedDays,
+    NewestPoint,
+    OutdatedState,
     StoredAreaPoint,
     StoredEntityValue,
     affected_areas,
     changed_points,
     named_days,
+    restoring_inputs,
     stored_area_inputs,
     told_datastreams,
     votes_of_changes,
 )
-from storage.maintenance.log_sender import vote_records
+from storage.maintenance.log_sender import repaired_area_records
 from storage.maintenance.series_repair import SeriesDay
 from tests.simulation.system.model_database import ModelDatabase
 from tests.simulation.system.model_history import history_chunk
@@ -68,8 +71,26 @@ def _repair(database: ModelDatabase, model: CityModel, days: NamedDays, log: Sim
     _store(database, AREA_PREFIX + name, changed)
     newest = newest_area_times(database, areas, [name])
     votes = votes_of_changes(name, changed, newest, states, model)
-    for record in vote_records(votes, log.partition_count):
+    restoring = restoring_inputs(name, _outdated_states(database, name, areas), model)
+    for record in repaired_area_records([*votes, *restoring], log.partition_count):
         log.append(*record)
+
+
+def _outdated_states(database: ModelDatabase, name: str, areas: Iterable[str]) -> Iterator[OutdatedState]:
+    """Yield the states that are no point of their series, as `list_outdated_area_states.sql` does."""
+    for area in areas:
+        state = database.updates.get((area, AREA_PREFIX + name))
+        if state is None:
+            continue
+        points = database.values_of(area, AREA_PREFIX + name)
+        newest = max((one for one in points.items() if not math.isnan(one[1].value)), default=None)
+        own = points.get(state.phenomenon_time)
+        if newest is not None if math.isnan(state.value) else own is not None and math.isnan(own.value):
+            point = None
+            if newest is not None:
+                time, one = newest
+                point = NewestPoint(time, one.value, one.flags, one.count, one.members)
+            yield OutdatedState(area, state.phenomenon_time, point)
 
 
 def newest_area_times(
@@ -92,7 +113,7 @@ def _inputs(database: ModelDatabase, model: CityModel, name: str) -> list[AreaIn
     ]
     ids = {one.id for entity in model.entities for one in told_datastreams(entity, name, model)}
     chunk = history_chunk(database, model, INSTANT_MIN, INSTANT_MAX, HistoryNeeds(frozenset(ids)))
-    return stored_area_inputs(name, values, chunk, model)
+    return stored_area_inputs(name, values, chunk, database.told_times(ids), model)
 
 
 def _store(

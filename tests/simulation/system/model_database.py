@@ -279,6 +279,11 @@ class ModelDatabase:
         found = self._observed.get(datastream, {})
         return [found[time] for time in sorted(found)]
 
+    def told_times(self, datastreams: Iterable[int]) -> dict[int, Instant]:
+        """Return the times of the newest stored states of datastreams."""
+        found = {id: self.states[id].observation for id in datastreams if id in self.states}
+        return {id: one.phenomenon_time for id, one in found.items() if one is not None}
+
     def windows_of(self, size: Duration, datastream: int) -> Mapping[Instant, Aggregate]:
         """Return the windows of a datastream of one size, by start."""
         return self._windows.get((size, datastream), {})

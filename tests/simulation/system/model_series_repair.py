@@ -62,12 +62,7 @@ def _repair_day(
     required = entity_inputs(entity, model)
     indicators = [one for one in required.indicators if name in ("", one.name)]
     ids = [one.id for one in model.datastreams_of(entity)]
-    told = {
-        id: state.observation[1]
-        for id in ids
-        if (state := database.states.get(id)) is not None and state.observation is not None
-    }
-    task = SeriesTask(model, entity, required, indicators, (day, day + DAY), told)
+    task = SeriesTask(model, entity, required, indicators, (day, day + DAY), database.told_times(ids))
     computed = computed_points(task, _chunk(database, model, entity)) if indicators else {}
     known = _stored_points(database, entity, computed, (day - HOUR, day + DAY))
     changed = _store(database, entity, computed, day)

@@ -11,12 +11,12 @@ class SentRepairs:
     """What repairs have told the stream."""
 
     def __init__(self) -> None:
-        self.votes: list[AreaInput] = []
+        self.area_inputs: list[AreaInput] = []
         self.points: list[SeriesPoint] = []
 
-    async def send_votes(self, votes: Sequence[AreaInput]) -> None:
-        """Keep votes."""
-        self.votes += votes
+    async def send_area_inputs(self, inputs: Sequence[AreaInput]) -> None:
+        """Keep inputs of areas."""
+        self.area_inputs += inputs
 
     async def send_points(self, points: Sequence[SeriesPoint]) -> None:
         """Keep points."""

@@ -15,7 +15,7 @@ from storage.history.baseline_seed import read_baselines
 from storage.history.condition_reader import read_corrections
 from storage.maintenance.alarm_repair import LogEnd, repair_alarms
 from storage.maintenance.area_repair import repair_areas
-from storage.maintenance.log_sender import RepairRecord, point_records, vote_records
+from storage.maintenance.log_sender import RepairRecord, point_records, repaired_area_records
 from storage.maintenance.repair import prepare_repairs, repair_hours
 from storage.maintenance.series_repair import repair_series
 from storage.stores.alarms import read_alarm_episodes
@@ -104,9 +104,9 @@ class StoredRun:
         """Send corrections to the alarm stage."""
         self.pipeline.send_corrections(*corrections)
 
-    async def send_votes(self, votes: Sequence[AreaInput]) -> None:
+    async def send_area_inputs(self, inputs: Sequence[AreaInput]) -> None:
         """Send what areas say about entities below to the area stage."""
-        self._send(vote_records(votes, self.pipeline.partitions))
+        self._send(repaired_area_records(inputs, self.pipeline.partitions))
 
     async def send_points(self, points: Sequence[SeriesPoint]) -> None:
         """Send points of series of entities to the entity stage."""

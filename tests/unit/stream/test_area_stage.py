@@ -8,16 +8,26 @@ import msgspec
 
 from stream.areas.area_inputs import area_input_records
 from stream.areas.area_stage import AreaStageFactory
-from stream.engine.stage import RECORD_ITEMS_MAX, StreamStage
+from stream.engine.stage import LOG_TIME_STEP, RECORD_ITEMS_MAX, StreamStage
 from stream.engine.stage_seed import EMPTY_SEED
 from tests.support.cities.city_builder import CityBuilder
 from tests.support.cities.small_cities import small_city
 from tests.support.pipelines.checkpoint_topic import CheckpointTopic
-from twin.instant import HOUR, MINUTE
+from twin.instant import HOUR, INSTANT_MIN, MINUTE
 from twin.model.city_model import CityModel
+from twin.model.observation import Observation
 from twin.quality.quality_flags import QualityFlag
-from twin.state.area_state import SLOTS_MAX, AreaChanges, AreaCodec, AreaState, outdated_input
+from twin.state.area_state import (
+    SLOTS_MAX,
+    AreaChanges,
+    AreaCodec,
+    AreaSeries,
+    AreaState,
+    outdated_input,
+    restoring_input,
+)
 from twin.state.slot_inputs import SlotSpan
+from twin.state.window import Aggregate
 from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import (
     AREA_INPUTS,
@@ -236,6 +246,74 @@ def test_what_an_area_emits_of_slots_whose_inputs_storage_computes_is_repaired_a
     amend("a", 4 * SLOTS_MAX, 1.0)
     amend("a", 5 * SLOTS_MAX, 1.0)
     assert state.series[name].outdated.by_source == {}
+
+
+def test_an_input_that_is_sent_again_after_a_crash_is_left_to_storage() -> None:
+    state, area, name = AreaState(), "town.east", "pm2_5"
+    sent = [area_input(area, "a", name, 10.0 + minute, time=minute * MINUTE) for minute in (1, 2, 3)]
+    for number, one in enumerate(sent):
+        assert state.apply(area, [one], MODEL, 1, sent=100 + number).repairs == []
+    again = state.apply(area, sent[1:], MODEL, 1, sent=101)
+    assert (again.values, again.repairs) == (
+        [],
+        [SeriesRepair(area, "area_pm2_5", 2 * MINUTE, 5 * MINUTE + 1)],
+    )
+    assert again.inputs == [outdated_input("town", area, name, SlotSpan(2 * MINUTE, 4 * MINUTE))]
+    later = state.apply(area, sent, MODEL, 1, sent=103)
+    assert later.repairs == [], "a value may be sent again where nothing has crashed"
+
+
+def test_slots_that_begin_with_suspect_values_are_left_to_storage_but_for_the_newest() -> None:
+    state, area = AreaState(), "town.east"
+    suspect = [
+        area_input(area, "a", "pm2_5", None, time=minute * MINUTE, flags=STUCK) for minute in (1, 2, 3)
+    ]
+    repairs = state.apply(area, suspect, MODEL, 1).repairs
+    assert [one.start // MINUTE for one in repairs] == [1, 2], "storage may have taken them for good"
+    assert state.apply(area, suspect, MODEL, 2).repairs == []
+
+
+def test_the_state_of_an_area_without_points_in_memory_is_the_newest_stored_one() -> None:
+    area, name = "town.east", "pm2_5"
+    state = AreaState(series={name: AreaSeries(MINUTE, floor=9 * MINUTE)})
+    state.apply(area, [area_input(area, "a", name, 10.0, time=9 * MINUTE)], MODEL, 1)
+    gone = state.apply(area, [area_input(area, "a", name, None, time=9 * MINUTE, revision=HOUR)], MODEL, 2)
+    assert math.isnan(gone.values[-1].value)
+    assert SeriesRepair(area, "area_pm2_5", 9 * MINUTE, 10 * MINUTE + 1) in gone.repairs, "storage is asked"
+    told = restoring_input(area, name, 4 * MINUTE, (7.0, STUCK, 3, 2))
+    (restored,) = state.apply(area, [told], MODEL, 3, repeated=True).values
+    assert restored.is_newest
+    assert (restored.value, restored.phenomenon_time, restored.weight, restored.members) == (
+        7.0, 4 * MINUTE, 3, 2,
+    )  # fmt: skip
+    newer = state.apply(area, [area_input(area, "a", name, 12.0, time=11 * MINUTE)], MODEL, 4).values[-1]
+    assert (newer.value, newer.phenomenon_time) == (12.0, 11 * MINUTE)
+    (same,) = state.apply(area, [told], MODEL, 5, repeated=True).values
+    assert same == newer, "what is known here is newer"
+
+
+def test_a_stored_state_whose_only_point_is_withdrawn_is_withdrawn() -> None:
+    state, area = AreaState(), "town.east"
+    told = restoring_input(area, "pm2_5", 4 * MINUTE, None)
+    (withdrawn,) = state.apply(area, [told], MODEL, 3, repeated=True).values
+    assert withdrawn.is_newest
+    assert math.isnan(withdrawn.value)
+    assert withdrawn.phenomenon_time == 4 * MINUTE
+
+
+def test_a_record_of_a_repair_that_begins_a_log_comes_after_what_is_stored() -> None:
+    window = Aggregate(1, HOUR, HOUR, 5 * HOUR, 1, 0, 1.0, 0, 50.0, 50.0, 50.0, None, 50.0, 50.0, b"")
+    stored = Observation(1, 2 * HOUR, 2 * HOUR + MINUTE, 50.0)
+    assert EMPTY_SEED._replace(observations=[stored]).time == 2 * HOUR + MINUTE
+    seed = EMPTY_SEED._replace(observations=[stored], aggregates=[window])
+    told = AreaInputBatch(
+        LAYOUT_VERSION, INSTANT_MIN, (restoring_input("town.east", "pm2_5", 4 * MINUTE, None),), repeated=True
+    )
+    outputs = KIND.seeded(0, seed, MODEL).apply(0, told, MODEL).outputs
+    (update,) = (
+        one for output in outputs if output.topic == "updates" for one in UPDATES.decode(output.value).updates
+    )
+    assert update.received_time == 5 * HOUR + LOG_TIME_STEP, "and not in the year 1"
 
 
 def test_a_model_with_another_grid_requests_the_slots_in_memory_again() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from runtime.kafka import topics
 from stream.areas.area_stage import AreaStageFactory
 from stream.engine.buckets import BEFORE_FIRST_OFFSET, CheckpointEntry
-from stream.engine.stage import OutputRecord, StreamStage
+from stream.engine.stage import LOG_TIME_STEP, OutputRecord, StreamStage
 from stream.engine.stage_seed import EMPTY_SEED
 from stream.entities.entity_stage import EntityStageFactory
 from stream.entities.roll_ups import ROLL_UP_INTERVALS
@@ -215,7 +215,8 @@ def test_what_a_new_log_repeats_was_known_when_the_newest_stored_observation_was
         if one.topic == topics.UPDATES
         for update in UPDATES.decode(one.value).updates
     ]
-    assert [(one.property, one.received_time) for one in updates] == [("area_noise_level", 2 * HOUR + MINUTE)]
+    after = 2 * HOUR + MINUTE + LOG_TIME_STEP  # the stage begins with the time of the newest
+    assert [(one.property, one.received_time) for one in updates] == [("area_noise_level", after)]
 
 
 def test_stored_observations_without_an_update_are_emitted_when_a_log_begins() -> None:

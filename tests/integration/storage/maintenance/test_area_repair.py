@@ -15,7 +15,7 @@ from storage.maintenance import area_repair
 from storage.maintenance.area_repair import repair_areas
 from storage.model.model_store import apply_plan, load_model
 from tests.support.cities.city_builder import CityBuilder
-from tests.support.database.history_rows import store_assessments, store_observations
+from tests.support.database.history_rows import store_assessments, store_observations, store_states
 from tests.support.database.sent_repairs import SentRepairs
 from tests.support.pipelines.derived_series import published_updates, series_of
 from tests.support.pipelines.stage_pipeline import StagePipeline
@@ -24,6 +24,7 @@ from twin.instant import DAY, HOUR, MINUTE, Instant, from_datetime, parse_instan
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation
 from twin.quality.neighbours import OUTVOTED_ABOVE
+from twin.state.slot_inputs import RESTORED
 from twin.wire.messages import AGGREGATES, AreaInput
 
 START = parse_instant("2026-03-01T00:00:00Z")
@@ -129,6 +130,7 @@ async def test_series_of_areas_computed_again_equal_those_made_in_order(connecti
     }
     assert len(expected) == len(AREAS) * len(NAMES)
     await store_observations(connection, observations)
+    await store_states(connection, observations)
     await store_assessments(connection, assessments(pipeline))
     # A value that nothing is behind any more, and one that is wrong.
     for time, value in ((START - HOUR, 5.0), (START + 2 * HOUR, 999.0)):
@@ -158,6 +160,7 @@ async def test_a_value_that_is_stored_while_an_area_is_repaired_stays(
 ) -> None:
     model = await stored_city(connection)
     await store_observations(connection, measured(model))
+    await store_states(connection, measured(model))
     await request_all(connection)
     await wait_for_the_stream(connection)
     await repair_areas(connection, model, SentRepairs())
@@ -193,10 +196,9 @@ async def outvoted_city(connection: Connection) -> CityModel:
         builder.sensor(entity, entity, "air_temperature", interval=HOUR)
     await apply_plan(connection, builder.plan())
     model = await load_model(connection, "town")
-    await store_observations(
-        connection,
-        [Observation(one.id, START, START, posts[one.entity]) for one in model.datastreams.values()],
-    )
+    measured = [Observation(one.id, START, START, posts[one.entity]) for one in model.datastreams.values()]
+    await store_observations(connection, measured)
+    await store_states(connection, measured)
     await connection.execute(
         "INSERT INTO entity_value (entity_id, name, phenomenon_time, value, flags, count, revision)"
         " VALUES ('town.south', 'area_air_temperature', %s, 30, 0, 1, 7)",
@@ -219,15 +221,55 @@ async def test_a_repair_tells_the_stream_what_an_area_above_has_outvoted(connect
     assert ("town.south", "area_air_temperature") not in await stored_series(connection)
     of_south = [
         (one.area, one.slot, one.value, one.weight, one.by)
-        for one in sent.votes
+        for one in sent.area_inputs
         if one.source == "town.south.post"
     ]
     assert of_south == [("town", START, 1.0, OUTVOTED_ABOVE, "")]
 
 
+async def test_a_repair_tells_the_stream_of_states_that_are_no_point_of_their_series(
+    connection: Connection,
+) -> None:
+    model = await stored_city(connection)
+    await store_observations(connection, measured(model))
+    await store_states(connection, measured(model))
+    await request_all(connection)
+    await wait_for_the_stream(connection)
+    await repair_areas(connection, model, SentRepairs())
+    series = await stored_series(connection)
+    last = {area: max(series[area, "area_pm2_5"]) for area in AREAS}
+
+    async def store_state(area: str, value: float, time: Instant) -> None:
+        await connection.execute(
+            "INSERT INTO property_state (entity_id, property, revision, value, phenomenon_time,"
+            " received_time, flags, datastream_ids) VALUES (%s, 'area_pm2_5', 1, %s, %s, %s, 0, '{}')",
+            (area, value, to_datetime(time), to_datetime(time)),
+        )
+
+    withdrawn = START + DAYS * DAY + HOUR
+    await connection.execute(
+        "INSERT INTO entity_value (entity_id, name, phenomenon_time, value, flags, count, revision)"
+        " VALUES ('town.north', 'area_pm2_5', %s, NULL, 0, 0, 7)",
+        (to_datetime(withdrawn),),
+    )
+    await store_state("town", float("nan"), last["town"])  # withdrawn, though there is a point
+    await store_state("town.north", 12.0, withdrawn)  # of a point that is withdrawn
+    await store_state("town.north.a", 12.0, last["town.north.a"])  # of a point that there is
+    await store_state("town.south", 12.0, START - 1_000 * DAY)  # of one that is no longer kept
+    await request_all(connection)
+    await wait_for_the_stream(connection)
+    sent = SentRepairs()
+    await repair_areas(connection, model, sent)
+    assert {
+        one.area: (one.slot, round(one.later[0].value, 9), *one.later[0][1:3])
+        for one in sent.area_inputs
+        if one.weight == RESTORED
+    } == {area: (last[area], *series[area, "area_pm2_5"][last[area]]) for area in ("town", "town.north")}
+
+
 async def test_a_repair_of_which_the_stream_cannot_be_told_is_made_again(connection: Connection) -> None:
     class BrokenLog(SentRepairs):
-        async def send_votes(self, votes: Sequence[AreaInput]) -> None:
+        async def send_area_inputs(self, inputs: Sequence[AreaInput]) -> None:
             raise ServiceError("the connection broke")
 
     model = await outvoted_city(connection)
@@ -236,7 +278,7 @@ async def test_a_repair_of_which_the_stream_cannot_be_told_is_made_again(connect
     assert ("town.south", "area_air_temperature") in await stored_series(connection)
     sent = SentRepairs()
     assert await repair_areas(connection, model, sent) == 1
-    assert sent.votes
+    assert sent.area_inputs
 
 
 async def test_a_slower_sensor_puts_the_stored_series_of_areas_on_its_grid(connection: Connection) -> None:
@@ -258,6 +300,7 @@ async def test_a_slower_sensor_puts_the_stored_series_of_areas_on_its_grid(conne
         for time in times
     ]
     await store_observations(connection, observations)
+    await store_states(connection, observations)
     names = {"area_pm2_5", "area_air_temperature"}
     await connection.execute(
         "INSERT INTO series_repair_request (entity_id, name, day, log_id, partition, log_offset)"
