@@ -21,7 +21,7 @@ from tests.support.metric_catalogue import METRIC_MODULES, all_metrics
 from tests.support.repository import ROOT
 from twin.quality.quality_flags import QualityFlag, quality_word
 
-PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")] + sorted(
     (ROOT / "docs").rglob("*.md")
 )
 
@@ -187,6 +187,22 @@ def test_links_between_pages_lead_somewhere() -> None:
         if not target.startswith(("http://", "https://")) and not (path.parent / target).exists()
     ]
     assert broken == []
+
+
+def test_pages_that_the_site_includes_link_to_pages_of_the_site() -> None:
+    included = {
+        (path.parent / name).resolve()
+        for path in (ROOT / "docs").rglob("*.md")
+        for name in re.findall(r"^```\{include\} (\S+)$", path.read_text(), re.MULTILINE)
+    }
+    assert ROOT / "CHANGELOG.md" in included
+    outside = [
+        f"{path.name}: {link}"
+        for path in sorted(included)
+        for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text())
+        if not link.startswith(("docs/", "#", "https://", "http://"))
+    ]
+    assert outside == [], "name the page in docs/, such as docs/security-policy.md for SECURITY.md"
 
 
 def test_decisions_are_numbered_without_a_gap_and_listed() -> None:
