@@ -17,7 +17,7 @@ from tests.chaos.attack.malformed_mqtt import MalformedMqtt
 from tests.chaos.attack.publish_floods import PublishFlood, QuarantineFlood
 from tests.chaos.attack.random_bytes import RandomBytes
 from tests.chaos.attack.request_flood import RequestFlood
-from tests.chaos.attack.slow_readers import SlowReaders, SlowSubscribers
+from tests.chaos.attack.slow_readers import PipelinedRequests, SlowReaders, SlowSubscribers
 from tests.chaos.attack.takeover import SessionTakeover
 from twin.instant import Instant
 
@@ -38,6 +38,7 @@ def all_attacks() -> list[Attack]:
         RequestFlood(),
         SlowReaders(),
         SlowSubscribers(),
+        PipelinedRequests(),
         MalformedMqtt(),
         MalformedHttp(),
         MalformedMetricsRequests(),

@@ -1,4 +1,4 @@
-"""Clients that ask for much and do not read: of pages, and of the live stream."""
+"""Clients that ask for much and do not read: of pages, of the live stream, and in long pipelines."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ _LARGE = (
     "/v1/openapi.json",
 )
 _PIPELINED = 20
+_PIPELINED_MAX = 5_000
 _AGAIN_S = 1.0
 
 
@@ -62,3 +63,15 @@ class SlowSubscribers(SlowReaders):
     async def _ask(self, attacker: HttpAttacker, dice: random.Random) -> None:
         await attacker.send(request("/v1/live", "Accept: text/event-stream"))
         await asyncio.Event().wait()
+
+
+class PipelinedRequests(SlowReaders):
+    """Each connection sends small requests without end, which have no limit of rate, and reads nothing."""
+
+    name = "pipelined requests"
+    connections = 40
+
+    async def _ask(self, attacker: HttpAttacker, dice: random.Random) -> None:
+        while True:
+            await attacker.send(request("/v1/health/live") * dice.randint(1, _PIPELINED_MAX))
+            await asyncio.sleep(REST_S)
