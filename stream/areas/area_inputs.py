@@ -16,9 +16,11 @@ _NAME_AND_AREA = attrgetter("name", "area")
 
 
 def area_input_records(
-    inputs: list[AreaInput], now: Instant, partitions: int, *, repeated: bool = False
+    inputs: list[AreaInput], now: Instant, partitions: int, *, repeated: bool = False, sender: int = -1
 ) -> list[OutputRecord]:
     """Return the records of these inputs; those of one name and area are together, in order.
+
+    `sender` is the partition of the entities that send them.
 
     An area evaluates all inputs of a name for each record that changes one of them. Inputs of a name that
     are spread over many records would be evaluated many times, and so would those that follow from them in
@@ -31,8 +33,8 @@ def area_input_records(
         OutputRecord(
             topics.AREA_INPUTS,
             partition,
-            AREA_INPUTS.encode(AreaInputBatch(LAYOUT_VERSION, now, tuple(part), repeated)),
+            AREA_INPUTS.encode(AreaInputBatch(LAYOUT_VERSION, now, tuple(part), repeated, sender, number)),
         )
         for partition, of_partition in sorted(by_partition.items())
-        for part in record_chunks(of_partition)
+        for number, part in enumerate(record_chunks(of_partition))
     ]

@@ -76,8 +76,9 @@ class AreaStage(BucketStage[AreaState]):
             state = self._buckets.content_to_change(area)
             before = state.revision = max(state.revision, revision_base(model))
             revision = window_revision(now, model)
+            is_behind = not batch.repeated and state.note_sent(batch.partition, batch.time, batch.part)
             changes = state.apply(
-                area, by_area[area], model, revision, repeated=batch.repeated, sent=batch.time
+                area, by_area[area], model, revision, repeated=batch.repeated, replayed=is_behind
             )
             verdicts += changes.verdicts
             inputs += changes.inputs

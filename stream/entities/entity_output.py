@@ -170,7 +170,8 @@ class EntityOutput:
             records.append(OutputRecord(topics.AGGREGATES, partition, AGGREGATES.encode(batch)))
         # Repeated ones first: they are what the area knew before.
         records += area_input_records(self.repeated_inputs, now, partitions, repeated=True)
-        return records + area_input_records(self.inputs + self._outdated_inputs(), now, partitions)
+        inputs = self.inputs + self._outdated_inputs()
+        return records + area_input_records(inputs, now, partitions, sender=partition)
 
 
 def last_of_slot(

@@ -173,8 +173,12 @@ class SimulatedCity:
         self._command()
 
     def _repair_areas(self) -> None:
-        """Repair areas when all that is on the log is stored; the stream may be any time behind."""
+        """Repair areas when all that is on the log is stored; the stream may be any time behind.
+
+        What it has computed is on the log: the repairs of the system wait ten seconds.
+        """
         if any(name.startswith(AREA_PREFIX) for _, name, _ in self.database.series_repairs):
+            self._stream.flush()
             self._store_all()
             run_area_repairs(self.database, self.model, self.logs[-1])
 

@@ -139,7 +139,7 @@ class AreaSeries(msgspec.Struct, array_like=True):
         return span
 
     def is_known(self, input: AreaInput) -> bool:
-        """Return whether this very input was put before, with its revision."""
+        """Return whether an input was put before, with any revision."""
         return input.weight > 0 and self.inputs.has(input.source, slot_input(input))
 
     def votes_to_pass_on(
@@ -219,7 +219,22 @@ class AreaState(msgspec.Struct, array_like=True):
     series: dict[str, AreaSeries] = msgspec.field(default_factory=dict)  #: by name
     inherited: tuple[AreaInput, ...] = ()  #: inputs in a checkpoint of version 0.1, which has no slots
     keeps_all: bool = False  #: whether its series forget no slot, as when they are computed from storage
-    latest: Instant = INSTANT_MIN  #: the greatest log time at which inputs of it were sent
+    #: by partition of the entities that have sent inputs, the greatest log time of these, and part
+    sent_until: dict[int, tuple[Instant, int]] = msgspec.field(default_factory=dict)
+
+    def note_sent(self, partition: int, time: Instant, part: int) -> bool:
+        """Note when inputs were sent; return whether they are sent again, as after a crash of the sender.
+
+        `time` is the log time of the partition, and `part` the number of the record at that time; the
+        partition -1 is none.
+        """
+        if partition < 0:
+            return False
+        sent, latest = (time, part), self.sent_until.get(partition)
+        if latest is None or sent > latest:
+            self.sent_until[partition] = sent
+            return False
+        return True
 
     def apply(
         self,
@@ -229,20 +244,18 @@ class AreaState(msgspec.Struct, array_like=True):
         revision: Instant,
         *,
         repeated: bool = False,
-        sent: Instant = INSTANT_MIN,
+        replayed: bool = False,
     ) -> AreaChanges:
         """Add inputs and return what they change.
 
         `revision` is that of new verdicts. What is `repeated` changes no slot before those that are kept, but
-        areas below may. `sent` is the log time at which the inputs were sent: of each stage it rises.
+        areas below may. What is `replayed` may have been sent before a crash of its sender.
         """
         changes = AreaChanges()
-        is_behind = not repeated and INSTANT_MIN < sent <= self.latest
-        self.latest = max(self.latest, sent)
         if self.inherited:
             inputs, self.inherited = (*self.inherited, *inputs), ()
         touched: dict[str, set[SlotSpan]] = {}
-        replayed: dict[str, list[SlotInput]] = {}
+        known: dict[str, list[SlotInput]] = {}
         name = None
         for received in inputs:
             if received.name != name:
@@ -257,9 +270,8 @@ class AreaState(msgspec.Struct, array_like=True):
                 self._apply_of_storage(area, received, model, revision, changes)
                 continue
             input = on_grid(received, series.size)
-            if is_behind and series.is_known(input):
-                replayed.setdefault(name, []).append(slot_input(input))
-                continue
+            if replayed and series.is_known(input):
+                known.setdefault(name, []).append(slot_input(input))
             span, is_too_old = series.put(input)
             if span is None:
                 continue
@@ -270,10 +282,10 @@ class AreaState(msgspec.Struct, array_like=True):
             elif is_too_old and not repeated:
                 self._leave_to_storage(area, name, span, model, changes)
             spans.add(span)
-        for name, known in replayed.items():
-            # The stage that sends them has crashed: what it emitted with them may be stored only now, and
-            # storage may have computed points without it.
-            span = SlotSpan(min(one.slot for one in known), max(one.last for one in known))
+        for name, found in known.items():
+            # What the sender emitted with them may be stored only now: storage may have computed points
+            # without it.
+            span = SlotSpan(min(one.slot for one in found), max(one.last for one in found))
             self._leave_to_storage(area, name, span, model, changes)
         for name in sorted(name for name, spans in touched.items() if spans):
             slots = self.series[name].touched(touched[name])

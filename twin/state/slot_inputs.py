@@ -123,10 +123,10 @@ class SlotInputs(msgspec.Struct, array_like=True):
         return SlotSpan(slot, max(slot, last))
 
     def has(self, source: str, input: SlotInput) -> bool:
-        """Return whether an input is known, with its revision."""
+        """Return whether an input is known, with any revision."""
         inputs = self.by_source.get(source, [])
         place = bisect_left(inputs, input.slot, key=_SLOT)
-        return place < len(inputs) and inputs[place] == input
+        return place < len(inputs) and inputs[place][:-1] == input[:-1]
 
     def at(self, slot: Instant) -> dict[str, SlotInput]:
         """Return the newest input of each source up to a slot, also those that are suspect or not valid."""

@@ -155,6 +155,9 @@ class AreaInputBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):
     inputs: tuple[AreaInput, ...]
     #: whether they repeat what was sent in an earlier log, and so change no slot that is stored already
     repeated: bool = False
+    #: of the entities that have sent them, on `observations`: `time` rises in it; -1: of areas, or a repair
+    partition: int = -1
+    part: int = 0  #: number of the record among those that the sender sends at this time to a partition
 
 
 class UpdateKind(IntEnum):

@@ -114,6 +114,11 @@ class SimulatedStream:
                 self._log.append(*outputs.popleft())
             unsent.extend(outputs)
 
+    def flush(self) -> None:
+        """Write all pending output to the log."""
+        for place in list(self._stages):
+            self.send(place)
+
     def checkpoint(self, place: TopicPartition, *, torn: bool = False) -> None:
         """Write a checkpoint after all output that it covers; with `torn`, only some of its entries."""
         self.send(place)

@@ -251,16 +251,17 @@ def test_what_an_area_emits_of_slots_whose_inputs_storage_computes_is_repaired_a
 def test_an_input_that_is_sent_again_after_a_crash_is_left_to_storage() -> None:
     state, area, name = AreaState(), "town.east", "pm2_5"
     sent = [area_input(area, "a", name, 10.0 + minute, time=minute * MINUTE) for minute in (1, 2, 3)]
-    for number, one in enumerate(sent):
-        assert state.apply(area, [one], MODEL, 1, sent=100 + number).repairs == []
-    again = state.apply(area, sent[1:], MODEL, 1, sent=101)
+    for one in sent:
+        assert state.apply(area, [one], MODEL, 1).repairs == []
+    again = state.apply(area, sent[1:], MODEL, 1, replayed=True)
     assert (again.values, again.repairs) == (
         [],
         [SeriesRepair(area, "area_pm2_5", 2 * MINUTE, 5 * MINUTE + 1)],
     )
     assert again.inputs == [outdated_input("town", area, name, SlotSpan(2 * MINUTE, 4 * MINUTE))]
-    later = state.apply(area, sent, MODEL, 1, sent=103)
-    assert later.repairs == [], "a value may be sent again where nothing has crashed"
+    assert state.apply(area, sent, MODEL, 1).repairs == [], "nothing has crashed"
+    sent_at = [(0, 5, 0), (1, 4, 0), (0, 5, 1), (0, 6, 0), (0, 6, 0), (0, 5, 1), (-1, 1, 0)]
+    assert [state.note_sent(*one) for one in sent_at] == [False, False, False, False, True, True, False]
 
 
 def test_slots_that_begin_with_suspect_values_are_left_to_storage_but_for_the_newest() -> None:
