@@ -24,7 +24,7 @@ from release.image_components import ImageContent
 RECORD = "build.json"
 """The file that names the commit and the tools, as a second builder needs them."""
 
-_BUILD_TIMEOUT_S = 900
+_STEP_TIMEOUT_S = 3600
 SITE = Path("docs/_build/html")
 _SPHINX_OPTIONS = ("--quiet", "--fail-on-warning")
 # What Sphinx keeps for the next build.
@@ -61,12 +61,12 @@ def build_artefacts(
         **variation,
     }
     target.mkdir()
-    _run(["npm", "run", "--silent", "build", "--", "--logLevel", "warn"], tree / "web", environment)
-    _run([sys.executable, "-m", "hatchling", "build", "-d", str(target)], tree, environment)
+    run_step(["npm", "run", "--silent", "build", "--", "--logLevel", "warn"], tree / "web", environment)
+    run_step([sys.executable, "-m", "hatchling", "build", "-d", str(target)], tree, environment)
     write_archive(tree / "api/static", target / f"livetwin-{release}-page.tar.gz", epoch=commit.epoch)
     if site:
         built = tree / SITE
-        _run([sys.executable, "-m", "sphinx", *_SPHINX_OPTIONS, "docs", str(built)], tree, environment)
+        run_step([sys.executable, "-m", "sphinx", *_SPHINX_OPTIONS, "docs", str(built)], tree, environment)
         archive = target / f"livetwin-{release}-docs.tar.gz"
         write_archive(built, archive, epoch=commit.epoch, leave_out=_OF_SPHINX)
     write_bills(bills(tree, built=commit.time, commit=commit.id, image=image), target)
@@ -87,16 +87,25 @@ def _record(release: str, commit: Commit) -> dict[str, object]:
     }
 
 
-def _run(command: list[str], folder: Path, environment: Mapping[str, str]) -> None:
-    done = subprocess.run(
-        command,
-        check=False,
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=_BUILD_TIMEOUT_S,
-    )
+def run_step(
+    command: list[str], folder: Path, environment: Mapping[str, str], timeout_s: float = _STEP_TIMEOUT_S
+) -> None:
+    """Run a command of a build in a folder; raise BuildError if it fails, or does not end."""
+    try:
+        done = subprocess.run(
+            command,
+            check=False,
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise BuildError(
+            f"{' '.join(command)} has not ended after {timeout_s:g} s; nothing was written: run it again "
+            "when the machine has less to do"
+        ) from error
     if done.returncode != 0:
         lines = (done.stdout + done.stderr).splitlines()[-20:]
         raise BuildError(f"{' '.join(command)} ended with {done.returncode}:\n" + "\n".join(lines))
