@@ -100,7 +100,7 @@ class AlertingService:
         self._next_prune = 0
         self._counted_steps = 0
         self.incident_manager = IncidentManager(journal.read(), model)
-        self._channels = ChannelSender(secrets, settings.try_timeout_s)
+        self._channels = ChannelSender(secrets, settings.try_timeout_s, sink_rules(settings))
         self._pool = DeliveryPool(self._channels, delivery_options(settings), self._add_event, permit)
         self._self_monitor = SelfMonitor(
             self_monitor_options(settings),
@@ -387,11 +387,16 @@ def self_monitor_options(settings: AlertingSettings) -> SelfMonitorOptions:
     )
 
 
+def sink_rules(settings: AlertingSettings) -> SinkRules:
+    """Return which hosts channels with a template and rosters may have, by the settings."""
+    return SinkRules(parse_networks(settings.sink_networks))
+
+
 def roster_options(settings: AlertingSettings) -> RosterOptions:
     """Return how rosters are followed, by the settings."""
     return RosterOptions(
         database=settings.database.get_secret_value(),
-        rules=SinkRules(parse_networks(settings.sink_networks)),
+        rules=sink_rules(settings),
         interval_s=settings.roster_interval_s,
     )
 

@@ -71,8 +71,11 @@ class SinkRules:
         try:
             parts = urlsplit(url)
             host, port = parts.hostname, parts.port
-        except ValueError as error:
-            raise SinkError(f"expected a URL such as https://example.org/hook: {error}") from None
+        except ValueError:
+            # The text of the error repeats a part of the URL, which may be a secret.
+            raise SinkError(
+                "expected a URL such as https://example.org/hook, with a port up to 65535"
+            ) from None
         if not host or port == 0:
             raise SinkError("expected a URL with a host, such as https://example.org/hook")
         if parts.username is not None or parts.fragment:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import html
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 from twin.model.duty import DutyPlan, encode_duty_plan
 
 _NAMED = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _USER_INFO = re.compile(r"://[^/\s@]+@")
+_SETTINGS = "LIVETWIN_"
 _QUERY = re.compile(r"\?[^\s'\"]+")
 
 
@@ -42,12 +45,20 @@ class ChannelSecrets:
         """
 
         def value(found: re.Match[str]) -> str:
-            secret = self.values.get(found[1], "")
-            if not secret:
-                raise MissingSecretError(found[1])
+            secret = self.value(found[1])
             return secret if found.start() == 0 else quote(secret, safe="")
 
         return _NAMED.sub(value, template)
+
+    def value(self, name: str) -> str:
+        """Return a secret. Raises MissingSecretError, and SecretFileError when its file is invalid.
+
+        A setting of our own is not one: whoever writes the plan must not learn the database's password.
+        """
+        secret = "" if name.startswith(_SETTINGS) else self.values.get(name, "")
+        if not secret:
+            raise MissingSecretError(name)
+        return secret
 
     def redact(self, text: str, template: str) -> str:
         """Return a text without the secrets that a template names, and without users and queries in URLs.
@@ -58,7 +69,12 @@ class ChannelSecrets:
         """
         for name in _NAMED.findall(template):
             secret = self.values.get(name, "")
-            for shown in (secret, quote(secret, safe="")):
-                if shown:
-                    text = text.replace(shown, f"${{{name}}}")
+            for shown in _forms(secret) if secret else ():
+                text = text.replace(shown, f"${{{name}}}")
         return _QUERY.sub("?…", _USER_INFO.sub("://…@", text))
+
+
+def _forms(secret: str) -> tuple[str, ...]:
+    """Return how a secret may be written in an answer: as it is, in a URL or a form, in JSON, in XML."""
+    in_urls = quote(secret), quote(secret, safe=""), quote_plus(secret)
+    return secret, *in_urls, json.dumps(secret)[1:-1], html.escape(secret)

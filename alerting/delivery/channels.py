@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 import apprise
+import msgspec
 import requests
 from apprise.common import NotifyFormat, NotifyType, PersistentStoreMode
 from apprise.plugins import N_MGR
@@ -17,24 +18,28 @@ from apprise.plugins.email import NotifyEmail
 
 from alerting.delivery.channel_secrets import ChannelSecrets, MissingSecretError
 from alerting.delivery.mail_sender import send_mail
-from alerting.messages.outgoing_message import AttemptResult, OutgoingMessage
+from alerting.delivery.webhook_channel import (
+    CONNECT_SHARE,
+    IDEMPOTENCY_HEADER,
+    send_request,
+    webhook_characters,
+    webhook_request,
+)
+from alerting.messages.outgoing_message import DETAIL_CHARACTERS_MAX, AttemptResult, OutgoingMessage
 from alerting.messages.short_text import SHORT_CHARACTERS_MAX
 from runtime.secret_files import SecretFileError
+from runtime.sink_address import SinkRules
 from twin.alarms.severity import Severity
-from twin.model.duty import NotificationChannel
+from twin.model.duty import NotificationChannel, WebhookTemplate
 
 log = logging.getLogger(__name__)
 
 LOG_URL = "livetwin://log"
 
+_PUBLIC = SinkRules()
+
 LOGGING_LIBRARIES = ("apprise", "urllib3")
 """Libraries that log URLs with the secrets in them."""
-
-IDEMPOTENCY_HEADER = "Idempotency-Key"
-"""The header of webhooks with the notification's id, by which a receiver drops repetitions (IETF draft)."""
-
-CONNECT_SHARE = 0.25
-"""The share of an attempt's time to connect; the rest is for the answer."""
 
 
 def load_channels() -> None:
@@ -46,11 +51,13 @@ class ChannelSender:
     """Sends messages, each in the thread of the caller; safe for several threads.
 
     An attempt has `timeout_s`. It is doubtful if the receiver has the message and does not answer in time.
+    `rules` are those for the hosts of channels with a template; apprise has none.
     """
 
-    def __init__(self, secrets: ChannelSecrets, timeout_s: float) -> None:
+    def __init__(self, secrets: ChannelSecrets, timeout_s: float, rules: SinkRules = _PUBLIC) -> None:
         self._secrets = secrets
         self._timeout_s = timeout_s
+        self._rules = rules
         self._capture = _LibraryLogCapture()
         # These logs may contain secrets. The reason of a failure is redacted and goes into the result.
         for name in LOGGING_LIBRARIES:
@@ -78,6 +85,8 @@ class ChannelSender:
 
         A URL that cannot be used has the shortest; sending over it reports the reason.
         """
+        if channel.webhook is not None:
+            return webhook_characters(channel.webhook)
         if channel.url == LOG_URL:
             return SHORT_CHARACTERS_MAX
         self._capture.begin()
@@ -105,6 +114,8 @@ class ChannelSender:
                 extra={"event": "alerting.message", "notification": message.id},
             )
             return AttemptResult(message.id, True)
+        if channel.webhook is not None:
+            return self._send_by_webhook(channel.id, channel.webhook, message, address, link)
         try:
             quoted = quote(self._secrets.fill(address), safe="+@")
             url = self._secrets.fill(channel.url).replace("{address}", quoted)
@@ -115,6 +126,24 @@ class ChannelSender:
             return AttemptResult(message.id, False, f"channel {channel.id}: {error}")
         result = self._attempt(url, channel.id, message, link)
         detail = self._secrets.redact(result.detail, channel.url + address)
+        return replace(result, detail=detail)
+
+    def _send_by_webhook(
+        self, channel: str, template: WebhookTemplate, message: OutgoingMessage, address: str, link: str
+    ) -> AttemptResult:
+        try:
+            filled = self._secrets.fill(address)
+            request = webhook_request(template, message, filled, link, self._secrets)
+        except MissingSecretError as error:
+            detail = f"channel {channel} needs the environment variable {error}, which is not set"
+            return AttemptResult(message.id, False, detail, final=True)
+        except SecretFileError as error:
+            return AttemptResult(message.id, False, f"channel {channel}: {error}")
+        result = send_request(request, message.id, self._rules, self._timeout_s)
+        detail = result.detail.replace(filled, "{address}") if filled else result.detail
+        named = msgspec.json.encode(template).decode() + address
+        # Shortened last: the rest of a secret would not be recognised.
+        detail = " ".join(self._secrets.redact(detail, named).split())[:DETAIL_CHARACTERS_MAX]
         return replace(result, detail=detail)
 
     def _attempt(self, url: str, channel: str, message: OutgoingMessage, link: str) -> AttemptResult:

@@ -129,9 +129,9 @@ def _on_call(plan: DutyPlan, team: str, at: Instant) -> str | None:
 
 def usable_channels(contact: Contact, channels: Iterable[str], plan: DutyPlan) -> Iterator[str]:
     """Yield the channels that reach a contact; a URL without `{address}` needs no address."""
-    urls = {channel.id: channel.url for channel in plan.channels}
+    known = {channel.id: channel for channel in plan.channels}
     for channel in channels:
-        if channel in urls and (contact.addresses.get(channel) or "{address}" not in urls[channel]):
+        if channel in known and (contact.addresses.get(channel) or not known[channel].needs_address):
             yield channel
 
 

@@ -20,7 +20,7 @@ import click
 import httptools
 import psycopg
 
-from alerting.delivery.channels import IDEMPOTENCY_HEADER
+from alerting.delivery.webhook_channel import IDEMPOTENCY_HEADER
 from benchmarks.load.duty_city import RULES, SITES, TRAFFIC, duty_city, expected_incidents, notification_id
 from benchmarks.load.load_generator import (
     LATE_S_MAX,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator
 
@@ -22,6 +22,7 @@ from twin.model.duty import (
     NotificationChannel,
     QuietHours,
     StormLimit,
+    WebhookTemplate,
 )
 from twin.model.observed_property import Theme
 
@@ -64,25 +65,67 @@ DigestTime = Annotated[Duration, _between(5 * SECOND, HOUR), _WRITTEN]
 GroupInterval = Annotated[Duration, _between(10 * SECOND, DAY), _WRITTEN]
 Reminder = Annotated[Duration, _between(5 * MINUTE, 7 * DAY, or_none=True), _WRITTEN]
 RosterFile = Annotated[str, AfterValidator(_roster_file)]
+HeaderText = Annotated[str, Field(max_length=1_000)]
 Url = Annotated[str, Field(min_length=1, max_length=2_000)]
 Address = Annotated[str, Field(min_length=1, max_length=500), ONE_LINE]
 Ids = Annotated[list[Id], Field(min_length=1, max_length=LISTED_MAX)]
+
+
+class WebhookItem(Item):
+    """`webhook` of a channel; `cities.duty.webhook_faults` checks its texts."""
+
+    url: Url
+    method: Literal["POST", "PUT", "GET"] = "POST"
+    headers: Annotated[dict[str, HeaderText], Field(max_length=20)] = Field(default_factory=dict)
+    body: Annotated[dict[str, Any], Field(max_length=50)] = Field(default_factory=dict)
+    format: Literal["json", "form"] = "json"
+    text: Literal["sms", "voice", "full"] = "sms"
+    characters: Annotated[int, Field(ge=40, le=10_000)] = 160
+
+    def read(self) -> WebhookTemplate:
+        """Return the template."""
+        return WebhookTemplate(
+            url=self.url,
+            method=self.method,
+            headers=self.headers,
+            body=self.body,
+            format=self.format,
+            text=self.text,
+            characters=self.characters,
+        )
+
+    @classmethod
+    def write(cls, webhook: WebhookTemplate) -> Self:
+        """Return the item of a template."""
+        return cls.of(
+            ("method", "text"),
+            url=webhook.url,
+            method=webhook.method,
+            headers=dict(webhook.headers),
+            body=dict(webhook.body),
+            format=webhook.format,
+            text=webhook.text,
+            characters=webhook.characters,
+        )
 
 
 class ChannelItem(Item):
     """One of `channels`; `cities.duty.urls` checks the URL."""
 
     id: Id
-    url: Url
+    url: Url | None = None
+    webhook: WebhookItem | None = None
 
     def read(self) -> NotificationChannel:
         """Return the channel."""
-        return NotificationChannel(id=self.id, url=self.url)
+        webhook = None if self.webhook is None else self.webhook.read()
+        return NotificationChannel(id=self.id, url=self.url or "", webhook=webhook)
 
     @classmethod
     def write(cls, channel: NotificationChannel) -> Self:
         """Return the item of a channel."""
-        return cls.of(id=channel.id, url=channel.url)
+        webhook = None if channel.webhook is None else WebhookItem.write(channel.webhook)
+        return cls.of(id=channel.id, url=channel.url or None, webhook=webhook)
 
 
 class ContactItem(Item):

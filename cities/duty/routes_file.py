@@ -21,7 +21,8 @@ from cities.duty.items import (
     roster_file,
 )
 from cities.duty.roster_calendar import CALENDAR_BYTES_MAX, calendar_faults
-from cities.duty.urls import channel_faults, needs_address, roster_url_faults
+from cities.duty.urls import channel_faults, roster_url_faults
+from cities.duty.webhook_faults import webhook_faults
 from cities.files.faults import CityFault, describe_value
 from cities.files.items import Items, read_section, suggestion, validate_item
 from cities.files.yaml_document import Location, YamlDocument
@@ -44,8 +45,12 @@ def read_duty(
     """
     sections = _sections(document)
     for item, location in sections.channels.placed:
-        for message in channel_faults(item.url):
+        if (item.url is None) == (item.webhook is None):
+            sections.channels.add_fault(location, "expected one of the keys url and webhook")
+        for message in () if item.url is None else channel_faults(item.url):
             sections.channels.add_fault((*location, "url"), message)
+        for message in () if item.webhook is None else webhook_faults(item.webhook.read()):
+            sections.channels.add_fault((*location, "webhook"), message)
     for team, location in sections.teams.placed:
         for message in roster_url_faults(team.roster_url) if team.roster_url else ():
             sections.teams.add_fault((*location, "rosterUrl"), message)
@@ -177,8 +182,7 @@ def check_references(sections: DutySections, areas: frozenset[str] | None) -> No
             _refer_all(sections.routes, (*location, "within"), entry.get("within"), within)
     if sections.watchdog is not None:
         _refer(sections.other, ("watchdog", "channel"), sections.watchdog.channel, channels)
-        urls = {one.item.id: one.item.url for one in sections.channels.placed}
-        if needs_address(urls.get(sections.watchdog.channel, "")) and not sections.watchdog.address:
+        if sections.watchdog.channel in _with_address(sections) and not sections.watchdog.address:
             sections.other.add_fault(("watchdog", "address"), "key is missing: this channel needs an address")
     _check_policies(sections.policies)
     _check_reach(sections)
@@ -227,11 +231,16 @@ def _check_reach(sections: DutySections) -> None:
             sections.teams.add_fault((*location, "handOver", "channels", index), message)
 
 
+def _with_address(sections: DutySections) -> set[str]:
+    """Return the channels on which a contact needs an address."""
+    return {one.item.id for one in sections.channels.placed if one.item.read().needs_address}
+
+
 def _without_address(
     sections: DutySections, notified: Iterable[str | None], channels: Iterable[str]
 ) -> Iterator[tuple[int, str]]:
     """Yield a fault for each channel for which some of the contacts have no address, with its index."""
-    with_address = {one.item.id for one in sections.channels.placed if needs_address(one.item.url)}
+    with_address = _with_address(sections)
     contacts = {one.item.id: one.item for one in sections.contacts.placed}
     for index, channel in enumerate(channels):
         without = sorted(

@@ -23,16 +23,21 @@ LOG_URL = "livetwin://log"
 
 ADDRESS = "{address}"
 
-_SECRET = re.compile(r"\$\{[A-Z][A-Z0-9_]*\}")
+SECRET = re.compile(r"\$\{(?!LIVETWIN_)[A-Z][A-Z0-9_]*\}")
+"""A secret's name; settings are none, so that a plan cannot send the keys of the roles to anybody."""
+
+ANY_HOST = SinkRules(parse_networks("0.0.0.0/0, ::/0"))
+"""What a URL must be; whether its host may be connected to is for the role that does so."""
+
+SECRET_WORDS = ("pass", "secret", "token", "key", "auth", "pwd", "signature")
+"""Parts of names whose values are secrets."""
+
 _BRACES = re.compile(r"\$?\{[^}]*\}?|\$\w+")
-# Whether a host may be connected to is for the role that does so.
-_ANY_HOST = SinkRules(parse_networks("0.0.0.0/0, ::/0"))
 
 _TOKEN = re.compile(r"\\\{(\w+)\\\}")
 
 # Tokens that may contain separators: paths and lists of targets.
 _LONG_TOKENS = frozenset({"targets", "path", "fullpath"})
-_SECRET_WORDS = ("pass", "secret", "token", "key", "auth", "pwd")
 
 
 def channel_faults(url: str) -> Iterator[str]:
@@ -41,11 +46,11 @@ def channel_faults(url: str) -> Iterator[str]:
         yield f"has the control character {found}, expected none"  # without the text, as below
         return
     for braces in _BRACES.findall(url):
-        if braces != ADDRESS and not _SECRET.fullmatch(braces):
+        if braces != ADDRESS and not SECRET.fullmatch(braces):
             # The text is left out of the message: it may be a password.
             yield f"has a $ or brace that is neither {ADDRESS} nor a secret's name such as ${{MAIL_PASSWORD}}"
             return
-    if _SECRET.fullmatch(url):
+    if SECRET.fullmatch(url):
         return  # The whole URL is a secret; the alerting role reports a wrong one.
     scheme, separator, rest = url.partition("://")
     if not separator:
@@ -68,19 +73,14 @@ def channel_faults(url: str) -> Iterator[str]:
 def roster_url_faults(url: str) -> Iterator[str]:
     """Yield the faults of a roster's URL."""
     for braces in _BRACES.findall(url):
-        if not _SECRET.fullmatch(braces):
+        if not SECRET.fullmatch(braces):
             yield "has a $ or brace that is not a secret's name such as ${ROSTER_URL}"
             return
-    if not _SECRET.fullmatch(url):
+    if not SECRET.fullmatch(url):
         try:
-            _ANY_HOST.check_url(_SECRET.sub("secret", url))
+            ANY_HOST.check_url(SECRET.sub("secret", url))
         except SinkError as error:
             yield str(error)
-
-
-def needs_address(url: str) -> bool:
-    """Whether a channel needs the address of a contact."""
-    return ADDRESS in url
 
 
 @cache
@@ -98,10 +98,10 @@ def _written_secrets(scheme: str, rest: str) -> set[str]:
         for template in plugin.templates
         if (match := _pattern(template.partition("://")[2]).fullmatch(path))
         for name, value in match.groupdict().items()
-        if name in private and not _SECRET.search(value)
+        if name in private and not SECRET.search(value)
     }
     for name, value in parse_qsl(urlsplit(f"x://{rest}").query, keep_blank_values=True):
-        if value and not _SECRET.search(value) and _is_private(name, plugin, private):
+        if value and not SECRET.search(value) and _is_private(name, plugin, private):
             found.add(name.strip(" +-:"))
     return found
 
@@ -111,7 +111,7 @@ def _is_private(name: str, plugin: Any, private: set[str]) -> bool:
     alias = argument.get("alias_of", ())
     aliases = {alias} if isinstance(alias, str) else set(alias)
     return bool(
-        argument.get("private") or aliases & private or any(word in name.lower() for word in _SECRET_WORDS)
+        argument.get("private") or aliases & private or any(word in name.lower() for word in SECRET_WORDS)
     )
 
 

@@ -6,7 +6,7 @@ All durations are microseconds. It holds no secrets: an address or URL refers to
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -15,11 +15,34 @@ from twin.alarms.severity import Severity
 from twin.instant import HOUR, MINUTE, SECOND, Duration, Instant
 
 
+class WebhookTemplate(msgspec.Struct, frozen=True, kw_only=True):
+    """The request by which a provider of SMS or calls takes a message; `{text}` and others are fields."""
+
+    url: str
+    method: Literal["POST", "PUT", "GET"] = "POST"
+    headers: dict[str, str] = {}
+    body: dict[str, Any] = {}
+    format: Literal["json", "form"] = "json"  #: of the body
+    #: what `{text}` is: one line in the alphabet of SMS, a text to be read aloud, or title, body and link
+    text: Literal["sms", "voice", "full"] = "sms"
+    characters: int = 160  #: the longest text
+
+
 class NotificationChannel(msgspec.Struct, frozen=True, kw_only=True):
     """A notification channel: an apprise URL in which `{address}` stands for the contact's address."""
 
     id: str
-    url: str
+    url: str = ""  #: empty: `webhook` is how messages are sent
+    webhook: WebhookTemplate | None = None
+
+    @property
+    def needs_address(self) -> bool:
+        """Whether a contact needs an address on this channel."""
+        webhook = self.webhook
+        texts = [self.url]
+        if webhook is not None:
+            texts += [webhook.url, *webhook.headers.values(), msgspec.json.encode(webhook.body).decode()]
+        return any("{address}" in text for text in texts)
 
 
 class Contact(msgspec.Struct, frozen=True, kw_only=True):

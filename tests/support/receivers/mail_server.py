@@ -13,8 +13,8 @@ from typing import Any, Literal, NamedTuple
 
 from aiosmtpd.controller import Controller
 
-from alerting.delivery.channels import IDEMPOTENCY_HEADER
 from alerting.delivery.mail_sender import MAIL_HEADER
+from alerting.delivery.webhook_channel import IDEMPOTENCY_HEADER
 from cli.embedded.ports import free_port
 
 Behaviour = Literal["accept", "refuse", "hang", "drop"]

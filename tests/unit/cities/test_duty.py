@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from shutil import copytree, ignore_patterns
+
+import msgspec
 
 from alerting.policy.roster import on_call
 from cities import default_city
@@ -16,7 +19,15 @@ from tests.support.repository import ROOT
 from twin.alarms.rules.schedule import WeeklyInterval
 from twin.alarms.severity import Severity
 from twin.instant import HOUR, MINUTE, SECOND
-from twin.model.duty import NO_DUTY_PLAN, EscalationStep, IncidentRoute, NotificationChannel, StormLimit
+from twin.model.duty import (
+    NO_DUTY_PLAN,
+    DutyPlan,
+    EscalationStep,
+    IncidentRoute,
+    NotificationChannel,
+    StormLimit,
+    encode_duty_plan,
+)
 
 
 def test_a_plan_is_read_with_its_roster(tmp_path: Path) -> None:
@@ -69,6 +80,25 @@ def test_a_hand_over_is_read_and_written_as_it_was(tmp_path: Path) -> None:
     with_key, without = routes_document(plan)["teams"]
     assert with_key["handOver"] == {"channels": ["mail", "log"]}
     assert "handOver" not in without
+
+
+def test_a_template_is_read_and_written_as_it_was(tmp_path: Path) -> None:
+    template = {
+        "url": "https://api.provider.example/${ACCOUNT}",
+        "method": "POST",
+        "headers": {"Authorization": "Bearer ${SMS_TOKEN}"},
+        "body": {"to": ["{address}"], "Text": "{text}", "options": {"maxParts": 2, "flash": False}},
+        "text": "sms",
+        "characters": 320,
+    }
+    channels = f"channels:\n  - {json.dumps({'id': 'sms', 'webhook': template})}\n"
+    plan = read_city(write_duty_folder(tmp_path, ROUTES.replace("channels:\n", channels, 1))).duty
+    channel = plan.channels[0]
+    assert channel.webhook is not None
+    assert (channel.url, channel.webhook.characters, channel.webhook.format) == ("", 320, "json")
+    assert channel.webhook.body == template["body"]
+    assert msgspec.json.decode(encode_duty_plan(plan), type=DutyPlan) == plan
+    assert routes_document(plan)["channels"][0] == {"id": "sms", "webhook": template}
 
 
 def test_the_url_of_a_roster_is_read_and_written_as_it_was_beside_a_file_or_alone(tmp_path: Path) -> None:

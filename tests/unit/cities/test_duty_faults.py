@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cities.folder_reader import read_city
 from tests.support.cities.city_folders import ROUTES, faults_of, write_city_folder, write_duty_folder
 from tests.support.cities.rosters import WEEKS, ZONE, calendar_text
 
@@ -68,6 +69,7 @@ CASES = [
     ("livetwin://log", "tgram://123456789:abcdefg/5", 2, "holds a secret in clear (bot_token)"),
     ("livetwin://log", "json://example.org?+Authorization=abc", 2, "holds a secret in clear (Authorization)"),
     ("livetwin://log", "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ", 2, "holds a secret in clear"),
+    ("${MAIL_PASSWORD}", "${LIVETWIN_LINK_KEY}", 3, "nor a secret's name such as ${MAIL_PASSWORD}"),
     ("${MAIL_PASSWORD}", "${mail_password}", 3, "nor a secret's name such as ${MAIL_PASSWORD}"),
 ]  # fmt: skip
 
@@ -99,6 +101,59 @@ def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
     lines = {(Path(one.file).name, one.line) for one in faults_of(folder)}
     assert {("routes.yaml", 2), ("routes.yaml", 26), ("routes.yaml", 16), ("sensors.yaml", 1)} <= lines
     assert ("roster-operations.ics", 1) in lines
+
+
+WEBHOOK = """\
+      url: "https://api.provider.example/${ACCOUNT}/{id}?key=${SMS_KEY}"
+      headers: {Authorization: "Bearer ${SMS_TOKEN}"}
+      body: {to: ["{address}"], text: "{text}", parts: 2}
+"""
+
+# What stands in the template, what stands there instead, part of the fault.
+WEBHOOK_CASES = [
+    ("https://", "http://", "url: found the scheme 'http', expected https"),
+    ("https://api", "https://me:hunter2@api", "url: expected a URL without user, password and fragment"),
+    ("provider.example/", "provider.example:hunter2/", "url: expected a URL such as https://example.org/hook"),
+    ("https://api.", "https://{address}.", "url: has a field in its host, expected the same host for every"),
+    ("${SMS_KEY}", "hunter2", "url: holds a secret in clear, expected its name, such as ${SMS_TOKEN}"),
+    ("Bearer ${SMS_TOKEN}", "Bearer hunter2", "headers.Authorization: holds a secret in clear"),
+    ("Bearer ${SMS_TOKEN}", "hunter2 {id}", "headers.Authorization: holds a secret in clear"),
+    ("Bearer ${SMS_TOKEN}", "$hunter2", "headers.Authorization: has a $ or brace that is none of {address}"),
+    ("Bearer ${SMS_TOKEN}", "${LIVETWIN_LINK_KEY}", "headers.Authorization: names a setting of a role"),
+    ("Bearer ${SMS_TOKEN}", "${SMS_TOKEN}\\r\\nX: 1", "Authorization: has the control character U+000D"),
+    ("Authorization:", "Transfer-Encoding:", "Transfer-Encoding: found in the template, exp"),
+    ("Authorization:", '"X Y":', "headers: has a name that is no name of a header"),
+    ("Authorization:", 'X-Title: "{title}", Authorization:', "headers.X-Title: has a field with free text"),
+    ("parts: 2", "password: hunter2", "body.password: holds a secret in clear"),
+    ("parts: 2", 'more: {secrets: ["hunter2"]}', "body.more.secrets: holds a secret in clear"),
+    ("parts: 2", 'more: ["{hunter2}"]', "body.more: has a $ or brace that is none of {address}"),
+    ('"{text}"', '"hello"', "has no {text}: a message would say nothing"),
+    ("parts: 2}", "parts: 2}\n      method: GET", "body: found one, expected none with method: GET"),
+    ("parts: 2}", "parts: 2}\n      format: form", "body: has a list or mapping, expected texts and numbers"),
+    ("parts: 2}", "parts: 2}\n      characters: 39", "webhook.characters: found 39, expected at least 40"),
+    ("parts: 2}", "parts: 2}\n      method: DELETE", "webhook.method: found 'DELETE', expected one of"),
+    ("parts: 2}", "parts: 2}\n    url: livetwin://log", "expected one of the keys url and webhook"),
+]  # fmt: skip
+
+
+def with_webhook(template: str) -> str:
+    return ROUTES.replace("channels:\n", f"channels:\n  - id: sms\n    webhook:\n{template}", 1)
+
+
+@pytest.mark.parametrize("case", WEBHOOK_CASES, ids=[one[2][:50] for one in WEBHOOK_CASES])
+def test_a_fault_of_a_template_names_its_part_and_repeats_no_secret(
+    tmp_path: Path, case: tuple[str, str, str]
+) -> None:
+    old, new, text = case
+    assert old in WEBHOOK
+    faults = faults_of(write_duty_folder(tmp_path, with_webhook(WEBHOOK.replace(old, new, 1))))
+    assert any(text in str(fault) for fault in faults), "\n".join(map(str, faults))
+    assert "hunter2" not in "\n".join(map(str, faults))
+
+
+def test_a_template_without_faults_has_none(tmp_path: Path) -> None:
+    folder = write_duty_folder(tmp_path, with_webhook(WEBHOOK))
+    assert read_city(folder).duty.channels[0].webhook is not None
 
 
 START, END = f"DTSTART;{ZONE}:20260105T080000", f"DTEND;{ZONE}:20260106T080000"

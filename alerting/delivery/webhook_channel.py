@@ -1,0 +1,222 @@
+"""A channel of any provider of SMS or calls that has an HTTP interface: one request, made from a template.
+
+Values are put into the parts of the template before these are encoded, so none of them can end its part. The
+request goes to a checked address, as those to the receivers of webhooks do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlencode
+from xml.sax.saxutils import escape
+
+import aiohttp
+import msgspec
+from multidict import CIMultiDict
+from yarl import URL
+
+from alerting.delivery.channel_secrets import ChannelSecrets
+from alerting.messages.outgoing_message import AttemptResult, OutgoingMessage
+from alerting.messages.short_text import SHORT_CHARACTERS_MAX
+from alerting.messages.spoken_text import spoken_text
+from runtime.sink_address import SinkError, SinkRules
+from runtime.sink_resolver import CheckedResolver
+from twin.model.duty import WebhookTemplate
+from twin.model.plain_text import one_line
+
+IDEMPOTENCY_HEADER = "Idempotency-Key"
+"""The header of webhooks with the notification's id, by which a receiver drops repetitions (IETF draft)."""
+
+CONNECT_SHARE = 0.25
+"""The share of an attempt's time to connect; the rest is for the answer."""
+
+REQUEST_BYTES_MAX = 100_000
+"""The longest body of a request."""
+
+ANSWER_BYTES_MAX = 2_000
+"""How much of an answer is read, to say why it refuses."""
+
+_NAME = re.compile(r"\$\{(\w+)\}|\{(\w+)\}")
+# Another attempt with the same message has the same answer.
+_FINAL = frozenset({400, 404, 405, 410, 413, 414, 415, 422})
+_LANGUAGES = {"en": "en-GB", "nl": "nl-NL"}
+_CONTENT_TYPES = {"json": "application/json", "form": "application/x-www-form-urlencoded"}
+_QUOTES = {'"': "&quot;", "'": "&apos;"}
+
+
+class WebhookRequest(NamedTuple):
+    """A request, with its secrets."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def webhook_characters(template: WebhookTemplate) -> int:
+    """Return the length of the longest text that the channel accepts; short texts are of one incident."""
+    return template.characters if template.text == "full" else SHORT_CHARACTERS_MAX
+
+
+def webhook_request(
+    template: WebhookTemplate, message: OutgoingMessage, address: str, link: str, secrets: ChannelSecrets
+) -> WebhookRequest:
+    """Return the request for a message. Raises MissingSecretError, SecretFileError."""
+    fields = {
+        "address": address,
+        "text": message_text(template, message, link),
+        "title": message.text.title,
+        "link": link.partition(": ")[2],
+        "severity": message.text.severity.word,
+        "language": _LANGUAGES[message.text.language],
+        "id": message.id,
+    }
+    values = _Values(fields, secrets)
+    headers = CIMultiDict({"Accept-Encoding": "identity", "User-Agent": "livetwin"})
+    if template.body:
+        headers["Content-Type"] = _CONTENT_TYPES[template.format]
+    for name, value in template.headers.items():
+        headers[name] = one_line(values.fill(value))
+    headers[IDEMPOTENCY_HEADER] = message.id
+    url = values.fill(template.url, _quote_inside)
+    return WebhookRequest(template.method, url, headers, _encoded(template, values))
+
+
+def message_text(template: WebhookTemplate, message: OutgoingMessage, link: str) -> str:
+    """Return the text of a message as the channel takes it, with the link where there is room for it."""
+    text = message.text
+    match template.text:
+        case "voice":
+            return spoken_text(text.line or text.title, text.language)[: template.characters]
+        case "sms":
+            with_link = f"{text.short} {link}".strip()
+            return with_link if len(with_link) <= template.characters else text.short[: template.characters]
+        case "full":
+            whole = "\n\n".join(filter(None, (f"{text.title}\n{text.body}", link)))
+            return whole if len(whole) <= template.characters else text.title[: template.characters]
+
+
+def send_request(request: WebhookRequest, id: str, rules: SinkRules, timeout_s: float) -> AttemptResult:
+    """Send a request once, from a thread without an event loop.
+
+    The result is doubtful if the provider has the request and does not answer in time. Its detail may
+    contain secrets, as the answer may.
+    """
+    if len(request.body) > REQUEST_BYTES_MAX:
+        detail = f"the request has {len(request.body)} bytes, expected at most {REQUEST_BYTES_MAX}"
+        return AttemptResult(id, False, detail, final=True)
+    try:
+        rules.check_url(request.url)
+    except SinkError as error:
+        return AttemptResult(id, False, f"the URL is not allowed: {error}", final=True)
+    # A runner of asyncio would wait at its end for the look-up of a host, long after the time limit.
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(_send(request, id, rules, timeout_s))
+    finally:
+        loop.close()
+
+
+async def _send(request: WebhookRequest, id: str, rules: SinkRules, timeout_s: float) -> AttemptResult:
+    is_handed_over = False
+
+    async def hand_over(*_: object) -> None:
+        nonlocal is_handed_over
+        is_handed_over = True
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_headers_sent.append(hand_over)
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(resolver=CheckedResolver(rules), force_close=True),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=timeout_s, connect=timeout_s * CONNECT_SHARE),
+        trace_configs=[trace],
+        auto_decompress=False,
+    )
+    try:
+        async with (
+            session,
+            session.request(
+                request.method,
+                URL(request.url, encoded=True),
+                headers=request.headers,
+                data=request.body or None,
+                allow_redirects=False,
+            ) as response,
+        ):
+            return await _result(response, id)
+    except TimeoutError:
+        if is_handed_over:
+            detail = "no answer in time, although the provider has the message"
+            return AttemptResult(id, False, detail, doubtful=True)
+        return AttemptResult(id, False, "the provider cannot be reached: no answer in time")
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        # The text of these errors may contain the URL.
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+        return AttemptResult(id, False, f"the provider cannot be reached: {reason}")
+
+
+async def _result(response: aiohttp.ClientResponse, id: str) -> AttemptResult:
+    if 200 <= response.status < 300:
+        return AttemptResult(id, True)
+    try:
+        answer = await response.content.read(ANSWER_BYTES_MAX)
+    except (TimeoutError, aiohttp.ClientError, OSError):
+        answer = b""
+    detail = f"the provider answered {response.status}: {answer.decode(errors='replace')}"
+    return AttemptResult(id, False, detail, final=response.status in _FINAL)
+
+
+class _Values:
+    """What stands for the names in a template."""
+
+    def __init__(self, fields: Mapping[str, str], secrets: ChannelSecrets) -> None:
+        self._fields = fields
+        self._secrets = secrets
+
+    def fill(self, template: str, encode: Callable[[str, re.Match[str]], str] | None = None) -> str:
+        """Return a text with its fields and secrets, in one pass: a value cannot name another one."""
+
+        def value(found: re.Match[str]) -> str:
+            text = self._secrets.value(found[1]) if found[1] else self._fields.get(found[2], found[0])
+            return encode(text, found) if encode is not None else text
+
+        return _NAME.sub(value, template)
+
+    def fill_all(self, template: Any) -> Any:
+        """Return a part of a body with its values; lists and mappings item by item. One with a `<` is XML."""
+        match template:
+            case str():
+                return self.fill(template, _escape if "<" in template else None)
+            case dict():
+                return {name: self.fill_all(value) for name, value in template.items()}
+            case list():
+                return [self.fill_all(value) for value in template]
+            case _:
+                return template
+
+
+def _encoded(template: WebhookTemplate, values: _Values) -> bytes:
+    if not template.body:
+        return b""
+    body = values.fill_all(template.body)
+    if template.format == "json":
+        return msgspec.json.encode(body)
+    texts = {
+        name: value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        for name, value in body.items()
+        if value is not None
+    }
+    return urlencode(texts).encode()
+
+
+def _quote_inside(text: str, found: re.Match[str]) -> str:
+    """Quote a value, unless it is a secret at the beginning: then that is a URL itself."""
+    return text if found[1] and not found.start() else quote(text, safe="")
+
+
+def _escape(text: str, _: re.Match[str]) -> str:
+    return escape(text, _QUOTES)
