@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 from msgspec.structs import replace
@@ -26,6 +26,7 @@ from ingest.pipeline.publisher import LogPublisher
 from runtime.cancellation import raise_if_cancelled
 from runtime.clock import Clock
 from runtime.kafka.access import Kafka, client_options
+from runtime.kafka.consumer import LogConsumer
 from runtime.kafka.topics import REPLAYS, create_topics
 from twin.errors import MessageError, ServiceError
 from twin.instant import SECOND, Duration, Instant
@@ -64,12 +65,12 @@ class ReplayRequest(NamedTuple):
     number: int  #: of the request, so that each attempt has its own id
 
 
-def new_replay_consumer(kafka: Kafka) -> AIOKafkaConsumer:
+def new_replay_consumer(kafka: Kafka) -> LogConsumer:
     """Return the consumer of requests. It commits to the group without joining it.
 
     A join takes seconds, and delays the end of the process.
     """
-    consumer = AIOKafkaConsumer(
+    consumer = LogConsumer(
         **client_options(kafka),
         group_id=CONSUMER_GROUP,
         enable_auto_commit=False,
