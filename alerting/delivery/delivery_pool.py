@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -75,6 +75,7 @@ class DeliveryPool:
         self._permit = permit
         self._busy: Counter[str | Recipient] = Counter()
         self._attempts: set[asyncio.Task[None]] = set()
+        self._waits: set[asyncio.Future[None]] = set()  #: of attempts that wait for the permit
 
     def reserve(self, message: OutgoingMessage) -> bool:
         """Reserve a thread for an attempt; return False while the channel or the contact has none left."""
@@ -92,11 +93,16 @@ class DeliveryPool:
         task.add_done_callback(self._attempts.discard)
 
     async def close(self) -> None:
-        """Wait a while for running attempts; those that do not end are doubtful after the next start."""
+        """Wait a while for running attempts; those that do not end are doubtful after the next start.
+
+        Those that still wait for the permit have handed nothing over: they get that as their result.
+        """
+        if self._permit is not None and not self._permit.is_valid():
+            _cancel(self._waits)
         if self._attempts:
             await asyncio.wait(self._attempts, timeout=STOP_S_MAX)
-        for task in list(self._attempts):
-            task.cancel()
+        attempts = _cancel(self._attempts)
+        await asyncio.gather(*attempts, return_exceptions=True)
 
     async def _attempt(self, message: OutgoingMessage, plan: DutyPlan, now: Instant) -> None:
         id = message.request.channel
@@ -110,9 +116,21 @@ class DeliveryPool:
             fit = fit_digest if message.parts else fit_hand_over
             message = fit(message, self._channels.body_characters(channel))
         if self._permit is not None:
-            await self._permit.wait()
+            await self._wait_for_permit(self._permit, message)
         address, link = _address(message, plan), self._link(message, now)
         self._on_result(await self._send(channel, message, address, link))
+
+    async def _wait_for_permit(self, permit: SendPermit, message: OutgoingMessage) -> None:
+        waiting = asyncio.ensure_future(permit.wait())
+        self._waits.add(waiting)
+        try:
+            await waiting
+        except asyncio.CancelledError:
+            self._release(message)
+            self._on_result(AttemptResult(message.id, False, NOT_SENT_DETAIL))
+            raise
+        finally:
+            self._waits.discard(waiting)
 
     async def _send(
         self, channel: NotificationChannel, message: OutgoingMessage, address: str, link: str
@@ -158,6 +176,13 @@ class DeliveryPool:
         link = AcknowledgeLink(request.incident, request.contact, expires, message.occurrences)
         token = sign_link(self._options.link_key, link)
         return f"{label}: {self._options.base_url.rstrip('/')}{LINK_PATH}{token}"
+
+
+def _cancel(futures: Iterable[asyncio.Future[None]]) -> list[asyncio.Future[None]]:
+    cancelled = list(futures)
+    for future in cancelled:
+        future.cancel()
+    return cancelled
 
 
 def _address(message: OutgoingMessage, plan: DutyPlan) -> str:

@@ -160,10 +160,11 @@ async def test_escalation_goes_on_without_the_log_and_is_published_afterwards(
 
 
 @pytest.mark.embedded
+@pytest.mark.parametrize("standby", ["false", "true"])
 async def test_another_log_repeats_and_loses_no_message(
-    broker: EmbeddedKafka, database: str, tmp_path: Path, hook: NotificationWebhook
+    broker: EmbeddedKafka, database: str, tmp_path: Path, hook: NotificationWebhook, standby: str
 ) -> None:
-    role = role_of(broker, tmp_path, hook, ONCE, DATABASE=database)
+    role = role_of(broker, tmp_path, hook, ONCE, DATABASE=database, STANDBY=standby)
     await role.start()
     try:
         await publish_alarms(broker.bootstrap, FLOOD, FIRE)

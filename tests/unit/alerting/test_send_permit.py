@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -17,6 +18,10 @@ from twin.model.duty import NotificationChannel
 PLAN = duty_plan(
     channels=(NotificationChannel(id="mail", url=LOG_URL), NotificationChannel(id="sms", url=LOG_URL))
 )
+
+
+CLOSE_S_MAX = 20.0
+"""More than a pool waits for its attempts."""
 
 
 class Permit:
@@ -42,12 +47,18 @@ def some_message() -> OutgoingMessage:
     return next(iter(loop.messages.values()))
 
 
+def new_pool(
+    channels: ChannelSender, on_result: Callable[[AttemptResult], None], permit: Permit
+) -> DeliveryPool:
+    options = DeliveryOptions(base_url="http://town.example", link_key=b"key", attempt_timeout_s=5.0)
+    return DeliveryPool(channels, options, on_result, permit)
+
+
 async def attempt(permit: Permit, caplog: pytest.LogCaptureFixture) -> tuple[AttemptResult, str]:
     """Begin an attempt; return its result, and what was logged before the standby knew of it."""
     results: asyncio.Queue[AttemptResult] = asyncio.Queue()
     channels = ChannelSender(ChannelSecrets({}), 5.0)
-    options = DeliveryOptions(base_url="http://town.example", link_key=b"key", attempt_timeout_s=5.0)
-    pool = DeliveryPool(channels, options, results.put_nowait, permit)
+    pool = new_pool(channels, results.put_nowait, permit)
     message = some_message()
     try:
         assert pool.reserve(message)
@@ -79,4 +90,29 @@ async def test_nothing_is_handed_over_once_another_process_may_work(
     result, _ = await attempt(permit, caplog)
     assert not result.sent
     assert not result.doubtful, "certainly not handed over: the message may be tried again"
+    assert "to first" not in caplog.text
+
+
+async def test_an_attempt_that_the_standby_never_knew_of_is_not_doubtful_at_the_end(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The log was replaced: another turn of this process, or its successor, sends the message."""
+    caplog.set_level("INFO")
+    permit, results = Permit(), list[AttemptResult]()
+    channels = ChannelSender(ChannelSecrets({}), 5.0)
+    pool = new_pool(channels, results.append, permit)
+    message = some_message()
+    try:
+        assert pool.reserve(message)
+        pool.start_attempt(message, PLAN, NOON)
+        await permit.is_asked.wait()
+        permit.holds = False
+        async with asyncio.timeout(CLOSE_S_MAX):
+            await pool.close()
+        assert [(one.id, one.sent, one.doubtful, one.final) for one in results] == [
+            (message.id, False, False, False)
+        ]
+        assert pool.reserve(message), "its thread is free again"
+    finally:
+        channels.close()
     assert "to first" not in caplog.text
