@@ -14,6 +14,7 @@
     ├── JsonNestingError       JSON text is nested too deeply
     ├── LeaseLostError         another process works, or the log of the lease is gone
     ├── MessageError           a record between two roles cannot be read
+    │   └── NewerLeaseLayoutError    a record of a lease was written by a newer program
     ├── MigrationError         the database schema cannot be migrated
     ├── ModelConflictError     the city model changed since it was read
     ├── PasswordFileError      a password file of Mosquitto is wrong

@@ -26,6 +26,8 @@ from runtime.kafka.topics import create_topics
 from runtime.lease.lease_records import (
     LeaseOrder,
     LeaseRecord,
+    NewerLeaseLayoutError,
+    ReadingStart,
     RecordKind,
     decode_lease_record,
     encode_lease_record,
@@ -93,7 +95,7 @@ class LeaseLog:
         self._clock = clock
         self._on_record = on_record
         self._place = TopicPartition(options.topic, 0)
-        self._log = ""
+        self._is_log_gone = False  #: replaced by another, or cut off
         self._next_offset = 0
         self._has_caught_up = False
         self._heard = clock()  #: when the last valid record was read
@@ -140,7 +142,20 @@ class LeaseLog:
     # -- reading ----------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Read the topic until cancelled. Raises LeaseLostError when the log is replaced by another."""
+        """Read the topic until cancelled.
+
+        Raises LeaseLostError when the log is replaced by another, and MessageError when a newer program has
+        written to it.
+        """
+        try:
+            await self._read_whenever_available()
+        except LeaseLostError:
+            # What was not read back by now never will be: appends end at once.
+            self._is_log_gone, self._held_until = True, 0.0
+            self._announce()
+            raise
+
+    async def _read_whenever_available(self) -> None:
         is_logged = False
         while True:
             try:
@@ -171,9 +186,8 @@ class LeaseLog:
             async with asyncio.timeout(KAFKA_TIMEOUT_S):
                 await consumer.start()
             consumer.assign([self._place])
-            if not self._log:
-                self._log = identity
-                await self._find_start(consumer, end)
+            if not self.order.log:
+                await self._find_start(consumer, identity, end)
             consumer.seek(self._place, self._next_offset)
             await self._poll(consumer, end)
         finally:
@@ -182,26 +196,37 @@ class LeaseLog:
     async def _identity(self) -> str:
         async with asyncio.timeout(KAFKA_TIMEOUT_S):
             identity = await log_identity(self._options.kafka, RETRY_S)
-        if self._log not in ("", identity):
-            raise LeaseLostError(f"log {self._log} was replaced by {identity}")
+        if self.order.log not in ("", identity):
+            raise LeaseLostError(f"log {self.order.log} was replaced by {identity}")
         return identity
 
-    async def _find_start(self, consumer: Any, end: int) -> None:
+    async def _find_start(self, consumer: Any, log_id: str, end: int) -> None:
         """Set the offset at which reading begins: the newest base that the last records name."""
         first = (await first_offsets(consumer, [self._place]))[self._place]
         at = max(first, end - TAIL_RECORDS_MAX)
         consumer.seek(self._place, at)
-        newest = (0, 0)
+        newest: tuple[int, int] | None = None
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + KAFKA_TIMEOUT_S
         while at < end:
+            before = at
             for offset, record in await self._fetch(consumer):
                 at = offset + 1
-                if record is not None:
-                    newest = max(newest, (record.epoch, record.base))
+                if record is not None and record.names_base_of(log_id, offset):
+                    newest = max(newest or (0, 0), (record.epoch, record.base))
             raise_if_cancelled()
             at = max(at, await consumer.position(self._place))
-        base = newest[1]
+            if at > before:
+                deadline = loop.time() + KAFKA_TIMEOUT_S
+            elif loop.time() > deadline:
+                raise ServiceError(f"Kafka returned no record of {self._place} from offset {at} to {end}")
+        base = newest[1] if newest is not None else 0
         self._next_offset = max(first, base)
-        self.order = LeaseOrder(is_whole=first <= base)
+        if newest is None or base == first == 0:
+            start = ReadingStart.LEASE_START
+        else:
+            start = ReadingStart.VALID_RECORD if first <= base else ReadingStart.UNKNOWN
+        self.order = LeaseOrder(log_id, start, self._next_offset)
 
     async def _poll(self, consumer: Any, end: int) -> None:
         loop = asyncio.get_running_loop()
@@ -223,17 +248,24 @@ class LeaseLog:
 
     async def _fetch(self, consumer: Any) -> list[tuple[int, LeaseRecord | None]]:
         fetched = await consumer.getmany(timeout_ms=_POLL_MS)
-        return [(one.offset, self._decode(one.value or b"")) for one in fetched.get(self._place, ())]
+        records = fetched.get(self._place, ())
+        return [(one.offset, self._decode(one.value or b"", one.offset)) for one in records]
 
-    def _decode(self, value: bytes) -> LeaseRecord | None:
+    def _decode(self, value: bytes, offset: int) -> LeaseRecord | None:
+        place = f"offset {offset} of the topic {self._options.topic}"
         try:
             return decode_lease_record(value)
+        except NewerLeaseLayoutError as error:
+            raise NewerLeaseLayoutError(
+                f"{place}: {error}. The other process has a newer version: upgrade this one, too. To go back "
+                "to this version, end both and delete the topic"
+            ) from error
         except MessageError as error:
             log.error(
-                "a record of %s cannot be read; skipping it: %s",
-                self._options.topic,
+                "%s cannot be read; skipping it: %s",
+                place,
                 error,
-                extra={"event": "lease.unreadable", "topic": self._options.topic},
+                extra={"event": "lease.unreadable", "topic": self._options.topic, "offset": offset},
             )
             return None
 
@@ -284,6 +316,7 @@ class LeaseLog:
                 number=number,
                 base=base,
                 payload=payload,
+                log=self.order.log,
             )
             sent = self._clock()
             # The same record again until it was read: of its copies the log's order makes one valid.
@@ -296,9 +329,11 @@ class LeaseLog:
 
     @property
     def _is_lost(self) -> bool:
-        return self._held_epoch == 0 or self.order.epoch != self._held_epoch
+        return self._is_log_gone or self._held_epoch == 0 or self.order.epoch != self._held_epoch
 
     def _raise_if_lost(self) -> None:
+        if self._is_log_gone:
+            raise LeaseLostError(f"the log of the lease of {self._options.topic} is gone")
         if self._is_lost:
             raise LeaseLostError(f"{self.order.owner or 'nobody'} holds the lease of {self._options.topic}")
 

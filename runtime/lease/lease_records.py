@@ -5,11 +5,14 @@ however late it reads. The process whose claim is the last valid one *holds* the
 valid, each with the next number. A claim names the last valid record that the claimant has read. It is
 invalid if there is another valid one between: its holder is alive. So an old holder cannot append after a
 claim, and a claimant cannot displace a holder that it merely did not hear.
+
+A lease begins with a claim. A record also names the log for which it was written: one that was under way
+when the log was replaced arrives on the new one, perhaps as its first record, and means nothing there.
 """
 
 from __future__ import annotations
 
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 
 import msgspec
 
@@ -27,6 +30,18 @@ class RecordKind(StrEnum):
     RELEASE = "release"  #: of the holder: it ends, and anybody may claim at once
 
 
+class ReadingStart(Enum):
+    """What is known of the first record that is read."""
+
+    LEASE_START = auto()  #: nobody has held the lease before it, so it must be a claim
+    VALID_RECORD = auto()  #: it is valid
+    UNKNOWN = auto()  #: records before it are missing, so nobody knows whether a claim is valid
+
+
+class NewerLeaseLayoutError(MessageError):
+    """A record of a lease was written by a newer program."""
+
+
 class LeaseRecord(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """A record of a lease topic."""
 
@@ -38,10 +53,22 @@ class LeaseRecord(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     after: tuple[int, int] = (0, 0)  #: of a claim: epoch and number of the last valid record
     base: int = 0  #: offset from which a new reader must read
     payload: bytes = b""
+    log: str = ""  #: identity of the log that it was written for
+
+    def names_base_of(self, log: str, offset: int) -> bool:
+        """Return whether this record at an offset of a log names an offset of that log, not of another."""
+        return self.log == log and self.base <= offset
+
+
+class _LayoutOfRecord(msgspec.Struct, array_like=True):
+    """The part that a record of any layout begins with."""
+
+    layout: int
 
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(LeaseRecord).decode
+_decode_layout = msgspec.msgpack.Decoder(_LayoutOfRecord).decode
 
 
 def encode_lease_record(record: LeaseRecord) -> bytes:
@@ -50,16 +77,22 @@ def encode_lease_record(record: LeaseRecord) -> bytes:
 
 
 def decode_lease_record(value: bytes) -> LeaseRecord:
-    """Return the record of a value. Raises MessageError when this program cannot read it."""
+    """Return the record of a value.
+
+    Raises NewerLeaseLayoutError when a newer program wrote it, and MessageError when it is no record of a
+    lease.
+    """
     try:
+        layout = _decode_layout(value).layout
+        if layout > LEASE_LAYOUT:
+            raise NewerLeaseLayoutError(
+                f"a record of a lease has layout {layout}, and this program reads layout {LEASE_LAYOUT}"
+            )
         record = _decode(value)
     except DECODE_ERRORS as error:
         raise MessageError(f"not a record of a lease: {error}") from error
-    if record.layout != LEASE_LAYOUT:
-        raise MessageError(
-            f"the record of a lease has layout {record.layout}, this program reads {LEASE_LAYOUT}: "
-            "upgrade the program"
-        )
+    if layout != LEASE_LAYOUT:
+        raise MessageError(f"not a record of a lease: its layout is {layout}, not {LEASE_LAYOUT}")
     return record
 
 
@@ -77,13 +110,16 @@ class LeaseOrder:
     (False, 'a')
     """
 
-    def __init__(self, *, is_whole: bool = True) -> None:
-        #: whether reading began at the first record, or at one that is known to be valid
-        self._is_whole = is_whole
+    def __init__(
+        self, log: str = "", start: ReadingStart = ReadingStart.LEASE_START, start_offset: int = 0
+    ) -> None:
+        self.log = log  #: identity of the log that is read
+        self._start = start
+        self._unproven = (0, 0)  #: the last claim whose validity is unknown, as `last`
         self.owner = ""  #: the holder; empty when nobody has ever claimed
         self.epoch = 0
         self.number = 0  #: of the last valid record
-        self.base = 0  #: of the last valid record
+        self.base = start_offset  #: of the last valid record
         self.is_released = False
 
     @property
@@ -93,13 +129,15 @@ class LeaseOrder:
 
     def next_claim(self, owner: str) -> LeaseRecord:
         """Return the claim of a process that has read up to here."""
+        after = self.last if self.epoch else self._unproven
         return LeaseRecord(
             kind=RecordKind.CLAIM,
             owner=owner,
-            epoch=self.epoch + 1,
+            epoch=after[0] + 1,
             number=0,
-            after=self.last,
+            after=after,
             base=self.base,
+            log=self.log,
         )
 
     def apply(self, record: LeaseRecord) -> bool:
@@ -112,17 +150,29 @@ class LeaseOrder:
         return True
 
     def _is_valid(self, record: LeaseRecord) -> bool:
+        if record.log != self.log or record.epoch <= 0:
+            return False
         if self.epoch == 0:
-            # The first record that is read. Where the records before it are missing, a claim may be invalid.
-            return record.epoch > 0 and (self._is_whole or record.kind is not RecordKind.CLAIM)
+            return self._is_valid_first(record)
         if record.kind is RecordKind.CLAIM:
             return record.epoch == self.epoch + 1 and record.after == self.last
         if record.epoch > self.epoch:
             # Its writer has read its own valid claim, which lies before the first record that was read here.
             return True
-        return (
-            record.epoch == self.epoch
-            and record.owner == self.owner
-            and record.number == self.number + 1
-            and not self.is_released
+        # Where records are missing, the first one read may be a late copy, so that numbers are missing, too.
+        follows = record.number == self.number + 1 or (
+            self._start is ReadingStart.UNKNOWN and record.number > self.number
         )
+        is_of_holder = record.epoch == self.epoch and record.owner == self.owner
+        return is_of_holder and follows and not self.is_released
+
+    def _is_valid_first(self, record: LeaseRecord) -> bool:
+        if self._start is ReadingStart.VALID_RECORD:
+            return True
+        if self._start is ReadingStart.LEASE_START:
+            return record.kind is RecordKind.CLAIM
+        if record.kind is not RecordKind.CLAIM:
+            return True
+        # Nothing but claims: the last one counts once another names it, as its sender has appended nothing.
+        unproven, self._unproven = self._unproven, (record.epoch, 0)
+        return unproven != (0, 0) and record.after == unproven and record.epoch == unproven[0] + 1

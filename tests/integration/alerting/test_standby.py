@@ -11,14 +11,19 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
+from runtime.kafka.topics import DUTY_JOURNAL
+from runtime.lease.lease_records import LEASE_LAYOUT
 from tests.support.brokers.alarm_topics import notifications_until, publish_alarms
+from tests.support.database.historian import write_records
 from tests.support.payloads.alarm_events import acknowledged_event
 from tests.support.pipelines.duty_loop import SWIFT_POLICY, duty_alarm, duty_plan
 from tests.support.processes.role_process import RoleProcess
 from tests.support.receivers.mail_server import MailServer, NotificationWebhook
+from tests.support.waiting import until
 from twin.model.duty import DutyPlan, NotificationChannel, StormLimit, encode_duty_plan
 from twin.wire.duty_messages import NotificationEvent
 
@@ -88,6 +93,20 @@ def is_settled(events: list[NotificationEvent]) -> bool:
 def tells_of(cause: str, events: list[NotificationEvent]) -> bool:
     """Whether a message is about an incident of a cause."""
     return any(one.incident.startswith(f"{cause}~") for one in events)
+
+
+async def test_a_standby_ends_when_a_newer_program_works(kafka: str, tmp_path: Path) -> None:
+    async with receivers() as (mails, hook):
+        role = alerting("east", kafka, plan_of(mails, hook), tmp_path)
+        await role.start()
+        try:
+            await write_records(kafka, DUTY_JOURNAL, [msgspec.msgpack.encode((LEASE_LAYOUT + 1, "append"))])
+            await until(lambda: not role.running, role.log_tail)
+        finally:
+            await role.stop()
+    words = f"of the topic {DUTY_JOURNAL}: a record of a lease has layout {LEASE_LAYOUT + 1}"
+    assert words in role.log.read_text()
+    assert "upgrade this one" in role.log.read_text()
 
 
 async def test_a_standby_takes_over_from_each_killed_worker(kafka: str, tmp_path: Path) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from runtime.lease.lease_records import LeaseOrder, LeaseRecord, RecordKind
+from runtime.lease.lease_records import LeaseOrder, LeaseRecord, ReadingStart, RecordKind
 
 OWNERS = ("east", "west", "north")
 
@@ -90,10 +91,70 @@ def test_a_reader_that_begins_at_a_valid_record_agrees_with_all_others(
     if not valid:
         return
     start = data.draw(st.sampled_from(valid))
-    late = LeaseOrder()
+    late = LeaseOrder(start=ReadingStart.VALID_RECORD)
     found = [offset for offset, record in enumerate(log[start:], start) if late.apply(record)]
     assert found == [offset for offset in valid if offset >= start]
     assert (late.owner, *late.last, late.is_released) == (order.owner, *order.last, order.is_released)
+
+
+@given(topics(), st.data())
+def test_a_reader_that_lacks_the_beginning_agrees_once_the_holder_has_appended(
+    log: list[LeaseRecord], data: st.DataObject
+) -> None:
+    order = LeaseOrder()
+    for record in log:
+        order.apply(record)
+    if not order.epoch or order.is_released:
+        return
+    holder = Process(order.owner)
+    holder.order, holder.held_epoch = order, order.epoch
+    holder.send_append(RecordKind.APPEND)
+    late = LeaseOrder(start=ReadingStart.UNKNOWN)
+    for record in log[data.draw(st.integers(0, len(log))) :]:
+        late.apply(record)
+    append = holder.under_way.pop()
+    assert late.apply(append)
+    assert order.apply(append)
+    assert (late.owner, *late.last) == (order.owner, *order.last)
+
+
+@given(topics(), topics(), st.data())
+def test_records_that_were_written_for_another_log_mean_nothing(
+    log: list[LeaseRecord], other: list[LeaseRecord], data: st.DataObject
+) -> None:
+    late = [replace(record, log="another") for record in other]
+    mixed = data.draw(st.permutations([True] * len(log) + [False] * len(late)))
+    own, foreign = iter(log), iter(late)
+    alone, among_others = LeaseOrder(), LeaseOrder()
+    for is_own in mixed:
+        if is_own:
+            record = next(own)
+            assert among_others.apply(record) == alone.apply(record)
+        else:
+            assert not among_others.apply(next(foreign))
+    assert (among_others.owner, *among_others.last) == (alone.owner, *alone.last)
+
+
+def test_a_lease_begins_with_a_claim() -> None:
+    order = LeaseOrder()
+    late = LeaseRecord(kind=RecordKind.APPEND, owner="east", epoch=3, number=7)
+    release = LeaseRecord(kind=RecordKind.RELEASE, owner="east", epoch=3, number=8)
+    claim = order.next_claim("west")
+    assert [order.apply(record) for record in (late, release, claim)] == [False, False, True]
+    assert order.owner == "west"
+
+
+def test_where_only_claims_are_left_one_that_names_the_last_is_valid() -> None:
+    left = LeaseRecord(kind=RecordKind.CLAIM, owner="north", epoch=7, number=0, after=(6, 3))
+    east, west = Process("east"), Process("west")
+    for process in (east, west):
+        process.order = LeaseOrder(start=ReadingStart.UNKNOWN)
+        process.read_next([left])
+        process.send_claim()
+    log = [left, *east.under_way, *west.under_way]
+    order = LeaseOrder(start=ReadingStart.UNKNOWN)
+    assert [order.apply(record) for record in log] == [False, True, False]
+    assert order.owner == "east"
 
 
 def test_a_claim_is_invalid_after_a_record_that_its_sender_has_not_read() -> None:
