@@ -56,10 +56,15 @@ class SendPermit(Protocol):
         """Return whether a message may be handed over now; called by the thread of the attempt."""
 
 
+def start_thread(work: Callable[[], None], name: str) -> None:
+    """Run `work` in a daemon thread: an attempt that hangs must not keep the process from ending."""
+    threading.Thread(target=work, name=name, daemon=True).start()
+
+
 class DeliveryPool:
     """Sends messages, and calls `on_result` with the result of each attempt. Owned by the calling task.
 
-    Without a `permit` there is no standby.
+    Without a `permit` there is no standby. `start` starts an attempt beside the caller, by its work and name.
     """
 
     def __init__(
@@ -68,7 +73,9 @@ class DeliveryPool:
         options: DeliveryOptions,
         on_result: Callable[[AttemptResult], None],
         permit: SendPermit | None = None,
+        start: Callable[[Callable[[], None], str], None] = start_thread,
     ) -> None:
+        self._start = start
         self._channels = channels
         self._options = options
         self._on_result = on_result
@@ -153,8 +160,7 @@ class DeliveryPool:
             except RuntimeError:
                 return  # the loop has ended: nothing waits for the result any more
 
-        # A daemon: an attempt that hangs must not keep the process from ending.
-        threading.Thread(target=send, name=f"channel {channel.id}", daemon=True).start()
+        self._start(send, f"channel {channel.id}")
         timeout_s = self._options.attempt_timeout_s
         try:
             return await asyncio.wait_for(asyncio.shield(done), timeout_s)

@@ -18,7 +18,7 @@ from alerting.incidents.journal import DutyJournal, Journal
 from alerting.metrics import AlertingMetrics
 from alerting.standby.journal_updates import JournalCopy
 from alerting.standby.replicated_journal import ReplicatedJournal
-from runtime.clock import system_boot_clock
+from runtime.clock import BootClock, system_boot_clock
 from runtime.kafka.access import Kafka
 from runtime.kafka.topics import DUTY_JOURNAL
 from runtime.lease.lease_log import LeaseLog, LeaseLostError, LeaseOptions, open_lease_log
@@ -49,6 +49,8 @@ async def run_with_standby(
     models: FollowedModel,
     new_service: ServiceFactory,
     metrics: AlertingMetrics,
+    *,
+    clock: BootClock = system_boot_clock,
 ) -> None:
     """Follow or work until cancelled."""
     load_channels()
@@ -69,7 +71,7 @@ async def run_with_standby(
                 copy.apply(record.payload)
 
             try:
-                async with open_lease_log(options, system_boot_clock, follow) as lease:
+                async with open_lease_log(options, clock, follow) as lease:
                     await _take(lease, options.owner, copy)
                     journal.set_heir(True)
                     metrics.working.set(1)

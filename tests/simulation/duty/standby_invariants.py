@@ -1,0 +1,123 @@
+"""What must be true of two simulated alertings; each invariant yields its violations as text."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import pairwise
+
+from alerting.messages.outgoing_message import DOUBTFUL_DETAIL
+from tests.simulation.duty.standby_process import HandOver
+from tests.simulation.duty.standby_run import StandbyRun
+from tests.support.pipelines.duty_loop import NOON
+from twin.instant import SECOND, Duration, Instant
+
+TAKEOVER: Duration = 10 * SECOND
+"""Without a fault for so long, somebody works."""
+
+TOLD: Duration = TAKEOVER + 20 * SECOND
+"""Without a fault for so long, somebody is told of each incident: its wait, and attempts that are refused."""
+
+
+def standby_violations_of(seed: int) -> list[str]:
+    """Return what a run breaks."""
+    run = StandbyRun(seed)
+    run.run()
+    return [words for invariant in STANDBY_INVARIANTS for words in invariant(run)]
+
+
+def no_message_arrives_twice(run: StandbyRun) -> Iterator[str]:
+    """A message arrives once; another process repeats it only if the log with its intent was lost."""
+    arrived: defaultdict[str, list[HandOver]] = defaultdict(list)
+    for one in run.record.hand_overs:
+        if one.arrived:
+            arrived[one.message.id].append(one)
+    for id, found in arrived.items():
+        for first, second in pairwise(found):
+            if first.process == second.process or not _log_was_lost(run, first.time, second.time):
+                yield f"{id}: by {_who(first)} and again by {_who(second)}"
+
+
+def nothing_is_handed_over_after_another_works(run: StandbyRun) -> Iterator[str]:
+    """Once a process works, the one before it hands over nothing, as long as the log is the same."""
+    for one in run.record.hand_overs:
+        turns = [turn for turn in run.record.turns if turn.time <= one.time]
+        own = [turn for turn in turns if turn.process == one.process]
+        if not own:
+            yield f"{one.message.id}: by {_who(one)}, which never worked"
+        elif turns[-1].process != one.process and turns[-1].log == own[-1].log:
+            yield f"{one.message.id}: by {_who(one)}, while {turns[-1].process} works"
+
+
+def nobody_is_displaced_without_a_fault(run: StandbyRun) -> Iterator[str]:
+    """A process takes over only from one that had a fault, or whose log had one."""
+    for before, turn in pairwise(run.record.turns):
+        since = turn.time - TAKEOVER - 2 * SECOND
+        names = (before.process, "log")
+        if turn.process != before.process and not any(
+            fault.what.startswith(names) and fault.begin <= turn.time and fault.end >= since
+            for fault in run.faults
+        ):
+            yield f"{turn.process} took over from {before.process} at {_since(turn.time)}, without a fault"
+
+
+def somebody_works(run: StandbyRun) -> Iterator[str]:
+    """Without a fault for a while, one of the processes works."""
+    for time, works in run.working:
+        if not works and time >= NOON + TAKEOVER + 2 * SECOND and _is_quiet(run, time - TAKEOVER, time):
+            yield f"nobody works at {_since(time)}, without a fault since {_since(time - TAKEOVER)}"
+            return
+
+
+def somebody_is_told_of_each_incident(run: StandbyRun) -> Iterator[str]:
+    """Without a fault for a while, a message about each incident that stands has arrived."""
+    for incident, truths in run.world.truth.items():
+        begin = truths[0].time
+        until = next((one.time for one in truths if not one.open or one.acknowledged), run.end)
+        time = next(
+            (at for at, _ in run.working if at - TOLD >= begin and _is_quiet(run, at - TOLD, at)), run.end
+        )
+        if time >= until:
+            continue
+        if not any(
+            one.arrived and one.message.request.incident == incident and one.time <= time
+            for one in run.record.hand_overs
+        ):
+            yield f"{incident}: since {_since(begin)} nobody was told until {_since(time)}"
+
+
+def only_what_may_have_been_sent_is_doubtful(run: StandbyRun) -> Iterator[str]:
+    """A process gives up no message as doubtful whose attempts were all its own and handed nothing over."""
+    handed_over = {(one.message.id, one.process, one.life) for one in run.record.hand_overs}
+    for process, life, event in run.record.events:
+        if event.outcome != "given-up" or event.detail != DOUBTFUL_DETAIL:
+            continue
+        id = event.notification
+        if run.record.begun.get(id) == {(process, life)} and (id, process, life) not in handed_over:
+            yield f"{id}: {process} gave it up as doubtful and knew that it had not sent it"
+
+
+STANDBY_INVARIANTS = (
+    no_message_arrives_twice,
+    nothing_is_handed_over_after_another_works,
+    nobody_is_displaced_without_a_fault,
+    somebody_works,
+    somebody_is_told_of_each_incident,
+    only_what_may_have_been_sent_is_doubtful,
+)
+
+
+def _log_was_lost(run: StandbyRun, after: Instant, before: Instant) -> bool:
+    return any(after <= time <= before for time in run.log_losses)
+
+
+def _is_quiet(run: StandbyRun, begin: Instant, end: Instant) -> bool:
+    return not any(fault.begin <= end and fault.end >= begin for fault in run.faults)
+
+
+def _who(one: HandOver) -> str:
+    return f"{one.process} (life {one.life}) at {_since(one.time)}"
+
+
+def _since(time: Instant) -> str:
+    return f"{(time - NOON) / SECOND:.2f} s"
