@@ -99,7 +99,8 @@ def no_older_message_follows_a_newer_one(run: DutyRun) -> Iterator[str]:
     newest: defaultdict[tuple[str, str, str], list[Instant]] = defaultdict(list)
     for message in run.decided.values():
         request = message.request
-        newest[request.incident, request.contact, request.channel].append(request.due_time)
+        if request.incident:  # a digest or a hand-over is newer than nothing
+            newest[request.incident, request.contact, request.channel].append(request.due_time)
     for attempt in run.attempts:
         for id in attempt.ids:
             request = run.decided[id].request
