@@ -255,7 +255,7 @@ class AreaState(msgspec.Struct, array_like=True):
         if self.inherited:
             inputs, self.inherited = (*self.inherited, *inputs), ()
         touched: dict[str, set[SlotSpan]] = {}
-        known: dict[str, list[SlotInput]] = {}
+        doubted: list[AreaInput] = []  # what storage may have computed points without
         name = None
         for received in inputs:
             if received.name != name:
@@ -271,7 +271,7 @@ class AreaState(msgspec.Struct, array_like=True):
                 continue
             input = on_grid(received, series.size)
             if replayed and series.is_known(input):
-                known.setdefault(name, []).append(slot_input(input))
+                doubted.append(input)
             span, is_too_old = series.put(input)
             if span is None:
                 continue
@@ -282,11 +282,9 @@ class AreaState(msgspec.Struct, array_like=True):
             elif is_too_old and not repeated:
                 self._leave_to_storage(area, name, span, model, changes)
             spans.add(span)
-        for name, found in known.items():
-            # What the sender emitted with them may be stored only now: storage may have computed points
-            # without it.
-            span = SlotSpan(min(one.slot for one in found), max(one.last for one in found))
-            self._leave_to_storage(area, name, span, model, changes)
+            if input.value is None and input.flags and not repeated:
+                doubted.append(input)
+        self._leave_doubted(area, doubted, model, changes, replayed=replayed)
         for name in sorted(name for name, spans in touched.items() if spans):
             slots = self.series[name].touched(touched[name])
             self._evaluate(NeighbourContext(area, name, model, revision), slots, changes)
@@ -307,6 +305,29 @@ class AreaState(msgspec.Struct, array_like=True):
         elif told.weight == OUTDATED:
             input = on_grid(told, series.size)
             span = series.note_outdated(input.source, SlotSpan(input.slot, input.valid_until))
+            self._leave_to_storage(area, name, span, model, changes)
+
+    def _leave_doubted(
+        self,
+        area: str,
+        inputs: Sequence[AreaInput],
+        model: CityModel,
+        changes: AreaChanges,
+        *,
+        replayed: bool,
+    ) -> None:
+        """Request slots of which storage may have computed points without these inputs.
+
+        What the sender emitted with inputs that it repeats after a crash may be stored only now. Of values
+        that are suspect, except in the newest slot, storage may not have known that.
+        """
+        spans: dict[str, SlotSpan] = {}
+        for one in inputs:
+            name, kept = one.name, slot_input(one)
+            if replayed or kept.slot < self.series[name].newest:
+                known = spans.get(name, SlotSpan(kept.slot, kept.last))
+                spans[name] = SlotSpan(min(known.first, kept.slot), max(known.last, kept.last))
+        for name, span in sorted(spans.items()):
             self._leave_to_storage(area, name, span, model, changes)
 
     def _leave_to_storage(
@@ -412,11 +433,6 @@ class AreaState(msgspec.Struct, array_like=True):
             changes.inputs += [
                 _parent_input(context, parent, slot, series, self.revision) for slot in changed
             ]
-        for slot, before in changed.items():
-            found = series.results[slot]
-            if before is None and found is not None and found.value is None and slot < series.newest:
-                # Storage may have a point, of values that it did not know to be suspect.
-                self._leave_to_storage(area, name, SlotSpan(slot, slot), model, changes)
         for slot in changed if series.outdated.by_source else ():
             if series.outdated.touch(slot, series.inputs):
                 self._leave_to_storage(area, name, SlotSpan(slot, slot), model, changes)
