@@ -92,13 +92,18 @@ def somebody_is_told_of_each_incident(run: StandbyRun) -> Iterator[str]:
 
 
 def only_what_may_have_been_sent_is_doubtful(run: StandbyRun) -> Iterator[str]:
-    """A process gives up no message as doubtful whose attempts were all its own and handed nothing over."""
+    """A process gives up no message as doubtful whose attempts were all its own and handed nothing over.
+
+    Except after another process, which has worked in between, gave it up: it could not know that.
+    """
     handed_over = {(one.message.id, one.process, one.life) for one in run.record.hand_overs}
+    given_up_by: defaultdict[str, set[tuple[str, int]]] = defaultdict(set)
     for process, life, event in run.record.events:
         if event.outcome != "given-up" or event.detail != DOUBTFUL_DETAIL:
             continue
-        id = event.notification
-        if run.record.begun.get(id) == {(process, life)} and (id, process, life) not in handed_over:
+        id, own = event.notification, (process, life)
+        given_up_by[id].add(own)
+        if run.record.begun.get(id) == given_up_by[id] == {own} and (id, *own) not in handed_over:
             yield f"{id}: {process} gave it up as doubtful and knew that it had not sent it"
 
 
