@@ -8,6 +8,7 @@
     ├── CityError              a city folder is wrong; carries every fault
     ├── ConfigurationError     a setting is missing or wrong
     ├── DossierError           a dossier cannot be made, read or verified
+    ├── DownloadError          a calendar cannot be downloaded
     ├── ExpressionError        a rule expression is wrong or fails
     ├── FaultPlanError         a plan of simulated faults is wrong
     ├── HoleError              log records are missing at a partition

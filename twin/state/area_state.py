@@ -284,7 +284,7 @@ class AreaState(msgspec.Struct, array_like=True):
             spans.add(span)
             if input.value is None and input.flags and not repeated:
                 doubted.append(input)
-        self._leave_doubted(area, doubted, model, changes, replayed=replayed)
+        self._leave_doubted(area, doubted, changes, replayed=replayed)
         for name in sorted(name for name, spans in touched.items() if spans):
             slots = self.series[name].touched(touched[name])
             self._evaluate(NeighbourContext(area, name, model, revision), slots, changes)
@@ -311,7 +311,6 @@ class AreaState(msgspec.Struct, array_like=True):
         self,
         area: str,
         inputs: Sequence[AreaInput],
-        model: CityModel,
         changes: AreaChanges,
         *,
         replayed: bool,
@@ -327,8 +326,9 @@ class AreaState(msgspec.Struct, array_like=True):
             if replayed or kept.slot < self.series[name].newest:
                 known = spans.get(name, SlotSpan(kept.slot, kept.last))
                 spans[name] = SlotSpan(min(known.first, kept.slot), max(known.last, kept.last))
+        # A repair computes the areas above as well; what these emit meanwhile is right.
         for name, span in sorted(spans.items()):
-            self._leave_to_storage(area, name, span, model, changes)
+            changes.repairs.append(_repair(area, name, span, self.series[name].size))
 
     def _leave_to_storage(
         self, area: str, name: str, span: SlotSpan, model: CityModel, changes: AreaChanges
