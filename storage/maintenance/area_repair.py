@@ -188,12 +188,10 @@ async def _repair(
             await _write(connection, name, changed)
             series = {(area, AREA_PREFIX + name) for area, _ in changed}
             await note_changed_series(connection, series, min(time for _, time in changed))
-        if votes:
-            await area_inputs.send_area_inputs(votes)
+        outdated = await _read_outdated_states(connection, name, areas)
+        if told := [*votes, *restoring_inputs(name, outdated, model)]:
+            await area_inputs.send_area_inputs(told)
         await delete_requests(connection, days.requests)
-    outdated = await _read_outdated_states(connection, name, areas)
-    if restoring := restoring_inputs(name, outdated, model):
-        await area_inputs.send_area_inputs(restoring)
     return len(changed)
 
 
@@ -282,7 +280,7 @@ def stored_area_inputs(
     for entity in {model.datastreams[id].entity for id in chunk.readings if id in model.datastreams}:
         datastreams = told_datastreams(entity, name, model)
         readings = {
-            one.id: _readings_until(told.get(one.id, INSTANT_MIN), chunk.readings[one.id])
+            one.id: chunk.readings[one.id].until(told.get(one.id, INSTANT_MIN))
             for one in datastreams
             if one.id in chunk.readings
         }
@@ -324,14 +322,6 @@ def _observed_inputs(
             area, entity, name, usable_value(state.value, state.flags), state.phenomenon_time, state.flags,
             max(1, len(state.datastreams)), last_slot(slot, size, live), 0, slot,
         )  # fmt: skip
-
-
-def _readings_until(time: Instant, readings: DatastreamReadings) -> DatastreamReadings:
-    """Return the readings up to a time, which counts."""
-    end = int(readings.times.searchsorted(time, side="right"))
-    return DatastreamReadings(
-        readings.times[:end], readings.received[:end], readings.values[:end], readings.flags[:end]
-    )
 
 
 def _newest_until(time: Instant, datastream: int, readings: DatastreamReadings) -> Observation | None:

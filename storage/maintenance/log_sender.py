@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import batched
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -22,6 +23,9 @@ from twin.wire.messages import AreaInput, AreaInputBatch, ObservationBatch, Seri
 
 ITEMS_PER_RECORD_MAX = 500
 """The most inputs or points of one record: about 50 kB."""
+
+
+T = TypeVar("T")
 
 
 class RepairRecord(NamedTuple):
@@ -65,31 +69,35 @@ class KafkaRepairLog:
 
 def point_records(points: Sequence[SeriesPoint], partitions: int) -> list[RepairRecord]:
     """Return the records of points of entities; the time of the log does not advance by them."""
-    by_partition: dict[int, list[SeriesPoint]] = {}
-    for point in points:
-        by_partition.setdefault(partition_of(point.entity, partitions), []).append(point)
     return [
         RepairRecord(
             OBSERVATIONS,
             partition,
             OBSERVATIONS_CODEC.encode(ObservationBatch(LAYOUT_VERSION, (), INSTANT_MIN, points=part)),
         )
-        for partition, found in sorted(by_partition.items())
-        for part in batched(found, ITEMS_PER_RECORD_MAX)
+        for partition, part in _parts(points, lambda one: one.entity, partitions)
     ]
 
 
 def repaired_area_records(inputs: Sequence[AreaInput], partitions: int) -> list[RepairRecord]:
     """Return the records of what areas are told; the time of the log does not advance by them."""
-    by_partition: dict[int, list[AreaInput]] = {}
-    for input in inputs:
-        by_partition.setdefault(partition_of(input.area, partitions), []).append(input)
     return [
         RepairRecord(
             AREA_INPUTS,
             partition,
             AREA_INPUTS_CODEC.encode(AreaInputBatch(LAYOUT_VERSION, INSTANT_MIN, part, repeated=True)),
         )
-        for partition, found in sorted(by_partition.items())
-        for part in batched(found, ITEMS_PER_RECORD_MAX)
+        for partition, part in _parts(inputs, lambda one: one.area, partitions)
     ]
+
+
+def _parts(
+    items: Sequence[T], entity_of: Callable[[T], str], partitions: int
+) -> Iterator[tuple[int, tuple[T, ...]]]:
+    """Yield the content of each record, and its partition: that of the entity of each item."""
+    by_partition: defaultdict[int, list[T]] = defaultdict(list)
+    for one in items:
+        by_partition[partition_of(entity_of(one), partitions)].append(one)
+    for partition, found in sorted(by_partition.items()):
+        for part in batched(found, ITEMS_PER_RECORD_MAX):
+            yield partition, part

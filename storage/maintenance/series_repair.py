@@ -323,10 +323,10 @@ def _stored_inputs(
     parts: defaultdict[str, dict[int, tuple[list[Observation], Duration]]] = defaultdict(dict)
     for id, readings in chunk.readings.items():
         datastream = model.datastreams[id]
-        columns = (readings.times, readings.received, readings.values, readings.flags)
+        known = readings.until(told.get(id, INSTANT_MIN))
+        columns = (known.times, known.received, known.values, known.flags)
         rows_of_one = zip(*(column.tolist() for column in columns), strict=True)
-        until = told.get(id, INSTANT_MIN)
-        observations = [Observation(id, *row) for row in rows_of_one if row[0] <= until]
+        observations = [Observation(id, *row) for row in rows_of_one]
         parts[datastream.property][id] = observations, datastream.interval
     values_of = {
         property: property_values(model.properties[property], series) for property, series in parts.items()

@@ -10,6 +10,7 @@ import numpy as np
 
 from twin.alarms.rules.operand import ObservationRef, Point
 from twin.backtest.point_column import EMPTY, Flags, Instants, PointColumn, Values
+from twin.instant import Instant
 from twin.model.calibration import Calibration, calibration_at
 from twin.model.observation import Observation
 from twin.model.observed_property import ObservedProperty
@@ -27,6 +28,11 @@ class DatastreamReadings:
     received: Instants
     values: Values
     flags: Flags
+
+    def until(self, time: Instant) -> DatastreamReadings:
+        """Return the readings up to a phenomenon time, which counts."""
+        end = int(self.times.searchsorted(time, side="right"))
+        return DatastreamReadings(self.times[:end], self.received[:end], self.values[:end], self.flags[:end])
 
 
 def calibrated(times: Instants, values: Values, calibrations: Sequence[Calibration]) -> Values:

@@ -119,6 +119,25 @@ async def stored_series(connection: Connection) -> dict[tuple[str, str], dict[In
     return found
 
 
+class BrokenLog(SentRepairs):
+    """A log that takes nothing."""
+
+    async def send_area_inputs(self, inputs: Sequence[AreaInput]) -> None:
+        """Raise ServiceError."""
+        raise ServiceError("the connection broke")
+
+
+async def repaired_city(connection: Connection) -> CityModel:
+    """Store a city with what it measured, and compute the series of all its areas."""
+    model = await stored_city(connection)
+    await store_observations(connection, measured(model))
+    await store_states(connection, measured(model))
+    await request_all(connection)
+    await wait_for_the_stream(connection)
+    await repair_areas(connection, model, SentRepairs())
+    return model
+
+
 async def test_series_of_areas_computed_again_equal_those_made_in_order(connection: Connection) -> None:
     model = await stored_city(connection)
     observations = measured(model)
@@ -158,12 +177,7 @@ async def test_series_of_areas_computed_again_equal_those_made_in_order(connecti
 async def test_a_value_that_is_stored_while_an_area_is_repaired_stays(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = await stored_city(connection)
-    await store_observations(connection, measured(model))
-    await store_states(connection, measured(model))
-    await request_all(connection)
-    await wait_for_the_stream(connection)
-    await repair_areas(connection, model, SentRepairs())
+    model = await repaired_city(connection)
     expected = await stored_series(connection)
     await connection.execute("UPDATE entity_value SET value = 99 WHERE name = 'area_pm2_5'")
     read = area_repair._read_inputs
@@ -230,12 +244,7 @@ async def test_a_repair_tells_the_stream_what_an_area_above_has_outvoted(connect
 async def test_a_repair_tells_the_stream_of_states_that_are_no_point_of_their_series(
     connection: Connection,
 ) -> None:
-    model = await stored_city(connection)
-    await store_observations(connection, measured(model))
-    await store_states(connection, measured(model))
-    await request_all(connection)
-    await wait_for_the_stream(connection)
-    await repair_areas(connection, model, SentRepairs())
+    model = await repaired_city(connection)
     series = await stored_series(connection)
     last = {area: max(series[area, "area_pm2_5"]) for area in AREAS}
 
@@ -258,6 +267,8 @@ async def test_a_repair_tells_the_stream_of_states_that_are_no_point_of_their_se
     await store_state("town.south", 12.0, START - 1_000 * DAY)  # of one that is no longer kept
     await request_all(connection)
     await wait_for_the_stream(connection)
+    with pytest.raises(ServiceError):
+        await repair_areas(connection, model, BrokenLog())
     sent = SentRepairs()
     await repair_areas(connection, model, sent)
     assert {
@@ -268,10 +279,6 @@ async def test_a_repair_tells_the_stream_of_states_that_are_no_point_of_their_se
 
 
 async def test_a_repair_of_which_the_stream_cannot_be_told_is_made_again(connection: Connection) -> None:
-    class BrokenLog(SentRepairs):
-        async def send_area_inputs(self, inputs: Sequence[AreaInput]) -> None:
-            raise ServiceError("the connection broke")
-
     model = await outvoted_city(connection)
     with pytest.raises(ServiceError):
         await repair_areas(connection, model, BrokenLog())
