@@ -43,9 +43,9 @@ from twin.backtest.condition_history import (
     SeverityHistory,
     amendments,
     correction_of,
+    evaluation_start,
     past_difference,
     repaired_condition,
-    whole_occurrence_start,
 )
 from twin.backtest.history_chunk import SeriesHistory
 from twin.errors import ServiceError
@@ -263,7 +263,7 @@ class _AlarmEvaluation:
         newest_time = max((end.time for end in ends.values()), default=start)
         baseline: Baseline | None = None
         try:
-            first = whole_occurrence_start(self._alarm.occurrences, min(start, newest_time))
+            first = evaluation_start(bound, self._alarm.occurrences, min(start, newest_time), self._model)
             severity = await self._severity_from(first, newest_time)
             spans = point_spans([bound], ends, self._model)
             points = await read_points(self._connection, self._model, spans)

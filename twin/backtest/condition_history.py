@@ -147,11 +147,16 @@ class RuleHistory:
         return SeverityHistory(self.since, self.base, tuple(self._replay.changes))
 
 
-def whole_occurrence_start(stored: Iterable[StoredOccurrence], time: Instant) -> Instant:
-    """Return from when history is evaluated so that an occurrence at a time is evaluated as a whole.
+def evaluation_start(
+    bound: BoundRule, stored: Iterable[StoredOccurrence], time: Instant, model: CityModel
+) -> Instant:
+    """Return from when history is evaluated that has changed from a time on.
 
-    Of one that began more than `OCCURRENCE_SPAN_MAX` before, the beginning stays as it is.
+    The stream may not have told yet what follows from the last points before that time, as an alarm that is
+    raised after a delay; and an occurrence at that time is evaluated as a whole. Of one that began more than
+    `OCCURRENCE_SPAN_MAX` before, the beginning stays as it is.
     """
+    time -= _memory_span(bound, model) + _delays(bound)
     begun = [one.raised for one in stored if one.raised < time <= one.end]
     return min([time, *(raised for raised in begun if time - raised <= OCCURRENCE_SPAN_MAX)])
 

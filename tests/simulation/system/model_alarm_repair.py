@@ -23,11 +23,11 @@ from twin.backtest.condition_history import (
     amendments,
     condition_from_points,
     correction_of,
+    evaluation_start,
     past_difference,
     repaired_condition,
     state_span,
     stored_severity_before,
-    whole_occurrence_start,
 )
 from twin.backtest.history_chunk import HistoryChunk, SeriesHistory
 from twin.instant import INSTANT_MAX, INSTANT_MIN, Instant
@@ -113,7 +113,7 @@ def _ends(log: SimulatedLog) -> Mapping[tuple[str, int], int]:
 
 def _repair(stored: _Stored, start: Instant, log: SimulatedLog, now: Instant) -> None:
     newest = max(stored.ends().values(), default=start)
-    first = whole_occurrence_start(stored.alarm.occurrences, min(start, newest))
+    first = evaluation_start(stored.bound, stored.alarm.occurrences, min(start, newest), stored.model)
     severity = stored.severity_from(first, newest)
     condition = repaired_condition(
         stored.bound, stored.newest_points(), stored.alarm, severity, None, now=now
