@@ -62,6 +62,7 @@ class ModelDatabase:
         self.observations: dict[Key, Observation] = {}
         self.updates: dict[tuple[str, str], Update] = {}
         self.states: dict[int, Update] = {}
+        self.amended_series: dict[tuple[str, str], int] = {}  #: newest revision of an amendment
         self.entity_values: dict[tuple[str, str, Instant], Update] = {}
         self.aggregates: dict[WindowId, Aggregate] = {}
         self.assessments: dict[Key, Assessment] = {}
@@ -147,6 +148,8 @@ class ModelDatabase:
         _merge(self.states, batch.update_buffer.states)
         for key in _merge(self.entity_values, batch.update_buffer.entity_values):
             self.store_value(self.entity_values[key])
+        for amended, revision in batch.update_buffer.amended.items():
+            self.amended_series[amended] = max(revision, self.amended_series.get(amended, 0))
         for key, series in batch.update_buffer.series_repairs.items():
             known = self.series_repairs.get(key)
             if known is None or known.log != batch.log_id or series.offset >= 0:
@@ -343,7 +346,7 @@ class ModelDatabase:
         for update in self.updates.values():
             revisions[update.entity] = max(update.revision, revisions.get(update.entity, 0))
         states = [one.observation for one in self.states.values() if one.observation is not None]
-        state = CurrentState(list(self.updates.values()), states, revisions, {})
+        state = CurrentState(list(self.updates.values()), states, revisions, {}, dict(self.amended_series))
         alarms, incidents = tuple(self.alarms.values()), tuple(self.incidents.values())
         return StateSeed(newest, frozenset(truncated), aggregates, hours, state, alarms, incidents, preceding)
 
