@@ -14,7 +14,7 @@ from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.alarms.rules.operand import OperandSeries
 from twin.instant import INSTANT_MIN, Instant
 from twin.model.names import AREA_PREFIX
-from twin.model.observation import Observation
+from twin.model.observation import LastGoodValue, Observation
 from twin.privacy.cohort import PastCohort
 from twin.privacy.household_sum import HOUSEHOLD_WINDOW
 from twin.state.preceding_history import PrecedingHistory
@@ -22,7 +22,10 @@ from twin.state.window import Aggregate
 from twin.wire.messages import Update, UpdateKind, WindowRepair
 
 StoredValue: TypeAlias = tuple[float, Instant, int]
-"""Value, phenomenon time and flags."""
+"""Value, phenomenon time and flags of a datastream."""
+
+StoredProperty: TypeAlias = tuple[float, Instant, int, LastGoodValue | None]
+"""Value, phenomenon time, flags, and the last good value where the value is suspect."""
 
 
 class StageSeed(NamedTuple):
@@ -35,8 +38,7 @@ class StageSeed(NamedTuple):
     repairs: list[WindowRepair]  #: hours with closed windows of which no aggregate is stored
     revisions: dict[str, int]  #: entity → the last stored revision
     area_revisions: dict[str, int]  #: area → the last stored revision of its rolled-up values
-    #: (entity, property) → stored value, phenomenon time and flags
-    properties: dict[tuple[str, str], StoredValue]
+    properties: Mapping[tuple[str, str], StoredProperty]  #: by entity and property
     datastreams: dict[int, StoredValue]  #: datastream → stored value, phenomenon time and flags
     derived: list[Update]  #: the last stored derived values of entities
     #: (entity, property) → the connections of the last published sum, and its window
@@ -66,7 +68,7 @@ EMPTY_SEED = StageSeed([], frozenset(), [], [], {}, {}, {}, {}, [], {})
 def stage_seed_of(stored: StateSeed) -> StageSeed:
     """Return the stored state in the form from which the stages start."""
     area_revisions: dict[str, int] = {}
-    properties: dict[tuple[str, str], StoredValue] = {}
+    properties: dict[tuple[str, str], StoredProperty] = {}
     cohorts: dict[tuple[str, str], PastCohort] = {}
     derived: list[Update] = []
     for update in stored.state.updates:
@@ -80,7 +82,7 @@ def stage_seed_of(stored: StateSeed) -> StageSeed:
             if update.datastreams:
                 cohorts[key] = PastCohort(update.datastreams, update.phenomenon_time - HOUSEHOLD_WINDOW)
         else:
-            properties[key] = update.value, update.phenomenon_time, update.flags
+            properties[key] = update.value, update.phenomenon_time, update.flags, update.last_good
     revisions = dict(stored.state.revisions)
     for (entity, name), revision in stored.state.amended.items():
         of_kind = area_revisions if name.startswith(AREA_PREFIX) else revisions

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from msgspec.structs import replace
 
 from stream.engine.stage import revision_base
-from stream.engine.stage_seed import StageSeed, StoredValue, stored_value
+from stream.engine.stage_seed import StageSeed, StoredProperty, stored_value
 from stream.entities.entity_content import EntityContent
 from twin.indicators.registry import REGISTRY
 from twin.instant import INSTANT_MIN, Duration
@@ -113,7 +113,8 @@ def unpublished_updates(
     """Return updates of the datastreams and properties whose state differs from the stored one.
 
     Each update raises the revision. The historian may have stored an observation but not the update that
-    followed from it, when the log with the update was lost.
+    followed from it, when the log with the update was lost; and an observation that came too late for memory
+    may be the last good value.
     """
     updates: list[Update] = []
     updated: set[str] = set()
@@ -132,5 +133,5 @@ def unpublished_updates(
     return updates
 
 
-def _value(state: PropertyState) -> StoredValue:
-    return state.value, state.phenomenon_time, state.flags
+def _value(state: PropertyState) -> StoredProperty:
+    return state.value, state.phenomenon_time, state.flags, state.last_good

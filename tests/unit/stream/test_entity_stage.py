@@ -22,7 +22,7 @@ from tests.support.pipelines.checkpoint_topic import CheckpointTopic
 from tests.support.strategies import observations
 from twin.alarms.messages import ALARM_INPUTS
 from twin.instant import HOUR, MINUTE, SECOND
-from twin.model.observation import Observation
+from twin.model.observation import LastGoodValue, Observation
 from twin.quality.quality_flags import QualityFlag
 from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import (
@@ -180,7 +180,7 @@ def test_a_partition_without_a_checkpoint_has_none() -> None:
 
 def test_a_seeded_partition_starts_at_the_beginning_and_keeps_its_revisions() -> None:
     stored = [Observation(4, number * MINUTE, number * MINUTE, -0.5) for number in range(3)]
-    properties = {("town.canal", "water_level"): (-0.5, 2 * MINUTE, 0)}
+    properties = {("town.canal", "water_level"): (-0.5, 2 * MINUTE, 0, None)}
     seed = EMPTY_SEED._replace(
         observations=stored,
         revisions={"town.canal": 41},
@@ -221,7 +221,7 @@ def test_what_a_new_log_repeats_was_known_when_the_newest_stored_observation_was
 
 def test_stored_observations_without_an_update_are_emitted_when_a_log_begins() -> None:
     stored = [Observation(4, number * MINUTE, number * MINUTE, -0.5) for number in range(3)]
-    properties = {("town.canal", "water_level"): (-0.5, MINUTE, 0)}
+    properties = {("town.canal", "water_level"): (-0.5, MINUTE, 0, None)}
     seed = EMPTY_SEED._replace(
         observations=stored,
         revisions={"town.canal": 41},
@@ -231,6 +231,25 @@ def test_stored_observations_without_an_update_are_emitted_when_a_log_begins() -
     opened = decoded(KIND.seeded(0, seed, MODEL).initial_outputs(seed, MODEL))
     assert opened["update", "town.canal", "water_level", 42].phenomenon_time == 2 * MINUTE
     assert [one for key, one in opened.items() if key[0] == "repair"] == [WindowRepair(4, 0)]
+
+
+def test_a_new_log_begins_with_a_last_good_value_that_storage_has_found_later() -> None:
+    values = [-0.5, -0.499, 99.0]
+    stored = [Observation(4, number * MINUTE, number * MINUTE, value) for number, value in enumerate(values)]
+    suspect = 99.0, 2 * MINUTE, int(QualityFlag.RATE_OF_CHANGE)
+
+    def opened(good: LastGoodValue) -> DecodedOutput:
+        seed = EMPTY_SEED._replace(
+            observations=stored,
+            revisions={"town.canal": 41},
+            properties={("town.canal", "water_level"): (*suspect, good)},
+            datastreams={4: suspect},
+        )
+        return decoded(KIND.seeded(0, seed, MODEL).initial_outputs(seed, MODEL))
+
+    newest = LastGoodValue(-0.499, MINUTE)
+    assert opened(LastGoodValue(-0.5, 0))["update", "town.canal", "water_level", 42].last_good == newest
+    assert not [key for key in opened(newest) if key[0] == "update"]
 
 
 def test_windows_of_a_seeded_partition_are_not_emitted_again_and_open_ones_are_repaired() -> None:

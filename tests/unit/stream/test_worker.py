@@ -285,7 +285,7 @@ async def test_a_stored_observation_without_an_update_is_emitted_when_a_log_begi
     seed = EMPTY_SEED._replace(
         observations=[Observation(4, 0, 0, -0.5), ahead],
         revisions={"town.canal": 7},
-        properties={("town.canal", "water_level"): (-0.5, 0, 0)},
+        properties={("town.canal", "water_level"): (-0.5, 0, 0, None)},
     )
     worker = make_worker(log, seed=seed)
     await worker.restore_assigned()
