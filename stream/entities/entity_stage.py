@@ -204,6 +204,8 @@ class EntityStage(BucketStage[EntityContent]):
         times = [quality.phenomenon_time for quality in result.quality_results]
         if self._model is None:
             return
+        newest = time if result.outcome is ObservationOutcome.ACCEPTED else None
+        self._roll_ups.request_judged(datastream, _judged(result, newest), self._model, output)
         if result.outcome is ObservationOutcome.REPAIR:
             self._roll_ups.add_repair(datastream, time, self._model, output)
         elif result.outcome in _CHANGING:
@@ -313,6 +315,7 @@ class EntityStage(BucketStage[EntityContent]):
             required = self._required_inputs_of(datastream.entity, model)
             content.derived.on_observed(datastream.property, since, required)
             self._note_judged(content, datastream, result, model)
+            self._roll_ups.request_judged(datastream, _judged(result), model, output)
             self._roll_ups.note_change(content, datastream, since, model)
             if self._alarm_inputs is not None:
                 self._alarm_inputs.add_observed(datastream.entity, datastream.property, content.state, since)
@@ -378,11 +381,7 @@ class EntityStage(BucketStage[EntityContent]):
         Storage may have computed points from them before it had their assessments, where there never was one
         here: nothing else would withdraw these.
         """
-        judged = [
-            one.phenomenon_time
-            for one in result.quality_results
-            if one.flags & UNUSABLE_FLAGS and one.phenomenon_time != newest
-        ]
+        judged = _judged(result, newest)
         if judged:
             required = self._required_inputs_of(datastream.entity, model)
             content.derived.leave_to_repair(datastream.property, min(judged), max(judged), required)
@@ -533,6 +532,15 @@ class EntityStage(BucketStage[EntityContent]):
             windows = self._alarm_inputs.rule_windows(entity) if self._alarm_inputs is not None else ()
             required = self._required_inputs[entity] = entity_inputs(entity, model, windows)
         return required
+
+
+def _judged(result: ObservationResult, newest: Instant | None = None) -> list[Instant]:
+    """Return the times of the values that are found not usable, except a newest one."""
+    return [
+        one.phenomenon_time
+        for one in result.quality_results
+        if one.flags & UNUSABLE_FLAGS and one.phenomenon_time != newest
+    ]
 
 
 def _requested_repairs(

@@ -128,6 +128,22 @@ class RollUpTable:
             slot = slot_of(time, roll_up.size, windowed=False)
             roll_up.add_repair(datastream.entity, datastream.property, slot, output)
 
+    def request_judged(
+        self, datastream: Datastream, times: Sequence[Instant], model: CityModel, output: EntityOutput
+    ) -> None:
+        """Request the points of an area that values touch which are found not usable.
+
+        Storage may have computed points from them before it had their assessments. Where the area never had
+        such a point, nothing that it emits replaces it.
+        """
+        roll_up = self.of(datastream.entity, datastream.property, model) if times else None
+        if roll_up is not None:
+            first, end = slot_of(min(times), roll_up.size, windowed=False), max(times)
+            last = last_slot(slot_of(end, roll_up.size, windowed=False), roll_up.size, roll_up.live_duration)
+            output.series_repairs.append(
+                SeriesRepair(roll_up.area, AREA_PREFIX + datastream.property, first, last + roll_up.size + 1)
+            )
+
     def note_left(
         self,
         content: EntityContent,

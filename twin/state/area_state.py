@@ -255,7 +255,7 @@ class AreaState(msgspec.Struct, array_like=True):
         if self.inherited:
             inputs, self.inherited = (*self.inherited, *inputs), ()
         touched: dict[str, set[SlotSpan]] = {}
-        doubted: list[AreaInput] = []  # what storage may have computed points without
+        known: list[AreaInput] = []  # that were replayed
         name = None
         for received in inputs:
             if received.name != name:
@@ -271,7 +271,7 @@ class AreaState(msgspec.Struct, array_like=True):
                 continue
             input = on_grid(received, series.size)
             if replayed and series.is_known(input):
-                doubted.append(input)
+                known.append(input)
             span, is_too_old = series.put(input)
             if span is None:
                 continue
@@ -282,9 +282,7 @@ class AreaState(msgspec.Struct, array_like=True):
             elif is_too_old and not repeated:
                 self._leave_to_storage(area, name, span, model, changes)
             spans.add(span)
-            if input.value is None and input.flags and not repeated:
-                doubted.append(input)
-        self._leave_doubted(area, doubted, changes, replayed=replayed)
+        self._leave_repeated(area, known, changes)
         for name in sorted(name for name, spans in touched.items() if spans):
             slots = self.series[name].touched(touched[name])
             self._evaluate(NeighbourContext(area, name, model, revision), slots, changes)
@@ -307,25 +305,16 @@ class AreaState(msgspec.Struct, array_like=True):
             span = series.note_outdated(input.source, SlotSpan(input.slot, input.valid_until))
             self._leave_to_storage(area, name, span, model, changes)
 
-    def _leave_doubted(
-        self,
-        area: str,
-        inputs: Sequence[AreaInput],
-        changes: AreaChanges,
-        *,
-        replayed: bool,
-    ) -> None:
-        """Request slots of which storage may have computed points without these inputs.
+    def _leave_repeated(self, area: str, inputs: Sequence[AreaInput], changes: AreaChanges) -> None:
+        """Request slots of inputs that are sent again after a crash.
 
-        What the sender emitted with inputs that it repeats after a crash may be stored only now. Of values
-        that are suspect, except in the newest slot, storage may not have known that.
+        What the sender emitted with them may be stored only now: storage may have computed points without it.
         """
         spans: dict[str, SlotSpan] = {}
         for one in inputs:
-            name, kept = one.name, slot_input(one)
-            if replayed or kept.slot < self.series[name].newest:
-                known = spans.get(name, SlotSpan(kept.slot, kept.last))
-                spans[name] = SlotSpan(min(known.first, kept.slot), max(known.last, kept.last))
+            kept = slot_input(one)
+            known = spans.get(one.name, SlotSpan(kept.slot, kept.last))
+            spans[one.name] = SlotSpan(min(known.first, kept.slot), max(known.last, kept.last))
         # A repair computes the areas above as well; what these emit meanwhile is right.
         for name, span in sorted(spans.items()):
             changes.repairs.append(_repair(area, name, span, self.series[name].size))

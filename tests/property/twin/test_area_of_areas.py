@@ -93,7 +93,7 @@ def series_of_town(
             waiting += changes.inputs
             if input.area == "town":
                 points.update((one.phenomenon_time, one) for one in changes.values if one.last_good is None)
-            # Storage is asked about the slots of suspect values alone.
+            # Storage is asked about a state that is withdrawn, which may be an earlier point again.
             assert {one.start // MINUTE for one in changes.repairs} <= suspect
     return {
         time: (round(one.value, 9), one.flags, one.weight, one.members)

@@ -264,22 +264,6 @@ def test_an_input_that_is_sent_again_after_a_crash_is_left_to_storage() -> None:
     assert [state.note_sent(*one) for one in sent_at] == [False, False, False, False, True, True, False]
 
 
-def test_slots_of_suspect_values_are_left_to_storage_but_for_the_newest() -> None:
-    state, area = AreaState(), "town.east"
-
-    def judged(flags: int, *minutes: int) -> list[SeriesRepair]:
-        inputs = [area_input(area, "a", "pm2_5", None, time=one * MINUTE, flags=flags) for one in minutes]
-        return state.apply(area, inputs, MODEL, 1).repairs
-
-    (repair,) = judged(STUCK, 1, 2, 3)
-    assert (repair.start, repair.end) == (MINUTE, 4 * MINUTE + 1), "storage may have taken them for good"
-    assert judged(STUCK, 1, 2, 3) == []
-    # A correction is suspect for another reason; storage may have it without its assessment.
-    (repair,) = judged(STUCK | int(QualityFlag.SOURCE_DOUBTFUL), 2)
-    assert repair.start == 2 * MINUTE
-    assert judged(STUCK, 4) == []
-
-
 def test_the_state_of_an_area_without_points_in_memory_is_the_newest_stored_one() -> None:
     area, name = "town.east", "pm2_5"
     state = AreaState(series={name: AreaSeries(MINUTE, floor=9 * MINUTE)})

@@ -31,6 +31,7 @@ from twin.wire.messages import (
     OBSERVATIONS,
     UPDATES,
     ObservationBatch,
+    SeriesRepair,
     UpdateKind,
     WindowRepair,
     encode_closing,
@@ -310,6 +311,31 @@ def test_a_suspect_value_has_its_last_good_value_and_is_withdrawn_from_its_area(
     assert update.last_good == (51.0, 4 * MINUTE)
     (area_input,) = [one for key, one in emitted.items() if key[0] == "input"]
     assert (area_input.area, area_input.name, area_input.value) == ("town", "noise_level", None)
+
+
+def test_what_a_late_suspect_value_touches_in_its_area_is_left_to_storage() -> None:
+    stage = fresh()
+
+    def repairs(offset: int, time: int, value: float) -> list[SeriesRepair]:
+        received = Observation(1, time, (10 + offset) * MINUTE, value)
+        outputs = stage.apply(
+            offset, ObservationBatch(LAYOUT_VERSION, (received,), received.received_time), MODEL
+        ).outputs
+        return [
+            repair
+            for topic, _, record in outputs
+            if topic == topics.UPDATES
+            for repair in UPDATES.decode(record).repairs
+        ]
+
+    for offset in range(5):
+        assert repairs(offset, offset * MINUTE, 50.0 + offset % 3) == []
+    assert repairs(5, 5 * MINUTE, 155.0) == [], "nothing is told of its datastream before its assessment"
+    # Storage may have had it without its assessment, and computed a value of the area from it.
+    (repair,) = [one for one in repairs(6, 3 * MINUTE + SECOND, 155.0) if one.entity == "town"]
+    assert repair.name == "area_noise_level"
+    assert repair.start <= 3 * MINUTE + SECOND < repair.end
+    assert repairs(7, 3 * MINUTE + 2 * SECOND, 51.0) == [], "the area is sent what it is worth"
 
 
 def test_an_area_gets_a_fast_changing_value_less_often_and_its_last_one_in_the_end() -> None:
