@@ -249,7 +249,6 @@ MUTANTS: Mapping[str, Mutant] = MappingProxyType(
 PARTS_NEEDED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         judge_only_new_values_by_a_changed_rule.__name__: ("new_rules",),
-        seed_only_the_last_observations.__name__: ("restarts",),
     }
 )
 """The parts that a scenario must have beside the usual ones, for a planted bug to do something."""

@@ -32,7 +32,7 @@ class Scenario:
     backlogs: bool = True  #: many hours of a device arrive in one moment, or the second half of them first
     doubts: bool = True  #: devices say that some of their values are doubtful
     corrections: bool = True  #: devices send other values for the same times later
-    restarts: bool = False  #: the system stops, and begins with an empty log and what the database stores
+    restarts: bool = True  #: the system stops, and begins with an empty log and what the database stores
     new_rules: bool = False  #: quality rules are changed in the second half of the run
     awaited: bool = False  #: check also the invariants that the system does not keep yet
 
