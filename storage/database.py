@@ -19,7 +19,10 @@ Connection: TypeAlias = psycopg.AsyncConnection[TupleRow]
 DATABASE_UNAVAILABLE = (psycopg.OperationalError, ServiceError)
 """The errors that are raised while the database is unavailable: lost, restarting, or not reachable."""
 
-NOT_MIGRATED_MESSAGE = "the database does not have our tables yet; run `livetwin migrate`"
+NOT_MIGRATED = (psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege)
+"""The errors of a statement until `livetwin migrate` is done: it makes tables, then the rights on them."""
+
+NOT_MIGRATED_MESSAGE = "the database does not have our tables or rights on them yet; run `livetwin migrate`"
 
 CONNECT_TIMEOUT_S = 5
 
@@ -70,14 +73,19 @@ async def connect(dsn: str, *, role: str) -> Connection:
         ) from error
 
 
+def not_migrated_error(error: psycopg.Error) -> ServiceError:
+    """Return the error to raise for one of `NOT_MIGRATED`."""
+    return ServiceError(f"{NOT_MIGRATED_MESSAGE} ({_one_line(error)})")
+
+
 @asynccontextmanager
 async def migrated_transaction(connection: Connection) -> AsyncIterator[None]:
-    """Open a transaction; raise ServiceError when a table is missing because migrations were not applied."""
+    """Open a transaction; raise ServiceError when a table or a right on it is missing."""
     try:
         async with connection.transaction():
             yield
-    except psycopg.errors.UndefinedTable as error:
-        raise ServiceError(NOT_MIGRATED_MESSAGE) from error
+    except NOT_MIGRATED as error:
+        raise not_migrated_error(error) from error
 
 
 async def fetch_rows(

@@ -14,7 +14,9 @@ from hypothesis import settings
 from cli.embedded.ports import free_port as find_free_port
 from cli.process.procfs import processes_of_data_dir
 from runtime.kafka.topics import create_topics, partition_counts
+from storage.database import connect
 from storage.schema.migrate import migrate
+from tests.support.database.role_accounts import let_test_roles_log_in
 from tests.support.processes.running_system import RunningSystem
 from tests.support.services.service_folder import make_service_folder
 from tests.support.services.service_source import PARTITIONS, PostgresServer, ServiceSource, service_source
@@ -47,12 +49,14 @@ def services() -> ServiceSource:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def postgres(services: ServiceSource) -> AsyncIterator[PostgresServer]:
-    """Yield one PostgreSQL for the whole run, with a migrated template database."""
+    """Yield one PostgreSQL for the whole run, with a migrated template database; its roles can log in."""
     folder = make_service_folder()
     try:
         async with services.postgres(folder) as server:
             await server.create_database(TEMPLATE)
             await migrate(server.dsn(TEMPLATE))
+            async with await connect(server.dsn(TEMPLATE), role="test") as connection:
+                await let_test_roles_log_in(connection)
             async with await server.connect_as_administrator() as connection:
                 # TimescaleDB's own workers would connect to it, and a database in use cannot be copied.
                 await connection.execute(

@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from alerting.delivery.channel_secrets import secret_names
 from cities.folder_reader import read_city
 from cli.commands.apply import apply_city
+from cli.database_accounts import role_connection_uri
 from cli.embedded.kafka import EmbeddedKafka
 from cli.embedded.mosquitto import EmbeddedMosquitto
 from cli.embedded.ports import LOOPBACK, claim_port, wait_until_healthy
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.service import EmbeddedService
+from cli.mosquitto_files import new_password
 from cli.process.log_files import rotate_logs
 from cli.supervisor.data_dir import OPERATOR_KEY_FILE, DataDir
 from cli.supervisor.log_drain import LogDrain
@@ -31,6 +33,9 @@ from runtime.backoff import Backoff
 from runtime.clock import system_clock
 from runtime.kafka.topics import create_topics, partition_counts
 from runtime.telemetry.metrics import new_registry, serve_metrics
+from storage.database import connect
+from storage.schema.database_roles import let_roles_log_in
+from storage.schema.rights import RIGHTS
 from twin.errors import ServiceError, TwinError
 from twin.model.city_model import CityPlan
 
@@ -88,10 +93,10 @@ class EmbeddedSystem:
         with self._progress.step("PostgreSQL, Mosquitto and Kafka are running"):
             await _run_all(service.start() for service in self._services())
         with self._progress.step(f"the database has the city {plan.city.name}"):
-            await asyncio.gather(
+            _, databases = await asyncio.gather(
                 create_topics(self.kafka.bootstrap, partition_counts(PARTITIONS)), self._apply(plan)
             )
-        self._make_roles(plan)
+        self._make_roles(plan, databases)
         with self._progress.step(f"{', '.join(self.roles)} are ready"):
             await self._start_roles()
         self._ready = True
@@ -173,7 +178,8 @@ class EmbeddedSystem:
     def _services(self) -> tuple[EmbeddedService, ...]:
         return (self.postgres, self.mosquitto, self.kafka)
 
-    async def _apply(self, plan: CityPlan) -> None:
+    async def _apply(self, plan: CityPlan) -> dict[str, str]:
+        """Apply the city; return the connection URI of each role, with a password of this start."""
         await self.postgres.create_database()
         applied = await apply_city(self.postgres.dsn(), plan)
         log.info(
@@ -182,14 +188,19 @@ class EmbeddedSystem:
             applied.version,
             extra={"event": "supervisor.city_applied", "city": plan.city.id},
         )
+        owner = self.postgres.dsn()
+        passwords = {role: new_password() for role in RIGHTS}
+        async with await connect(owner, role="up") as connection:
+            await let_roles_log_in(connection, passwords)
+        return {role: role_connection_uri(owner, role, password) for role, password in passwords.items()}
 
-    def _make_roles(self, plan: CityPlan) -> None:
+    def _make_roles(self, plan: CityPlan, databases: Mapping[str, str]) -> None:
         environments = role_environments(
             options=self._options,
             city=plan.city.id,
             data_dir=self._data_dir.path,
             kafka=self.kafka.bootstrap,
-            database=self.postgres.dsn(),
+            databases=databases,
             mqtt_port=self.mosquitto.port,
             http_port=self.http_port,
             secrets=SystemSecrets(

@@ -25,7 +25,8 @@ DEFAULT_DATA_DIR = Path(".livetwin")
 DEFAULT_LOG_MIB_MAX = 256
 
 # The embedded system has its own values for these secrets.
-_FILES_UNUSED = {
+_UNUSED = {
+    "LIVETWIN_DATABASE",
     "LIVETWIN_DATABASE_FILE",
     "LIVETWIN_DOSSIER_KEY_FILE",
     "LIVETWIN_LINK_KEY_FILE",
@@ -79,15 +80,16 @@ def role_environments(
     city: str,
     data_dir: Path,
     kafka: str,
-    database: str,
+    databases: Mapping[str, str],
     mqtt_port: int,
     http_port: int,
     secrets: SystemSecrets,
 ) -> dict[str, dict[str, str]]:
     """Return the settings of each role as environment variables.
 
-    LIVETWIN_* and OTEL_* of the caller are passed on, unless the embedded system sets them. Each secret, and
-    each variable that the duty plan names, goes only to the role that needs it.
+    `databases` has the connection URI of each role that uses the database. LIVETWIN_* and OTEL_* of the
+    caller are passed on, unless the embedded system sets them. Each secret, and each variable that the duty
+    plan names, goes only to the role that needs it.
     """
     inherited = _inherited_variables()
     shared = {
@@ -95,7 +97,6 @@ def role_environments(
         "LIVETWIN_CITY": city,
         "LIVETWIN_KAFKA": kafka,
         "LIVETWIN_PARTITIONS": str(PARTITIONS),
-        "LIVETWIN_DATABASE": database,
         "LIVETWIN_STATE_DIR": str(data_dir / "state"),
     }
     mqtt = {"LIVETWIN_MQTT_HOST": "127.0.0.1", "LIVETWIN_MQTT_PORT": str(mqtt_port)}
@@ -118,7 +119,7 @@ def role_environments(
             "LIVETWIN_PSEUDONYM_KEY": secrets.pseudonym_key,
         },
         "stream": {**shared, **_STREAM},
-        "historian": shared,
+        "historian": {**shared},
         "alerting": {
             **_channel_variables(secrets.channel_variables),
             **shared,
@@ -131,6 +132,8 @@ def role_environments(
     }
     if options.simulate:
         environments["simulate"] = {**shared, **mqtt, **options.simulator}
+    for role, database in databases.items():
+        environments[role]["LIVETWIN_DATABASE"] = database
     return environments
 
 
@@ -141,9 +144,7 @@ def _inherited_variables() -> dict[str, str]:
     return {
         name: value
         for name, value in os.environ.items()
-        if name.startswith(("LIVETWIN_", "OTEL_"))
-        and name not in _FILES_UNUSED
-        and not name.startswith(_NO_TLS)
+        if name.startswith(("LIVETWIN_", "OTEL_")) and name not in _UNUSED and not name.startswith(_NO_TLS)
     }
 
 

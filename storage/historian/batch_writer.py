@@ -13,11 +13,9 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-import psycopg
-
 from runtime.backoff import Backoff
 from runtime.cancellation import raise_if_cancelled
-from storage.database import DATABASE_UNAVAILABLE, NOT_MIGRATED_MESSAGE, Connection, connect
+from storage.database import DATABASE_UNAVAILABLE, NOT_MIGRATED, Connection, connect, not_migrated_error
 from storage.historian.log_batch import LogBatch
 from storage.historian.metrics import OBSERVATION_OUTCOMES, HistorianMetrics
 from storage.historian.quarantine_log import QuarantineLog
@@ -46,7 +44,7 @@ from storage.stores.log_positions import (
     read_positions,
 )
 from storage.stores.quarantine_usage import DEFAULT_LIMITS, LimitedMessages, QuarantineLimits
-from twin.errors import ServiceError, TwinError
+from twin.errors import TwinError
 
 log = logging.getLogger(__name__)
 
@@ -164,9 +162,9 @@ class BatchWriter:
                 await observation_writer.create_observation_staging(connection)
                 await update_writer.create_state_staging(connection)
                 await aggregate_writer.create_aggregate_staging(connection)
-        except psycopg.errors.UndefinedTable as error:
+        except NOT_MIGRATED as error:
             await connection.close()
-            raise ServiceError(NOT_MIGRATED_MESSAGE) from error
+            raise not_migrated_error(error) from error
         except BaseException:
             await connection.close()
             raise

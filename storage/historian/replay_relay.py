@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 from runtime.cancellation import raise_if_cancelled
 from runtime.kafka.access import Kafka, client_options
 from runtime.kafka.topics import REPLAYS
-from storage.database import DATABASE_UNAVAILABLE, Connection, connect
+from storage.database import DATABASE_UNAVAILABLE, NOT_MIGRATED, Connection, connect
 from storage.historian.metrics import HistorianMetrics
 from storage.settings import HistorianSettings
 from storage.stores.replay_outbox import REPLAYS_PER_SEND_MAX, claim_replays, mark_replays_sent
@@ -25,7 +25,7 @@ RETRY_S = 5.0
 # A quarantined message with its payload; `ingest.pipeline.publisher` bounds both.
 REQUEST_BYTES_MAX = 1024 * 1024
 
-_NOT_MIGRATED = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)
+_WITHOUT_SCHEMA = (*NOT_MIGRATED, psycopg.errors.UndefinedColumn)
 
 
 async def run_replay_relay(settings: HistorianSettings, metrics: HistorianMetrics) -> None:
@@ -35,7 +35,7 @@ async def run_replay_relay(settings: HistorianSettings, metrics: HistorianMetric
         try:
             async with await connect(settings.database.get_secret_value(), role="replays") as connection:
                 await _send_continuously(connection, settings.kafka_access(), metrics)
-        except (*DATABASE_UNAVAILABLE, *_NOT_MIGRATED, KafkaError, OSError) as error:
+        except (*DATABASE_UNAVAILABLE, *_WITHOUT_SCHEMA, KafkaError, OSError) as error:
             raise_if_cancelled()
             if not is_unavailable:
                 log.warning(

@@ -10,10 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
-import psycopg
 from psycopg.rows import dict_row
 
-from storage.database import NOT_MIGRATED_MESSAGE, Connection, fetch_rows, snapshot
+from storage.database import NOT_MIGRATED, Connection, fetch_rows, not_migrated_error, snapshot
 from storage.model import model_rows
 from storage.model.built_in_rules import built_in_rules, rules_digest
 from storage.model.changed_grids import series_on_other_grids
@@ -192,8 +191,8 @@ async def find_city_row(connection: Connection) -> ModelRow | None:
         async with connection.cursor(row_factory=dict_row) as cursor:
             await cursor.execute(query("model/list_cities"))
             return await cursor.fetchone()
-    except psycopg.errors.UndefinedTable as error:
-        raise ServiceError(NOT_MIGRATED_MESSAGE) from error
+    except NOT_MIGRATED as error:
+        raise not_migrated_error(error) from error
 
 
 async def read_rows(connection: Connection, table: ModelTable) -> list[ModelRow]:

@@ -11,6 +11,7 @@ import psycopg
 
 from storage.database import Connection, connect
 from storage.queries import query
+from storage.schema.database_roles import apply_roles
 from storage.schema.timescale_edition import add_edition_features
 from twin.errors import TwinError
 
@@ -43,9 +44,10 @@ async def migrate(dsn: str) -> list[str]:
     """Bring the schema up to date; return the names of the applied migrations.
 
     Each migration is one transaction; an advisory lock lets one process migrate at a time. What only the
-    edition of TimescaleDB supports follows, see `storage.schema.timescale_edition`. Raises ServiceError when
-    the database cannot be reached. Raises MigrationError when an applied file has changed, when the database
-    is newer than this program, or when a migration fails.
+    edition of TimescaleDB supports follows, see `storage.schema.timescale_edition`, then the roles and their
+    rights, see `storage.schema.database_roles`. Raises ServiceError when the database cannot be reached.
+    Raises MigrationError when an applied file has changed, when the database is newer than this program, or
+    when a migration fails. Raises RolesError when a role cannot be created, or is too powerful.
     """
     connection = await connect(dsn, role="migrate")
     async with connection:
@@ -57,6 +59,7 @@ async def migrate(dsn: str) -> list[str]:
         for migration in pending:
             await _apply(connection, migration)
         await add_edition_features(connection)
+        await apply_roles(connection)
     return [migration.name for migration in pending]
 
 

@@ -171,7 +171,7 @@ async def second_ingest(broker: tuple[str, int], town: SystemUnderTest) -> Async
         "MQTT_CLIENT_ID": "livetwin-chaos",
         "MQTT_SHARE": "",
     }
-    process = RoleProcess("ingest", settings, town.folder / "logs", "another-ingest")
+    process = RoleProcess("ingest", settings, town.folder / "logs", "another-ingest", own_account=False)
     await process.start()
     try:
         yield process

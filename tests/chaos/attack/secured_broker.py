@@ -70,7 +70,7 @@ async def secured_broker(
             **({"RECEIVE_MAX": str(_RECEIVE_STORED_MAX)} if acknowledge == "stored" else {}),
         }
         (folder / "state").mkdir()
-        ingest = RoleProcess("ingest", settings, folder / "logs", "ingest-of-devices")
+        ingest = RoleProcess("ingest", settings, folder / "logs", "ingest-of-devices", own_account=False)
         await ingest.start()
         try:
             yield SecuredBroker(mosquitto, ingest, metrics_port)

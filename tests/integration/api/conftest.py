@@ -27,6 +27,7 @@ from storage.model.model_store import apply_plan, load_model
 from tests.integration.api.stored_city import StoredCity
 from tests.support.cities.city_builder import CityBuilder, plan_of
 from tests.support.cities.model_source import FakeModelSource
+from tests.support.database.role_accounts import role_dsn
 from tests.support.receivers.live_stream_reader import LiveStreamReader
 from twin.instant import MINUTE
 from twin.model.city_model import CityModel
@@ -142,14 +143,15 @@ def start_api(model: CityModel, free_port: int) -> StartApi:
         body_timeout_s: float = BODY_TIMEOUT_S,
         **options: Any,
     ) -> AsyncIterator[RunningApi]:
+        # No server listens on port 9: the database is unavailable.
+        database = options.pop("database", "postgresql://nobody@127.0.0.1:9/none")
         settings = ApiSettings(
             **{
                 "city": "city",
                 "kafka": bootstrap,
                 "port": free_port,
                 "partitions": PARTITIONS,
-                # No server listens on port 9: the database is unavailable.
-                "database": "postgresql://nobody@127.0.0.1:9/none",
+                "database": role_dsn(database, "api"),
                 "operator_key": "sesame",
                 **options,
             }

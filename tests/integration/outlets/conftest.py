@@ -26,6 +26,7 @@ from tests.integration.api.conftest import (
 )
 from tests.integration.outlets.webhook_system import FAST_RETRIES, LOOPBACK, WebhookSystem
 from tests.support.cities.model_source import FakeModelSource
+from tests.support.database.role_accounts import role_dsn
 from twin.model.city_model import CityModel
 
 __all__ = ["api", "log", "model", "open_log_fixture", "start_api", "stored"]
@@ -39,6 +40,8 @@ def start_outlets(model: CityModel) -> StartOutlets:
     async def start(
         kafka: str, mqtt: tuple[str, int], model: CityModel = model, **options: Any
     ) -> AsyncIterator[CollectorRegistry]:
+        # Nothing listens on port 9: an unavailable database.
+        database = options.pop("database", "postgresql://nobody@127.0.0.1:9/none")
         settings = OutletSettings(
             **{
                 "city": "city",
@@ -47,8 +50,7 @@ def start_outlets(model: CityModel) -> StartOutlets:
                 "mqtt_host": mqtt[0],
                 "mqtt_port": mqtt[1],
                 "outlet_period_s": 0.1,
-                # Nothing listens on port 9: an unavailable database.
-                "database": "postgresql://nobody@127.0.0.1:9/none",
+                "database": role_dsn(database, "outlets"),
                 **options,
             }
         )

@@ -24,6 +24,7 @@ from tests.support.brokers.certificate_authority import CertificateAuthority
 from tests.support.brokers.secure_kafka import SecureKafka, secure_kafka
 from tests.support.brokers.secure_mosquitto import HOST, SecureMosquitto, connected_account
 from tests.support.cities.noise_city import microphone_of, noise_city, noise_message
+from tests.support.database.role_accounts import role_dsn
 from tests.support.processes.role_process import RoleProcess
 from twin.errors import ServiceError
 
@@ -97,7 +98,7 @@ class ProtectedServices:
             "KAFKA_CA": self._authority,
             "KAFKA_USERNAME": f"livetwin-{role}",
             "KAFKA_PASSWORD_FILE": secret(self._folder, f"kafka-{role}", PASSWORDS[f"livetwin-{role}"]),
-            "DATABASE_FILE": secret(self._folder, f"database-{role}", self.uri),
+            "DATABASE_FILE": secret(self._folder, f"database-{role}", role_dsn(self.uri, role)),
             "SESSION_TIMEOUT_S": "6",
             "PORT": str(self.http_port),
             "TLS_CERT": str(self._api.certificate),

@@ -19,6 +19,7 @@ from storage.historian.log_reader import HELD_ROWS_MIN, stored_partitions
 from storage.historian.service import run_historian
 from storage.settings import HistorianSettings
 from storage.stores.log_positions import read_positions
+from tests.support.database.role_accounts import role_dsn
 from tests.support.payloads.observation_records import encode_observations
 from twin.instant import Instant
 from twin.model.observation import Observation
@@ -41,10 +42,10 @@ START = 1_795_000_000_000_000
 
 
 def historian_settings(kafka: str, database: str, **others: Any) -> HistorianSettings:
-    """Return settings with short pauses."""
+    """Return settings with short pauses; the historian uses the database with its own account."""
     return HistorianSettings(
         kafka=kafka,
-        database=SecretStr(database),
+        database=SecretStr(role_dsn(database, "historian")),
         partitions=PARTITIONS,
         **{"historian_pause_ms": 10, **others},
     )

@@ -21,6 +21,7 @@ from storage.maintenance.series_repair import repair_series
 from storage.stores.alarms import read_alarm_episodes
 from storage.stores.state_seed import read_state_seed
 from stream.engine.stage_seed import StageSeed, stage_seed_of
+from tests.support.database.role_accounts import role_dsn
 from tests.support.pipelines.stage_pipeline import StagePipeline
 from twin.alarms.evaluation.alarm_correction import AlarmCorrection
 from twin.alarms.messages import AlarmEvent, alarm_id
@@ -71,10 +72,10 @@ class StoredRun:
 
     def __init__(self, model: CityModel, database: str, partitions: int = 2) -> None:
         self.model = model
-        self._database = database
+        self._database = role_dsn(database, "historian")
         self._logs = 0
         self.pipeline = StagePipeline(model, partitions=partitions, log="log-0")
-        self._writer = BatchWriter(database, HistorianMetrics())
+        self._writer = BatchWriter(self._database, HistorianMetrics())
         self._stored: dict[tuple[str, int], int] = {}
 
     @property

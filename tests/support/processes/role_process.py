@@ -11,12 +11,17 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tests.support.database.role_accounts import role_dsn
+
 END_TIMEOUT_S = 60.0
 READY_TIMEOUT_S = 60.0
 
 
 class RoleProcess:
-    """`python -m cli ROLE` with settings in the environment; its log is in `folder`."""
+    """`python -m cli ROLE` with settings in the environment; its log is in `folder`.
+
+    It uses the database of the tests with the account of its role, or with that of its settings.
+    """
 
     def __init__(
         self,
@@ -25,8 +30,12 @@ class RoleProcess:
         folder: Path,
         name: str | None = None,
         command: Sequence[str] | None = None,
+        *,
+        own_account: bool = True,
     ) -> None:
         self._role = role
+        if own_account and "DATABASE" in settings:
+            settings = {**settings, "DATABASE": role_dsn(settings["DATABASE"], role)}
         self._command = command if command is not None else ("-m", "cli", role)
         self._environment = {**os.environ, **{f"LIVETWIN_{key}": value for key, value in settings.items()}}
         self.log = folder / f"{name or role}.log"

@@ -16,6 +16,7 @@ from outlets.settings import OutletSettings
 from runtime.settings import RoleSettings
 from runtime.signing_key import SigningKey
 from simulators.settings import SimulatorSettings
+from storage.schema.rights import RIGHTS
 from storage.settings import HistorianSettings
 from stream.settings import StreamSettings
 
@@ -50,7 +51,7 @@ def environments(*, simulate: bool = True, acknowledge: str | None = None) -> di
         city="alkmaar",
         data_dir=Path("/data"),
         kafka="127.0.0.1:19092",
-        database="postgresql://livetwin:secret@127.0.0.1:15432/livetwin",
+        databases={role: f"postgresql://livetwin_{role}@127.0.0.1:15432/livetwin" for role in RIGHTS},
         mqtt_port=11883,
         http_port=18080,
         secrets=SystemSecrets(

@@ -16,6 +16,7 @@ from ingest.settings import IngestSettings
 from outlets.settings import OutletSettings
 from runtime.secret_files import FILE_SUFFIX, is_secret
 from runtime.settings import RoleSettings
+from storage.schema.rights import RIGHTS
 from storage.settings import HistorianSettings
 from stream.settings import StreamSettings
 from tests.support.repository import ROOT
@@ -106,6 +107,13 @@ def test_all_services_have_equal_hardening() -> None:
     )
     assert role == migrate
     assert "ProtectSystem=strict" in role
+
+
+def test_each_role_uses_the_database_with_its_own_account() -> None:
+    assert "LoadCredential=database:/etc/livetwin/secrets/database-roles/%i" in settings_lines(
+        "livetwin@.service"
+    )
+    assert ROLES.keys() == RIGHTS.keys()
 
 
 def test_the_target_starts_every_role() -> None:

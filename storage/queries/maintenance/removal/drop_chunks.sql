@@ -1,3 +1,3 @@
--- Drop the chunks of a hypertable that end before a time.
+-- Drop the chunks of a hypertable that end before a time, with the rights of its owner.
 -- No index: a chunk is a table.
-SELECT drop_chunks(%s::regclass, older_than => %s::timestamptz);
+SELECT drop_chunks_before(%s::regclass, %s::timestamptz);

@@ -16,6 +16,7 @@ from cli.embedded.postgres import EmbeddedPostgres
 from runtime.kafka import topics
 from runtime.kafka.consumer import log_identity
 from storage.database import connect
+from storage.schema.database_roles import apply_roles
 from storage.schema.migrate import migrate
 from storage.stores.current_state import read_current_state
 from tests.support.database.historian import (
@@ -31,6 +32,7 @@ from tests.support.database.historian import (
     until_true,
     write_records,
 )
+from tests.support.database.role_accounts import let_test_roles_log_in
 from twin.model.observation import LastGoodValue, Observation
 from twin.quality.plausibility import QuarantineReason
 from twin.wire import messages
@@ -208,6 +210,8 @@ async def test_a_database_restart_loses_nothing(kafka: str, service_folder: Path
         await cluster.create_database("city")
         database = cluster.dsn("city")
         await migrate(database)
+        async with await connect(database, role="test") as connection:
+            await let_test_roles_log_in(connection)
         observations = make_observations(900)
         async with running_historian(historian_settings(kafka, database, historian_rows_max=50)):
             await write_records(kafka, topics.OBSERVATIONS, observation_records(observations[:600]))
@@ -283,5 +287,20 @@ async def test_the_historian_waits_for_a_missing_schema(kafka: str, postgres: Em
         await asyncio.wait([task], timeout=0.5)
         assert not task.done()
         await migrate(database)
+        await until_stored(kafka, database)
+    assert await stored_observations(database) == sorted(observations)
+
+
+async def test_the_historian_waits_for_its_rights(kafka: str, database: str) -> None:
+    # Between the migrations and the rights, which `livetwin migrate` gives last.
+    async with await connect(database, role="test") as connection:
+        await connection.execute("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM livetwin_historian")
+    observations = make_observations(30)
+    await write_records(kafka, topics.OBSERVATIONS, observation_records(observations))
+    async with running_historian(historian_settings(kafka, database)) as task:
+        await asyncio.wait([task], timeout=0.5)
+        assert not task.done()
+        async with await connect(database, role="test") as connection:
+            await apply_roles(connection)
         await until_stored(kafka, database)
     assert await stored_observations(database) == sorted(observations)

@@ -16,6 +16,7 @@ from storage.maintenance.area_repair import repair_areas
 from storage.model.model_store import apply_plan, load_model
 from tests.support.cities.city_builder import CityBuilder
 from tests.support.database.history_rows import store_assessments, store_observations, store_states
+from tests.support.database.role_accounts import work_as
 from tests.support.database.sent_repairs import SentRepairs
 from tests.support.pipelines.derived_series import published_updates, series_of
 from tests.support.pipelines.stage_pipeline import StagePipeline
@@ -53,6 +54,7 @@ async def stored_city(connection: Connection) -> CityModel:
         builder.sensor(f"s{number}", entity, "pm2_5", "air_temperature", "power_import", interval=HOUR)
     builder.sensor("second", "town.south.post4", "pm2_5", interval=HOUR)
     await apply_plan(connection, builder.plan())
+    await work_as(connection, "historian")
     return await load_model(connection, "town")
 
 

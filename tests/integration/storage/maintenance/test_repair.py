@@ -20,6 +20,7 @@ from storage.stores.recomputes import read_recomputes
 from tests.support.cities.canal_city import canal_plan
 from tests.support.database.historian import until_true
 from tests.support.database.history_rows import store_assessments, store_observations
+from tests.support.database.role_accounts import as_owner, role_dsn, work_as
 from tests.support.database.sent_repairs import SentRepairs
 from twin.instant import DAY, HOUR, MINUTE, Instant, from_datetime, parse_instant, to_datetime
 from twin.model.city_model import CityModel
@@ -43,12 +44,13 @@ STEP = 10 * MINUTE
 @pytest_asyncio.fixture
 async def connection(database: str) -> AsyncIterator[Connection]:
     async with await connect(database, role="test") as connection:
-        await prepare_repairs(connection)
         yield connection
 
 
 async def water(connection: Connection) -> int:
     await apply_plan(connection, canal_plan())
+    await work_as(connection, "historian")
+    await prepare_repairs(connection)
     model = await load_model(connection, "alkmaar")
     return next(one.id for one in model.datastreams.values() if one.property == "water_level")
 
@@ -220,7 +222,7 @@ async def test_a_changed_calibration_is_recomputed_in_parts(connection: Connecti
         for n in range(6)
     ]
     await store_observations(connection, observations)
-    async with connection.transaction():
+    async with as_owner(connection), connection.transaction():
         await connection.execute(
             'INSERT INTO calibration (sensor_id, property, start, gain, "offset", note) '
             "VALUES ('s1', 'water_level', %s, 3.0, 0.5, '')",
@@ -245,11 +247,12 @@ async def test_a_changed_calibration_is_recomputed_in_parts(connection: Connecti
 async def test_values_during_maintenance_are_excluded(connection: Connection) -> None:
     id = await water(connection)
     await store_observations(connection, [Observation(id, NOON + n * STEP, NOON, float(n)) for n in range(6)])
-    async with connection.transaction():
+    async with as_owner(connection), connection.transaction():
         await connection.execute(
             "INSERT INTO maintenance (sensor_id, start, \"end\", note) VALUES ('s1', %s, %s, '')",
             (to_datetime(NOON + STEP), to_datetime(NOON + 3 * STEP)),
         )
+    async with connection.transaction():
         await recompute_hours(connection, PROPERTIES, id, (NOON, NOON + HOUR), 1)
     assert (await hours(connection))[NOON] == (4, 2, 3.0)
     assert set((await stored_flags(connection)).values()) == {int(QualityFlag.MAINTENANCE)}
@@ -262,7 +265,9 @@ async def test_the_task_processes_requests_that_arrive_while_it_runs(
     model: CityModel = await load_model(connection, "alkmaar")
     await connection.commit()
     await store_observations(connection, [Observation(id, NOON, NOON, 1.0)])
-    task = asyncio.create_task(run_repairs(database, lambda: model, SentRepairs(), lambda: NOON + DAY))
+    task = asyncio.create_task(
+        run_repairs(role_dsn(database, "historian"), lambda: model, SentRepairs(), lambda: NOON + DAY)
+    )
     try:
         await write(connection, "log", 9)
         await ask(connection, id, NOON, 5)
@@ -284,7 +289,8 @@ async def test_changed_quality_rules_judge_what_is_stored_and_show_their_progres
     await store_observations(connection, [Observation(id, time, time, 1.5) for time in times])
     depth = canal_plan().properties[0]
     stricter = replace(LEVEL, quality=QualityRules(maximum=1.0))
-    await apply_plan(connection, replace(canal_plan(), properties=(depth, stricter)))
+    async with as_owner(connection):
+        await apply_plan(connection, replace(canal_plan(), properties=(depth, stricter)))
     model = await load_model(connection, "alkmaar")
     await connection.commit()
     now = NOON + 40 * DAY

@@ -25,6 +25,7 @@ from storage.settings import HistorianSettings
 from tests.support.cities.canal_city import canal_plan
 from tests.support.database.historian import until_true
 from tests.support.database.history_rows import store_assessments, store_observations
+from tests.support.database.role_accounts import role_dsn, work_as
 from twin.instant import DAY, HOUR, MINUTE, Instant, from_datetime, parse_instant, to_datetime
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation
@@ -41,13 +42,14 @@ STEP = 30 * MINUTE
 @pytest_asyncio.fixture
 async def connection(database: str) -> AsyncIterator[Connection]:
     async with await connect(database, role="test") as connection:
-        await prepare_repairs(connection)
         yield connection
 
 
 async def city(connection: Connection, **kept: Retention) -> tuple[CityModel, dict[str, int]]:
     """Apply the canal city with other retentions, without rules; return it and its datastreams."""
     await apply_plan(connection, canal_plan())
+    await work_as(connection, "historian")
+    await prepare_repairs(connection)
     model = await load_model(connection, "alkmaar")
     await connection.commit()
     properties = {
@@ -272,7 +274,7 @@ async def test_minutes_are_removed_after_their_time_and_those_of_households_afte
 async def test_the_task_applies_retention_when_it_starts(connection: Connection, database: str) -> None:
     model, ids = await city(connection, water_level=Retention(raw=10 * DAY))
     await store_observations(connection, each(ids["water_level"]))
-    settings = HistorianSettings(database=SecretStr(database))
+    settings = HistorianSettings(database=SecretStr(role_dsn(database, "historian")))
     task = asyncio.create_task(run_retention(settings, lambda: model, lambda: NOW))
 
     async def removed() -> bool:

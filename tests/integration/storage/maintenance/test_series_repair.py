@@ -23,6 +23,7 @@ from tests.support.database.history_rows import (
     store_observations,
     store_states,
 )
+from tests.support.database.role_accounts import as_owner, work_as
 from tests.support.database.sent_repairs import SentRepairs
 from tests.support.pipelines.derived_series import Series, published_updates, series_of
 from tests.support.pipelines.stage_pipeline import StagePipeline
@@ -54,6 +55,7 @@ async def stored_city(connection: Connection) -> CityModel:
         .plan()
     )
     await apply_plan(connection, plan)
+    await work_as(connection, "historian")
     return await load_model(connection, "town")
 
 
@@ -185,11 +187,12 @@ async def test_only_what_differs_is_written_and_a_newer_revision_stays(connectio
         "RETURNING 1",
         to_datetime(wrong),
     )
-    await rows(
-        connection,
-        "DELETE FROM entity_value WHERE name = 'lki' AND phenomenon_time = %s RETURNING 1",
-        to_datetime(lost),
-    )
+    async with as_owner(connection):
+        await rows(
+            connection,
+            "DELETE FROM entity_value WHERE name = 'lki' AND phenomenon_time = %s RETURNING 1",
+            to_datetime(lost),
+        )
     await rows(
         connection,
         "INSERT INTO entity_value (entity_id, name, phenomenon_time, value, flags, count, revision) "

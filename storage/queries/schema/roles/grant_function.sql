@@ -1,0 +1,3 @@
+-- Let a role call a function.
+-- No index: a definition.
+GRANT EXECUTE ON FUNCTION {function} TO {role};
