@@ -101,11 +101,17 @@ class EntityState:
         return ObservationResult(result.outcome, result.quality_results, update, result.changed_since)
 
     def reassess(self, datastream: Datastream, model: CityModel) -> ObservationResult:
-        """Check the observations of a known datastream again, by the policy of this model."""
+        """Check the observations of a known datastream again, by the policy of this model.
+
+        An entity with several sensors of a property has an update in any case: by the new policy other ones
+        of them may deviate.
+        """
         state = self.datastreams[datastream.id]
         newest, last_good = state.newest, state.last_good
         quality_results = state.reassess(model.policy_of(datastream))
-        if _published_part(newest) == _published_part(state.newest) and last_good == state.last_good:
+        is_alone = len(model.datastreams_of(datastream.entity, datastream.property)) == 1
+        is_same = _published_part(newest) == _published_part(state.newest) and last_good == state.last_good
+        if is_alone and is_same:
             return ObservationResult(ObservationOutcome.DUPLICATE, quality_results)
         return ObservationResult(
             ObservationOutcome.CORRECTION, quality_results, self._next_update(datastream, state, model)

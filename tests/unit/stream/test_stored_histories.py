@@ -116,3 +116,24 @@ def test_what_was_judged_before_storage_knew_of_a_longer_run_is_repaired_again()
 
     assert repairs_after(4) == [WindowRepair(STREAM.id, early[-RECENT_MAX].phenomenon_time)]
     assert repairs_after(5) == [], "nothing is awaited any more"
+
+
+def test_other_sensors_deviate_at_once_by_a_changed_limit() -> None:
+    builder = CityBuilder().entity("town", "Municipality")
+    for name in ("a", "b", "c"):
+        builder.sensor(name, "town", "co2")
+    first = builder.model()
+    stage = EntityStageFactory("log-1", 1, 4, 5 * MINUTE).seeded(0, EMPTY_SEED, first)
+    values = zip(sorted(first.datastreams), (400.0, 401.0, 450.0), strict=True)
+    found = tuple(Observation(id, MINUTE, MINUTE, value) for id, value in values)
+
+    def deviating(offset: int, observations: tuple[Observation, ...], limit: float) -> tuple[int, ...]:
+        co2 = first.properties["co2"]
+        limited = dataclasses.replace(co2, quality=dataclasses.replace(co2.quality, disagreement=limit))
+        properties = {**first.properties, "co2": limited}
+        model = dataclasses.replace(first, version=first.version + offset, properties=properties)
+        outputs = stage.apply(offset, ObservationBatch(LAYOUT_VERSION, observations, MINUTE), model).outputs
+        return last_updates(outputs)[-1].deviating
+
+    assert deviating(0, found, 20.0) == found[2][:1]
+    assert deviating(1, (), 100.0) == ()
