@@ -40,8 +40,13 @@ for name in database_password grafana_password; do
 done
 secret ours database_url "postgresql://livetwin:$(cat "$folder/database_password")@timescaledb:5432/livetwin"
 
-# Folders for `docker compose run --rm credentials`, which runs as the user of the image.
-for place in accounts mqtt; do
+# Folders for `docker compose run --rm credentials` and for `migrate`, which run as the user of the image.
+for place in accounts mqtt database-roles; do
   mkdir -p "$folder/$place"
   chown "$GROUP:$GROUP" "$folder/$place" 2>/dev/null && chmod 750 "$folder/$place" || chmod 777 "$folder/$place"
+done
+
+# The account of each role at the database: `migrate` sets the password in it.
+for role in ingest stream historian alerting outlets api; do
+  secret ours "database-roles/$role" "postgresql://livetwin_$role:$(random)@timescaledb:5432/livetwin"
 done

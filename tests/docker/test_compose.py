@@ -12,11 +12,19 @@ import httpx
 import pytest
 
 from runtime.clock import system_clock
+from storage.schema.rights import RIGHTS, role_user
 from tests.docker.compose_project import ROLES, ComposeProject
 from tests.docker.conftest import Running
 from tests.support.repository import WHEEL_PACKAGES
 from tests.support.waiting import wait_until
 from twin.instant import MINUTE, Duration, format_instant
+
+CONNECT = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 5)"
+
+SESSIONS = """
+    SELECT DISTINCT usename FROM pg_stat_activity
+    WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
+"""
 
 # A killed role restarts, reads the log and passes its health check.
 BACK_S = 180.0
@@ -150,15 +158,45 @@ def test_secrets_are_in_no_environment_and_no_log(running: Running) -> None:
     project = running.project
     known = {
         path.read_text().strip()
-        for path in (*project.secrets.iterdir(), *(project.secrets / "mqtt").iterdir())
+        for folder in (".", "mqtt", "database-roles")
+        for path in (project.secrets / folder).iterdir()
         if path.is_file()
     }
-    assert len(known) >= 8
+    assert len(known) >= 14
     for service in [*ROLES, "simulate", "mosquitto", "timescaledb", "kafka"]:
         events = json.dumps(project.inspect(service)["Config"]) + project.compose(
             "logs", "--no-color", service
         )
         assert not [secret for secret in known if secret in events], service
+
+
+@pytest.mark.parametrize(
+    ("service", "reached", "not_reached"),
+    [
+        ("api", ("kafka:9092", "timescaledb:5432"), ("mosquitto:1883",)),
+        ("stream", ("kafka:9092", "timescaledb:5432"), ("mosquitto:1883",)),
+        ("ingest", ("kafka:9092", "timescaledb:5432", "mosquitto:1883"), ()),
+        ("simulate", ("mosquitto:1883",), ("kafka:9092", "timescaledb:5432", "api:8080", "stream:9100")),
+    ],
+)
+def test_a_container_reaches_only_the_services_that_it_talks_to(
+    running: Running, service: str, reached: tuple[str, ...], not_reached: tuple[str, ...]
+) -> None:
+    def connects(address: str) -> bool:
+        words = ("/opt/livetwin/bin/python", "-I", "-c", CONNECT, *address.split(":"))
+        return running.project.inside(service, *words).returncode == 0
+
+    assert [address for address in reached if not connects(address)] == []
+    assert [address for address in not_reached if connects(address)] == []
+
+
+def test_each_role_uses_the_database_with_its_own_account(running: Running) -> None:
+    def users() -> set[str]:
+        command = ("psql", "--username=livetwin", "--tuples-only", "--no-align", f"--command={SESSIONS}")
+        return set(running.project.inside("timescaledb", *command).stdout.split())
+
+    # TimescaleDB's own workers are no clients, and `migrate` and `city` have ended.
+    wait_until(lambda: users() == {role_user(role) for role in RIGHTS}, lambda: sorted(users()), BACK_S)
 
 
 @pytest.mark.parametrize("role", ["ingest", "stream"])

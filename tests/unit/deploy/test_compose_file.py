@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import ValidationError
 
 from api.settings import ApiSettings
@@ -21,6 +22,7 @@ from ingest.broker_accounts import ROLE_PREFIX, broker_accounts
 from ingest.decoders import registry
 from runtime.secret_files import FILE_SUFFIX, is_secret
 from runtime.settings import RoleSettings
+from storage.schema.rights import RIGHTS, role_user
 from tests.support.repository import ROOT
 from tests.support.services.compose_file import VARIABLE, compose_file
 
@@ -72,6 +74,36 @@ def test_every_service_is_bounded_and_unprivileged() -> None:
         assert not service.get("privileged", False), name
     for name, service in ours().items():
         assert service["read_only"] is True, name
+
+
+def test_a_service_reaches_only_those_that_it_talks_to() -> None:
+    members: dict[str, set[str]] = {}
+    for name, service in services().items():
+        for network in service.get("networks", []):
+            members.setdefault(network, set()).add(name)
+    assert members == {
+        "devices": {"mosquitto", "ingest", "alerting", "outlets", "simulate"},
+        "log": {"kafka", *ROLES},
+        "database": {"timescaledb", "migrate", "city", *ROLES},
+        "metrics": {"prometheus", *ROLES},
+        "monitoring": {"prometheus", "alertmanager", "grafana"},
+        "outside": {"alerting", "outlets"},
+        "public": {"api"},
+    }
+    assert services()["credentials"]["network_mode"] == "none"
+    internal = {
+        name for name, network in compose_file()["networks"].items() if (network or {}).get("internal")
+    }
+    assert internal == {"log", "database", "metrics"}
+    # A port is published through a network that is not internal.
+    for name, service in services().items():
+        assert "ports" not in service or not set(service["networks"]) <= internal, name
+
+
+def test_the_controller_of_kafka_is_reached_from_its_container_alone() -> None:
+    environment = services()["kafka"]["environment"]
+    assert environment["KAFKA_LISTENERS"].split(",") == ["PLAINTEXT://:9092", "CONTROLLER://localhost:9093"]
+    assert environment["KAFKA_CONTROLLER_QUORUM_VOTERS"] == "1@localhost:9093"
 
 
 def test_every_permanent_service_has_a_health_check() -> None:
@@ -155,18 +187,39 @@ def make_secrets(folder: Path) -> str:
     return done.stdout
 
 
+def made_secrets(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_each_role_uses_the_database_with_its_own_account(tmp_path: Path) -> None:
+    make_secrets(tmp_path)
+    files = {name: one["file"] for name, one in compose_file()["secrets"].items()}
+    for role in RIGHTS:
+        service = services()[role]
+        assert service["environment"]["LIVETWIN_DATABASE_FILE"] == f"/run/secrets/database_{role}"
+        assert files[f"database_{role}"].endswith(f"/database-roles/{role}")
+    users = {
+        role: conninfo_to_dict((tmp_path / "database-roles" / role).read_text().strip())["user"]
+        for role in RIGHTS
+    }
+    assert users == {role: role_user(role) for role in RIGHTS}
+    owners = {name for name, one in services().items() if "database_url" in one.get("secrets", [])}
+    assert owners == {"migrate", "city"}
+    assert services()["migrate"]["command"] == ["migrate", "--accounts=/database-roles"]
+
+
 def test_the_script_creates_every_secret_once(tmp_path: Path) -> None:
     folder = tmp_path / "secrets"
     make_secrets(folder)
     named = {VARIABLE.sub("", one["file"])[1:] for one in compose_file()["secrets"].values()}
-    made = {path.name: path.read_text() for path in folder.iterdir() if path.is_file()}
+    made = {name: (folder / name).read_text() for name in made_secrets(folder)}
     # Those of the broker are made by `livetwin credentials`.
     assert made.keys() == {name for name in named if not name.startswith("mqtt/")}
     assert all(secret.strip() for secret in made.values())
     assert len(set(made.values())) == len(made)
     (folder / "link_key").unlink()
     assert make_secrets(folder) == f"made {folder}/link_key\n"
-    again = {path.name: path.read_text() for path in folder.iterdir() if path.is_file()}
+    again = {name: (folder / name).read_text() for name in made_secrets(folder)}
     assert {name for name in made if made[name] != again[name]} == {"link_key"}
     assert made["database_password"].strip() in made["database_url"]
 
