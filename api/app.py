@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 from fastapi import Depends, FastAPI
 from prometheus_client import CollectorRegistry
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from alerting.delivery.channel_secrets import ChannelSecrets
 from api import operations_routes, page_routes
-from api.alarms import acknowledgement_link, cap_routes, command_routes, incident_routes
+from api.alarms import (
+    acknowledgement_link,
+    acknowledgement_reply,
+    cap_routes,
+    command_routes,
+    incident_routes,
+)
 from api.alarms import routes as alarms_routes
 from api.alarms.command_gateway import CommandGateway
 from api.context import ApiContext
@@ -55,6 +63,10 @@ from twin.model.city_model import CityModel
 # The largest correlation takes seconds of a core; more at one time would delay the live streams.
 CORRELATIONS_MAX = 2
 
+# Somebody who sends codes under a contact's number guesses 1,460 of 890 million in a day.
+REPLY_CODES_PER_S = 1 / 60
+REPLY_CODES_BURST = 20
+
 
 def create_context(
     settings: ApiSettings,
@@ -64,8 +76,12 @@ def create_context(
     *,
     seeds: SeedSource | None = None,
     tracer: Tracer | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> ApiContext:
-    """Return the parts of an api process, not started; `seeds` is the database by default."""
+    """Return the parts of an api process, not started; `seeds` is the database by default.
+
+    `environment` has the secrets in the addresses of contacts.
+    """
     metrics = ApiMetrics(registry)
     hub = _hub(settings, model, clock, metrics)
     database = Database(settings.database.get_secret_value(), settings.database_connections_max)
@@ -99,6 +115,8 @@ def create_context(
         api_keys=ApiKeys(settings.operator_key, database.role_of_key, database.name_of_key),
         ledger_cache=LedgerCache(database),
         sink_rules=SinkRules(parse_networks(settings.sink_networks)),
+        contact_secrets=ChannelSecrets(environment or {}),
+        reply_limiter=RateLimiter(REPLY_CODES_PER_S, REPLY_CODES_BURST),
         signing_key=_signing_key(settings),
         dossier_slots=asyncio.Semaphore(dossier_routes.DOSSIERS_MAX),
         correlation_slots=asyncio.Semaphore(CORRELATIONS_MAX),
@@ -161,6 +179,7 @@ def create_app(context: ApiContext) -> ASGIApp:
     ):
         app.include_router(module.router, dependencies=[Depends(authenticate)])
     app.include_router(acknowledgement_link.router)
+    app.include_router(acknowledgement_reply.router)
     app.include_router(dossier_routes.keys_router)
     app.include_router(operations_routes.router)
     app.include_router(operations_routes.metrics_router)

@@ -8,10 +8,12 @@ from typing import cast
 
 from fastapi import Request
 
+from alerting.delivery.channel_secrets import ChannelSecrets
 from api.alarms.command_gateway import CommandGateway
 from api.database import Database
 from api.http.api_keys import ApiKeys
 from api.http.bounded_protocol import HEAD_TIMEOUT_S
+from api.http.rate_limiter import RateLimiter
 from api.ingest_status.ledger_cache import LedgerCache
 from api.live.event_stream import EventStreams
 from api.live.hub import Hub
@@ -43,6 +45,8 @@ class ApiContext:
     ledger_cache: LedgerCache
     backtest_queue: BacktestQueue
     sink_rules: SinkRules
+    contact_secrets: ChannelSecrets  #: of the addresses from which contacts reply
+    reply_limiter: RateLimiter  #: of the codes in replies, by contact
     signing_key: SigningKey | None  #: signs dossiers; None: none are made
     dossier_slots: asyncio.Semaphore  #: bounds the dossiers that are made or sent at one time
     correlation_slots: asyncio.Semaphore  #: bounds the correlations computed at one time

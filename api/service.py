@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from typing import cast
 
 import uvicorn
@@ -38,10 +38,19 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def run(settings: ApiSettings, models: CityModelSource, tracer: Tracer | None = None) -> None:
-    """Serve until cancelled. Raises ServiceError when there is no city model or the port is taken."""
+async def run(
+    settings: ApiSettings,
+    models: CityModelSource,
+    tracer: Tracer | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> None:
+    """Serve until cancelled; `environment` has the secrets in the addresses of contacts.
+
+    Raises ServiceError when there is no city model or the port is taken.
+    """
     registry = new_registry()
-    context = create_context(settings, await models.load(), system_clock, registry, tracer=tracer)
+    model = await models.load()
+    context = create_context(settings, model, system_clock, registry, tracer=tracer, environment=environment)
     serve_metrics(registry, settings.metrics_host, settings.metrics_port)
     # The routes and the model are there by now, and stay.
     tune_gc()

@@ -59,6 +59,12 @@ class ApiSettings(RoleSettings):
         description="Secret that signs acknowledgement links, the same as in alerting; without it no link is "
         "valid.",
     )
+    reply_key: Annotated[SecretStr | None, BeforeValidator(_unset_if_empty)] = Field(
+        default=None,
+        min_length=32,
+        description="Secret of at least 32 characters with which a provider of SMS sends replies to "
+        "`/v1/acknowledge-replies`; without it none are taken.",
+    )
     dossier_key: SecretStr | None = Field(
         default=None,
         description="Private key (Ed25519, PEM) that signs dossiers, from `livetwin dossier key`; without it "

@@ -22,6 +22,13 @@ def secret_names(plan: DutyPlan) -> frozenset[str]:
     return frozenset(_NAMED.findall(encode_duty_plan(plan).decode()))
 
 
+def reply_secret_names(plan: DutyPlan) -> frozenset[str]:
+    """Return the names of the secrets in the addresses from which contacts may reply."""
+    channels = {one.id for one in plan.channels if one.webhook is not None and one.webhook.replies}
+    addresses = [one.addresses.get(channel, "") for one in plan.contacts for channel in channels]
+    return frozenset(name for address in addresses for name in _NAMED.findall(address))
+
+
 class MissingSecretError(Exception):
     """A URL names a secret that the environment does not have; the message is its name."""
 

@@ -22,9 +22,9 @@ from alerting.delivery.webhook_channel import (
     CONNECT_SHARE,
     IDEMPOTENCY_HEADER,
     send_request,
-    webhook_characters,
     webhook_request,
 )
+from alerting.messages.channel_fit import webhook_characters
 from alerting.messages.outgoing_message import DETAIL_CHARACTERS_MAX, AttemptResult, OutgoingMessage
 from alerting.messages.short_text import SHORT_CHARACTERS_MAX
 from runtime.secret_files import SecretFileError
@@ -98,11 +98,17 @@ class ChannelSender:
         return int(plugin.body_maxlen) if plugin is not None else SHORT_CHARACTERS_MAX
 
     def send(
-        self, channel: NotificationChannel, message: OutgoingMessage, address: str, link: str
+        self,
+        channel: NotificationChannel,
+        message: OutgoingMessage,
+        address: str,
+        link: str,
+        *,
+        code: str = "",
     ) -> AttemptResult:
         """Send a message to an address, and return the result; every failure is a result, too.
 
-        `link` is the acknowledge link with its label, or empty.
+        `link` is the acknowledge link with its label, `code` the one of a reply; both may be empty.
         """
         if channel.url == LOG_URL:
             # Without the link: readers of the log are not on duty.
@@ -115,7 +121,7 @@ class ChannelSender:
             )
             return AttemptResult(message.id, True)
         if channel.webhook is not None:
-            return self._send_by_webhook(channel.id, channel.webhook, message, address, link)
+            return self._send_by_webhook(channel.id, channel.webhook, message, address, link, code=code)
         try:
             quoted = quote(self._secrets.fill(address), safe="+@")
             url = self._secrets.fill(channel.url).replace("{address}", quoted)
@@ -129,11 +135,18 @@ class ChannelSender:
         return replace(result, detail=detail)
 
     def _send_by_webhook(
-        self, channel: str, template: WebhookTemplate, message: OutgoingMessage, address: str, link: str
+        self,
+        channel: str,
+        template: WebhookTemplate,
+        message: OutgoingMessage,
+        address: str,
+        link: str,
+        *,
+        code: str,
     ) -> AttemptResult:
         try:
             filled = self._secrets.fill(address)
-            request = webhook_request(template, message, filled, link, self._secrets)
+            request = webhook_request(template, message, filled, link, self._secrets, code=code)
         except MissingSecretError as error:
             detail = f"channel {channel} needs the environment variable {error}, which is not set"
             return AttemptResult(message.id, False, detail, final=True)

@@ -12,13 +12,13 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from alerting.delivery.acknowledge_links import LINK_PATH, AcknowledgeLink, sign_link
 from alerting.delivery.channels import ChannelSender
+from alerting.delivery.reply_codes import reply_code
 from alerting.incidents.incident_state import Recipient
-from alerting.messages.digest_text import fit_digest
-from alerting.messages.hand_over_text import fit_hand_over
+from alerting.messages.channel_fit import fit_message
 from alerting.messages.outgoing_message import AttemptResult, OutgoingMessage
 from twin.instant import HOUR, Duration, Instant
 from twin.model.duty import DutyPlan, NotificationChannel
@@ -59,6 +59,13 @@ class SendPermit(Protocol):
 def start_thread(work: Callable[[], None], name: str) -> None:
     """Run `work` in a daemon thread: an attempt that hangs must not keep the process from ending."""
     threading.Thread(target=work, name=name, daemon=True).start()
+
+
+class MessageAnswer(NamedTuple):
+    """How a contact acknowledges what a message told."""
+
+    link: str  #: with its label; empty: there is nothing to acknowledge
+    code: str  #: of a reply; empty: the channel takes none
 
 
 class DeliveryPool:
@@ -120,12 +127,12 @@ class DeliveryPool:
             self._on_result(AttemptResult(message.id, False, detail, final=True))
             return
         if message.parts or message.hand_over is not None:
-            fit = fit_digest if message.parts else fit_hand_over
-            message = fit(message, self._channels.body_characters(channel))
+            message = fit_message(message, self._channels.body_characters(channel))
         if self._permit is not None:
             await self._wait_for_permit(self._permit, message)
         address, link = _address(message, plan), self._link(message, now)
-        self._on_result(await self._send(channel, message, address, link))
+        code = reply_code(self._options.link_key, message.id) if message.answerable else ""
+        self._on_result(await self._send(channel, message, address, MessageAnswer(link, code)))
 
     async def _wait_for_permit(self, permit: SendPermit, message: OutgoingMessage) -> None:
         waiting = asyncio.ensure_future(permit.wait())
@@ -140,7 +147,7 @@ class DeliveryPool:
             self._waits.discard(waiting)
 
     async def _send(
-        self, channel: NotificationChannel, message: OutgoingMessage, address: str, link: str
+        self, channel: NotificationChannel, message: OutgoingMessage, address: str, answer: MessageAnswer
     ) -> AttemptResult:
         loop = asyncio.get_running_loop()
         done: asyncio.Future[AttemptResult] = loop.create_future()
@@ -152,7 +159,7 @@ class DeliveryPool:
 
         def send() -> None:
             if self._permit is None or self._permit.is_valid():
-                result = self._channels.send(channel, message, address, link)
+                result = self._channels.send(channel, message, address, answer.link, code=answer.code)
             else:
                 result = AttemptResult(message.id, False, NOT_SENT_DETAIL)
             try:

@@ -20,7 +20,7 @@ from yarl import URL
 
 from alerting.delivery.channel_secrets import ChannelSecrets
 from alerting.messages.outgoing_message import AttemptResult, OutgoingMessage
-from alerting.messages.short_text import SHORT_CHARACTERS_MAX
+from alerting.messages.phrases import phrases_of
 from alerting.messages.spoken_text import spoken_text
 from runtime.sink_address import SinkError, SinkRules
 from runtime.sink_resolver import CheckedResolver
@@ -56,20 +56,22 @@ class WebhookRequest(NamedTuple):
     body: bytes
 
 
-def webhook_characters(template: WebhookTemplate) -> int:
-    """Return the length of the longest text that the channel accepts; short texts are of one incident."""
-    return template.characters if template.text == "full" else SHORT_CHARACTERS_MAX
-
-
 def webhook_request(
-    template: WebhookTemplate, message: OutgoingMessage, address: str, link: str, secrets: ChannelSecrets
+    template: WebhookTemplate,
+    message: OutgoingMessage,
+    address: str,
+    link: str,
+    secrets: ChannelSecrets,
+    *,
+    code: str = "",
 ) -> WebhookRequest:
     """Return the request for a message. Raises MissingSecretError, SecretFileError."""
     fields = {
         "address": address,
-        "text": message_text(template, message, link),
+        "text": message_text(template, message, link, code),
         "title": message.text.title,
         "link": link.partition(": ")[2],
+        "code": code,
         "severity": message.text.severity.word,
         "language": _LANGUAGES[message.text.language],
         "id": message.id,
@@ -85,18 +87,33 @@ def webhook_request(
     return WebhookRequest(template.method, url, headers, _encoded(template, values))
 
 
-def message_text(template: WebhookTemplate, message: OutgoingMessage, link: str) -> str:
-    """Return the text of a message as the channel takes it, with the link where there is room for it."""
-    text = message.text
+def message_text(template: WebhookTemplate, message: OutgoingMessage, link: str, code: str = "") -> str:
+    """Return the text of a message as the channel takes it.
+
+    The code of a reply is always in it, the link where there is room for it.
+    """
+    text, most = message.text, template.characters
+    asks = phrases_of(text.language)["reply"].format(code=code) if code else ""
     match template.text:
         case "voice":
-            return spoken_text(text.line or text.title, text.language)[: template.characters]
+            return spoken_text(text.line or text.title, text.language)[:most]
         case "sms":
-            with_link = f"{text.short} {link}".strip()
-            return with_link if len(with_link) <= template.characters else text.short[: template.characters]
+            return _first_that_fits(most, " ", (text.short, asks, link), (text.short, asks))
         case "full":
-            whole = "\n\n".join(filter(None, (f"{text.title}\n{text.body}", link)))
-            return whole if len(whole) <= template.characters else text.title[: template.characters]
+            whole = f"{text.title}\n{text.body}"
+            return _first_that_fits(most, "\n\n", (whole, asks, link), (text.title, asks))
+
+
+def _first_that_fits(most: int, between: str, *choices: tuple[str, ...]) -> str:
+    """Return the first choice of parts that has room; else the last one, whose first part is cut."""
+    for parts in choices:
+        text = between.join(filter(None, parts))
+        if len(text) <= most:
+            return text
+    first, *rest = choices[-1]
+    end = between.join(filter(None, ("", *rest)))
+    end = between + end if end else ""
+    return first[: most - len(end)] + end
 
 
 def send_request(request: WebhookRequest, id: str, rules: SinkRules, timeout_s: float) -> AttemptResult:

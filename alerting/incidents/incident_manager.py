@@ -26,6 +26,7 @@ from alerting.incidents.incident_state import (
 )
 from alerting.incidents.journal import JournalChange, JournalContent, PartitionKey
 from alerting.messages.alarm_end import with_known_end
+from alerting.messages.channel_fit import answerable_occurrences
 from alerting.messages.digest_text import compose_digest
 from alerting.messages.message_text import compose_message
 from alerting.messages.outgoing_message import (
@@ -49,6 +50,7 @@ from alerting.policy.storm_limit import (
 from twin.alarms.messages import AlarmBatch, AlarmEvent
 from twin.instant import DAY, Duration, Instant
 from twin.model.city_model import CityModel
+from twin.model.duty import NotificationChannel
 from twin.wire.duty_messages import DutyCommand
 
 INCIDENT_RETENTION: Duration = 7 * DAY
@@ -268,10 +270,16 @@ class IncidentManager:
         return "failed"
 
     def _begin(self, message: OutgoingMessage, now: Instant, digest: str = "") -> OutgoingMessage:
-        message = message.as_sending(digest)
+        # A message in a digest has no code of its own.
+        answerable = frozenset() if digest else answerable_occurrences(message, self._channel(message))
+        message = message.as_sending(digest, answerable)
         self._keep(message)
         self._change.events.append(message.to_event("sending", now))
         return message
+
+    def _channel(self, message: OutgoingMessage) -> NotificationChannel | None:
+        channels = (one for one in self.model.duty.channels if one.id == message.request.channel)
+        return next(channels, None)
 
     def _waiting(self) -> dict[Recipient, list[OutgoingMessage]]:
         """Return the waiting messages of each recipient, without those whose incident is over for now."""

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
+from alerting.delivery.reply_codes import encode_occurrences
 from alerting.incidents.incident_state import NotificationRequest, Recipient
 from alerting.messages.message_text import MessageText
 from twin.instant import Instant
@@ -85,6 +86,7 @@ class OutgoingMessage(msgspec.Struct, frozen=True, kw_only=True, rename=_STORED_
     held_until: Instant = 0  #: the latest time of an attempt when the recipient gets too many messages
     covered_by: str = ""  #: a newer message, decided while this one was being sent: it is not tried again
     digest: str = ""  #: the digest that contains it in this attempt; empty: it is sent alone
+    answerable: frozenset[bytes] = frozenset()  #: the occurrences that a reply to it acknowledges
     parts: tuple[DigestPart, ...] = ()  #: of a digest: the messages in it
     hand_over: HandOverSummary | None = None  #: of a hand-over
 
@@ -98,9 +100,11 @@ class OutgoingMessage(msgspec.Struct, frozen=True, kw_only=True, rename=_STORED_
         """The contact on the channel."""
         return Recipient(self.request.contact, self.request.channel)
 
-    def as_sending(self, digest: str = "") -> OutgoingMessage:
+    def as_sending(self, digest: str = "", answerable: frozenset[bytes] = frozenset()) -> OutgoingMessage:
         """Return the message as the journal must have it before an attempt begins, alone or in a digest."""
-        return self._changed(state=MessageState.SENDING, attempt=self.attempt + 1, digest=digest)
+        return self._changed(
+            state=MessageState.SENDING, attempt=self.attempt + 1, digest=digest, answerable=answerable
+        )
 
     def as_waiting(self, due: Instant, held_until: Instant) -> OutgoingMessage:
         """Return the message as it waits for another attempt."""
@@ -133,4 +137,5 @@ class OutgoingMessage(msgspec.Struct, frozen=True, kw_only=True, rename=_STORED_
             title=self.text.title,
             detail=detail[:DETAIL_CHARACTERS_MAX],
             digest=self.digest,
+            answerable=encode_occurrences(self.answerable),
         )

@@ -119,23 +119,33 @@ async def acknowledge(request: Request, token: Token, _: NoQuery) -> Response:
     context = context_of(request)
     try:
         link, contact = _link(context, token)
-        alarms = await _linked_alarms(context, link)
-        told = [event for event in alarms if link.covers(event)]
-        result = await acknowledge_incident(context, told, contact.name, key=token)
-        alarms = await _linked_alarms(context, link)
+        linked, outcome = await acknowledge_by_link(context, link, contact, key=token)
     except ProblemError as problem:
         return _refused(request, problem)
-    linked = LinkedAlarms.of(link, alarms)
+    response = _page(context, contact, linked, outcome)
+    if outcome.unanswered:
+        response.status_code = HTTPStatus.ACCEPTED
+    return response
+
+
+async def acknowledge_by_link(
+    context: ApiContext, link: AcknowledgeLink, contact: Contact, *, key: str
+) -> tuple[LinkedAlarms, LinkOutcome]:
+    """Acknowledge for a contact what the message of a link told of; once for each occurrence and `key`.
+
+    Return the alarms afterwards. Raises ProblemError: as `lookup_incident`, or 503 when the log does not
+    confirm the commands.
+    """
+    told = [event for event in await _linked_alarms(context, link) if link.covers(event)]
+    result = await acknowledge_incident(context, told, contact.name, key=key)
+    linked = LinkedAlarms.of(link, await _linked_alarms(context, link))
     waiting = {event.alarm for event in linked.waiting}
     outcome = LinkOutcome(
         acknowledged=any(alarm not in waiting for alarm in result.done),
         unanswered=bool(result.unanswered),
         already_used=any(alarm in waiting for alarm in result.done),
     )
-    response = _page(context, contact, linked, outcome)
-    if outcome.unanswered:
-        response.status_code = HTTPStatus.ACCEPTED
-    return response
+    return linked, outcome
 
 
 def _link(context: ApiContext, token: str) -> tuple[AcknowledgeLink, Contact]:

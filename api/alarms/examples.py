@@ -229,6 +229,23 @@ ACKNOWLEDGE_PAGE: Responses = {
         410, "The link has expired, or its contact left the duty plan.", "Gone", "The link has expired; …"
     ),
 }
+ACKNOWLEDGE_REPLY: Responses = {
+    **response_example(
+        "What became of the reply, and a text for the contact.",
+        {
+            "outcome": "acknowledged",
+            "answer": "Thank you. Your acknowledgement is recorded.",
+            "contactId": "water",
+            "notificationId": "high-water~alkmaar.singelgracht~1~0~0~water~sms",
+            "incidentId": "high-water~alkmaar.singelgracht~1",
+            "_links": {"incident": {"href": "/v1/incidents/high-water~alkmaar.singelgracht~1"}},
+        },
+    ),
+    **problem_example(401, "The key or the signature is not valid.", "Unauthorized", "Expected the key …"),
+    **problem_example(404, "This server takes no replies.", "Not Found", "This server takes no replies: …"),
+    **problem_example(429, "The contact has sent too many codes.", "Too Many Requests", "This contact …"),
+    **problem_example(503, "The live view is not up to date.", "Service Unavailable", "The live view …"),
+}
 _CAP = """<?xml version='1.0' encoding='utf-8'?>
 <alert xmlns="urn:oasis:names:tc:emergency:cap:1.2">
 <identifier>high-water~alkmaar.singelgracht.2.17</identifier>

@@ -34,13 +34,13 @@ async def read_json_object(request: Request, expected: str) -> dict[str, Any]:
 
     Raises a problem when the body is something else, or longer than `BODY_BYTES_MAX`.
     """
-    return _object(await _read(request), f"expected a JSON object {expected}")
+    return json_object(await read_content(request), f"expected a JSON object {expected}")
 
 
 async def read_body(request: Request, kind: type[B]) -> B:
     """Return the body of a request; an empty body has no members. Raises a problem with all its faults."""
-    data = await _read(request)
-    item = _object(data, "expected a JSON object") if data.strip() else {}
+    data = await read_content(request)
+    item = json_object(data, "expected a JSON object") if data.strip() else {}
     try:
         return kind.model_validate(item)
     except ValidationError as error:
@@ -48,7 +48,8 @@ async def read_body(request: Request, kind: type[B]) -> B:
         raise bad_request(*body_faults(error, known)) from None
 
 
-def _object(data: bytes, expected: str) -> dict[str, Any]:
+def json_object(data: bytes, expected: str) -> dict[str, Any]:
+    """Return the JSON object in a body; raise a problem when it is something else."""
     try:
         if b"\\u0000" in data:
             raise bad_request(
@@ -61,7 +62,8 @@ def _object(data: bytes, expected: str) -> dict[str, Any]:
     return item
 
 
-async def _read(request: Request) -> bytes:
+async def read_content(request: Request) -> bytes:
+    """Return the body of a request. Raises a problem when it is longer than `BODY_BYTES_MAX`, or late."""
     body = bytearray()
     timeout_s = context_of(request).body_timeout_s
     try:

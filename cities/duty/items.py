@@ -81,6 +81,7 @@ class WebhookItem(Item):
     format: Literal["json", "form"] = "json"
     text: Literal["sms", "voice", "full"] = "sms"
     characters: Annotated[int, Field(ge=40, le=10_000)] = 160
+    replies: bool = False
 
     def read(self) -> WebhookTemplate:
         """Return the template."""
@@ -92,6 +93,7 @@ class WebhookItem(Item):
             format=self.format,
             text=self.text,
             characters=self.characters,
+            replies=self.replies,
         )
 
     @classmethod
@@ -106,6 +108,7 @@ class WebhookItem(Item):
             format=webhook.format,
             text=webhook.text,
             characters=webhook.characters,
+            replies=webhook.replies,
         )
 
 

@@ -11,8 +11,11 @@ from runtime.sink_address import SinkError
 from twin.model.duty import WebhookTemplate
 from twin.model.plain_text import LINE_BREAKS, control_character
 
-WEBHOOK_FIELDS = ("address", "text", "title", "link", "severity", "language", "id")
+WEBHOOK_FIELDS = ("address", "text", "title", "link", "code", "severity", "language", "id")
 """What `{…}` may name in a template."""
+
+REPLY_CHARACTERS_MIN = 200
+"""A short text of 160 characters, and the sentence with the code."""
 
 _HEADER_FIELDS = frozenset({"address", "severity", "language", "id"})
 """Those of them without free text, which headers cannot carry."""
@@ -42,6 +45,12 @@ def webhook_faults(webhook: WebhookTemplate) -> Iterator[str]:
     yield from _header_faults(webhook.headers)
     if webhook.format == "form" and any(isinstance(one, dict | list) for one in webhook.body.values()):
         yield "body: has a list or mapping, expected texts and numbers in a form"
+    if webhook.replies and webhook.text == "voice":
+        yield "replies: found with text: voice, expected another text: nobody answers a call by a text"
+    if webhook.replies and webhook.characters < REPLY_CHARACTERS_MIN:
+        yield f"characters: found {webhook.characters}, expected at least {REPLY_CHARACTERS_MIN} with replies"
+    if webhook.replies and not any("{address}" in text for _, _, text in texts):
+        yield "replies: expected {address} in the template: a reply counts from that address only"
     if webhook.method == "GET" and webhook.body:
         yield "body: found one, expected none with method: GET"
 

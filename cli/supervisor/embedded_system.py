@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from alerting.delivery.channel_secrets import secret_names
+from alerting.delivery.channel_secrets import reply_secret_names, secret_names
 from cities.folder_reader import read_city
 from cli.commands.apply import apply_city
 from cli.database_accounts import role_connection_uri
@@ -210,6 +210,7 @@ class EmbeddedSystem:
                 mqtt_client_id=self._mqtt_client_id,
                 dossier_key=self._data_dir.signing_key("dossier.key"),
                 channel_variables=secret_names(plan.duty),
+                reply_variables=reply_secret_names(plan.duty),
             ),
         )
         self._metrics_ports = metrics_ports(

@@ -34,6 +34,9 @@ _UNUSED = {
     "LIVETWIN_PSEUDONYM_KEY_FILE",
 }
 
+# Only the api needs it.
+_REPLY_KEY = "LIVETWIN_REPLY_KEY"
+
 # The embedded broker, log and API listen on loopback, without TLS.
 _NO_TLS = ("LIVETWIN_MQTT_TLS", "LIVETWIN_KAFKA_", "LIVETWIN_TLS_")
 
@@ -72,6 +75,7 @@ class SystemSecrets:
     mqtt_client_id: str  #: of ingest
     dossier_key: str
     channel_variables: frozenset[str]  #: names of environment variables
+    reply_variables: frozenset[str] = frozenset()  #: those of addresses from which contacts reply
 
 
 def role_environments(
@@ -102,6 +106,7 @@ def role_environments(
     mqtt = {"LIVETWIN_MQTT_HOST": "127.0.0.1", "LIVETWIN_MQTT_PORT": str(mqtt_port)}
     http = {"LIVETWIN_PORT": str(http_port), "LIVETWIN_OPERATOR_KEY": secrets.operator_key}
     dossiers = {"LIVETWIN_DOSSIER_KEY": secrets.dossier_key}
+    replies = _secret_variables({*secrets.reply_variables, _REPLY_KEY})
     links = {"LIVETWIN_LINK_KEY": secrets.link_key}
     # Allow webhook receivers on this machine, since the whole system runs on it.
     sinks = {"LIVETWIN_SINK_NETWORKS": inherited.get("LIVETWIN_SINK_NETWORKS", "127.0.0.0/8,::1/128")}
@@ -121,14 +126,14 @@ def role_environments(
         "stream": {**shared, **_STREAM},
         "historian": {**shared},
         "alerting": {
-            **_channel_variables(secrets.channel_variables),
+            **_secret_variables(secrets.channel_variables),
             **shared,
             **mqtt,
             **links,
             **base_url,
         },
         "outlets": {**shared, **mqtt, **sinks},
-        "api": {**shared, **sinks, **links, **base_url, **dossiers, **http},
+        "api": {**replies, **shared, **sinks, **links, **base_url, **dossiers, **http},
     }
     if options.simulate:
         environments["simulate"] = {**shared, **mqtt, **options.simulator}
@@ -144,11 +149,13 @@ def _inherited_variables() -> dict[str, str]:
     return {
         name: value
         for name, value in os.environ.items()
-        if name.startswith(("LIVETWIN_", "OTEL_")) and name not in _UNUSED and not name.startswith(_NO_TLS)
+        if name.startswith(("LIVETWIN_", "OTEL_"))
+        and name not in _UNUSED
+        and not name.startswith((*_NO_TLS, _REPLY_KEY))
     }
 
 
-def _channel_variables(names: Iterable[str]) -> dict[str, str]:
+def _secret_variables(names: Iterable[str]) -> dict[str, str]:
     with_files = [variable for name in sorted(names) for variable in (name, name + FILE_SUFFIX)]
     return {name: os.environ[name] for name in with_files if name in os.environ}
 

@@ -194,6 +194,15 @@ async def read_stored_notifications(
     return [notification_from_row(row) for row in rows]
 
 
+async def read_answerable_notifications(
+    connection: Connection, contact: str, channel: str, start: Instant, limit: int
+) -> list[NotificationEvent]:
+    """Return the messages to a contact that a reply may answer, due since a time; newest first."""
+    parameters = {"contact": contact, "channel": channel, "start": to_datetime(start), "limit": limit}
+    rows = await (await connection.execute(query("stores/alarms/list_answerable"), parameters)).fetchall()
+    return [notification_from_row(row) for row in rows]
+
+
 async def read_newest_alarms(connection: Connection) -> list[AlarmEvent]:
     """Return the newest event of every alarm, also of normal ones: their revision and occurrence continue."""
     async with connection.transaction():

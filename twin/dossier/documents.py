@@ -155,6 +155,7 @@ def notification_document(event: NotificationEvent, name: str, told: IncidentEve
     found: Document = {
         camel(field): _text(getattr(event, field)) if _is_time(field) else getattr(event, field)
         for field in NotificationEvent.__struct_fields__[1:]
+        if field != "answerable"
     }
     found["contactName"] = name
     found["told"] = None

@@ -26,6 +26,7 @@ class WebhookTemplate(msgspec.Struct, frozen=True, kw_only=True):
     #: what `{text}` is: one line in the alphabet of SMS, a text to be read aloud, or title, body and link
     text: Literal["sms", "voice", "full"] = "sms"
     characters: int = 160  #: the longest text
+    replies: bool = False  #: whether a contact may acknowledge by a reply, with the code in the text
 
 
 class NotificationChannel(msgspec.Struct, frozen=True, kw_only=True):

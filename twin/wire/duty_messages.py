@@ -49,6 +49,7 @@ class NotificationEvent(msgspec.Struct, array_like=True, frozen=True, gc=False):
     title: str
     detail: str  #: why it failed, without secrets
     digest: str = ""  #: the notification that contained the message in this attempt; empty: it was sent alone
+    answerable: str = ""  #: digests of the occurrences that a reply acknowledges (base64); mostly none
 
 
 DUTY_COMMANDS: Codec[DutyCommandBatch] = Codec(DutyCommandBatch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import threading
@@ -16,9 +17,11 @@ from msgspec.structs import replace
 
 from alerting.delivery.channel_secrets import ChannelSecrets
 from alerting.delivery.channels import ChannelSender
+from alerting.delivery.delivery_pool import DeliveryOptions, DeliveryPool
+from alerting.delivery.reply_codes import reply_code
 from alerting.messages.outgoing_message import DETAIL_CHARACTERS_MAX, AttemptResult, OutgoingMessage
 from runtime.sink_address import SinkRules, parse_networks
-from tests.support.pipelines.duty_loop import DutyLoop, duty_alarm, duty_plan
+from tests.support.pipelines.duty_loop import NOON, DutyLoop, duty_alarm, duty_plan
 from twin.instant import MINUTE
 from twin.model.duty import Contact, NotificationChannel, WebhookTemplate
 
@@ -241,6 +244,29 @@ def test_a_contact_needs_an_address_only_if_the_template_names_one() -> None:
         id="sms", webhook=WebhookTemplate(url="https://x/", body={"text": "{text}"})
     )
     assert (with_address.needs_address, without.needs_address) == (True, False)
+
+
+async def test_a_message_has_the_code_that_acknowledges_it(provider: Provider) -> None:
+    sms = NotificationChannel(id="sms", webhook=template(provider, replies=True, characters=320))
+    plan = duty_plan()
+    plan = replace(plan, channels=(plan.channels[0], sms))
+    run = DutyLoop(plan)
+    run.on_alarms(duty_alarm())
+    run.advance(MINUTE)
+    message = next(one for one in run.messages.values() if one.request.channel == "sms")
+    results: asyncio.Queue[AttemptResult] = asyncio.Queue()
+    sender = ChannelSender(ChannelSecrets({"SMS_TOKEN": "s3cret"}), 30.0, HERE)
+    options = DeliveryOptions(base_url="https://twin.example", link_key=b"key", attempt_timeout_s=30.0)
+    pool = DeliveryPool(sender, options, results.put_nowait)
+    try:
+        assert pool.reserve(message)
+        pool.start_attempt(message, plan, NOON)
+        assert (await results.get()).sent
+    finally:
+        await pool.close()
+        sender.close()
+    text = json.loads(provider.requests[0].body)["text"]
+    assert f"Reply {reply_code(b'key', message.id)} to acknowledge. Acknowledge: https://twin" in text
 
 
 def test_values_in_xml_are_escaped(provider: Provider) -> None:

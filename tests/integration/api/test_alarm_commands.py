@@ -13,6 +13,7 @@ import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 from alerting.delivery.acknowledge_links import AcknowledgeLink, occurrence_digest, sign_link
+from alerting.delivery.reply_codes import encode_occurrences, reply_code
 from api.alarms.command_gateway import command_id
 from runtime.clock import system_clock
 from runtime.kafka import topics
@@ -23,14 +24,21 @@ from tests.integration.api.conftest import PARTITIONS
 from tests.integration.api.stored_city import StoredCity, store_records
 from tests.support.cities.alarm_city import high_water_rule
 from tests.support.oracles.cap_schema import element_texts, read_cap
-from tests.support.payloads.alarm_events import alarm_event, alarm_record, incident_event, operand_value
+from tests.support.payloads.alarm_events import (
+    alarm_event,
+    alarm_record,
+    incident_event,
+    notification_event,
+    operand_value,
+)
 from twin.alarms.messages import AlarmEvent
 from twin.alarms.rules.operand import Operand
 from twin.alarms.rules.rule import EntitySelection, Level, ThresholdCondition
 from twin.alarms.severity import Severity
 from twin.instant import HOUR
 from twin.model.city_model import CityModel
-from twin.model.duty import Contact, DutyPlan
+from twin.model.duty import Contact, DutyPlan, NotificationChannel, WebhookTemplate
+from twin.wire.duty_messages import NOTIFICATIONS
 from twin.wire.messages import partition_of
 
 RAISED = alarm_event(
@@ -51,14 +59,26 @@ RULE = high_water_rule(
     ),
 )
 
-CONTACT = Contact(id="duty-officer-water", name="Duty officer water", language="nl")
+CONTACT = Contact(
+    id="duty-officer-water", name="Duty officer water", language="nl", addresses={"sms": "+31612345678"}
+)
+SMS = NotificationChannel(
+    id="sms",
+    webhook=WebhookTemplate(
+        url="https://x.example/", body={"to": "{address}", "text": "{text}"}, replies=True
+    ),
+)
+
+REPLY_KEY = "the key of the provider of replies"
 
 StartStage = Callable[[], AbstractAsyncContextManager[None]]
 
 
 @pytest.fixture
 def model(model: CityModel) -> CityModel:
-    return dataclasses.replace(model, rules={RULE.id: RULE}, duty=DutyPlan(contacts=(CONTACT,)))
+    return dataclasses.replace(
+        model, rules={RULE.id: RULE}, duty=DutyPlan(channels=(SMS,), contacts=(CONTACT,))
+    )
 
 
 @pytest.fixture
@@ -250,3 +270,48 @@ async def test_a_link_acknowledges_only_by_its_button(
         again = await api.client.post(path)
         assert "Er wacht geen alarm meer" in again.text
         assert "<button>" not in again.text
+
+
+async def test_a_reply_acknowledges_what_its_message_told(
+    start_api: Any, kafka: str, start_stage: StartStage, stored: StoredCity
+) -> None:
+    now = system_clock()
+    message = notification_event(
+        notification="first-message",
+        incident=incident_event(RAISED, OTHER).incident,
+        contact=CONTACT.id,
+        channel=SMS.id,
+        time=now,
+        due_time=now,
+        answerable=encode_occurrences([occurrence_digest(RAISED)]),
+    )
+    other = notification_event(
+        notification="other", contact=CONTACT.id, channel=SMS.id, time=now, due_time=now
+    )
+    records = [(topics.NOTIFICATIONS, 0, NOTIFICATIONS.encode(one)) for one in (message, other)]
+    await store_records(stored, *records)
+    settings = {"database": stored.dsn, "link_key": "links", "reply_key": REPLY_KEY}
+    async with start_api(kafka, **settings) as api, start_stage():
+        await write_alarms(kafka, RAISED, OTHER)
+        await shown(api.client, "/v1/alarms", lambda events: len(events["items"]) == 2)
+
+        async def send(notification: str) -> dict[str, Any]:
+            form = {"From": "0031 612345678", "Body": f"ok {reply_code(b'links', notification).lower()}"}
+            path = "/v1/acknowledge-replies?sender=From&text=Body"
+            answer = await api.client.post(path, data=form, headers={"Authorization": f"Bearer {REPLY_KEY}"})
+            assert answer.status_code == 200, answer.text
+            found: dict[str, Any] = answer.json()
+            return found
+
+        assert (await send("other"))["outcome"] == "unknown-code", "its channel took no replies then"
+        for _ in range(2):
+            found = await send("first-message")
+            assert (found["outcome"], found["answer"]) == (
+                "acknowledged",
+                "Dank u. Uw bevestiging is vastgelegd. "
+                "Andere alarmen van dit incident wachten nog, of zijn erger geworden: kijk op de pagina.",
+            )
+        alarm = (await api.client.get(PATH, headers=KEY)).json()
+        assert (alarm["state"], alarm["acknowledgedBy"]) == ("acknowledged", CONTACT.name)
+        later = (await api.client.get(f"/v1/alarms/{OTHER.alarm}")).json()
+        assert later["state"] == "unacknowledged", "the message did not tell of it"

@@ -260,8 +260,9 @@ class SimulatedChannels:
         return 1_000
 
     def send(
-        self, _channel: NotificationChannel, message: OutgoingMessage, _address: str, _link: str
+        self, _channel: NotificationChannel, message: OutgoingMessage, _address: str, _link: str, *, code: str
     ) -> AttemptResult:
+        assert not code, "the plan has no channel that takes replies"
         process, dice = self._process, self._process.dice
         arrived = dice.random() < 0.95
         process.record.hand_overs.append(

@@ -25,6 +25,7 @@ from twin.model.entity import Relation
 from twin.model.observation import Observation
 from twin.wire.messages import Update, UpdateKind
 
+REPLY_KEY = "the key of the provider of replies"
 NOW: Instant = 1_795_435_200_000_000  # 2026-11-23T12:00:00Z
 
 
@@ -135,6 +136,7 @@ def parts(model: CityModel, clock: Any, make_update: Any, make_derived: Any, tmp
         database="postgresql://nobody@127.0.0.1:9/none",
         operator_key="sesame",
         link_key="links",
+        reply_key=REPLY_KEY,
         static_dir=tmp_path,
         tiles="https://tiles.example/{z}/{x}/{y}.png",
     )

@@ -90,6 +90,7 @@ def test_a_template_is_read_and_written_as_it_was(tmp_path: Path) -> None:
         "body": {"to": ["{address}"], "Text": "{text}", "options": {"maxParts": 2, "flash": False}},
         "text": "sms",
         "characters": 320,
+        "replies": True,
     }
     channels = f"channels:\n  - {json.dumps({'id': 'sms', 'webhook': template})}\n"
     plan = read_city(write_duty_folder(tmp_path, ROUTES.replace("channels:\n", channels, 1))).duty

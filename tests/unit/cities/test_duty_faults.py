@@ -131,6 +131,10 @@ WEBHOOK_CASES = [
     ("parts: 2}", "parts: 2}\n      method: GET", "body: found one, expected none with method: GET"),
     ("parts: 2}", "parts: 2}\n      format: form", "body: has a list or mapping, expected texts and numbers"),
     ("parts: 2}", "parts: 2}\n      characters: 39", "webhook.characters: found 39, expected at least 40"),
+    ("parts: 2}", "parts: 2}\n      replies: true", "found 160, expected at least 200 with replies"),
+    ("parts: 2}", "parts: 2}\n      replies: true\n      text: voice", "replies: found with text: voice"),
+    ('to: ["{address}"], text: "{text}", parts: 2}', 'text: "{text}"}\n      replies: true',
+     "replies: expected {address} in the template"),
     ("parts: 2}", "parts: 2}\n      method: DELETE", "webhook.method: found 'DELETE', expected one of"),
     ("parts: 2}", "parts: 2}\n    url: livetwin://log", "expected one of the keys url and webhook"),
 ]  # fmt: skip

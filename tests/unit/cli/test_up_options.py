@@ -60,7 +60,8 @@ def environments(*, simulate: bool = True, acknowledge: str | None = None) -> di
             link_key="links",
             dossier_key="dossiers",
             mqtt_client_id="livetwin-ingest-hidden",
-            channel_variables=frozenset({"WATER_MAIL"}),
+            channel_variables=frozenset({"WATER_MAIL", "WATER_MOBILE"}),
+            reply_variables=frozenset({"WATER_MOBILE"}),
         ),
     )
 
@@ -87,6 +88,22 @@ def test_a_secret_goes_only_to_the_role_that_needs_it() -> None:
         "dossiers": {"api"},
         "livetwin-ingest-hidden": {"ingest"},
     }
+
+
+def test_the_numbers_that_reply_go_to_the_api_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WATER_MAIL", "water@town.example")
+    monkeypatch.setenv("WATER_MOBILE", "+31612345678")
+    holders = {
+        name: {role for role, variables in environments().items() if name in variables}
+        for name in ("WATER_MAIL", "WATER_MOBILE")
+    }
+    assert holders == {"WATER_MAIL": {"alerting"}, "WATER_MOBILE": {"alerting", "api"}}
+
+
+@pytest.mark.parametrize("variable", ["LIVETWIN_REPLY_KEY", "LIVETWIN_REPLY_KEY_FILE"])
+def test_the_key_of_replies_goes_to_the_api_only(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, "replies")
+    assert {role for role, variables in environments().items() if variable in variables} == {"api"}
 
 
 def test_the_client_id_of_ingest_cannot_be_guessed_and_stays(tmp_path: Path) -> None:

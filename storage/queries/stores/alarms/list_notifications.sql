@@ -2,7 +2,7 @@
 -- notification_newest, notification_newest_of_incident or notification_newest_of_digest.
 SELECT
     notification_id, revision, incident_id, kind, round, step, contact, channel, outcome, attempt, time,
-    due_time, title, detail, digest
+    due_time, title, detail, digest, answerable
 FROM notification
 WHERE (%(incident)s::text IS NULL OR incident_id = %(incident)s)
     AND (%(digest)s::text IS NULL OR (digest = %(digest)s AND digest <> ''))
