@@ -108,7 +108,7 @@ def role_environments(
     dossiers = {"LIVETWIN_DOSSIER_KEY": secrets.dossier_key}
     replies = _secret_variables({*secrets.reply_variables, _REPLY_KEY})
     links = {"LIVETWIN_LINK_KEY": secrets.link_key}
-    # Allow webhook receivers on this machine, since the whole system runs on it.
+    # Allow receivers of webhooks, providers and rosters on this machine, since the whole system runs on it.
     sinks = {"LIVETWIN_SINK_NETWORKS": inherited.get("LIVETWIN_SINK_NETWORKS", "127.0.0.0/8,::1/128")}
     base_url = {"LIVETWIN_BASE_URL": inherited.get("LIVETWIN_BASE_URL", f"http://localhost:{http_port}")}
     environments = {
@@ -129,6 +129,7 @@ def role_environments(
             **_secret_variables(secrets.channel_variables),
             **shared,
             **mqtt,
+            **sinks,
             **links,
             **base_url,
         },

@@ -100,6 +100,19 @@ def test_the_numbers_that_reply_go_to_the_api_too(monkeypatch: pytest.MonkeyPatc
     assert holders == {"WATER_MAIL": {"alerting"}, "WATER_MOBILE": {"alerting", "api"}}
 
 
+@pytest.mark.parametrize(
+    ("inherited", "expected"), [(None, "127.0.0.0/8,::1/128"), ("10.1.0.0/16", "10.1.0.0/16")]
+)
+def test_all_roles_that_send_to_addresses_of_users_allow_the_same_networks(
+    inherited: str | None, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if inherited is not None:
+        monkeypatch.setenv("LIVETWIN_SINK_NETWORKS", inherited)
+    for role, settings in SETTINGS.items():
+        if "sink_networks" in settings.model_fields:
+            assert environments()[role].get("LIVETWIN_SINK_NETWORKS") == expected, role
+
+
 @pytest.mark.parametrize("variable", ["LIVETWIN_REPLY_KEY", "LIVETWIN_REPLY_KEY_FILE"])
 def test_the_key_of_replies_goes_to_the_api_only(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable, "replies")
