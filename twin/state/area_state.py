@@ -142,6 +142,17 @@ class AreaSeries(msgspec.Struct, array_like=True):
         """Return whether an input was put before, with any revision."""
         return input.weight > 0 and self.inputs.has(input.source, slot_input(input))
 
+    def ended_by(self, inputs: Sequence[AreaInput], name: str) -> set[Instant]:
+        """Return the slots of inputs whose sources have sent a newer one: they are over for these."""
+        ended = set()
+        for one in inputs:
+            if one.name == name and one.weight > 0:
+                sent = self.inputs.by_source.get(one.source)
+                slot = one.slot - one.slot % self.size
+                if sent and slot < sent[-1].slot:
+                    ended.add(slot)
+        return ended
+
     def votes_to_pass_on(
         self, area: str, vote: AreaInput, model: CityModel, revision: Instant
     ) -> list[AreaInput]:
@@ -285,7 +296,8 @@ class AreaState(msgspec.Struct, array_like=True):
         self._leave_repeated(area, known, changes)
         for name in sorted(name for name, spans in touched.items() if spans):
             slots = self.series[name].touched(touched[name])
-            self._evaluate(NeighbourContext(area, name, model, revision), slots, changes)
+            ended = set() if repeated else self.series[name].ended_by(inputs, name)
+            self._evaluate(NeighbourContext(area, name, model, revision), slots, ended, changes)
         # Only now: a burst brings more slots at once than are kept, and each of them has a point.
         for name in touched:
             self.series[name].forget_oldest()
@@ -332,16 +344,24 @@ class AreaState(msgspec.Struct, array_like=True):
         """Emit the state of a series again, as storage has another: of a point that is not known here."""
         name, slot = told.name, told.slot
         series, expected = self.series[name], expected_members(area, name, model)
+        # Storage knows better what there is before the kept slots.
+        for known in [one for one in series.results if one < series.floor]:
+            del series.results[known]
+        if series.emitted is not None and _slot_of_value(series.emitted, series.size) < series.floor:
+            series.emitted = None
         now, now_slot = _value_now(name, series, expected, model)
         if told.later and slot not in series.results and (now_slot is None or now_slot < slot):
             value, flags, weight, members, until = told.later[0]
             series.results[slot] = SlotResult(value, flags & ~_INCOMPLETE, weight, members, until, (), ())
             now, _ = _value_now(name, series, expected, model)
         if now is None or math.isnan(now.value):
-            now = _withdrawn_value(name, slot, series.size, expected)
+            now = _withdrawn_value(name, slot, series.size, expected, _newest_value(series)[1])
         series.emitted = None if math.isnan(now.value) else now
         changes.values.append(now)
         self.revision += 1
+        # Storage may have computed another point since it told this one, which would replace that.
+        last = _slot_of_value(now, series.size)
+        changes.repairs.append(_repair(area, name, SlotSpan(last, last), series.size))
 
     def _series_of(self, name: str, model: CityModel) -> AreaSeries:
         size = series_interval(name, model)
@@ -358,7 +378,17 @@ class AreaState(msgspec.Struct, array_like=True):
             self.series[name] = series
         return series
 
-    def _evaluate(self, context: NeighbourContext, touched: set[Instant], changes: AreaChanges) -> None:
+    def _evaluate(
+        self,
+        context: NeighbourContext,
+        touched: set[Instant],
+        ended: Collection[Instant],
+        changes: AreaChanges,
+    ) -> None:
+        """Add what follows from the inputs of slots; those that have `ended` are told even if they are equal.
+
+        Storage may have computed such a slot while its source waited with the last input.
+        """
         name, model = context.property, context.model
         series = self.series[name]
         compares = series.neighbours is not None or disagreement_limit(name, model) is not None
@@ -383,7 +413,7 @@ class AreaState(msgspec.Struct, array_like=True):
                     waiting = sorted({*waiting, *later})
             after = roll_up(name, inputs, slot, model, outvoted)
             before = series.results.get(slot)
-            if before != after:
+            if before != after or slot in ended:
                 changed[slot] = before
             series.results[slot] = after
         if changed:
@@ -406,7 +436,7 @@ class AreaState(msgspec.Struct, array_like=True):
             if slot != now_slot and (had_value or not math.isnan(value.value)):
                 changes.values.append(value)
                 self.revision += 1
-        if now is not None and now != series.emitted:
+        if now is not None and (now != series.emitted or now_slot in changed):
             series.emitted = None if math.isnan(now.value) else now
             changes.values.append(now)
             self.revision += 1
@@ -457,9 +487,14 @@ def slot_time(name: str, slot: Instant, size: Duration) -> Instant:
     return slot + size if is_windowed(name) else slot
 
 
-def _withdrawn_value(name: str, slot: Instant, size: Duration, expected: int) -> AreaValue:
+def _withdrawn_value(
+    name: str, slot: Instant, size: Duration, expected: int, failure: SlotResult | None
+) -> AreaValue:
+    """Return the value that says that there is none, what has failed, and which entities are outvoted."""
+    flags = _INCOMPLETE | (failure.flags & UNUSABLE_FLAGS if failure is not None else 0)
+    outvoted = failure.outvoted if failure is not None else ()
     time = slot_time(name, slot, size)
-    return AreaValue(name, math.nan, time, _INCOMPLETE, 0, size, 0, expected, is_newest=True)
+    return AreaValue(name, math.nan, time, flags, 0, size, 0, expected, is_newest=True, outvoted=outvoted)
 
 
 def restoring_input(
@@ -608,6 +643,18 @@ def point_of(
     )
 
 
+def _newest_value(series: AreaSeries) -> tuple[Instant | None, SlotResult | None]:
+    """Return the slot of the newest value, None if there is none, and what has failed since."""
+    failure: SlotResult | None = None
+    for slot in sorted(series.results, reverse=True):
+        found = series.results[slot]
+        if found is not None and found.value is not None:
+            return slot, failure
+        if found is not None and failure is None and found.flags & UNUSABLE_FLAGS:
+            failure = found
+    return None, failure
+
+
 def _value_now(
     name: str, series: AreaSeries, expected: int, model: CityModel
 ) -> tuple[AreaValue | None, Instant | None]:
@@ -616,32 +663,17 @@ def _value_now(
     It is the newest point. When all that could count in a newer slot has failed since, it is that point with
     the flags of the failures. When all points are withdrawn, its value is NaN.
     """
-    failure: SlotResult | None = None
-    for slot in sorted(series.results, reverse=True):
-        found = series.results[slot]
-        if found is None:
-            continue
-        if found.value is None:
-            if failure is None and found.flags & UNUSABLE_FLAGS:
-                failure = found
-            continue
+    slot, failure = _newest_value(series)
+    if slot is not None:
         value = point_of(name, slot, series, expected, model, is_newest=True)
         return (value, slot) if failure is None else (_failed(value, failure), None)
     last = series.emitted
     if last is None or not series.results:
         return None, None
-    if _slot_of_value(last, series.size) < series.floor:  # of another grid, or of a checkpoint of version 0.1
+    slot = _slot_of_value(last, series.size)
+    if slot < series.floor:  # of another grid, or of a checkpoint of version 0.1
         return (last if failure is None else _failed(last, failure)), None
-    # It says what has failed, and which entities neighbours have outvoted.
-    return last._replace(
-        value=math.nan,
-        flags=_INCOMPLETE | (failure.flags & UNUSABLE_FLAGS if failure is not None else 0),
-        weight=0,
-        members=0,
-        preliminary=False,
-        outvoted=failure.outvoted if failure is not None else (),
-        last_good=None,
-    ), None
+    return _withdrawn_value(name, slot, series.size, expected, failure), None
 
 
 def _failed(value: AreaValue, failure: SlotResult) -> AreaValue:

@@ -283,6 +283,34 @@ def test_the_state_of_an_area_without_points_in_memory_is_the_newest_stored_one(
     assert same == newer, "what is known here is newer"
 
 
+def test_a_point_that_storage_has_told_and_withdrawn_since_is_withdrawn() -> None:
+    area, name = "town.east", "pm2_5"
+    state = AreaState(series={name: AreaSeries(MINUTE, floor=9 * MINUTE)})
+    told = restoring_input(area, name, 4 * MINUTE, (7.0, 0, 3, 2))
+    first = state.apply(area, [told], MODEL, 1, repeated=True)
+    # What is told may be stored after a repair that found otherwise, so its slot is computed once more.
+    assert first.repairs == [SeriesRepair(area, "area_pm2_5", 4 * MINUTE, 5 * MINUTE + 1)]
+    gone = state.apply(area, [restoring_input(area, name, 4 * MINUTE, None)], MODEL, 2, repeated=True)
+    (value,) = gone.values
+    assert math.isnan(value.value)
+    assert value.phenomenon_time == 4 * MINUTE
+    assert gone.repairs == first.repairs
+
+
+def test_a_slot_is_told_again_when_its_source_has_a_newer_one() -> None:
+    """Storage may have computed it from values that the source has not sent, as they came and went."""
+    state, area = AreaState(), "town.east"
+    first, equal, newer = (
+        area_input(area, "a", "pm2_5", value, time=time * MINUTE, revision=revision)
+        for value, time, revision in ((7.0, 1, 1), (7.0, 1, 2), (8.0, 2, 3))
+    )
+    assert len(state.apply(area, [first], MODEL, 1).values) == 1
+    assert state.apply(area, [equal._replace(phenomenon_time=MINUTE + 1)], MODEL, 2).values == []
+    ended = state.apply(area, [equal._replace(phenomenon_time=MINUTE + 2), newer], MODEL, 3)
+    assert [(one.value, one.phenomenon_time) for one in ended.values] == [(7.0, MINUTE), (8.0, 2 * MINUTE)]
+    assert [one.slot for one in ended.inputs] == [MINUTE, 2 * MINUTE], "and to the area above"
+
+
 def test_a_stored_state_whose_only_point_is_withdrawn_is_withdrawn() -> None:
     state, area = AreaState(), "town.east"
     told = restoring_input(area, "pm2_5", 4 * MINUTE, None)
