@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from twin.indicators.lki import MEAN_DIGITS
+
 # Upper edges of the levels 1 to 5, in µg/m3; values above the last edge have level 6.
 EDGES: Mapping[str, tuple[float, ...]] = MappingProxyType(
     {
@@ -38,8 +40,10 @@ def sub_level(pollutant: str, concentration: float) -> int:
 
     >>> sub_level("pm2_5", 5), sub_level("pm2_5", 5.1), sub_level("o3", -2), sub_level("so2", 276)
     (1, 2, 1, 6)
+    >>> sub_level("pm2_5", 5.000000000000001)
+    1
     """
-    return bisect_left(EDGES[pollutant], concentration) + 1
+    return bisect_left(EDGES[pollutant], round(concentration, MEAN_DIGITS)) + 1
 
 
 def eaqi(hourly_means: Mapping[str, float]) -> Eaqi:

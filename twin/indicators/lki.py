@@ -27,6 +27,10 @@ EDGES: Mapping[str, tuple[float, ...]] = MappingProxyType(
 )
 
 
+MEAN_DIGITS = 9
+"""Decimals of a mean that is compared with an edge: the sum of doubles may miss it by the last digit."""
+
+
 class Lki(NamedTuple):
     """The index of one hour."""
 
@@ -43,8 +47,10 @@ def sub_index(pollutant: str, concentration: float) -> float:
 
     >>> sub_index("o3", 124), sub_index("pm10", 45), sub_index("pm10", -3), sub_index("pm2_5", 500)
     (6.6, 4.0, 0.0, 11.0)
+    >>> class_of(sub_index("pm10", 20.000000000000004)) == class_of(sub_index("pm10", 20.0))
+    True
     """
-    edges = EDGES[pollutant]
+    edges, concentration = EDGES[pollutant], round(concentration, MEAN_DIGITS)
     lower = 0.0
     for index, upper in enumerate(edges):
         if concentration <= upper:
