@@ -202,7 +202,8 @@ def _seeded_floors(seed: StageSeed, model: CityModel) -> dict[str, dict[str, Ins
             newest[key] = max(slot, newest.get(key, slot))
     for update in seed.derived:
         size = series_interval(update.property, model)
-        slot = slot_of(update.phenomenon_time, size, windowed=is_windowed(update.property))
+        windowed = update.property in model.properties or is_windowed(update.property)
+        slot = slot_of(update.phenomenon_time, size, windowed=windowed)
         key = update.entity, update.property
         newest[key] = max(slot, newest.get(key, slot))
     floors: dict[str, dict[str, Instant]] = {}

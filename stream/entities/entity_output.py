@@ -118,6 +118,8 @@ class EntityOutput:
         """
         area = area_of(entity, model)
         for name, start, end in spans:
+            if start >= end:  # deferred up to where it begins
+                continue
             self.series_repairs.append(SeriesRepair(entity, name, start, end))
             if area is None or roll_up_of(name, model) == "none":
                 continue

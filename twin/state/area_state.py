@@ -344,10 +344,11 @@ class AreaState(msgspec.Struct, array_like=True):
         """Emit the state of a series again, as storage has another: of a point that is not known here."""
         name, slot = told.name, told.slot
         series, expected = self.series[name], expected_members(area, name, model)
-        # Storage knows better what there is before the kept slots.
-        for known in [one for one in series.results if one < series.floor]:
-            del series.results[known]
-        if series.emitted is not None and _slot_of_value(series.emitted, series.size) < series.floor:
+        kept = series.inputs.slots_from(series.floor)
+        # What follows from no input that is kept here was told by storage, too.
+        for other in [one for one, found in series.results.items() if found is not None and one not in kept]:
+            del series.results[other]
+        if series.emitted is not None and _slot_of_value(series.emitted, series.size) not in kept:
             series.emitted = None
         now, now_slot = _value_now(name, series, expected, model)
         if told.later and slot not in series.results and (now_slot is None or now_slot < slot):
@@ -359,9 +360,10 @@ class AreaState(msgspec.Struct, array_like=True):
         series.emitted = None if math.isnan(now.value) else now
         changes.values.append(now)
         self.revision += 1
-        # Storage may have computed another point since it told this one, which would replace that.
         last = _slot_of_value(now, series.size)
-        changes.repairs.append(_repair(area, name, SlotSpan(last, last), series.size))
+        if last not in kept:
+            # Storage may have computed another point since it told this one, which would replace that.
+            changes.repairs.append(_repair(area, name, SlotSpan(last, last), series.size))
 
     def _series_of(self, name: str, model: CityModel) -> AreaSeries:
         size = series_interval(name, model)
@@ -431,9 +433,10 @@ class AreaState(msgspec.Struct, array_like=True):
         expected = expected_members(area, name, model)
         now, now_slot = _value_now(name, series, expected, model)
         for slot, before in changed.items():
-            value = point_of(name, slot, series, expected, model)
+            value, found = point_of(name, slot, series, expected, model), series.results[slot]
+            # Without a value also where it never had one: storage may have computed one too early.
             had_value = before is not None and before.value is not None
-            if slot != now_slot and (had_value or not math.isnan(value.value)):
+            if slot != now_slot and (had_value or found is not None):
                 changes.values.append(value)
                 self.revision += 1
         if now is not None and (now != series.emitted or now_slot in changed):

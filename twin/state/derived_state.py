@@ -586,7 +586,8 @@ class _Evaluation:
                     found[time] = None
                 continue
             summary = PointSummary(value.value, value.flags, len(value.inputs))
-            if summary != known:
+            # Storage may have computed a point from single values that came and went within a second.
+            if summary != known or not self._size:
                 points[time] = summary
                 found[time] = value
         return found

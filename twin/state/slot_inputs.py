@@ -128,6 +128,10 @@ class SlotInputs(msgspec.Struct, array_like=True):
         place = bisect_left(inputs, input.slot, key=_SLOT)
         return place < len(inputs) and inputs[place][:-1] == input[:-1]
 
+    def slots_from(self, floor: Instant) -> set[Instant]:
+        """Return the slots of inputs, from a slot on."""
+        return {one.slot for inputs in self.by_source.values() for one in inputs if one.slot >= floor}
+
     def at(self, slot: Instant) -> dict[str, SlotInput]:
         """Return the newest input of each source up to a slot, also those that are suspect or not valid."""
         found = {}

@@ -6,16 +6,19 @@ import math
 
 import msgspec
 
+from runtime.kafka import topics
 from stream.areas.area_inputs import area_input_records
 from stream.areas.area_stage import AreaStageFactory
 from stream.engine.stage import LOG_TIME_STEP, RECORD_ITEMS_MAX, StreamStage
 from stream.engine.stage_seed import EMPTY_SEED
 from tests.support.cities.city_builder import CityBuilder
+from tests.support.cities.household_city import household_city
 from tests.support.cities.small_cities import small_city
 from tests.support.pipelines.checkpoint_topic import CheckpointTopic
 from twin.instant import HOUR, INSTANT_MIN, MINUTE
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation
+from twin.privacy.household_sum import HOUSEHOLD_WINDOW
 from twin.quality.quality_flags import QualityFlag
 from twin.state.area_state import (
     SLOTS_MAX,
@@ -309,6 +312,39 @@ def test_a_slot_is_told_again_when_its_source_has_a_newer_one() -> None:
     ended = state.apply(area, [equal._replace(phenomenon_time=MINUTE + 2), newer], MODEL, 3)
     assert [(one.value, one.phenomenon_time) for one in ended.values] == [(7.0, MINUTE), (8.0, 2 * MINUTE)]
     assert [one.slot for one in ended.inputs] == [MINUTE, 2 * MINUTE], "and to the area above"
+
+
+def test_a_slot_that_never_had_a_value_is_told_to_have_none() -> None:
+    """Storage may have computed it from a value that was found suspect within its slot."""
+    state, area = AreaState(), "town.east"
+    state.apply(area, [area_input(area, "a", "pm2_5", 7.0, time=MINUTE)], MODEL, 1)
+    suspect = area_input(area, "a", "pm2_5", None, time=3 * MINUTE, flags=STUCK)
+    values = state.apply(area, [suspect], MODEL, 2).values
+    assert [(math.isnan(one.value), one.phenomenon_time, one.is_newest) for one in values] == [
+        (True, 3 * MINUTE, False),
+        (False, MINUTE, True),
+    ]
+
+
+def test_the_sum_of_households_before_a_restart_counts_on_in_the_city() -> None:
+    model = household_city(12)
+    entity = next(iter(model.datastreams.values())).entity
+    time = 4 * HOUR
+    update = Update(
+        entity, "power_import", 5, 60.0, time, time, 0, (1,), None, UpdateKind.INDICATOR, count=12
+    )
+    seed = EMPTY_SEED._replace(derived=[update])
+    stage = AreaStageFactory("log-1", 1, 4).seeded(0, seed, model)
+    slot = time - HOUSEHOLD_WINDOW
+    sent = AreaInput("town.east", entity, "power_import", 60.0, time, 0, 12, slot + 20 * MINUTE, 5, slot)
+    outputs = stage.apply(0, AreaInputBatch(LAYOUT_VERSION, time, (sent,), repeated=True), model).outputs
+    updates = [
+        update
+        for one in outputs
+        if one.topic == topics.UPDATES
+        for update in UPDATES.decode(one.value).updates
+    ]
+    assert [(one.property, one.value) for one in updates] == [("area_power_import", 60.0)]
 
 
 def test_a_stored_state_whose_only_point_is_withdrawn_is_withdrawn() -> None:

@@ -85,6 +85,16 @@ def test_a_new_quality_of_a_value_changes_its_indicator() -> None:
     assert derived_values(state, "canal", LEVEL)["freeboard"] == before
 
 
+def test_a_point_of_values_that_changed_and_changed_back_is_told_again() -> None:
+    """Storage may have computed it from the value between, which was told and never became a point here."""
+    state = DerivedState()
+    observe(state, level(-0.5, 1))
+    before = derived_values(state, "canal", LEVEL)["freeboard"]
+    observe(state, level(-0.4, 1), level(-0.5, 1))
+    again = [one for one in state.derive(MODEL, "canal", LEVEL, 0) if one.name == "freeboard"]
+    assert again == [before._replace(amends=True)]
+
+
 def test_the_value_that_is_left_when_the_newest_is_withdrawn_has_the_flags_of_the_failure() -> None:
     state = DerivedState()
     for number in range(20):
