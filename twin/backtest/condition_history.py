@@ -152,11 +152,12 @@ def evaluation_start(
 ) -> Instant:
     """Return from when history is evaluated that has changed from a time on.
 
-    The stream may not have told yet what follows from the last points before that time, as an alarm that is
-    raised after a delay; and an occurrence at that time is evaluated as a whole. Of one that began more than
-    `OCCURRENCE_SPAN_MAX` before, the beginning stays as it is.
+    After a delay, the stream may not have told yet what follows from the last points before that time; and an
+    occurrence at that time is evaluated as a whole. Of one that began more than `OCCURRENCE_SPAN_MAX` before,
+    the beginning stays as it is.
     """
-    time -= _memory_span(bound, model) + _delays(bound)
+    if delays := _delays(bound):
+        time -= delays + _memory_span(bound, model)
     begun = [one.raised for one in stored if one.raised < time <= one.end]
     return min([time, *(raised for raised in begun if time - raised <= OCCURRENCE_SPAN_MAX)])
 
