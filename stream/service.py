@@ -38,7 +38,7 @@ from twin.alarms.rules.operand import OperandSeries
 from twin.errors import ServiceError
 from twin.instant import SECOND
 from twin.model.city_model import CityModel
-from twin.state.datastream_state import RECENT_MAX
+from twin.state.datastream_state import SEED_MAX
 
 log = logging.getLogger(__name__)
 
@@ -231,7 +231,7 @@ class _SeedReader:
     async def _read(self, with_baselines: bool) -> StageSeed:
         database = self._settings.database.get_secret_value()
         async with await connect(database, role="stream") as connection:
-            seed = stage_seed_of(await read_state_seed(connection, self._log_id, RECENT_MAX, self._model))
+            seed = stage_seed_of(await read_state_seed(connection, self._log_id, SEED_MAX, self._model))
             if not with_baselines:
                 return seed
             if self._baselines is None:

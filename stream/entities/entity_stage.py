@@ -359,8 +359,11 @@ class EntityStage(BucketStage[EntityContent]):
         times = [quality.phenomenon_time for quality in result.quality_results]
         if result.outcome is not ObservationOutcome.REPAIR:
             times.append(observation.phenomenon_time)
-        else:  # storage computes again what it touches
-            content.derived.note_missing_value(datastream.property, observation.phenomenon_time, required)
+        else:  # storage computes again what it touches: also values of other sensors, until its next one
+            kept = content.state.datastreams[datastream.id].assessed
+            time = observation.phenomenon_time
+            later = next((one.phenomenon_time for one in kept if one.phenomenon_time > time), time + 1)
+            content.derived.note_missing_value(datastream.property, later - 1, required)
         if times:
             content.derived.on_observed(datastream.property, min(times), required)
         is_newest = result.outcome is ObservationOutcome.ACCEPTED

@@ -20,6 +20,12 @@ log = logging.getLogger(__name__)
 RUNS = int(os.environ.get("LIVETWIN_SIMULATION_RUNS", "160"))
 GROUPS = 8
 
+FAILED_ONCE = (
+    *(1567, 1636, 2076, 2111, 2828, 3046, 3926, 4044, 4203, 4751, 5218, 6088, 6440, 6933, 7098, 7206, 7641),
+    *(40004, 40196, 41467),
+)
+"""Seeds that have failed, each for a reason of its own."""
+
 SEEDS_TO_FIND_MAX = 100
 """Each planted bug is found within this many seeds; `pytest -rP` shows how many were needed."""
 
@@ -27,13 +33,22 @@ SEEDS_TO_FIND_MAX = 100
 @pytest.mark.parametrize("group", range(GROUPS))
 def test_no_invariant_is_broken(group: int) -> None:
     for seed in range(group, RUNS, GROUPS):
-        scenario = Scenario(seed=seed)
-        broken = violations_of(scenario)
-        assert not broken, (
-            f"python -m tests.simulation {scenario.command_options()} plays it again; {len(broken)} "
-            "broken, first: "
-            f"{broken[0]}"
-        )
+        _assert_unbroken(seed)
+
+
+@pytest.mark.parametrize("seed", FAILED_ONCE)
+def test_a_seed_that_failed_once_passes(seed: int) -> None:
+    _assert_unbroken(seed)
+
+
+def _assert_unbroken(seed: int) -> None:
+    scenario = Scenario(seed=seed)
+    broken = violations_of(scenario)
+    assert not broken, (
+        f"python -m tests.simulation {scenario.command_options()} plays it again; {len(broken)} "
+        "broken, first: "
+        f"{broken[0]}"
+    )
 
 
 @pytest.mark.parametrize("name", sorted(MUTANTS))

@@ -65,6 +65,9 @@ LATE_MAX = 32
 
 RECENT_MAX = CONTEXT_MAX + LATE_MAX
 
+SEED_MAX = RECENT_MAX + CONTEXT_MAX
+"""Of how many stored observations a state is rebuilt: each that it keeps is judged with its whole context."""
+
 CONTEXT_SPAN_MAX = CONTEXT_MAX * GAP_INTERVALS_MAX
 """How many intervals after an observation others are checked with it as context."""
 

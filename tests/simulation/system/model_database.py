@@ -24,7 +24,7 @@ from twin.model.city_model import CityModel
 from twin.model.datastream_policy import window_sizes_for
 from twin.model.observation import Observation, order_of_knowledge
 from twin.state.datastream_history import read_stored_history
-from twin.state.datastream_state import RECENT_MAX
+from twin.state.datastream_state import SEED_MAX
 from twin.state.preceding_history import PrecedingHistory
 from twin.state.window import Aggregate, window_start
 from twin.wire.messages import AGGREGATES, Assessment, Update
@@ -325,12 +325,12 @@ class ModelDatabase:
         preceding: dict[int, PrecedingHistory] = {}
         for id in ids:
             of_one = self.observations_of(id)
-            newest += of_one[-RECENT_MAX:]
-            if len(of_one) >= RECENT_MAX:
+            newest += of_one[-SEED_MAX:]
+            if len(of_one) >= SEED_MAX:
                 truncated.add(id)
                 policy = model.policy_of(model.datastreams[id])
                 reader = MemoryHistory(of_one, policy)
-                history = completed(read_stored_history(reader, policy, id, RECENT_MAX)).preceding
+                history = completed(read_stored_history(reader, policy, id, SEED_MAX)).preceding
                 if history is not None:
                     preceding[id] = history
         newest.sort(key=lambda one: (one[1], one[0]))

@@ -29,7 +29,7 @@ from twin.alarms.severity import Severity
 from twin.backtest.firing import Firing
 from twin.instant import Instant
 from twin.model.city_model import CityModel
-from twin.state.datastream_state import RECENT_MAX
+from twin.state.datastream_state import SEED_MAX
 from twin.wire.messages import AreaInput, SeriesPoint
 
 STORED = (topics.OBSERVATIONS, topics.UPDATES, topics.AGGREGATES, topics.ALARMS)
@@ -155,7 +155,7 @@ class StoredRun:
 
     async def _seed(self) -> StageSeed:
         async with await connect(self._database, role="test") as connection:
-            seed = stage_seed_of(await read_state_seed(connection, self.log_id, RECENT_MAX, self.model))
+            seed = stage_seed_of(await read_state_seed(connection, self.log_id, SEED_MAX, self.model))
             baselines = await read_baselines(connection, self.model, seed.observations)
             corrections = await read_corrections(connection, self.model, seed.alarms)
         return seed._replace(baselines=baselines, corrections=corrections)

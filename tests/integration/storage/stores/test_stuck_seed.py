@@ -21,7 +21,7 @@ from twin.model.city_model import CityModel
 from twin.model.observation import LastGoodValue, Observation
 from twin.quality.quality_flags import STUCK_FOUND_LATER, QualityFlag
 from twin.state.datastream_history import assess_history
-from twin.state.datastream_state import RECENT_MAX
+from twin.state.datastream_state import SEED_MAX
 from twin.wire.messages import AGGREGATES, UPDATES
 
 NOON = parse_instant("2026-06-01T12:00:00Z")
@@ -57,7 +57,7 @@ async def store(connection: Connection, calibrations: tuple[Calibration, ...] = 
 
 
 async def restarted(connection: Connection, model: CityModel) -> StagePipeline:
-    seed = stage_seed_of(await read_state_seed(connection, "log-2", RECENT_MAX, model))
+    seed = stage_seed_of(await read_state_seed(connection, "log-2", SEED_MAX, model))
     return StagePipeline(model, partitions=1, knowledge=seed, log="log-2")
 
 
