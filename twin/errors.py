@@ -3,6 +3,7 @@
 ::
 
     TwinError
+    ├── AccountFileError       a file with the account of a role cannot be used
     ├── BackupError            a backup file cannot be written or read
     ├── BrokerAccountError     a device cannot have its own MQTT account
     ├── CityError              a city folder is wrong; carries every fault
@@ -28,6 +29,7 @@
     ├── RegistrationError      decoders or feeds contradict each other
     ├── ReplayError            the log cannot be read from a cursor on
     ├── RestoreError           a backup cannot be restored
+    ├── RolesError             the roles of the database cannot be created
     ├── RuleConflictError      a rule changed since it was read
     ├── SecretFileError        a file with a secret cannot be read
     ├── ServiceError           a required service is missing or refuses
