@@ -95,32 +95,10 @@ async def newest_points(
     return found
 
 
-def told_ends(
-    ends: Mapping[OperandSeries, SeriesEnd], told: Mapping[int, Instant], model: CityModel
-) -> dict[OperandSeries, SeriesEnd]:
-    """Return the newest points of series by what the stream has told of their datastreams.
-
-    `told` is the time of the newest of them, by datastream. Series of which nothing was told are left out.
-    """
-    found: dict[OperandSeries, SeriesEnd] = {}
-    for series, end in ends.items():
-        ids = [one.id for one in datastreams_of_series(series, model)] if series.over == "instant" else []
-        newest = max((told[id] for id in ids if id in told), default=None if ids else end.time)
-        if newest is not None:
-            found[series] = end._replace(time=min(end.time, newest))
-    return found
-
-
 async def read_points(
-    connection: Connection,
-    model: CityModel,
-    spans: Mapping[OperandSeries, tuple[Instant, Instant]],
-    told: Mapping[int, Instant] | None = None,
+    connection: Connection, model: CityModel, spans: Mapping[OperandSeries, tuple[Instant, Instant]]
 ) -> dict[OperandSeries, list[Point]]:
-    """Return the stored points of series, each in start ≤ t ≤ end, oldest first.
-
-    With `told`, only the observations of a datastream up to a time count.
-    """
+    """Return the stored points of series, each in start ≤ t ≤ end, oldest first."""
     groups: defaultdict[tuple[Duration, int], list[OperandSeries]] = defaultdict(list)
     for series, (start, end) in spans.items():
         length = max(HOUR, end - start)
@@ -129,15 +107,12 @@ async def read_points(
     for group in groups.values():
         for first in range(0, len(group), SERIES_PER_READ):
             part = group[first : first + SERIES_PER_READ]
-            found |= await _read_part(connection, model, {one: spans[one] for one in part}, told)
+            found |= await _read_part(connection, model, {one: spans[one] for one in part})
     return found
 
 
 async def _read_part(
-    connection: Connection,
-    model: CityModel,
-    spans: Mapping[OperandSeries, tuple[Instant, Instant]],
-    told: Mapping[int, Instant] | None,
+    connection: Connection, model: CityModel, spans: Mapping[OperandSeries, tuple[Instant, Instant]]
 ) -> dict[OperandSeries, list[Point]]:
     history = SeriesHistory(spans, model)
     intervals = [one.interval for series in spans for one in datastreams_of_series(series, model)]
@@ -145,8 +120,6 @@ async def _read_part(
     end = max(end for _, end in spans.values()) + 1
     async with connection.transaction():
         chunk = await read_chunk(connection, history.needs, model, start, end)
-    if told is not None:
-        chunk = chunk.told(told)
     columns = await asyncio.to_thread(history.columns, chunk)
     return {series: _part(columns[series], *span) for series, span in spans.items()}
 

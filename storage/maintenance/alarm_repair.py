@@ -19,7 +19,6 @@ from typing import NamedTuple, Protocol
 
 from runtime.backoff import Backoff
 from runtime.cancellation import raise_if_cancelled
-from runtime.kafka.topics import OBSERVATIONS
 from storage.database import (
     DATABASE_UNAVAILABLE,
     Connection,
@@ -30,12 +29,10 @@ from storage.database import (
 )
 from storage.history.baseline_seed import read_baselines_until
 from storage.history.chunk_reader import read_chunks
-from storage.history.condition_reader import newest_points, point_spans, read_points, told_ends
-from storage.maintenance.series_repair import read_told_times
+from storage.history.condition_reader import newest_points, point_spans, read_points
 from storage.queries import query
 from storage.stores.alarm_rows import alarm_columns, encode_rows
 from storage.stores.alarms import StoredAlarmEvent, read_whole_alarm_history
-from storage.stores.log_positions import AGGREGATE_PROGRESS, UPDATE_PROGRESS
 from twin.alarms.evaluation.alarm_correction import AlarmCorrection
 from twin.alarms.evaluation.baseline import Baseline
 from twin.alarms.messages import AlarmEvent, alarm_id
@@ -168,14 +165,7 @@ async def repair_alarms(
     index = RuleIndex(model)
     changed = await request_repairs_of_changed_series(connection, index)
     rows = await fetch_rows(
-        connection,
-        "maintenance/alarms/list_alarm_repairs",
-        {
-            "topic": OBSERVATIONS,
-            "windows": AGGREGATE_PROGRESS,
-            "derived": UPDATE_PROGRESS,
-            "limit": ALARM_REPAIRS_PER_ROUND_MAX,
-        },
+        connection, "maintenance/alarms/list_alarm_repairs", {"limit": ALARM_REPAIRS_PER_ROUND_MAX}
     )
     requests = [
         AlarmRepairRequest(rule, entity, from_datetime(start), number, determined, ready)
@@ -261,7 +251,6 @@ class _AlarmEvaluation:
         self._model = model
         self._bound = bound
         self._alarm = alarm
-        self._told: Mapping[int, Instant] = {}
 
     async def run(self, start: Instant, now: Instant) -> tuple[AlarmCorrection, SeverityHistory] | None:
         """Return the correction for the alarm stage, and the severity from a time on.
@@ -269,11 +258,7 @@ class _AlarmEvaluation:
         None if there is too much to read.
         """
         bound = self._bound
-        # Before the observations: later ones may lack their verdicts, and the stream evaluates them itself.
-        entities = {one.entity for one in bound.series} & self._model.entities.keys()
-        self._told = await read_told_times(self._connection, self._model, sorted(entities))
-        stored = await newest_points(self._connection, bound.series, self._model)
-        ends = told_ends(stored, self._told, self._model)
+        ends = await newest_points(self._connection, bound.series, self._model)
         # Without any point nothing holds since the start: all that an alarm followed from was withdrawn.
         newest_time = max((end.time for end in ends.values()), default=start)
         baseline: Baseline | None = None
@@ -281,7 +266,7 @@ class _AlarmEvaluation:
             first = evaluation_start(bound, self._alarm.occurrences, min(start, newest_time), self._model)
             severity = await self._severity_from(first, newest_time)
             spans = point_spans([bound], ends, self._model)
-            points = await read_points(self._connection, self._model, spans, self._told)
+            points = await read_points(self._connection, self._model, spans)
             if bound.uses_baseline:
                 begin = spans.get(bound.series[0], (newest_time - newest_time % HOUR,))[0]
                 baseline = await self._baseline(begin)
@@ -315,7 +300,7 @@ class _AlarmEvaluation:
         self, history: RuleHistory, series: SeriesHistory, start: Instant, end: Instant
     ) -> None:
         async for chunk in read_chunks(self._connection, series.needs, self._model, start, end):
-            await asyncio.to_thread(history.on_columns, series.columns(chunk.told(self._told)))
+            await asyncio.to_thread(history.on_columns, series.columns(chunk))
 
     async def _baseline(self, end: Instant) -> Baseline:
         """Return the baseline of the rule's operand as it was at a time."""

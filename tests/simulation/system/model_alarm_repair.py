@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from runtime.kafka import topics
 from tests.simulation.system.model_database import ModelDatabase
-from tests.simulation.system.model_history import history_chunk, points
+from tests.simulation.system.model_history import columns, history_chunk, points
 from tests.simulation.system.simulated_log import SimulatedLog
 from twin.alarms.evaluation.alarm_correction import AlarmCorrection
 from twin.alarms.messages import ALARM_INPUTS, AlarmInputBatch, alarm_id
@@ -30,7 +30,6 @@ from twin.backtest.condition_history import (
     stored_severity_before,
 )
 from twin.backtest.history_chunk import HistoryChunk, SeriesHistory
-from twin.backtest.point_column import PointColumn
 from twin.instant import INSTANT_MAX, INSTANT_MIN, Instant
 from twin.model.city_model import CityModel
 from twin.wire.codec import LAYOUT_VERSION
@@ -44,30 +43,21 @@ class _Stored(NamedTuple):
     model: CityModel
     bound: BoundRule
     alarm: AlarmHistory
-    told: Mapping[int, Instant] | None  #: until when observations of datastreams count; None: all of them
 
     @classmethod
-    def read(
-        cls, database: ModelDatabase, model: CityModel, bound: BoundRule, *, judged: bool = False
-    ) -> _Stored:
-        """Return what is stored; with `judged`, no observations that the stream has not told yet."""
+    def read(cls, database: ModelDatabase, model: CityModel, bound: BoundRule) -> _Stored:
         id = alarm_id(bound.rule.id, bound.entity)
         events = [database.alarm_events[key] for key in sorted(database.alarm_events) if key[0] == id]
-        told = None
-        if judged:
-            entities = {one.entity for one in bound.series}
-            ids = [one.id for one in model.datastreams.values() if one.entity in entities]
-            told = database.told_times(ids)
-        return cls(database, model, bound, AlarmHistory.of(events), told)
+        return cls(database, model, bound, AlarmHistory.of(events))
 
     def ends(self) -> dict[OperandSeries, Instant]:
         """Return the newest point of each operand."""
-        found = self._columns()
+        found = columns(self.database, self.model, self.bound.series, INSTANT_MIN, INSTANT_MAX)
         return {one: int(column.times[-1]) for one, column in found.items() if len(column.times)}
 
     def newest_points(self) -> dict[OperandSeries, list[Point]]:
         """Return the points of each operand that the present state of the rule needs."""
-        found = self._columns()
+        found = columns(self.database, self.model, self.bound.series, INSTANT_MIN, INSTANT_MAX)
         return {
             one: points(found[one], end - state_span(self.bound, one, self.model), end)
             for one, end in self.ends().items()
@@ -82,13 +72,8 @@ class _Stored(NamedTuple):
         history.on_columns(series.columns(self._chunk(series, start, newest + 1)))
         return history.severity(newest)
 
-    def _columns(self) -> dict[OperandSeries, PointColumn]:
-        series = SeriesHistory(self.bound.series, self.model)
-        return series.columns(self._chunk(series, INSTANT_MIN, INSTANT_MAX))
-
     def _chunk(self, series: SeriesHistory, start: Instant, end: Instant) -> HistoryChunk:
-        chunk = history_chunk(self.database, self.model, start, end, series.needs)
-        return chunk if self.told is None else chunk.told(self.told)
+        return history_chunk(self.database, self.model, start, end, series.needs)
 
 
 def request_repairs_of_changed_series(database: ModelDatabase, model: CityModel) -> int:
@@ -112,14 +97,12 @@ def run_alarm_repairs(database: ModelDatabase, model: CityModel, log: SimulatedL
             database.alarm_repairs[key] = request._replace(log=log.identity, positions=_ends(log))
             count += 1
             continue
-        if not database.has_consistent_inputs():
-            continue
         if request.log == log.identity and not database.has_stored(log, request.positions):
             continue
         count += 1
         bound = index.rules_of(key[1]).rules.get(key[0])
         if bound is not None and bound.series and not bound.fault:
-            _repair(_Stored.read(database, model, bound, judged=True), request.start, log, now)
+            _repair(_Stored.read(database, model, bound), request.start, log, now)
         del database.alarm_repairs[key]
     return count
 

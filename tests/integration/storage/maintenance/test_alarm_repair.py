@@ -8,11 +8,9 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 import pytest_asyncio
 
-from runtime.kafka.topics import OBSERVATIONS
 from storage.database import connect
-from storage.maintenance.alarm_repair import repair_alarms, run_alarm_repairs
+from storage.maintenance.alarm_repair import run_alarm_repairs
 from storage.maintenance.changed_series import note_changed_series
-from storage.stores.log_positions import AGGREGATE_PROGRESS
 from tests.support.cities.alarm_city import alarm_city, high_water_rule
 from tests.support.database.historian import until_true
 from tests.support.pipelines.stored_run import StoredRun, store_datastreams
@@ -173,24 +171,6 @@ async def test_a_repair_of_derived_series_repairs_the_alarms_on_them(run: Stored
         await note_changed_series(connection, [("canal", "water_level")], START + 30 * MINUTE)
     await assert_history_is_the_back_test(run)
     assert (ALARM, START + 30 * MINUTE, START + 40 * MINUTE, "major") in await run.episodes(START, END)
-
-
-async def test_a_repair_waits_until_the_inputs_of_stored_windows_are_stored(
-    run: StoredRun, database: str
-) -> None:
-    for minute in range(120):
-        run.pipeline.observe(level(minute, LOW))
-    await run.store()
-    move = "UPDATE log_position SET next_offset = next_offset + %s WHERE topic = %s"
-    async with await connect(database, role="test") as connection:
-        async with connection.transaction():
-            await note_changed_series(connection, [("canal", "water_level")], START + 30 * MINUTE)
-            await connection.execute(move, (10_000, AGGREGATE_PROGRESS))
-        assert await repair_alarms(connection, run.model, run, END) == 1, "only the requests are made"
-        assert await repair_alarms(connection, run.model, run, END) == 0
-        async with connection.transaction():
-            await connection.execute(move, (10_000, OBSERVATIONS))
-        assert await repair_alarms(connection, run.model, run, END) == len(run.model.rules)
 
 
 async def test_an_alarm_whose_points_were_all_withdrawn_is_retracted(run: StoredRun, database: str) -> None:
