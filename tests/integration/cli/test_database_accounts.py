@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import stat
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import psycopg
 import pytest
@@ -17,14 +13,8 @@ import pytest_asyncio
 from storage.database import connect
 from storage.schema.rights import RIGHTS, role_user
 from tests.support.database.role_accounts import let_test_roles_log_in
+from tests.support.processes.cli_call import Ended, call_cli
 from tests.support.services.service_source import PostgresServer
-
-
-class Ended(NamedTuple):
-    code: int | None
-    out: str
-    err: str
-
 
 Migrate = Callable[..., Awaitable[Ended]]
 
@@ -32,18 +22,7 @@ Migrate = Callable[..., Awaitable[Ended]]
 @pytest_asyncio.fixture
 async def call_migrate(database: str) -> AsyncIterator[Migrate]:
     async def call(*arguments: str) -> Ended:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "cli",
-            "migrate",
-            *arguments,
-            env={**os.environ, "LIVETWIN_DATABASE": database},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        out, err = await process.communicate()
-        return Ended(process.returncode, out.decode(), err.decode())
+        return await call_cli("migrate", *arguments, database=database)
 
     yield call
     # The roles belong to the server, which other tests use.

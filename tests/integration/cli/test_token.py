@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import sys
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
 
 import pytest
 
 from storage.database import connect
 from storage.stores.tokens import TOKEN_PREFIX, find_token_role, token_digest
-
-
-class Ended(NamedTuple):
-    code: int | None
-    out: str
-    err: str
-
+from tests.support.processes.cli_call import Ended, call_cli
 
 Token = Callable[..., Awaitable[Ended]]
 
@@ -26,18 +16,7 @@ Token = Callable[..., Awaitable[Ended]]
 @pytest.fixture
 def token(database: str) -> Token:
     async def call(*arguments: str) -> Ended:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "cli",
-            "token",
-            *arguments,
-            env={**os.environ, "LIVETWIN_DATABASE": database},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        out, err = await process.communicate()
-        return Ended(process.returncode, out.decode(), err.decode())
+        return await call_cli("token", *arguments, database=database)
 
     return call
 
