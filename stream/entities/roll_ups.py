@@ -79,11 +79,13 @@ class RollUp(NamedTuple):
 
         The area requests them, too, after what it has emitted without that value.
         """
-        last = last_slot(slot, self.size, self.live_duration)
-        output.series_repairs.append(
-            SeriesRepair(self.area, AREA_PREFIX + property, slot, last + self.size + 1)
-        )
+        self.request(property, slot, slot, output)
         output.outdated[self.area, entity, property, self.size].append(SlotSpan(slot, slot))
+
+    def request(self, property: str, first: Instant, last: Instant, output: EntityOutput) -> None:
+        """Request the points of the area from a slot on, up to where values of the last one still count."""
+        end = last_slot(last, self.size, self.live_duration) + self.size + 1
+        output.series_repairs.append(SeriesRepair(self.area, AREA_PREFIX + property, first, end))
 
 
 class RollUpTable:
@@ -138,11 +140,8 @@ class RollUpTable:
         """
         roll_up = self.of(datastream.entity, datastream.property, model) if times else None
         if roll_up is not None:
-            first, end = slot_of(min(times), roll_up.size, windowed=False), max(times)
-            last = last_slot(slot_of(end, roll_up.size, windowed=False), roll_up.size, roll_up.live_duration)
-            output.series_repairs.append(
-                SeriesRepair(roll_up.area, AREA_PREFIX + datastream.property, first, last + roll_up.size + 1)
-            )
+            first, last = (slot_of(time, roll_up.size, windowed=False) for time in (min(times), max(times)))
+            roll_up.request(datastream.property, first, last, output)
 
     def note_left(
         self,
