@@ -1,13 +1,7 @@
-"""The HTTP client of webhooks: sends a signed message to a checked address, within a time limit.
-
-Signatures are those of Standard Webhooks: HMAC-SHA-256 over id, time and body.
-"""
+"""The HTTP client of webhooks: sends a signed message to a checked address, within a time limit."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 from http import HTTPStatus
 from types import TracebackType
 from typing import Literal, NamedTuple
@@ -18,6 +12,7 @@ from outlets.cloud_event import WebhookMessage
 from runtime.clock import Clock
 from runtime.sink_address import SinkError, SinkRules
 from runtime.sink_resolver import CheckedResolver
+from runtime.webhook_signature import sign
 from twin.instant import SECOND
 
 ERROR_CHARACTERS_MAX = 300
@@ -63,7 +58,7 @@ class WebhookSender:
             "User-Agent": "livetwin",
             "webhook-id": message.id,
             "webhook-timestamp": str(seconds),
-            "webhook-signature": sign(secret, message.id, seconds, message.body),
+            "webhook-signature": sign(secret, message.id, str(seconds), message.body),
         }
         try:
             self._rules.check_url(url)  # The rules may have changed since the webhook was created.
@@ -88,12 +83,3 @@ def _delivery_result(response: aiohttp.ClientResponse) -> DeliveryResult:
         f"the receiver answered {response.status}",
         float(retry_after) if retry_after.isdecimal() and len(retry_after) < 10 else None,
     )
-
-
-def sign(secret: bytes, id: str, timestamp: int, body: bytes) -> str:
-    """Return the value of the header `webhook-signature`; `timestamp` is in seconds since 1970.
-
-    https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
-    """
-    signed = hmac.digest(secret, b"%b.%d.%b" % (id.encode(), timestamp, body), hashlib.sha256)
-    return "v1," + base64.b64encode(signed).decode()

@@ -24,7 +24,7 @@ def secret_names(plan: DutyPlan) -> frozenset[str]:
 
 def reply_secret_names(plan: DutyPlan) -> frozenset[str]:
     """Return the names of the secrets in the addresses from which contacts may reply."""
-    channels = {one.id for one in plan.channels if one.webhook is not None and one.webhook.replies}
+    channels = {one.id for one in plan.channels if one.takes_replies}
     addresses = [one.addresses.get(channel, "") for one in plan.contacts for channel in channels]
     return frozenset(name for address in addresses for name in _NAMED.findall(address))
 

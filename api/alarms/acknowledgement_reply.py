@@ -146,7 +146,7 @@ async def acknowledge(request: Request, parameters: Annotated[ReplyParameters, Q
 def _senders(context: ApiContext, number: str) -> Iterator[_Sender]:
     """Yield the contacts who have this number on a channel that takes replies."""
     duty = context.model.duty
-    channels = [one.id for one in duty.channels if one.webhook is not None and one.webhook.replies]
+    channels = [one.id for one in duty.channels if one.takes_replies]
     for contact in duty.contacts:
         for channel in channels:
             try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import hmac
 from contextlib import suppress
 from http import HTTPStatus
@@ -18,6 +17,7 @@ from api.context import ApiContext
 from api.http.bodies import json_object
 from api.http.parameters import Parameters
 from api.http.problems import ProblemError, RequestFault, bad_request, not_found
+from runtime.webhook_signature import SECRET_PREFIX, sign
 from twin.instant import MINUTE, SECOND, Duration
 
 FORM_FIELDS_MAX = 100
@@ -26,8 +26,6 @@ SIGNATURES_MAX = 10
 
 SIGNATURE_VALID: Duration = 5 * MINUTE
 """How far the time of a signature may be from ours."""
-
-_SECRET_PREFIX = "whsec_"  # noqa: S105 - the prefix of secrets in Standard Webhooks
 
 
 class ReplyParameters(Parameters):
@@ -96,16 +94,12 @@ def _is_signed(request: Request, signatures: str, body: bytes, key: str, now_s: 
 
 
 def reply_signature(key: str, id: str, timestamp: str, body: bytes) -> str:
-    """Return the signature of a request; `timestamp` is in seconds since 1970.
-
-    https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
-    """
+    """Return the signature of a request; `timestamp` is in seconds since 1970."""
     secret = key.encode()
-    if key.startswith(_SECRET_PREFIX):
+    if key.startswith(SECRET_PREFIX):
         with suppress(binascii.Error):  # a key of another kind that begins so
-            secret = base64.b64decode(key.removeprefix(_SECRET_PREFIX), validate=True)
-    signed = hmac.digest(secret, b"%b.%b.%b" % (id.encode(), timestamp.encode(), body), hashlib.sha256)
-    return "v1," + base64.b64encode(signed).decode()
+            secret = base64.b64decode(key.removeprefix(SECRET_PREFIX), validate=True)
+    return sign(secret, id, timestamp, body)
 
 
 def read_reply(request: Request, body: bytes, parameters: ReplyParameters) -> ReceivedReply:

@@ -11,10 +11,9 @@ from api.http.bodies import RequestBody
 from api.http.responses import Document, format_optional_instant
 from api.live.cursor import CursorError, decode_cursor
 from api.live.schemas import LiveFilter
+from runtime.webhook_signature import SECRET_PREFIX
 from storage.stores.webhooks import DeadLetter, Webhook, WebhookMode
 from twin.instant import format_instant
-
-SECRET_PREFIX = "whsec_"  # noqa: S105 - the prefix of secrets in Standard Webhooks
 
 
 def _is_cursor(text: str) -> str:

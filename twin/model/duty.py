@@ -37,6 +37,11 @@ class NotificationChannel(msgspec.Struct, frozen=True, kw_only=True):
     webhook: WebhookTemplate | None = None
 
     @property
+    def takes_replies(self) -> bool:
+        """Whether a contact can acknowledge by a reply on this channel."""
+        return self.webhook is not None and self.webhook.replies
+
+    @property
     def needs_address(self) -> bool:
         """Whether a contact needs an address on this channel."""
         webhook = self.webhook
