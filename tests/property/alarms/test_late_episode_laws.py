@@ -100,10 +100,6 @@ class LateRun:
                 self.points[one.time] = one
         self.repairs += [AlarmRepair(self.bound.rule.id, "canal", one.time) for one in points]
 
-    def newest_time(self) -> Instant:
-        """Return the time of the newest point that the log has."""
-        return self.content.conditions[self.bound.rule.id].newest_time
-
     def _store(self, alarms: EntityAlarms, events: Sequence[AlarmEvent]) -> None:
         self.events += [((event.revision, 0), event) for event in events]
         self.repairs += alarms.repairs
@@ -282,9 +278,7 @@ def test_what_storage_changes_behind_the_log_ends_in_the_episodes_of_the_back_te
             if data.draw(st.booleans()):
                 run.unstored = {one.time for one in points[-data.draw(st.integers(1, 5)) :]}
         else:
-            # A newest point that the log has withdrawn comes back over the log, as the state it is then.
-            newest = run.newest_time()
-            run.repair_points(*(one for one in changed if one.time <= newest))
+            run.repair_points(*changed)
         if data.draw(st.booleans()):
             run.repair()
     run.pass_time()
@@ -348,6 +342,21 @@ def test_storage_may_withdraw_the_newest_points_of_an_alarm(kept: int) -> None:
     run.repair()
     assert run.episodes() == run.backtest()
     assert bool(run.episodes()) == (kept > 15)
+
+
+def test_storage_may_bring_back_the_newest_points_of_an_alarm_that_the_log_has_withdrawn() -> None:
+    """After a lost log an area withdraws its points, until storage has computed them again."""
+    run = LateRun(high_water_rule())
+    points = [point(START + minute * MINUTE, -0.2 if 15 < minute < 30 else -0.5) for minute in range(50)]
+    for one in points[:20]:
+        run.arrive(one)
+    run.arrive(*(Point.withdrawn(one.time) for one in points[20:]))
+    run.repair_points(*points[20:])
+    run.repair()
+    run.arrive(point(START + 50 * MINUTE, -0.2))
+    assert run.repairs == []
+    assert run.episodes() == run.backtest()
+    assert len(run.episodes()) == 2
 
 
 def test_a_repair_keeps_the_points_that_are_on_their_way_to_storage() -> None:

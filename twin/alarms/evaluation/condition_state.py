@@ -268,18 +268,21 @@ class ConditionState(msgspec.Struct, array_like=True):
     ) -> set[tuple[Instant, int]]:
         """Return which of these points are not the same here and in storage.
 
-        From the newest stored point of each operand on, those are left out that came after the request for a
-        repair: they are on their way to storage.
+        Of the own points, from the newest stored one of their operand on, those are left out that came after
+        the request for a repair: they are on their way to storage. A point that only storage has may have
+        been repaired there after the log had withdrawn it, also if it is newer than all own ones.
         """
         ends: dict[int, Instant] = {}
         for time, operand in sorted(stored):
             ends[operand] = time
-        return {
-            key
-            for key in known
-            if key[0] <= min(self.newest_time, max(self.awaited_until, ends.get(key[1], INSTANT_MIN) - 1))
-            and (key not in own or key not in stored or own[key].point[:4] != stored[key].point[:4])
-        }
+
+        def differs(key: tuple[Instant, int]) -> bool:
+            if key not in own:
+                return True
+            is_on_its_way = key[0] > max(self.awaited_until, ends.get(key[1], INSTANT_MIN) - 1)
+            return not is_on_its_way and (key not in stored or own[key].point[:4] != stored[key].point[:4])
+
+        return {key for key in known if differs(key)}
 
     def resume(self, bound: BoundRule, severity: int, since: Instant) -> None:
         """Start with the severity that was known since an instant; points up to then change nothing."""
