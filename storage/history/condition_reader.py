@@ -29,7 +29,7 @@ from twin.backtest.condition_history import (
 )
 from twin.backtest.history_chunk import SeriesHistory, datastreams_of_series
 from twin.backtest.point_column import PointColumn
-from twin.instant import HOUR, INSTANT_MIN, Duration, Instant, from_datetime
+from twin.instant import HOUR, INSTANT_MAX, INSTANT_MIN, Duration, Instant, from_datetime
 from twin.model.city_model import CityModel
 
 log = logging.getLogger(__name__)
@@ -95,10 +95,43 @@ async def newest_points(
     return found
 
 
+class JudgedEnds(NamedTuple):
+    """The newest points of series that the stream has judged."""
+
+    ends: Mapping[OperandSeries, SeriesEnd]
+    until: Instant  #: all points up to here are judged; INSTANT_MAX: no stored one is later
+
+
+def judged_ends(
+    stored: Mapping[OperandSeries, SeriesEnd], told: Mapping[int, Instant], model: CityModel
+) -> JudgedEnds:
+    """Return up to where series are judged, by the newest time that the stream has told of each datastream.
+
+    Series of which nothing was told are left out.
+    """
+    ends: dict[OperandSeries, SeriesEnd] = {}
+    until = INSTANT_MAX
+    for series, end in stored.items():
+        ids = [one.id for one in datastreams_of_series(series, model)] if series.over == "instant" else []
+        newest = max((told[id] for id in ids if id in told), default=None if ids else end.time)
+        if newest is None:
+            continue
+        if newest < end.time:
+            until = min(until, newest)
+        ends[series] = end._replace(time=min(end.time, newest))
+    return JudgedEnds(ends, until)
+
+
 async def read_points(
-    connection: Connection, model: CityModel, spans: Mapping[OperandSeries, tuple[Instant, Instant]]
+    connection: Connection,
+    model: CityModel,
+    spans: Mapping[OperandSeries, tuple[Instant, Instant]],
+    told: Mapping[int, Instant] | None = None,
 ) -> dict[OperandSeries, list[Point]]:
-    """Return the stored points of series, each in start ≤ t ≤ end, oldest first."""
+    """Return the stored points of series, each in start ≤ t ≤ end, oldest first.
+
+    With `told`, only the observations of a datastream up to a time count.
+    """
     groups: defaultdict[tuple[Duration, int], list[OperandSeries]] = defaultdict(list)
     for series, (start, end) in spans.items():
         length = max(HOUR, end - start)
@@ -107,12 +140,15 @@ async def read_points(
     for group in groups.values():
         for first in range(0, len(group), SERIES_PER_READ):
             part = group[first : first + SERIES_PER_READ]
-            found |= await _read_part(connection, model, {one: spans[one] for one in part})
+            found |= await _read_part(connection, model, {one: spans[one] for one in part}, told)
     return found
 
 
 async def _read_part(
-    connection: Connection, model: CityModel, spans: Mapping[OperandSeries, tuple[Instant, Instant]]
+    connection: Connection,
+    model: CityModel,
+    spans: Mapping[OperandSeries, tuple[Instant, Instant]],
+    told: Mapping[int, Instant] | None,
 ) -> dict[OperandSeries, list[Point]]:
     history = SeriesHistory(spans, model)
     intervals = [one.interval for series in spans for one in datastreams_of_series(series, model)]
@@ -120,6 +156,8 @@ async def _read_part(
     end = max(end for _, end in spans.values()) + 1
     async with connection.transaction():
         chunk = await read_chunk(connection, history.needs, model, start, end)
+    if told is not None:
+        chunk = chunk.told(told)
     columns = await asyncio.to_thread(history.columns, chunk)
     return {series: _part(columns[series], *span) for series, span in spans.items()}
 

@@ -15,10 +15,12 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from runtime.backoff import Backoff
 from runtime.cancellation import raise_if_cancelled
+from runtime.kafka.topics import OBSERVATIONS
 from storage.database import (
     DATABASE_UNAVAILABLE,
     Connection,
@@ -29,10 +31,12 @@ from storage.database import (
 )
 from storage.history.baseline_seed import read_baselines_until
 from storage.history.chunk_reader import read_chunks
-from storage.history.condition_reader import newest_points, point_spans, read_points
+from storage.history.condition_reader import judged_ends, newest_points, point_spans, read_points
+from storage.maintenance.series_repair import read_told_times
 from storage.queries import query
 from storage.stores.alarm_rows import alarm_columns, encode_rows
 from storage.stores.alarms import StoredAlarmEvent, read_whole_alarm_history
+from storage.stores.log_positions import AGGREGATE_PROGRESS, UPDATE_PROGRESS
 from twin.alarms.evaluation.alarm_correction import AlarmCorrection
 from twin.alarms.evaluation.baseline import Baseline
 from twin.alarms.messages import AlarmEvent, alarm_id
@@ -44,12 +48,13 @@ from twin.backtest.condition_history import (
     amendments,
     correction_of,
     evaluation_start,
+    judged_past_until,
     past_difference,
     repaired_condition,
 )
 from twin.backtest.history_chunk import SeriesHistory
 from twin.errors import ServiceError
-from twin.instant import HOUR, Instant, format_instant, from_datetime
+from twin.instant import HOUR, Instant, format_instant, from_datetime, to_datetime
 from twin.model.city_model import CityModel
 
 log = logging.getLogger(__name__)
@@ -127,14 +132,7 @@ async def request_repairs_of_changed_series(connection: Connection, index: RuleI
     if not changes:
         return 0
     rows = [
-        {
-            "rule": bound.rule.id,
-            "entity_id": entity,
-            "start": min(starts),
-            "requested_at": min(starts),
-            "log_id": "",
-            "positions": {},
-        }
+        _request_row(bound.rule.id, entity, min(starts), {})
         for entity in sorted(index.model.entities)
         for bound in index.rules_of(entity).rules.values()
         if (starts := [changes[key][0] for one in bound.series if (key := (one.entity, one.name)) in changes])
@@ -165,7 +163,14 @@ async def repair_alarms(
     index = RuleIndex(model)
     changed = await request_repairs_of_changed_series(connection, index)
     rows = await fetch_rows(
-        connection, "maintenance/alarms/list_alarm_repairs", {"limit": ALARM_REPAIRS_PER_ROUND_MAX}
+        connection,
+        "maintenance/alarms/list_alarm_repairs",
+        {
+            "topic": OBSERVATIONS,
+            "windows": AGGREGATE_PROGRESS,
+            "derived": UPDATE_PROGRESS,
+            "limit": ALARM_REPAIRS_PER_ROUND_MAX,
+        },
     )
     requests = [
         AlarmRepairRequest(rule, entity, from_datetime(start), number, determined, ready)
@@ -178,16 +183,18 @@ async def repair_alarms(
         bound = index.rules_of(request.entity).rules.get(request.rule)
         stored: list[StoredAlarmEvent] = []
         added: list[AlarmEvent] = []
+        is_whole = True
         if bound is not None and bound.series and not bound.fault:
             id = alarm_id(bound.rule.id, bound.entity)
             stored = (await read_whole_alarm_history(connection, [id]))[id]
             alarm = AlarmHistory.of([one.event for one in stored])
             evaluated = await _AlarmEvaluation(connection, model, bound, alarm).run(request.start, now)
             if evaluated is not None:
-                correction, severity = evaluated
+                correction, severity, until = evaluated
                 await alarm_inputs.send([correction])
-                added = amendments(past_difference(alarm, severity), alarm, bound, model, now)
-        await _store(connection, request, stored, added)
+                added = amendments(past_difference(alarm, severity, until), alarm, bound, model, now)
+                is_whole = until == alarm.past_until
+        await _store(connection, request, stored, added, is_whole=is_whole)
     return changed + len(ready)
 
 
@@ -214,13 +221,18 @@ async def _store(
     request: AlarmRepairRequest,
     stored: Sequence[StoredAlarmEvent],
     added: Sequence[AlarmEvent],
+    *,
+    is_whole: bool,
 ) -> None:
-    """Store what is added to the past of an alarm, and delete the request."""
+    """Store what is added to the past of an alarm, and delete the request, or let it wait once more."""
     async with connection.transaction():
         if added:
             rows = _amendment_rows(stored, added)
             await connection.execute(query("maintenance/alarms/insert_amendments"), {"rows": rows})
         await connection.execute(query("maintenance/alarms/delete_alarm_repair"), _key(request))
+        if not is_whole:
+            rows = encode_rows([_request_row(request.rule, request.entity, to_datetime(request.start), None)])
+            await connection.execute(query("historian/alarms/request_alarm_repairs"), {"rows": rows})
     if added:
         log.info(
             "added %d events to the past of alarm %s",
@@ -228,6 +240,20 @@ async def _store(
             added[0].alarm,
             extra={"event": "repair.alarm_amended", "alarm": added[0].alarm, "events": len(added)},
         )
+
+
+def _request_row(
+    rule: str, entity: str, start: datetime, positions: Mapping[str, int] | None
+) -> dict[str, object]:
+    """Return the row of a request; without positions it waits until all of the log is stored."""
+    return {
+        "rule": rule,
+        "entity_id": entity,
+        "start": start,
+        "requested_at": start,
+        "log_id": "",
+        "positions": positions,
+    }
 
 
 def _key(request: AlarmRepairRequest) -> dict[str, object]:
@@ -251,14 +277,21 @@ class _AlarmEvaluation:
         self._model = model
         self._bound = bound
         self._alarm = alarm
+        self._told: Mapping[int, Instant] = {}
 
-    async def run(self, start: Instant, now: Instant) -> tuple[AlarmCorrection, SeverityHistory] | None:
-        """Return the correction for the alarm stage, and the severity from a time on.
+    async def run(
+        self, start: Instant, now: Instant
+    ) -> tuple[AlarmCorrection, SeverityHistory, Instant] | None:
+        """Return the correction for the alarm stage, and the severity from a time on up to another one.
 
         None if there is too much to read.
         """
         bound = self._bound
-        ends = await newest_points(self._connection, bound.series, self._model)
+        # Before the observations: later ones may lack their verdicts, and the stream evaluates them itself.
+        entities = {one.entity for one in bound.series} & self._model.entities.keys()
+        self._told = await read_told_times(self._connection, self._model, sorted(entities))
+        stored = await newest_points(self._connection, bound.series, self._model)
+        ends, judged_until = judged_ends(stored, self._told, self._model)
         # Without any point nothing holds since the start: all that an alarm followed from was withdrawn.
         newest_time = max((end.time for end in ends.values()), default=start)
         baseline: Baseline | None = None
@@ -266,7 +299,7 @@ class _AlarmEvaluation:
             first = evaluation_start(bound, self._alarm.occurrences, min(start, newest_time), self._model)
             severity = await self._severity_from(first, newest_time)
             spans = point_spans([bound], ends, self._model)
-            points = await read_points(self._connection, self._model, spans)
+            points = await read_points(self._connection, self._model, spans, self._told)
             if bound.uses_baseline:
                 begin = spans.get(bound.series[0], (newest_time - newest_time % HOUR,))[0]
                 baseline = await self._baseline(begin)
@@ -281,7 +314,8 @@ class _AlarmEvaluation:
             )
             return None
         condition = repaired_condition(bound, points, self._alarm, severity, baseline, now=now)
-        return correction_of(bound, self._alarm, severity, condition), severity
+        until = judged_past_until(self._alarm, severity, judged_until)
+        return correction_of(bound, self._alarm, severity, condition), severity, until
 
     async def _severity_from(self, start: Instant, newest_time: Instant) -> SeverityHistory:
         """Return the severity from a time on, by the stored points of the rule's operands."""
@@ -300,7 +334,7 @@ class _AlarmEvaluation:
         self, history: RuleHistory, series: SeriesHistory, start: Instant, end: Instant
     ) -> None:
         async for chunk in read_chunks(self._connection, series.needs, self._model, start, end):
-            await asyncio.to_thread(history.on_columns, series.columns(chunk))
+            await asyncio.to_thread(history.on_columns, series.columns(chunk.told(self._told)))
 
     async def _baseline(self, end: Instant) -> Baseline:
         """Return the baseline of the rule's operand as it was at a time."""

@@ -240,17 +240,36 @@ def correction_of(
     )
 
 
-def past_difference(alarm: AlarmHistory, severity: SeverityHistory) -> HistoryDifference:
-    """Return the differences of the past of an alarm, which the stream does not correct.
+def judged_past_until(alarm: AlarmHistory, severity: SeverityHistory, judged_until: Instant) -> Instant:
+    """Return until when the past of an alarm can be compared, if values are only judged up to a time.
+
+    What reaches beyond that time is left out, with all that follows: it is not known yet how it ends.
+    """
+    until = alarm.past_until
+    if until <= judged_until:
+        return until
+    until = judged_until
+    spans = [(one.raised, one.end) for one in alarm.occurrences]
+    spans += [(one.start, one.end) for one in episodes(severity.base, severity.changes)]
+    for start, end in sorted(spans, reverse=True):
+        if start < until < end:
+            until = start
+    return until
+
+
+def past_difference(alarm: AlarmHistory, severity: SeverityHistory, until: Instant) -> HistoryDifference:
+    """Return the differences of the past of an alarm up to a time, which the stream does not correct.
 
     An occurrence that overlaps the last one was joined with it, so it is none of its own any more.
     """
-    until, last = alarm.past_until, alarm.last
+    last = alarm.last
     stored = [
         one
         for one in alarm.occurrences
-        if one is not last and one.returned is not None and one.end > severity.since
+        if one is not last and one.returned is not None and severity.since < one.end
     ]
+    if until < alarm.past_until:
+        stored = [one for one in stored if one.end <= until]
     truth = [one for one in episodes(severity.base, severity.changes) if one.end <= until]
     return history_difference(stored, truth)
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from twin.alarms.evaluation.operand_points import derived_point, derived_series_interval, window_point
 from twin.alarms.rules.operand import OperandSeries, Point, WindowName
 from twin.backtest.point_column import EMPTY, PointColumn
 from twin.backtest.readings import DatastreamReadings, ObservedSeries
-from twin.instant import Instant
+from twin.instant import INSTANT_MIN, Instant
 from twin.model.city_model import CityModel
 from twin.model.sensor import Datastream
 from twin.state.window import Aggregate
@@ -44,6 +44,11 @@ class HistoryChunk:
     windows: Mapping[tuple[WindowName, int], Sequence[Aggregate]] = field(default_factory=dict)
     #: ascending (time, value, flags), by entity and name
     derived: Mapping[tuple[str, str], Sequence[tuple[Instant, float, int]]] = field(default_factory=dict)
+
+    def told(self, times: Mapping[int, Instant]) -> HistoryChunk:
+        """Return the history with the readings of each datastream up to a time; of others without one."""
+        readings = {id: one.until(times.get(id, INSTANT_MIN)) for id, one in self.readings.items()}
+        return replace(self, readings=readings)
 
 
 class SeriesHistory:

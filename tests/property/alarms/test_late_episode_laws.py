@@ -133,7 +133,9 @@ class LateRun:
         )
         severity = replay.severity(newest)
         condition = repaired_condition(self.bound, self._newest_points(), alarm, severity, None, now=self.now)
-        added = amendments(past_difference(alarm, severity), alarm, self.bound, self.model, self.now)
+        added = amendments(
+            past_difference(alarm, severity, alarm.past_until), alarm, self.bound, self.model, self.now
+        )
         if added:
             revision, known = self.events[-1][0]
             self.events += [((revision, number), event) for number, event in enumerate(added, known + 1)]

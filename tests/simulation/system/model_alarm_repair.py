@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from runtime.kafka import topics
+from storage.history.condition_reader import SeriesEnd, judged_ends
 from tests.simulation.system.model_database import ModelDatabase
-from tests.simulation.system.model_history import columns, history_chunk, points
+from tests.simulation.system.model_history import history_chunk, points
 from tests.simulation.system.simulated_log import SimulatedLog
 from twin.alarms.evaluation.alarm_correction import AlarmCorrection
 from twin.alarms.messages import ALARM_INPUTS, AlarmInputBatch, alarm_id
@@ -24,12 +25,14 @@ from twin.backtest.condition_history import (
     condition_from_points,
     correction_of,
     evaluation_start,
+    judged_past_until,
     past_difference,
     repaired_condition,
     state_span,
     stored_severity_before,
 )
 from twin.backtest.history_chunk import HistoryChunk, SeriesHistory
+from twin.backtest.point_column import PointColumn
 from twin.instant import INSTANT_MAX, INSTANT_MIN, Instant
 from twin.model.city_model import CityModel
 from twin.wire.codec import LAYOUT_VERSION
@@ -43,25 +46,40 @@ class _Stored(NamedTuple):
     model: CityModel
     bound: BoundRule
     alarm: AlarmHistory
+    told: Mapping[int, Instant] | None  #: until when observations of datastreams count; None: all of them
 
     @classmethod
-    def read(cls, database: ModelDatabase, model: CityModel, bound: BoundRule) -> _Stored:
+    def read(
+        cls, database: ModelDatabase, model: CityModel, bound: BoundRule, *, judged: bool = False
+    ) -> _Stored:
+        """Return what is stored; with `judged`, no observations that the stream has not told yet."""
         id = alarm_id(bound.rule.id, bound.entity)
         events = [database.alarm_events[key] for key in sorted(database.alarm_events) if key[0] == id]
-        return cls(database, model, bound, AlarmHistory.of(events))
+        told = None
+        if judged:
+            entities = {one.entity for one in bound.series}
+            ids = [one.id for one in model.datastreams.values() if one.entity in entities]
+            told = database.told_times(ids)
+        return cls(database, model, bound, AlarmHistory.of(events), told)
 
     def ends(self) -> dict[OperandSeries, Instant]:
         """Return the newest point of each operand."""
-        found = columns(self.database, self.model, self.bound.series, INSTANT_MIN, INSTANT_MAX)
+        found = self._columns()
         return {one: int(column.times[-1]) for one, column in found.items() if len(column.times)}
 
     def newest_points(self) -> dict[OperandSeries, list[Point]]:
         """Return the points of each operand that the present state of the rule needs."""
-        found = columns(self.database, self.model, self.bound.series, INSTANT_MIN, INSTANT_MAX)
+        found = self._columns()
         return {
             one: points(found[one], end - state_span(self.bound, one, self.model), end)
             for one, end in self.ends().items()
         }
+
+    def judged_until(self) -> Instant:
+        """Return up to where all points are judged; INSTANT_MAX: no stored one is later."""
+        assert self.told is not None
+        stored = {one: SeriesEnd(end, INSTANT_MIN) for one, end in self._replace(told=None).ends().items()}
+        return judged_ends(stored, self.told, self.model).until
 
     def severity_from(self, start: Instant, newest: Instant) -> SeverityHistory:
         """Return the severity from a time on, by the stored points of the operands."""
@@ -72,8 +90,13 @@ class _Stored(NamedTuple):
         history.on_columns(series.columns(self._chunk(series, start, newest + 1)))
         return history.severity(newest)
 
+    def _columns(self) -> dict[OperandSeries, PointColumn]:
+        series = SeriesHistory(self.bound.series, self.model)
+        return series.columns(self._chunk(series, INSTANT_MIN, INSTANT_MAX))
+
     def _chunk(self, series: SeriesHistory, start: Instant, end: Instant) -> HistoryChunk:
-        return history_chunk(self.database, self.model, start, end, series.needs)
+        chunk = history_chunk(self.database, self.model, start, end, series.needs)
+        return chunk if self.told is None else chunk.told(self.told)
 
 
 def request_repairs_of_changed_series(database: ModelDatabase, model: CityModel) -> int:
@@ -97,13 +120,19 @@ def run_alarm_repairs(database: ModelDatabase, model: CityModel, log: SimulatedL
             database.alarm_repairs[key] = request._replace(log=log.identity, positions=_ends(log))
             count += 1
             continue
+        if not database.has_consistent_inputs():
+            continue
         if request.log == log.identity and not database.has_stored(log, request.positions):
             continue
         count += 1
         bound = index.rules_of(key[1]).rules.get(key[0])
+        is_whole = True
         if bound is not None and bound.series and not bound.fault:
-            _repair(_Stored.read(database, model, bound), request.start, log, now)
+            stored = _Stored.read(database, model, bound, judged=True)
+            is_whole = _repair(stored, request.start, log, now)
         del database.alarm_repairs[key]
+        if not is_whole:
+            database.request_alarm_repair(*key, request.start)
     return count
 
 
@@ -111,7 +140,8 @@ def _ends(log: SimulatedLog) -> Mapping[tuple[str, int], int]:
     return {place: log.end(*place) for place in log.partitions()}
 
 
-def _repair(stored: _Stored, start: Instant, log: SimulatedLog, now: Instant) -> None:
+def _repair(stored: _Stored, start: Instant, log: SimulatedLog, now: Instant) -> bool:
+    """Repair an alarm; return whether its whole past could be compared."""
     newest = max(stored.ends().values(), default=start)
     first = evaluation_start(stored.bound, stored.alarm.occurrences, min(start, newest), stored.model)
     severity = stored.severity_from(first, newest)
@@ -120,9 +150,11 @@ def _repair(stored: _Stored, start: Instant, log: SimulatedLog, now: Instant) ->
     )
     correction = correction_of(stored.bound, stored.alarm, severity, condition)
     send_correction(log, correction)
-    difference = past_difference(stored.alarm, severity)
+    until = judged_past_until(stored.alarm, severity, stored.judged_until())
+    difference = past_difference(stored.alarm, severity, until)
     added = amendments(difference, stored.alarm, stored.bound, stored.model, now)
     stored.database.add_amendments(added)
+    return until == stored.alarm.past_until
 
 
 def send_correction(log: SimulatedLog, correction: AlarmCorrection) -> None:

@@ -210,6 +210,11 @@ class ModelDatabase:
             self._has_consistent(one, 0) and self._has_values(one, request.offset + 1) for one in partitions
         )
 
+    def has_consistent_inputs(self) -> bool:
+        """Return whether the inputs of what is stored of the present log are stored."""
+        partitions = {one for log, one in self.derived_to.keys() | self._updated_to if log == self.log}
+        return all(self._has_consistent(one, 0) for one in partitions)
+
     def _has_consistent(self, partition: int, end: int) -> bool:
         """Return whether the inputs of what is stored of a partition are stored, at least up to `end`."""
         place = self.log, partition

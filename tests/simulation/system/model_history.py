@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 
 from tests.simulation.system.model_database import ModelDatabase
-from twin.alarms.rules.operand import WINDOW_SIZES, OperandSeries, Point, WindowName
-from twin.backtest.history_chunk import HistoryChunk, HistoryNeeds, SeriesHistory
+from twin.alarms.rules.operand import WINDOW_SIZES, Point, WindowName
+from twin.backtest.history_chunk import HistoryChunk, HistoryNeeds
 from twin.backtest.point_column import PointColumn
 from twin.backtest.readings import DatastreamReadings, calibrated, flags_by_times
 from twin.instant import Instant
@@ -37,14 +36,6 @@ def history_chunk(
     readings = {id: _readings(database, model, id, (start, end)) for id in sorted(needs.datastreams)}
     known = {id: one for id, one in readings.items() if one is not None}
     return HistoryChunk(start, end, known, windows, derived)
-
-
-def columns(
-    database: ModelDatabase, model: CityModel, series: Sequence[OperandSeries], start: Instant, end: Instant
-) -> dict[OperandSeries, PointColumn]:
-    """Return the points of series in a time range."""
-    history = SeriesHistory(series, model)
-    return history.columns(history_chunk(database, model, start, end, history.needs))
 
 
 def points(column: PointColumn, start: Instant, end: Instant) -> list[Point]:

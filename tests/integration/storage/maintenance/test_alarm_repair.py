@@ -8,9 +8,11 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 import pytest_asyncio
 
+from runtime.kafka.topics import OBSERVATIONS
 from storage.database import connect
-from storage.maintenance.alarm_repair import run_alarm_repairs
+from storage.maintenance.alarm_repair import repair_alarms, run_alarm_repairs
 from storage.maintenance.changed_series import note_changed_series
+from storage.stores.log_positions import AGGREGATE_PROGRESS
 from tests.support.cities.alarm_city import alarm_city, high_water_rule
 from tests.support.database.historian import until_true
 from tests.support.pipelines.stored_run import StoredRun, store_datastreams
@@ -171,6 +173,53 @@ async def test_a_repair_of_derived_series_repairs_the_alarms_on_them(run: Stored
         await note_changed_series(connection, [("canal", "water_level")], START + 30 * MINUTE)
     await assert_history_is_the_back_test(run)
     assert (ALARM, START + 30 * MINUTE, START + 40 * MINUTE, "major") in await run.episodes(START, END)
+
+
+async def test_a_repair_waits_until_the_inputs_of_stored_windows_are_stored(
+    run: StoredRun, database: str
+) -> None:
+    for minute in range(120):
+        run.pipeline.observe(level(minute, LOW))
+    await run.store()
+    move = "UPDATE log_position SET next_offset = next_offset + %s WHERE topic = %s"
+    async with await connect(database, role="test") as connection:
+        async with connection.transaction():
+            await note_changed_series(connection, [("canal", "water_level")], START + 30 * MINUTE)
+            await connection.execute(move, (10_000, AGGREGATE_PROGRESS))
+        assert await repair_alarms(connection, run.model, run, END) == 1, "only the requests are made"
+        assert await repair_alarms(connection, run.model, run, END) == 0
+        async with connection.transaction():
+            await connection.execute(move, (10_000, OBSERVATIONS))
+        assert await repair_alarms(connection, run.model, run, END) == len(run.model.rules)
+
+
+async def test_a_repair_leaves_alone_what_follows_from_values_that_are_not_judged_yet(
+    run: StoredRun, database: str
+) -> None:
+    """The stored alarms are ahead of the stored verdicts; with these, the repair is done once more."""
+    for minute in range(120):
+        run.pipeline.observe(level(minute, MAJOR if minute % 30 < 10 else LOW))
+    await run.store()
+    known = await run.episodes(START, END)
+    tell = "UPDATE datastream_state SET phenomenon_time = %s WHERE datastream_id = %s"
+    async with await connect(database, role="test") as connection:
+        async with connection.transaction():
+            await connection.execute(tell, (to_datetime(START + 65 * MINUTE), CANAL))
+            await connection.execute(
+                "DELETE FROM observation WHERE phenomenon_time < %s", (to_datetime(START + 5 * MINUTE),)
+            )
+            await note_changed_series(connection, [("canal", "water_level")], START)
+        await repair_alarms(connection, run.model, run, END)
+        await run.store()
+        found = await run.episodes(START, END)
+        assert (ALARM, START + 5 * MINUTE, START + 10 * MINUTE, "major") in found, (
+            "what is judged is repaired"
+        )
+        later = [fact for fact in known if fact[1] >= START + 20 * MINUTE]
+        assert [fact for fact in found if fact[1] >= START + 20 * MINUTE] == later != []
+        async with connection.transaction():
+            await connection.execute(tell, (to_datetime(START + 119 * MINUTE), CANAL))
+    await assert_history_is_the_back_test(run)
 
 
 async def test_an_alarm_whose_points_were_all_withdrawn_is_retracted(run: StoredRun, database: str) -> None:
