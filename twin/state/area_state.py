@@ -108,22 +108,26 @@ class AreaSeries(msgspec.Struct, array_like=True):
     outdated: OutdatedSlots = msgspec.field(default_factory=OutdatedSlots)
 
     def put(self, input: AreaInput) -> tuple[SlotSpan | None, bool]:
-        """Add an input; return the slots that it touches, and whether some of them are not kept any more."""
+        """Add an input; return the slots that it touches, and whether some of what they need is not kept."""
         kept = slot_input(input)
         if input.weight > 0 and self.outdated.by_source:
             self.outdated.discard(input.source, kept.slot)
-        if kept.slot < self.floor:
+        is_too_old = kept.slot < self.floor
+        if is_too_old:
             span = self._put_before(input, kept)
-            return span, span is not None
-        if input.weight > 0:
+        elif input.weight > 0:
             span = self.inputs.put(input.source, kept)
         else:
             span = self.comparison().put(input, kept)
             if input.weight < 0:
                 # What the area above says about a slot makes none: it is read when the area has one.
                 return (span if self.results.get(kept.slot) is not None else None), False
-        self.newest = max(self.newest, kept.slot)
-        return span, False
+        if not is_too_old:
+            self.newest = max(self.newest, kept.slot)
+        if span is not None and input.weight > 0 and self._lacks_earlier(input.source, kept):
+            self.note_outdated(input.source, span)
+            return span, True
+        return span, is_too_old and span is not None
 
     def _put_before(self, input: AreaInput, kept: SlotInput) -> SlotSpan | None:
         """Add an input before the kept slots if it may be the one that still counts in them."""
@@ -137,6 +141,13 @@ class AreaSeries(msgspec.Struct, array_like=True):
         if known:
             inputs.forget(self.floor)
         return span
+
+    def _lacks_earlier(self, source: str, put: SlotInput) -> bool:
+        """Return whether an input that is not kept may count in place of one that is withdrawn.
+
+        After a restart a source sends its newest input again, and none before it.
+        """
+        return self.floor > INSTANT_MIN and self.inputs.is_withdrawn_up_to(source, put)
 
     def is_known(self, input: AreaInput) -> bool:
         """Return whether an input was put before, with any revision."""

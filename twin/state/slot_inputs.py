@@ -128,6 +128,14 @@ class SlotInputs(msgspec.Struct, array_like=True):
         place = bisect_left(inputs, input.slot, key=_SLOT)
         return place < len(inputs) and inputs[place][:-1] == input[:-1]
 
+    def is_withdrawn_up_to(self, source: str, input: SlotInput) -> bool:
+        """Return whether an input that was put is withdrawn, and so are all of its source before it."""
+        if not _is_withdrawn(input):
+            return False
+        inputs = self.by_source[source]
+        place = bisect_right(inputs, input.slot, key=_SLOT)
+        return place > 0 and all(_is_withdrawn(one) for one in inputs[:place])
+
     def slots_from(self, floor: Instant) -> set[Instant]:
         """Return the slots of inputs, from a slot on."""
         return {one.slot for inputs in self.by_source.values() for one in inputs if one.slot >= floor}

@@ -251,6 +251,33 @@ def test_what_an_area_emits_of_slots_whose_inputs_storage_computes_is_repaired_a
     assert state.series[name].outdated.by_source == {}
 
 
+def test_what_may_count_again_since_before_a_restart_is_left_to_storage() -> None:
+    # Since a restart an area has the newest input of each source; the one before it may still be valid.
+    area, name = "town.east", "pm2_5"
+    state = AreaState(series={name: AreaSeries(MINUTE, floor=9 * MINUTE)})
+
+    def put(source: str, minute: int, value: float | None, revision: int = HOUR) -> AreaChanges:
+        input = area_input(area, source, name, value, time=minute * MINUTE, revision=revision)
+        return state.apply(area, [input], MODEL, 1)
+
+    def repair(first: int, last: int) -> SeriesRepair:
+        return SeriesRepair(area, "area_pm2_5", first * MINUTE, (last + 1) * MINUTE + 1)
+
+    for source in ("a", "b"):
+        assert put(source, 9, 10.0).repairs == []
+    withdrawn = put("a", 9, None, HOUR + 1)
+    assert repair(9, 10) in withdrawn.repairs
+    told = outdated_input("town", area, name, SlotSpan(9 * MINUTE, 9 * MINUTE))
+    assert withdrawn.inputs[-1] == told, "behind the value of the slot"
+    assert put("b", 10, 11.0).repairs == [repair(10, 10)], "it may count there, too"
+    assert put("b", 11, 12.0).repairs == []
+    assert put("a", 11, 12.0).repairs == []
+    assert repair(11, 12) in put("a", 11, None, HOUR + 1).repairs, "nothing before it is known"
+    for source, minute in (("a", 12), ("a", 13), ("b", 14)):
+        assert put(source, minute, 12.0).repairs == []
+    assert put("a", 13, None, HOUR + 1).repairs == [], "the one before it is known"
+
+
 def test_an_input_that_is_sent_again_after_a_crash_is_left_to_storage() -> None:
     state, area, name = AreaState(), "town.east", "pm2_5"
     sent = [area_input(area, "a", name, 10.0 + minute, time=minute * MINUTE) for minute in (1, 2, 3)]
