@@ -16,6 +16,7 @@ JSON_LEVELS_MAX = 64
 
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _NO_BRACKETS = bytes(sorted(set(range(256)) - set(b"[]{}")))
+_STEPS = bytes.maketrans(b"[{]}", bytes([1, 1, 255, 255]))
 
 
 class JsonNestingError(TwinError):
@@ -45,5 +46,6 @@ def json_levels(text: bytes) -> int:
     >>> json_levels(b'{"a": [], "]{[": [[1]]}'), json_levels(b"1")
     (3, 0)
     """
-    brackets = _STRING.sub(b"", text).translate(None, _NO_BRACKETS)
-    return max(accumulate((1 if one in b"[{" else -1 for one in brackets), initial=0))
+    steps = _STRING.sub(b"", text).translate(_STEPS, _NO_BRACKETS)
+    # As signed bytes, 255 is -1. Without a call for each bracket it takes half the time of a hostile payload.
+    return max(accumulate(memoryview(steps).cast("b"), initial=0))
