@@ -27,6 +27,7 @@ COMMANDS = {
     "simulate": "Virtual devices that publish to MQTT.",
     "replay": "Play recorded feeds to MQTT.",
     "migrate": "Bring the database schema up to date.",
+    "topics": "Create the topics of the log, and accounts of the roles at Kafka.",
     "check": "Validate a city folder and list all faults.",
     "apply": "Bring a city folder into the database.",
     "export": "Write the city in the database as a city folder.",
@@ -38,6 +39,16 @@ COMMANDS = {
     "token": "API keys: create, revoke, list.",
     "doctor": "Check what is installed, reachable and healthy, and what to do.",
 }
+
+
+def module_name(command: str) -> str:
+    """Return the name of the module of a command.
+
+    >>> module_name("stream"), module_name("apply")
+    ('cli.commands.roles.stream', 'cli.commands.apply')
+    """
+    package = "cli.commands.roles" if COMMANDS[command].startswith("Role:") else "cli.commands"
+    return f"{package}.{command}"
 
 
 def _debug_option() -> click.Option:
@@ -69,7 +80,7 @@ class CommandGroup(click.Group):
         """Import and return a command, or None for an unknown name."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"cli.commands.{cmd_name}").command
+        command: click.Command = importlib.import_module(module_name(cmd_name)).command
         for subcommand in (command, *(command.commands.values() if isinstance(command, click.Group) else ())):
             if all(option.name != "debug" for option in subcommand.params):
                 subcommand.params.append(_debug_option())

@@ -1,4 +1,4 @@
-"""Fixtures that start the services, fresh for each test. A missing service fails the test; no test skips."""
+"""Fixtures that start the services, fresh for each test. A missing service fails the test."""
 
 from __future__ import annotations
 

@@ -22,6 +22,7 @@ case "${IMAGES:-built}" in
     done
     # It sweeps up behind tests, and is an image that cannot be built here; we sweep ourselves.
     export TESTCONTAINERS_RYUK_DISABLED=true
+    export COMPOSE_FILE=docker-compose.yml:tests/docker/plain-log.yml
     # Tansu says nothing of an offset that it does not have, where Kafka and our own broker do.
     left_out+=(--deselect tests/integration/runtime/test_broker_contract.py::test_reading_at_a_missing_offset_is_an_error)
     # Nor does it delete records.

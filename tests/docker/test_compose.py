@@ -158,11 +158,11 @@ def test_secrets_are_in_no_environment_and_no_log(running: Running) -> None:
     project = running.project
     known = {
         path.read_text().strip()
-        for folder in (".", "mqtt", "database-roles")
+        for folder in (".", "mqtt", "database-roles", "kafka-roles")
         for path in (project.secrets / folder).iterdir()
         if path.is_file()
     }
-    assert len(known) >= 14
+    assert len(known) >= 20
     for service in [*ROLES, "simulate", "mosquitto", "timescaledb", "kafka"]:
         events = json.dumps(project.inspect(service)["Config"]) + project.compose(
             "logs", "--no-color", service
@@ -173,7 +173,7 @@ def test_secrets_are_in_no_environment_and_no_log(running: Running) -> None:
 @pytest.mark.parametrize(
     ("service", "reached", "not_reached"),
     [
-        ("api", ("kafka:9092", "timescaledb:5432"), ("mosquitto:1883",)),
+        ("api", ("kafka:9092", "timescaledb:5432"), ("mosquitto:1883", "kafka:9093", "kafka:9094")),
         ("stream", ("kafka:9092", "timescaledb:5432"), ("mosquitto:1883",)),
         ("ingest", ("kafka:9092", "timescaledb:5432", "mosquitto:1883"), ()),
         ("simulate", ("mosquitto:1883",), ("kafka:9092", "timescaledb:5432", "api:8080", "stream:9100")),

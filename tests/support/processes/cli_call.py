@@ -16,14 +16,14 @@ class Ended(NamedTuple):
     err: str
 
 
-async def call_cli(*arguments: str, database: str) -> Ended:
-    """Call the command line with a database, and return how it ended."""
+async def call_cli(*arguments: str, **settings: str) -> Ended:
+    """Call the command line with settings, such as `database`, and return how it ended."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "cli",
         *arguments,
-        env={**os.environ, "LIVETWIN_DATABASE": database},
+        env={**os.environ, **{f"LIVETWIN_{name.upper()}": value for name, value in settings.items()}},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )

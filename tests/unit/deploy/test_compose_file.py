@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import ValidationError
 
@@ -20,6 +21,8 @@ from cli.command_line import COMMANDS
 from cli.embedded.mosquitto import EmbeddedMosquitto
 from ingest.broker_accounts import ROLE_PREFIX, broker_accounts
 from ingest.decoders import registry
+from runtime.kafka.rights import RIGHTS as KAFKA_RIGHTS
+from runtime.kafka.rights import kafka_user
 from runtime.secret_files import FILE_SUFFIX, is_secret
 from runtime.settings import RoleSettings
 from storage.schema.rights import RIGHTS, role_user
@@ -31,6 +34,7 @@ IMAGE_GROUP = 10001
 SETTINGS = {
     "migrate": "runtime.settings",
     "city": "runtime.settings",
+    "topics": "runtime.settings",
     "historian": "storage.settings",
     "simulate": "simulators.settings",
 }
@@ -60,7 +64,7 @@ def settings_of(service: str) -> type[RoleSettings]:
 
 def test_every_role_is_a_service_of_one_image() -> None:
     assert services().keys() >= ROLES
-    assert ours().keys() == ROLES | {"migrate", "city", "simulate", "credentials"}
+    assert ours().keys() == ROLES | {"migrate", "topics", "city", "simulate", "credentials"}
     assert len({one["image"] for one in ours().values()}) == 1
 
 
@@ -90,7 +94,9 @@ def test_a_service_reaches_only_those_that_it_talks_to() -> None:
         "outside": {"alerting", "outlets"},
         "public": {"api"},
     }
-    assert services()["credentials"]["network_mode"] == "none"
+    modes = {name: one["network_mode"] for name, one in services().items() if "network_mode" in one}
+    # Kafka's own listeners, for its administrator, are reached from its container alone.
+    assert modes == {"credentials": "none", "topics": "service:kafka"}
     internal = {
         name for name, network in compose_file()["networks"].items() if (network or {}).get("internal")
     }
@@ -100,10 +106,76 @@ def test_a_service_reaches_only_those_that_it_talks_to() -> None:
         assert "ports" not in service or not set(service["networks"]) <= internal, name
 
 
-def test_the_controller_of_kafka_is_reached_from_its_container_alone() -> None:
+def listeners(name: str) -> dict[str, str]:
+    """Return the addresses in a setting of Kafka, by the name of their listener."""
+    value = services()["kafka"]["environment"][name]
+    return dict(one.split("://") for one in value.split(","))
+
+
+def test_kafka_takes_nothing_from_its_network_without_tls_and_a_password() -> None:
     environment = services()["kafka"]["environment"]
-    assert environment["KAFKA_LISTENERS"].split(",") == ["PLAINTEXT://:9092", "CONTROLLER://localhost:9093"]
+    protocols = dict(one.split(":") for one in environment["KAFKA_LISTENER_SECURITY_PROTOCOL_MAP"].split(","))
+    open_to_network = {
+        name for name, address in listeners("KAFKA_LISTENERS").items() if not address.startswith("localhost:")
+    }
+    assert {name: protocols[name] for name in open_to_network} == {"ROLES": "SASL_SSL"}
+    assert listeners("KAFKA_ADVERTISED_LISTENERS") == {"ROLES": "kafka:9092", "LOCAL": "localhost:9094"}
     assert environment["KAFKA_CONTROLLER_QUORUM_VOTERS"] == "1@localhost:9093"
+    # The entry point of the image demands settings of its own where it reads SSL:// or SASL_ in it.
+    assert "SSL://" not in environment["KAFKA_ADVERTISED_LISTENERS"]
+    # Whoever did not authenticate administers Kafka: no listener of a network may give this principal.
+    assert environment["KAFKA_SUPER_USERS"] == "User:ANONYMOUS"
+    assert environment["KAFKA_ALLOW_EVERYONE_IF_NO_ACL_FOUND"] == "false"
+    assert environment["KAFKA_AUTHORIZER_CLASS_NAME"].endswith(".StandardAuthorizer")
+
+
+def test_each_role_uses_kafka_with_its_own_account(tmp_path: Path) -> None:
+    make_secrets(tmp_path)
+    files = {name: one["file"] for name, one in compose_file()["secrets"].items()}
+    assert KAFKA_RIGHTS.keys() == ROLES
+    for role in ROLES:
+        environment = services()[role]["environment"]
+        assert environment["LIVETWIN_KAFKA_PROTOCOL"] == "SASL_SSL"
+        assert environment["LIVETWIN_KAFKA_CA"] == "/run/secrets/tls_ca"
+        assert environment["LIVETWIN_KAFKA_USERNAME"] == kafka_user(role)
+        assert environment["LIVETWIN_KAFKA_PASSWORD_FILE"] == f"/run/secrets/kafka_{role}"
+        assert files[f"kafka_{role}"].endswith(f"/kafka-roles/{role}")
+        assert services()[role]["depends_on"]["topics"] == {"condition": "service_completed_successfully"}
+    assert {path.name for path in (tmp_path / "kafka-roles").iterdir()} == ROLES
+    [host] = {services()[role]["environment"]["LIVETWIN_KAFKA"].split(":")[0] for role in ROLES}
+    server = x509.load_pem_x509_certificate((tmp_path / "tls/kafka.pem").read_bytes())
+    authority = x509.load_pem_x509_certificate((tmp_path / "tls/ca.crt").read_bytes())
+    server.verify_directly_issued_by(authority)
+    names = server.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert host in names.get_values_for_type(x509.DNSName)
+
+
+def test_the_key_of_the_authority_is_for_no_container(tmp_path: Path) -> None:
+    make_secrets(tmp_path)
+    assert stat.S_IMODE((tmp_path / "tls/ca.key").stat().st_mode) == 0o400
+    mounted = str([one.get("volumes") for one in services().values()])
+    assert "/tls:" not in mounted.replace("./deploy/tls:/tls:ro", "")
+    assert not any(one["file"].endswith("ca.key") for one in compose_file()["secrets"].values())
+
+
+def test_a_certificate_that_expires_soon_is_replaced(tmp_path: Path) -> None:
+    make_secrets(tmp_path)
+    file = tmp_path / "tls/kafka.pem"
+    first, authority = file.read_text(), (tmp_path / "tls/ca.crt").read_text()
+    assert make_secrets(tmp_path) == ""
+    script = tmp_path / "tomorrow.sh"
+    # As if eleven years had gone by: no certificate of ten years is valid so long.
+    text = (ROOT / "deploy/make-secrets.sh").read_text()
+    assert "RENEWAL_S=31536000" in text
+    script.write_text(
+        text.replace("RENEWAL_S=31536000", f"RENEWAL_S={11 * 31_536_000}").replace(
+            'cd "$(dirname "${BASH_SOURCE[0]}")/.."', ""
+        )
+    )
+    done = subprocess.run(["bash", script, tmp_path], check=True, capture_output=True, text=True)
+    assert done.stdout.startswith("the certificate of kafka expires within a year: restart it after this\n")
+    assert file.read_text() != first
+    assert (tmp_path / "tls/ca.crt").read_text() == authority
 
 
 def test_every_permanent_service_has_a_health_check() -> None:
@@ -213,8 +285,8 @@ def test_the_script_creates_every_secret_once(tmp_path: Path) -> None:
     make_secrets(folder)
     named = {VARIABLE.sub("", one["file"])[1:] for one in compose_file()["secrets"].values()}
     made = {name: (folder / name).read_text() for name in made_secrets(folder)}
-    # Those of the broker are made by `livetwin credentials`.
-    assert made.keys() == {name for name in named if not name.startswith("mqtt/")}
+    # Those of the broker are made by `livetwin credentials`; no container gets the key of the authority.
+    assert made.keys() == {name for name in named if not name.startswith("mqtt/")} | {"tls/ca.key"}
     assert all(secret.strip() for secret in made.values())
     assert len(set(made.values())) == len(made)
     (folder / "link_key").unlink()

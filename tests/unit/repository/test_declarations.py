@@ -15,7 +15,7 @@ from packaging.specifiers import SpecifierSet
 
 from cities.files.schema import FEEDS, PERSONAL_FEEDS
 from cities.folder_reader import read_city
-from cli.command_line import COMMANDS
+from cli.command_line import COMMANDS, module_name
 from ingest.decoders import registry
 from runtime.settings import RoleSettings
 from simulators.devices import devices_of
@@ -157,7 +157,7 @@ def test_every_role_that_a_key_may_have_opens_something() -> None:
 
 def test_every_command_has_a_module() -> None:
     for name in COMMANDS:
-        module = importlib.import_module(f"cli.commands.{name.replace('-', '_')}")
+        module = importlib.import_module(module_name(name))
         assert module.__doc__
 
 

@@ -8,6 +8,7 @@ import ast
 import re
 from functools import cache
 
+from runtime.kafka.rights import RIGHTS, RoleRights
 from runtime.kafka.topics import DUTY_JOURNAL, OUTLETS_LEASE, partition_counts
 from tests.support.repository import ROOT
 
@@ -62,7 +63,28 @@ def test_every_test_that_is_named_exists() -> None:
     assert len(named) > 60
 
 
-def test_every_topic_is_in_the_table_of_rights() -> None:
-    table = PAGE.partition("| role | reads | writes |")[2].partition("\n\n")[0]
-    named = set(re.findall(r"`([a-z-]+)`", table)) - {"livetwin-stream", "livetwin-ingest-replay"}
-    assert named == {*partition_counts(1), DUTY_JOURNAL, OUTLETS_LEASE}
+def test_the_table_of_rights_is_what_the_code_declares() -> None:
+    table = PAGE.partition("| role | reads | writes | consumer group |")[2].partition("\n\n")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table.splitlines()[2:]]
+    written = {
+        row[0]: tuple(frozenset(re.findall(r"`([a-z-…]+)`", cell)) for cell in row[1:]) for row in rows
+    }
+    declared = {
+        role: (
+            frozenset({*rights.reads, *_own(rights)}),
+            frozenset({*rights.writes, *_own(rights)}),
+            frozenset({rights.group} if rights.group else ()),
+        )
+        for role, rights in RIGHTS.items()
+    }
+    assert written == declared, "docs/explanation/security.md: its table follows runtime/kafka/rights.py"
+
+
+def _own(rights: RoleRights) -> tuple[str, ...]:
+    return () if rights.own_topics is None else (f"{rights.own_topics}…",)
+
+
+def test_every_topic_has_a_role_that_reads_it_and_one_that_writes_it() -> None:
+    topics = {*partition_counts(1), DUTY_JOURNAL, OUTLETS_LEASE}
+    assert {topic for rights in RIGHTS.values() for topic in rights.reads} == topics
+    assert {topic for rights in RIGHTS.values() for topic in rights.writes} == topics
