@@ -106,3 +106,4 @@ subjectAltName=$hosts" -CA "$authority.crt" -CAkey "$authority.key"
   secret theirs "tls/$name.pem" "$(cat "$draft/$name.key" "$draft/$name.crt")"
 }
 server kafka DNS:kafka,DNS:localhost # localhost: for tools in its container
+server timescaledb DNS:timescaledb,DNS:localhost

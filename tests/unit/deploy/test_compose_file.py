@@ -150,6 +150,25 @@ def test_each_role_uses_kafka_with_its_own_account(tmp_path: Path) -> None:
     assert host in names.get_values_for_type(x509.DNSName)
 
 
+def test_each_service_with_a_database_checks_who_it_is(tmp_path: Path) -> None:
+    make_secrets(tmp_path)
+    users = {name for name, one in services().items() if "database" in one.get("networks", [])} - {
+        "timescaledb"
+    }
+    assert users == ROLES | {"migrate", "city"}
+    for name in users:
+        environment = services()[name]["environment"]
+        assert environment["PGSSLMODE"] == "verify-full", name
+        assert environment["PGSSLROOTCERT"] == "/run/secrets/tls_ca", name
+    certificate = x509.load_pem_x509_certificate((tmp_path / "tls/timescaledb.pem").read_bytes())
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    for file in (tmp_path / "database_url", *(tmp_path / "database-roles").iterdir()):
+        assert conninfo_to_dict(file.read_text().strip())["host"] in names.get_values_for_type(x509.DNSName)
+    rules = (ROOT / "deploy/compose/pg_hba.conf").read_text()
+    kinds = [line.split()[0] for line in rules.splitlines() if line and not line.startswith("#")]
+    assert kinds == ["local", "hostssl"]
+
+
 def test_the_key_of_the_authority_is_for_no_container(tmp_path: Path) -> None:
     make_secrets(tmp_path)
     assert stat.S_IMODE((tmp_path / "tls/ca.key").stat().st_mode) == 0o400
@@ -173,7 +192,7 @@ def test_a_certificate_that_expires_soon_is_replaced(tmp_path: Path) -> None:
         )
     )
     done = subprocess.run(["bash", script, tmp_path], check=True, capture_output=True, text=True)
-    assert done.stdout.startswith("the certificate of kafka expires within a year: restart it after this\n")
+    assert "the certificate of kafka expires within a year: restart it after this\n" in done.stdout
     assert file.read_text() != first
     assert (tmp_path / "tls/ca.crt").read_text() == authority
 
@@ -205,7 +224,7 @@ def test_environments_have_only_settings_of_their_role() -> None:
         }
         # All services of the image get the settings that every role shares.
         known |= {"LIVETWIN_MQTT_HOST"}
-        known.add("OTEL_EXPORTER_OTLP_ENDPOINT")
+        known |= {"OTEL_EXPORTER_OTLP_ENDPOINT", "PGSSLMODE", "PGSSLROOTCERT"}
         assert service["environment"].keys() <= known, f"{name}: {service['environment'].keys() - known}"
 
 
@@ -214,6 +233,10 @@ def test_each_secret_goes_only_to_services_that_read_it() -> None:
         read = set(
             re.findall(r"/run/secrets/(\w+)", str([service.get("environment"), service.get("command")]))
         )
+        scripts = [word for word in service.get("entrypoint", []) if word.startswith("/start/")]
+        for script in scripts:
+            text = (ROOT / "deploy/compose" / script.removeprefix("/start/")).read_text()
+            read |= set(re.findall(r"/run/secrets/(\w+)", text))
         read |= set(re.findall(r"/run/secrets/(\w+)", str(service.get("healthcheck"))))
         assert set(service.get("secrets", [])) == read, name
 
