@@ -8,6 +8,8 @@ PACKAGES := twin runtime ingest stream alerting storage api outlets cities simul
 
 # More options for `livetwin up`: make demo ARGS="--port 8090 --mqtt-port 0"
 ARGS ?=
+# The folder of the official rulesets of the NLGov REST API Design Rules: nlgov-linter-2.1.yaml, nlgov-linter-2.2rc1.yaml
+NLGOV_RULESETS ?= ../shared/standards
 # More options for pytest: make test TESTS="tests/unit -k decoders"
 TESTS ?=
 # The duration of `make fuzz`, and the seed that repeats a run.
@@ -85,6 +87,7 @@ check: setup
 	$(BIN)/deptry .
 	$(SPHINX)
 	cd web && npm run --silent check
+	$(BIN)/python -m tests.standards.lint_openapi $(NLGOV_RULESETS)
 
 # A warning is an error: a broken link, a page without a place, a docstring that cannot be rendered.
 SPHINX := $(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --jobs auto docs docs/_build/html

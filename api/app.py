@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from prometheus_client import CollectorRegistry
-from starlette.responses import Response
+from pydantic.alias_generators import to_camel
 from starlette.types import ASGIApp
 
 from alerting.delivery.channel_secrets import ChannelSecrets
@@ -38,7 +39,6 @@ from api.http.problems import add_error_handlers
 from api.http.rate_limiter import RateLimiter
 from api.http.request_limits import RequestLimits
 from api.http.response_headers import API_VERSION, ResponseHeaders
-from api.http.responses import json_response
 from api.ingest_status import ledger_routes, quarantine_routes, unassigned_routes
 from api.ingest_status.ledger_cache import LedgerCache
 from api.insights import routes as insights_routes
@@ -49,6 +49,8 @@ from api.live.hub import Hub
 from api.live.log_follower import LogFollower, RecordTraces, SeedSource
 from api.live.log_replay import LogReplay
 from api.metrics import ApiMetrics
+from api.openapi.description import API_KEY, REPLY_KEY, application_members, contact
+from api.openapi.document import complete_document
 from api.rules import backtest_routes
 from api.rules import routes as rules_routes
 from api.rules.backtest_queue import BacktestQueue
@@ -140,56 +142,74 @@ def _hub(settings: ApiSettings, model: CityModel, clock: Clock, metrics: ApiMetr
     )
 
 
+ROUTERS: Sequence[tuple[APIRouter, str | None]] = (
+    *(
+        (module.router, API_KEY)
+        for module in (
+            cap_routes,
+            alarms_routes,
+            command_routes,
+            incident_routes,
+            dossier_routes,
+            notification_routes,
+            entities_routes,
+            history_routes,
+            recompute_routes,
+            lineage_routes,
+            datastream_routes,
+            live_routes,
+            insights_routes,
+            ledger_routes,
+            quarantine_routes,
+            rules_routes,
+            backtest_routes,
+            webhooks_routes,
+            unassigned_routes,
+            duty_routes,
+        )
+    ),
+    # The link that a person got is the credential.
+    (acknowledgement_link.router, None),
+    (acknowledgement_reply.router, REPLY_KEY),
+    (operations_routes.router, None),
+)
+"""The routers below /v1, each with the security scheme of its routes."""
+
+
+class DescribedApp(FastAPI):
+    """The application, whose OpenAPI document has the answers that its routes declare."""
+
+    def __init__(self, context: ApiContext) -> None:
+        super().__init__(
+            version=API_VERSION,
+            openapi_url=None,
+            docs_url=None,
+            redoc_url=None,
+            redirect_slashes=False,
+            generate_unique_id_function=lambda route: to_camel(route.name),
+            **application_members(context.settings, context.model.city),
+        )
+        self._document: dict[str, Any] | None = None
+        self._contact = contact(context.settings, context.model.city)
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document; it is made once."""
+        if self._document is None:
+            self._document = complete_document(super().openapi(), ROUTERS)
+            self._document["info"]["contact"] = self._contact
+        return self._document
+
+
 def create_app(context: ApiContext) -> ASGIApp:
     """Return the application; its caller starts and stops the parts of the context."""
-    app = FastAPI(
-        title="LiveTwin",
-        version=API_VERSION,
-        summary="The live state and history of a city.",
-        description="Follows the NLGov REST API Design Rules. Times are UTC; units are UCUM codes.",
-        openapi_url=None,
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-        license_info={"name": "EUPL-1.2", "identifier": "EUPL-1.2"},
-    )
+    app = DescribedApp(context)
     app.state.context = context
     add_error_handlers(app)
-    for module in (
-        cap_routes,
-        alarms_routes,
-        command_routes,
-        incident_routes,
-        dossier_routes,
-        notification_routes,
-        entities_routes,
-        history_routes,
-        recompute_routes,
-        lineage_routes,
-        datastream_routes,
-        live_routes,
-        insights_routes,
-        ledger_routes,
-        quarantine_routes,
-        rules_routes,
-        backtest_routes,
-        webhooks_routes,
-        unassigned_routes,
-        duty_routes,
-    ):
-        app.include_router(module.router, dependencies=[Depends(authenticate)])
-    app.include_router(acknowledgement_link.router)
-    app.include_router(acknowledgement_reply.router)
+    for router, scheme in ROUTERS:
+        app.include_router(router, dependencies=[Depends(authenticate)] if scheme == API_KEY else [])
     app.include_router(dossier_routes.keys_router)
-    app.include_router(operations_routes.router)
-    app.include_router(operations_routes.metrics_router)
+    app.include_router(operations_routes.unversioned_router)
     app.include_router(page_routes.router)
-
-    @app.get("/v1/openapi.json", include_in_schema=False)
-    async def openapi() -> Response:
-        """Return the description of this API (OpenAPI 3.1)."""
-        return json_response(app.openapi())
-
     static = context.settings.static_dir
     if (static / "index.html").is_file():
         app.mount("/", page_routes.PageFiles(directory=static, html=True))

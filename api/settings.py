@@ -43,6 +43,11 @@ class ApiSettings(RoleSettings):
         description="URL of the page and the API, as in alerting; addresses in CAP messages and feeds begin "
         "with it.",
     )
+    contact_email: str = Field(
+        default="livetwin@city.example",
+        pattern=r"^[^\s@]+@[^\s@]+$",
+        description="E-mail address of whom developers can ask about the API; `/v1/openapi.json` shows it.",
+    )
     security_contact: Annotated[str | None, BeforeValidator(_unset_if_empty)] = Field(
         default=None,
         pattern=r"^(mailto:|https://|tel:)\S+$",

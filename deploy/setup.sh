@@ -154,6 +154,17 @@ if [ -f web/package.json ]; then
   fi
 fi
 
+# --- the linter of the API's description --------------------------------------------------------------------
+
+linter=tests/standards
+if [ ! -f "$linter/node_modules/.livetwin-setup" ] ||
+  [ "$linter/package.json" -nt "$linter/node_modules/.livetwin-setup" ]; then
+  say "installing the linter of the API's description"
+  (cd "$linter" && npm install --no-audit --no-fund --no-package-lock --no-progress --loglevel=error) ||
+    fail "npm could not install $linter: see its message above; is the npm registry reachable?"
+  touch "$linter/node_modules/.livetwin-setup"
+fi
+
 # --- the tests' own -----------------------------------------------------------------------------------------
 
 pglite=tests/pglite

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from api.entities.documents import state_document
+from api.entities.documents import state_model
 from api.live.alarm_events import alarm_data
 from api.live.hub import Hub
 from api.live.log_follower import LogFollower
@@ -200,7 +200,7 @@ class MqttPublisher:
         if entity is None:
             yield from self._retained_message("state", topic, b"")
         elif view.entity(id) is not None:
-            state = state_document(entity, view, self._clock(), "anonymous")
+            state = state_model(entity, view, self._clock(), "anonymous")
             yield from self._retained_message("state", topic, _encode(state))
 
     def _alarm_messages(self, topics: OutletTopics, id: str) -> Iterator[_OutgoingMessage]:

@@ -97,7 +97,7 @@ _STYLE = (
     responses=examples.ACKNOWLEDGE_PAGE,
     response_class=Response,
 )
-async def show(request: Request, token: Token, _: NoQuery) -> Response:
+async def show_acknowledgement_page(request: Request, token: Token, _: NoQuery) -> Response:
     """Return a page with the alarms of the incident and a button; opening it changes nothing."""
     context = context_of(request)
     try:
@@ -114,7 +114,7 @@ async def show(request: Request, token: Token, _: NoQuery) -> Response:
     responses=examples.ACKNOWLEDGE_PAGE,
     response_class=Response,
 )
-async def acknowledge(request: Request, token: Token, _: NoQuery) -> Response:
+async def confirm_acknowledgement(request: Request, token: Token, _: NoQuery) -> Response:
     """Acknowledge for the link's contact what its message told of; once for each occurrence."""
     context = context_of(request)
     try:

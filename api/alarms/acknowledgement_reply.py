@@ -107,7 +107,7 @@ class _Answered(NamedTuple):
     responses=examples.ACKNOWLEDGE_REPLY,
     response_class=Response,
 )
-async def acknowledge(request: Request, parameters: Annotated[ReplyParameters, Query()]) -> Response:
+async def acknowledge_by_reply(request: Request, parameters: Annotated[ReplyParameters, Query()]) -> Response:
     """Acknowledge for a contact what the message with the code of the reply told; once for each occurrence.
 
     The body is a JSON object or a form of the provider, with the sender's number and the text. The answer is

@@ -37,7 +37,7 @@ router = APIRouter(prefix="/v1", tags=["alarms"])
     responses=examples.CAP,
     response_class=Response,
 )
-async def list_cap(request: Request, parameters: Annotated[CapParameters, Query()]) -> Response:
+async def list_alarms_as_cap(request: Request, parameters: Annotated[CapParameters, Query()]) -> Response:
     """Return one CAP 1.2 alert with an info for each alarm in force and each language.
 
     With `alarm`, the message about that alarm; an Atom feed for `Accept: application/atom+xml`. Every role
@@ -69,7 +69,7 @@ async def list_cap(request: Request, parameters: Annotated[CapParameters, Query(
     responses=examples.CAP,
     response_class=Response,
 )
-async def get_cap(request: Request, id: AlarmId, _: NoQuery) -> Response:
+async def get_alarm_as_cap(request: Request, id: AlarmId, _: NoQuery) -> Response:
     """Return the last CAP 1.2 message about an alarm; an Update or Cancel refers to the earlier ones."""
     return await _alarm_response(context_of(request), id)
 

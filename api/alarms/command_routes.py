@@ -42,7 +42,7 @@ IdempotencyKey = Annotated[
     responses=examples.COMMAND,
     openapi_extra=examples.COMMENTED_BODY,
 )
-async def acknowledge(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
+async def acknowledge_alarm(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """Acknowledge an alarm; `occurrence` refuses the command when the alarm was raised again since."""
     require_role(request, "operator")
     body = await read_body(request, AlarmRemarkBody)
@@ -55,7 +55,7 @@ async def acknowledge(request: Request, id: AlarmId, _: NoQuery, key: Idempotenc
     responses=examples.COMMAND,
     openapi_extra=examples.SHELVE_BODY,
 )
-async def shelve(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
+async def shelve_alarm(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """Shelve an alarm until a time at most seven days away; it is unshelved automatically."""
     require_role(request, "operator")
     body = await read_body(request, ShelveBody)
@@ -75,7 +75,7 @@ async def shelve(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey 
     responses=examples.COMMAND,
     openapi_extra=examples.ASSIGN_BODY,
 )
-async def assign(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
+async def assign_alarm(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """Set who is responsible for an alarm."""
     require_role(request, "operator")
     body = await read_body(request, AlarmAssignBody)
@@ -88,7 +88,7 @@ async def assign(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey 
     responses=examples.COMMAND,
     openapi_extra=examples.COMMENT_BODY,
 )
-async def comment(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
+async def comment_on_alarm(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """Add a comment to the events of an alarm."""
     require_role(request, "operator")
     body = await read_body(request, AlarmCommentBody)
@@ -107,7 +107,7 @@ async def _simple_command(request: Request, id: str, action: str, key: str) -> R
     responses=examples.COMMAND,
     openapi_extra=examples.COMMENTED_BODY,
 )
-async def unshelve(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
+async def unshelve_alarm(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """End the shelving of an alarm before its time."""
     return await _simple_command(request, id, "unshelve", key)
 
@@ -118,7 +118,7 @@ async def unshelve(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKe
     responses=examples.COMMAND,
     openapi_extra=examples.COMMENTED_BODY,
 )
-async def reset(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
+async def reset_alarm(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """Reset a latching alarm whose condition no longer holds."""
     return await _simple_command(request, id, "reset", key)
 
@@ -129,7 +129,7 @@ async def reset(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey =
     responses=examples.COMMAND,
     openapi_extra=examples.COMMENTED_BODY,
 )
-async def remove(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
+async def remove_alarm(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """Take an alarm out of service until further notice."""
     return await _simple_command(request, id, "remove", key)
 
@@ -140,7 +140,7 @@ async def remove(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey 
     responses=examples.COMMAND,
     openapi_extra=examples.COMMENTED_BODY,
 )
-async def restore(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
+async def restore_alarm(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """Put an alarm back into service; its state then follows the process."""
     return await _simple_command(request, id, "restore", key)
 

@@ -8,11 +8,10 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from api.alarms import examples
+from api.alarms import examples, incident_acknowledgement
 from api.alarms.command_gateway import command_id
 from api.alarms.command_routes import IdempotencyKey
 from api.alarms.documents import incident_document, incident_path, member_documents
-from api.alarms.incident_acknowledgement import acknowledge_incident
 from api.alarms.lookup import is_incident_visible, lookup_incident, read_incident_page
 from api.alarms.schemas import SNOOZE_MAX, AssignBody, CommentBody, IncidentParameters, PeriodBody, RemarkBody
 from api.context import context_of
@@ -61,13 +60,17 @@ async def get_incident(request: Request, id: IncidentId, _: NoQuery) -> Response
     responses=examples.INCIDENT_ACKNOWLEDGED,
     openapi_extra=examples.COMMENTED_BODY,
 )
-async def acknowledge(request: Request, id: IncidentId, _: NoQuery, key: IdempotencyKey = "") -> Response:
+async def acknowledge_incident(
+    request: Request, id: IncidentId, _: NoQuery, key: IdempotencyKey = ""
+) -> Response:
     """Acknowledge each alarm of the incident that waits for it; this ends its notifications."""
     role = require_role(request, "operator")
     context = context_of(request)
     body = await read_body(request, RemarkBody)
     _event, members = await lookup_incident(context, id, role)
-    result = await acknowledge_incident(context, members, await actor_of(request), key=key, text=body.comment)
+    result = await incident_acknowledgement.acknowledge_incident(
+        context, members, await actor_of(request), key=key, text=body.comment
+    )
     event, members = await lookup_incident(context, id, role)
     return json_response(
         {
@@ -88,7 +91,7 @@ async def acknowledge(request: Request, id: IncidentId, _: NoQuery, key: Idempot
     responses=examples.DUTY_COMMAND,
     openapi_extra=examples.SHELVE_BODY,
 )
-async def snooze(request: Request, id: IncidentId, _: NoQuery, key: IdempotencyKey = "") -> Response:
+async def snooze_incident(request: Request, id: IncidentId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """Send no notifications of an incident until a time at most a day away, unless it worsens."""
     require_role(request, "operator")
     body = await read_body(request, PeriodBody)
@@ -103,7 +106,7 @@ async def snooze(request: Request, id: IncidentId, _: NoQuery, key: IdempotencyK
     responses=examples.DUTY_COMMAND,
     openapi_extra=examples.ASSIGN_INCIDENT_BODY,
 )
-async def assign(request: Request, id: IncidentId, _: NoQuery, key: IdempotencyKey = "") -> Response:
+async def assign_incident(request: Request, id: IncidentId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """Notify a contact of the duty plan of an incident, instead of the one who is on call."""
     require_role(request, "operator")
     body = await read_body(request, AssignBody)
@@ -118,7 +121,9 @@ async def assign(request: Request, id: IncidentId, _: NoQuery, key: IdempotencyK
     responses=examples.DUTY_COMMAND,
     openapi_extra=examples.COMMENT_BODY,
 )
-async def comment(request: Request, id: IncidentId, _: NoQuery, key: IdempotencyKey = "") -> Response:
+async def comment_on_incident(
+    request: Request, id: IncidentId, _: NoQuery, key: IdempotencyKey = ""
+) -> Response:
     """Add a comment to an incident; its next notifications include it."""
     require_role(request, "operator")
     body = await read_body(request, CommentBody)

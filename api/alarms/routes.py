@@ -77,7 +77,9 @@ async def list_alarms(request: Request, parameters: Annotated[AlarmParameters, Q
     summary="Get statistics of the alarm system",
     responses=examples.STATISTICS,
 )
-async def get_statistics(request: Request, parameters: Annotated[StatisticsParameters, Query()]) -> Response:
+async def get_alarm_statistics(
+    request: Request, parameters: Annotated[StatisticsParameters, Query()]
+) -> Response:
     """Return how many alarms operators got and which are a nuisance, after EEMUA 191 and ISA-18.2."""
     require_role(request, "operator")
     context = context_of(request)
@@ -106,7 +108,7 @@ async def get_alarm(request: Request, id: AlarmId, _: NoQuery) -> Response:
 
 
 @router.get("/alarms/{id}/events", summary="List the events of an alarm", responses=examples.ALARM_EVENTS)
-async def list_events(
+async def list_alarm_events(
     request: Request, id: AlarmId, parameters: Annotated[AlarmEventParameters, Query()]
 ) -> Response:
     """List every transition of an alarm, newest first, each with its explanation.
@@ -132,7 +134,7 @@ async def list_events(
 @router.get(
     "/alarms/{id}/episodes", summary="List the episodes of an alarm", responses=examples.ALARM_EPISODES
 )
-async def list_episodes(
+async def list_alarm_episodes(
     request: Request, id: AlarmId, parameters: Annotated[AlarmEpisodeParameters, Query()]
 ) -> Response:
     """List when an alarm was active, oldest first, as a back-test lists firings.

@@ -39,7 +39,7 @@ from twin.instant import SECOND
 log = logging.getLogger(__name__)
 
 router = APIRouter(prefix="/v1", tags=["alarms"])
-keys_router = APIRouter(tags=["alarms"])
+keys_router = APIRouter(include_in_schema=False)
 
 KEYS_PATH = "/.well-known/jwks.json"
 
@@ -159,7 +159,7 @@ async def _chunks(data: bytes, slots: asyncio.Semaphore) -> AsyncIterator[bytes]
         slots.release()
 
 
-@keys_router.get(KEYS_PATH, summary="Get the public key of dossiers", responses=examples.KEYS)
+@keys_router.get(KEYS_PATH)
 async def get_keys(request: Request, _: NoQuery) -> Response:
     """Return the public key that verifies dossiers, as JSON Web Key Set (RFC 7517); empty without one.
 

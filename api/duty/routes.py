@@ -44,7 +44,9 @@ OverrideId = Annotated[str, Path(max_length=64)]
 
 
 @router.get("/duty/on-call", summary="Get the contacts on call", responses=examples.ON_CALL)
-async def get_on_call(request: Request, parameters: Annotated[OnCallParameters, Query()]) -> Response:
+async def get_on_call_contacts(
+    request: Request, parameters: Annotated[OnCallParameters, Query()]
+) -> Response:
     """Return the contact on call for each team at a time, and the next contact.
 
     For viewers and above; addresses are for the role duty and above. Served without the database.
@@ -59,7 +61,7 @@ async def get_on_call(request: Request, parameters: Annotated[OnCallParameters, 
 
 
 @router.get("/duty/roster", summary="List the shifts of the roster", responses=examples.ROSTER)
-async def get_roster(request: Request, parameters: Annotated[RosterParameters, Query()]) -> Response:
+async def list_shifts(request: Request, parameters: Annotated[RosterParameters, Query()]) -> Response:
     """List the consecutive shifts of each team; as iCalendar for `Accept: text/calendar`.
 
     For viewers and above; addresses are for the role duty and above.
@@ -86,7 +88,7 @@ async def get_roster(request: Request, parameters: Annotated[RosterParameters, Q
 
 
 @router.get("/duty/overrides", summary="List present and future overrides", responses=examples.OVERRIDES)
-async def list_overrides(request: Request, _: NoQuery) -> Response:
+async def list_duty_overrides(request: Request, _: NoQuery) -> Response:
     """List the overrides that are neither withdrawn nor over, in the order of creation."""
     role = require_role(request, "viewer")
     async with context_of(request).database.connection() as connection:
@@ -102,7 +104,7 @@ async def list_overrides(request: Request, _: NoQuery) -> Response:
     responses=examples.MADE,
     openapi_extra=examples.OVERRIDE_BODY,
 )
-async def add_override(request: Request, _: NoQuery) -> Response:
+async def create_duty_override(request: Request, _: NoQuery) -> Response:
     """Let a contact take over a team's duty for some time; the last created of several overrides applies."""
     role = require_role(request, "duty")
     context = context_of(request)
@@ -120,7 +122,7 @@ async def add_override(request: Request, _: NoQuery) -> Response:
 
 
 @router.get("/duty/overrides/{id}", summary="Get an override", responses=examples.OVERRIDE)
-async def get_override(request: Request, id: OverrideId, _: NoQuery) -> Response:
+async def get_duty_override(request: Request, id: OverrideId, _: NoQuery) -> Response:
     """Return an override, including one that is withdrawn or over."""
     role = require_role(request, "viewer")
     async with context_of(request).database.connection() as connection:
@@ -131,7 +133,7 @@ async def get_override(request: Request, id: OverrideId, _: NoQuery) -> Response
 
 
 @router.delete("/duty/overrides/{id}", summary="Withdraw an override", status_code=HTTPStatus.NO_CONTENT)
-async def delete_override(request: Request, id: OverrideId, _: NoQuery) -> Response:
+async def delete_duty_override(request: Request, id: OverrideId, _: NoQuery) -> Response:
     """Withdraw an override: it no longer applies, and stays on record. Repeating changes nothing."""
     require_role(request, "duty")
     actor = await actor_of(request)

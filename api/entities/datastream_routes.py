@@ -9,32 +9,30 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from api.context import context_of
-from api.entities import examples
-from api.entities.documents import datastream_document
+from api.entities import answers as entity_answers
+from api.entities.documents import datastream_model
 from api.entities.schemas import DatastreamParameters
+from api.history.models import ObservationPage
 from api.history.readings import (
     ReadingsQuery,
     newest_start,
-    observation_document,
+    observation_model,
     read_observation_page,
     requested_interval,
 )
 from api.history.schemas import ObservationParameters
 from api.http.access import may_see_datastream, role_of
+from api.http.answers import answers
+from api.http.pages import page_links_model, render_page
 from api.http.problems import ProblemError, not_found
-from api.http.responses import (
-    collection_document,
-    decode_page_cursor,
-    first_page,
-    json_response,
-    page_document,
-)
+from api.http.responses import decode_page_cursor, first_page
 from twin.instant import format_instant
 
 router = APIRouter(prefix="/v1", tags=["datastreams"])
 
 
-@router.get("/datastreams", summary="List the datastreams of the city", responses=examples.DATASTREAMS)
+@router.get("/datastreams", summary="List the datastreams of the city")
+@answers(entity_answers.DATASTREAMS)
 async def list_datastreams(
     request: Request, parameters: Annotated[DatastreamParameters, Query()]
 ) -> Response:
@@ -52,22 +50,19 @@ async def list_datastreams(
         and may_see_datastream(role, datastream, model)
     ]
     page, following = first_page(datastreams, parameters.limit, lambda datastream: datastream.id)
-    return json_response(
-        page_document(
+    return entity_answers.DATASTREAMS.response(
+        render_page(
             request,
             page,
-            lambda datastream: datastream_document(datastream, model),
+            lambda datastream: datastream_model(datastream, model),
             lambda last: last.id,
             following,
         )
     )
 
 
-@router.get(
-    "/datastreams/{id}/observations",
-    summary="List the readings of a datastream",
-    responses=examples.OBSERVATIONS,
-)
+@router.get("/datastreams/{id}/observations", summary="List the readings of a datastream")
+@answers(entity_answers.OBSERVATIONS, problems=(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND))
 async def list_observations(
     request: Request, id: Annotated[int, Path()], parameters: Annotated[ObservationParameters, Query()]
 ) -> Response:
@@ -93,6 +88,11 @@ async def list_observations(
         query = query._replace(start=await newest_start(context, id, query))
     rules = model.properties[datastream.property].quality
     page, following = await read_observation_page(context, [id], query, rules)
-    items = [observation_document(observation, model) for observation in page]
-    covered = {"start": format_instant(query.start), "end": format_instant(query.end)}
-    return json_response({**covered, **collection_document(request, items, following)})
+    return entity_answers.OBSERVATIONS.response(
+        ObservationPage(
+            start=format_instant(query.start),
+            end=format_instant(query.end),
+            items=[observation_model(observation, model) for observation in page],
+            links=page_links_model(request, following),
+        )
+    )

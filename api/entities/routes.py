@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from api.context import context_of
-from api.entities import examples
+from api.entities import answers as entity_answers
 from api.entities.documents import (
-    entity_document,
+    entity_feature,
     entity_freshness,
-    geojson_feature,
-    relations_document,
-    state_document,
+    entity_model,
+    relations_model,
+    state_model,
 )
 from api.entities.geometry import distance_m
+from api.entities.models import EntityFeatureCollection
 from api.entities.schemas import RADIUS_DEFAULT_M, EntityParameters, parse_position
 from api.entities.selection import select_entities
 from api.http.access import role_of
+from api.http.answers import GEOJSON, answers
+from api.http.pages import page_links_model, render_items, render_page
 from api.http.parameters import NoQuery
 from api.http.problems import RequestFault, bad_request, not_found
-from api.http.responses import (
-    decode_page_cursor,
-    first_page,
-    json_response,
-    page_document,
-)
+from api.http.responses import decode_page_cursor, first_page
 from api.live.live_view import LiveView
 from twin.instant import Instant
 from twin.model.city_model import CityModel
 from twin.model.entity import Entity
-
-GEOJSON = "application/geo+json"
 
 router = APIRouter(prefix="/v1", tags=["entities"])
 
@@ -46,7 +43,8 @@ def lookup_entity(model: CityModel, id: str) -> Entity:
     return entity
 
 
-@router.get("/entities", summary="List the entities of the city", responses=examples.ENTITIES)
+@router.get("/entities", summary="List the entities of the city")
+@answers(entity_answers.ENTITIES, entity_answers.ENTITIES_GEOJSON)
 async def list_entities(request: Request, parameters: Annotated[EntityParameters, Query()]) -> Response:
     """List entities, ordered by id; GeoJSON for `Accept: application/geo+json`."""
     role_of(request)
@@ -64,20 +62,15 @@ async def list_entities(request: Request, parameters: Annotated[EntityParameters
     ]
     page, following = first_page(entities, parameters.limit, lambda entity: entity.id)
     if not _accepts_geojson(request):
-        return json_response(
-            page_document(
-                request, page, lambda entity: entity_document(entity, view, now), _entity_id, following
-            )
+        return entity_answers.ENTITIES.response(
+            render_page(request, page, lambda entity: entity_model(entity, view, now), _entity_id, following)
         )
-    features = page_document(
-        request,
-        page,
-        lambda entity: geojson_feature(entity_document(entity, view, now)),
-        _entity_id,
-        following,
-        name="features",
+    features, following = render_items(
+        page, lambda entity: entity_feature(entity_model(entity, view, now)), _entity_id, following
     )
-    return json_response({"type": "FeatureCollection", **features}, GEOJSON)
+    return entity_answers.ENTITIES_GEOJSON.response(
+        EntityFeatureCollection(features=features, links=page_links_model(request, following))
+    )
 
 
 def _entity_id(entity: Entity) -> str:
@@ -100,31 +93,32 @@ def _accepts_geojson(request: Request) -> bool:
     return GEOJSON in request.headers.get("accept", "")
 
 
-@router.get("/entities/{id}", summary="Get an entity", responses=examples.ENTITY)
+@router.get("/entities/{id}", summary="Get an entity")
+@answers(entity_answers.ENTITY, entity_answers.ENTITY_GEOJSON, problems=(HTTPStatus.NOT_FOUND,))
 async def get_entity(request: Request, id: str, _: NoQuery) -> Response:
     """Return an entity; as a GeoJSON feature for `Accept: application/geo+json`."""
     role_of(request)
     context = context_of(request)
-    document = entity_document(lookup_entity(context.model, id), context.hub.view, context.clock())
+    entity = entity_model(lookup_entity(context.model, id), context.hub.view, context.clock())
     if _accepts_geojson(request):
-        return json_response(geojson_feature(document), GEOJSON)
-    return json_response(document)
+        return entity_answers.ENTITY_GEOJSON.response(entity_feature(entity))
+    return entity_answers.ENTITY.response(entity)
 
 
-@router.get("/entities/{id}/state", summary="Get the present state of an entity", responses=examples.STATE)
+@router.get("/entities/{id}/state", summary="Get the present state of an entity")
+@answers(entity_answers.STATE, problems=(HTTPStatus.NOT_FOUND,))
 async def get_state(request: Request, id: str, _: NoQuery) -> Response:
     """Return the newest value of every property, and of every datastream that the role may see."""
     role = role_of(request)
     context = context_of(request)
     entity = lookup_entity(context.model, id)
-    return json_response(state_document(entity, context.hub.view, context.clock(), role))
+    return entity_answers.STATE.response(state_model(entity, context.hub.view, context.clock(), role))
 
 
-@router.get(
-    "/entities/{id}/relations", summary="Get the relations of an entity", responses=examples.RELATIONS
-)
+@router.get("/entities/{id}/relations", summary="Get the relations of an entity")
+@answers(entity_answers.RELATIONS, problems=(HTTPStatus.NOT_FOUND,))
 async def get_relations(request: Request, id: str, _: NoQuery) -> Response:
     """Return the relations of an entity, outgoing and incoming, its parent and its children."""
     role_of(request)
     context = context_of(request)
-    return json_response(relations_document(lookup_entity(context.model, id), context.model))
+    return entity_answers.RELATIONS.response(relations_model(lookup_entity(context.model, id), context.model))

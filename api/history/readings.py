@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from api.context import ApiContext
+from api.history import models
 from api.http.parameters import instant_or
 from api.http.problems import RequestFault, bad_request
 from api.http.responses import Document, decode_page_cursor, next_cursor
@@ -98,16 +99,16 @@ async def read_published_page(
     return page, next_cursor(page, query.limit, lambda last: last.phenomenon_time)
 
 
-def observation_document(observation: Observation, model: CityModel) -> Document:
+def observation_model(observation: Observation, model: CityModel) -> models.ObservationModel:
     """Return one observation."""
     datastream = model.datastreams.get(observation.datastream)
-    return {
-        "phenomenonTime": format_instant(observation.phenomenon_time),
-        "receivedTime": format_instant(observation.received_time),
-        "value": observation.value,
-        "quality": quality_word(observation.flags),
-        "sensorId": datastream.sensor if datastream is not None else None,
-    }
+    return models.ObservationModel(
+        phenomenon_time=format_instant(observation.phenomenon_time),
+        received_time=format_instant(observation.received_time),
+        value=observation.value,
+        quality=quality_word(observation.flags),
+        sensor_id=datastream.sensor if datastream is not None else None,
+    )
 
 
 def published_value_document(value: PublishedValue) -> Document:

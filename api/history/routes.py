@@ -14,7 +14,7 @@ from api.entities.routes import lookup_entity
 from api.history import examples
 from api.history.readings import (
     ReadingsQuery,
-    observation_document,
+    observation_model,
     published_value_document,
     read_observation_page,
     read_published_page,
@@ -143,8 +143,8 @@ async def _readings(
         raise _personal_data_problem()
     rules = context.model.properties[name].quality
     readings, following = await read_observation_page(context, readable, page, rules)
-    documents = [observation_document(reading, context.model) for reading in readings]
-    return {"source": "observations", "observations": documents}, following
+    observations = [observation_model(reading, context.model) for reading in readings]
+    return {"source": "observations", "observations": observations}, following
 
 
 def _check_role(entity: str, name: ValueName, model: CityModel, role: Role) -> None:

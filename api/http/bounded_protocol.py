@@ -18,7 +18,7 @@ import msgspec
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from api.http.problems import MEDIA_TYPE, ProblemError, problem_document
+from api.http.problems import MEDIA_TYPE, ProblemError, problem_model
 from api.http.response_headers import API_VERSION
 from api.http.waiting_answers import CutOffReason, WaitingAnswers
 from api.metrics import ApiMetrics
@@ -220,7 +220,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if self.cycle is None or self.cycle.response_complete:
-            body = msgspec.json.encode(problem_document(ProblemError(status, self._detail(status)), ""))
+            body = msgspec.json.encode(problem_model(ProblemError(status, self._detail(status)), ""))
             head = (
                 f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: {MEDIA_TYPE}\r\n"
                 f"content-length: {len(body)}\r\napi-version: {API_VERSION}\r\nconnection: close\r\n\r\n"

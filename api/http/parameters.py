@@ -59,8 +59,8 @@ def _parse_duration(text: str) -> Duration:
 
 Names = Annotated[list[str], BeforeValidator(split_names), Field(max_length=NAMES_MAX)]
 Themes = Annotated[list[Theme], BeforeValidator(split_names)]
-TimeText = Annotated[str, parsed_by(parse_time)]
-DurationText = Annotated[str, parsed_by(_parse_duration)]
+TimeText = Annotated[str, parsed_by(parse_time), Field(json_schema_extra={"format": "date-time"})]
+DurationText = Annotated[str, parsed_by(_parse_duration), Field(json_schema_extra={"format": "duration"})]
 PageLimit = Annotated[int, Field(ge=1, le=LIMIT_MAX, description="Items per page.")]
 PageCursor = Annotated[str | None, Field(description="From `_links.next`; opaque.")]
 

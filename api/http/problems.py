@@ -9,15 +9,17 @@ import logging
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import msgspec
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from msgspec import UNSET, Meta, UnsetType
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from api.http.models import Model
 from storage.database import QueryError
 
 log = logging.getLogger(__name__)
@@ -82,24 +84,32 @@ def unavailable(detail: str, retry_after_s: int | None) -> ProblemError:
     return ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=headers)
 
 
-def problem_document(problem: ProblemError, instance: str) -> dict[str, object]:
+class Problem(Model, frozen=True, kw_only=True):
+    """A problem (RFC 9457)."""
+
+    type: Annotated[str, Meta(extra_json_schema={"format": "uri-reference"})] = "about:blank"
+    title: str
+    status: Annotated[int, Meta(ge=400, le=599)]
+    detail: str
+    instance: Annotated[str, Meta(description="The requested path.")]
+    errors: Sequence[RequestFault] | UnsetType = UNSET  #: every fault of the request
+
+
+def problem_model(problem: ProblemError, instance: str) -> Problem:
     """Return the document of a problem; `instance` is the requested path."""
-    document: dict[str, object] = {
-        "type": "about:blank",
-        "title": problem.status.phrase,
-        "status": problem.status.value,
-        "detail": problem.detail,
-        "instance": instance,
-    }
-    if problem.faults:
-        document["errors"] = problem.faults
-    return document
+    return Problem(
+        title=problem.status.phrase,
+        status=problem.status.value,
+        detail=problem.detail,
+        instance=instance,
+        errors=problem.faults or UNSET,
+    )
 
 
 def problem_response(problem: ProblemError, instance: str) -> Response:
     """Return the response of a problem; `instance` is the requested path."""
     return Response(
-        msgspec.json.encode(problem_document(problem, instance)),
+        msgspec.json.encode(problem_model(problem, instance)),
         status_code=problem.status.value,
         headers=problem.headers,
         media_type=MEDIA_TYPE,

@@ -41,7 +41,7 @@ QuarantineId = Annotated[str, Path(max_length=64)]
 
 
 @router.get("/quarantine", summary="List quarantined messages", responses=examples.QUARANTINE)
-async def list_quarantined(
+async def list_quarantined_messages(
     request: Request, parameters: Annotated[QuarantineParameters, Query()]
 ) -> Response:
     """List quarantined messages, newest first, without their payloads: each has a link to its own.
@@ -80,7 +80,7 @@ async def list_quarantined(
 
 
 @router.get("/quarantine/{id}", summary="Get a quarantined message", responses=examples.QUARANTINED)
-async def get_quarantined(request: Request, id: QuarantineId, _: NoQuery) -> Response:
+async def get_quarantined_message(request: Request, id: QuarantineId, _: NoQuery) -> Response:
     """Return a quarantined message with its payload, of which a setting of ingest keeps the beginning.
 
     What the role may not see is null, as in the list.
@@ -97,7 +97,7 @@ async def get_quarantined(request: Request, id: QuarantineId, _: NoQuery) -> Res
     responses=examples.QUARANTINED_PAYLOAD,
     response_class=Response,
 )
-async def get_payload(request: Request, id: QuarantineId, _: NoQuery) -> Response:
+async def get_quarantined_payload(request: Request, id: QuarantineId, _: NoQuery) -> Response:
     """Return the kept beginning of a payload as it was received, redacted for personal feeds."""
     row, payload, visibility = await _find(request, id)
     if not visibility.shows_device(row.feed, row.device):
@@ -126,7 +126,7 @@ async def _find(request: Request, id: str) -> tuple[QuarantinedRow, bytes, Sourc
     status_code=HTTPStatus.ACCEPTED,
     responses=examples.REPLAY,
 )
-async def replay_one(request: Request, id: QuarantineId, _: NoQuery) -> Response:
+async def replay_quarantined_message(request: Request, id: QuarantineId, _: NoQuery) -> Response:
     """Request that ingest processes a message again; repeating the request has no further effect."""
     require_role(request, "operator")
     async with context_of(request).database.connection() as connection:
@@ -151,7 +151,9 @@ async def replay_one(request: Request, id: QuarantineId, _: NoQuery) -> Response
     status_code=HTTPStatus.ACCEPTED,
     responses=examples.REPLAYS,
 )
-async def replay_many(request: Request, parameters: Annotated[QuarantineFilter, Query()]) -> Response:
+async def replay_quarantined_messages(
+    request: Request, parameters: Annotated[QuarantineFilter, Query()]
+) -> Response:
     """Request that ingest processes messages again, oldest first, at most 10,000 per request.
 
     Messages that a replay has resolved are left out, so repeating the request does no harm.

@@ -38,7 +38,9 @@ router = APIRouter(prefix="/v1", tags=["quarantine"])
     summary="List devices without a sensor",
     responses=examples.UNASSIGNED,
 )
-async def list_unassigned(request: Request, parameters: Annotated[UnassignedParameters, Query()]) -> Response:
+async def list_unassigned_devices(
+    request: Request, parameters: Annotated[UnassignedParameters, Query()]
+) -> Response:
     """List unknown devices that send, the most recently received first, and how to assign them.
 
     Their owners are unknown, so what they send is for operators: names, topics and fields are else null.
@@ -59,7 +61,7 @@ async def list_unassigned(request: Request, parameters: Annotated[UnassignedPara
     responses=examples.ASSIGNED,
     openapi_extra=examples.ASSIGN_BODY,
 )
-async def assign(request: Request, _: NoQuery) -> Response:
+async def assign_device(request: Request, _: NoQuery) -> Response:
     """Add a sensor to the city, in the format of sensors.yaml; the messages of its device are then processed.
 
     Add it to the city folder as well: applying a folder without the sensor retires it.

@@ -118,7 +118,7 @@ class LiveView:
         """Apply an update of the log; return its value, or None when no event is to be sent.
 
         No event is sent for an update that the view has already, for an amendment of history, and for one of
-        a household: that changes only the state of its datastream, which `state_document` shows to the roles
+        a household: that changes only the state of its datastream, which `state_model` shows to the roles
         that may see it.
         """
         if update.kind is _AMENDMENT:

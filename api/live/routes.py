@@ -38,7 +38,7 @@ data: {"entityId":"alkmaar.overdie","property":"pm2_5","value":11.2,"unit":"ug/m
     responses=response_example("Events, until either side ends the stream.", _EVENT, "text/event-stream"),
     response_class=Response,
 )
-async def follow(request: Request, parameters: Annotated[LiveFilter, Query()]) -> Response:
+async def follow_live_events(request: Request, parameters: Annotated[LiveFilter, Query()]) -> Response:
     """Send Server-Sent Events: a snapshot, or the changes since the cursor, then every further change.
 
     The revision of an entity rises with each of its updates. An event with another freshness and the same

@@ -34,13 +34,8 @@ from api.rules.documents import (
     version_document,
 )
 from cities.rules.document import RULES_MAX, read_rule
-from storage.model.rule_store import (
-    RuleConflictError,
-    delete_rule,
-    put_rule,
-    read_rule_versions,
-    read_versions_of,
-)
+from storage.model import rule_store
+from storage.model.rule_store import RuleConflictError, read_rule_versions, read_versions_of
 from storage.model.rule_version import RuleVersion
 from twin.alarms.rules.rule import Rule
 
@@ -99,7 +94,7 @@ async def get_rule(request: Request, id: RuleId, _: NoQuery) -> Response:
     responses=examples.PUT,
     openapi_extra=examples.PUT_BODY,
 )
-async def put(
+async def put_rule(
     request: Request,
     id: RuleId,
     _: NoQuery,
@@ -126,7 +121,7 @@ async def put(
     actor = await actor_of(request)
     async with context.database.connection() as connection:
         try:
-            change = await put_rule(connection, model.city.id, rule, actor, expected)
+            change = await rule_store.put_rule(connection, model.city.id, rule, actor, expected)
         except RuleConflictError as error:
             raise _conflict(error) from None
         stored = (await read_rule_versions(connection))[id]
@@ -143,7 +138,7 @@ async def put(
     status_code=HTTPStatus.NO_CONTENT,
     responses=examples.DELETED,
 )
-async def delete(request: Request, id: RuleId, _: NoQuery, if_match: IfMatch = "") -> Response:
+async def delete_rule(request: Request, id: RuleId, _: NoQuery, if_match: IfMatch = "") -> Response:
     """Put a rule out of force; its alarms end, its versions stay."""
     require_role(request, "operator")
     context = context_of(request)
@@ -151,7 +146,7 @@ async def delete(request: Request, id: RuleId, _: NoQuery, if_match: IfMatch = "
     actor = await actor_of(request)
     async with context.database.connection() as connection:
         try:
-            change = await delete_rule(connection, context.model.city.id, id, actor, expected)
+            change = await rule_store.delete_rule(connection, context.model.city.id, id, actor, expected)
         except RuleConflictError as error:
             raise _conflict(error) from None
     if change is None:
@@ -160,7 +155,7 @@ async def delete(request: Request, id: RuleId, _: NoQuery, if_match: IfMatch = "
 
 
 @router.get("/rules/{id}/versions", summary="List the versions of a rule", responses=examples.VERSIONS)
-async def list_versions(
+async def list_rule_versions(
     request: Request, id: RuleId, parameters: Annotated[PageParameters, Query()]
 ) -> Response:
     """List the versions of a rule with their editors, newest first; of a deleted rule as well."""

@@ -59,7 +59,7 @@ WebhookId = Annotated[str, Path(max_length=64)]
     responses=examples.CREATED,
     openapi_extra=examples.BODY,
 )
-async def subscribe(request: Request, _: NoQuery) -> Response:
+async def create_subscription(request: Request, _: NoQuery) -> Response:
     """Create a webhook: matching events are sent to `url` from now on, signed with the returned secret.
 
     The secret is shown only here. With the event `snapshot` the webhook starts with a snapshot.
@@ -119,7 +119,7 @@ async def get_subscription(request: Request, id: WebhookId, _: NoQuery) -> Respo
     status_code=HTTPStatus.NO_CONTENT,
     responses=examples.DELETED,
 )
-async def unsubscribe(request: Request, id: WebhookId, _: NoQuery) -> Response:
+async def delete_subscription(request: Request, id: WebhookId, _: NoQuery) -> Response:
     """Delete a webhook with its dead letters; sending ends within two seconds."""
     require_role(request, "operator")
     async with context_of(request).database.connection() as connection:
@@ -134,7 +134,7 @@ async def unsubscribe(request: Request, id: WebhookId, _: NoQuery) -> Response:
     responses=examples.WEBHOOK,
     openapi_extra=examples.RESUME_BODY,
 )
-async def resume(request: Request, id: WebhookId, _: NoQuery) -> Response:
+async def resume_subscription(request: Request, id: WebhookId, _: NoQuery) -> Response:
     """Resume a webhook that failed or was disabled, or continue any webhook from a cursor."""
     require_role(request, "operator")
     body = await read_body(request, ResumeBody)

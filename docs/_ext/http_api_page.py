@@ -62,9 +62,11 @@ def schema_name(schema: dict[str, Any]) -> str:
     return str(schema.get("format") or schema.get("type") or "any")
 
 
-def operation_lines(path: str, method: str, operation: dict[str, Any]) -> Iterator[str]:
+def operation_lines(
+    document: dict[str, Any], path: str, method: str, operation: dict[str, Any]
+) -> Iterator[str]:
     """Yield the lines of one endpoint: summary, description, parameters and answers."""
-    yield f"### `{method.upper()} {path}`\n"
+    yield f"### `{method.upper()} /v1{path}`\n"
     if summary := operation.get("summary"):
         yield f"{summary}.\n"
     if description := operation.get("description"):
@@ -78,20 +80,21 @@ def operation_lines(path: str, method: str, operation: dict[str, Any]) -> Iterat
             yield f"| `{parameter['name']}`{required} | {parameter['in']} | {kind} | {meaning} |"
         yield ""
     yield "| status | answer |\n|---|---|"
-    for status, response in operation["responses"].items():
+    for status, described in operation["responses"].items():
+        reference = described.get("$ref", "").rpartition("/")[2]
+        response = document["components"]["responses"][reference] if reference else described
         kinds = ", ".join(f"`{kind}`" for kind in response.get("content", {}))
         yield f"| {status} | {one_line(response.get('description', ''))}{f' ({kinds})' if kinds else ''} |"
     yield ""
 
 
 def page_text(document: dict[str, Any]) -> str:
-    """Return the page: endpoints in the order of their paths, under the first segment after `/v1`."""
+    """Return the page: endpoints in the order of their paths, under the first segment."""
     groups: dict[str, list[str]] = {}
     for path, methods in sorted(document["paths"].items()):
-        segments = path.strip("/").split("/")
-        subject = segments[1] if segments[0] == "v1" and len(segments) > 1 else segments[0] or "page"
+        subject = path.strip("/").split("/")[0]
         for method, operation in methods.items():
-            groups.setdefault(subject, []).extend(operation_lines(path, method, operation))
+            groups.setdefault(subject, []).extend(operation_lines(document, path, method, operation))
     sections = (f"## {subject}\n\n" + "\n".join(lines) for subject, lines in sorted(groups.items()))
     return HEAD + "\n" + "\n".join(sections)
 

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote_from_bytes, unquote, urlencode
 
-from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
@@ -30,6 +29,7 @@ from storage.stores.tokens import TOKEN_PREFIX
 from tests.fuzz.device_targets import dictionary_of
 from tests.fuzz.engine import FuzzTarget
 from tests.support.cities.small_cities import small_city
+from tests.support.http.documented_answers import openapi_document, served_paths
 from tests.support.payloads.device_payloads import RECEIVED
 from twin.model.role import Role
 
@@ -102,17 +102,13 @@ class ApiUnderTest:
         return self._runner.run(asyncio.wait_for(send_request(self.app, data), ANSWER_S_MAX))
 
     @property
-    def application(self) -> FastAPI:
-        """The application inside its middleware."""
-        application = self.app
-        while not isinstance(application, FastAPI):
-            application = application._app  # type: ignore[attr-defined]
-        return application
+    def paths(self) -> dict[str, Any]:
+        """The operations of the OpenAPI document by path."""
+        return served_paths(openapi_document(self.app))
 
-    @property
-    def description(self) -> dict[str, Any]:
-        """The OpenAPI document."""
-        return self.application.openapi()
+
+# No part of the versioned API.
+_BESIDE = ("/.well-known/jwks.json", "/.well-known/security.txt", "/metrics")
 
 
 @cache
@@ -153,8 +149,6 @@ def check_response(scope: dict[str, Any], status: int, headers: dict[bytes, byte
         return str(status)
     if headers[b"content-type"].startswith(b"text/html"):
         return f"{status} page"
-    if scope["path"] == "/v1/health/ready":
-        return f"{status} health"
     assert headers[b"content-type"] == b"application/problem+json", f"{asked_for}: {headers}"
     problem = json.loads(answer)
     assert problem["status"] == status
@@ -200,7 +194,8 @@ def request_scope(data: bytes) -> tuple[dict[str, Any], bytes]:
 def http_targets() -> list[FuzzTarget]:
     """Return a target for each family of paths."""
     families: dict[str, list[bytes]] = {}
-    for path, operations in api_under_test().description["paths"].items():
+    beside: dict[str, Any] = {path: {"get": {}} for path in _BESIDE}
+    for path, operations in {**api_under_test().paths, **beside}.items():
         family = path.split("/")[2] if path.startswith("/v1/") else "other"
         families.setdefault(family, []).extend(
             request

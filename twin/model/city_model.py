@@ -12,7 +12,7 @@ from twin.model.calibration import Calibration, Maintenance
 from twin.model.datastream_policy import DatastreamPolicy
 from twin.model.duty import NO_DUTY_PLAN, DutyPlan
 from twin.model.entity import Entity
-from twin.model.observed_property import BUILT_IN_PROPERTIES, ObservedProperty
+from twin.model.observed_property import BUILT_IN_PROPERTIES, ObservedProperty, Theme
 from twin.model.sensor import Datastream, Sensor
 
 
@@ -132,7 +132,7 @@ class CityModel:
             yield current
             waiting.extend(self._children.get(current, ()))
 
-    def themes_of(self, entity: str) -> frozenset[str]:
+    def themes_of(self, entity: str) -> frozenset[Theme]:
         """Return the themes of the properties that are observed on an entity."""
         return frozenset(self.properties[one.property].theme for one in self.datastreams_of(entity))
 

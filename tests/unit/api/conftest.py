@@ -19,6 +19,7 @@ from api.live.live_view import ViewSeed
 from api.metrics import ApiMetrics
 from api.settings import ApiSettings
 from tests.support.cities.city_builder import CityBuilder
+from tests.support.http.documented_answers import DocumentedAnswers, openapi_document
 from twin.instant import MINUTE, Instant
 from twin.model.city_model import CityModel
 from twin.model.entity import Relation
@@ -151,8 +152,13 @@ def parts(model: CityModel, clock: Any, make_update: Any, make_derived: Any, tmp
 
 @pytest.fixture
 async def client(parts: ApiContext) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(create_app(parts))
-    async with httpx.AsyncClient(transport=transport, base_url="http://city.example") as client:
+    """A client that fails on an answer which the OpenAPI document does not describe."""
+    app = create_app(parts)
+    hooks = {"response": [DocumentedAnswers(openapi_document(app)).check]}
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://city.example", event_hooks=hooks
+    ) as client:
         await parts.database.open()
         yield client
         await parts.database.close()

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import httpx
-from fastapi import FastAPI
 
 from api.app import create_app
 from api.context import ApiContext
+from tests.support.http.documented_answers import openapi_document, served_paths
 
 # The link that a person got is the credential: tests/unit/api/alarms/test_acknowledgement_link.py.
 BY_LINK = {"POST /v1/acknowledge/{token}": 404}
@@ -17,12 +16,9 @@ BY_LINK = {"POST /v1/acknowledge/{token}": 404}
 
 def changing_operations(parts: ApiContext) -> list[tuple[str, str]]:
     """Return method and path of each operation of the OpenAPI document that is not a read."""
-    app: Any = create_app(parts)
-    while not isinstance(app, FastAPI):
-        app = app._app
     return [
         (method.upper(), path)
-        for path, methods in app.openapi()["paths"].items()
+        for path, methods in served_paths(openapi_document(create_app(parts))).items()
         for method in methods
         if method in {"post", "put", "patch", "delete"}
     ]

@@ -105,7 +105,7 @@ def test_every_setting_is_read() -> None:
 
 
 def test_every_router_is_part_of_the_api() -> None:
-    documented = api_under_test().description["paths"]
+    documented = api_under_test().paths
     routers = 0
     for name in modules("api"):
         module = importlib.import_module(name.removesuffix(".py").replace("/", "."))
@@ -118,7 +118,7 @@ def test_every_router_is_part_of_the_api() -> None:
 
 
 def test_every_operation_says_what_it_does_and_what_it_answers() -> None:
-    for path, operations in api_under_test().description["paths"].items():
+    for path, operations in api_under_test().paths.items():
         for method, operation in operations.items():
             assert operation.get("summary"), f"{method} {path}"
             assert operation["responses"], f"{method} {path}"
@@ -126,7 +126,7 @@ def test_every_operation_says_what_it_does_and_what_it_answers() -> None:
 
 def test_the_page_calls_routes_that_exist() -> None:
     """A part of an address that is a variable may be anything, an action of an alarm as well."""
-    documented = list(api_under_test().description["paths"])
+    documented = list(api_under_test().paths)
     called = {
         address.partition("?")[0]
         for file in (ROOT / "web/src").rglob("*.ts")

@@ -7,7 +7,7 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from api.entities.documents import entity_document, state_document
+from api.entities.documents import entity_model, state_model
 from api.live.events import state_data
 from api.live.live_view import LiveView
 from twin.instant import Instant
@@ -55,21 +55,21 @@ def view(model: CityModel, make_update: Any) -> LiveView:
 
 @pytest.mark.parametrize("role", OTHERS)
 def test_the_state_names_no_meter_to_others(view: LiveView, role: Role) -> None:
-    document = state_document(view.model.entities["city.house"], view, NOW, role)
-    value = document["properties"]["power_import"]
-    assert (value["value"], value["count"]) == (4.5, 12)
-    assert (value["sensorIds"], value["deviatingSensorIds"], document["datastreams"]) == ([], [], [])
+    document = state_model(view.model.entities["city.house"], view, NOW, role)
+    value = document.properties["power_import"]
+    assert (value.value, value.count) == (4.5, 12)
+    assert (value.sensor_ids, value.deviating_sensor_ids, document.datastreams) == ([], [], [])
     assert "meter-1" not in text_of(document)
 
 
 def test_the_state_names_the_meters_to_the_role_metering(view: LiveView) -> None:
-    document = state_document(view.model.entities["city.house"], view, NOW, "metering")
-    assert document["properties"]["power_import"]["sensorIds"] == ["meter-1"]
-    assert [one["sensorId"] for one in document["datastreams"]] == ["meter-1"]
+    document = state_model(view.model.entities["city.house"], view, NOW, "metering")
+    assert document.properties["power_import"].sensor_ids == ["meter-1"]
+    assert [one.sensor_id for one in document.datastreams] == ["meter-1"]
 
 
 def test_an_entity_names_no_meter(view: LiveView) -> None:
-    assert "meter-1" not in text_of(entity_document(view.model.entities["city.house"], view, NOW))
+    assert "meter-1" not in text_of(entity_model(view.model.entities["city.house"], view, NOW))
 
 
 def test_an_event_holds_no_datastream_and_no_sensor(model: CityModel) -> None:

@@ -1,0 +1,184 @@
+"""Models of entities, their state, their relations and their datastreams."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeAlias
+
+from msgspec import UNSET, Meta, UnsetType
+
+from api.http.models import Count, DurationText, Link, Model, Revision, Time
+from api.http.pages import PageLinks
+from cities.model.geometry import GEOMETRY_TYPES
+from twin.model.observed_property import Combination, Theme
+from twin.quality.quality_flags import QualityWord
+from twin.state.freshness import Freshness
+
+EntityId: TypeAlias = Annotated[str, Meta(examples=["alkmaar.overdie"])]
+SensorId: TypeAlias = Annotated[str, Meta(examples=["aq-overdie-1"])]
+PropertyName: TypeAlias = Annotated[str, Meta(examples=["pm2_5"])]
+Unit: TypeAlias = Annotated[str, Meta(description="UCUM.", examples=["ug/m3"])]
+
+Geometry: TypeAlias = Annotated[
+    Mapping[str, Any],
+    Meta(
+        description="GeoJSON geometry (RFC 7946); WGS 84, longitude before latitude.",
+        examples=[{"type": "Point", "coordinates": [4.7489, 52.6324]}],
+        extra_json_schema={
+            "required": ["type"],
+            "properties": {
+                "type": {"type": "string", "enum": list(GEOMETRY_TYPES)},
+                "coordinates": {"type": "array", "items": {}},
+                "geometries": {"type": "array", "items": {"type": "object"}},
+            },
+        },
+    ),
+]
+
+
+class EntityLinks(Model, frozen=True, kw_only=True):
+    """Links of an entity."""
+
+    self_: Link
+    state: Link
+    relations: Link
+    liveability: Link | UnsetType = UNSET  #: of areas
+
+
+class EntityMembers(Model, frozen=True, kw_only=True):
+    """An entity without its geometry: the properties of a GeoJSON feature."""
+
+    id: EntityId
+    type: Annotated[str, Meta(examples=["Neighbourhood"])]
+    name: Annotated[str, Meta(examples=["Overdie"])]
+    parent: Annotated[str, Meta(description="The area it belongs to.", examples=["alkmaar.oost"])] | None
+    attributes: Annotated[Mapping[str, Any], Meta(examples=[{"connections": 2900}])]
+    themes: list[Theme]
+    properties: Annotated[list[str], Meta(description="Observed.", examples=[["no2", "pm2_5"]])]
+    interval: Annotated[DurationText, Meta(examples=["PT10M"])] | None
+    freshness: Freshness | None
+    links: EntityLinks
+
+
+class EntityModel(EntityMembers, frozen=True, kw_only=True):
+    """A thing in the city: a street, a canal, a neighbourhood."""
+
+    geometry: Geometry | None
+
+
+class EntityFeature(Model, tag_field="type", tag="Feature", frozen=True, kw_only=True):
+    """An entity as a GeoJSON feature (RFC 7946)."""
+
+    id: EntityId
+    geometry: Geometry | None
+    properties: EntityMembers
+
+
+class EntityFeatureCollection(Model, tag_field="type", tag="FeatureCollection", frozen=True, kw_only=True):
+    """A page of entities as GeoJSON."""
+
+    features: list[EntityFeature]
+    links: PageLinks
+
+
+class LastGood(Model, frozen=True, kw_only=True):
+    """The newest value that was good, beside one that is suspect."""
+
+    value: float
+    phenomenon_time: Time
+
+
+class Value(Model, frozen=True, kw_only=True):
+    """The value of a property, an indicator or a roll-up."""
+
+    value: float
+    unit: Unit
+    phenomenon_time: Time
+    received_time: Time
+    quality: QualityWord
+    freshness: Freshness
+    revision: Revision
+    count: Annotated[Count, Meta(description="Sensors or, of households, connections behind it.")]
+    last_good: LastGood | UnsetType = UNSET
+    combination: Combination | UnsetType = UNSET
+    sensor_ids: list[str] | UnsetType = UNSET
+    deviating_sensor_ids: list[str] | UnsetType = UNSET
+    members: Count | UnsetType | None = UNSET
+    members_expected: Count | UnsetType | None = UNSET
+    preliminary: bool | UnsetType = UNSET
+    deviating_entity_ids: list[str] | UnsetType = UNSET
+
+
+class DatastreamStateModel(Model, frozen=True, kw_only=True):
+    """The newest value of one datastream."""
+
+    id: int
+    sensor_id: SensorId
+    property: PropertyName
+    value: float
+    unit: Unit
+    phenomenon_time: Time
+    received_time: Time
+    quality: QualityWord
+    freshness: Freshness
+
+
+class StateLinks(Model, frozen=True, kw_only=True):
+    """Links of a state."""
+
+    self_: Link
+    entity: Link
+
+
+class State(Model, frozen=True, kw_only=True):
+    """The present state of an entity."""
+
+    entity_id: EntityId
+    revision: Revision
+    properties: dict[str, Value]
+    indicators: dict[str, Value]
+    datastreams: list[DatastreamStateModel]
+    links: StateLinks
+
+
+class Related(Model, frozen=True, kw_only=True):
+    """An entity that a relation leads to or comes from."""
+
+    type: Annotated[str, Meta(examples=["drainsTo"])]
+    entity_id: EntityId
+    name: str | None
+
+
+class RelationsLinks(Model, frozen=True, kw_only=True):
+    """Links of relations."""
+
+    self_: Link
+
+
+class Relations(Model, frozen=True, kw_only=True):
+    """The relations of an entity in both directions, its parent and its children."""
+
+    entity_id: EntityId
+    parent: str | None
+    children: list[str]
+    outgoing: list[Related]
+    incoming: list[Related]
+    links: RelationsLinks
+
+
+class DatastreamLinks(Model, frozen=True, kw_only=True):
+    """Links of a datastream."""
+
+    observations: Link
+
+
+class DatastreamModel(Model, frozen=True, kw_only=True):
+    """One sensor and one property on one entity."""
+
+    id: int
+    sensor_id: SensorId
+    entity_id: EntityId
+    property: PropertyName
+    unit: Unit | None
+    interval: Annotated[DurationText, Meta(examples=["PT10M"])]
+    links: DatastreamLinks

@@ -1,0 +1,40 @@
+"""What every model of an answer is made of: the base, texts with a format, and links.
+
+A model is a msgspec structure: it renders the answer, and its JSON Schema describes it in /v1/openapi.json.
+A member that an answer may lack is `UNSET` by default; one that may be null is optional.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+from msgspec import Meta, Struct
+
+Time: TypeAlias = Annotated[
+    str, Meta(description="RFC 3339, UTC.", extra_json_schema={"format": "date-time"})
+]
+DurationText: TypeAlias = Annotated[
+    str, Meta(description="ISO 8601.", extra_json_schema={"format": "duration"})
+]
+Revision: TypeAlias = Annotated[int, Meta(ge=0, extra_json_schema={"format": "int64"})]
+Count: TypeAlias = Annotated[int, Meta(ge=0)]
+
+
+def wire_name(field: str) -> str:
+    """Return the name of a member of a model: camelCase; `links` are those of HAL.
+
+    >>> [wire_name(field) for field in ("phenomenon_time", "links", "self_")]
+    ['phenomenonTime', '_links', 'self']
+    """
+    first, *others = field.rstrip("_").split("_")
+    return "_links" if field == "links" else first + "".join(word.capitalize() for word in others)
+
+
+class Model(Struct, frozen=True, kw_only=True, rename=wire_name):
+    """Base of the models. mypy wants `frozen=True, kw_only=True` again at each."""
+
+
+class Link(Model, frozen=True, kw_only=True):
+    """A link (HAL)."""
+
+    href: Annotated[str, Meta(description="Path and query.", extra_json_schema={"format": "uri-reference"})]

@@ -1,0 +1,225 @@
+"""The OpenAPI document: paths and parameters as FastAPI finds them, answers as the routes declare them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from http import HTTPStatus
+from typing import Any, TypeAlias
+
+import msgspec
+from fastapi import APIRouter
+from fastapi.routing import APIRoute
+
+from api.http.answers import (
+    OF_BODIES,
+    OF_EVERY_ROUTE,
+    PROBLEMS,
+    Answer,
+    Declaration,
+    NoContent,
+    declaration_of,
+)
+from api.http.problems import MEDIA_TYPE, Problem
+from api.http.response_headers import API_VERSION
+from api.openapi.description import API_KEY, SECURITY_SCHEMES
+
+Schema: TypeAlias = dict[str, Any]
+
+SCHEMA_REF = "#/components/schemas/{name}"
+PREFIX = "/v1"
+"""Part of the server's URL in the document, not of its paths."""
+
+# How msgspec names the schema of a generic type.
+_PAGE = re.compile(r"Page_(\w+)_")
+_VALIDATION_SCHEMAS = ("HTTPValidationError", "ValidationError")
+
+
+def complete_document(document: Schema, routers: Sequence[tuple[APIRouter, str | None]]) -> Schema:
+    """Return FastAPI's document of these routers with the answers that their routes declare.
+
+    Each router comes with the name of its security scheme, or None for routes that take no key. A route
+    without a declaration keeps the answers that FastAPI knows, and gets the problems of every route.
+    """
+    routes = {
+        (route.path_format, method.lower()): (route, scheme)
+        for router, scheme in routers
+        for route in router.routes
+        if isinstance(route, APIRoute)
+        for method in route.methods or ()
+    }
+    models: list[Any] = [Problem]
+    paths: Schema = {}
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            route, scheme = routes[path, method]
+            declaration = declaration_of(route.endpoint)
+            operation["parameters"] = [_parameter(each) for each in operation.get("parameters", ())]
+            operation["responses"] = _responses(operation, declaration, scheme)
+            operation["security"] = _security(declaration, scheme)
+            if declaration is not None:
+                models += [answer.model for answer in declaration.answers if isinstance(answer, Answer)]
+        paths[path.removeprefix(PREFIX)] = item
+    statuses = {status for item in paths.values() for each in item.values() for status in each["responses"]}
+    components = {
+        "schemas": {**_parameter_schemas(document), **_model_schemas(models)},
+        "responses": {
+            _problem_name(status): _problem_response(status)
+            for status in PROBLEMS
+            if str(status.value) in statuses
+        },
+        "headers": {
+            "API-Version": {
+                "description": "The version of this API.",
+                "schema": {"type": "string", "examples": [API_VERSION]},
+            }
+        },
+        "securitySchemes": SECURITY_SCHEMES,
+    }
+    return {**document, "paths": paths, "components": components}
+
+
+def _parameter_schemas(document: Schema) -> Schema:
+    schemas: Schema = document.get("components", {}).get("schemas", {})
+    return {name: schema for name, schema in schemas.items() if name not in _VALIDATION_SCHEMAS}
+
+
+def _model_schemas(models: Iterable[Any]) -> Schema:
+    """Return the schemas of models by name; see `schema_name`."""
+    described = [model for model in dict.fromkeys(models) if model not in (str, bytes)]
+    _, components = msgspec.json.schema_components(described, ref_template=SCHEMA_REF)
+    schemas = {schema_name(name): _renamed(schema) for name, schema in components.items()}
+    if len(schemas) < len(components):
+        raise ValueError(f"two models have the same name in the document: {sorted(components)}")
+    for schema in schemas.values():
+        del schema["title"]
+    return schemas
+
+
+def schema_name(name: str) -> str:
+    """Return the name of a schema for clients, from the one that msgspec makes.
+
+    >>> schema_name("Page_EntityModel_"), schema_name("EntityModel"), schema_name("State")
+    ('EntityPage', 'Entity', 'State')
+    """
+    found = _PAGE.fullmatch(name)
+    return f"{schema_name(found[1])}Page" if found else name.removesuffix("Model")
+
+
+def _renamed(schema: Any) -> Any:
+    """Return a schema whose references have the names for clients."""
+    if isinstance(schema, list):
+        return [_renamed(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    reference = schema.get("$ref")
+    if isinstance(reference, str):
+        return {"$ref": SCHEMA_REF.format(name=schema_name(reference.rpartition("/")[2]))}
+    return {name: _renamed(each) for name, each in schema.items()}
+
+
+def schema_of(model: Any) -> Schema:
+    """Return the schema of the type of a body: a reference to that of a model."""
+    if model is bytes:
+        return {"type": "string", "contentMediaType": "application/octet-stream"}
+    (schema,), _ = msgspec.json.schema_components([model], ref_template=SCHEMA_REF)
+    renamed: Schema = _renamed(schema)
+    return renamed
+
+
+def _parameter(parameter: Schema) -> Schema:
+    """Return a parameter without what a client cannot send: a null, and a title that repeats its name."""
+    schema = {
+        name: value for name, value in parameter["schema"].items() if name not in ("title", "description")
+    }
+    choices = [choice for choice in schema.pop("anyOf", ()) if choice.get("type") != "null"]
+    if len(choices) == 1:
+        schema = {**choices[0], **schema}
+    elif choices:
+        schema["anyOf"] = choices
+    return {**parameter, "schema": schema}
+
+
+def _responses(operation: Schema, declaration: Declaration | None, scheme: str | None) -> Schema:
+    """Return the responses of an operation: first the successes, then the problems."""
+    problems = set(OF_EVERY_ROUTE)
+    if operation.get("requestBody"):
+        problems |= OF_BODIES
+    if scheme is not None:
+        problems.add(HTTPStatus.UNAUTHORIZED)
+    if declaration is None:
+        known = {status: each for status, each in operation["responses"].items() if status != "422"}
+        successes = {status: _with_headers(each) for status, each in known.items() if status < "4"}
+        problems |= {HTTPStatus(int(status)) for status in known if status >= "4"}
+    else:
+        successes = _successes(declaration.answers)
+        problems |= declaration.problems
+        if declaration.role is not None:
+            problems |= {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+    references = {
+        str(status.value): {"$ref": f"#/components/responses/{_problem_name(status)}"}
+        for status in sorted(problems)
+    }
+    return {**successes, **references}
+
+
+def _successes(answers: Iterable[Answer[Any] | NoContent]) -> Schema:
+    """Return the described responses of answers; those of one status differ by their media type."""
+    successes: Schema = {}
+    for answer in answers:
+        response = successes.setdefault(
+            str(answer.status.value), _with_headers({"description": answer.description})
+        )
+        if isinstance(answer, NoContent):
+            continue
+        content: Schema = {"schema": schema_of(answer.model)}
+        if answer.example is not None:
+            content["example"] = example_of(answer)
+        response.setdefault("content", {})[answer.media_type] = content
+        for name, text in answer.headers.items():
+            response["headers"][name] = {"description": text, "schema": {"type": "string"}}
+    return successes
+
+
+def example_of(answer: Answer[Any]) -> object:
+    """Return the example of an answer as a client reads it."""
+    example = answer.example
+    return example if isinstance(example, str) else msgspec.to_builtins(example)
+
+
+def _with_headers(response: Schema) -> Schema:
+    headers = {"API-Version": {"$ref": "#/components/headers/API-Version"}, **response.get("headers", {})}
+    return {**response, "headers": headers}
+
+
+def _problem_name(status: HTTPStatus) -> str:
+    """Return the name of a problem in the components.
+
+    >>> _problem_name(HTTPStatus.NOT_FOUND), _problem_name(HTTPStatus.REQUEST_URI_TOO_LONG)
+    ('NotFound', 'RequestUriTooLong')
+    """
+    return "".join(word.capitalize() for word in status.name.split("_"))
+
+
+def _problem_response(status: HTTPStatus) -> Schema:
+    kind = PROBLEMS[status]
+    example = {
+        "type": "about:blank",
+        "title": status.phrase,
+        "status": status.value,
+        "detail": kind.example,
+        "instance": "/v1/entities",
+    }
+    content = {"schema": {"$ref": SCHEMA_REF.format(name=Problem.__name__)}, "example": example}
+    response = _with_headers({"description": kind.description, "content": {MEDIA_TYPE: content}})
+    for name, text in kind.headers.items():
+        response["headers"][name] = {"description": text, "schema": {"type": "string"}}
+    return response
+
+
+def _security(declaration: Declaration | None, scheme: str | None) -> list[Schema]:
+    if scheme is None:
+        return []
+    key: Schema = {scheme: []}
+    needs_key = scheme != API_KEY or (declaration is not None and declaration.role is not None)
+    return [key] if needs_key else [{}, key]

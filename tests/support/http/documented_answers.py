@@ -1,0 +1,123 @@
+"""Compares answers of the api with its OpenAPI document: status, media type, members and their formats."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+import httpx
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from jsonschema import Draft202012Validator, FormatChecker
+from pydantic.alias_generators import to_camel
+from starlette.types import ASGIApp
+
+from api.app import ROUTERS
+from api.http.answers import declaration_of
+from twin.instant import parse_instant
+
+Schema: TypeAlias = dict[str, Any]
+
+FORMATS = FormatChecker(formats=())
+
+
+def is_time(text: object) -> bool:
+    """Whether a text is a UTC time."""
+    if not isinstance(text, str):
+        return True
+    try:
+        parse_instant(text)
+    except ValueError:
+        return False
+    return text.endswith("Z")
+
+
+FORMATS.checks("date-time")(is_time)
+
+
+def openapi_document(app: ASGIApp) -> Schema:
+    """Return the document of an application inside its middleware."""
+    while not isinstance(app, FastAPI):
+        app = app._app  # type: ignore[attr-defined]
+    return app.openapi()
+
+
+def served_paths(document: Schema) -> Schema:
+    """Return the paths of a document as requests name them, with the path of its server."""
+    (server,) = document["servers"]
+    return {urlsplit(server["url"]).path + path: item for path, item in document["paths"].items()}
+
+
+def undeclared_operations() -> set[str]:
+    """Return the operations whose routes declare no answers; these are described by examples alone."""
+    routes = [route for router, _ in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    return {to_camel(route.name) for route in routes if declaration_of(route.endpoint) is None}
+
+
+class DocumentedAnswers:
+    """Finds the differences between an answer and the document."""
+
+    def __init__(self, document: Schema) -> None:
+        self._document = document
+        self._undeclared = undeclared_operations()
+        self._schemas = {name: closed(schema) for name, schema in document["components"]["schemas"].items()}
+        self._paths = [
+            (re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path))), item)
+            for path, item in sorted(served_paths(document).items(), key=lambda each: each[0].count("{"))
+        ]
+
+    def operation(self, method: str, path: str) -> Schema | None:
+        """Return the operation that a request is for, None where the document has none."""
+        item: Schema = next((item for pattern, item in self._paths if pattern.fullmatch(path)), {})
+        operation: Schema | None = item.get(method.lower())
+        return operation
+
+    def schema_faults(self, schema: Schema, body: object) -> list[str]:
+        """Return where a body differs from a schema; a member that the schema lacks is a fault, too."""
+        whole = {**closed(schema), "components": {"schemas": self._schemas}}
+        validator = Draft202012Validator(whole, format_checker=FORMATS)
+        return [f"{each.json_path}: {each.message[:300]}" for each in validator.iter_errors(body)]
+
+    def faults(
+        self, method: str, path: str, status: int, headers: Mapping[str, str], body: bytes
+    ) -> list[str]:
+        """Return the differences of an answer of a route that declares its answers."""
+        operation = self.operation(method, path)
+        if operation is None or operation["operationId"] in self._undeclared:
+            return []
+        answer = operation["responses"].get(str(status))
+        if answer is None:
+            return [f"the status {status} is not in the document"]
+        if "$ref" in answer:
+            answer = self._document["components"]["responses"][answer["$ref"].rpartition("/")[2]]
+        media_type = headers.get("content-type", "").partition(";")[0]
+        content = answer.get("content", {}).get(media_type)
+        if content is None:
+            return [] if not body else [f"the media type {media_type!r} of {status} is not in the document"]
+        if not media_type.endswith("json"):
+            return []
+        return self.schema_faults(content["schema"], json.loads(body))
+
+    async def check(self, response: httpx.Response) -> None:
+        """Fail on an answer that differs from the document; a hook of a client."""
+        request = response.request
+        if "json" not in response.headers.get("content-type", ""):
+            return
+        body = await response.aread()
+        found = self.faults(request.method, request.url.path, response.status_code, response.headers, body)
+        assert found == [], f"{request.method} {request.url}: {found}"
+
+
+def closed(schema: Any) -> Any:
+    """Return a schema whose objects have no members but the described ones."""
+    if isinstance(schema, list):
+        return [closed(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    inner = {name: closed(each) for name, each in schema.items()}
+    if "properties" in schema and schema.get("type") == "object":
+        inner.setdefault("additionalProperties", False)
+    return inner

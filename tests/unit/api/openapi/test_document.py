@@ -1,0 +1,213 @@
+"""The OpenAPI document says what the routes answer, in a form that a client can be generated from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from api.app import create_app
+from api.context import ApiContext
+from api.http.answers import OF_EVERY_ROUTE, PROBLEMS
+from tests.support.http.documented_answers import (
+    DocumentedAnswers,
+    Schema,
+    openapi_document,
+    undeclared_operations,
+)
+
+# Described by examples alone, until their answers have models. It only becomes shorter.
+WITHOUT_MODELS = {
+    "acknowledgeAlarm",
+    "acknowledgeByReply",
+    "acknowledgeIncident",
+    "assignAlarm",
+    "assignDevice",
+    "assignIncident",
+    "backtestRule",
+    "commentOnAlarm",
+    "commentOnIncident",
+    "confirmAcknowledgement",
+    "createDutyOverride",
+    "createSubscription",
+    "deleteDutyOverride",
+    "deleteRule",
+    "deleteSubscription",
+    "followLiveEvents",
+    "getAlarm",
+    "getAlarmAsCap",
+    "getAlarmStatistics",
+    "getCorrelations",
+    "getDossier",
+    "getDutyOverride",
+    "getHistory",
+    "getIncident",
+    "getLedger",
+    "getLiveability",
+    "getOnCallContacts",
+    "getProvenance",
+    "getQuarantinedMessage",
+    "getQuarantinedPayload",
+    "getRule",
+    "getSubscription",
+    "listAlarmEpisodes",
+    "listAlarmEvents",
+    "listAlarms",
+    "listAlarmsAsCap",
+    "listDeadLetters",
+    "listDutyOverrides",
+    "listIncidents",
+    "listNotifications",
+    "listQuarantinedMessages",
+    "listRecomputes",
+    "listRuleVersions",
+    "listRules",
+    "listShifts",
+    "listSubscriptions",
+    "listUnassignedDevices",
+    "putRule",
+    "removeAlarm",
+    "replayQuarantinedMessage",
+    "replayQuarantinedMessages",
+    "resetAlarm",
+    "restoreAlarm",
+    "resumeSubscription",
+    "shelveAlarm",
+    "showAcknowledgementPage",
+    "snoozeIncident",
+    "unshelveAlarm",
+}
+
+
+@pytest.fixture
+def document(parts: ApiContext) -> Schema:
+    return openapi_document(create_app(parts))
+
+
+def operations(document: Schema) -> Iterator[tuple[str, Schema]]:
+    """Yield method with path, and each operation."""
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            yield f"{method.upper()} {path}", operation
+
+
+def values_named(name: str, value: object) -> Iterator[object]:
+    """Yield every member of a name in a value."""
+    if isinstance(value, dict):
+        for key, each in value.items():
+            if key == name:
+                yield each
+            yield from values_named(name, each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from values_named(name, each)
+
+
+def test_every_operation_has_a_name_of_its_own_that_a_client_can_use(document: Schema) -> None:
+    names = [operation["operationId"] for _, operation in operations(document)]
+    assert len(set(names)) == len(names)
+    assert [name for name in names if not re.fullmatch(r"[a-z]+([A-Z][a-z]+)*", name)] == []
+
+
+def test_routes_without_models_are_known_and_become_fewer() -> None:
+    assert undeclared_operations() == WITHOUT_MODELS
+
+
+def test_every_example_is_valid_by_its_schema(document: Schema) -> None:
+    answers = DocumentedAnswers(document)
+    declared = [each["responses"] for _, each in operations(document)] + [document["components"]["responses"]]
+    faults, seen = [], 0
+    for responses in declared:
+        for status, answer in responses.items():
+            for content in answer.get("content", {}).values():
+                if "schema" in content and "example" in content:
+                    seen += 1
+                    faults += [f"{status}: {each}" for each in answers.schema_faults(*_example(content))]
+    assert faults == []
+    assert seen > len(PROBLEMS) / 2
+
+
+def _example(content: Schema) -> tuple[Schema, object]:
+    return content["schema"], content["example"]
+
+
+def test_no_example_lists_properties(document: Schema) -> None:
+    """The official linter takes such a member for the properties of a schema, and ends."""
+    examples = [*values_named("example", document), *values_named("examples", document)]
+    found = [each for example in examples for each in values_named("properties", example)]
+    assert [each for each in found if isinstance(each, list)] == []
+
+
+def test_every_operation_has_the_problems_of_the_layers_around_it(document: Schema) -> None:
+    for name, operation in operations(document):
+        statuses = operation["responses"].keys()
+        assert {str(status.value) for status in OF_EVERY_ROUTE} <= statuses, name
+        assert "422" not in statuses, name
+    assert {"HTTPValidationError", "ValidationError"}.isdisjoint(document["components"]["schemas"])
+
+
+def test_every_operation_says_who_may_use_it(document: Schema) -> None:
+    by_name = {operation["operationId"]: operation["security"] for _, operation in operations(document)}
+    assert by_name["listEntities"] == [{}, {"apiKey": []}]
+    assert by_name["getLiveness"] == []
+    assert by_name["acknowledgeByReply"] == [{"replyKey": []}]
+
+
+def test_tags_are_described(document: Schema) -> None:
+    described = {tag["name"] for tag in document["tags"]}
+    assert {tag for _, operation in operations(document) for tag in operation["tags"]} == described
+
+
+def test_the_document_names_server_contact_and_licence(document: Schema) -> None:
+    assert document["servers"][0]["url"] == "http://localhost:8080/v1"
+    assert document["info"]["contact"] == {
+        "name": "LiveTwin of City",
+        "email": "livetwin@city.example",
+        "url": "http://localhost:8080",
+    }
+    assert document["info"]["license"]["identifier"] == "EUPL-1.2"
+
+
+def test_parameters_have_the_formats_of_times_and_no_null(document: Schema) -> None:
+    parameters = {
+        parameter["name"]: parameter["schema"]
+        for _, operation in operations(document)
+        for parameter in operation["parameters"]
+    }
+    assert parameters["knownAt"]["format"] == "date-time"
+    assert list(values_named("anyOf", parameters)) == []
+
+
+def test_a_page_has_a_name_for_clients(document: Schema) -> None:
+    schemas = document["components"]["schemas"]
+    assert {"Entity", "EntityPage", "State", "Value", "DatastreamPage", "Problem"} <= schemas.keys()
+    answer = document["paths"]["/entities"]["get"]["responses"]["200"]["content"]
+    assert answer["application/json"]["schema"] == {"$ref": "#/components/schemas/EntityPage"}
+    assert answer["application/geo+json"]["schema"] == {
+        "$ref": "#/components/schemas/EntityFeatureCollection"
+    }
+    assert schemas["EntityPage"]["properties"]["items"]["items"] == {"$ref": "#/components/schemas/Entity"}
+    assert "null" not in str(schemas["PageLinks"])
+
+
+async def test_an_answer_that_differs_from_the_document_is_found(
+    client: httpx.AsyncClient, document: Schema
+) -> None:
+    answers = DocumentedAnswers(document)
+    response = await client.get("/v1/entities/city.canal")
+    entity: dict[str, Any] = response.json()
+    schema = {"$ref": "#/components/schemas/Entity"}
+    assert answers.schema_faults(schema, entity) == []
+    assert "'colour' was unexpected" in str(answers.schema_faults(schema, {**entity, "colour": "red"}))
+    del entity["name"]
+    assert "'name' is a required property" in str(answers.schema_faults(schema, entity))
+    headers = {"content-type": "application/json"}
+    assert answers.faults("GET", "/v1/entities/x", 418, headers, b"{}") == [
+        "the status 418 is not in the document"
+    ]
+    assert "media type" in str(
+        answers.faults("GET", "/v1/entities/x", 200, {"content-type": "text/csv"}, b"a")
+    )
