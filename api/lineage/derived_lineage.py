@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import urlencode
 
-import msgspec
-
 from api.history.series import BucketQuery, ValueSeries, read_buckets, read_series
 from api.http.responses import Document
 from api.lineage.value_lineage import (
@@ -261,7 +259,7 @@ async def _contribution(
         "_links": _provenance_link(entity, name, period),
     }
     if instant is None:
-        return {**document, **msgspec.to_builtins(present)}
+        return document | present
     at = LineageTime(time=instant)
     trace = trace_observed_value if value_name.observed else trace_published_value
     past = await trace(context, entity, value_name, at)

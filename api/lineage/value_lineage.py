@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from api.context import ApiContext
 from api.entities.documents import value_model
-from api.entities.models import Value
 from api.http.access import Role
 from api.http.responses import Document
 from api.lineage.observation_lineage import TRACED_MAX, ObservationTracer, TracedObservation
@@ -63,7 +64,7 @@ class LineageContext(NamedTuple):
         return ObservationTracer(self.api, self.connection, entity, property, sources)
 
 
-def present_value(context: LineageContext, entity: str, name: ValueName) -> Value | None:
+def present_value(context: LineageContext, entity: str, name: ValueName) -> Document | None:
     """Return the present value from the live view, or None when there is none."""
     view = context.api.hub.view
     state = view.entity(entity)
@@ -71,7 +72,10 @@ def present_value(context: LineageContext, entity: str, name: ValueName) -> Valu
     freshness = view.freshness_of(value, context.api.clock()) if value is not None else None
     if value is None or freshness is None:
         return None
-    return value_model(value.update, name, freshness, view.model, context.role)
+    document: Document = msgspec.to_builtins(
+        value_model(value.update, name, freshness, view.model, context.role)
+    )
+    return document
 
 
 async def trace_observed_value(
