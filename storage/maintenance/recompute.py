@@ -22,7 +22,16 @@ from storage.maintenance.changed_series import (
     request_series_of_datastream,
 )
 from storage.queries import query
-from twin.instant import DAY, HOUR, INSTANT_MAX, INSTANT_MIN, Instant, from_datetime, to_datetime
+from twin.instant import (
+    DAY,
+    HOUR,
+    INSTANT_MAX,
+    INSTANT_MIN,
+    Duration,
+    Instant,
+    from_datetime,
+    to_datetime,
+)
 from twin.model.calibration import Maintenance
 from twin.model.city_model import CityModel
 from twin.model.datastream_policy import DatastreamPolicy
@@ -49,6 +58,9 @@ RECOMPUTE_SPAN = DAY
 
 RECOMPUTE_SPANS_MAX = 32
 """The most time ranges of one round; repairs are processed between rounds."""
+
+NEAR = 2 * DAY
+"""The time that is read first: a read without bounds plans all chunks, which takes longer than reading."""
 
 USABLE_SPAN_MAX = 31 * DAY
 """How far back the last usable value is looked up."""
@@ -238,8 +250,13 @@ class StoredHistoryReader:
 
     async def before(self, time: Instant, count: int) -> list[Observation]:
         """Return the newest `count` observations before a time, ascending."""
-        parameters = {"time": _within(time), "count": count}
-        return await self._observations("maintenance/recompute/list_observations_before", parameters)
+        near = self._near(count)
+        for since in (time - near, INSTANT_MIN):
+            parameters = {"time": _within(time), "since": _within(since), "count": count}
+            found = await self._observations("maintenance/recompute/list_observations_before", parameters)
+            if len(found) == count:
+                break
+        return found
 
     async def between(self, start: Instant, end: Instant) -> list[Observation]:
         """Return the observations of start ≤ t < end, ascending."""
@@ -248,8 +265,17 @@ class StoredHistoryReader:
 
     async def following(self, time: Instant, count: int) -> list[Observation]:
         """Return the first `count` observations from a time on, ascending."""
-        parameters = {"time": _within(time), "count": count}
-        return await self._observations("maintenance/recompute/list_observations_following", parameters)
+        near = self._near(count)
+        for until in (time + near, INSTANT_MAX):
+            parameters = {"time": _within(time), "until": _within(until), "count": count}
+            found = await self._observations("maintenance/recompute/list_observations_following", parameters)
+            if len(found) == count:
+                break
+        return found
+
+    def _near(self, count: int) -> Duration:
+        """Return the time in which so many observations are to be expected, with a margin."""
+        return max(NEAR, 2 * count * self._policy.interval)
 
     async def _observations(self, name: str, parameters: dict[str, Any]) -> list[Observation]:
         rows = await _fetch_rows(self._connection, name, {"datastream": self._datastream, **parameters})
@@ -261,16 +287,20 @@ class StoredHistoryReader:
     async def run_before(self, time: Instant, rules: QualityRules) -> ConstantRun | None:
         """Return the run of equal values, as received, that ends with the last observation before a time."""
         long, memory = long_run(rules), activity_memory(rules)
-        rows = await _fetch_rows(
-            self._connection,
-            "maintenance/recompute/find_run_before",
-            {
-                "datastream": self._datastream,
-                "time": _within(time),
-                "count": long.count if long is not None else 1,
-                "duration": max(long.duration if long is not None else 0, memory),
-            },
-        )
+        asked = {
+            "datastream": self._datastream,
+            "time": _within(time),
+            "count": long.count if long is not None else 1,
+            "duration": max(long.duration if long is not None else 0, memory),
+        }
+        for since in (time - NEAR, INSTANT_MIN):
+            rows = await _fetch_rows(
+                self._connection,
+                "maintenance/recompute/find_run_before",
+                {**asked, "since": _within(since)},
+            )
+            if rows and rows[0][3]:  # it begins after another value, so no earlier one belongs to it
+                break
         if not rows:
             return None
         run = ConstantRun(rows[0][0], rows[0][1], from_datetime(rows[0][2]))

@@ -203,7 +203,9 @@ async def test_a_repair_reads_the_hour_and_its_context(connection: Connection) -
     found = await read(connection, "maintenance/recompute/list_observations_between", hour)
     assert found.answer == found.rows == 6, found.plan
     for name in ("before", "following"):
-        asked = {"datastream": 7, "time": to_datetime(BEGIN + 9 * DAY), "count": 62}
+        day = to_datetime(BEGIN + 9 * DAY)
+        bounds = {"since": to_datetime(BEGIN), "until": to_datetime(BEGIN + 99 * DAY)}
+        asked = {"datastream": 7, "time": day, "count": 62, **bounds}
         found = await read(connection, f"maintenance/recompute/list_observations_{name}", asked)
         assert found.answer == 62
         assert found.rows <= 62 + 1, found.plan
@@ -211,7 +213,8 @@ async def test_a_repair_reads_the_hour_and_its_context(connection: Connection) -
 
 
 async def test_a_long_run_of_equal_values_is_read_as_far_as_its_rule_needs(connection: Connection) -> None:
-    asked = {"datastream": 7, "time": to_datetime(BEGIN + 9 * DAY), "count": 24, "duration": DAY}
+    day = to_datetime(BEGIN + 9 * DAY)
+    asked = {"datastream": 7, "time": day, "since": to_datetime(BEGIN), "count": 24, "duration": DAY}
     found = await read(connection, "maintenance/recompute/find_run_before", asked)
     assert found.rows <= 2 * A_DAY + 24 + 5, found.plan
     assert found.indexes == {"observation_key"}, found.plan

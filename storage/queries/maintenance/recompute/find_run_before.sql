@@ -1,9 +1,10 @@
--- The run of equal values that ends with the last observation of a datastream before a time: value, count, start.
--- observation_key, read backwards over the run, but at most over `count` rows and one row before `duration`.
+-- The run of equal values that ends with the last observation of a datastream before a time: value, count, start, and
+-- whether it begins after another value. observation_key, read backwards over the run, but at most over `count` rows and
+-- one row before `duration`, and not before `since`: each chunk costs time to plan.
 WITH last AS (
     SELECT phenomenon_time, value
     FROM observation
-    WHERE datastream_id = %(datastream)s AND phenomenon_time < %(time)s
+    WHERE datastream_id = %(datastream)s AND phenomenon_time < %(time)s AND phenomenon_time >= %(since)s
     ORDER BY phenomenon_time DESC
     LIMIT 1
 ), reach AS (
@@ -13,7 +14,9 @@ WITH last AS (
             FROM (
                 SELECT phenomenon_time
                 FROM observation
-                WHERE datastream_id = %(datastream)s AND phenomenon_time < %(time)s
+                WHERE datastream_id = %(datastream)s
+                    AND phenomenon_time < %(time)s
+                    AND phenomenon_time >= %(since)s
                 ORDER BY phenomenon_time DESC
                 LIMIT %(count)s
             ) AS newest
@@ -23,6 +26,7 @@ WITH last AS (
                 SELECT phenomenon_time
                 FROM observation
                 WHERE datastream_id = %(datastream)s
+                    AND phenomenon_time >= %(since)s
                     AND phenomenon_time
                         <= (SELECT phenomenon_time FROM last) - %(duration)s * interval '1 microsecond'
                 ORDER BY phenomenon_time DESC
@@ -35,15 +39,17 @@ WITH last AS (
     SELECT phenomenon_time
     FROM observation
     WHERE datastream_id = %(datastream)s
+        AND phenomenon_time >= %(since)s
         AND phenomenon_time < (SELECT phenomenon_time FROM last)
         AND phenomenon_time >= (SELECT start FROM reach)
         AND value <> (SELECT value FROM last)
     ORDER BY phenomenon_time DESC
     LIMIT 1
 )
-SELECT (SELECT value FROM last), count(*), min(phenomenon_time)
+SELECT (SELECT value FROM last), count(*), min(phenomenon_time), EXISTS (SELECT FROM other)
 FROM observation
 WHERE datastream_id = %(datastream)s
+    AND phenomenon_time >= %(since)s
     AND phenomenon_time < %(time)s
     AND phenomenon_time >= (SELECT start FROM reach)
     AND phenomenon_time > coalesce((SELECT phenomenon_time FROM other), '-infinity')
