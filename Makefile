@@ -79,7 +79,8 @@ test-docker: setup-tests
 	@deploy/setup.sh --docker
 	@deploy/with-docker.sh tests/docker/run.sh
 
-check: setup
+check:
+	@NLGOV_RULESETS=$(NLGOV_RULESETS) deploy/setup.sh --checks
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Install what is missing: Debian packages, the Python environment .venv, the page.
 #
-#   deploy/setup.sh          what `make demo` and `make check` need
+#   deploy/setup.sh          what `make demo` needs
+#   deploy/setup.sh --checks also the needs of `make check`: the linter of the API's description,
+#                            if NLGOV_RULESETS is a folder
 #   deploy/setup.sh --tests  also the needs of the tests: a browser, Prometheus' promtool,
 #                            TimescaleDB's Community edition
 #   deploy/setup.sh --docker also the needs of the tests with containers: a Docker engine
@@ -157,8 +159,8 @@ fi
 # --- the linter of the API's description --------------------------------------------------------------------
 
 linter=tests/standards
-if [ ! -f "$linter/node_modules/.livetwin-setup" ] ||
-  [ "$linter/package.json" -nt "$linter/node_modules/.livetwin-setup" ]; then
+if [ "${1:-}" = --checks ] && [ -d "${NLGOV_RULESETS:?}" ] && { [ ! -f "$linter/node_modules/.livetwin-setup" ] ||
+  [ "$linter/package.json" -nt "$linter/node_modules/.livetwin-setup" ]; }; then
   say "installing the linter of the API's description"
   (cd "$linter" && npm install --no-audit --no-fund --no-package-lock --no-progress --loglevel=error) ||
     fail "npm could not install $linter: see its message above; is the npm registry reachable?"

@@ -14,6 +14,7 @@
     ├── FaultPlanError         a plan of simulated faults is wrong
     ├── HoleError              log records are missing at a partition
     ├── JsonNestingError       JSON text is nested too deeply
+    ├── KafkaPasswordError     the password of a role at Kafka cannot be written
     ├── LeaseLostError         another process works, or the log of the lease is gone
     ├── MessageError           a record between two roles cannot be read
     │   └── NewerLeaseLayoutError    a record of a lease was written by a newer program
