@@ -1,6 +1,6 @@
 -- The run of equal values that ends with the last observation of a datastream before a time: value, count, start, and
 -- whether it begins after another value. observation_key, read backwards over the run, but at most over `count` rows and
--- one row before `duration`, and not before `since`: each chunk costs time to plan.
+-- one row before `duration`, and not before `since`: each chunk costs time to plan, so every part has both bounds.
 WITH last AS (
     SELECT phenomenon_time, value
     FROM observation
@@ -26,6 +26,7 @@ WITH last AS (
                 SELECT phenomenon_time
                 FROM observation
                 WHERE datastream_id = %(datastream)s
+                    AND phenomenon_time < %(time)s
                     AND phenomenon_time >= %(since)s
                     AND phenomenon_time
                         <= (SELECT phenomenon_time FROM last) - %(duration)s * interval '1 microsecond'
@@ -39,6 +40,7 @@ WITH last AS (
     SELECT phenomenon_time
     FROM observation
     WHERE datastream_id = %(datastream)s
+        AND phenomenon_time < %(time)s
         AND phenomenon_time >= %(since)s
         AND phenomenon_time < (SELECT phenomenon_time FROM last)
         AND phenomenon_time >= (SELECT start FROM reach)
@@ -49,8 +51,8 @@ WITH last AS (
 SELECT (SELECT value FROM last), count(*), min(phenomenon_time), EXISTS (SELECT FROM other)
 FROM observation
 WHERE datastream_id = %(datastream)s
-    AND phenomenon_time >= %(since)s
     AND phenomenon_time < %(time)s
+    AND phenomenon_time >= %(since)s
     AND phenomenon_time >= (SELECT start FROM reach)
     AND phenomenon_time > coalesce((SELECT phenomenon_time FROM other), '-infinity')
 HAVING count(*) > 0;
