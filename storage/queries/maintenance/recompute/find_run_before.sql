@@ -1,6 +1,8 @@
--- The run of equal values that ends with the last observation of a datastream before a time: value, count, start, and
--- whether it begins after another value. observation_key, read backwards over the run, but at most over `count` rows and
--- one row before `duration`, and not before `since`: each chunk costs time to plan, so every part has both bounds.
+-- The run of equal values that ends with the last observation before a time: value, count, start, is it its beginning.
+-- observation_key, read backwards over the run, but at most over `count` rows and one row before `duration`.
+--
+-- Nothing before `since` is read: each chunk costs time to plan, so every part has both bounds. It is known that the run
+-- begins with its start if another value is before it.
 WITH last AS (
     SELECT phenomenon_time, value
     FROM observation
