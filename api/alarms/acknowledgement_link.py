@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse, Response
 
 from alerting.delivery.acknowledge_links import LINK_PATH, AcknowledgeLink, LinkRefusal, verify_link
 from alerting.messages.phrases import severity_label
-from api.alarms import examples
+from api.alarms import answers as alarm_answers
 from api.alarms.incident_acknowledgement import acknowledge_incident, awaits_acknowledgement
 from api.alarms.lookup import lookup_incident
 from api.alarms.visibility import may_see_alarm
@@ -94,7 +94,7 @@ _STYLE = (
 @router.get(
     f"{LINK_PATH}{{token}}",
     summary="Show the incident of an acknowledgement link",
-    responses=examples.ACKNOWLEDGE_PAGE,
+    responses=alarm_answers.ACKNOWLEDGE_PAGE,
     response_class=Response,
 )
 async def show_acknowledgement_page(request: Request, token: Token, _: NoQuery) -> Response:
@@ -111,7 +111,7 @@ async def show_acknowledgement_page(request: Request, token: Token, _: NoQuery) 
 @router.post(
     f"{LINK_PATH}{{token}}",
     summary="Acknowledge an incident by a link",
-    responses=examples.ACKNOWLEDGE_PAGE,
+    responses=alarm_answers.ACKNOWLEDGE_PAGE,
     response_class=Response,
 )
 async def confirm_acknowledgement(request: Request, token: Token, _: NoQuery) -> Response:

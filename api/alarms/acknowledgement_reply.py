@@ -20,7 +20,7 @@ from starlette.responses import Response
 from alerting.delivery.acknowledge_links import AcknowledgeLink
 from alerting.delivery.channel_secrets import MissingSecretError
 from alerting.delivery.reply_codes import CODE_VALID, codes_in, decode_occurrences, reply_code, same_number
-from api.alarms import examples
+from api.alarms import answers as alarm_answers
 from api.alarms.acknowledgement_link import LinkedAlarms, LinkOutcome, acknowledge_by_link
 from api.alarms.documents import incident_path
 from api.alarms.reply_request import ReplyParameters, check_credentials, read_reply
@@ -104,7 +104,7 @@ class _Answered(NamedTuple):
 @router.post(
     "/v1/acknowledge-replies",
     summary="Acknowledge by a reply to a message",
-    responses=examples.ACKNOWLEDGE_REPLY,
+    responses=alarm_answers.ACKNOWLEDGE_REPLY,
     response_class=Response,
 )
 async def acknowledge_by_reply(request: Request, parameters: Annotated[ReplyParameters, Query()]) -> Response:

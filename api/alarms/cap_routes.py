@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from api.alarms import examples
+from api.alarms import answers as alarm_answers
 from api.alarms.atom_feed import ATOM_TYPE, atom_feed
 from api.alarms.cap import (
     MEDIA_TYPE,
@@ -34,7 +34,7 @@ router = APIRouter(prefix="/v1", tags=["alarms"])
 @router.get(
     "/alarms/cap",
     summary="Get the public alarms in force",
-    responses=examples.CAP,
+    responses=alarm_answers.CAP,
     response_class=Response,
 )
 async def list_alarms_as_cap(request: Request, parameters: Annotated[CapParameters, Query()]) -> Response:
@@ -66,7 +66,7 @@ async def list_alarms_as_cap(request: Request, parameters: Annotated[CapParamete
 @router.get(
     "/alarms/{id}/cap",
     summary="Get a public alarm",
-    responses=examples.CAP,
+    responses=alarm_answers.CAP,
     response_class=Response,
 )
 async def get_alarm_as_cap(request: Request, id: AlarmId, _: NoQuery) -> Response:

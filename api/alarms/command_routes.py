@@ -8,9 +8,9 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Request
 from starlette.responses import Response
 
-from api.alarms import examples
+from api.alarms import answers as alarm_answers
 from api.alarms.command_gateway import command_id
-from api.alarms.documents import alarm_document, alarm_path
+from api.alarms.documents import alarm_model, alarm_path
 from api.alarms.lookup import lookup_alarm
 from api.alarms.routes import AlarmId
 from api.alarms.schemas import SHELVE_MAX, AlarmAssignBody, AlarmCommentBody, AlarmRemarkBody, ShelveBody
@@ -39,8 +39,8 @@ IdempotencyKey = Annotated[
 @router.post(
     "/alarms/{id}/_acknowledge",
     summary="Acknowledge an alarm",
-    responses=examples.COMMAND,
-    openapi_extra=examples.COMMENTED_BODY,
+    responses=alarm_answers.COMMAND,
+    openapi_extra=alarm_answers.COMMENTED_BODY,
 )
 async def acknowledge_alarm(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """Acknowledge an alarm; `occurrence` refuses the command when the alarm was raised again since."""
@@ -52,8 +52,8 @@ async def acknowledge_alarm(request: Request, id: AlarmId, _: NoQuery, key: Idem
 @router.post(
     "/alarms/{id}/_shelve",
     summary="Shelve an alarm",
-    responses=examples.COMMAND,
-    openapi_extra=examples.SHELVE_BODY,
+    responses=alarm_answers.COMMAND,
+    openapi_extra=alarm_answers.SHELVE_BODY,
 )
 async def shelve_alarm(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """Shelve an alarm until a time at most seven days away; it is unshelved automatically."""
@@ -72,8 +72,8 @@ async def shelve_alarm(request: Request, id: AlarmId, _: NoQuery, key: Idempoten
 @router.post(
     "/alarms/{id}/_assign",
     summary="Assign an alarm",
-    responses=examples.COMMAND,
-    openapi_extra=examples.ASSIGN_BODY,
+    responses=alarm_answers.COMMAND,
+    openapi_extra=alarm_answers.ASSIGN_BODY,
 )
 async def assign_alarm(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """Set who is responsible for an alarm."""
@@ -85,8 +85,8 @@ async def assign_alarm(request: Request, id: AlarmId, _: NoQuery, key: Idempoten
 @router.post(
     "/alarms/{id}/_comment",
     summary="Comment on an alarm",
-    responses=examples.COMMAND,
-    openapi_extra=examples.COMMENT_BODY,
+    responses=alarm_answers.COMMAND,
+    openapi_extra=alarm_answers.COMMENT_BODY,
 )
 async def comment_on_alarm(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """Add a comment to the events of an alarm."""
@@ -104,8 +104,8 @@ async def _simple_command(request: Request, id: str, action: str, key: str) -> R
 @router.post(
     "/alarms/{id}/_unshelve",
     summary="Unshelve an alarm",
-    responses=examples.COMMAND,
-    openapi_extra=examples.COMMENTED_BODY,
+    responses=alarm_answers.COMMAND,
+    openapi_extra=alarm_answers.COMMENTED_BODY,
 )
 async def unshelve_alarm(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """End the shelving of an alarm before its time."""
@@ -115,8 +115,8 @@ async def unshelve_alarm(request: Request, id: AlarmId, _: NoQuery, key: Idempot
 @router.post(
     "/alarms/{id}/_reset",
     summary="Reset a latched alarm",
-    responses=examples.COMMAND,
-    openapi_extra=examples.COMMENTED_BODY,
+    responses=alarm_answers.COMMAND,
+    openapi_extra=alarm_answers.COMMENTED_BODY,
 )
 async def reset_alarm(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """Reset a latching alarm whose condition no longer holds."""
@@ -126,8 +126,8 @@ async def reset_alarm(request: Request, id: AlarmId, _: NoQuery, key: Idempotenc
 @router.post(
     "/alarms/{id}/_remove",
     summary="Take an alarm out of service",
-    responses=examples.COMMAND,
-    openapi_extra=examples.COMMENTED_BODY,
+    responses=alarm_answers.COMMAND,
+    openapi_extra=alarm_answers.COMMENTED_BODY,
 )
 async def remove_alarm(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """Take an alarm out of service until further notice."""
@@ -137,8 +137,8 @@ async def remove_alarm(request: Request, id: AlarmId, _: NoQuery, key: Idempoten
 @router.post(
     "/alarms/{id}/_restore",
     summary="Put an alarm back into service",
-    responses=examples.COMMAND,
-    openapi_extra=examples.COMMENTED_BODY,
+    responses=alarm_answers.COMMAND,
+    openapi_extra=alarm_answers.COMMENTED_BODY,
 )
 async def restore_alarm(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """Put an alarm back into service; its state then follows the process."""
@@ -183,4 +183,4 @@ async def _command(
             status=HTTPStatus.ACCEPTED,
         )
     event = lookup_alarm(context, id, role)
-    return json_response(alarm_document(event, context.hub.alarms.incident_of(id), context.model, role))
+    return json_response(alarm_model(event, context.hub.alarms.incident_of(id), context.model, role))

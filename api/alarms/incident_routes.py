@@ -6,20 +6,24 @@ from http import HTTPStatus
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request
+from msgspec import to_builtins
 from starlette.responses import Response
 
-from api.alarms import examples, incident_acknowledgement
+from api.alarms import answers as alarm_answers
+from api.alarms import incident_acknowledgement
 from api.alarms.command_gateway import command_id
 from api.alarms.command_routes import IdempotencyKey
-from api.alarms.documents import incident_document, incident_path, member_documents
+from api.alarms.documents import incident_model, incident_path, incident_with_alarms
 from api.alarms.lookup import is_incident_visible, lookup_incident, read_incident_page
 from api.alarms.schemas import SNOOZE_MAX, AssignBody, CommentBody, IncidentParameters, PeriodBody, RemarkBody
 from api.context import context_of
 from api.http.access import actor_of, require_role, role_of
+from api.http.answers import answers
 from api.http.bodies import read_body
+from api.http.pages import Page, page_links_model
 from api.http.parameters import NoQuery
 from api.http.problems import ProblemError, RequestFault, bad_request
-from api.http.responses import collection_document, decode_page_cursor, encode_page_cursor, json_response
+from api.http.responses import decode_page_cursor, encode_page_cursor, json_response
 from storage.stores.list_position import ListPosition
 from twin.instant import Instant
 from twin.model.city_model import CityModel
@@ -30,35 +34,41 @@ router = APIRouter(prefix="/v1", tags=["alarms"])
 IncidentId = Annotated[str, Path(max_length=600, description="`cause~area~number`.")]
 
 
-@router.get("/incidents", summary="List incidents", responses=examples.INCIDENTS)
+@router.get("/incidents", summary="List incidents")
+@answers(alarm_answers.INCIDENTS)
 async def list_incidents(request: Request, parameters: Annotated[IncidentParameters, Query()]) -> Response:
     """List incidents, the latest first; open ones are served without the database."""
     role = role_of(request)
     context = context_of(request)
     before = decode_page_cursor(parameters.cursor, ListPosition)
     page, following = await read_incident_page(context, parameters, before)
-    items = [
-        incident_document(event, context.model) for event in page if is_incident_visible(event, context, role)
-    ]
     cursor = encode_page_cursor(following) if following is not None else None
-    return json_response(collection_document(request, items, cursor))
+    visible = [event for event in page if is_incident_visible(event, context, role)]
+    return alarm_answers.INCIDENTS.response(
+        Page(
+            items=[incident_model(event, context.model) for event in visible],
+            links=page_links_model(request, cursor),
+        )
+    )
 
 
-@router.get("/incidents/{id}", summary="Get an incident", responses=examples.INCIDENT)
+@router.get("/incidents/{id}", summary="Get an incident")
+@answers(alarm_answers.INCIDENT, problems=(HTTPStatus.NOT_FOUND,))
 async def get_incident(request: Request, id: IncidentId, _: NoQuery) -> Response:
     """Return an incident with its present alarms."""
     role = role_of(request)
     context = context_of(request)
     event, members = await lookup_incident(context, id, role)
-    alarms = member_documents(members, context.hub.alarms, context.model, role)
-    return json_response({**incident_document(event, context.model), "alarms": alarms})
+    return alarm_answers.INCIDENT.response(
+        incident_with_alarms(event, members, context.hub.alarms, context.model, role)
+    )
 
 
 @router.post(
     "/incidents/{id}/_acknowledge",
     summary="Acknowledge an incident",
-    responses=examples.INCIDENT_ACKNOWLEDGED,
-    openapi_extra=examples.COMMENTED_BODY,
+    responses=alarm_answers.INCIDENT_ACKNOWLEDGED,
+    openapi_extra=alarm_answers.COMMENTED_BODY,
 )
 async def acknowledge_incident(
     request: Request, id: IncidentId, _: NoQuery, key: IdempotencyKey = ""
@@ -74,8 +84,7 @@ async def acknowledge_incident(
     event, members = await lookup_incident(context, id, role)
     return json_response(
         {
-            **incident_document(event, context.model),
-            "alarms": member_documents(members, context.hub.alarms, context.model, role),
+            **to_builtins(incident_with_alarms(event, members, context.hub.alarms, context.model, role)),
             "acknowledged": result.done,
             "refused": [{"alarmId": alarm, "reason": reason} for alarm, reason in result.refused],
             "unanswered": result.unanswered,
@@ -88,8 +97,8 @@ async def acknowledge_incident(
     "/incidents/{id}/_snooze",
     summary="Snooze an incident",
     status_code=HTTPStatus.ACCEPTED,
-    responses=examples.DUTY_COMMAND,
-    openapi_extra=examples.SHELVE_BODY,
+    responses=alarm_answers.DUTY_COMMAND,
+    openapi_extra=alarm_answers.SHELVE_BODY,
 )
 async def snooze_incident(request: Request, id: IncidentId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """Send no notifications of an incident until a time at most a day away, unless it worsens."""
@@ -103,8 +112,8 @@ async def snooze_incident(request: Request, id: IncidentId, _: NoQuery, key: Ide
     "/incidents/{id}/_assign",
     summary="Assign an incident",
     status_code=HTTPStatus.ACCEPTED,
-    responses=examples.DUTY_COMMAND,
-    openapi_extra=examples.ASSIGN_INCIDENT_BODY,
+    responses=alarm_answers.DUTY_COMMAND,
+    openapi_extra=alarm_answers.ASSIGN_INCIDENT_BODY,
 )
 async def assign_incident(request: Request, id: IncidentId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """Notify a contact of the duty plan of an incident, instead of the one who is on call."""
@@ -118,8 +127,8 @@ async def assign_incident(request: Request, id: IncidentId, _: NoQuery, key: Ide
     "/incidents/{id}/_comment",
     summary="Comment on an incident",
     status_code=HTTPStatus.ACCEPTED,
-    responses=examples.DUTY_COMMAND,
-    openapi_extra=examples.COMMENT_BODY,
+    responses=alarm_answers.DUTY_COMMAND,
+    openapi_extra=alarm_answers.COMMENT_BODY,
 )
 async def comment_on_incident(
     request: Request, id: IncidentId, _: NoQuery, key: IdempotencyKey = ""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from api.alarms import examples
-from api.alarms.documents import alarm_document, episode_document, event_document, statistics_document
+from api.alarms import answers as alarm_answers
+from api.alarms.documents import alarm_model, episode_model, event_model, statistics_model
 from api.alarms.lookup import alarm_place, lookup_alarm, select_alarms
+from api.alarms.models import AlarmEpisodes, AlarmEventModel, AlarmModel
 from api.alarms.schemas import (
     AlarmEpisodeParameters,
     AlarmEventParameters,
@@ -19,16 +21,11 @@ from api.alarms.schemas import (
 )
 from api.context import context_of
 from api.http.access import require_role, role_of
+from api.http.answers import answers
+from api.http.pages import render_page
 from api.http.parameters import NoQuery, instant_or
 from api.http.problems import RequestFault, bad_request
-from api.http.responses import (
-    Document,
-    decode_page_cursor,
-    first_page,
-    json_response,
-    next_cursor,
-    page_document,
-)
+from api.http.responses import decode_page_cursor, first_page, next_cursor
 from storage.stores.alarms import (
     TRANSITIONS_MAX,
     AlarmEventPosition,
@@ -52,7 +49,8 @@ EPISODES_MAX: Duration = 366 * DAY
 AlarmId = Annotated[str, Path(max_length=600, description="`rule~entity`, or `rule~entity~sensor`.")]
 
 
-@router.get("/alarms", summary="List the alarms of the city", responses=examples.ALARMS)
+@router.get("/alarms", summary="List the alarms of the city")
+@answers(alarm_answers.ALARMS)
 async def list_alarms(request: Request, parameters: Annotated[AlarmParameters, Query()]) -> Response:
     """List the present alarms, the last raised first; normal ones too, unless filtered.
 
@@ -66,17 +64,14 @@ async def list_alarms(request: Request, parameters: Annotated[AlarmParameters, Q
     events = [event for event in events if before is None or alarm_place(event) < before]
     page, following = first_page(events, parameters.limit, alarm_place)
 
-    def document(event: AlarmEvent) -> Document:
-        return alarm_document(event, view.incident_of(event.alarm), model, role)
+    def alarm(event: AlarmEvent) -> AlarmModel:
+        return alarm_model(event, view.incident_of(event.alarm), model, role)
 
-    return json_response(page_document(request, page, document, alarm_place, following))
+    return alarm_answers.ALARMS.response(render_page(request, page, alarm, alarm_place, following))
 
 
-@router.get(
-    "/alarms/_statistics",
-    summary="Get statistics of the alarm system",
-    responses=examples.STATISTICS,
-)
+@router.get("/alarms/_statistics", summary="Get statistics of the alarm system")
+@answers(alarm_answers.STATISTICS, role="operator")
 async def get_alarm_statistics(
     request: Request, parameters: Annotated[StatisticsParameters, Query()]
 ) -> Response:
@@ -93,21 +88,32 @@ async def get_alarm_statistics(
     async with context.database.connection() as connection:
         transitions = await read_alarm_transitions(connection, start, end)
     counts = await asyncio.to_thread(statistics, transitions, start, end, parameters.operators)
-    document = statistics_document(counts, context.hub.alarms.standing(), start, end, now)
-    truncated = len(transitions) == TRANSITIONS_MAX
-    return json_response({**document, "operators": parameters.operators, "truncated": truncated})
+    return alarm_answers.STATISTICS.response(
+        statistics_model(
+            counts,
+            context.hub.alarms.standing(),
+            (start, end),
+            now,
+            operators=parameters.operators,
+            truncated=len(transitions) == TRANSITIONS_MAX,
+        )
+    )
 
 
-@router.get("/alarms/{id}", summary="Get an alarm", responses=examples.ALARM)
+@router.get("/alarms/{id}", summary="Get an alarm")
+@answers(alarm_answers.ALARM, problems=(HTTPStatus.NOT_FOUND,))
 async def get_alarm(request: Request, id: AlarmId, _: NoQuery) -> Response:
     """Return the present alarm with its explanation: values, windows, observations, sentences."""
     role = role_of(request)
     context = context_of(request)
     event = lookup_alarm(context, id, role)
-    return json_response(alarm_document(event, context.hub.alarms.incident_of(id), context.model, role))
+    return alarm_answers.ALARM.response(
+        alarm_model(event, context.hub.alarms.incident_of(id), context.model, role)
+    )
 
 
-@router.get("/alarms/{id}/events", summary="List the events of an alarm", responses=examples.ALARM_EVENTS)
+@router.get("/alarms/{id}/events", summary="List the events of an alarm")
+@answers(alarm_answers.ALARM_EVENTS, problems=(HTTPStatus.NOT_FOUND,))
 async def list_alarm_events(
     request: Request, id: AlarmId, parameters: Annotated[AlarmEventParameters, Query()]
 ) -> Response:
@@ -125,15 +131,16 @@ async def list_alarm_events(
     if before is None and (not page or page[0].event.revision < newest.revision):
         page.insert(0, StoredAlarmEvent(newest, 0))  # It is new and not stored yet.
 
-    def document(stored: StoredAlarmEvent) -> Document:
-        return event_document(stored.event, context.model, role, stored.amendment)
+    def event(stored: StoredAlarmEvent) -> AlarmEventModel:
+        return event_model(stored.event, context.model, role, stored.amendment)
 
-    return json_response(page_document(request, page, document, lambda last: last.position, following))
+    return alarm_answers.ALARM_EVENTS.response(
+        render_page(request, page, event, lambda last: last.position, following)
+    )
 
 
-@router.get(
-    "/alarms/{id}/episodes", summary="List the episodes of an alarm", responses=examples.ALARM_EPISODES
-)
+@router.get("/alarms/{id}/episodes", summary="List the episodes of an alarm")
+@answers(alarm_answers.ALARM_EPISODES, problems=(HTTPStatus.NOT_FOUND,))
 async def list_alarm_episodes(
     request: Request, id: AlarmId, parameters: Annotated[AlarmEpisodeParameters, Query()]
 ) -> Response:
@@ -154,5 +161,10 @@ async def list_alarm_episodes(
         )
     async with context.database.connection() as connection:
         episodes = await read_alarm_episodes(connection, [id], start, end)
-    items = [episode_document(episode, end) for episode in episodes]
-    return json_response({"start": format_instant(start), "end": format_instant(end), "items": items})
+    return alarm_answers.ALARM_EPISODES.response(
+        AlarmEpisodes(
+            start=format_instant(start),
+            end=format_instant(end),
+            items=[episode_model(episode, end) for episode in episodes],
+        )
+    )

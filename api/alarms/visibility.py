@@ -6,20 +6,12 @@ to anonymous clients.
 
 from __future__ import annotations
 
-import msgspec
-
 from twin.alarms.messages import AlarmEvent, OperandValue
 from twin.alarms.rules.operand import ObservationRef
+from twin.model.bilingual_text import BilingualText
 from twin.model.city_model import CityModel
 from twin.model.role import Role, may_read_personal_data, role_includes
 from twin.privacy.cohort import CONNECTIONS_MIN
-
-
-class Sentence(msgspec.Struct, frozen=True, gc=False):
-    """One sentence in both languages of the city."""
-
-    en: str
-    nl: str
 
 
 def may_see_alarm(role: Role, event: AlarmEvent, model: CityModel) -> bool:
@@ -64,17 +56,17 @@ def visible_sources(role: Role, operand: OperandValue, model: CityModel) -> list
     ]
 
 
-def sentence_of(role: Role, event: AlarmEvent, model: CityModel) -> Sentence:
+def sentence_of(role: Role, event: AlarmEvent, model: CityModel) -> BilingualText:
     """Return the sentence of an alarm that a role may read: only the title where values are personal."""
     if may_see_sentence(role, event, model):
-        return Sentence(event.sentence_en, event.sentence_nl)
+        return BilingualText(event.sentence_en, event.sentence_nl)
     return title_of(event, model)
 
 
-def title_of(event: AlarmEvent, model: CityModel) -> Sentence:
+def title_of(event: AlarmEvent, model: CityModel) -> BilingualText:
     """Return the title of an alarm's rule, or the rule's id when the model no longer contains it."""
     rule = model.rules.get(event.rule)
-    return Sentence(rule.title.en, rule.title.nl) if rule is not None else Sentence(event.rule, event.rule)
+    return rule.title if rule is not None else BilingualText(event.rule, event.rule)
 
 
 def _is_personal(source: ObservationRef, model: CityModel) -> bool:

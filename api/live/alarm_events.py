@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
-from api.alarms.visibility import Sentence, is_public, may_see_value, sentence_of
+from api.alarms.visibility import is_public, may_see_value, sentence_of
 from api.http.responses import format_optional_instant
 from twin.alarms.messages import AlarmEvent
 from twin.instant import format_instant
+from twin.model.bilingual_text import BilingualText
 from twin.model.city_model import CityModel
 from twin.quality.quality_flags import quality_word
 
@@ -48,7 +49,7 @@ class AlarmData(msgspec.Struct, frozen=True, rename="camel", gc=False, kw_only=T
     suppressed_by: str | None
     cause: str
     area: str
-    sentence: Sentence
+    sentence: BilingualText
     operands: list[OperandData]
 
 

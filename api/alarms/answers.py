@@ -1,0 +1,294 @@
+"""The answers of alarms and incidents, with examples."""
+
+from __future__ import annotations
+
+from msgspec import to_builtins
+from msgspec.structs import asdict, replace
+
+from api.alarms.models import (
+    AlarmCondition,
+    AlarmCountModel,
+    AlarmEpisode,
+    AlarmEpisodes,
+    AlarmEventModel,
+    AlarmExplanation,
+    AlarmLinks,
+    AlarmModel,
+    AlarmRate,
+    AlarmStatisticsModel,
+    BadActor,
+    DelayPercentiles,
+    FloodModel,
+    IncidentLinks,
+    IncidentModel,
+    IncidentWithAlarms,
+    OperandModel,
+    OperandObservation,
+    ProvenanceLinks,
+    SeverityCounts,
+)
+from api.http.answers import Answer
+from api.http.models import Link
+from api.http.openapi_examples import Responses, body_example, problem_example, response_example
+from api.http.pages import Page, PageLinks
+from twin.alarms.state_machine import AlarmState
+from twin.model.bilingual_text import BilingualText
+
+_PROVENANCE = ProvenanceLinks(
+    provenance=Link(
+        href="/v1/entities/alkmaar.singelgracht/provenance?property=water_level&time=2026-11-23T12%3A00%3A00Z"
+    )
+)
+_CONDITION = AlarmCondition(
+    rule="high-water",
+    rule_version=3,
+    entity_id="alkmaar.singelgracht",
+    sensor_id=None,
+    theme="water",
+    state=AlarmState.UNACKNOWLEDGED,
+    active=True,
+    acknowledged=False,
+    severity="major",
+    occurrence=2,
+    raised_time="2026-11-23T12:00:00Z",
+    returned_time=None,
+    acknowledged_time=None,
+    acknowledged_by=None,
+    shelved_until=None,
+    suppressed_by=None,
+    assignee=None,
+    cause="high-water",
+    area="alkmaar",
+    sentence=BilingualText(
+        "High water, Singel: water level is -0.25 m, at or above -0.3 m, at 13:00 on 23 November 2026.",
+        "Hoog water, Singel: waterstand is -0,25 m, op of boven -0,3 m, op 23 november 2026 om 13:00.",
+    ),
+    explanation=AlarmExplanation(
+        rule="high-water",
+        rule_version=3,
+        operands=[
+            OperandModel(
+                name="water_level",
+                entity_id="alkmaar.singelgracht",
+                value=-0.25,
+                unit="m",
+                quality="good",
+                time="2026-11-23T12:00:00Z",
+                window=None,
+                threshold=-0.3,
+                observations=[
+                    OperandObservation(
+                        datastream_id=17,
+                        sensor_id="wl-singelgracht-1",
+                        property="water_level",
+                        phenomenon_time="2026-11-23T12:00:00Z",
+                        links=_PROVENANCE,
+                    )
+                ],
+                links=_PROVENANCE,
+            )
+        ],
+    ),
+)
+_ALARM = AlarmModel(
+    id="high-water~alkmaar.singelgracht",
+    revision=17,
+    time="2026-11-23T12:00:00Z",
+    title=BilingualText("High water", "Hoog water"),
+    guidance=BilingualText("Check the pumping station.", "Controleer het gemaal."),
+    entity_name="Singel",
+    incident_id="high-water~alkmaar~4",
+    links=AlarmLinks(
+        self_=Link(href="/v1/alarms/high-water~alkmaar.singelgracht"),
+        events=Link(href="/v1/alarms/high-water~alkmaar.singelgracht/events"),
+        entity=Link(href="/v1/entities/alkmaar.singelgracht"),
+        incident=Link(href="/v1/incidents/high-water~alkmaar~4"),
+    ),
+    **asdict(_CONDITION),
+)
+
+
+def _page_links(path: str) -> PageLinks:
+    return PageLinks(self_=Link(href=path), next=Link(href=f"{path}?cursor=r2Fsa21hYXI"))
+
+
+ALARMS = Answer(
+    model=Page[AlarmModel],
+    description="A page of alarms.",
+    example=Page(items=[_ALARM], links=_page_links("/v1/alarms")),
+)
+ALARM = Answer(model=AlarmModel, description="The alarm.", example=_ALARM)
+ALARM_EVENTS = Answer(
+    model=Page[AlarmEventModel],
+    description="A page of its events.",
+    example=Page(
+        items=[
+            AlarmEventModel(
+                alarm_id="high-water~alkmaar.singelgracht",
+                revision=17,
+                amendment=0,
+                kind="raised",
+                time="2026-11-23T12:00:00Z",
+                told_time="2026-11-23T12:00:01Z",
+                late=False,
+                actor=None,
+                text=None,
+                **asdict(_CONDITION),
+            )
+        ],
+        links=_page_links("/v1/alarms/high-water~alkmaar.singelgracht/events"),
+    ),
+)
+ALARM_EPISODES = Answer(
+    model=AlarmEpisodes,
+    description="Its episodes, oldest first.",
+    example=AlarmEpisodes(
+        start="2026-11-22T13:00:00Z",
+        end="2026-11-23T13:00:00Z",
+        items=[
+            AlarmEpisode(
+                alarm_id="high-water~alkmaar.singelgracht",
+                entity_id="alkmaar.singelgracht",
+                sensor_id=None,
+                raised_time="2026-11-23T12:00:00Z",
+                returned_time="2026-11-23T12:40:00Z",
+                duration="PT40M",
+                severity="minor",
+            )
+        ],
+    ),
+)
+STATISTICS = Answer(
+    model=AlarmStatisticsModel,
+    description="The statistics.",
+    example=AlarmStatisticsModel(
+        start="2026-11-22T12:00:00Z",
+        end="2026-11-23T12:00:00Z",
+        operators=1,
+        annunciated=31,
+        per_operator_ten_minutes=AlarmRate(
+            average=0.22, peak=12, peak_time="2026-11-23T03:10:00Z", rating="acceptable"
+        ),
+        floods=[FloodModel(start="2026-11-23T03:10:00Z", end="2026-11-23T03:24:00Z", count=14, peak=12)],
+        flooded_share=0.01,
+        chattering=[],
+        fleeting=[AlarmCountModel(alarm_id="high-water~alkmaar.singelgracht", rule="high-water", count=2)],
+        bad_actors=[
+            BadActor(alarm_id="high-water~alkmaar.singelgracht", rule="high-water", count=9, share=0.29)
+        ],
+        by_severity=SeverityCounts(warning=4, minor=12, major=15, critical=0),
+        acknowledged=28,
+        acknowledge_delay=DelayPercentiles(p50="PT2M", p95="PT14M"),
+        standing=3,
+        stale=[],
+        truncated=False,
+    ),
+)
+
+_INCIDENT = IncidentModel(
+    id="high-water~alkmaar~4",
+    revision=3,
+    time="2026-11-23T12:00:00Z",
+    cause="high-water",
+    area="alkmaar",
+    area_name="Alkmaar",
+    theme="water",
+    open=True,
+    severity="major",
+    opened_time="2026-11-23T12:00:00Z",
+    closed_time=None,
+    links=IncidentLinks(
+        self_=Link(href="/v1/incidents/high-water~alkmaar~4"),
+        area=Link(href="/v1/entities/alkmaar"),
+        notifications=Link(href="/v1/notifications?incident=high-water~alkmaar~4"),
+    ),
+)
+INCIDENTS = Answer(
+    model=Page[IncidentModel],
+    description="A page of incidents.",
+    example=Page(items=[_INCIDENT], links=_page_links("/v1/incidents")),
+)
+INCIDENT = Answer(
+    model=IncidentWithAlarms,
+    description="The incident.",
+    example=IncidentWithAlarms(**asdict(_INCIDENT), alarms=[_ALARM]),
+)
+_DONE = replace(_ALARM, state=AlarmState.ACKNOWLEDGED, acknowledged=True, acknowledged_by="duty officer")
+COMMAND: Responses = {
+    **response_example("Done: the alarm afterwards.", to_builtins(_DONE)),
+    202: {
+        "description": "On the log, without an outcome within 5 s; the alarm's events show it later.",
+        "content": {
+            "application/json": {
+                "example": {
+                    "commandId": "5f0c…",
+                    "detail": "The command is on the log; its outcome is not known yet.",
+                }
+            }
+        },
+    },
+    **problem_example(
+        409,
+        "Refused: not possible in the present state of the alarm.",
+        "Conflict",
+        "The alarm is unchanged: acknowledge is not possible while the alarm is normal.",
+    ),
+}
+COMMENTED_BODY = body_example({"comment": "Pump 2 is being started."}, required=False)
+SHELVE_BODY = body_example({"until": "2026-11-23T18:00:00Z", "comment": "Works on the quay."})
+ASSIGN_BODY = body_example({"assignee": "Duty officer water"})
+COMMENT_BODY = body_example({"text": "The contractor is on its way."})
+ASSIGN_INCIDENT_BODY = body_example({"assignee": "duty-officer-water"})
+
+INCIDENT_ACKNOWLEDGED = response_example(
+    "The outcome for each of its alarms; 202 when an outcome is missing after 5 s.",
+    {
+        **to_builtins(_INCIDENT),
+        "alarms": [to_builtins(_DONE)],
+        "acknowledged": ["high-water~alkmaar.singelgracht"],
+        "refused": [],
+        "unanswered": [],
+    },
+)
+DUTY_COMMAND = {
+    **response_example(
+        "The duty loop will execute it.",
+        {"commandId": "5f0c…", "_links": {"incident": {"href": "/v1/incidents/high-water~alkmaar~4"}}},
+        status=202,
+    ),
+    **problem_example(
+        409, "The incident is closed.", "Conflict", "The incident is closed: it has no further notifications."
+    ),
+}
+ACKNOWLEDGE_PAGE: Responses = {
+    **response_example("The page.", "<!doctype html><title>Acknowledge – LiveTwin</title>…", "text/html"),
+    **problem_example(404, "The link is not valid.", "Not Found", "The link is not valid; …"),
+    **problem_example(
+        410, "The link has expired, or its contact left the duty plan.", "Gone", "The link has expired; …"
+    ),
+}
+ACKNOWLEDGE_REPLY: Responses = {
+    **response_example(
+        "What became of the reply, and a text for the contact.",
+        {
+            "outcome": "acknowledged",
+            "answer": "Thank you. Your acknowledgement is recorded.",
+            "contactId": "water",
+            "notificationId": "high-water~alkmaar.singelgracht~1~0~0~water~sms",
+            "incidentId": "high-water~alkmaar.singelgracht~1",
+            "_links": {"incident": {"href": "/v1/incidents/high-water~alkmaar.singelgracht~1"}},
+        },
+    ),
+    **problem_example(401, "The key or the signature is not valid.", "Unauthorized", "Expected the key …"),
+    **problem_example(404, "This server takes no replies.", "Not Found", "This server takes no replies: …"),
+    **problem_example(429, "The contact has sent too many codes.", "Too Many Requests", "This contact …"),
+    **problem_example(503, "The live view is not up to date.", "Service Unavailable", "The live view …"),
+}
+_CAP = """<?xml version='1.0' encoding='utf-8'?>
+<alert xmlns="urn:oasis:names:tc:emergency:cap:1.2">
+<identifier>high-water~alkmaar.singelgracht.2.17</identifier>
+<sender>livetwin.alkmaar</sender><sent>2026-11-23T12:00:01-00:00</sent><status>Exercise</status>
+<msgType>Alert</msgType><source>LiveTwin</source><scope>Public</scope><code>livetwin:alkmaar</code>
+<info><language>en-GB</language><category>Met</category><event>High water</event>…</info></alert>
+"""
+CAP = response_example("The alert.", _CAP, "application/cap+xml")
