@@ -14,13 +14,14 @@ from starlette.responses import Response
 from api.alarms.schemas import SeverityWord
 from api.context import context_of
 from api.http.access import require_role
+from api.http.answers import answers
 from api.http.bodies import RequestBody, read_body
 from api.http.parameters import NoQuery, TimeText, parse_time
 from api.http.problems import ProblemError, RequestFault, bad_request
-from api.http.responses import json_response
-from api.rules import examples
-from api.rules.backtest_documents import backtest_document
-from api.rules.documents import RESPONSE_MEMBERS, rule_faults
+from api.rules import answers as rule_answers
+from api.rules.backtest_documents import backtest_model
+from api.rules.documents import rule_faults
+from api.rules.models import RESPONSE_MEMBERS
 from cities.rules.document import read_rule
 from storage.database import Connection
 from storage.history.backtest import backtest_rules
@@ -59,9 +60,9 @@ class BacktestBody(RequestBody):
 @router.post(
     "/rules/_backtest",
     summary="Test a rule against stored history",
-    responses=examples.BACKTEST,
-    openapi_extra=examples.BACKTEST_BODY,
+    openapi_extra=rule_answers.BACKTEST_BODY,
 )
+@answers(rule_answers.BACKTEST, role="operator")
 async def backtest_rule(request: Request, _: NoQuery) -> Response:
     """Return the alarms that a rule would have raised, by the evaluator of the stream; changes nothing.
 
@@ -86,7 +87,7 @@ async def backtest_rule(request: Request, _: NoQuery) -> Response:
     if other is not None:
         before = results[-1]
         compared = before, await asyncio.to_thread(compare_firings, before.firings, results[0].firings)
-    return json_response(backtest_document(results[0], least, body.limit, compared))
+    return rule_answers.BACKTEST.response(backtest_model(results[0], least, body.limit, compared))
 
 
 async def _tested_rule(connection: Connection, tested: str | dict[str, Any], model: CityModel) -> Rule:

@@ -1,4 +1,4 @@
-"""Documents of rules, their entity tags, and the rule document of a request."""
+"""Renders rules and their versions; their entity tags, and the rule document of a request."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from api.http.access import Role
+from api.http.models import Link
 from api.http.problems import RequestFault, bad_request
-from api.http.responses import Document
+from api.rules.models import RESPONSE_MEMBERS, RuleContent, RuleLinks, RuleModel, RuleVersionModel
 from cities.rules.document import RuleFault, rule_document
 from storage.model.rule_version import RuleVersion
 from twin.alarms.rules.rule import Rule
 from twin.instant import format_instant
 from twin.model.city_model import CityModel
 from twin.model.role import role_includes
-
-# Members that a response adds to a rule; a client may send them back unchanged.
-RESPONSE_MEMBERS = frozenset({"version", "origin", "changedTime", "changedBy", "_links"})
 
 _TAG = re.compile(r'"(\d{1,9})"')
 
@@ -27,42 +27,47 @@ def rule_path(id: str) -> str:
     return f"/v1/rules/{id}"
 
 
-def current_document(rule: Rule, stored: RuleVersion | None, model: CityModel, role: Role) -> Document:
+def rule_model(rule: Rule, stored: RuleVersion | None, model: CityModel, role: Role) -> RuleModel:
     """Return a rule in force; only a stored one has its editor and its time of change."""
-    return {
-        **rule_document(rule, model),
-        "version": rule.version,
-        **_change(stored, role),
-        "_links": {
-            "self": {"href": rule_path(rule.id)},
-            "versions": {"href": f"{rule_path(rule.id)}/versions"},
-            "alarms": {"href": f"/v1/alarms?rule={rule.id}"},
-        },
-    }
+    content = rule_content(rule, model)
+    path = rule_path(rule.id)
+    return RuleModel(
+        **{name: getattr(content, name) for name in RuleContent.__struct_fields__},
+        version=rule.version,
+        origin=stored.origin if stored is not None else None,
+        changed_time=format_instant(stored.changed_at) if stored is not None else None,
+        changed_by=_editor(stored, role) if stored is not None else None,
+        links=RuleLinks(
+            self_=Link(href=path),
+            versions=Link(href=f"{path}/versions"),
+            alarms=Link(href=f"/v1/alarms?rule={rule.id}"),
+        ),
+    )
 
 
-def version_document(stored: RuleVersion, model: CityModel, role: Role) -> Document:
-    """Return one version of a rule; `rule` of a deleted version is its last content."""
-    return {
-        "version": stored.rule.version,
-        "deleted": stored.deleted,
-        **_change(stored, role),
-        "rule": rule_document(stored.rule, model),
-    }
+def version_model(stored: RuleVersion, model: CityModel, role: Role) -> RuleVersionModel:
+    """Return one version of a rule."""
+    return RuleVersionModel(
+        version=stored.rule.version,
+        deleted=stored.deleted,
+        origin=stored.origin,
+        changed_time=format_instant(stored.changed_at),
+        changed_by=_editor(stored, role),
+        rule=rule_content(stored.rule, model),
+    )
 
 
-def _change(stored: RuleVersion | None, role: Role) -> Document:
-    if stored is None:
-        return {"origin": None, "changedTime": None, "changedBy": None}
-    return {
-        "origin": stored.origin,
-        "changedTime": format_instant(stored.changed_at),
-        # Names of operators are not public.
-        "changedBy": stored.changed_by if role_includes(role, "viewer") else None,
-    }
+def rule_content(rule: Rule, model: CityModel) -> RuleContent:
+    """Return a rule as rules.yaml has it."""
+    return msgspec.convert(rule_document(rule, model), RuleContent)
 
 
-def requested_rule(body: Mapping[str, Any], id: str) -> Document:
+def _editor(stored: RuleVersion, role: Role) -> str | None:
+    """Return who changed a rule; names of operators are not public."""
+    return stored.changed_by if role_includes(role, "viewer") else None
+
+
+def requested_rule(body: Mapping[str, Any], id: str) -> dict[str, Any]:
     """Return the rule in a body without the members of responses; raise a problem for another rule's id."""
     document = {name: value for name, value in body.items() if name not in RESPONSE_MEMBERS}
     if document.setdefault("id", id) != id:

@@ -13,26 +13,23 @@ from starlette.responses import Response
 
 from api.context import ApiContext, context_of
 from api.http.access import actor_of, require_role, role_of
+from api.http.answers import answers
 from api.http.bodies import read_json_object
+from api.http.pages import render_page
 from api.http.parameters import NoQuery, PageParameters, Themes
 from api.http.problems import ProblemError, RequestFault, bad_request, not_found
-from api.http.responses import (
-    Document,
-    decode_page_cursor,
-    first_page,
-    json_response,
-    page_document,
-)
-from api.rules import examples
+from api.http.responses import decode_page_cursor, first_page
+from api.rules import answers as rule_answers
 from api.rules.documents import (
-    current_document,
     entity_tag,
     expected_version,
     requested_rule,
     rule_faults,
+    rule_model,
     rule_path,
-    version_document,
+    version_model,
 )
+from api.rules.models import RuleModel, RuleVersionModel
 from cities.rules.document import RULES_MAX, read_rule
 from storage.model import rule_store
 from storage.model.rule_store import RuleConflictError, read_rule_versions, read_versions_of
@@ -56,7 +53,8 @@ class RuleParameters(PageParameters):
     theme: Themes = Field(default=[], description="Themes, any of them.")
 
 
-@router.get("/rules", summary="List the rules of the city", responses=examples.RULES)
+@router.get("/rules", summary="List the rules of the city")
+@answers(rule_answers.RULES)
 async def list_rules(request: Request, parameters: Annotated[RuleParameters, Query()]) -> Response:
     """List the rules in force, by id, in the format of rules.yaml; thresholds in canonical units.
 
@@ -72,27 +70,33 @@ async def list_rules(request: Request, parameters: Annotated[RuleParameters, Que
     ]
     page, following = first_page(selected, parameters.limit, lambda rule: rule.id)
 
-    def document(rule: Rule) -> Document:
-        return current_document(rule, stored.get(rule.id), context.model, role)
+    def rendered(rule: Rule) -> RuleModel:
+        return rule_model(rule, stored.get(rule.id), context.model, role)
 
-    return json_response(page_document(request, page, document, lambda last: last.id, following))
+    return rule_answers.RULES.response(render_page(request, page, rendered, lambda last: last.id, following))
 
 
-@router.get("/rules/{id}", summary="Get a rule", responses=examples.RULE)
+@router.get("/rules/{id}", summary="Get a rule")
+@answers(rule_answers.RULE, problems=(HTTPStatus.NOT_FOUND,))
 async def get_rule(request: Request, id: RuleId, _: NoQuery) -> Response:
     """Return a rule in force; its version is the ETag."""
     context = context_of(request)
     rules, stored = await _rules_in_force(context)
     if id not in rules:
         raise _unknown_rule(id)
-    return _rule_response(request, rules[id], stored.get(id))
+    return rule_answers.RULE.response(*_tagged(request, rules[id], stored.get(id)))
 
 
 @router.put(
     "/rules/{id}",
     summary="Create or change a rule",
-    responses=examples.PUT,
-    openapi_extra=examples.PUT_BODY,
+    openapi_extra=rule_answers.PUT_BODY,
+)
+@answers(
+    rule_answers.RULE_PUT,
+    rule_answers.RULE_CREATED,
+    problems=(HTTPStatus.PRECONDITION_FAILED,),
+    role="operator",
 )
 async def put_rule(
     request: Request,
@@ -125,18 +129,17 @@ async def put_rule(
         except RuleConflictError as error:
             raise _conflict(error) from None
         stored = (await read_rule_versions(connection))[id]
-    response = _rule_response(request, stored.rule, stored)
+    body, headers = _tagged(request, stored.rule, stored)
     if change.action in ("create", "revive"):
-        response.status_code = HTTPStatus.CREATED
-        response.headers["Location"] = rule_path(id)
-    return response
+        return rule_answers.RULE_CREATED.response(body, {**headers, "Location": rule_path(id)})
+    return rule_answers.RULE_PUT.response(body, headers)
 
 
-@router.delete(
-    "/rules/{id}",
-    summary="Delete a rule",
-    status_code=HTTPStatus.NO_CONTENT,
-    responses=examples.DELETED,
+@router.delete("/rules/{id}", summary="Delete a rule")
+@answers(
+    rule_answers.DELETED,
+    problems=(HTTPStatus.NOT_FOUND, HTTPStatus.PRECONDITION_FAILED),
+    role="operator",
 )
 async def delete_rule(request: Request, id: RuleId, _: NoQuery, if_match: IfMatch = "") -> Response:
     """Put a rule out of force; its alarms end, its versions stay."""
@@ -151,10 +154,11 @@ async def delete_rule(request: Request, id: RuleId, _: NoQuery, if_match: IfMatc
             raise _conflict(error) from None
     if change is None:
         raise _unknown_rule(id)
-    return Response(status_code=HTTPStatus.NO_CONTENT)
+    return rule_answers.DELETED.response()
 
 
-@router.get("/rules/{id}/versions", summary="List the versions of a rule", responses=examples.VERSIONS)
+@router.get("/rules/{id}/versions", summary="List the versions of a rule")
+@answers(rule_answers.VERSIONS, problems=(HTTPStatus.NOT_FOUND,))
 async def list_rule_versions(
     request: Request, id: RuleId, parameters: Annotated[PageParameters, Query()]
 ) -> Response:
@@ -167,10 +171,12 @@ async def list_rule_versions(
         raise _unknown_rule(id)
     page, following = first_page(versions, parameters.limit, lambda version: version.rule.version)
 
-    def document(version: RuleVersion) -> Document:
-        return version_document(version, context.model, role)
+    def rendered(version: RuleVersion) -> RuleVersionModel:
+        return version_model(version, context.model, role)
 
-    return json_response(page_document(request, page, document, lambda last: last.rule.version, following))
+    return rule_answers.VERSIONS.response(
+        render_page(request, page, rendered, lambda last: last.rule.version, following)
+    )
 
 
 async def _rules_in_force(
@@ -188,10 +194,10 @@ async def _rules_in_force(
     return {id: version.rule for id, version in stored.items() if not version.deleted}, stored
 
 
-def _rule_response(request: Request, rule: Rule, stored: RuleVersion | None) -> Response:
-    response = json_response(current_document(rule, stored, context_of(request).model, role_of(request)))
-    response.headers["ETag"] = entity_tag(rule.version)
-    return response
+def _tagged(request: Request, rule: Rule, stored: RuleVersion | None) -> tuple[RuleModel, Mapping[str, str]]:
+    """Return a rule in force, and the header with its entity tag."""
+    body = rule_model(rule, stored, context_of(request).model, role_of(request))
+    return body, {"ETag": entity_tag(rule.version)}
 
 
 def _unknown_rule(id: str) -> ProblemError:

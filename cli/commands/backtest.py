@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import click
+import msgspec
 
-from api.rules.backtest_documents import backtest_document
+from api.rules.backtest_documents import backtest_model
+from api.rules.models import (
+    AlarmRepetitions,
+    BacktestDifference,
+    BacktestResultModel,
+    EntityFault,
+    FiringModel,
+)
 from cities.rules.document import read_rule_file
 from cli.runner import read_settings
 from runtime.clock import system_clock
@@ -28,8 +34,6 @@ from twin.model.city_model import CityModel
 
 FIRINGS_LISTED = 50
 ENTITIES_LISTED_MAX = 20
-
-BacktestDocument = dict[str, Any]
 
 
 class UnknownRuleError(TwinError):
@@ -88,9 +92,9 @@ def command(
     comparison: tuple[BacktestResult, FiringDifference] | None = None
     if has_current:
         comparison = results[-1], compare_firings(results[-1].firings, results[0].firings)
-    document = backtest_document(results[0], least, limit, comparison)
+    document = backtest_model(results[0], least, limit, comparison)
     if as_json:
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
         return
     for line in backtest_lines(document):
         click.echo(line)
@@ -107,82 +111,80 @@ def _rule(name: str, id: str, model: CityModel) -> Rule:
     return model.rules[name]
 
 
-def backtest_lines(document: BacktestDocument) -> Iterator[str]:
+def backtest_lines(tested: BacktestResultModel) -> Iterator[str]:
     """Yield the result of a back-test as lines of text, the most important first."""
-    rule, counts, night = document["rule"], document["notifications"], document["notificationsPerNight"]
-    version = f" version {rule['version']}" if rule["version"] else ""
-    entities = f"{document['entities']} entities"
-    yield f"{rule['id']}{version} on {entities}, {document['start']} to {document['end']}"
+    counts, night = tested.notifications, tested.notifications_per_night
+    version = f" version {tested.rule.version}" if tested.rule.version else ""
+    yield f"{tested.rule.id}{version} on {tested.entities} entities, {tested.start} to {tested.end}"
     yield ""
-    yield f"{'firings':<24}{document['firingCount']}"
-    severities = ", ".join(f"{count} {word}" for word, count in counts["bySeverity"].items() if count)
-    yield f"{'notifications':<24}{counts['total']}{f' ({severities})' if severities else ''}"
-    yield f"{'most in ten minutes':<24}{counts['mostInTenMinutes']:g}{_at(counts['mostTime'])}"
+    yield f"{'firings':<24}{tested.firing_count}"
+    severities = ", ".join(f"{count} {word}" for word, count in counts.by_severity.items() if count)
+    yield f"{'notifications':<24}{counts.total}{f' ({severities})' if severities else ''}"
+    yield f"{'most in ten minutes':<24}{counts.most_in_ten_minutes:g}{_at(counts.most_time)}"
     yield (
-        f"{'a night, ' + night['severity'] + ' or worse':<24}{night['mean']:.2f} on average, "
-        f"{night['most']} at most, in {night['nights']} nights"
+        f"{'a night, ' + night.severity + ' or worse':<24}{night.mean:.2f} on average, "
+        f"{night.most} at most, in {night.nights} nights"
     )
-    yield f"{'chattering':<24}{_repeated(document['chattering'])}"
-    yield f"{'fleeting':<24}{_repeated(document['fleeting'])}"
-    if document["perEntity"]:
+    yield f"{'chattering':<24}{_repeated(tested.chattering)}"
+    yield f"{'fleeting':<24}{_repeated(tested.fleeting)}"
+    if tested.per_entity:
         yield ""
         yield f"{'entity':<40}{'firings':>9}{'active':>16}{'longest':>16}"
-        for entity in document["perEntity"][:ENTITIES_LISTED_MAX]:
-            name, firings = entity["entityId"], entity["firings"]
-            yield f"{name:<40}{firings:>9}{entity['active']:>16}{entity['longest']:>16}"
-        yield from _rest(len(document["perEntity"]), ENTITIES_LISTED_MAX)
-    if document["firings"]:
+        for entity in tested.per_entity[:ENTITIES_LISTED_MAX]:
+            yield f"{entity.entity_id:<40}{entity.firings:>9}{entity.active:>16}{entity.longest:>16}"
+        yield from _rest(len(tested.per_entity), ENTITIES_LISTED_MAX)
+    if tested.firings:
         yield ""
-        yield from map(_firing, document["firings"])
-        yield from _rest(document["firingCount"], len(document["firings"]))
-    yield from _faults(document["faults"])
-    yield from _difference(document["difference"])
+        yield from map(_firing, tested.firings)
+        yield from _rest(tested.firing_count, len(tested.firings))
+    yield from _faults(tested.faults)
+    yield from _difference(tested.difference)
 
 
-def _firing(firing: BacktestDocument, mark: str = " ") -> str:
-    end = firing["returnedTime"] or "still"
-    source = firing["entityId"] + (f" {firing['sensorId']}" if firing["sensorId"] else "")
-    peak = f"{firing['peak']:g}" if firing["peak"] is not None else ""
-    times = f"{firing['raisedTime']:<22}{end:<22}"
-    return f"{mark} {times}{firing['severity']:<10}{peak:>10}  {source}"
+def _firing(firing: FiringModel, mark: str = " ") -> str:
+    end = firing.returned_time or "still"
+    source = firing.entity_id + (f" {firing.sensor_id}" if firing.sensor_id else "")
+    peak = f"{firing.peak:g}" if firing.peak is not None else ""
+    times = f"{firing.raised_time:<22}{end:<22}"
+    return f"{mark} {times}{firing.severity:<10}{peak:>10}  {source}"
 
 
-def _faults(faults: list[BacktestDocument]) -> Iterator[str]:
+def _faults(faults: list[EntityFault]) -> Iterator[str]:
     if faults:
         yield ""
         yield "entities without an evaluation:"
         for fault in faults[:ENTITIES_LISTED_MAX]:
-            yield f"  {fault['entityId']}: {fault['detail']}"
+            yield f"  {fault.entity_id}: {fault.detail}"
         yield from _rest(len(faults), ENTITIES_LISTED_MAX)
 
 
-def _difference(difference: BacktestDocument | None) -> Iterator[str]:
+def _difference(difference: BacktestDifference | None) -> Iterator[str]:
     yield ""
     if difference is None:
         yield "no comparison: the city has no rule with this id"
         return
     yield (
-        f"compared with the current version {difference['comparedWith']['version']} "
-        f"({difference['firingCount']} firings, {difference['notifications']} notifications): "
-        f"{difference['addedCount']} added, {difference['removedCount']} removed, "
-        f"{difference['changedCount']} changed, {difference['unchangedCount']} unchanged"
+        f"compared with the current version {difference.compared_with.version} "
+        f"({difference.firing_count} firings, {difference.notifications} notifications): "
+        f"{difference.added_count} added, {difference.removed_count} removed, "
+        f"{difference.changed_count} changed, {difference.unchanged_count} unchanged"
     )
-    for mark, name in (("+", "added"), ("-", "removed")):
-        for firing in difference[name]:
+    for mark, firings in (("+", difference.added), ("-", difference.removed)):
+        for firing in firings:
             yield _firing(firing, mark)
-    for firing in difference["changed"]:
-        yield _firing(firing["before"], "<")
-        yield _firing(firing["after"], ">")
+    for change in difference.changed:
+        yield _firing(change.before, "<")
+        yield _firing(change.after, ">")
 
 
 def _at(time: str | None) -> str:
     return f", from {time}" if time is not None else ""
 
 
-def _repeated(alarms: list[BacktestDocument]) -> str:
+def _repeated(alarms: list[AlarmRepetitions]) -> str:
     if not alarms:
         return "none"
-    first = ", ".join(f"{alarm['alarmId']} ({alarm['count']})" for alarm in alarms[:3])
+    first = ", ".join(f"{alarm.alarm_id} ({alarm.count})" for alarm in alarms[:3])
     return f"{len(alarms)} alarms: {first}{', …' if len(alarms) > 3 else ''}"
 
 

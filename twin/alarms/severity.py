@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Literal, TypeAlias, get_args
+
+SeverityWord: TypeAlias = Literal["cleared", "warning", "minor", "major", "critical"]
+"""The words of the severities, mildest first."""
+
+_WORDS: tuple[SeverityWord, ...] = get_args(SeverityWord)
 
 
 class Severity(IntEnum):
@@ -15,13 +21,13 @@ class Severity(IntEnum):
     CRITICAL = 4
 
     @property
-    def word(self) -> str:
+    def word(self) -> SeverityWord:
         """The word of the severity in the API.
 
         >>> [one.word for one in Severity]
         ['cleared', 'warning', 'minor', 'major', 'critical']
         """
-        return self.name.lower()
+        return _WORDS[self]
 
 
 SEVERITY_WORDS = tuple(one.word for one in Severity if one)

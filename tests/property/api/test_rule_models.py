@@ -1,0 +1,39 @@
+"""The API gives every rule as its document has it."""
+
+from __future__ import annotations
+
+import msgspec
+from hypothesis import given
+
+from api.rules.documents import requested_rule, rule_content, rule_model
+from api.rules.models import RuleCondition, RuleContent, RuleSelection, RuleTimes, SilentSensor
+from cities.files.weekly_times import WeeklyTimesItem
+from cities.rules.conditions import KINDS, SilentItem
+from cities.rules.document import RuleItem, SelectItem, read_rule, rule_document
+from tests.property.cities.test_rule_documents import TOWN, rules
+from twin.alarms.rules.rule import Rule
+
+
+@given(rules)
+def test_a_rule_is_given_as_its_document_has_it(rule: Rule) -> None:
+    assert msgspec.to_builtins(rule_content(rule, TOWN)) == rule_document(rule, TOWN)
+
+
+@given(rules)
+def test_a_rule_that_was_read_may_be_sent_back(rule: Rule) -> None:
+    given_rule = msgspec.json.decode(msgspec.json.encode(rule_model(rule, None, TOWN, "viewer")))
+    assert read_rule(requested_rule(given_rule, rule.id), TOWN) == rule
+
+
+def test_every_member_of_a_rule_is_described() -> None:
+    """A member without a description would be left out of the answers."""
+    for model, items in (
+        (RuleContent, [RuleItem]),
+        (RuleSelection, [SelectItem]),
+        (RuleCondition, KINDS.values()),
+        (SilentSensor, [SilentItem]),
+        (RuleTimes, [WeeklyTimesItem]),
+    ):
+        # A dead band is only read; it is written as `clear`.
+        written = {field.alias for item in items for field in item.model_fields.values()} - {"deadband"}
+        assert written == {*model.__struct_encode_fields__}
