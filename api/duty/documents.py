@@ -1,4 +1,4 @@
-"""Documents of duty: contacts on call, rosters and overrides.
+"""Renders contacts on call, rosters and overrides.
 
 Addresses are personal data, for the role `duty` and above.
 """
@@ -6,9 +6,19 @@ Addresses are personal data, for the role `duty` and above.
 from __future__ import annotations
 
 import icalendar
+from msgspec import UNSET
 
 from alerting.policy.roster import DutyShift, duty_shifts, next_on_call
-from api.http.responses import Document, format_optional_instant
+from api.duty.models import (
+    ContactModel,
+    DutyOverrideLinks,
+    DutyOverrideModel,
+    DutyShiftModel,
+    OnCallLinks,
+    OnCallModel,
+)
+from api.http.models import Link
+from api.http.responses import format_optional_instant
 from storage.model.duty_overrides import StoredOverride
 from twin.instant import DAY, Duration, Instant, format_instant, to_datetime
 from twin.model.city_model import City
@@ -19,61 +29,65 @@ AHEAD: Duration = 28 * DAY
 """How far ahead the end of a shift is searched."""
 
 
-def on_call_document(plan: DutyPlan, team: DutyTeam, at: Instant, role: Role) -> Document:
+def on_call_model(plan: DutyPlan, team: DutyTeam, at: Instant, role: Role) -> OnCallModel:
     """Return the contact on call for a team at an instant, the end of the shift, and the next contact."""
     shift = duty_shifts(plan, team.id, at, at + AHEAD)[0]
-    return {
-        "teamId": team.id,
-        "teamName": team.name,
-        "contact": contact_document(plan, shift.contact, role),
-        "source": shift.source,
-        "until": format_instant(shift.end) if shift.end < at + AHEAD else None,
-        "next": contact_document(plan, next_on_call(plan, team.id, shift.contact, at), role),
-        "_links": {"roster": {"href": f"/v1/duty/roster?team={team.id}"}},
-    }
+    return OnCallModel(
+        team_id=team.id,
+        team_name=team.name,
+        contact=contact_model(plan, shift.contact, role),
+        source=shift.source,
+        until=format_instant(shift.end) if shift.end < at + AHEAD else None,
+        next=contact_model(plan, next_on_call(plan, team.id, shift.contact, at), role),
+        links=OnCallLinks(roster=Link(href=f"/v1/duty/roster?team={team.id}")),
+    )
 
 
-def contact_document(plan: DutyPlan, contact: str | None, role: Role) -> Document | None:
+def contact_model(plan: DutyPlan, contact: str | None, role: Role) -> ContactModel | None:
     """Return a contact, with addresses for the role `duty` and above; None for no contact."""
     for each in plan.contacts:
         if each.id == contact:
-            document: Document = {"id": each.id, "name": each.name, "language": each.language}
-            return document | ({"addresses": each.addresses} if role_includes(role, "duty") else {})
+            return ContactModel(
+                id=each.id,
+                name=each.name,
+                language=each.language,
+                addresses=each.addresses if role_includes(role, "duty") else UNSET,
+            )
     return None
 
 
-def shift_document(plan: DutyPlan, team: DutyTeam, shift: DutyShift, role: Role) -> Document:
-    """Return one shift of a team; `contact` is null in a gap."""
-    return {
-        "teamId": team.id,
-        "contact": contact_document(plan, shift.contact, role),
-        "start": format_instant(shift.start),
-        "end": format_instant(shift.end),
-        "source": shift.source,
-    }
+def shift_model(plan: DutyPlan, team: DutyTeam, shift: DutyShift, role: Role) -> DutyShiftModel:
+    """Return one shift of a team."""
+    return DutyShiftModel(
+        team_id=team.id,
+        contact=contact_model(plan, shift.contact, role),
+        start=format_instant(shift.start),
+        end=format_instant(shift.end),
+        source=shift.source,
+    )
 
 
-def override_document(stored: StoredOverride, role: Role) -> Document:
+def override_model(stored: StoredOverride, role: Role) -> DutyOverrideModel:
     """Return an override; its author and note are for the role `duty` and above."""
     override, may_see = stored.override, role_includes(role, "duty")
-    return {
-        "id": override.id,
-        "teamId": override.team,
-        "contactId": override.contact,
-        "start": format_instant(override.start),
-        "end": format_instant(override.end),
-        "note": override.note if may_see else None,
-        "madeBy": stored.made_by if may_see else None,
-        "madeTime": format_instant(stored.made),
-        "withdrawnBy": stored.withdrawn_by if may_see else None,
-        "withdrawnTime": format_optional_instant(stored.withdrawn),
-        "_links": {"self": {"href": f"/v1/duty/overrides/{override.id}"}},
-    }
+    return DutyOverrideModel(
+        id=override.id,
+        team_id=override.team,
+        contact_id=override.contact,
+        start=format_instant(override.start),
+        end=format_instant(override.end),
+        note=override.note if may_see else None,
+        made_by=stored.made_by if may_see else None,
+        made_time=format_instant(stored.made),
+        withdrawn_by=stored.withdrawn_by if may_see else None,
+        withdrawn_time=format_optional_instant(stored.withdrawn),
+        links=DutyOverrideLinks(self_=Link(href=f"/v1/duty/overrides/{override.id}")),
+    )
 
 
 def roster_calendar(
     city: City, plan: DutyPlan, shifts: list[tuple[DutyTeam, DutyShift]], now: Instant
-) -> bytes:
+) -> str:
     """Return shifts as iCalendar (RFC 5545), one event each; gaps are left out."""
     calendar = icalendar.Calendar()
     calendar.add("VERSION", "2.0")
@@ -91,4 +105,4 @@ def roster_calendar(
         event.add("SUMMARY", f"{team.name}: {names[shift.contact]}")
         event.add("CATEGORIES", [team.name])
         calendar.add_component(event)
-    return bytes(calendar.to_ical())
+    return bytes(calendar.to_ical()).decode()

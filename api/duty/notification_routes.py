@@ -6,20 +6,19 @@ from typing import Annotated
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request
+from msgspec import UNSET
 from starlette.responses import Response
 
 from api.alarms.documents import incident_path
 from api.context import context_of
-from api.duty import examples
+from api.duty import answers as duty_answers
+from api.duty.models import NotificationLinks, NotificationModel
 from api.duty.schemas import NotificationParameters
 from api.http.access import require_role
-from api.http.responses import (
-    Document,
-    decode_page_cursor,
-    json_response,
-    next_cursor,
-    page_document,
-)
+from api.http.answers import answers
+from api.http.models import Link
+from api.http.pages import render_page
+from api.http.responses import decode_page_cursor, next_cursor
 from storage.stores.alarms import read_stored_notifications
 from storage.stores.list_position import ListPosition
 from twin.instant import format_instant
@@ -29,7 +28,8 @@ from twin.wire.duty_messages import NotificationEvent
 router = APIRouter(prefix="/v1", tags=["duty"])
 
 
-@router.get("/notifications", summary="List notifications", responses=examples.NOTIFICATIONS)
+@router.get("/notifications", summary="List notifications")
+@answers(duty_answers.NOTIFICATIONS, role="operator")
 async def list_notifications(
     request: Request, parameters: Annotated[NotificationParameters, Query()]
 ) -> Response:
@@ -52,31 +52,33 @@ async def list_notifications(
         return ListPosition(last.due_time, last.notification)
 
     following = next_cursor(page, parameters.limit, place)
-    return json_response(
-        page_document(request, page, lambda event: _document(event, context.model), place, following)
+    return duty_answers.NOTIFICATIONS.response(
+        render_page(request, page, lambda event: _notification_model(event, context.model), place, following)
     )
 
 
-def _document(event: NotificationEvent, model: CityModel) -> Document:
+def _notification_model(event: NotificationEvent, model: CityModel) -> NotificationModel:
     names = {contact.id: contact.name for contact in model.duty.contacts}
-    links = {"incident": {"href": incident_path(event.incident)}} if event.incident else {}
-    if event.kind == "digest":
-        links["messages"] = {"href": f"/v1/notifications?{urlencode({'digest': event.notification})}"}
-    return {
-        "id": event.notification,
-        "incidentId": event.incident or None,
-        "digestId": event.digest or None,
-        "kind": event.kind,
-        "round": event.round,
-        "step": event.step,
-        "contact": event.contact,
-        "contactName": names.get(event.contact),
-        "channel": event.channel,
-        "outcome": event.outcome,
-        "attempt": event.attempt,
-        "time": format_instant(event.time),
-        "dueTime": format_instant(event.due_time),
-        "title": event.title,
-        "detail": event.detail or None,
-        "_links": links,
-    }
+    messages = f"/v1/notifications?{urlencode({'digest': event.notification})}"
+    links = NotificationLinks(
+        incident=Link(href=incident_path(event.incident)) if event.incident else UNSET,
+        messages=Link(href=messages) if event.kind == "digest" else UNSET,
+    )
+    return NotificationModel(
+        id=event.notification,
+        incident_id=event.incident or None,
+        digest_id=event.digest or None,
+        kind=event.kind,
+        round=event.round,
+        step=event.step,
+        contact=event.contact,
+        contact_name=names.get(event.contact),
+        channel=event.channel,
+        outcome=event.outcome,
+        attempt=event.attempt,
+        time=format_instant(event.time),
+        due_time=format_instant(event.due_time),
+        title=event.title,
+        detail=event.detail or None,
+        links=links,
+    )

@@ -11,8 +11,9 @@ from starlette.responses import Response
 
 from alerting.policy.roster import duty_shifts
 from api.context import context_of
-from api.duty import examples
-from api.duty.documents import on_call_document, override_document, roster_calendar, shift_document
+from api.duty import answers as duty_answers
+from api.duty.documents import on_call_model, override_model, roster_calendar, shift_model
+from api.duty.models import OnCallPage
 from api.duty.schemas import (
     ROSTER_DEFAULT,
     ROSTER_MAX,
@@ -21,10 +22,11 @@ from api.duty.schemas import (
     RosterParameters,
 )
 from api.http.access import actor_of, require_role
+from api.http.answers import answers
 from api.http.bodies import read_body
+from api.http.pages import Page, page_links_model
 from api.http.parameters import NoQuery, instant_or
 from api.http.problems import ProblemError, RequestFault, bad_request, not_found
-from api.http.responses import collection_document, json_response, page_links
 from cities.files.items import suggestion
 from storage.model.duty_overrides import (
     TooManyOverridesError,
@@ -38,12 +40,11 @@ from twin.model.duty import DutyOverride, DutyPlan, DutyTeam
 
 router = APIRouter(prefix="/v1", tags=["duty"])
 
-CALENDAR = "text/calendar"
-
 OverrideId = Annotated[str, Path(max_length=64)]
 
 
-@router.get("/duty/on-call", summary="Get the contacts on call", responses=examples.ON_CALL)
+@router.get("/duty/on-call", summary="Get the contacts on call")
+@answers(duty_answers.ON_CALL, role="viewer")
 async def get_on_call_contacts(
     request: Request, parameters: Annotated[OnCallParameters, Query()]
 ) -> Response:
@@ -56,11 +57,17 @@ async def get_on_call_contacts(
     plan, at = context.model.duty, instant_or(parameters.at, context.clock())
     faults = [] if 0 <= at < INSTANT_MAX - ROSTER_MAX else [_out_of_range("at")]
     teams = _teams(plan, parameters.team, faults)
-    items = [on_call_document(plan, team, at, role) for team in teams]
-    return json_response({"at": format_instant(at), "items": items, "_links": page_links(request, None)})
+    return duty_answers.ON_CALL.response(
+        OnCallPage(
+            at=format_instant(at),
+            items=[on_call_model(plan, team, at, role) for team in teams],
+            links=page_links_model(request, None),
+        )
+    )
 
 
-@router.get("/duty/roster", summary="List the shifts of the roster", responses=examples.ROSTER)
+@router.get("/duty/roster", summary="List the shifts of the roster")
+@answers(duty_answers.ROSTER, duty_answers.ROSTER_CALENDAR, role="viewer")
 async def list_shifts(request: Request, parameters: Annotated[RosterParameters, Query()]) -> Response:
     """List the consecutive shifts of each team; as iCalendar for `Accept: text/calendar`.
 
@@ -80,30 +87,29 @@ async def list_shifts(request: Request, parameters: Annotated[RosterParameters, 
         for team in _teams(model.duty, parameters.team, faults)
         for shift in duty_shifts(model.duty, team.id, start, end)
     ]
-    if CALENDAR in request.headers.get("accept", ""):
-        content = roster_calendar(model.city, model.duty, shifts, now)
-        return Response(content, media_type=CALENDAR, headers={"Vary": "Accept"})
-    items = [shift_document(model.duty, team, shift, role) for team, shift in shifts]
-    return json_response(collection_document(request, items))
+    if duty_answers.CALENDAR in request.headers.get("accept", ""):
+        return duty_answers.ROSTER_CALENDAR.response(roster_calendar(model.city, model.duty, shifts, now))
+    items = [shift_model(model.duty, team, shift, role) for team, shift in shifts]
+    return duty_answers.ROSTER.response(Page(items=items, links=page_links_model(request, None)))
 
 
-@router.get("/duty/overrides", summary="List present and future overrides", responses=examples.OVERRIDES)
+@router.get("/duty/overrides", summary="List present and future overrides")
+@answers(duty_answers.OVERRIDES, role="viewer")
 async def list_duty_overrides(request: Request, _: NoQuery) -> Response:
     """List the overrides that are neither withdrawn nor over, in the order of creation."""
     role = require_role(request, "viewer")
     async with context_of(request).database.connection() as connection:
         overrides = await read_overrides(connection, 0)
-    items = [override_document(override, role) for override in overrides]
-    return json_response(collection_document(request, items))
+    items = [override_model(override, role) for override in overrides]
+    return duty_answers.OVERRIDES.response(Page(items=items, links=page_links_model(request, None)))
 
 
 @router.post(
     "/duty/overrides",
     summary="Create an override",
-    status_code=HTTPStatus.CREATED,
-    responses=examples.MADE,
-    openapi_extra=examples.OVERRIDE_BODY,
+    openapi_extra=duty_answers.OVERRIDE_BODY,
 )
+@answers(duty_answers.MADE, problems=(HTTPStatus.CONFLICT,), role="duty")
 async def create_duty_override(request: Request, _: NoQuery) -> Response:
     """Let a contact take over a team's duty for some time; the last created of several overrides applies."""
     role = require_role(request, "duty")
@@ -116,12 +122,12 @@ async def create_duty_override(request: Request, _: NoQuery) -> Response:
             stored = await create_override(connection, context.model.city.id, override, actor)
         except TooManyOverridesError as error:
             raise ProblemError(HTTPStatus.CONFLICT, f"{error}.") from None
-    response = json_response(override_document(stored, role), status=HTTPStatus.CREATED)
-    response.headers["Location"] = f"/v1/duty/overrides/{stored.override.id}"
-    return response
+    headers = {"Location": f"/v1/duty/overrides/{stored.override.id}"}
+    return duty_answers.MADE.response(override_model(stored, role), headers)
 
 
-@router.get("/duty/overrides/{id}", summary="Get an override", responses=examples.OVERRIDE)
+@router.get("/duty/overrides/{id}", summary="Get an override")
+@answers(duty_answers.OVERRIDE, problems=(HTTPStatus.NOT_FOUND,), role="viewer")
 async def get_duty_override(request: Request, id: OverrideId, _: NoQuery) -> Response:
     """Return an override, including one that is withdrawn or over."""
     role = require_role(request, "viewer")
@@ -129,10 +135,11 @@ async def get_duty_override(request: Request, id: OverrideId, _: NoQuery) -> Res
         stored = await find_override(connection, id)
     if stored is None:
         raise _unknown_override(id)
-    return json_response(override_document(stored, role))
+    return duty_answers.OVERRIDE.response(override_model(stored, role))
 
 
-@router.delete("/duty/overrides/{id}", summary="Withdraw an override", status_code=HTTPStatus.NO_CONTENT)
+@router.delete("/duty/overrides/{id}", summary="Withdraw an override")
+@answers(duty_answers.WITHDRAWN, problems=(HTTPStatus.NOT_FOUND,), role="duty")
 async def delete_duty_override(request: Request, id: OverrideId, _: NoQuery) -> Response:
     """Withdraw an override: it no longer applies, and stays on record. Repeating changes nothing."""
     require_role(request, "duty")
@@ -144,7 +151,7 @@ async def delete_duty_override(request: Request, id: OverrideId, _: NoQuery) -> 
             and await find_override(connection, id) is None
         ):
             raise _unknown_override(id)
-    return Response(status_code=HTTPStatus.NO_CONTENT)
+    return duty_answers.WITHDRAWN.response()
 
 
 def _teams(plan: DutyPlan, ids: list[str], faults: list[RequestFault]) -> list[DutyTeam]:
