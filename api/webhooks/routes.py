@@ -11,26 +11,16 @@ from starlette.responses import Response
 
 from api.context import ApiContext, context_of
 from api.http.access import actor_of, require_role
+from api.http.answers import answers
 from api.http.bodies import read_body
+from api.http.pages import Page, page_links_model, render_page
 from api.http.parameters import NoQuery, PageParameters
 from api.http.problems import ProblemError, RequestFault, bad_request, not_found
-from api.http.responses import (
-    collection_document,
-    decode_page_cursor,
-    json_response,
-    next_cursor,
-    page_document,
-)
+from api.http.responses import decode_page_cursor, next_cursor
 from api.live.cursor import encode_cursor
-from api.webhooks import examples
-from api.webhooks.schemas import (
-    ResumeBody,
-    WebhookBody,
-    dead_letter_document,
-    encode_secret,
-    stored_filter,
-    webhook_document,
-)
+from api.webhooks import answers as webhook_answers
+from api.webhooks.documents import created_webhook, dead_letter_model, webhook_model
+from api.webhooks.schemas import ResumeBody, WebhookBody, stored_filter
 from runtime.sink_address import SinkError
 from storage.stores.webhooks import (
     WEBHOOKS_MAX,
@@ -55,10 +45,9 @@ WebhookId = Annotated[str, Path(max_length=64)]
 @router.post(
     "/subscriptions",
     summary="Create a webhook",
-    status_code=HTTPStatus.CREATED,
-    responses=examples.CREATED,
-    openapi_extra=examples.BODY,
+    openapi_extra=webhook_answers.BODY,
 )
+@answers(webhook_answers.CREATED, problems=(HTTPStatus.CONFLICT,), role="operator")
 async def create_subscription(request: Request, _: NoQuery) -> Response:
     """Create a webhook: matching events are sent to `url` from now on, signed with the returned secret.
 
@@ -87,22 +76,23 @@ async def create_subscription(request: Request, _: NoQuery) -> Response:
                 HTTPStatus.CONFLICT,
                 f"There are {WEBHOOKS_MAX} subscriptions, which is the limit: delete one first.",
             )
-    document = {**webhook_document(webhook), "secret": encode_secret(webhook.secret)}
-    response = json_response(document, status=HTTPStatus.CREATED)
-    response.headers["Location"] = f"/v1/subscriptions/{webhook.id}"
-    return response
+    headers = {"Location": f"/v1/subscriptions/{webhook.id}"}
+    return webhook_answers.CREATED.response(created_webhook(webhook), headers)
 
 
-@router.get("/subscriptions", summary="List webhooks", responses=examples.WEBHOOKS)
+@router.get("/subscriptions", summary="List webhooks")
+@answers(webhook_answers.WEBHOOKS, role="operator")
 async def list_subscriptions(request: Request, _: NoQuery) -> Response:
     """List webhooks, oldest first; at most 100 exist."""
     require_role(request, "operator")
     async with context_of(request).database.connection() as connection:
         webhooks = await read_webhooks(connection)
-    return json_response(collection_document(request, [webhook_document(webhook) for webhook in webhooks]))
+    items = [webhook_model(webhook) for webhook in webhooks]
+    return webhook_answers.WEBHOOKS.response(Page(items=items, links=page_links_model(request, None)))
 
 
-@router.get("/subscriptions/{id}", summary="Get a webhook", responses=examples.WEBHOOK)
+@router.get("/subscriptions/{id}", summary="Get a webhook")
+@answers(webhook_answers.WEBHOOK, problems=(HTTPStatus.NOT_FOUND,), role="operator")
 async def get_subscription(request: Request, id: WebhookId, _: NoQuery) -> Response:
     """Return a webhook and its progress, which is stored about once a second."""
     require_role(request, "operator")
@@ -110,30 +100,26 @@ async def get_subscription(request: Request, id: WebhookId, _: NoQuery) -> Respo
         webhook = await find_webhook(connection, id)
     if webhook is None:
         raise _unknown(id)
-    return json_response(webhook_document(webhook))
+    return webhook_answers.WEBHOOK.response(webhook_model(webhook))
 
 
-@router.delete(
-    "/subscriptions/{id}",
-    summary="Delete a webhook",
-    status_code=HTTPStatus.NO_CONTENT,
-    responses=examples.DELETED,
-)
+@router.delete("/subscriptions/{id}", summary="Delete a webhook")
+@answers(webhook_answers.DELETED, problems=(HTTPStatus.NOT_FOUND,), role="operator")
 async def delete_subscription(request: Request, id: WebhookId, _: NoQuery) -> Response:
     """Delete a webhook with its dead letters; sending ends within two seconds."""
     require_role(request, "operator")
     async with context_of(request).database.connection() as connection:
         if not await delete_webhook(connection, id):
             raise _unknown(id)
-    return Response(status_code=HTTPStatus.NO_CONTENT)
+    return webhook_answers.DELETED.response()
 
 
 @router.post(
     "/subscriptions/{id}/_resume",
     summary="Resume a webhook",
-    responses=examples.WEBHOOK,
-    openapi_extra=examples.RESUME_BODY,
+    openapi_extra=webhook_answers.RESUME_BODY,
 )
+@answers(webhook_answers.WEBHOOK, problems=(HTTPStatus.NOT_FOUND,), role="operator")
 async def resume_subscription(request: Request, id: WebhookId, _: NoQuery) -> Response:
     """Resume a webhook that failed or was disabled, or continue any webhook from a cursor."""
     require_role(request, "operator")
@@ -144,14 +130,11 @@ async def resume_subscription(request: Request, id: WebhookId, _: NoQuery) -> Re
         webhook = await find_webhook(connection, id)
     if webhook is None:
         raise _unknown(id)
-    return json_response(webhook_document(webhook))
+    return webhook_answers.WEBHOOK.response(webhook_model(webhook))
 
 
-@router.get(
-    "/subscriptions/{id}/dead-letters",
-    summary="List the dead letters of a webhook",
-    responses=examples.DEAD_LETTERS,
-)
+@router.get("/subscriptions/{id}/dead-letters", summary="List the dead letters of a webhook")
+@answers(webhook_answers.DEAD_LETTERS, problems=(HTTPStatus.NOT_FOUND,), role="operator")
 async def list_dead_letters(
     request: Request, id: WebhookId, parameters: Annotated[PageParameters, Query()]
 ) -> Response:
@@ -163,8 +146,8 @@ async def list_dead_letters(
             raise _unknown(id)
         page = await read_dead_letters(connection, id, before=before, limit=parameters.limit)
     following = next_cursor(page, parameters.limit, lambda last: last.number)
-    return json_response(
-        page_document(request, page, dead_letter_document, lambda last: last.number, following)
+    return webhook_answers.DEAD_LETTERS.response(
+        render_page(request, page, dead_letter_model, lambda last: last.number, following)
     )
 
 
