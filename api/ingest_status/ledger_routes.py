@@ -9,16 +9,22 @@ from starlette.responses import Response
 
 from api.context import context_of
 from api.http.access import role_of
+from api.http.answers import answers
+from api.http.pages import page_links_model, render_items
 from api.http.parameters import instant_or
 from api.http.problems import RequestFault, bad_request
-from api.http.responses import (
-    Document,
-    decode_page_cursor,
-    first_page,
-    json_response,
-    page_document,
+from api.http.responses import decode_page_cursor, first_page
+from api.ingest_status import answers as status_answers
+from api.ingest_status.models import (
+    IngestSessionModel,
+    LedgerBalanceModel,
+    LedgerPage,
+    LedgerRowModel,
+    LedgerTotals,
+    QuarantineUsageModel,
+    SequenceHole,
+    SessionInterruptionModel,
 )
-from api.ingest_status import examples
 from api.ingest_status.schemas import LedgerParameters
 from storage.stores.ledger import LEDGER_ROWS_MAX, IngestSession, LedgerBalance, LedgerRow, read_ledger
 from storage.stores.ledger_counts import OutcomeCounts
@@ -30,7 +36,8 @@ router = APIRouter(prefix="/v1", tags=["ledger"])
 RANGE_MAX: Duration = 31 * DAY
 
 
-@router.get("/ledger", summary="Get the ledger of received messages", responses=examples.LEDGER)
+@router.get("/ledger", summary="Get the ledger of received messages")
+@answers(status_answers.LEDGER)
 async def get_ledger(request: Request, parameters: Annotated[LedgerParameters, Query()]) -> Response:
     """Return counts by feed and minute of reception, their totals, and the overall balance.
 
@@ -58,25 +65,25 @@ async def get_ledger(request: Request, parameters: Annotated[LedgerParameters, Q
     rest = [row for row in rows if after is None or (row.minute, row.feed) > after]
     page, following = first_page(rest, parameters.limit, _place)
     balance, sessions, interruptions = await context.ledger_cache.read()
-    return json_response(
-        {
-            "start": format_instant(start),
-            "end": format_instant(end),
-            "balanced": balance.balances,
-            "balance": _balance(balance),
-            "totals": {**_counts(totals), "equations": _equations(totals), "balanced": totals.balances},
-            "sessions": [_session(session) for session in sessions],
-            "interruptions": [
-                {"reason": one.reason, "time": format_instant(one.time), "detail": one.detail}
+    items, following = render_items(page, _row, _place, following)
+    return status_answers.LEDGER.response(
+        LedgerPage(
+            start=format_instant(start),
+            end=format_instant(end),
+            balanced=balance.balances,
+            balance=_balance(balance),
+            totals=LedgerTotals(**_counts(totals), equations=_equations(totals), balanced=totals.balances),
+            sessions=[_session(session) for session in sessions],
+            interruptions=[
+                SessionInterruptionModel(reason=one.reason, time=format_instant(one.time), detail=one.detail)
                 for one in interruptions
             ],
-            "quarantine": {
-                "bytes": quarantine.bytes,
-                "headsOnly": quarantine.heads,
-                "countedOnly": quarantine.counted,
-            },
-            **page_document(request, page, _row, _place, following),
-        }
+            quarantine=QuarantineUsageModel(
+                bytes=quarantine.bytes, heads_only=quarantine.heads, counted_only=quarantine.counted
+            ),
+            items=items,
+            links=page_links_model(request, following),
+        )
     )
 
 
@@ -96,8 +103,8 @@ def _place(row: LedgerRow) -> tuple[Instant, str]:
     return row.minute, row.feed
 
 
-def _row(row: LedgerRow) -> Document:
-    return {"feed": row.feed, "minute": format_instant(row.minute), **_counts(row.counts)}
+def _row(row: LedgerRow) -> LedgerRowModel:
+    return LedgerRowModel(feed=row.feed, minute=format_instant(row.minute), **_counts(row.counts))
 
 
 def _counts(counts: OutcomeCounts) -> dict[str, int]:
@@ -112,30 +119,30 @@ def _equations(counts: OutcomeCounts) -> list[str]:
     ]
 
 
-def _balance(balance: LedgerBalance) -> Document:
-    return {
+def _balance(balance: LedgerBalance) -> LedgerBalanceModel:
+    return LedgerBalanceModel(
         **_counts(balance.counts),
-        "stored": balance.stored,
-        "removed": balance.removed,
-        "missing": balance.missing,
-        "lost": balance.lost,
-        "equations": [
+        stored=balance.stored,
+        removed=balance.removed,
+        missing=balance.missing,
+        lost=balance.lost,
+        equations=[
             *_equations(balance.counts),
             f"new {balance.counts.new} = stored {balance.stored} + removed {balance.removed}",
             f"lost {balance.lost} = 0",
         ],
-        "balanced": balance.balances,
-    }
+        balanced=balance.balances,
+    )
 
 
-def _session(session: IngestSession) -> Document:
-    return {
-        "session": session.session,
-        "firstReceived": format_instant(session.first_received),
-        "lastReceived": format_instant(session.last_received),
-        "messages": session.messages,
-        "lastSequence": session.last_sequence,
-        "missing": session.missing,
-        "lost": session.lost,
-        "holes": [{"start": start, "end": end} for start, end in session.holes],
-    }
+def _session(session: IngestSession) -> IngestSessionModel:
+    return IngestSessionModel(
+        session=session.session,
+        first_received=format_instant(session.first_received),
+        last_received=format_instant(session.last_received),
+        messages=session.messages,
+        last_sequence=session.last_sequence,
+        missing=session.missing,
+        lost=session.lost,
+        holes=[SequenceHole(start=start, end=end) for start, end in session.holes],
+    )

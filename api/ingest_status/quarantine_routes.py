@@ -8,21 +8,25 @@ from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Query, Request
+from msgspec import UNSET
 from starlette.responses import Response
 
 from api.context import context_of
 from api.http.access import require_role, role_of
+from api.http.answers import answers
+from api.http.models import Link
+from api.http.pages import render_page
 from api.http.parameters import NoQuery
 from api.http.problems import ProblemError, RequestFault, bad_request, not_found
-from api.http.responses import (
-    Document,
-    decode_page_cursor,
-    format_optional_instant,
-    json_response,
-    next_cursor,
-    page_document,
+from api.http.responses import decode_page_cursor, format_optional_instant, next_cursor
+from api.ingest_status import answers as status_answers
+from api.ingest_status.models import (
+    PayloadLinks,
+    QuarantinedMessageModel,
+    QuarantinedMessageWithPayload,
+    RequestedReplay,
+    RequestedReplays,
 )
-from api.ingest_status import examples
 from api.ingest_status.schemas import QuarantineFilter, QuarantineParameters
 from api.ingest_status.source_visibility import SourceVisibility
 from storage.stores.list_position import ListPosition
@@ -40,7 +44,8 @@ router = APIRouter(prefix="/v1", tags=["quarantine"])
 QuarantineId = Annotated[str, Path(max_length=64)]
 
 
-@router.get("/quarantine", summary="List quarantined messages", responses=examples.QUARANTINE)
+@router.get("/quarantine", summary="List quarantined messages")
+@answers(status_answers.QUARANTINE, problems=(HTTPStatus.FORBIDDEN,))
 async def list_quarantined_messages(
     request: Request, parameters: Annotated[QuarantineParameters, Query()]
 ) -> Response:
@@ -68,18 +73,13 @@ async def list_quarantined_messages(
             resolved=parameters.resolved,
         )
     following = next_cursor(page, parameters.limit, lambda last: last.cursor)
-    return json_response(
-        page_document(
-            request,
-            page,
-            lambda row: _document(row, visibility),
-            lambda last: last.cursor,
-            following,
-        )
+    return status_answers.QUARANTINE.response(
+        render_page(request, page, lambda row: _message(row, visibility), lambda last: last.cursor, following)
     )
 
 
-@router.get("/quarantine/{id}", summary="Get a quarantined message", responses=examples.QUARANTINED)
+@router.get("/quarantine/{id}", summary="Get a quarantined message")
+@answers(status_answers.QUARANTINED, problems=(HTTPStatus.NOT_FOUND,))
 async def get_quarantined_message(request: Request, id: QuarantineId, _: NoQuery) -> Response:
     """Return a quarantined message with its payload, of which a setting of ingest keeps the beginning.
 
@@ -88,25 +88,19 @@ async def get_quarantined_message(request: Request, id: QuarantineId, _: NoQuery
     row, payload, visibility = await _find(request, id)
     shown = visibility.shows_device(row.feed, row.device)
     encoded = base64.b64encode(payload).decode() if shown else None
-    return json_response({**_document(row, visibility), "payload": encoded})
+    message = _message(row, visibility)
+    members = {name: getattr(message, name) for name in QuarantinedMessageModel.__struct_fields__}
+    return status_answers.QUARANTINED.response(QuarantinedMessageWithPayload(**members, payload=encoded))
 
 
-@router.get(
-    "/quarantine/{id}/payload",
-    summary="Get the payload of a quarantined message",
-    responses=examples.QUARANTINED_PAYLOAD,
-    response_class=Response,
-)
+@router.get("/quarantine/{id}/payload", summary="Get the payload of a quarantined message")
+@answers(status_answers.QUARANTINED_PAYLOAD, problems=(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND))
 async def get_quarantined_payload(request: Request, id: QuarantineId, _: NoQuery) -> Response:
     """Return the kept beginning of a payload as it was received, redacted for personal feeds."""
     row, payload, visibility = await _find(request, id)
     if not visibility.shows_device(row.feed, row.device):
         require_role(request, "operator")
-    return Response(
-        payload,
-        media_type="application/octet-stream",
-        headers={"Content-Disposition": "attachment", "Vary": "Accept"},
-    )
+    return status_answers.QUARANTINED_PAYLOAD.response(payload, {"Content-Disposition": "attachment"})
 
 
 async def _find(request: Request, id: str) -> tuple[QuarantinedRow, bytes, SourceVisibility]:
@@ -120,12 +114,8 @@ async def _find(request: Request, id: str) -> tuple[QuarantinedRow, bytes, Sourc
     return row, payload, SourceVisibility(role_of(request), context.model)
 
 
-@router.post(
-    "/quarantine/{id}/_replay",
-    summary="Replay a quarantined message",
-    status_code=HTTPStatus.ACCEPTED,
-    responses=examples.REPLAY,
-)
+@router.post("/quarantine/{id}/_replay", summary="Replay a quarantined message")
+@answers(status_answers.REPLAY, problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT), role="operator")
 async def replay_quarantined_message(request: Request, id: QuarantineId, _: NoQuery) -> Response:
     """Request that ingest processes a message again; repeating the request has no further effect."""
     require_role(request, "operator")
@@ -141,16 +131,18 @@ async def replay_quarantined_message(request: Request, id: QuarantineId, _: NoQu
             )
         pending = state.requested or state.resolved
         requested = 0 if pending else await request_replays(connection, ids=[id])
-    word = "resolved" if state.resolved else "requested"
-    return _accepted({"id": id, "requested": requested, "replayState": word})
+    return status_answers.REPLAY.response(
+        RequestedReplay(
+            id=id,
+            requested=requested,
+            replay_state="resolved" if state.resolved else "requested",
+            links=status_answers.UNRESOLVED,
+        )
+    )
 
 
-@router.post(
-    "/quarantine/_replay",
-    summary="Replay quarantined messages",
-    status_code=HTTPStatus.ACCEPTED,
-    responses=examples.REPLAYS,
-)
+@router.post("/quarantine/_replay", summary="Replay quarantined messages")
+@answers(status_answers.REPLAYS, role="operator")
 async def replay_quarantined_messages(
     request: Request, parameters: Annotated[QuarantineFilter, Query()]
 ) -> Response:
@@ -166,12 +158,9 @@ async def replay_quarantined_messages(
         requested = await request_replays(
             connection, feed=parameters.feed, reason=parameters.reason, device=parameters.device
         )
-    return _accepted({"requested": requested, "limit": REPLAY_REQUESTS_MAX})
-
-
-def _accepted(document: Document) -> Response:
-    links = {"quarantine": {"href": "/v1/quarantine?resolved=false"}}
-    return json_response({**document, "_links": links}, status=HTTPStatus.ACCEPTED)
+    return status_answers.REPLAYS.response(
+        RequestedReplays(requested=requested, limit=REPLAY_REQUESTS_MAX, links=status_answers.UNRESOLVED)
+    )
 
 
 def payload_path(id: str) -> str:
@@ -183,26 +172,25 @@ def _unknown(id: str) -> ProblemError:
     return not_found(f"There is no quarantined message {id!r}; /v1/quarantine lists them.")
 
 
-def _document(row: QuarantinedRow, visibility: SourceVisibility) -> Document:
+def _message(row: QuarantinedRow, visibility: SourceVisibility) -> QuarantinedMessageModel:
     shown = visibility.shows_device(row.feed, row.device)
-    state = "resolved" if row.resolved_at else "requested" if row.replay_requested_at else "none"
-    return {
-        "id": row.id,
-        "feed": row.feed,
-        "device": (row.device or None) if shown else None,
-        "topic": row.topic if shown else None,
-        "receivedTime": format_instant(row.received_time),
-        "reason": row.reason,
-        "detail": row.detail if shown else None,
-        "decoder": row.decoder or None,
-        "decoderVersion": row.decoder_version or None,
-        "observations": row.observations,
-        "attempts": row.attempts,
-        "replayState": state,
-        "replayRequestedTime": format_optional_instant(row.replay_requested_at),
-        "resolvedTime": format_optional_instant(row.resolved_at),
-        "payloadBytes": row.payload_bytes,
-        "payloadSha256": row.payload_sha256 if visibility.shows_hash(row.feed, row.device) else None,
-        "payloadTruncated": row.kept_bytes < row.payload_bytes,
-        "_links": {"payload": {"href": payload_path(row.id)}} if shown else {},
-    }
+    return QuarantinedMessageModel(
+        id=row.id,
+        feed=row.feed,
+        device=(row.device or None) if shown else None,
+        topic=row.topic if shown else None,
+        received_time=format_instant(row.received_time),
+        reason=row.reason,
+        detail=row.detail if shown else None,
+        decoder=row.decoder or None,
+        decoder_version=row.decoder_version or None,
+        observations=row.observations,
+        attempts=row.attempts,
+        replay_state="resolved" if row.resolved_at else "requested" if row.replay_requested_at else "none",
+        replay_requested_time=format_optional_instant(row.replay_requested_at),
+        resolved_time=format_optional_instant(row.resolved_at),
+        payload_bytes=row.payload_bytes,
+        payload_sha256=row.payload_sha256 if visibility.shows_hash(row.feed, row.device) else None,
+        payload_truncated=row.kept_bytes < row.payload_bytes,
+        links=PayloadLinks(payload=Link(href=payload_path(row.id)) if shown else UNSET),
+    )

@@ -7,15 +7,25 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
+from msgspec import UNSET
 from starlette.responses import Response
 
 from api.context import ApiContext, context_of
 from api.http.access import Role, require_role, role_of
+from api.http.answers import answers
 from api.http.bodies import read_json_object
+from api.http.models import Link
+from api.http.pages import Page, page_links_model
 from api.http.parameters import NoQuery
 from api.http.problems import ProblemError, RequestFault, bad_request
-from api.http.responses import Document, collection_document, json_response
-from api.ingest_status import examples
+from api.ingest_status import answers as status_answers
+from api.ingest_status.models import (
+    AssignedSensor,
+    PayloadLinks,
+    SensorTemplate,
+    UnassignedDeviceModel,
+    UnassignedMessageModel,
+)
 from api.ingest_status.quarantine_routes import payload_path
 from api.ingest_status.schemas import UnassignedParameters
 from api.ingest_status.sensor_template import sensor_yaml
@@ -33,11 +43,8 @@ from twin.model.role import role_includes
 router = APIRouter(prefix="/v1", tags=["quarantine"])
 
 
-@router.get(
-    "/unassigned-devices",
-    summary="List devices without a sensor",
-    responses=examples.UNASSIGNED,
-)
+@router.get("/unassigned-devices", summary="List devices without a sensor")
+@answers(status_answers.UNASSIGNED)
 async def list_unassigned_devices(
     request: Request, parameters: Annotated[UnassignedParameters, Query()]
 ) -> Response:
@@ -51,16 +58,15 @@ async def list_unassigned_devices(
         devices = await read_unassigned_devices(connection, UNASSIGNED_DEVICES_MAX)
     devices = [device for device in devices if parameters.feed is None or device.feed == parameters.feed]
     items = [_device(device, context, role) for device in devices[: parameters.limit]]
-    return json_response(collection_document(request, items))
+    return status_answers.UNASSIGNED.response(Page(items=items, links=page_links_model(request, None)))
 
 
 @router.post(
     "/unassigned-devices/_assign",
     summary="Assign a device to a sensor",
-    status_code=HTTPStatus.CREATED,
-    responses=examples.ASSIGNED,
-    openapi_extra=examples.ASSIGN_BODY,
+    openapi_extra=status_answers.ASSIGN_BODY,
 )
+@answers(status_answers.ASSIGNED, problems=(HTTPStatus.CONFLICT,), role="admin")
 async def assign_device(request: Request, _: NoQuery) -> Response:
     """Add a sensor to the city, in the format of sensors.yaml; the messages of its device are then processed.
 
@@ -83,39 +89,36 @@ async def assign_device(request: Request, _: NoQuery) -> Response:
             raise ProblemError(
                 HTTPStatus.CONFLICT, f"Another client changed the city: {error}. Try again."
             ) from None
-    return json_response(
-        {
-            "sensorId": item["id"],
-            "modelVersion": applied.version,
-            "_links": {"quarantine": {"href": "/v1/quarantine?resolved=false"}},
-        },
-        status=HTTPStatus.CREATED,
+    return status_answers.ASSIGNED.response(
+        AssignedSensor(sensor_id=item["id"], model_version=applied.version, links=status_answers.UNRESOLVED)
     )
 
 
-def _device(device: UnassignedDevice, context: ApiContext, role: Role) -> Document:
-    hidden = not role_includes(role, "operator")
-    return {
-        "feed": device.feed,
-        "device": None if hidden else device.device,
-        "count": device.count,
-        "firstReceivedTime": format_instant(device.first_received),
-        "lastReceivedTime": format_instant(device.last_received),
-        "messages": [
-            {
-                "topic": None if hidden else message.topic,
-                "receivedTime": format_instant(message.received_time),
-                "payloadBytes": message.payload_bytes,
-                "_links": {} if hidden else {"payload": {"href": payload_path(message.id)}},
-            }
+def _device(device: UnassignedDevice, context: ApiContext, role: Role) -> UnassignedDeviceModel:
+    shown = role_includes(role, "operator")
+    return UnassignedDeviceModel(
+        feed=device.feed,
+        device=device.device if shown else None,
+        count=device.count,
+        first_received_time=format_instant(device.first_received),
+        last_received_time=format_instant(device.last_received),
+        messages=[
+            UnassignedMessageModel(
+                topic=message.topic if shown else None,
+                received_time=format_instant(message.received_time),
+                payload_bytes=message.payload_bytes,
+                links=PayloadLinks(payload=Link(href=payload_path(message.id)) if shown else UNSET),
+            )
             for message in device.newest
         ],
-        "assign": None
-        if hidden
-        else {
-            "how": "Fill in the values in angle brackets, add the item to sensors.yaml of the city folder "
-            "and run `livetwin apply`, or POST it as JSON to /v1/unassigned-devices/_assign: the messages "
-            "that the device has sent are then processed, too.",
-            "sensorsYaml": sensor_yaml(device, context.model),
-        },
-    }
+        assign=_template(device, context) if shown else None,
+    )
+
+
+def _template(device: UnassignedDevice, context: ApiContext) -> SensorTemplate:
+    return SensorTemplate(
+        how="Fill in the values in angle brackets, add the item to sensors.yaml of the city folder "
+        "and run `livetwin apply`, or POST it as JSON to /v1/unassigned-devices/_assign: the messages "
+        "that the device has sent are then processed, too.",
+        sensors_yaml=sensor_yaml(device, context.model),
+    )

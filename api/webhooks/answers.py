@@ -26,7 +26,7 @@ _CREATED = CreatedWebhook(
     failing_since_time=None,
     last_error=None,
     links=WebhookLinks(self_=Link(href=_PATH), dead_letters=Link(href=f"{_PATH}/dead-letters")),
-    secret="whsec_MfKQ9r…",
+    secret="whsec_MfKQ9r…",  # noqa: S106 - an example
 )
 _WEBHOOK = WebhookModel(**{name: getattr(_CREATED, name) for name in WebhookModel.__struct_fields__})
 _EVENT = {
