@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from msgspec import to_builtins
+from http import HTTPStatus
+
 from msgspec.structs import asdict, replace
 
 from api.alarms.models import (
+    AcceptedAlarmCommand,
+    AcceptedDutyCommand,
+    AcknowledgedIncident,
+    AlarmCommandLinks,
     AlarmCondition,
     AlarmCountModel,
     AlarmEpisode,
@@ -18,6 +23,7 @@ from api.alarms.models import (
     AlarmStatisticsModel,
     BadActor,
     DelayPercentiles,
+    DutyCommandLinks,
     FloodModel,
     IncidentLinks,
     IncidentModel,
@@ -214,52 +220,58 @@ INCIDENT = Answer(
     example=IncidentWithAlarms(**asdict(_INCIDENT), alarms=[_ALARM]),
 )
 _DONE = replace(_ALARM, state=AlarmState.ACKNOWLEDGED, acknowledged=True, acknowledged_by="duty officer")
-COMMAND: Responses = {
-    **response_example("Done: the alarm afterwards.", to_builtins(_DONE)),
-    202: {
-        "description": "On the log, without an outcome within 5 s; the alarm's events show it later.",
-        "content": {
-            "application/json": {
-                "example": {
-                    "commandId": "5f0c…",
-                    "detail": "The command is on the log; its outcome is not known yet.",
-                }
-            }
-        },
-    },
-    **problem_example(
-        409,
-        "Refused: not possible in the present state of the alarm.",
-        "Conflict",
-        "The alarm is unchanged: acknowledge is not possible while the alarm is normal.",
+ALARM_COMMAND_DONE = Answer(model=AlarmModel, description="Done: the alarm afterwards.", example=_DONE)
+ALARM_COMMAND_ACCEPTED = Answer(
+    model=AcceptedAlarmCommand,
+    description="On the log, without an outcome within 5 s; the alarm's events show it later.",
+    status=HTTPStatus.ACCEPTED,
+    example=AcceptedAlarmCommand(
+        command_id="bcbc434d82ed0c255ae0f97cece70323",
+        detail="The command is on the log; its outcome is not known yet.",
+        links=AlarmCommandLinks(
+            alarm=Link(href="/v1/alarms/high-water~alkmaar.singelgracht"),
+            events=Link(href="/v1/alarms/high-water~alkmaar.singelgracht/events"),
+        ),
     ),
-}
+)
 COMMENTED_BODY = body_example({"comment": "Pump 2 is being started."}, required=False)
 SHELVE_BODY = body_example({"until": "2026-11-23T18:00:00Z", "comment": "Works on the quay."})
 ASSIGN_BODY = body_example({"assignee": "Duty officer water"})
 COMMENT_BODY = body_example({"text": "The contractor is on its way."})
 ASSIGN_INCIDENT_BODY = body_example({"assignee": "duty-officer-water"})
 
-INCIDENT_ACKNOWLEDGED = response_example(
-    "The outcome for each of its alarms; 202 when an outcome is missing after 5 s.",
-    {
-        **to_builtins(_INCIDENT),
-        "alarms": [to_builtins(_DONE)],
-        "acknowledged": ["high-water~alkmaar.singelgracht"],
-        "refused": [],
-        "unanswered": [],
-    },
+INCIDENT_ACKNOWLEDGED = Answer(
+    model=AcknowledgedIncident,
+    description="The outcome for each of its alarms.",
+    example=AcknowledgedIncident(
+        **asdict(_INCIDENT),
+        alarms=[_DONE],
+        acknowledged=["high-water~alkmaar.singelgracht"],
+        refused=[],
+        unanswered=[],
+    ),
 )
-DUTY_COMMAND = {
-    **response_example(
-        "The duty loop will execute it.",
-        {"commandId": "5f0c…", "_links": {"incident": {"href": "/v1/incidents/high-water~alkmaar~4"}}},
-        status=202,
+INCIDENT_UNANSWERED = Answer(
+    model=AcknowledgedIncident,
+    description="The same; an outcome is missing after 5 s.",
+    status=HTTPStatus.ACCEPTED,
+    example=AcknowledgedIncident(
+        **asdict(_INCIDENT),
+        alarms=[_ALARM],
+        acknowledged=[],
+        refused=[],
+        unanswered=["high-water~alkmaar.singelgracht"],
     ),
-    **problem_example(
-        409, "The incident is closed.", "Conflict", "The incident is closed: it has no further notifications."
+)
+DUTY_COMMAND_ACCEPTED = Answer(
+    model=AcceptedDutyCommand,
+    description="The duty loop will execute it.",
+    status=HTTPStatus.ACCEPTED,
+    example=AcceptedDutyCommand(
+        command_id="bcbc434d82ed0c255ae0f97cece70323",
+        links=DutyCommandLinks(incident=Link(href="/v1/incidents/high-water~alkmaar~4")),
     ),
-}
+)
 ACKNOWLEDGE_PAGE: Responses = {
     **response_example("The page.", "<!doctype html><title>Acknowledge – LiveTwin</title>…", "text/html"),
     **problem_example(404, "The link is not valid.", "Not Found", "The link is not valid; …"),

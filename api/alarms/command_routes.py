@@ -12,14 +12,16 @@ from api.alarms import answers as alarm_answers
 from api.alarms.command_gateway import command_id
 from api.alarms.documents import alarm_model, alarm_path
 from api.alarms.lookup import lookup_alarm
+from api.alarms.models import AcceptedAlarmCommand, AlarmCommandLinks
 from api.alarms.routes import AlarmId
 from api.alarms.schemas import SHELVE_MAX, AlarmAssignBody, AlarmCommentBody, AlarmRemarkBody, ShelveBody
 from api.context import context_of
 from api.http.access import actor_of, require_role
+from api.http.answers import answers
 from api.http.bodies import read_body
+from api.http.models import Link
 from api.http.parameters import NoQuery
 from api.http.problems import ProblemError
-from api.http.responses import json_response
 from twin.alarms.messages import AlarmCommand
 from twin.instant import Instant
 
@@ -36,12 +38,20 @@ IdempotencyKey = Annotated[
 ]
 
 
+_answers_of_commands = answers(
+    alarm_answers.ALARM_COMMAND_DONE,
+    alarm_answers.ALARM_COMMAND_ACCEPTED,
+    problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+    role="operator",
+)
+
+
 @router.post(
     "/alarms/{id}/_acknowledge",
     summary="Acknowledge an alarm",
-    responses=alarm_answers.COMMAND,
     openapi_extra=alarm_answers.COMMENTED_BODY,
 )
+@_answers_of_commands
 async def acknowledge_alarm(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """Acknowledge an alarm; `occurrence` refuses the command when the alarm was raised again since."""
     require_role(request, "operator")
@@ -52,9 +62,9 @@ async def acknowledge_alarm(request: Request, id: AlarmId, _: NoQuery, key: Idem
 @router.post(
     "/alarms/{id}/_shelve",
     summary="Shelve an alarm",
-    responses=alarm_answers.COMMAND,
     openapi_extra=alarm_answers.SHELVE_BODY,
 )
+@_answers_of_commands
 async def shelve_alarm(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """Shelve an alarm until a time at most seven days away; it is unshelved automatically."""
     require_role(request, "operator")
@@ -72,9 +82,9 @@ async def shelve_alarm(request: Request, id: AlarmId, _: NoQuery, key: Idempoten
 @router.post(
     "/alarms/{id}/_assign",
     summary="Assign an alarm",
-    responses=alarm_answers.COMMAND,
     openapi_extra=alarm_answers.ASSIGN_BODY,
 )
+@_answers_of_commands
 async def assign_alarm(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """Set who is responsible for an alarm."""
     require_role(request, "operator")
@@ -85,9 +95,9 @@ async def assign_alarm(request: Request, id: AlarmId, _: NoQuery, key: Idempoten
 @router.post(
     "/alarms/{id}/_comment",
     summary="Comment on an alarm",
-    responses=alarm_answers.COMMAND,
     openapi_extra=alarm_answers.COMMENT_BODY,
 )
+@_answers_of_commands
 async def comment_on_alarm(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """Add a comment to the events of an alarm."""
     require_role(request, "operator")
@@ -104,9 +114,9 @@ async def _simple_command(request: Request, id: str, action: str, key: str) -> R
 @router.post(
     "/alarms/{id}/_unshelve",
     summary="Unshelve an alarm",
-    responses=alarm_answers.COMMAND,
     openapi_extra=alarm_answers.COMMENTED_BODY,
 )
+@_answers_of_commands
 async def unshelve_alarm(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """End the shelving of an alarm before its time."""
     return await _simple_command(request, id, "unshelve", key)
@@ -115,9 +125,9 @@ async def unshelve_alarm(request: Request, id: AlarmId, _: NoQuery, key: Idempot
 @router.post(
     "/alarms/{id}/_reset",
     summary="Reset a latched alarm",
-    responses=alarm_answers.COMMAND,
     openapi_extra=alarm_answers.COMMENTED_BODY,
 )
+@_answers_of_commands
 async def reset_alarm(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """Reset a latching alarm whose condition no longer holds."""
     return await _simple_command(request, id, "reset", key)
@@ -126,9 +136,9 @@ async def reset_alarm(request: Request, id: AlarmId, _: NoQuery, key: Idempotenc
 @router.post(
     "/alarms/{id}/_remove",
     summary="Take an alarm out of service",
-    responses=alarm_answers.COMMAND,
     openapi_extra=alarm_answers.COMMENTED_BODY,
 )
+@_answers_of_commands
 async def remove_alarm(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """Take an alarm out of service until further notice."""
     return await _simple_command(request, id, "remove", key)
@@ -137,9 +147,9 @@ async def remove_alarm(request: Request, id: AlarmId, _: NoQuery, key: Idempoten
 @router.post(
     "/alarms/{id}/_restore",
     summary="Put an alarm back into service",
-    responses=alarm_answers.COMMAND,
     openapi_extra=alarm_answers.COMMENTED_BODY,
 )
+@_answers_of_commands
 async def restore_alarm(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """Put an alarm back into service; its state then follows the process."""
     return await _simple_command(request, id, "restore", key)
@@ -174,13 +184,16 @@ async def _command(
     if result.outcome == "refused":
         raise ProblemError(HTTPStatus.CONFLICT, f"The alarm is unchanged: {result.refusal}.")
     if result.outcome == "unanswered":
-        return json_response(
-            {
-                "commandId": command.id,
-                "detail": "The command is on the log; its outcome is not known yet.",
-                "_links": {"alarm": {"href": alarm_path(id)}, "events": {"href": f"{alarm_path(id)}/events"}},
-            },
-            status=HTTPStatus.ACCEPTED,
+        return alarm_answers.ALARM_COMMAND_ACCEPTED.response(
+            AcceptedAlarmCommand(
+                command_id=command.id,
+                detail="The command is on the log; its outcome is not known yet.",
+                links=AlarmCommandLinks(
+                    alarm=Link(href=alarm_path(id)), events=Link(href=f"{alarm_path(id)}/events")
+                ),
+            )
         )
     event = lookup_alarm(context, id, role)
-    return json_response(alarm_model(event, context.hub.alarms.incident_of(id), context.model, role))
+    return alarm_answers.ALARM_COMMAND_DONE.response(
+        alarm_model(event, context.hub.alarms.incident_of(id), context.model, role)
+    )

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request
-from msgspec import to_builtins
+from msgspec.structs import asdict
 from starlette.responses import Response
 
 from api.alarms import answers as alarm_answers
@@ -15,15 +15,22 @@ from api.alarms.command_gateway import command_id
 from api.alarms.command_routes import IdempotencyKey
 from api.alarms.documents import incident_model, incident_path, incident_with_alarms
 from api.alarms.lookup import is_incident_visible, lookup_incident, read_incident_page
+from api.alarms.models import (
+    AcceptedDutyCommand,
+    AcknowledgedIncident,
+    DutyCommandLinks,
+    RefusedAcknowledgement,
+)
 from api.alarms.schemas import SNOOZE_MAX, AssignBody, CommentBody, IncidentParameters, PeriodBody, RemarkBody
 from api.context import context_of
 from api.http.access import actor_of, require_role, role_of
 from api.http.answers import answers
 from api.http.bodies import read_body
+from api.http.models import Link
 from api.http.pages import Page, page_links_model
 from api.http.parameters import NoQuery
 from api.http.problems import ProblemError, RequestFault, bad_request
-from api.http.responses import decode_page_cursor, encode_page_cursor, json_response
+from api.http.responses import decode_page_cursor, encode_page_cursor
 from storage.stores.list_position import ListPosition
 from twin.instant import Instant
 from twin.model.city_model import CityModel
@@ -67,8 +74,13 @@ async def get_incident(request: Request, id: IncidentId, _: NoQuery) -> Response
 @router.post(
     "/incidents/{id}/_acknowledge",
     summary="Acknowledge an incident",
-    responses=alarm_answers.INCIDENT_ACKNOWLEDGED,
     openapi_extra=alarm_answers.COMMENTED_BODY,
+)
+@answers(
+    alarm_answers.INCIDENT_ACKNOWLEDGED,
+    alarm_answers.INCIDENT_UNANSWERED,
+    problems=(HTTPStatus.NOT_FOUND,),
+    role="operator",
 )
 async def acknowledge_incident(
     request: Request, id: IncidentId, _: NoQuery, key: IdempotencyKey = ""
@@ -82,24 +94,33 @@ async def acknowledge_incident(
         context, members, await actor_of(request), key=key, text=body.comment
     )
     event, members = await lookup_incident(context, id, role)
-    return json_response(
-        {
-            **to_builtins(incident_with_alarms(event, members, context.hub.alarms, context.model, role)),
-            "acknowledged": result.done,
-            "refused": [{"alarmId": alarm, "reason": reason} for alarm, reason in result.refused],
-            "unanswered": result.unanswered,
-        },
-        status=HTTPStatus.ACCEPTED if result.unanswered else HTTPStatus.OK,
+    incident = incident_with_alarms(event, members, context.hub.alarms, context.model, role)
+    answer = alarm_answers.INCIDENT_UNANSWERED if result.unanswered else alarm_answers.INCIDENT_ACKNOWLEDGED
+    return answer.response(
+        AcknowledgedIncident(
+            **asdict(incident),
+            acknowledged=result.done,
+            refused=[
+                RefusedAcknowledgement(alarm_id=alarm, reason=reason) for alarm, reason in result.refused
+            ],
+            unanswered=result.unanswered,
+        )
     )
+
+
+_answers_of_commands = answers(
+    alarm_answers.DUTY_COMMAND_ACCEPTED,
+    problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+    role="operator",
+)
 
 
 @router.post(
     "/incidents/{id}/_snooze",
     summary="Snooze an incident",
-    status_code=HTTPStatus.ACCEPTED,
-    responses=alarm_answers.DUTY_COMMAND,
     openapi_extra=alarm_answers.SHELVE_BODY,
 )
+@_answers_of_commands
 async def snooze_incident(request: Request, id: IncidentId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """Send no notifications of an incident until a time at most a day away, unless it worsens."""
     require_role(request, "operator")
@@ -111,10 +132,9 @@ async def snooze_incident(request: Request, id: IncidentId, _: NoQuery, key: Ide
 @router.post(
     "/incidents/{id}/_assign",
     summary="Assign an incident",
-    status_code=HTTPStatus.ACCEPTED,
-    responses=alarm_answers.DUTY_COMMAND,
     openapi_extra=alarm_answers.ASSIGN_INCIDENT_BODY,
 )
+@_answers_of_commands
 async def assign_incident(request: Request, id: IncidentId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """Notify a contact of the duty plan of an incident, instead of the one who is on call."""
     require_role(request, "operator")
@@ -126,10 +146,9 @@ async def assign_incident(request: Request, id: IncidentId, _: NoQuery, key: Ide
 @router.post(
     "/incidents/{id}/_comment",
     summary="Comment on an incident",
-    status_code=HTTPStatus.ACCEPTED,
-    responses=alarm_answers.DUTY_COMMAND,
     openapi_extra=alarm_answers.COMMENT_BODY,
 )
+@_answers_of_commands
 async def comment_on_incident(
     request: Request, id: IncidentId, _: NoQuery, key: IdempotencyKey = ""
 ) -> Response:
@@ -166,7 +185,8 @@ async def _command(
     actor = await actor_of(request)
     command = DutyCommand(command_id(actor, id, action, key), id, action, actor, context.clock(), until, text)
     await context.command_gateway.send_duty_command(command)
-    return json_response(
-        {"commandId": command.id, "_links": {"incident": {"href": incident_path(id)}}},
-        status=HTTPStatus.ACCEPTED,
+    return alarm_answers.DUTY_COMMAND_ACCEPTED.response(
+        AcceptedDutyCommand(
+            command_id=command.id, links=DutyCommandLinks(incident=Link(href=incident_path(id)))
+        )
     )

@@ -25,6 +25,7 @@ AlarmIdText: TypeAlias = Annotated[
 IncidentIdText: TypeAlias = Annotated[
     str, Meta(description="`cause~area~number`.", examples=["high-water~alkmaar~4"])
 ]
+CommandId: TypeAlias = Annotated[str, Meta(examples=["bcbc434d82ed0c255ae0f97cece70323"])]
 RuleId: TypeAlias = Annotated[str, Meta(examples=["high-water"])]
 ThemeText: TypeAlias = Annotated[str, Meta(extra_json_schema={"enum": list(get_args(Theme))})]
 SeverityText: TypeAlias = Annotated[
@@ -288,3 +289,46 @@ class AlarmStatisticsModel(Model, frozen=True, kw_only=True):
     standing: Annotated[Count, Meta(description="Alarms that are not normal now.")]
     stale: list[StaleAlarm]
     truncated: Annotated[bool, Meta(description="Whether there were more changes than are counted.")]
+
+
+class AlarmCommandLinks(Model, frozen=True, kw_only=True):
+    """Where the outcome of a command will be."""
+
+    alarm: Link
+    events: Link
+
+
+class AcceptedAlarmCommand(Model, frozen=True, kw_only=True):
+    """A command to an alarm that is on the log, without an outcome yet."""
+
+    command_id: CommandId
+    detail: str
+    links: AlarmCommandLinks
+
+
+class RefusedAcknowledgement(Model, frozen=True, kw_only=True):
+    """An alarm that a command did not acknowledge."""
+
+    alarm_id: AlarmIdText
+    reason: str
+
+
+class AcknowledgedIncident(IncidentWithAlarms, frozen=True, kw_only=True):
+    """An incident after an acknowledgement, with the outcome for each alarm that waited for it."""
+
+    acknowledged: list[AlarmIdText]
+    refused: list[RefusedAcknowledgement]
+    unanswered: Annotated[list[AlarmIdText], Meta(description="Without an outcome yet.")]
+
+
+class DutyCommandLinks(Model, frozen=True, kw_only=True):
+    """Where the outcome of a command to the duty loop will be."""
+
+    incident: Link
+
+
+class AcceptedDutyCommand(Model, frozen=True, kw_only=True):
+    """A command that the duty loop will execute."""
+
+    command_id: CommandId
+    links: DutyCommandLinks
