@@ -22,6 +22,7 @@ from api.alarms.incident_acknowledgement import acknowledge_incident, awaits_ack
 from api.alarms.lookup import lookup_incident
 from api.alarms.visibility import may_see_alarm
 from api.context import ApiContext, context_of
+from api.http.answers import answers
 from api.http.parameters import NoQuery
 from api.http.problems import ProblemError, not_found, problem_response
 from twin.alarms.messages import AlarmEvent
@@ -48,6 +49,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
+_SECURITY = {"Content-Security-Policy": CONTENT_SECURITY_POLICY}
 
 _WORDS: dict[Language, dict[str, str]] = {
     "en": {
@@ -91,12 +93,8 @@ _STYLE = (
 )
 
 
-@router.get(
-    f"{LINK_PATH}{{token}}",
-    summary="Show the incident of an acknowledgement link",
-    responses=alarm_answers.ACKNOWLEDGE_PAGE,
-    response_class=Response,
-)
+@router.get(f"{LINK_PATH}{{token}}", summary="Show the incident of an acknowledgement link")
+@answers(alarm_answers.ACKNOWLEDGE_PAGE, problems=(HTTPStatus.NOT_FOUND, HTTPStatus.GONE))
 async def show_acknowledgement_page(request: Request, token: Token, _: NoQuery) -> Response:
     """Return a page with the alarms of the incident and a button; opening it changes nothing."""
     context = context_of(request)
@@ -108,11 +106,11 @@ async def show_acknowledgement_page(request: Request, token: Token, _: NoQuery) 
     return _page(context, contact, LinkedAlarms.of(link, alarms), LinkOutcome())
 
 
-@router.post(
-    f"{LINK_PATH}{{token}}",
-    summary="Acknowledge an incident by a link",
-    responses=alarm_answers.ACKNOWLEDGE_PAGE,
-    response_class=Response,
+@router.post(f"{LINK_PATH}{{token}}", summary="Acknowledge an incident by a link")
+@answers(
+    alarm_answers.ACKNOWLEDGE_PAGE,
+    alarm_answers.ACKNOWLEDGE_PAGE_UNANSWERED,
+    problems=(HTTPStatus.NOT_FOUND, HTTPStatus.GONE),
 )
 async def confirm_acknowledgement(request: Request, token: Token, _: NoQuery) -> Response:
     """Acknowledge for the link's contact what its message told of; once for each occurrence."""
@@ -122,10 +120,7 @@ async def confirm_acknowledgement(request: Request, token: Token, _: NoQuery) ->
         linked, outcome = await acknowledge_by_link(context, link, contact, key=token)
     except ProblemError as problem:
         return _refused(request, problem)
-    response = _page(context, contact, linked, outcome)
-    if outcome.unanswered:
-        response.status_code = HTTPStatus.ACCEPTED
-    return response
+    return _page(context, contact, linked, outcome)
 
 
 async def acknowledge_by_link(
@@ -188,7 +183,11 @@ async def _linked_alarms(context: ApiContext, link: AcknowledgeLink) -> list[Ala
 
 def _page(context: ApiContext, contact: Contact, alarms: LinkedAlarms, outcome: LinkOutcome) -> Response:
     zone = ZoneInfo(context.model.city.timezone)
-    return _html(incident_page(alarms, contact.name, contact.language, zone, outcome))
+    answer = (
+        alarm_answers.ACKNOWLEDGE_PAGE_UNANSWERED if outcome.unanswered else alarm_answers.ACKNOWLEDGE_PAGE
+    )
+    page = incident_page(alarms, contact.name, contact.language, zone, outcome)
+    return answer.response(page, _SECURITY)
 
 
 def _refused(request: Request, problem: ProblemError) -> Response:
@@ -196,14 +195,8 @@ def _refused(request: Request, problem: ProblemError) -> Response:
     if "text/html" not in request.headers.get("accept", ""):
         return problem_response(problem, request.url.path)
     language: Language = "en" if request.headers.get("accept-language", "").startswith("en") else "nl"
-    response = _html(refusal_page(problem.detail, language))
-    response.status_code = problem.status
-    response.headers.update(problem.headers)
-    return response
-
-
-def _html(text: str) -> Response:
-    return HTMLResponse(text, headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY})
+    page = refusal_page(problem.detail, language)
+    return HTMLResponse(page, problem.status, headers={**_SECURITY, **problem.headers})
 
 
 class LinkedAlarms(NamedTuple):

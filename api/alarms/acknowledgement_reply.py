@@ -12,9 +12,10 @@ import time
 from collections.abc import Iterator
 from http import HTTPStatus
 from math import ceil
-from typing import Annotated, Literal, NamedTuple, TypeAlias
+from typing import Annotated, NamedTuple
 
 from fastapi import APIRouter, Query, Request
+from msgspec import UNSET
 from starlette.responses import Response
 
 from alerting.delivery.acknowledge_links import AcknowledgeLink
@@ -23,11 +24,13 @@ from alerting.delivery.reply_codes import CODE_VALID, codes_in, decode_occurrenc
 from api.alarms import answers as alarm_answers
 from api.alarms.acknowledgement_link import LinkedAlarms, LinkOutcome, acknowledge_by_link
 from api.alarms.documents import incident_path
+from api.alarms.models import ReplyAnswer, ReplyLinks, ReplyOutcome
 from api.alarms.reply_request import ReplyParameters, check_credentials, read_reply
 from api.context import ApiContext, context_of
+from api.http.answers import answers
 from api.http.bodies import read_content
+from api.http.models import Link
 from api.http.problems import ProblemError, not_found, unavailable
-from api.http.responses import json_response
 from runtime.secret_files import SecretFileError
 from storage.stores.alarms import read_answerable_notifications
 from twin.instant import Instant
@@ -43,18 +46,6 @@ MESSAGES_MAX = 1_000
 """The most messages to a contact that a reply may answer."""
 
 RETRY_AFTER_S = 5
-
-ReplyOutcome: TypeAlias = Literal[
-    "acknowledged",
-    "changed",
-    "over",
-    "used",
-    "unanswered",
-    "expired",
-    "unknown-code",
-    "no-code",
-    "unknown-sender",
-]
 
 _ANSWERS: dict[Language, dict[ReplyOutcome, str]] = {
     "en": {
@@ -104,9 +95,9 @@ class _Answered(NamedTuple):
 @router.post(
     "/v1/acknowledge-replies",
     summary="Acknowledge by a reply to a message",
-    responses=alarm_answers.ACKNOWLEDGE_REPLY,
-    response_class=Response,
+    openapi_extra=alarm_answers.REPLY_BODY,
 )
+@answers(alarm_answers.REPLY, alarm_answers.REPLY_UNANSWERED, problems=(HTTPStatus.NOT_FOUND,))
 async def acknowledge_by_reply(request: Request, parameters: Annotated[ReplyParameters, Query()]) -> Response:
     """Acknowledge for a contact what the message with the code of the reply told; once for each occurrence.
 
@@ -248,13 +239,13 @@ def _response(
     incident = message.incident if message is not None else ""
     language: Language = contact.language if contact is not None else "nl"
     answer = _ANSWERS[language][outcome]
-    document = {
-        "outcome": outcome,
-        "answer": f"{answer} {_MORE[language]}" if more else answer,
-        "contactId": contact.id if contact is not None else None,
-        "notificationId": message.notification if message is not None else None,
-        "incidentId": incident or None,
-        "_links": {"incident": {"href": incident_path(incident)}} if incident else {},
-    }
-    status = HTTPStatus.ACCEPTED if outcome == "unanswered" else HTTPStatus.OK
-    return json_response(document, status=status)
+    reply = ReplyAnswer(
+        outcome=outcome,
+        answer=f"{answer} {_MORE[language]}" if more else answer,
+        contact_id=contact.id if contact is not None else None,
+        notification_id=message.notification if message is not None else None,
+        incident_id=incident or None,
+        links=ReplyLinks(incident=Link(href=incident_path(incident)) if incident else UNSET),
+    )
+    declared = alarm_answers.REPLY_UNANSWERED if outcome == "unanswered" else alarm_answers.REPLY
+    return declared.response(reply)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace as replace_answer
 from http import HTTPStatus
 
 from msgspec.structs import asdict, replace
 
+from api.alarms.atom_feed import ATOM_TYPE
+from api.alarms.cap import MEDIA_TYPE as CAP_TYPE
 from api.alarms.models import (
     AcceptedAlarmCommand,
     AcceptedDutyCommand,
@@ -31,11 +34,13 @@ from api.alarms.models import (
     OperandModel,
     OperandObservation,
     ProvenanceLinks,
+    ReplyAnswer,
+    ReplyLinks,
     SeverityCounts,
 )
 from api.http.answers import Answer
 from api.http.models import Link
-from api.http.openapi_examples import Responses, body_example, problem_example, response_example
+from api.http.openapi_examples import body_example
 from api.http.pages import Page, PageLinks
 from twin.alarms.state_machine import AlarmState
 from twin.model.bilingual_text import BilingualText
@@ -272,29 +277,48 @@ DUTY_COMMAND_ACCEPTED = Answer(
         links=DutyCommandLinks(incident=Link(href="/v1/incidents/high-water~alkmaar~4")),
     ),
 )
-ACKNOWLEDGE_PAGE: Responses = {
-    **response_example("The page.", "<!doctype html><title>Acknowledge – LiveTwin</title>…", "text/html"),
-    **problem_example(404, "The link is not valid.", "Not Found", "The link is not valid; …"),
-    **problem_example(
-        410, "The link has expired, or its contact left the duty plan.", "Gone", "The link has expired; …"
+ACKNOWLEDGE_PAGE = Answer(
+    model=str,
+    description="The page.",
+    example="<!doctype html><title>Acknowledge – LiveTwin</title>…",
+    media_type="text/html",
+)
+ACKNOWLEDGE_PAGE_UNANSWERED = replace_answer(
+    ACKNOWLEDGE_PAGE,
+    status=HTTPStatus.ACCEPTED,
+    description="The page; an outcome is missing after 5 s.",
+)
+REPLY = Answer(
+    model=ReplyAnswer,
+    description="What became of the reply, and a text for the contact.",
+    example=ReplyAnswer(
+        outcome="acknowledged",
+        answer="Thank you. Your acknowledgement is recorded.",
+        contact_id="water",
+        notification_id="high-water~alkmaar.singelgracht~1~0~0~water~sms",
+        incident_id="high-water~alkmaar.singelgracht~1",
+        links=ReplyLinks(incident=Link(href="/v1/incidents/high-water~alkmaar.singelgracht~1")),
     ),
-}
-ACKNOWLEDGE_REPLY: Responses = {
-    **response_example(
-        "What became of the reply, and a text for the contact.",
-        {
-            "outcome": "acknowledged",
-            "answer": "Thank you. Your acknowledgement is recorded.",
-            "contactId": "water",
-            "notificationId": "high-water~alkmaar.singelgracht~1~0~0~water~sms",
-            "incidentId": "high-water~alkmaar.singelgracht~1",
-            "_links": {"incident": {"href": "/v1/incidents/high-water~alkmaar.singelgracht~1"}},
-        },
+)
+REPLY_UNANSWERED = Answer(
+    model=ReplyAnswer,
+    description="The same; an outcome is missing after 5 s.",
+    status=HTTPStatus.ACCEPTED,
+    example=ReplyAnswer(
+        outcome="unanswered",
+        answer="Your acknowledgement is being processed. Look at the page in a moment.",
+        contact_id="water",
+        notification_id="high-water~alkmaar.singelgracht~1~0~0~water~sms",
+        incident_id="high-water~alkmaar.singelgracht~1",
+        links=ReplyLinks(incident=Link(href="/v1/incidents/high-water~alkmaar.singelgracht~1")),
     ),
-    **problem_example(401, "The key or the signature is not valid.", "Unauthorized", "Expected the key …"),
-    **problem_example(404, "This server takes no replies.", "Not Found", "This server takes no replies: …"),
-    **problem_example(429, "The contact has sent too many codes.", "Too Many Requests", "This contact …"),
-    **problem_example(503, "The live view is not up to date.", "Service Unavailable", "The live view …"),
+)
+_REPLY = {"schema": {"type": "object"}, "example": {"from": "+31600000001", "text": "OK K7PQ2M"}}
+REPLY_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": _REPLY, "application/x-www-form-urlencoded": _REPLY},
+    }
 }
 _CAP = """<?xml version='1.0' encoding='utf-8'?>
 <alert xmlns="urn:oasis:names:tc:emergency:cap:1.2">
@@ -303,4 +327,9 @@ _CAP = """<?xml version='1.0' encoding='utf-8'?>
 <msgType>Alert</msgType><source>LiveTwin</source><scope>Public</scope><code>livetwin:alkmaar</code>
 <info><language>en-GB</language><category>Met</category><event>High water</event>…</info></alert>
 """
-CAP = response_example("The alert.", _CAP, "application/cap+xml")
+CAP = Answer(model=str, description="The alert.", example=_CAP, media_type=CAP_TYPE)
+_FEED = """<?xml version='1.0' encoding='utf-8'?>
+<feed xmlns="http://www.w3.org/2005/Atom"><id>https://twin.alkmaar.example/v1/alarms/cap</id>
+<title>Alkmaar: alarms in force</title><updated>2026-11-23T12:00:01Z</updated>…</feed>
+"""
+CAP_FEED = Answer(model=str, description="An Atom feed of alerts.", example=_FEED, media_type=ATOM_TYPE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -10,7 +11,6 @@ from starlette.responses import Response
 from api.alarms import answers as alarm_answers
 from api.alarms.atom_feed import ATOM_TYPE, atom_feed
 from api.alarms.cap import (
-    MEDIA_TYPE,
     CapMessage,
     CapSender,
     alarm_alert,
@@ -24,6 +24,7 @@ from api.alarms.schemas import CapParameters
 from api.alarms.visibility import is_public
 from api.context import ApiContext, context_of
 from api.entities.selection import resolve_filter
+from api.http.answers import answers
 from api.http.parameters import NoQuery
 from api.http.problems import not_found
 from storage.stores.alarms import ALARM_ROWS_MAX, read_stored_alarm_events
@@ -31,12 +32,8 @@ from storage.stores.alarms import ALARM_ROWS_MAX, read_stored_alarm_events
 router = APIRouter(prefix="/v1", tags=["alarms"])
 
 
-@router.get(
-    "/alarms/cap",
-    summary="Get the public alarms in force",
-    responses=alarm_answers.CAP,
-    response_class=Response,
-)
+@router.get("/alarms/cap", summary="Get the public alarms in force")
+@answers(alarm_answers.CAP, alarm_answers.CAP_FEED, problems=(HTTPStatus.NOT_FOUND,))
 async def list_alarms_as_cap(request: Request, parameters: Annotated[CapParameters, Query()]) -> Response:
     """Return one CAP 1.2 alert with an info for each alarm in force and each language.
 
@@ -59,16 +56,12 @@ async def list_alarms_as_cap(request: Request, parameters: Annotated[CapParamete
     ]
     alarms.sort(key=alarm_place, reverse=True)
     if ATOM_TYPE in request.headers.get("accept", ""):
-        return _xml(atom_feed(alarms, newest, model, sender), ATOM_TYPE)
-    return _xml(city_alert(alarms, newest, model, sender), MEDIA_TYPE)
+        return alarm_answers.CAP_FEED.response(atom_feed(alarms, newest, model, sender).decode())
+    return alarm_answers.CAP.response(city_alert(alarms, newest, model, sender).decode())
 
 
-@router.get(
-    "/alarms/{id}/cap",
-    summary="Get a public alarm",
-    responses=alarm_answers.CAP,
-    response_class=Response,
-)
+@router.get("/alarms/{id}/cap", summary="Get a public alarm")
+@answers(alarm_answers.CAP, problems=(HTTPStatus.NOT_FOUND,))
 async def get_alarm_as_cap(request: Request, id: AlarmId, _: NoQuery) -> Response:
     """Return the last CAP 1.2 message about an alarm; an Update or Cancel refers to the earlier ones."""
     return await _alarm_response(context_of(request), id)
@@ -84,14 +77,10 @@ async def _alarm_response(context: ApiContext, id: str) -> Response:
         stored.insert(0, newest)  # It is new and not stored yet.
     # Without stored events, which have a retention, the present state of the alarm is the message.
     message = last_message(stored) or CapMessage(newest)
-    return _xml(alarm_alert(message, context.model, _sender(context)), MEDIA_TYPE)
+    return alarm_answers.CAP.response(alarm_alert(message, context.model, _sender(context)).decode())
 
 
 def _sender(context: ApiContext) -> CapSender:
     settings = context.settings
     sender = settings.cap_sender or f"livetwin.{context.model.city.id}"
     return CapSender(sender, settings.cap_status, settings.base_url.rstrip("/"))
-
-
-def _xml(document: bytes, media_type: str) -> Response:
-    return Response(document, media_type=media_type, headers={"Vary": "Accept"})

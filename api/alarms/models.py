@@ -45,6 +45,17 @@ EventKind: TypeAlias = Annotated[
     ),
 ]
 AlarmRateRating: TypeAlias = Literal["acceptable", "manageable", "over-demanding", "unacceptable"]
+ReplyOutcome: TypeAlias = Literal[
+    "acknowledged",
+    "changed",
+    "over",
+    "used",
+    "unanswered",
+    "expired",
+    "unknown-code",
+    "no-code",
+    "unknown-sender",
+]
 Share: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
 
 
@@ -332,3 +343,20 @@ class AcceptedDutyCommand(Model, frozen=True, kw_only=True):
 
     command_id: CommandId
     links: DutyCommandLinks
+
+
+class ReplyLinks(Model, frozen=True, kw_only=True):
+    """Links of a reply."""
+
+    incident: Link | UnsetType = UNSET
+
+
+class ReplyAnswer(Model, frozen=True, kw_only=True):
+    """What became of a reply, and a text for its sender."""
+
+    outcome: ReplyOutcome
+    answer: Annotated[str, Meta(description="Empty for a stranger: nobody pays for that message.")]
+    contact_id: Annotated[str, Meta(examples=["water"])] | None
+    notification_id: Annotated[str, Meta(examples=["high-water~alkmaar~4~1~0~0~water~sms"])] | None
+    incident_id: IncidentIdText | None
+    links: ReplyLinks

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -15,7 +16,7 @@ from api.alarms.lookup import lookup_alarm
 from api.alarms.routes import AlarmId
 from api.alarms.visibility import may_see_sentence
 from api.context import ApiContext, context_of
-from api.dossier import examples
+from api.dossier import answers as dossier_answers
 from api.dossier.builder import (
     MEDIA_TYPE,
     SETTLED_AFTER,
@@ -24,11 +25,12 @@ from api.dossier.builder import (
     make_dossier,
     unknown_dossier,
 )
+from api.dossier.models import JsonWebKeySet
 from api.dossier.schemas import DossierParameters
 from api.http.access import actor_of, require_role
+from api.http.answers import answers
 from api.http.parameters import NoQuery, instant_or
 from api.http.problems import RequestFault, bad_request, not_found, unavailable
-from api.http.responses import json_response
 from storage.database import QueryError
 from storage.stores.alarms import read_stored_alarm_events
 from storage.stores.dossier_register import record_dossier
@@ -53,12 +55,8 @@ _CHUNK_BYTES = 64 * 1024
 _RETRY_AFTER_S = 10
 
 
-@router.get(
-    "/alarms/{id}/dossier",
-    summary="Get the dossier of an alarm",
-    responses=examples.DOSSIER,
-    response_class=Response,
-)
+@router.get("/alarms/{id}/dossier", summary="Get the dossier of an alarm")
+@answers(dossier_answers.DOSSIER, problems=(HTTPStatus.NOT_FOUND,), role="operator")
 async def get_dossier(
     request: Request, id: AlarmId, parameters: Annotated[DossierParameters, Query()]
 ) -> Response:
@@ -167,4 +165,4 @@ async def get_keys(request: Request, _: NoQuery) -> Response:
     """
     key = context_of(request).signing_key
     keys = [key.public.jwk()] if key is not None else []
-    return json_response({"keys": keys}, "application/jwk-set+json")
+    return dossier_answers.KEYS.response(JsonWebKeySet(keys=keys))

@@ -21,18 +21,12 @@ from tests.support.http.documented_answers import (
 
 # Described by examples alone, until their answers have models. It only becomes shorter.
 WITHOUT_MODELS = {
-    "acknowledgeByReply",
-    "confirmAcknowledgement",
     "followLiveEvents",
-    "getAlarmAsCap",
     "getCorrelations",
-    "getDossier",
     "getHistory",
     "getLiveability",
     "getProvenance",
-    "listAlarmsAsCap",
     "listRecomputes",
-    "showAcknowledgementPage",
 }
 
 
