@@ -18,6 +18,7 @@ from api.live.hub import Hub
 from api.live.live_view import ViewSeed
 from api.metrics import ApiMetrics
 from api.settings import ApiSettings
+from tests.standards.served_document import described_app
 from tests.support.cities.city_builder import CityBuilder
 from tests.support.http.documented_answers import DocumentedAnswers, openapi_document
 from twin.instant import MINUTE, Instant
@@ -150,12 +151,19 @@ def parts(model: CityModel, clock: Any, make_update: Any, make_derived: Any, tmp
     return made
 
 
+@pytest.fixture(scope="session")
+def documented_answers() -> DocumentedAnswers:
+    """Made once: the document follows from the routes, and takes longer to make than most tests."""
+    return DocumentedAnswers(openapi_document(described_app()))
+
+
 @pytest.fixture
-async def client(parts: ApiContext) -> AsyncIterator[httpx.AsyncClient]:
+async def client(
+    parts: ApiContext, documented_answers: DocumentedAnswers
+) -> AsyncIterator[httpx.AsyncClient]:
     """A client that fails on an answer which the OpenAPI document does not describe."""
-    app = create_app(parts)
-    hooks = {"response": [DocumentedAnswers(openapi_document(app)).check]}
-    transport = httpx.ASGITransport(app)
+    hooks = {"response": [documented_answers.check]}
+    transport = httpx.ASGITransport(create_app(parts))
     async with httpx.AsyncClient(
         transport=transport, base_url="http://city.example", event_hooks=hooks
     ) as client:
