@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import AsyncMock
 
 import httpx
 import pytest
 from msgspec.structs import replace
 
-from api.alarms.command_gateway import command_id
+from api.alarms.command_gateway import CommandResult, command_id
 from api.context import ApiContext
 from tests.support.payloads.alarm_events import (
     acknowledged_event,
@@ -207,6 +208,18 @@ async def test_a_refused_command_has_a_reason(client: httpx.AsyncClient, alarms:
     )
     assert response.status_code == 409
     assert "not possible while the alarm is normal" in response.json()["detail"]
+
+
+async def test_a_command_without_an_outcome_names_where_it_will_be(
+    client: httpx.AsyncClient, alarms: ApiContext
+) -> None:
+    sent = AsyncMock(return_value=CommandResult("unanswered"))
+    alarms.command_gateway.send_command = sent  # type: ignore[method-assign]
+    path = f"/v1/alarms/{WATER.alarm}"
+    response = await client.post(f"{path}/_acknowledge", headers={**KEY, "Idempotency-Key": "k"})
+    assert response.status_code == 202
+    assert response.json()["commandId"] == command_id("operator", WATER.alarm, "acknowledge", "k")
+    assert response.json()["_links"] == {"alarm": {"href": path}, "events": {"href": f"{path}/events"}}
 
 
 @pytest.mark.usefixtures("alarms")

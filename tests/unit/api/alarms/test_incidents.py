@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import AsyncMock
 
 import httpx
 import pytest
 
-from api.alarms.command_gateway import command_id
+from api.alarms.command_gateway import CommandResult, command_id
 from api.context import ApiContext
 from tests.support.payloads.alarm_events import acknowledged_event, alarm_event, incident_event
 from twin.alarms.messages import AlarmBatch, CommandReply
@@ -83,6 +84,32 @@ async def test_acknowledging_an_incident_acknowledges_its_waiting_alarms(
     assert response.status_code == 200
     became = response.json()
     assert (became["acknowledged"], became["refused"], became["unanswered"]) == ([SECOND.alarm], [], [])
+
+
+async def test_every_alarm_of_an_incident_has_its_outcome(
+    client: httpx.AsyncClient, incidents: ApiContext
+) -> None:
+    sent = AsyncMock(return_value=[CommandResult("refused", "it is shelved"), CommandResult("unanswered")])
+    incidents.command_gateway.send_commands = sent  # type: ignore[method-assign]
+    response = await client.post(f"{PATH}/_acknowledge", headers=KEY)
+    assert response.status_code == 202
+    found = response.json()
+    assert found["refused"] == [{"alarmId": FIRST.alarm, "reason": "it is shelved"}]
+    assert (found["acknowledged"], found["unanswered"]) == ([], [SECOND.alarm])
+    assert [each["id"] for each in found["alarms"]] == [FIRST.alarm, SECOND.alarm]
+
+
+@pytest.mark.parametrize(
+    ("action", "body"), [("_snooze", {"duration": "PT1H"}), ("_comment", {"text": "hello"})]
+)
+async def test_a_command_to_the_duty_loop_names_its_incident(
+    client: httpx.AsyncClient, incidents: ApiContext, action: str, body: Any
+) -> None:
+    incidents.command_gateway.send_duty_command = AsyncMock()  # type: ignore[method-assign]
+    response = await client.post(f"{PATH}/{action}", json=body, headers=KEY)
+    assert response.status_code == 202
+    assert response.json()["commandId"]
+    assert response.json()["_links"] == {"incident": {"href": PATH}}
 
 
 @pytest.mark.usefixtures("incidents")
