@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 from api.entities.models import EntityId, PropertyName, SensorId, Unit
 from api.http.models import Count, DurationText, Link, Model, Revision, Time
 from twin.alarms.rules.operand import Statistic
-from twin.alarms.severity import Severity
+from twin.alarms.severity import SeverityWord
 from twin.alarms.state_machine import AlarmState
 from twin.model.bilingual_text import BilingualText
 from twin.model.observed_property import Theme
@@ -28,10 +28,6 @@ IncidentIdText: TypeAlias = Annotated[
 CommandId: TypeAlias = Annotated[str, Meta(examples=["bcbc434d82ed0c255ae0f97cece70323"])]
 RuleId: TypeAlias = Annotated[str, Meta(examples=["high-water"])]
 ThemeText: TypeAlias = Annotated[str, Meta(extra_json_schema={"enum": list(get_args(Theme))})]
-SeverityText: TypeAlias = Annotated[
-    str,
-    Meta(description="ITU-T X.733.", extra_json_schema={"enum": [severity.word for severity in Severity]}),
-]
 EventKind: TypeAlias = Annotated[
     str,
     Meta(
@@ -119,7 +115,7 @@ class AlarmCondition(Model, frozen=True, kw_only=True):
     state: AlarmState
     active: Annotated[bool, Meta(description="Whether the condition holds.")]
     acknowledged: bool
-    severity: SeverityText
+    severity: SeverityWord
     occurrence: Annotated[Count, Meta(description="Counts from 1.")]
     raised_time: Annotated[Time, Meta(description="Null when the occurrence was retracted.")] | None
     returned_time: Time | None
@@ -179,7 +175,7 @@ class AlarmEpisode(Model, frozen=True, kw_only=True):
     raised_time: Time
     returned_time: Annotated[Time, Meta(description="Null while it is active.")] | None
     duration: Annotated[DurationText, Meta(description="Until `end` while it is active.")]
-    severity: SeverityText
+    severity: SeverityWord
 
 
 class AlarmEpisodes(Model, frozen=True, kw_only=True):
@@ -210,7 +206,7 @@ class IncidentModel(Model, frozen=True, kw_only=True):
     theme: ThemeText
     open: Annotated[bool, Meta(description="Whether any of its alarms is active.")]
     severity: Annotated[
-        SeverityText, Meta(description="The worst of its active alarms; once closed, of all its alarms.")
+        SeverityWord, Meta(description="The worst of its active alarms; once closed, of all its alarms.")
     ]
     opened_time: Time
     closed_time: Time | None
