@@ -9,7 +9,7 @@ from api.context import ApiContext
 from api.history import models
 from api.http.parameters import instant_or
 from api.http.problems import RequestFault, bad_request
-from api.http.responses import Document, decode_page_cursor, next_cursor
+from api.http.responses import decode_page_cursor, next_cursor
 from storage.history.lineage import PublishedValue, read_published_values
 from storage.history.observations import ObservationCursor, read_newest_start, read_observations
 from twin.instant import DAY, INSTANT_MIN, Instant, format_instant
@@ -101,21 +101,36 @@ async def read_published_page(
 
 def observation_model(observation: Observation, model: CityModel) -> models.ObservationModel:
     """Return one observation."""
-    datastream = model.datastreams.get(observation.datastream)
     return models.ObservationModel(
         phenomenon_time=format_instant(observation.phenomenon_time),
         received_time=format_instant(observation.received_time),
         value=observation.value,
         quality=quality_word(observation.flags),
-        sensor_id=datastream.sensor if datastream is not None else None,
+        sensor_id=_sensor(observation, model),
     )
 
 
-def published_value_document(value: PublishedValue) -> Document:
-    """Return one published value."""
-    return {
-        "phenomenonTime": format_instant(value.phenomenon_time),
-        "value": value.value,
-        "quality": quality_word(value.flags),
-        "count": value.count,
-    }
+def stored_observation(observation: Observation, model: CityModel) -> models.StoredValue:
+    """Return one observation of a history."""
+    return models.StoredValue(
+        phenomenon_time=format_instant(observation.phenomenon_time),
+        value=observation.value,
+        quality=quality_word(observation.flags),
+        received_time=format_instant(observation.received_time),
+        sensor_id=_sensor(observation, model),
+    )
+
+
+def _sensor(observation: Observation, model: CityModel) -> str | None:
+    datastream = model.datastreams.get(observation.datastream)
+    return datastream.sensor if datastream is not None else None
+
+
+def stored_published_value(value: PublishedValue) -> models.StoredValue:
+    """Return one published value of a history."""
+    return models.StoredValue(
+        phenomenon_time=format_instant(value.phenomenon_time),
+        value=value.value,
+        quality=quality_word(value.flags),
+        count=value.count,
+    )

@@ -8,9 +8,12 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from api.context import context_of
-from api.history import examples
+from api.history import answers as history_answers
+from api.history.models import RecomputeModel
+from api.http.answers import answers
+from api.http.pages import Page, page_links_model
 from api.http.parameters import LIMIT_DEFAULT, PageLimit, Parameters
-from api.http.responses import Document, collection_document, json_response
+from api.http.responses import format_optional_instant
 from storage.stores.recomputes import RecomputeProgress, read_recomputes
 from twin.instant import format_instant
 
@@ -23,7 +26,8 @@ class RecomputeParameters(Parameters):
     limit: PageLimit = LIMIT_DEFAULT
 
 
-@router.get("/recomputes", summary="List what is computed again", responses=examples.RECOMPUTES)
+@router.get("/recomputes", summary="List what is computed again")
+@answers(history_answers.RECOMPUTES)
 async def list_recomputes(request: Request, parameters: Annotated[RecomputeParameters, Query()]) -> Response:
     """List changes of calibrations, maintenance, quality rules and intervals, and how far history follows.
 
@@ -32,16 +36,18 @@ async def list_recomputes(request: Request, parameters: Annotated[RecomputeParam
     """
     async with context_of(request).database.connection() as connection:
         found = await read_recomputes(connection, parameters.limit)
-    return json_response(collection_document(request, [_document(one) for one in found]))
+    return history_answers.RECOMPUTES.response(
+        Page(items=[_recompute(one) for one in found], links=page_links_model(request, None))
+    )
 
 
-def _document(one: RecomputeProgress) -> Document:
-    return {
-        "requestedTime": format_instant(one.requested_at),
-        "reason": one.reason,
-        "property": one.property or None,
-        "sensors": one.sensors,
-        "finishedSensors": one.finished,
-        "progress": round(one.share, 4),
-        "finishedTime": format_instant(one.finished_at) if one.finished_at is not None else None,
-    }
+def _recompute(one: RecomputeProgress) -> RecomputeModel:
+    return RecomputeModel(
+        requested_time=format_instant(one.requested_at),
+        reason=one.reason,
+        property=one.property or None,
+        sensors=one.sensors,
+        finished_sensors=one.finished,
+        progress=round(one.share, 4),
+        finished_time=format_optional_instant(one.finished_at),
+    )

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
+from msgspec import UNSET, UnsetType
 from starlette.responses import Response
 
 from api.context import ApiContext, context_of
 from api.entities.routes import lookup_entity
-from api.history import examples
+from api.history import answers as history_answers
+from api.history import models
 from api.history.readings import (
     ReadingsQuery,
-    observation_model,
-    published_value_document,
     read_observation_page,
     read_published_page,
     requested_interval,
+    stored_observation,
+    stored_published_value,
 )
 from api.history.schemas import HistoryParameters
 from api.history.series import (
@@ -30,8 +32,9 @@ from api.history.series import (
     read_series,
 )
 from api.http.access import Role, may_see_datastream, role_of
+from api.http.answers import answers
+from api.http.pages import page_links_model
 from api.http.problems import ProblemError, RequestFault, bad_request
-from api.http.responses import Document, json_response, page_links
 from storage.history.bucket_interval import BucketInterval
 from storage.history.bucket_parts import AggregateName, HistoryBucket
 from storage.history.buckets import BUCKETS_MAX
@@ -45,7 +48,8 @@ router = APIRouter(prefix="/v1", tags=["entities"])
 _AGGREGATES: tuple[AggregateName, ...] = ("mean", "min", "max")
 
 
-@router.get("/entities/{id}/history", summary="Get the history of a value", responses=examples.HISTORY)
+@router.get("/entities/{id}/history", summary="Get the history of a value")
+@answers(history_answers.HISTORY, problems=(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND))
 async def get_history(
     request: Request, id: str, parameters: Annotated[HistoryParameters, Query()]
 ) -> Response:
@@ -67,14 +71,13 @@ async def get_history(
         _check_interval(interval, start, end)
     async with context.database.connection() as connection:
         series = await read_series(connection, entity.id, name)
-    document: Document = {"entityId": entity.id, "property": name.name, "unit": name.unit}
-    if parameters.known_at is not None:
-        document["knownAt"] = format_instant(parameters.known_at_instant or 0)
-    following = None
+    known_at = parameters.known_at_instant
+    readings: list[models.StoredValue] | UnsetType = UNSET
+    buckets: list[models.BucketModel] | UnsetType = UNSET
+    following: str | None = None
     if interval is None:
-        page = ReadingsQuery(start, end, parameters.limit, parameters.cursor, parameters.known_at_instant)
+        page = ReadingsQuery(start, end, parameters.limit, parameters.cursor, known_at)
         readings, following = await _readings(context, series, page, role)
-        document |= readings
     else:
         query = BucketQuery(
             start,
@@ -83,14 +86,23 @@ async def get_history(
             parameters.aggregate or _AGGREGATES,
             parameters.timezone or context.model.city.timezone,
             parameters.fill or "none",
-            parameters.known_at_instant,
+            known_at,
         )
         async with context.database.connection() as connection:
-            buckets = await read_buckets(connection, series, query, context.model)
-        document["source"] = "published" if series.published else "observations"
-        document["interval"] = parameters.interval
-        document["buckets"] = list(bucket_documents(buckets))
-    return json_response({**document, "_links": page_links(request, following)})
+            buckets = _bucket_models(await read_buckets(connection, series, query, context.model))
+    published = series.published if interval is not None else not name.observed
+    history = models.History(
+        entity_id=entity.id,
+        property=name.name,
+        unit=name.unit,
+        known_at=format_instant(known_at) if known_at is not None else UNSET,
+        source="published" if published else "observations",
+        interval=parameters.interval or UNSET,
+        buckets=buckets,
+        observations=readings,
+        links=page_links_model(request, following),
+    )
+    return history_answers.HISTORY.response(history)
 
 
 def _check_combination(parameters: HistoryParameters) -> None:
@@ -129,22 +141,20 @@ def _check_interval(interval: BucketInterval, start: Instant, end: Instant) -> N
 
 async def _readings(
     context: ApiContext, series: ValueSeries, page: ReadingsQuery, role: Role
-) -> tuple[Document, str | None]:
+) -> tuple[list[models.StoredValue], str | None]:
     """Return the single values of a series that a role may see, and the cursor of the next page."""
     name = series.named.name
     if not series.named.observed:
         if page.known_at is not None:
             raise known_at_problem(name)
         values, following = await read_published_page(context, series.entity, name, page)
-        documents = [published_value_document(value) for value in values]
-        return {"source": "published", "observations": documents}, following
+        return [stored_published_value(value) for value in values], following
     readable = series.readable(role)
     if series.personal and not readable:
         raise _personal_data_problem()
     rules = context.model.properties[name].quality
-    readings, following = await read_observation_page(context, readable, page, rules)
-    observations = [observation_model(reading, context.model) for reading in readings]
-    return {"source": "observations", "observations": observations}, following
+    observations, following = await read_observation_page(context, readable, page, rules)
+    return [stored_observation(each, context.model) for each in observations], following
 
 
 def _check_role(entity: str, name: ValueName, model: CityModel, role: Role) -> None:
@@ -162,23 +172,23 @@ def _personal_data_problem() -> ProblemError:
     )
 
 
-def bucket_documents(buckets: Iterable[HistoryBucket]) -> Iterator[Document]:
-    """Yield buckets; `quality` covers all values of a bucket, including suspect ones."""
+def _bucket_models(buckets: Sequence[HistoryBucket]) -> list[models.BucketModel]:
+    """Return buckets; `quality` covers all values of a bucket, including suspect ones."""
+    made = []
     end, end_text = INSTANT_MIN, ""
     for bucket in buckets:
         # Most buckets begin where the one before ends.
         start_text = end_text if bucket.start == end else format_instant(bucket.start)
         end, end_text = bucket.end, format_instant(bucket.end)
-        quality = quality_word(bucket.flags) if bucket.count or bucket.suspect else None
-        document: Document = {
-            "start": start_text,
-            "end": end_text,
-            "count": bucket.count,
-            "suspect": bucket.suspect,
-            "coverage": bucket.coverage,
-            "quality": quality,
-        }
-        for name, value in bucket.values.items():
-            if name != "count":
-                document[name] = value
-        yield document
+        made.append(
+            models.BucketModel(
+                start=start_text,
+                end=end_text,
+                count=bucket.count,
+                suspect=bucket.suspect,
+                coverage=bucket.coverage,
+                quality=quality_word(bucket.flags) if bucket.count or bucket.suspect else None,
+                **{name: value for name, value in bucket.values.items() if name != "count"},
+            )
+        )
+    return made

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 from storage.database import Connection, fetch_rows
 from twin.instant import Instant, from_datetime
+
+RecomputeReason: TypeAlias = Literal["correction", "quality", "interval"]
+"""What changed in the model; a correction is that of a calibration or of a maintenance."""
 
 
 class RecomputeProgress(NamedTuple):
     """What one change of the model made be computed again."""
 
     requested_at: Instant
-    reason: str  #: `correction` (a calibration or maintenance), `quality` or `interval`
+    reason: RecomputeReason
     property: str  #: empty: all of a sensor
     sensors: int
     finished: int  #: of the sensors

@@ -23,10 +23,8 @@ from tests.support.http.documented_answers import (
 WITHOUT_MODELS = {
     "followLiveEvents",
     "getCorrelations",
-    "getHistory",
     "getLiveability",
     "getProvenance",
-    "listRecomputes",
 }
 
 
