@@ -1,15 +1,15 @@
-"""The document of the liveability card: each domain with its value, score, freshness and source."""
+"""Renders the liveability card: each domain with its value, score, freshness and source."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from api.http.responses import Document
+from api.http.models import Link
+from api.insights.models import DomainScoreModel, Liveability, LiveabilityLinks
 from api.live.live_view import LiveView
 from twin.indicators.indicator import IndicatorValue
 from twin.indicators.liveability import SCORE_SCALES, DomainScore, liveability_card
 from twin.instant import Instant, format_instant
-from twin.model.bilingual_text import BilingualText
 from twin.model.entity import Entity
 from twin.model.names import AREA_PREFIX
 from twin.quality.quality_flags import quality_word
@@ -24,7 +24,7 @@ class _ScaleValue(NamedTuple):
     freshness: Freshness
 
 
-def liveability_document(entity: Entity, view: LiveView, now: Instant) -> Document:
+def liveability_model(entity: Entity, view: LiveView, now: Instant) -> Liveability:
     """Return the card of an area, from the roll-ups over it, or its own values where there is none."""
     values = {
         scale.indicator: value
@@ -37,16 +37,14 @@ def liveability_document(entity: Entity, view: LiveView, now: Instant) -> Docume
         for name, value in values.items()
         if value.freshness != "silent"
     }
-    return {
-        "entityId": entity.id,
-        "name": entity.name,
-        "type": entity.type,
-        "domains": [_domain(score, values) for score in liveability_card(scored)],
-        "_links": {
-            "self": {"href": f"/v1/entities/{entity.id}/liveability"},
-            "entity": {"href": f"/v1/entities/{entity.id}"},
-        },
-    }
+    path = f"/v1/entities/{entity.id}"
+    return Liveability(
+        entity_id=entity.id,
+        name=entity.name,
+        type=entity.type,
+        domains=[_domain(score, values) for score in liveability_card(scored)],
+        links=LiveabilityLinks(self_=Link(href=f"{path}/liveability"), entity=Link(href=path)),
+    )
 
 
 def _present_value(entity: str, indicator: str, view: LiveView, now: Instant) -> _ScaleValue | None:
@@ -61,30 +59,27 @@ def _present_value(entity: str, indicator: str, view: LiveView, now: Instant) ->
     return None
 
 
-def _domain(score: DomainScore, values: dict[str, _ScaleValue]) -> Document:
+def _domain(score: DomainScore, values: dict[str, _ScaleValue]) -> DomainScoreModel:
     scale = score.scale
     value = values.get(scale.indicator)
-    return {
-        "domain": score.domain,
-        "title": _bilingual(score.title),
-        "score": score.score,
-        "value": value.update.value if value is not None else None,
-        "unit": scale.unit,
-        "measuredBy": scale.indicator,
-        "property": value.update.property if value is not None else None,
-        "count": value.update.count if value is not None else 0,
-        "members": value.update.members if value is not None else 0,
-        "membersExpected": value.update.members_expected if value is not None else 0,
-        "preliminary": value.update.preliminary if value is not None else False,
-        "phenomenonTime": format_instant(value.update.phenomenon_time) if value is not None else None,
-        "quality": quality_word(value.update.flags) if value is not None else None,
-        "freshness": value.freshness if value is not None else None,
-        "best": scale.good,
-        "worst": scale.bad,
-        "explanation": _bilingual(scale.explanation),
-        "source": scale.source,
-    }
-
-
-def _bilingual(text: BilingualText) -> Document:
-    return {"en": text.en, "nl": text.nl}
+    update = value.update if value is not None else None
+    return DomainScoreModel(
+        domain=score.domain,
+        title=score.title,
+        score=score.score,
+        value=update.value if update is not None else None,
+        unit=scale.unit,
+        measured_by=scale.indicator,
+        property=update.property if update is not None else None,
+        count=update.count if update is not None else 0,
+        members=update.members if update is not None else 0,
+        members_expected=update.members_expected if update is not None else 0,
+        preliminary=update.preliminary if update is not None else False,
+        phenomenon_time=format_instant(update.phenomenon_time) if update is not None else None,
+        quality=quality_word(update.flags) if update is not None else None,
+        freshness=value.freshness if value is not None else None,
+        best=scale.good,
+        worst=scale.bad,
+        explanation=scale.explanation,
+        source=scale.source,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -13,12 +14,14 @@ from api.context import ApiContext, context_of
 from api.entities.routes import lookup_entity
 from api.history.series import hourly_means, lookup_name, read_series
 from api.http.access import role_of
+from api.http.answers import answers
+from api.http.pages import page_links_model
 from api.http.parameters import NoQuery, Parameters, TimeText, instant_or
 from api.http.problems import RequestFault, bad_request, not_found, unavailable
-from api.http.responses import Document, json_response, page_links
-from api.insights import examples
-from api.insights.liveability import liveability_document
-from twin.indicators.correlation import CONFIDENCE, LAG_MAX, Correlation, LagCorrelation, Method, correlate
+from api.insights import answers as insight_answers
+from api.insights.liveability import liveability_model
+from api.insights.models import ConfidenceInterval, CorrelatedValue, CorrelationModel, LagCorrelationModel
+from twin.indicators.correlation import CONFIDENCE, LAG_MAX, LagCorrelation, Method, correlate
 from twin.instant import DAY, HOUR, Duration, Instant, format_instant
 from twin.model.entity import AREA_TYPES
 from twin.model.names import ValueName
@@ -42,7 +45,8 @@ class CorrelationParameters(Parameters):
     method: Method = "pearson"
 
 
-@router.get("/insights/correlations", summary="Correlate two values", responses=examples.CORRELATIONS)
+@router.get("/insights/correlations", summary="Correlate two values")
+@answers(insight_answers.CORRELATIONS, problems=(HTTPStatus.NOT_FOUND,))
 async def get_correlations(
     request: Request, parameters: Annotated[CorrelationParameters, Query()]
 ) -> Response:
@@ -69,15 +73,20 @@ async def get_correlations(
         correlation = await asyncio.to_thread(
             correlate, means[0], means[1], parameters.method, parameters.lag
         )
-    return json_response(
-        {
-            "x": _operand(*x, hours=len(means[0])),
-            "y": _operand(*y, hours=len(means[1])),
-            "start": format_instant(start),
-            "end": format_instant(end),
-            **_correlation(correlation),
-            "_links": page_links(request, None),
-        }
+    best = correlation.best
+    return insight_answers.CORRELATIONS.response(
+        CorrelationModel(
+            x=_correlated_value(*x, hours=len(means[0])),
+            y=_correlated_value(*y, hours=len(means[1])),
+            start=format_instant(start),
+            end=format_instant(end),
+            method=correlation.method,
+            confidence=CONFIDENCE,
+            best=_lag(best) if best is not None else None,
+            significant=correlation.significant,
+            lags=[_lag(lag) for lag in correlation.lags],
+            links=page_links_model(request, None),
+        )
     )
 
 
@@ -106,35 +115,22 @@ def _requested_hours(parameters: CorrelationParameters, now: Instant) -> tuple[I
     return start, end
 
 
-def _operand(entity: str, value: ValueName, *, hours: int) -> Document:
-    return {"entityId": entity, "property": value.name, "unit": value.unit, "hours": hours}
+def _correlated_value(entity: str, value: ValueName, *, hours: int) -> CorrelatedValue:
+    return CorrelatedValue(entity_id=entity, property=value.name, unit=value.unit, hours=hours)
 
 
-def _correlation(correlation: Correlation) -> Document:
-    return {
-        "method": correlation.method,
-        "confidence": CONFIDENCE,
-        "best": _lag(correlation.best) if correlation.best is not None else None,
-        "significant": correlation.significant,
-        "lags": [_lag(lag) for lag in correlation.lags],
-    }
+def _lag(lag: LagCorrelation) -> LagCorrelationModel:
+    return LagCorrelationModel(
+        lag=lag.lag,
+        coefficient=lag.coefficient,
+        pairs=lag.pairs,
+        effective_pairs=lag.effective_pairs,
+        interval=ConfidenceInterval(low=lag.low, high=lag.high),
+    )
 
 
-def _lag(lag: LagCorrelation) -> Document:
-    return {
-        "lag": lag.lag,
-        "coefficient": lag.coefficient,
-        "pairs": lag.pairs,
-        "effectivePairs": lag.effective_pairs,
-        "interval": {"low": lag.low, "high": lag.high},
-    }
-
-
-@router.get(
-    "/entities/{id}/liveability",
-    summary="Get the liveability card of an area",
-    responses=examples.LIVEABILITY,
-)
+@router.get("/entities/{id}/liveability", summary="Get the liveability card of an area")
+@answers(insight_answers.LIVEABILITY, problems=(HTTPStatus.NOT_FOUND,))
 async def get_liveability(request: Request, id: str, _: NoQuery) -> Response:
     """Return the scores of a neighbourhood, district or city by domain; there is deliberately no total.
 
@@ -147,4 +143,4 @@ async def get_liveability(request: Request, id: str, _: NoQuery) -> Response:
         raise not_found(
             f"{id!r} is a {entity.type}; {', '.join(sorted(AREA_TYPES))} have a liveability card."
         )
-    return json_response(liveability_document(entity, context.hub.view, context.clock()))
+    return insight_answers.LIVEABILITY.response(liveability_model(entity, context.hub.view, context.clock()))

@@ -5,17 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import urlencode
 
+from msgspec import UNSET, UnsetType, structs
+
 from api.history.series import BucketQuery, ValueSeries, read_buckets, read_series
-from api.http.responses import Document
+from api.http.models import Link
+from api.lineage.models import (
+    ContributionModel,
+    IndicatorProvenance,
+    InputBucket,
+    InputLineage,
+    LineageLinks,
+    LineageValue,
+    ObservationLineage,
+    Provenance,
+    RollUpProvenance,
+)
 from api.lineage.value_lineage import (
     PUBLISHED_MAX,
     WITHHELD,
     LineageContext,
     LineageTime,
     present_value,
-    published_value_document,
+    published_value,
+    read_requested_values,
     trace_observed_value,
-    trace_published_value,
 )
 from storage.history.bucket_interval import BucketInterval
 from storage.history.bucket_parts import AggregateName, HistoryBucket
@@ -60,43 +73,44 @@ _AGGREGATES: dict[Aggregation, AggregateName] = {
 }
 
 
-async def trace_value(context: LineageContext, entity: str, name: ValueName, time: LineageTime) -> Document:
+async def trace_value(context: LineageContext, entity: str, name: ValueName, time: LineageTime) -> Provenance:
     """Return the lineage of a value, one level down."""
-    document: Document = {"entityId": entity, "property": name.name, "unit": name.unit}
     if name.observed:
-        observed = await trace_observed_value(context, entity, name, time)
-        return {**document, "kind": "observed", **observed}
-    document |= {
-        "kind": "rollUp" if name.rolled_up else "indicator",
-        **await trace_published_value(context, entity, name, time),
-    }
+        return await trace_observed_value(context, entity, name, time)
     if name.rolled_up:
-        contributions = await _contributions(context, entity, name, time)
-        missing = missing_entities(
-            entity, name, document.get("value"), contributions["contributions"], context.api.model
-        )
-        return document | contributions | {"missingEntityIds": missing}
-    value = document.get("value")
-    until = parse_instant(value["phenomenonTime"]) if value is not None else None
+        return await _trace_roll_up(context, entity, name, time)
+    return await _trace_indicator(context, entity, name, time)
+
+
+async def _trace_indicator(
+    context: LineageContext, entity: str, name: ValueName, time: LineageTime
+) -> IndicatorProvenance:
+    published = await read_requested_values(context, entity, name, time)
+    until = published.time
     if time.range is not None:
         until = time.range[1]
     indicator = REGISTRY[name.base]
     intervals = property_intervals(entity, context.api.model)
     inputs = [each for each in indicator.inputs if each.property in intervals]
     size = indicator_window(indicator, intervals)
-    return {
-        **document,
-        "formula": indicator.formula_text,
-        "source": indicator.source,
-        "inputs": [
+    return IndicatorProvenance(
+        entity_id=entity,
+        property=name.name,
+        unit=name.unit,
+        value=published.value,
+        values=published.values,
+        formula=indicator.formula_text,
+        source=indicator.source,
+        inputs=[
             await _input(context, entity, each, (size, until), time) for each in inputs if until is not None
         ],
-    }
+        links=context.links,
+    )
 
 
 async def _input(
     context: LineageContext, entity: str, input: Input, used: tuple[Duration, Instant], time: LineageTime
-) -> Document:
+) -> InputLineage:
     """Return the values of one property that an indicator was computed from.
 
     `used` is the size of the windows, 0 for single values, and the end of the newest window, or the time of
@@ -105,54 +119,66 @@ async def _input(
     model = context.api.model
     size, until = used
     name = resolve_name(input.property, model)
-    document: Document = {"property": input.property, "averaging": input.averaging, "need": input.need}
     if name is None:  # The model no longer contains the property.
-        return document
+        return InputLineage(property=input.property, averaging=input.averaging, need=input.need)
     series = await read_series(context.connection, entity, name)
     start = until - max(input.history, size)
     if time.range is not None:
         start = time.range[0]
-    document |= {"unit": name.unit, "start": format_instant(start), "end": format_instant(until)}
+    values: list[LineageValue] | UnsetType = UNSET
+    buckets: list[InputBucket] | UnsetType = UNSET
     if series.published:
         # The sum of a window is published at the window's end.
-        values = await read_published_values(
+        published = await read_published_values(
             context.connection, entity, input.property, start + 1, until + 1, PUBLISHED_MAX
         )
-        document["values"] = [published_value_document(value, name) for value in values]
+        values = [published_value(value, name) for value in published]
     elif size:
         aggregate = _AGGREGATES[name.aggregation]
         query = BucketQuery(start, until, BucketInterval(elapsed=size), (aggregate,), "UTC")
-        buckets = await read_buckets(context.connection, series, query, model)
-        document["buckets"] = [_bucket(bucket, aggregate) for bucket in buckets]
-    document |= await _input_observations(context, series, until, size)
+        found = await read_buckets(context.connection, series, query, model)
+        buckets = [_bucket(bucket, aggregate) for bucket in found]
+    observations, truncated = await _input_observations(context, series, until, size)
     period = {"start": format_instant(start), "end": format_instant(until + (not size))}
-    document["_links"] = _provenance_link(entity, input.property, period)
-    return document
+    return InputLineage(
+        property=input.property,
+        averaging=input.averaging,
+        need=input.need,
+        unit=name.unit,
+        start=format_instant(start),
+        end=format_instant(until),
+        values=values,
+        buckets=buckets,
+        observations=observations,
+        truncated=truncated,
+        withheld=WITHHELD if series.published else UNSET,
+        links=_provenance_link(entity, input.property, period),
+    )
 
 
-def _provenance_link(entity: str, name: str, period: dict[str, str]) -> Document:
+def _provenance_link(entity: str, name: str, period: dict[str, str]) -> LineageLinks:
     query = urlencode({"property": name, **period})
-    return {"provenance": {"href": f"/v1/entities/{entity}/provenance?{query}"}}
+    return LineageLinks(provenance=Link(href=f"/v1/entities/{entity}/provenance?{query}"))
 
 
-def _bucket(bucket: HistoryBucket, aggregate: AggregateName) -> Document:
-    return {
-        "start": format_instant(bucket.start),
-        "end": format_instant(bucket.end),
-        "value": bucket.values[aggregate],
-        "count": bucket.count,
-        "suspect": bucket.suspect,
-        "coverage": bucket.coverage,
-        "quality": quality_word(bucket.flags) if bucket.count or bucket.suspect else None,
-    }
+def _bucket(bucket: HistoryBucket, aggregate: AggregateName) -> InputBucket:
+    return InputBucket(
+        start=format_instant(bucket.start),
+        end=format_instant(bucket.end),
+        value=bucket.values[aggregate],
+        count=bucket.count,
+        suspect=bucket.suspect,
+        coverage=bucket.coverage,
+        quality=quality_word(bucket.flags) if bucket.count or bucket.suspect else None,
+    )
 
 
 async def _input_observations(
     context: LineageContext, series: ValueSeries, until: Instant, size: int
-) -> Document:
-    """Return the observations of the newest window, or the newest ones until an instant."""
+) -> tuple[list[ObservationLineage], bool]:
+    """Return the observations of the newest window, or the newest ones until an instant; and if truncated."""
     if series.published:
-        return {"observations": [], "truncated": False, "withheld": WITHHELD}
+        return [], False
     if size:
         observations = await read_raw_observations(
             context.connection, series.datastreams, until - size, until, INPUT_OBSERVATIONS_MAX + 1
@@ -163,37 +189,45 @@ async def _input_observations(
     sources = await read_source_datastreams(context.connection, series.entity, series.named.name)
     tracer = context.tracer(series.entity, series.named.name, sources)
     traced = await tracer.trace(observations[:INPUT_OBSERVATIONS_MAX], context.role)
-    return {
-        "observations": [each.document for each in traced],
-        "truncated": len(observations) > INPUT_OBSERVATIONS_MAX,
-    }
+    return [each.lineage for each in traced], len(observations) > INPUT_OBSERVATIONS_MAX
 
 
-async def _contributions(context: LineageContext, area: str, name: ValueName, time: LineageTime) -> Document:
+async def _trace_roll_up(
+    context: LineageContext, area: str, name: ValueName, time: LineageTime
+) -> RollUpProvenance:
     """Return the values that the entities and areas inside an area contribute to a roll-up."""
     model = context.api.model
+    published = await read_requested_values(context, area, name, time)
     sources = _roll_up_sources(area, name, model)
     contributions = [
         contribution
         for entity, source in sources[:CONTRIBUTIONS_MAX]
         if (contribution := await _contribution(context, entity, source, time)) is not None
     ]
-    return {
-        "rollUp": roll_up_of(name.base, model),
-        "contributions": contributions,
-        "truncated": len(sources) > CONTRIBUTIONS_MAX,
-    }
+    return RollUpProvenance(
+        entity_id=area,
+        property=name.name,
+        unit=name.unit,
+        value=published.value,
+        values=published.values,
+        roll_up=roll_up_of(name.base, model),
+        contributions=contributions,
+        truncated=len(sources) > CONTRIBUTIONS_MAX,
+        missing_entity_ids=missing_entities(area, name, published.time, contributions, model),
+        links=context.links,
+    )
 
 
 def missing_entities(
     area: str,
     name: ValueName,
-    value: Document | None,
-    contributions: Sequence[Document],
+    value_time: Instant | None,
+    contributions: Sequence[ContributionModel],
     model: CityModel,
 ) -> list[str]:
     """Return the entities and areas directly in an area that are not behind its value, although they could.
 
+    `value_time` is the phenomenon time of the value, None where there is none.
     They have no value, or it is suspect, or it is too old for the slot of the area's value. Only those are
     listed that `contributions` may hold.
     """
@@ -203,23 +237,22 @@ def missing_entities(
         if (source == name.base and has_value(entity, name.base, model))
         or (source != name.base and member_entities(entity, name.base, model))
     }
-    if value is None:
+    if value_time is None:
         return sorted(expected)
     size = series_interval(name.base, model)
-    slot = slot_of(parse_instant(value["phenomenonTime"]), size, windowed=is_windowed(name.base))
+    slot = slot_of(value_time, size, windowed=is_windowed(name.base))
     present = set()
     for one in contributions:
-        rolled_up = one["property"] != name.base
-        what = resolve_name(one["property"], model)
-        interval = typical_interval(one["entityId"], what, model) if what is not None else None
-        windowed = is_windowed(name.base) or (
-            not rolled_up and _is_published_sum(one["entityId"], name, model)
-        )
-        its_slot = slot_of(parse_instant(one["phenomenonTime"]), size, windowed=windowed)
+        rolled_up = one.property != name.base
+        what = resolve_name(one.property, model)
+        interval = typical_interval(one.entity_id, what, model) if what is not None else None
+        windowed = is_windowed(name.base) or (not rolled_up and _is_published_sum(one.entity_id, name, model))
+        its_slot = slot_of(parse_instant(one.phenomenon_time), size, windowed=windowed)
         is_valid = last_slot(its_slot, size, live_duration(interval or size)) >= slot
-        counts = one.get("members", 1) if rolled_up else one["quality"] not in ("suspect", "maintenance")
+        members = 1 if one.members is UNSET else one.members
+        counts = members if rolled_up else one.quality not in ("suspect", "maintenance")
         if is_valid and counts:
-            present.add(one["entityId"])
+            present.add(one.entity_id)
     return sorted(expected - present)
 
 
@@ -241,7 +274,7 @@ def _roll_up_sources(area: str, name: ValueName, model: CityModel) -> list[tuple
 
 async def _contribution(
     context: LineageContext, entity: str, name: str, time: LineageTime
-) -> Document | None:
+) -> ContributionModel | None:
     """Return the value of one entity, or None when it has none."""
     value_name = resolve_name(name, context.api.model)
     present = present_value(context, entity, value_name) if value_name is not None else None
@@ -253,14 +286,18 @@ async def _contribution(
         period = {"start": format_instant(time.range[0]), "end": format_instant(time.range[1])}
     elif instant is not None:
         period = {"time": format_instant(instant)}
-    document: Document = {
-        "entityId": entity,
-        "property": name,
-        "_links": _provenance_link(entity, name, period),
-    }
-    if instant is None:
-        return document | present
-    at = LineageTime(time=instant)
-    trace = trace_observed_value if value_name.observed else trace_published_value
-    past = await trace(context, entity, value_name, at)
-    return document | past["value"] if past["value"] is not None else None
+    value: LineageValue | UnsetType | None = present
+    if instant is not None:
+        at = LineageTime(time=instant)
+        if value_name.observed:
+            value = (await trace_observed_value(context, entity, value_name, at)).value
+        else:
+            value = (await read_requested_values(context, entity, value_name, at)).value
+    if not isinstance(value, LineageValue):
+        return None
+    return ContributionModel(
+        **structs.asdict(value),
+        entity_id=entity,
+        property=name,
+        links=_provenance_link(entity, name, period),
+    )

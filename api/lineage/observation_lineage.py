@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from api.context import ApiContext
 from api.http.access import Role
-from api.http.responses import Document
+from api.lineage.models import CalibrationPeriod, LineageMessage, LogPosition, ObservationLineage
 from runtime.kafka.topics import OBSERVATIONS
 from storage.database import Connection
 from storage.history.history_reader import read_extents
@@ -16,7 +16,7 @@ from storage.history.lineage import SourceDatastream, StoredMessage, find_messag
 from storage.history.read_plan import DatastreamExtent
 from twin.errors import MessageError
 from twin.instant import INSTANT_MAX, Duration, format_instant
-from twin.model.calibration import calibration_at
+from twin.model.calibration import Calibration, calibration_at
 from twin.model.observation import Observation
 from twin.model.role import may_read_personal_data
 from twin.quality.quality_check import check_times
@@ -29,10 +29,10 @@ TRACED_MAX = 50
 
 
 class TracedObservation(NamedTuple):
-    """A calibrated and checked observation, with its lineage."""
+    """A calibrated and checked observation, with its lineage as it is answered."""
 
     observation: Observation
-    document: Document
+    lineage: ObservationLineage
     interval: Duration  #: expected time between two
 
 
@@ -73,39 +73,31 @@ class ObservationTracer:
         if calibration is not None:
             value = calibration.gain * value + calibration.offset
         flags = raw.flags | check_times(raw.phenomenon_time, raw.received_time, self._rules, extent.interval)
-        document: Document = {
-            "datastreamId": raw.datastream,
-            "sensorId": source.sensor,
-            "phenomenonTime": format_instant(raw.phenomenon_time),
-            "receivedTime": format_instant(raw.received_time),
-            "rawValue": raw.value,
-            "value": value,
-            "quality": quality_word(flags),
-            "flags": flag_names(flags),
-            "calibration": None,
-            "message": await self._message(raw, source, role),
-        }
-        if calibration is not None:
-            open_ended = calibration.end >= INSTANT_MAX
-            document["calibration"] = {
-                "start": format_instant(calibration.start),
-                "end": None if open_ended else format_instant(calibration.end),
-                "gain": calibration.gain,
-                "offset": calibration.offset,
-            }
+        traced = ObservationLineage(
+            datastream_id=raw.datastream,
+            sensor_id=source.sensor,
+            phenomenon_time=format_instant(raw.phenomenon_time),
+            received_time=format_instant(raw.received_time),
+            raw_value=raw.value,
+            value=value,
+            quality=quality_word(flags),
+            flags=flag_names(flags),
+            calibration=_calibration(calibration) if calibration is not None else None,
+            message=await self._message(raw, source, role),
+        )
         observation = Observation(raw.datastream, raw.phenomenon_time, raw.received_time, value, flags)
-        return TracedObservation(observation, document, extent.interval)
+        return TracedObservation(observation, traced, extent.interval)
 
-    async def _message(self, raw: Observation, source: SourceDatastream, role: Role) -> Document | None:
+    async def _message(self, raw: Observation, source: SourceDatastream, role: Role) -> LineageMessage | None:
         try:
             message = await find_message(
                 self._connection, self._partition, raw.datastream, raw.received_time, raw.rank
             )
         except MessageError as error:
-            return {"problem": str(error)}
+            return LineageMessage(problem=str(error))
         if message is None:
             return None
-        return message_document(message, hidden=not may_see_source(role, source, message.header.device))
+        return _message_lineage(message, hidden=not may_see_source(role, source, message.header.device))
 
 
 def may_see_source(role: Role, source: SourceDatastream, device: str) -> bool:
@@ -119,30 +111,39 @@ def may_see_source(role: Role, source: SourceDatastream, device: str) -> bool:
     return role != "anonymous" or device == source.sensor
 
 
-def message_document(message: StoredMessage, *, hidden: bool) -> Document:
+def _calibration(calibration: Calibration) -> CalibrationPeriod:
+    return CalibrationPeriod(
+        start=format_instant(calibration.start),
+        end=format_instant(calibration.end) if calibration.end < INSTANT_MAX else None,
+        gain=calibration.gain,
+        offset=calibration.offset,
+    )
+
+
+def _message_lineage(message: StoredMessage, *, hidden: bool) -> LineageMessage:
     """Return a message; `hidden` omits what identifies its device: topic, device, payload, and its hash."""
     header = message.header
     shown = message.payload is not None and not hidden
-    return {
-        "topic": None if hidden else header.topic,
-        "feed": header.feed,
-        "device": None if hidden else header.device,
-        "receivedTime": format_instant(header.received_time),
-        "decoder": header.decoder,
-        "decoderVersion": header.decoder_version,
-        "payloadBytes": header.payload_bytes,
-        "payloadSha256": None if hidden else header.payload_sha256.hex(),
-        "payload": base64.b64encode(message.payload or b"").decode() if shown else None,
-        "session": message.session,
-        "sequence": header.sequence if header.sequence >= 0 else None,
-        "replayed": header.sequence < 0,
-        "log": {
-            "id": message.log_id,
-            "topic": OBSERVATIONS,
-            "partition": message.partition,
-            "offset": message.log_offset,
-        },
-    }
+    return LineageMessage(
+        topic=None if hidden else header.topic,
+        feed=header.feed,
+        device=None if hidden else header.device,
+        received_time=format_instant(header.received_time),
+        decoder=header.decoder,
+        decoder_version=header.decoder_version,
+        payload_bytes=header.payload_bytes,
+        payload_sha256=None if hidden else header.payload_sha256.hex(),
+        payload=base64.b64encode(message.payload or b"").decode() if shown else None,
+        session=message.session,
+        sequence=header.sequence if header.sequence >= 0 else None,
+        replayed=header.sequence < 0,
+        log=LogPosition(
+            id=message.log_id,
+            topic=OBSERVATIONS,
+            partition=message.partition,
+            offset=message.log_offset,
+        ),
+    )
 
 
 def flag_names(flags: int) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -12,10 +13,11 @@ from api.context import context_of
 from api.entities.routes import lookup_entity
 from api.history.series import lookup_name
 from api.http.access import role_of
+from api.http.answers import answers
+from api.http.pages import page_links_model
 from api.http.parameters import Parameters, TimeText, parse_time
 from api.http.problems import RequestFault, bad_request
-from api.http.responses import json_response, page_links
-from api.lineage import examples
+from api.lineage import answers as lineage_answers
 from api.lineage.derived_lineage import trace_value
 from api.lineage.value_lineage import LineageContext, LineageTime
 from twin.instant import DAY, Duration
@@ -36,7 +38,8 @@ class ProvenanceParameters(Parameters):
     end: TimeText | None = Field(default=None, description="Exclusive.")
 
 
-@router.get("/entities/{id}/provenance", summary="Get the lineage of a value", responses=examples.PROVENANCE)
+@router.get("/entities/{id}/provenance", summary="Get the lineage of a value")
+@answers(lineage_answers.PROVENANCE, problems=(HTTPStatus.NOT_FOUND,))
 async def get_provenance(
     request: Request, id: str, parameters: Annotated[ProvenanceParameters, Query()]
 ) -> Response:
@@ -49,9 +52,8 @@ async def get_provenance(
     name = lookup_name(parameters.property, api.model)
     time = _lineage_time(parameters)
     async with api.database.connection() as connection:
-        context = LineageContext(api, connection, role_of(request))
-        document = await trace_value(context, entity.id, name, time)
-    return json_response({**document, "_links": page_links(request, None)})
+        context = LineageContext(api, connection, role_of(request), page_links_model(request, None))
+        return lineage_answers.PROVENANCE.response(await trace_value(context, entity.id, name, time))
 
 
 def _lineage_time(parameters: ProvenanceParameters) -> LineageTime:

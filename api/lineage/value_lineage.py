@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-import msgspec
+from msgspec import UNSET, UnsetType, structs
 
 from api.context import ApiContext
 from api.entities.documents import value_model
 from api.http.access import Role
-from api.http.responses import Document
+from api.http.pages import PageLinks
+from api.lineage.models import LineageAggregate, LineageValue, ObservedProvenance
 from api.lineage.observation_lineage import TRACED_MAX, ObservationTracer, TracedObservation
 from storage.database import Connection
 from storage.history.lineage import (
@@ -53,18 +54,19 @@ class LineageTime(NamedTuple):
 
 
 class LineageContext(NamedTuple):
-    """The api, the database connection and the role of one look-up of lineage."""
+    """The api, the database connection, the role and the links of one look-up of lineage."""
 
     api: ApiContext
     connection: Connection
     role: Role
+    links: PageLinks  #: of the answer
 
     def tracer(self, entity: str, property: str, sources: Sequence[SourceDatastream]) -> ObservationTracer:
         """Return a tracer of the observations of one property of an entity."""
         return ObservationTracer(self.api, self.connection, entity, property, sources)
 
 
-def present_value(context: LineageContext, entity: str, name: ValueName) -> Document | None:
+def present_value(context: LineageContext, entity: str, name: ValueName) -> LineageValue | None:
     """Return the present value from the live view, or None when there is none."""
     view = context.api.hub.view
     state = view.entity(entity)
@@ -72,31 +74,33 @@ def present_value(context: LineageContext, entity: str, name: ValueName) -> Docu
     freshness = view.freshness_of(value, context.api.clock()) if value is not None else None
     if value is None or freshness is None:
         return None
-    document: Document = msgspec.to_builtins(
-        value_model(value.update, name, freshness, view.model, context.role)
-    )
-    return document
+    model = value_model(value.update, name, freshness, view.model, context.role)
+    return LineageValue(**structs.asdict(model))
 
 
 async def trace_observed_value(
     context: LineageContext, entity: str, name: ValueName, time: LineageTime
-) -> Document:
+) -> ObservedProvenance:
     """Return the lineage of the value of an observed property."""
     sources = await read_source_datastreams(context.connection, entity, name.name)
     if any(source.personal for source in sources):
         return await _trace_households(context, entity, name, time, sources)
-    tracer = context.tracer(entity, name.name, sources)
     if time.range is not None:
-        return await _trace_range(context, tracer, time.range, sources)
+        return await _trace_range(context, entity, name, time.range, sources)
     present = present_value(context, entity, name) if time.time is None else None
     until = _latest_times(context, entity, time, sources)
     newest = await read_newest_raw_observations(context.connection, until)
+    tracer = context.tracer(entity, name.name, sources)
     traced = await tracer.trace(newest[:TRACED_MAX], context.role)
-    return {
-        "value": present or _combine(traced, name, context.api.model),
-        "observations": [each.document for each in traced],
-        "truncated": len(until) > TRACED_MAX,
-    }
+    return ObservedProvenance(
+        entity_id=entity,
+        property=name.name,
+        unit=name.unit,
+        value=present or _combine(traced, name, context.api.model),
+        observations=[each.lineage for each in traced],
+        truncated=len(until) > TRACED_MAX,
+        links=context.links,
+    )
 
 
 def _latest_times(
@@ -116,7 +120,7 @@ def _latest_times(
     }
 
 
-def _combine(traced: Sequence[TracedObservation], name: ValueName, model: CityModel) -> Document | None:
+def _combine(traced: Sequence[TracedObservation], name: ValueName, model: CityModel) -> LineageValue | None:
     """Return the value that the observations combine to, by the rule of the stream."""
     inputs = [
         CombinationInput(
@@ -131,18 +135,18 @@ def _combine(traced: Sequence[TracedObservation], name: ValueName, model: CityMo
     if not inputs:
         return None
     state = combine(model.properties[name.name], inputs)
-    sensors = {each.observation.datastream: each.document["sensorId"] for each in traced}
-    return {
-        "value": state.value,
-        "unit": name.unit,
-        "phenomenonTime": format_instant(state.phenomenon_time),
-        "receivedTime": format_instant(state.received_time),
-        "quality": quality_word(state.flags),
-        "count": len(state.datastreams),
-        "combination": model.properties[name.name].combination,
-        "sensorIds": sorted({sensors[id] for id in state.datastreams}),
-        "deviatingSensorIds": sorted({sensors[id] for id in state.deviating}),
-    }
+    sensors = {each.observation.datastream: each.lineage.sensor_id for each in traced}
+    return LineageValue(
+        value=state.value,
+        unit=name.unit,
+        phenomenon_time=format_instant(state.phenomenon_time),
+        received_time=format_instant(state.received_time),
+        quality=quality_word(state.flags),
+        count=len(state.datastreams),
+        combination=model.properties[name.name].combination,
+        sensor_ids=sorted({sensors[id] for id in state.datastreams}),
+        deviating_sensor_ids=sorted({sensors[id] for id in state.deviating}),
+    )
 
 
 async def _read_range(
@@ -155,28 +159,36 @@ async def _read_range(
 
 async def _trace_range(
     context: LineageContext,
-    tracer: ObservationTracer,
+    entity: str,
+    name: ValueName,
     range: tuple[Instant, Instant],
-    sources: Iterable[SourceDatastream],
-) -> Document:
+    sources: Sequence[SourceDatastream],
+) -> ObservedProvenance:
     """Return the observations of a range, and their aggregate when all of them are included."""
     observations = await _read_range(context, range, sources)
+    tracer = context.tracer(entity, name.name, sources)
     traced = await tracer.trace(observations[:TRACED_MAX], context.role)
+    truncated = len(observations) > TRACED_MAX
+    return ObservedProvenance(
+        entity_id=entity,
+        property=name.name,
+        unit=name.unit,
+        aggregate=_aggregate(traced) if not truncated else None,
+        observations=[each.lineage for each in traced],
+        truncated=truncated,
+        links=context.links,
+    )
+
+
+def _aggregate(traced: Sequence[TracedObservation]) -> LineageAggregate:
     usable = [each.observation.value for each in traced if is_usable(each.observation.flags)]
-    aggregate: Document | None = None
-    if len(observations) <= TRACED_MAX:
-        aggregate = {
-            "count": len(usable),
-            "suspect": len(traced) - len(usable),
-            "mean": sum(usable) / len(usable) if usable else None,
-            "min": min(usable, default=None),
-            "max": max(usable, default=None),
-        }
-    return {
-        "aggregate": aggregate,
-        "observations": [each.document for each in traced],
-        "truncated": len(observations) > TRACED_MAX,
-    }
+    return LineageAggregate(
+        count=len(usable),
+        suspect=len(traced) - len(usable),
+        mean=sum(usable) / len(usable) if usable else None,
+        min=min(usable, default=None),
+        max=max(usable, default=None),
+    )
 
 
 async def _trace_households(
@@ -185,50 +197,70 @@ async def _trace_households(
     name: ValueName,
     time: LineageTime,
     sources: list[SourceDatastream],
-) -> Document:
+) -> ObservedProvenance:
     """Return the published value; for the role metering with the observations of its window."""
-    document = await trace_published_value(context, entity, name, time)
-    if not may_read_personal_data(context.role):
-        return {**document, "observations": [], "truncated": False, "withheld": WITHHELD}
-    range = time.range
-    if range is None:
-        value = document["value"]
-        end = context.api.clock() if value is None else parse_instant(value["phenomenonTime"])
-        range = end - HOUSEHOLD_WINDOW, end
-    observations = await _read_range(context, range, sources)
-    tracer = context.tracer(entity, name.name, sources)
-    traced = await tracer.trace(observations[:TRACED_MAX], context.role)
-    return {
-        **document,
-        "observations": [each.document for each in traced],
-        "truncated": len(observations) > TRACED_MAX,
-    }
+    published = await read_requested_values(context, entity, name, time)
+    traced: list[TracedObservation] = []
+    truncated = False
+    readable = may_read_personal_data(context.role)
+    if readable:
+        range = time.range
+        if range is None:
+            end = context.api.clock() if published.time is None else published.time
+            range = end - HOUSEHOLD_WINDOW, end
+        observations = await _read_range(context, range, sources)
+        tracer = context.tracer(entity, name.name, sources)
+        traced = await tracer.trace(observations[:TRACED_MAX], context.role)
+        truncated = len(observations) > TRACED_MAX
+    return ObservedProvenance(
+        entity_id=entity,
+        property=name.name,
+        unit=name.unit,
+        value=published.value,
+        values=published.values,
+        observations=[each.lineage for each in traced],
+        truncated=truncated,
+        withheld=UNSET if readable else WITHHELD,
+        links=context.links,
+    )
 
 
-async def trace_published_value(
+class RequestedValues(NamedTuple):
+    """The published value of a time, None where there is none, or those of a range; the other is unset."""
+
+    value: LineageValue | UnsetType | None = UNSET
+    values: list[LineageValue] | UnsetType = UNSET
+
+    @property
+    def time(self) -> Instant | None:
+        """The phenomenon time of the value; None without it."""
+        return parse_instant(self.value.phenomenon_time) if isinstance(self.value, LineageValue) else None
+
+
+async def read_requested_values(
     context: LineageContext, entity: str, name: ValueName, time: LineageTime
-) -> Document:
+) -> RequestedValues:
     """Return the requested published value, or those of a range."""
     if time.range is not None:
         values = await read_published_values(
             context.connection, entity, name.name, *time.range, PUBLISHED_MAX
         )
-        return {"values": [published_value_document(value, name) for value in values]}
+        return RequestedValues(values=[published_value(value, name) for value in values])
     if time.time is None:
-        return {"value": present_value(context, entity, name)}
+        return RequestedValues(value=present_value(context, entity, name))
     published = await read_published_value(context.connection, entity, name.name, time.time)
-    return {"value": published_value_document(published, name) if published is not None else None}
+    return RequestedValues(value=published_value(published, name) if published is not None else None)
 
 
-def published_value_document(value: PublishedValue, name: ValueName) -> Document:
+def published_value(value: PublishedValue, name: ValueName) -> LineageValue:
     """Return a published value; that of an area says how many entities are behind it."""
-    members = {"members": value.members, "membersExpected": value.members_expected} if name.rolled_up else {}
-    return {
-        "value": value.value,
-        "unit": name.unit,
-        "phenomenonTime": format_instant(value.phenomenon_time),
-        "quality": quality_word(value.flags),
-        "count": value.count,
-        "revision": value.revision,
-        **members,
-    }
+    return LineageValue(
+        value=value.value,
+        unit=name.unit,
+        phenomenon_time=format_instant(value.phenomenon_time),
+        quality=quality_word(value.flags),
+        count=value.count,
+        revision=value.revision,
+        members=value.members if name.rolled_up else UNSET,
+        members_expected=value.members_expected if name.rolled_up else UNSET,
+    )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from api.http.responses import Document
+from typing import Any
+
+from api.http.models import Link
 from api.lineage.derived_lineage import missing_entities
+from api.lineage.models import ContributionModel, LineageLinks
 from tests.support.cities.city_builder import CityBuilder
 from twin.instant import HOUR, MINUTE, Instant, format_instant, parse_instant
 from twin.model.city_model import CityModel
@@ -20,17 +23,27 @@ def town() -> CityModel:
     return builder.entity("town.d", "Street").sensor("d", "town.d", "noise_level", interval=HOUR).model()
 
 
-def contribution(entity: str, time: Instant, property: str = "pm2_5", **other: object) -> Document:
-    document = {"entityId": entity, "property": property, "phenomenonTime": format_instant(time)}
-    return document | {"quality": "good"} | other
+def contribution(entity: str, time: Instant, property: str = "pm2_5", **other: Any) -> ContributionModel:
+    members: dict[str, Any] = {"quality": "good", **other}
+    return ContributionModel(
+        entity_id=entity,
+        property=property,
+        value=11.2,
+        unit="ug/m3",
+        phenomenon_time=format_instant(time),
+        count=1,
+        links=LineageLinks(provenance=Link(href=f"/v1/entities/{entity}/provenance")),
+        **members,
+    )
 
 
-def missing(*contributions: Document, name: str = "area_pm2_5", value: Instant | None = NOON) -> list[str]:
+def missing(
+    *contributions: ContributionModel, name: str = "area_pm2_5", value: Instant | None = NOON
+) -> list[str]:
     model = town()
     resolved = resolve_name(name, model)
     assert resolved is not None
-    document = {"phenomenonTime": format_instant(value)} if value is not None else None
-    return missing_entities("town", resolved, document, contributions, model)
+    return missing_entities("town", resolved, value, contributions, model)
 
 
 def test_an_area_without_a_value_misses_all_that_could_have_one() -> None:

@@ -22,9 +22,6 @@ from tests.support.http.documented_answers import (
 # Described by examples alone, until their answers have models. It only becomes shorter.
 WITHOUT_MODELS = {
     "followLiveEvents",
-    "getCorrelations",
-    "getLiveability",
-    "getProvenance",
 }
 
 
