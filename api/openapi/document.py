@@ -196,9 +196,14 @@ def _problem_name(status: HTTPStatus) -> str:
     """Return the name of a problem in the components.
 
     >>> _problem_name(HTTPStatus.NOT_FOUND), _problem_name(HTTPStatus.REQUEST_URI_TOO_LONG)
-    ('NotFound', 'RequestUriTooLong')
+    ('NotFound', 'UriTooLong')
     """
-    return "".join(word.capitalize() for word in status.name.split("_"))
+    named = "".join(word.capitalize() for word in status.name.split("_"))
+    return _RENAMED_STATUSES.get(status.value, named)
+
+
+_RENAMED_STATUSES = {413: "ContentTooLarge", 414: "UriTooLong"}
+"""Python 3.13 took the names of RFC 9110: clients get the same ones whatever Python the server runs."""
 
 
 def _problem_response(status: HTTPStatus) -> Schema:
