@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from api.alarms.models import SeverityCounts
 from api.http.answers import Answer, NoContent
 from api.http.models import Link
 from api.http.openapi_examples import body_example
@@ -153,7 +154,7 @@ BACKTEST = Answer(
             total=1,
             most_in_ten_minutes=1.0,
             most_time="2026-11-20T02:10:00Z",
-            by_severity={"warning": 0, "minor": 1, "major": 0, "critical": 0},
+            by_severity=SeverityCounts(warning=0, minor=1, major=0, critical=0),
         ),
         notifications_per_night=NightNotifications(
             severity="minor",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from api.alarms.models import SeverityCounts
 from api.http.responses import format_optional_instant
 from api.rules.models import (
     AlarmRepetitions,
@@ -58,7 +59,9 @@ def backtest_model(
             total=statistics.annunciated,
             most_in_ten_minutes=statistics.peak,
             most_time=format_optional_instant(statistics.peak_time),
-            by_severity={severity.word: count for severity, count in statistics.by_severity.items()},
+            by_severity=SeverityCounts(
+                **{severity.word: count for severity, count in statistics.by_severity.items()}
+            ),
         ),
         notifications_per_night=night_notifications(result, least),
         chattering=[_repetitions(each) for each in statistics.chattering[:REPEATED_SHOWN_MAX]],

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import UNSET, Meta, UnsetType
 
+from api.alarms.models import AlarmIdText, RuleId, SeverityCounts
 from api.entities.models import EntityId, PropertyName, Unit
 from api.http.models import Count, DurationText, Link, Model, Time
 from cities.files.weekly_times import DayWord
@@ -14,8 +15,6 @@ from twin.alarms.severity import SeverityWord
 from twin.model.bilingual_text import BilingualText
 from twin.model.observed_property import Theme
 
-RuleIdText: TypeAlias = Annotated[str, Meta(examples=["high-water"])]
-AlarmId: TypeAlias = Annotated[str, Meta(examples=["high-water~alkmaar.schermer"])]
 Version: TypeAlias = Annotated[int, Meta(ge=0, description="It rises with each change.", examples=[3])]
 OperandText: TypeAlias = Annotated[
     str, Meta(description="A property, an indicator or a roll-up.", examples=["water_level"])
@@ -97,7 +96,7 @@ class RuleTimes(Model, frozen=True, kw_only=True):
 class RuleContent(Model, frozen=True, kw_only=True):
     """A rule as rules.yaml has it, in canonical units; a missing member has its default."""
 
-    id: RuleIdText
+    id: RuleId
     title: BilingualText
     theme: Theme
     select: RuleSelection
@@ -151,14 +150,14 @@ class RuleVersionModel(Model, frozen=True, kw_only=True):
 class RuleReference(Model, frozen=True, kw_only=True):
     """A rule of a back-test."""
 
-    id: RuleIdText
+    id: RuleId
     version: Version | None  #: null when it is not in force
 
 
 class FiringModel(Model, frozen=True, kw_only=True):
     """One occurrence of an alarm."""
 
-    alarm_id: AlarmId
+    alarm_id: AlarmIdText
     entity_id: EntityId
     sensor_id: str | None
     raised_time: Time
@@ -184,7 +183,7 @@ class BacktestNotifications(Model, frozen=True, kw_only=True):
     total: Count
     most_in_ten_minutes: float
     most_time: Time | None
-    by_severity: dict[SeverityWord, Count]
+    by_severity: SeverityCounts
 
 
 class Night(Model, frozen=True, kw_only=True):
@@ -208,7 +207,7 @@ class NightNotifications(Model, frozen=True, kw_only=True):
 class AlarmRepetitions(Model, frozen=True, kw_only=True):
     """How often an alarm was raised."""
 
-    alarm_id: AlarmId
+    alarm_id: AlarmIdText
     count: Count
 
 

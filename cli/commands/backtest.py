@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 import msgspec
+from msgspec.structs import asdict
 
 from api.rules.backtest_documents import backtest_model
 from api.rules.models import (
@@ -118,7 +119,7 @@ def backtest_lines(tested: BacktestResultModel) -> Iterator[str]:
     yield f"{tested.rule.id}{version} on {tested.entities} entities, {tested.start} to {tested.end}"
     yield ""
     yield f"{'firings':<24}{tested.firing_count}"
-    severities = ", ".join(f"{count} {word}" for word, count in counts.by_severity.items() if count)
+    severities = ", ".join(f"{count} {word}" for word, count in asdict(counts.by_severity).items() if count)
     yield f"{'notifications':<24}{counts.total}{f' ({severities})' if severities else ''}"
     yield f"{'most in ten minutes':<24}{counts.most_in_ten_minutes:g}{_at(counts.most_time)}"
     yield (
