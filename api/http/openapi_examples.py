@@ -31,40 +31,12 @@ _PROBLEM: Responses = {
     }
 }
 
-VALUE = {
-    "value": 11.2,
-    "unit": "ug/m3",
-    "phenomenonTime": "2026-11-23T12:00:00Z",
-    "receivedTime": "2026-11-23T12:00:01Z",
-    "quality": "good",
-    "freshness": "live",
-}
-
 
 def response_example(
     description: str, example: object, media_type: str = "application/json", status: int = 200
 ) -> Responses:
     """Return the described responses of an endpoint: the successful one, and that of a faulty request."""
     return {status: {"description": description, "content": {media_type: {"example": example}}}, **_PROBLEM}
-
-
-def page_example(item: object, path: str) -> dict[str, object]:
-    """Return a page with one item."""
-    return {
-        "items": [item],
-        "_links": {"self": {"href": path}, "next": {"href": f"{path}?cursor=r2Fsa21hYXI"}},
-    }
-
-
-def problem_example(status: int, description: str, title: str, detail: str) -> Responses:
-    """Return the described response of a problem that an endpoint may raise."""
-    problem = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-    return {
-        status: {
-            "description": description,
-            "content": {"application/problem+json": {"example": problem}},
-        }
-    }
 
 
 def body_example(example: dict[str, Any], *, required: bool = True) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""JSON responses: documents, collections, links and the opaque cursor of the next page."""
+"""JSON responses, links of pages, and the opaque cursor of the next page."""
 
 from __future__ import annotations
 
@@ -95,36 +95,3 @@ def page_links(request: Request, following: str | None) -> dict[str, dict[str, s
         kept = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
         links["next"] = {"href": f"{path}?{urlencode([*kept, ('cursor', following)])}"}
     return links
-
-
-def collection_document(
-    request: Request, items: Sequence[object], following: str | None = None
-) -> dict[str, object]:
-    """Return one page of a collection; `following` is the cursor of the next page."""
-    return {"items": items, "_links": page_links(request, following)}
-
-
-def page_document(
-    request: Request,
-    page: Sequence[T],
-    document: Callable[[T], object],
-    key: Callable[[T], object],
-    following: str | None,
-    *,
-    name: str = "items",
-) -> dict[str, object]:
-    """Return one page of a collection, which ends earlier where its items exceed `PAGE_BYTES_MAX`.
-
-    `key` gives the cursor of an item; `following` is that of the page after all of `page`. The first item is
-    always part of the page.
-    """
-    items: list[msgspec.Raw] = []
-    size = 0
-    for number, item in enumerate(page):
-        encoded = msgspec.json.encode(document(item))
-        size += len(encoded)
-        if number and size > PAGE_BYTES_MAX:
-            following = encode_page_cursor(key(page[number - 1]))
-            break
-        items.append(msgspec.Raw(encoded))
-    return {name: items, "_links": page_links(request, following)}
