@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
+from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry
 from pydantic.alias_generators import to_camel
 from starlette.types import ASGIApp
@@ -35,6 +36,7 @@ from api.http.access import authenticate
 from api.http.admission import Admission
 from api.http.answer_parts import AnswerParts
 from api.http.api_keys import ApiKeys
+from api.http.methods import AllowedMethods, Methods, add_method_handler
 from api.http.problems import add_error_handlers
 from api.http.rate_limiter import RateLimiter
 from api.http.request_limits import RequestLimits
@@ -175,6 +177,9 @@ ROUTERS: Sequence[tuple[APIRouter, str | None]] = (
 )
 """The routers below /v1, each with the security scheme of its routes."""
 
+UNVERSIONED_ROUTERS = (dossier_routes.keys_router, operations_routes.unversioned_router, page_routes.router)
+"""The routers whose paths are beside /v1, in names that others prescribe; not in the document."""
+
 
 class DescribedApp(FastAPI):
     """The application, whose OpenAPI document has the answers that its routes declare."""
@@ -205,11 +210,12 @@ def create_app(context: ApiContext) -> ASGIApp:
     app = DescribedApp(context)
     app.state.context = context
     add_error_handlers(app)
+    allowed = AllowedMethods(_routes())
+    add_method_handler(app, allowed)
     for router, scheme in ROUTERS:
         app.include_router(router, dependencies=[Depends(authenticate)] if scheme == API_KEY else [])
-    app.include_router(dossier_routes.keys_router)
-    app.include_router(operations_routes.unversioned_router)
-    app.include_router(page_routes.router)
+    for router in UNVERSIONED_ROUTERS:
+        app.include_router(router)
     static = context.settings.static_dir
     if (static / "index.html").is_file():
         app.mount("/", page_routes.PageFiles(directory=static, html=True))
@@ -218,7 +224,12 @@ def create_app(context: ApiContext) -> ASGIApp:
     metrics = context.metrics
     limiter, admission = _rate_limiter(context.settings), Admission(metrics)
     limits = RequestLimits(app, context.api_keys, metrics, limiter, admission)
-    return ResponseHeaders(AnswerParts(limits), metrics, context.settings.tiles)
+    return ResponseHeaders(Methods(AnswerParts(limits), allowed), metrics, context.settings.tiles)
+
+
+def _routes() -> Iterator[APIRoute]:
+    for router in (*(router for router, _ in ROUTERS), *UNVERSIONED_ROUTERS):
+        yield from (route for route in router.routes if isinstance(route, APIRoute))
 
 
 def _rate_limiter(settings: ApiSettings) -> RateLimiter | None:

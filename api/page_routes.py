@@ -12,6 +12,7 @@ from starlette.types import Scope
 
 from api.context import context_of
 from api.entities.geometry import bounding_box
+from api.http.methods import FILE_METHODS
 from api.http.parameters import NoQuery
 from api.http.responses import Document, json_response
 from cities.model.geometry import BoundingBox
@@ -80,6 +81,12 @@ class PageFiles(StaticFiles):
         """Return a file."""
         if scope["path"] != "/" and scope["path"].endswith("/"):
             raise HTTPException(status_code=404)
+        if scope["method"] not in ("GET", "HEAD"):
+            # Raises 404 for a file that is not there.
+            await super().get_response(path, {**scope, "method": "HEAD"})
+            if scope["method"] == "OPTIONS":
+                return Response(status_code=204, headers={"Allow": FILE_METHODS})
+            raise HTTPException(status_code=405)
         response = await super().get_response(path, scope)
         response.headers["Cache-Control"] = "no-cache"
         return response

@@ -13,6 +13,7 @@ import uvicorn
 from api.app import create_app, create_context
 from api.context import ApiContext
 from api.http.bounded_protocol import BoundedHttpProtocol
+from api.http.response_headers import standard_headers
 from api.http.waiting_answers import WaitingAnswers
 from api.settings import ApiSettings
 from runtime.clock import system_clock
@@ -107,6 +108,7 @@ def _configuration(context: ApiContext) -> uvicorn.Config:
             write_timeout_s=settings.write_timeout_s,
             waiting=WaitingAnswers(settings.waiting_bytes_max, context.metrics),
             metrics=context.metrics,
+            headers=standard_headers(settings.tiles),
         ),
         # No WebSocket: events are sent as Server-Sent Events.
         ws="none",

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections import deque
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -19,7 +20,8 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from api.http.problems import MEDIA_TYPE, ProblemError, problem_model
-from api.http.response_headers import API_VERSION
+from api.http.request_limits import TARGET_BYTES_MAX
+from api.http.response_headers import TRANSPORT_SECURITY
 from api.http.waiting_answers import CutOffReason, WaitingAnswers
 from api.metrics import ApiMetrics
 
@@ -29,6 +31,14 @@ in the query and in Last-Event-ID; `api.http.request_limits` bounds each."""
 
 HEAD_TIMEOUT_S = 10.0
 """From the connection, or the first byte of a further request on it, until the head is complete."""
+
+LINGER_S = 1.0
+LINGER_BYTES_MAX = 1024 * 1024
+"""A refused client that still sends is read so long: else a reset would take the answer from it
+(RFC 9112, 9.6)."""
+
+PARSED_URL_BYTES_MAX = 65_535
+"""The longest URL that the parser of httptools takes; of a longer one, only the path is given to it."""
 
 PIECE_BYTES = 512
 """Data is parsed in pieces of this size, until a request waits for the answer to the one before it: few
@@ -54,6 +64,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     write_timeout_s: float  #: in which a reader must have taken what was written
     waiting: WaitingAnswers
     metrics: ApiMetrics
+    headers_of_all: Mapping[str, str]  #: those that the application sets on every response
     flow: _HeldFlow
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -66,6 +77,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self.unwritten_bytes = 0  #: of the present answer, which wait until the connection is writable
         self._unparsed = b""  # at most what was read at one time
         self._unanswered: deque[RequestResponseCycle] = deque()  # the first one is being answered
+        self._linger_timer: asyncio.TimerHandle | None = None
+        self._linger_bytes = 0
         self.is_lost = False  #: whether nobody is left to answer to
 
     @classmethod
@@ -76,6 +89,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         write_timeout_s: float,
         waiting: WaitingAnswers,
         metrics: ApiMetrics,
+        headers: Mapping[str, str],
         head_timeout_s: float = HEAD_TIMEOUT_S,
     ) -> type[BoundedHttpProtocol]:
         """Return the class for a server with these limits; uvicorn makes the instances."""
@@ -85,6 +99,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             "write_timeout_s": write_timeout_s,
             "waiting": waiting,
             "metrics": metrics,
+            "headers_of_all": headers,
         }
         return type(cls.__name__, (cls,), limits)
 
@@ -105,6 +120,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._stop_head_timer()
         self._stop_waiting()
         self._abandon_requests()
+        if self._linger_timer is not None:
+            self._linger_timer.cancel()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -149,12 +166,15 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse data, until a request waits for the answer to the one before it."""
+        if self._linger_timer is not None:
+            self._discard(data)
+            return
         data = self._unparsed + data
         parsed = 0
-        while parsed < len(data) and not self.flow.is_held and not self.transport.is_closing():
+        while parsed < len(data) and not self.flow.is_held and not self._is_ending():
             self._parse(data[parsed : parsed + PIECE_BYTES])
             parsed += PIECE_BYTES
-        self._unparsed = data[parsed:] if not self.transport.is_closing() else b""
+        self._unparsed = data[parsed:] if not self._is_ending() else b""
         if self.flow.is_held:
             # The rest of a head waits here, not at the client.
             self._stop_head_timer()
@@ -170,7 +190,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._head_timer is not None:
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES_MAX:
-                self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+                is_url = len(self.url or b"") > TARGET_BYTES_MAX
+                self._refuse(
+                    HTTPStatus.REQUEST_URI_TOO_LONG if is_url else HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+                )
 
     def on_message_begin(self) -> None:
         """Start the timer of a head whose first byte has arrived."""
@@ -185,7 +208,13 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._stop_head_timer()
         # Not the connection itself: a cycle of references would keep every closed one.
         self.scope["state"]["connection"] = weakref.proxy(self)
+        query = b""
+        if len(self.url) > PARSED_URL_BYTES_MAX:
+            self.url, _, query = self.url.partition(b"?")
         super().on_headers_complete()
+        if query:
+            # The request begins in a task of its own, after this.
+            self.scope["query_string"] = query.partition(b"#")[0]
         self._unanswered.append(self.cycle)
         self.flow.is_held = bool(self.pipeline)
 
@@ -202,8 +231,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self.data_received(b"")
 
     def send_400_response(self, msg: str) -> None:
-        """Answer data that is not HTTP."""
-        self._refuse(HTTPStatus.BAD_REQUEST)
+        """Answer data that is not HTTP, and a path that is too long to be parsed."""
+        is_path = len(self.url or b"") > PARSED_URL_BYTES_MAX
+        self._refuse(HTTPStatus.REQUEST_URI_TOO_LONG if is_path else HTTPStatus.BAD_REQUEST)
 
     def _start_head_timer(self) -> None:
         self._head_bytes = 0
@@ -217,20 +247,51 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def _refuse(self, status: HTTPStatus) -> None:
         """Answer with a problem, unless a response is being sent, and close the connection."""
         self._stop_head_timer()
-        if self.transport.is_closing():
+        if self._is_ending():
             return
         if self.cycle is None or self.cycle.response_complete:
             body = msgspec.json.encode(problem_model(ProblemError(status, self._detail(status)), ""))
-            head = (
-                f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: {MEDIA_TYPE}\r\n"
-                f"content-length: {len(body)}\r\napi-version: {API_VERSION}\r\nconnection: close\r\n\r\n"
-            )
-            self.transport.write(head.encode() + body)
+            head = "".join(f"{name}: {value}\r\n" for name, value in self._refusal_headers(len(body)).items())
+            self.transport.write(f"HTTP/1.1 {status.value} {status.phrase}\r\n{head}\r\n".encode() + body)
+            if status is not HTTPStatus.REQUEST_TIMEOUT:
+                self._linger()
+                return
         self.transport.close()
+
+    def _is_ending(self) -> bool:
+        return self.transport.is_closing() or self._linger_timer is not None
+
+    def _linger(self) -> None:
+        """Write nothing more; close the connection when its client does, or has had the time to."""
+        self._linger_timer = self.loop.call_later(LINGER_S, self.transport.close)
+        self._unset_keepalive_if_required()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+
+    def _discard(self, data: bytes) -> None:
+        self._linger_bytes += len(data)
+        if self._linger_bytes > LINGER_BYTES_MAX:
+            self.transport.close()
+
+    def _refusal_headers(self, body_bytes: int) -> dict[str, str]:
+        headers = {
+            **self.headers_of_all,
+            "content-type": MEDIA_TYPE,
+            "content-length": str(body_bytes),
+            "connection": "close",
+        }
+        if self.scheme == "https":
+            headers["Strict-Transport-Security"] = TRANSPORT_SECURITY
+        return headers
 
     def _detail(self, status: HTTPStatus) -> str:
         if status is HTTPStatus.REQUEST_TIMEOUT:
             return f"The head did not arrive within {self.head_timeout_s:g} s; send the request again."
         if status is HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
             return f"The head has more than {HEAD_BYTES_MAX} bytes."
+        if status is HTTPStatus.REQUEST_URI_TOO_LONG:
+            return (
+                f"The path has at most {PARSED_URL_BYTES_MAX} bytes, path and query together at most "
+                f"{TARGET_BYTES_MAX}; request fewer items."
+            )
         return "This is not an HTTP request."

@@ -31,7 +31,6 @@ MEDIA_TYPE = "application/problem+json"
 
 _DETAILS = {
     HTTPStatus.NOT_FOUND: "There is no resource at {path}; /v1/openapi.json lists the paths.",
-    HTTPStatus.METHOD_NOT_ALLOWED: "{path} does not support the method {method}.",
 }
 
 

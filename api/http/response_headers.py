@@ -12,17 +12,27 @@ from api.metrics import ApiMetrics
 
 API_VERSION = "1.0.0"
 
+TRANSPORT_SECURITY = "max-age=31536000"
+"""Strict-Transport-Security of answers over TLS."""
+
 _CORS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": "API-Version, ETag, Link, Location, RateLimit, RateLimit-Policy, "
     "Retry-After",
 }
-_PREFLIGHT = {
-    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS, POST, PUT, DELETE",
-    "Access-Control-Allow-Headers": "Accept, Authorization, Cache-Control, Content-Type, Idempotency-Key, "
-    "If-Match, If-None-Match, Last-Event-ID",
-    "Access-Control-Max-Age": "86400",
-}
+
+
+def standard_headers(tiles: str | None) -> dict[str, str]:
+    """Return the headers of every response; `tiles` is the address of the map's tiles."""
+    return {
+        "API-Version": API_VERSION,
+        "Content-Security-Policy": content_security_policy(tiles),
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "no-store",
+        **_CORS,
+    }
 
 
 def content_security_policy(tiles: str | None) -> str:
@@ -60,14 +70,7 @@ class ResponseHeaders:
     def __init__(self, app: ASGIApp, metrics: ApiMetrics, tiles: str | None) -> None:
         self._app = app
         self._metrics = metrics
-        self._headers = {
-            "API-Version": API_VERSION,
-            "Content-Security-Policy": content_security_policy(tiles),
-            "X-Content-Type-Options": "nosniff",
-            "X-Frame-Options": "DENY",
-            "Referrer-Policy": "no-referrer",
-            **_CORS,
-        }
+        self._headers = standard_headers(tiles)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, and complete the headers of its response."""
@@ -82,15 +85,11 @@ class ResponseHeaders:
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
                     headers.setdefault(name, value)
-                headers.setdefault("Cache-Control", "no-store")
                 if scope["scheme"] == "https":
-                    headers["Strict-Transport-Security"] = "max-age=31536000"
+                    headers["Strict-Transport-Security"] = TRANSPORT_SECURITY
                 self._count(scope, message["status"], clock() - began)
             await send(message)
 
-        if scope["method"] == "OPTIONS":
-            await _preflight(send_complete)
-            return
         await self._app(scope, receive, send_complete)
 
     def _count(self, scope: Scope, status: int, seconds: float) -> None:
@@ -98,9 +97,3 @@ class ResponseHeaders:
         route = getattr(scope.get("route"), "path", "other")
         self._metrics.requests.labels(route, str(status)).inc()
         self._metrics.request_seconds.labels(route).observe(seconds)
-
-
-async def _preflight(send: Send) -> None:
-    headers = [(name.lower().encode(), value.encode()) for name, value in _PREFLIGHT.items()]
-    await send({"type": "http.response.start", "status": 204, "headers": headers})
-    await send({"type": "http.response.body", "body": b""})

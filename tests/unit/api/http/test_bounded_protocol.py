@@ -15,7 +15,15 @@ from prometheus_client import CollectorRegistry
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.http.bounded_protocol import HEAD_BYTES_MAX, HEAD_TIMEOUT_S, PIECE_BYTES, BoundedHttpProtocol
+from api.http.bounded_protocol import (
+    HEAD_BYTES_MAX,
+    HEAD_TIMEOUT_S,
+    PARSED_URL_BYTES_MAX,
+    PIECE_BYTES,
+    BoundedHttpProtocol,
+)
+from api.http.request_limits import TARGET_BYTES_MAX
+from api.http.response_headers import standard_headers
 from api.http.waiting_answers import WaitingAnswers
 from api.metrics import ApiMetrics
 
@@ -49,6 +57,7 @@ async def served(
         write_timeout_s=DEADLINE_S,
         waiting=WaitingAnswers(2**26, metrics),
         metrics=metrics,
+        headers=standard_headers(None),
     )
     config = uvicorn.Config(
         served_app,
@@ -107,6 +116,34 @@ async def test_an_endless_head_is_refused() -> None:
         status, body = await request_once(port, GET + b"X-Long: " + b"a" * (HEAD_BYTES_MAX + 1))
         assert status == 431
         assert json.loads(body)["status"] == 431
+
+
+async def show_target(scope: Scope, receive: Receive, send: Send) -> None:
+    target = f"{scope['path']} {len(scope['query_string'])}"
+    await PlainTextResponse(target)(scope, receive, send)
+
+
+@pytest.mark.parametrize("query_bytes", [0, 1, PARSED_URL_BYTES_MAX, TARGET_BYTES_MAX])
+async def test_a_query_may_be_as_long_as_the_limit_of_the_application(query_bytes: int) -> None:
+    async with served(served_app=show_target) as port:
+        request = get("/live?" + "q" * query_bytes, "Connection: close")
+        assert await request_once(port, request) == (200, f"/live {query_bytes}")
+
+
+@pytest.mark.parametrize("target", ["/" + "a" * PARSED_URL_BYTES_MAX, "/?" + "q" * 2 * HEAD_BYTES_MAX])
+async def test_a_target_too_long_for_the_server_is_refused_as_such(target: str) -> None:
+    async with served() as port:
+        status, body = await request_once(port, get(target))
+        assert status == 414
+        assert "path and query together at most" in json.loads(body)["detail"]
+
+
+async def test_a_refusal_has_the_headers_of_every_answer() -> None:
+    async with served() as port, connected(port) as (reader, writer):
+        writer.write(b"not HTTP\r\n\r\n")
+        head = (await asyncio.wait_for(reader.read(), DEADLINE_S)).partition(b"\r\n\r\n")[0].decode()
+    headers = dict(line.split(": ", 1) for line in head.split("\r\n")[1:])
+    assert standard_headers(None).items() <= headers.items()
 
 
 async def test_heads_of_several_requests_do_not_add_up() -> None:
