@@ -31,6 +31,7 @@ CLIENT_SLOTS: dict[CallerKind, int] = {"operator": 6, "key": 4, "anonymous": 2}
 
 CLIENT_WAITING_MAX = 64
 WAITING_MAX = 1_024
+PROBE_SLOTS = 2
 WAIT_S = 10.0
 RETRY_AFTER_S = 5
 
@@ -42,6 +43,22 @@ class Caller(NamedTuple):
     kind: CallerKind
 
 
+class AdmissionLimits(NamedTuple):
+    """How much is in progress, and waits, at one time."""
+
+    shares: dict[CallerKind, int]  #: slots of a kind of caller together with the kinds after it
+    client_slots: dict[CallerKind, int]
+    client_waiting_max: int
+
+
+REQUEST_LIMITS = AdmissionLimits(SHARES, CLIENT_SLOTS, CLIENT_WAITING_MAX)
+
+PROBE_LIMITS = AdmissionLimits(dict.fromkeys(KINDS, PROBE_SLOTS), dict.fromkeys(KINDS, 1), WAITING_MAX)
+"""Of each path that monitoring asks for. It has no limit of rate, since monitoring may share its address with
+a limited client: without slots, a flood of probes on many connections would keep the process from all
+else."""
+
+
 class _Waiting(NamedTuple):
     weight: int
     admitted: asyncio.Future[None]
@@ -50,8 +67,11 @@ class _Waiting(NamedTuple):
 class Admission:
     """The slots of one process. Waiting callers take turns, one request each; operators come first."""
 
-    def __init__(self, metrics: ApiMetrics, *, wait_s: float = WAIT_S) -> None:
+    def __init__(
+        self, metrics: ApiMetrics, limits: AdmissionLimits = REQUEST_LIMITS, *, wait_s: float = WAIT_S
+    ) -> None:
         self._metrics = metrics
+        self._limits = limits
         self._wait_s = wait_s
         self._of_kind: Counter[CallerKind] = Counter()
         self._of_client: Counter[Caller] = Counter()
@@ -66,10 +86,10 @@ class Admission:
         if not queue and self._fits(caller, weight):
             self._take(caller, weight)
             return
-        if queue is not None and len(queue) >= CLIENT_WAITING_MAX:
+        if queue is not None and len(queue) >= self._limits.client_waiting_max:
             raise self._refusal(
                 HTTPStatus.TOO_MANY_REQUESTS,
-                f"{CLIENT_WAITING_MAX} requests of this client wait already; send fewer at one time.",
+                f"{len(queue)} requests of this client wait already; send fewer at one time.",
             )
         if self._waiting >= WAITING_MAX:
             raise self._refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Too many requests wait; try again later.")
@@ -132,12 +152,12 @@ class Admission:
                         admitted = True
 
     def _fits(self, caller: Caller, weight: int) -> bool:
-        if self._of_client[caller] + weight > CLIENT_SLOTS[caller.kind]:
+        if self._of_client[caller] + weight > self._limits.client_slots[caller.kind]:
             return False
         # A kind may use what its share and those of the kinds before it leave.
         for number in range(KINDS.index(caller.kind) + 1):
             used = sum(self._of_kind[kind] for kind in KINDS[number:])
-            if used + weight > SHARES[KINDS[number]]:
+            if used + weight > self._limits.shares[KINDS[number]]:
                 return False
         return True
 

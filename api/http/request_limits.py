@@ -11,7 +11,7 @@ from typing import Any
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.http.admission import Admission, Caller, CallerKind
+from api.http.admission import PROBE_LIMITS, Admission, Caller, CallerKind
 from api.http.api_keys import ApiKeys
 from api.http.problems import ProblemError, RequestFault, bad_request, problem_response
 from api.http.rate_limiter import RateLimitDecision, RateLimiter
@@ -29,8 +29,8 @@ _SHOWN_CHARACTERS = 200
 # A household gets a whole IPv6 network: its addresses differ in the last 64 bits.
 _IPV6_INTERFACE_BITS = 64
 
-# Monitoring may share its address with a limited client, and must still be answered.
-_UNLIMITED = ("/v1/health/", "/metrics")
+PROBES = ("/v1/health/live", "/v1/health/ready", "/metrics")
+"""Paths without a limit of rate. Each has slots of its own: readiness may wait for the database."""
 
 
 class RequestLimits:
@@ -49,6 +49,7 @@ class RequestLimits:
         self._metrics = metrics
         self._rate_limiter = rate_limiter
         self._admission = admission
+        self._probes = {path: Admission(metrics, PROBE_LIMITS) for path in PROBES}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it with a problem."""
@@ -59,36 +60,40 @@ class RequestLimits:
         scope.setdefault("state", {})["client"] = client
         problem = malformed_request_problem(scope)
         limiter = self._rate_limiter
-        unlimited = scope["path"].startswith(_UNLIMITED)
-        weight = request_weight(scope["path"])
-        if limiter is not None and not unlimited:
+        probe = self._probes.get(scope["path"])
+        weight = request_weight(scope["path"]) if probe is None else LIGHT
+        if limiter is not None and probe is None:
             tokens = 1 if weight == LIGHT else HEAVY_TOKENS
             decision = limiter.take(client, asyncio.get_running_loop().time(), tokens)
             if not decision.granted:
                 problem = self._rate_problem(decision, limiter)
             send = _with_rate_headers(send, decision, limiter)
-        if problem is None and unlimited:
-            await self._app(scope, receive, send)
-        elif problem is None:
+        if problem is None:
             caller = Caller(client, caller_kind(scope, self._keys))
-            await self._run_admitted(caller, weight, scope, receive, send)
+            await self._run_admitted(probe or self._admission, caller, weight, scope, receive, send)
         else:
             await problem_response(problem, scope["path"][:_SHOWN_CHARACTERS])(scope, receive, send)
 
-    async def _run_admitted(
-        self, caller: Caller, weight: int, scope: Scope, receive: Receive, send: Send
+    async def _run_admitted(  # noqa: PLR0917 - an ASGI application has three
+        self,
+        admission: Admission,
+        caller: Caller,
+        weight: int,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
     ) -> None:
         """Pass a request on once it has slots; give them back when its answer begins.
 
         A stream goes on after that, and an answer waits for its reader: these have their own limits.
         """
         try:
-            await self._admission.enter(caller, weight)
+            await admission.enter(caller, weight)
         except ProblemError as problem:
             await problem_response(problem, scope["path"][:_SHOWN_CHARACTERS])(scope, receive, send)
             return
         if _is_for_nobody(scope):
-            self._admission.leave(caller, weight)
+            admission.leave(caller, weight)
             return
         entered = True
 
@@ -96,7 +101,7 @@ class RequestLimits:
             nonlocal entered
             if entered:
                 entered = False
-                self._admission.leave(caller, weight)
+                admission.leave(caller, weight)
 
         async def send_and_leave(message: Message) -> None:
             if message["type"] == "http.response.start":

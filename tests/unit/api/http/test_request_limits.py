@@ -194,6 +194,45 @@ async def test_a_read_that_waited_for_a_slot_is_not_begun_for_a_client_that_has_
         await admission.enter(caller, slots)
 
 
+async def test_probes_beyond_a_few_wait_and_every_client_is_answered_in_turn(parts: ApiContext) -> None:
+    begun: list[str] = []
+    proceed = asyncio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        begun.append(scope["client"][0])
+        await proceed.wait()
+
+    async def unused(*arguments: Any) -> Any:
+        raise AssertionError(arguments)
+
+    def probe(limits: RequestLimits, host: str, path: str = "/v1/health/live") -> asyncio.Future[None]:
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "path": path,
+            "query_string": b"",
+            "headers": [],
+            "client": (host, 1),
+        }
+        return asyncio.ensure_future(limits(scope, unused, unused))
+
+    limits = RequestLimits(app, parts.api_keys, parts.metrics, None, Admission(parts.metrics))
+    flood, monitor = "203.0.113.7", "203.0.113.8"
+    waiting = [probe(limits, flood) for _ in range(200)]
+    await asyncio.sleep(0)
+    assert begun == [flood]
+    waiting.append(probe(limits, monitor))
+    await asyncio.sleep(0)
+    assert begun == [flood, monitor]
+    # Those of liveness wait for none of readiness, which may wait for the database.
+    waiting.append(probe(limits, flood, "/v1/health/ready"))
+    await asyncio.sleep(0)
+    assert begun == [flood, monitor, flood]
+    proceed.set()
+    await asyncio.gather(*waiting)
+    assert len(begun) == len(waiting)
+
+
 @pytest.mark.parametrize("hosts", [0, 2])
 def test_a_request_has_exactly_one_host(hosts: int) -> None:
     scope: dict[str, Any] = {"path": "/", "query_string": b"", "http_version": "1.1"}
