@@ -18,6 +18,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from api.live.hub import Hub
 from api.live.live_view import ViewSeed
 from api.live.partition_order import ordered_partitions
+from api.live.time_slice import TimeSlice
 from api.metrics import ApiMetrics
 from runtime.backoff import Backoff
 from runtime.cancellation import raise_if_cancelled
@@ -229,6 +230,7 @@ class LogFollower:
                 self._kafka, identity, timeout_s=IDENTITY_TIMEOUT_S, on_check=self._on_log_check
             )
         )
+        time_slice = TimeSlice(asyncio.get_running_loop().time)
         try:
             while not changed.done():
                 raise_if_cancelled()
@@ -240,8 +242,8 @@ class LogFollower:
                         else:
                             apply = partial(self._apply, partition, record.offset, record.value)
                             self._traces.trace(partition.topic, record.headers, apply)
-                        # Lets connections send their events before the next record adds more.
-                        await asyncio.sleep(0)
+                        # Lets connections send their events before the next records add more.
+                        await time_slice.give_way(len(record.value))
                 self._set_lag_metric(consumer)
                 if not self.ready.is_set() and all(
                     self._hub.positions[self._partitions[each]][0] >= end for each, end in caught_up.items()
