@@ -94,7 +94,11 @@ _STYLE = (
 
 
 @router.get(f"{LINK_PATH}{{token}}", summary="Show the incident of an acknowledgement link")
-@answers(alarm_answers.ACKNOWLEDGE_PAGE, problems=(HTTPStatus.NOT_FOUND, HTTPStatus.GONE))
+@answers(
+    alarm_answers.ACKNOWLEDGE_PAGE,
+    *alarm_answers.ACKNOWLEDGE_REFUSALS,
+    problems=(HTTPStatus.NOT_FOUND, HTTPStatus.GONE),
+)
 async def show_acknowledgement_page(request: Request, token: Token, _: NoQuery) -> Response:
     """Return a page with the alarms of the incident and a button; opening it changes nothing."""
     context = context_of(request)
@@ -110,6 +114,7 @@ async def show_acknowledgement_page(request: Request, token: Token, _: NoQuery) 
 @answers(
     alarm_answers.ACKNOWLEDGE_PAGE,
     alarm_answers.ACKNOWLEDGE_PAGE_UNANSWERED,
+    *alarm_answers.ACKNOWLEDGE_REFUSALS,
     problems=(HTTPStatus.NOT_FOUND, HTTPStatus.GONE),
 )
 async def confirm_acknowledgement(request: Request, token: Token, _: NoQuery) -> Response:

@@ -288,6 +288,10 @@ ACKNOWLEDGE_PAGE_UNANSWERED = replace_answer(
     status=HTTPStatus.ACCEPTED,
     description="The page; an outcome is missing after 5 s.",
 )
+ACKNOWLEDGE_REFUSALS = tuple(
+    replace_answer(ACKNOWLEDGE_PAGE, status=status, description="The same as a page, for browsers.")
+    for status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE, HTTPStatus.SERVICE_UNAVAILABLE)
+)
 REPLY = Answer(
     model=ReplyAnswer,
     description="What became of the reply, and a text for the contact.",

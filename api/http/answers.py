@@ -27,7 +27,10 @@ GEOJSON = "application/geo+json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer(Generic[T]):
-    """An answer with a body: `model` is its type, a model or str or bytes."""
+    """An answer with a body: `model` is its type, a model or str or bytes.
+
+    One with the status of a problem is what some clients get in place of the problem's document.
+    """
 
     model: type[T]
     description: str

@@ -60,13 +60,19 @@ def complete_document(document: Schema, routers: Sequence[tuple[APIRouter, str |
             if declaration is not None:
                 models += [answer.model for answer in declaration.answers if isinstance(answer, Answer)]
         paths[path.removeprefix(PREFIX)] = item
-    statuses = {status for item in paths.values() for each in item.values() for status in each["responses"]}
+    referred = {
+        status
+        for item in paths.values()
+        for each in item.values()
+        for status, answer in each["responses"].items()
+        if "$ref" in answer
+    }
     components = {
         "schemas": {**_parameter_schemas(document), **_model_schemas(models)},
         "responses": {
             _problem_name(status): _problem_response(status)
             for status in PROBLEMS
-            if str(status.value) in statuses
+            if str(status.value) in referred
         },
         "headers": {
             "API-Version": {
@@ -141,7 +147,10 @@ def _parameter(parameter: Schema) -> Schema:
 
 
 def _responses(operation: Schema, declaration: Declaration | None, scheme: str | None) -> Schema:
-    """Return the responses of an operation: first the successes, then the problems."""
+    """Return the responses of an operation: first the successes, then the problems.
+
+    A problem with another media type beside its own is described in place, as it is not that of other routes.
+    """
     problems = set(OF_EVERY_ROUTE)
     if operation.get("requestBody"):
         problems |= OF_BODIES
@@ -156,11 +165,14 @@ def _responses(operation: Schema, declaration: Declaration | None, scheme: str |
         problems |= declaration.problems
         if declaration.role is not None:
             problems |= {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
-    references = {
+    described: Schema = {
         str(status.value): {"$ref": f"#/components/responses/{_problem_name(status)}"}
         for status in sorted(problems)
     }
-    return {**successes, **references}
+    for status in described.keys() & successes.keys():
+        problem = _problem_response(HTTPStatus(int(status)))
+        described[status] = {**problem, "content": {**problem["content"], **successes[status]["content"]}}
+    return {**successes, **described}
 
 
 def _successes(answers: Iterable[Answer[Any] | NoContent]) -> Schema:

@@ -14,7 +14,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from prometheus_client import CollectorRegistry
 
-from api.app import create_app, create_context
+from api.app import create_context
 from api.context import BODY_TIMEOUT_S, ApiContext
 from api.http.bounded_protocol import HEAD_TIMEOUT_S
 from api.service import serve
@@ -28,7 +28,7 @@ from tests.integration.api.stored_city import StoredCity
 from tests.support.cities.city_builder import CityBuilder, plan_of
 from tests.support.cities.model_source import FakeModelSource
 from tests.support.database.role_accounts import role_dsn
-from tests.support.http.documented_answers import DocumentedAnswers, openapi_document
+from tests.support.http.documented_client import documented_client
 from tests.support.receivers.live_stream_reader import LiveStreamReader
 from twin.instant import MINUTE
 from twin.model.city_model import CityModel
@@ -110,16 +110,11 @@ async def log(kafka: str, model: CityModel) -> AsyncIterator[UpdateLog]:
 
 
 class RunningApi:
-    """A running api."""
+    """A running api; its client fails on an answer which the OpenAPI document does not describe."""
 
     def __init__(self, context: ApiContext, client: httpx.AsyncClient) -> None:
         self.context = context
         self.client = client
-
-    def check_answers(self) -> None:
-        """Fail from now on, on an answer that the OpenAPI document does not describe."""
-        documented = DocumentedAnswers(openapi_document(create_app(self.context)))
-        self.client.event_hooks = {"response": [documented.check]}
 
     async def shows(self, values: int) -> None:
         """Wait until the live view has this number of values."""
@@ -175,7 +170,7 @@ def start_api(model: CityModel, free_port: int) -> StartApi:
             if serving.done():
                 serving.result()
             base = f"http://127.0.0.1:{free_port}"
-            async with httpx.AsyncClient(base_url=base, timeout=DEADLINE_S) as client:
+            async with documented_client(base_url=base, timeout=DEADLINE_S) as client:
                 await _listening(free_port)
                 yield RunningApi(context, client)
         finally:

@@ -17,6 +17,7 @@ from api.service import run, serve
 from api.settings import ApiSettings
 from runtime.clock import system_clock
 from tests.support.cities.model_source import FakeModelSource
+from tests.support.http.documented_client import documented_client
 from twin.errors import ServiceError
 from twin.model.city_model import CityModel
 
@@ -25,7 +26,7 @@ AWAY = "postgresql://nobody@127.0.0.1:9/none"
 
 
 async def _get(url: str) -> httpx.Response:
-    async with asyncio.timeout(DEADLINE_S), httpx.AsyncClient() as client:
+    async with asyncio.timeout(DEADLINE_S), documented_client() as client:
         while True:
             with suppress(httpx.TransportError):
                 response = await client.get(url)
@@ -41,7 +42,7 @@ async def test_cancelling_the_role_ends_its_streams_at_once(
     role = asyncio.create_task(run(settings, FakeModelSource(model)))
     base = f"http://127.0.0.1:{free_port}"
     assert (await _get(f"{base}/v1/health/ready")).json()["status"] == "degraded"
-    async with httpx.AsyncClient() as client, client.stream("GET", f"{base}/v1/live") as stream:
+    async with documented_client() as client, client.stream("GET", f"{base}/v1/live") as stream:
         lines = stream.aiter_lines()
         assert (await anext(lines)).startswith("id: ")
         loop = asyncio.get_running_loop()

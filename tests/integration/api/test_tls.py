@@ -30,6 +30,7 @@ from tests.support.brokers.tls_scan import (
     tls13_cipher,
 )
 from tests.support.cities.model_source import FakeModelSource
+from tests.support.http.documented_client import documented_client
 from tests.support.repository import ROOT
 from twin.model.city_model import CityModel
 
@@ -63,7 +64,7 @@ async def served(
     )
     role = asyncio.create_task(run(settings, FakeModelSource(model)))
     trusted = ssl.create_default_context(cafile=authority.certificate_file)
-    async with asyncio.timeout(DEADLINE_S), httpx.AsyncClient(verify=trusted) as client:
+    async with asyncio.timeout(DEADLINE_S), documented_client(verify=trusted) as client:
         while not await _ready(client, free_port):  # noqa: ASYNC110 - over HTTP there is no event
             await asyncio.sleep(0.02)
     yield free_port
@@ -82,7 +83,7 @@ async def test_https_is_served_with_strict_transport_security(
     served: int, authority: CertificateAuthority
 ) -> None:
     trusted = ssl.create_default_context(cafile=authority.certificate_file)
-    async with httpx.AsyncClient(verify=trusted) as client:
+    async with documented_client(verify=trusted) as client:
         response = await client.get(f"https://localhost:{served}{PATH}")
         stream = client.stream("GET", f"https://localhost:{served}/v1/live")
         async with stream as live:

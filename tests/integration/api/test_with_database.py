@@ -206,7 +206,6 @@ async def test_quarantined_messages_are_listed_newest_first(
         await write_quarantined(stored.connection, messages)
     await stored.connection.commit()
     async with start_api(kafka, model=stored.model, database=stored.dsn) as api:
-        api.check_answers()
         key = {"Authorization": "Bearer sesame"}
         first = (await api.client.get("/v1/quarantine?limit=2", headers=key)).json()
         second = (await api.client.get(first["_links"]["next"]["href"], headers=key)).json()

@@ -97,5 +97,4 @@ async def hooks(
         start_api(kafka, stored.model, database=stored.dsn, sink_networks=LOOPBACK) as api,
         AsyncExitStack() as outlets,
     ):
-        api.check_answers()
         yield WebhookSystem(api, outlets, start)

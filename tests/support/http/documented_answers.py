@@ -1,4 +1,4 @@
-"""Compares answers of the api with its OpenAPI document: status, media type, members and their formats."""
+"""Compares answers of the api with its OpenAPI document: operation, status, media type, members, formats."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 
 from api.app import ROUTERS
 from api.http.answers import declaration_of
+from cities.duration import parse_duration
 from twin.instant import parse_instant
 
 Schema: TypeAlias = dict[str, Any]
@@ -35,7 +36,27 @@ def is_time(text: object) -> bool:
     return text.endswith("Z")
 
 
+def is_duration(text: object) -> bool:
+    """Whether a text is an ISO 8601 duration."""
+    if not isinstance(text, str):
+        return True
+    try:
+        parse_duration(text)
+    except ValueError:
+        return False
+    return True
+
+
 FORMATS.checks("date-time")(is_time)
+FORMATS.checks("duration")(is_duration)
+
+PREFIX = "/v1/"
+"""Of the paths that the document describes."""
+
+EVENT_STREAM = "text/event-stream"
+
+NO_OPERATION = {404, 405}
+"""What a path or a method that the document lacks is answered with."""
 
 
 def openapi_document(app: ASGIApp) -> Schema:
@@ -72,7 +93,7 @@ class DocumentedAnswers:
     def operation(self, method: str, path: str) -> Schema | None:
         """Return the operation that a request is for, None where the document has none."""
         item: Schema = next((item for pattern, item in self._paths if pattern.fullmatch(path)), {})
-        operation: Schema | None = item.get(method.lower())
+        operation: Schema | None = item.get("get" if method == "HEAD" else method.lower())
         return operation
 
     def schema_faults(self, schema: Schema, body: object) -> list[str]:
@@ -82,33 +103,53 @@ class DocumentedAnswers:
         return [f"{each.json_path}: {each.message[:300]}" for each in validator.iter_errors(body)]
 
     def faults(
-        self, method: str, path: str, status: int, headers: Mapping[str, str], body: bytes
+        self, method: str, path: str, status: int, headers: Mapping[str, str], body: bytes | None
     ) -> list[str]:
-        """Return the differences of an answer of a route that declares its answers."""
+        """Return the differences of an answer; `body` is None for a stream, which is not read.
+
+        OPTIONS is answered by the layer of CORS, before there is a path.
+        """
+        if not path.startswith(PREFIX) or method == "OPTIONS":
+            return []
         operation = self.operation(method, path)
-        if operation is None or operation["operationId"] in self._undeclared:
+        if operation is None:
+            if status not in NO_OPERATION:
+                return [f"the document has no {method} of this path, and the status is {status}"]
+            problem = self._document["components"]["responses"]["NotFound"]
+            return self._content_faults(problem, status, headers, body)
+        if operation["operationId"] in self._undeclared:
             return []
         answer = operation["responses"].get(str(status))
         if answer is None:
             return [f"the status {status} is not in the document"]
         if "$ref" in answer:
             answer = self._document["components"]["responses"][answer["$ref"].rpartition("/")[2]]
+        return self._content_faults(answer, status, headers, body)
+
+    def _content_faults(
+        self, answer: Schema, status: int, headers: Mapping[str, str], body: bytes | None
+    ) -> list[str]:
         media_type = headers.get("content-type", "").partition(";")[0]
         content = answer.get("content", {}).get(media_type)
         if content is None:
-            return [] if not body else [f"the media type {media_type!r} of {status} is not in the document"]
-        if not media_type.endswith("json"):
+            has_body = body is None or body
+            return [f"the media type {media_type!r} of {status} is not in the document"] if has_body else []
+        if not body or not is_json(media_type):
             return []
         return self.schema_faults(content["schema"], json.loads(body))
 
     async def check(self, response: httpx.Response) -> None:
         """Fail on an answer that differs from the document; a hook of a client."""
         request = response.request
-        if "json" not in response.headers.get("content-type", ""):
-            return
-        body = await response.aread()
+        media_type = response.headers.get("content-type", "").partition(";")[0]
+        body = None if media_type == EVENT_STREAM else await response.aread()
         found = self.faults(request.method, request.url.path, response.status_code, response.headers, body)
         assert found == [], f"{request.method} {request.url}: {found}"
+
+
+def is_json(media_type: str) -> bool:
+    """Whether bodies of a media type are JSON."""
+    return media_type == "application/json" or media_type.endswith("+json")
 
 
 def closed(schema: Any) -> Any:

@@ -18,9 +18,8 @@ from api.live.hub import Hub
 from api.live.live_view import ViewSeed
 from api.metrics import ApiMetrics
 from api.settings import ApiSettings
-from tests.standards.served_document import described_app
 from tests.support.cities.city_builder import CityBuilder
-from tests.support.http.documented_answers import DocumentedAnswers, openapi_document
+from tests.support.http.documented_client import documented_client
 from twin.instant import MINUTE, Instant
 from twin.model.city_model import CityModel
 from twin.model.entity import Relation
@@ -151,22 +150,11 @@ def parts(model: CityModel, clock: Any, make_update: Any, make_derived: Any, tmp
     return made
 
 
-@pytest.fixture(scope="session")
-def documented_answers() -> DocumentedAnswers:
-    """Made once: the document follows from the routes, and takes longer to make than most tests."""
-    return DocumentedAnswers(openapi_document(described_app()))
-
-
 @pytest.fixture
-async def client(
-    parts: ApiContext, documented_answers: DocumentedAnswers
-) -> AsyncIterator[httpx.AsyncClient]:
+async def client(parts: ApiContext) -> AsyncIterator[httpx.AsyncClient]:
     """A client that fails on an answer which the OpenAPI document does not describe."""
-    hooks = {"response": [documented_answers.check]}
     transport = httpx.ASGITransport(create_app(parts))
-    async with httpx.AsyncClient(
-        transport=transport, base_url="http://city.example", event_hooks=hooks
-    ) as client:
+    async with documented_client(transport=transport, base_url="http://city.example") as client:
         await parts.database.open()
         yield client
         await parts.database.close()

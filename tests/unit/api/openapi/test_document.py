@@ -12,6 +12,8 @@ import pytest
 from api.app import create_app
 from api.context import ApiContext
 from api.http.answers import OF_EVERY_ROUTE, PROBLEMS
+from api.http.models import DurationText, Time
+from api.openapi.document import schema_of
 from tests.support.http.documented_answers import (
     DocumentedAnswers,
     Schema,
@@ -154,3 +156,35 @@ async def test_an_answer_that_differs_from_the_document_is_found(
     assert "media type" in str(
         answers.faults("GET", "/v1/entities/x", 200, {"content-type": "text/csv"}, b"a")
     )
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "media_type", "body", "fault"),
+    [
+        ("GET", "/v1/nowhere", 200, "application/json", b"{}", "no GET of this path"),
+        ("POST", "/v1/entities", 200, "application/json", b"{}", "no POST of this path"),
+        ("GET", "/v1/nowhere", 404, "text/html", b"<html>", "media type 'text/html' of 404"),
+        ("GET", "/v1/nowhere", 404, "application/problem+json", b"{}", "required property"),
+        ("GET", "/v1/entities", 200, "", b"{}", "media type '' of 200"),
+        ("GET", "/v1/entities", 200, "text/event-stream", None, "media type 'text/event-stream' of 200"),
+        ("HEAD", "/v1/entities", 201, "", b"", "status 201"),
+    ],
+)
+def test_an_answer_of_an_operation_status_or_media_type_that_is_not_described_is_found(  # noqa: PLR0917
+    document: Schema, method: str, path: str, status: int, media_type: str, body: bytes | None, fault: str
+) -> None:
+    headers = {"content-type": media_type}
+    assert fault in str(DocumentedAnswers(document).faults(method, path, status, headers, body))
+
+
+def test_answers_without_a_body_and_of_paths_outside_the_document_are_no_faults(document: Schema) -> None:
+    answers = DocumentedAnswers(document)
+    assert answers.faults("HEAD", "/v1/entities", 200, {"content-type": "application/json"}, b"") == []
+    assert answers.faults("GET", "/metrics", 200, {"content-type": "text/plain"}, b"a 1") == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"), [(DurationText, "10 minutes"), (Time, "2026-11-23T12:00:00+01:00")]
+)
+def test_a_text_in_another_format_is_found(document: Schema, kind: Any, text: str) -> None:
+    assert len(DocumentedAnswers(document).schema_faults(schema_of(kind), text)) == 1
