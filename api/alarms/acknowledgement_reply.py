@@ -92,12 +92,13 @@ class _Answered(NamedTuple):
     message: NotificationEvent
 
 
-@router.post(
-    "/v1/acknowledge-replies",
-    summary="Acknowledge by a reply to a message",
-    openapi_extra=alarm_answers.REPLY_BODY,
+@router.post("/v1/acknowledge-replies", summary="Acknowledge by a reply to a message")
+@answers(
+    alarm_answers.REPLY,
+    alarm_answers.REPLY_UNANSWERED,
+    problems=(HTTPStatus.NOT_FOUND,),
+    body=alarm_answers.REPLY_BODY,
 )
-@answers(alarm_answers.REPLY, alarm_answers.REPLY_UNANSWERED, problems=(HTTPStatus.NOT_FOUND,))
 async def acknowledge_by_reply(request: Request, parameters: Annotated[ReplyParameters, Query()]) -> Response:
     """Acknowledge for a contact what the message with the code of the reply told; once for each occurrence.
 

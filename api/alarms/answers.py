@@ -38,9 +38,19 @@ from api.alarms.models import (
     ReplyLinks,
     SeverityCounts,
 )
-from api.http.answers import Answer
+from api.alarms.reply_request import FORM, ReplyBody
+from api.alarms.schemas import (
+    AlarmAssignBody,
+    AlarmCommentBody,
+    AlarmRemarkBody,
+    AssignBody,
+    CommentBody,
+    PeriodBody,
+    RemarkBody,
+    ShelveBody,
+)
+from api.http.answers import JSON, Answer, Body
 from api.http.models import Link
-from api.http.openapi_examples import body_example
 from api.http.pages import Page, PageLinks
 from twin.alarms.state_machine import AlarmState
 from twin.model.bilingual_text import BilingualText
@@ -239,11 +249,17 @@ ALARM_COMMAND_ACCEPTED = Answer(
         ),
     ),
 )
-COMMENTED_BODY = body_example({"comment": "Pump 2 is being started."}, required=False)
-SHELVE_BODY = body_example({"until": "2026-11-23T18:00:00Z", "comment": "Works on the quay."})
-ASSIGN_BODY = body_example({"assignee": "Duty officer water"})
-COMMENT_BODY = body_example({"text": "The contractor is on its way."})
-ASSIGN_INCIDENT_BODY = body_example({"assignee": "duty-officer-water"})
+_REMARK = {"comment": "Pump 2 is being started."}
+_PERIOD = {"until": "2026-11-23T18:00:00Z", "comment": "Works on the quay."}
+_COMMENT = {"text": "The contractor is on its way."}
+ALARM_REMARK_BODY = Body(AlarmRemarkBody, _REMARK)
+SHELVE_BODY = Body(ShelveBody, _PERIOD)
+ALARM_ASSIGN_BODY = Body(AlarmAssignBody, {"assignee": "Duty officer water"})
+ALARM_COMMENT_BODY = Body(AlarmCommentBody, _COMMENT)
+REMARK_BODY = Body(RemarkBody, _REMARK)
+SNOOZE_BODY = Body(PeriodBody, _PERIOD)
+ASSIGN_BODY = Body(AssignBody, {"assignee": "duty-officer-water"})
+COMMENT_BODY = Body(CommentBody, _COMMENT)
 
 INCIDENT_ACKNOWLEDGED = Answer(
     model=AcknowledgedIncident,
@@ -317,13 +333,7 @@ REPLY_UNANSWERED = Answer(
         links=ReplyLinks(incident=Link(href="/v1/incidents/high-water~alkmaar.singelgracht~1")),
     ),
 )
-_REPLY = {"schema": {"type": "object"}, "example": {"from": "+31600000001", "text": "OK K7PQ2M"}}
-REPLY_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": _REPLY, "application/x-www-form-urlencoded": _REPLY},
-    }
-}
+REPLY_BODY = Body(ReplyBody, {"from": "+31600000001", "text": "OK K7PQ2M"}, (JSON, FORM))
 _CAP = """<?xml version='1.0' encoding='utf-8'?>
 <alert xmlns="urn:oasis:names:tc:emergency:cap:1.2">
 <identifier>high-water~alkmaar.singelgracht.2.17</identifier>

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated
 
@@ -38,7 +39,8 @@ IdempotencyKey = Annotated[
 ]
 
 
-_answers_of_commands = answers(
+_answers_of_commands = partial(
+    answers,
     alarm_answers.ALARM_COMMAND_DONE,
     alarm_answers.ALARM_COMMAND_ACCEPTED,
     problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
@@ -46,12 +48,8 @@ _answers_of_commands = answers(
 )
 
 
-@router.post(
-    "/alarms/{id}/_acknowledge",
-    summary="Acknowledge an alarm",
-    openapi_extra=alarm_answers.COMMENTED_BODY,
-)
-@_answers_of_commands
+@router.post("/alarms/{id}/_acknowledge", summary="Acknowledge an alarm")
+@_answers_of_commands(body=alarm_answers.ALARM_REMARK_BODY)
 async def acknowledge_alarm(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """Acknowledge an alarm; `occurrence` refuses the command when the alarm was raised again since."""
     require_role(request, "operator")
@@ -59,12 +57,8 @@ async def acknowledge_alarm(request: Request, id: AlarmId, _: NoQuery, key: Idem
     return await _command(request, id, "acknowledge", key, text=body.comment, occurrence=body.occurrence)
 
 
-@router.post(
-    "/alarms/{id}/_shelve",
-    summary="Shelve an alarm",
-    openapi_extra=alarm_answers.SHELVE_BODY,
-)
-@_answers_of_commands
+@router.post("/alarms/{id}/_shelve", summary="Shelve an alarm")
+@_answers_of_commands(body=alarm_answers.SHELVE_BODY)
 async def shelve_alarm(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """Shelve an alarm until a time at most seven days away; it is unshelved automatically."""
     require_role(request, "operator")
@@ -79,12 +73,8 @@ async def shelve_alarm(request: Request, id: AlarmId, _: NoQuery, key: Idempoten
     )
 
 
-@router.post(
-    "/alarms/{id}/_assign",
-    summary="Assign an alarm",
-    openapi_extra=alarm_answers.ASSIGN_BODY,
-)
-@_answers_of_commands
+@router.post("/alarms/{id}/_assign", summary="Assign an alarm")
+@_answers_of_commands(body=alarm_answers.ALARM_ASSIGN_BODY)
 async def assign_alarm(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """Set who is responsible for an alarm."""
     require_role(request, "operator")
@@ -92,12 +82,8 @@ async def assign_alarm(request: Request, id: AlarmId, _: NoQuery, key: Idempoten
     return await _command(request, id, "assign", key, text=body.assignee, occurrence=body.occurrence)
 
 
-@router.post(
-    "/alarms/{id}/_comment",
-    summary="Comment on an alarm",
-    openapi_extra=alarm_answers.COMMENT_BODY,
-)
-@_answers_of_commands
+@router.post("/alarms/{id}/_comment", summary="Comment on an alarm")
+@_answers_of_commands(body=alarm_answers.ALARM_COMMENT_BODY)
 async def comment_on_alarm(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """Add a comment to the events of an alarm."""
     require_role(request, "operator")
@@ -111,45 +97,29 @@ async def _simple_command(request: Request, id: str, action: str, key: str) -> R
     return await _command(request, id, action, key, text=body.comment, occurrence=body.occurrence)
 
 
-@router.post(
-    "/alarms/{id}/_unshelve",
-    summary="Unshelve an alarm",
-    openapi_extra=alarm_answers.COMMENTED_BODY,
-)
-@_answers_of_commands
+@router.post("/alarms/{id}/_unshelve", summary="Unshelve an alarm")
+@_answers_of_commands(body=alarm_answers.ALARM_REMARK_BODY)
 async def unshelve_alarm(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """End the shelving of an alarm before its time."""
     return await _simple_command(request, id, "unshelve", key)
 
 
-@router.post(
-    "/alarms/{id}/_reset",
-    summary="Reset a latched alarm",
-    openapi_extra=alarm_answers.COMMENTED_BODY,
-)
-@_answers_of_commands
+@router.post("/alarms/{id}/_reset", summary="Reset a latched alarm")
+@_answers_of_commands(body=alarm_answers.ALARM_REMARK_BODY)
 async def reset_alarm(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """Reset a latching alarm whose condition no longer holds."""
     return await _simple_command(request, id, "reset", key)
 
 
-@router.post(
-    "/alarms/{id}/_remove",
-    summary="Take an alarm out of service",
-    openapi_extra=alarm_answers.COMMENTED_BODY,
-)
-@_answers_of_commands
+@router.post("/alarms/{id}/_remove", summary="Take an alarm out of service")
+@_answers_of_commands(body=alarm_answers.ALARM_REMARK_BODY)
 async def remove_alarm(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """Take an alarm out of service until further notice."""
     return await _simple_command(request, id, "remove", key)
 
 
-@router.post(
-    "/alarms/{id}/_restore",
-    summary="Put an alarm back into service",
-    openapi_extra=alarm_answers.COMMENTED_BODY,
-)
-@_answers_of_commands
+@router.post("/alarms/{id}/_restore", summary="Put an alarm back into service")
+@_answers_of_commands(body=alarm_answers.ALARM_REMARK_BODY)
 async def restore_alarm(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """Put an alarm back into service; its state then follows the process."""
     return await _simple_command(request, id, "restore", key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Literal
 
@@ -71,16 +72,13 @@ async def get_incident(request: Request, id: IncidentId, _: NoQuery) -> Response
     )
 
 
-@router.post(
-    "/incidents/{id}/_acknowledge",
-    summary="Acknowledge an incident",
-    openapi_extra=alarm_answers.COMMENTED_BODY,
-)
+@router.post("/incidents/{id}/_acknowledge", summary="Acknowledge an incident")
 @answers(
     alarm_answers.INCIDENT_ACKNOWLEDGED,
     alarm_answers.INCIDENT_UNANSWERED,
     problems=(HTTPStatus.NOT_FOUND,),
     role="operator",
+    body=alarm_answers.REMARK_BODY,
 )
 async def acknowledge_incident(
     request: Request, id: IncidentId, _: NoQuery, key: IdempotencyKey = ""
@@ -108,19 +106,16 @@ async def acknowledge_incident(
     )
 
 
-_answers_of_commands = answers(
+_answers_of_commands = partial(
+    answers,
     alarm_answers.DUTY_COMMAND_ACCEPTED,
     problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
     role="operator",
 )
 
 
-@router.post(
-    "/incidents/{id}/_snooze",
-    summary="Snooze an incident",
-    openapi_extra=alarm_answers.SHELVE_BODY,
-)
-@_answers_of_commands
+@router.post("/incidents/{id}/_snooze", summary="Snooze an incident")
+@_answers_of_commands(body=alarm_answers.SNOOZE_BODY)
 async def snooze_incident(request: Request, id: IncidentId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """Send no notifications of an incident until a time at most a day away, unless it worsens."""
     require_role(request, "operator")
@@ -129,12 +124,8 @@ async def snooze_incident(request: Request, id: IncidentId, _: NoQuery, key: Ide
     return await _command(request, id, "snooze", key, text=body.comment, until=until)
 
 
-@router.post(
-    "/incidents/{id}/_assign",
-    summary="Assign an incident",
-    openapi_extra=alarm_answers.ASSIGN_INCIDENT_BODY,
-)
-@_answers_of_commands
+@router.post("/incidents/{id}/_assign", summary="Assign an incident")
+@_answers_of_commands(body=alarm_answers.ASSIGN_BODY)
 async def assign_incident(request: Request, id: IncidentId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """Notify a contact of the duty plan of an incident, instead of the one who is on call."""
     require_role(request, "operator")
@@ -143,12 +134,8 @@ async def assign_incident(request: Request, id: IncidentId, _: NoQuery, key: Ide
     return await _command(request, id, "assign", key, text=body.assignee)
 
 
-@router.post(
-    "/incidents/{id}/_comment",
-    summary="Comment on an incident",
-    openapi_extra=alarm_answers.COMMENT_BODY,
-)
-@_answers_of_commands
+@router.post("/incidents/{id}/_comment", summary="Comment on an incident")
+@_answers_of_commands(body=alarm_answers.COMMENT_BODY)
 async def comment_on_incident(
     request: Request, id: IncidentId, _: NoQuery, key: IdempotencyKey = ""
 ) -> Response:

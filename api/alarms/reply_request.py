@@ -11,7 +11,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 from fastapi import Request
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from api.context import ApiContext
 from api.http.bodies import json_object
@@ -20,6 +20,7 @@ from api.http.problems import ProblemError, RequestFault, bad_request, not_found
 from runtime.webhook_signature import SECRET_PREFIX, sign
 from twin.instant import MINUTE, SECOND, Duration
 
+FORM = "application/x-www-form-urlencoded"
 FORM_FIELDS_MAX = 100
 TEXT_CHARACTERS_MAX = 1_000
 SIGNATURES_MAX = 10
@@ -33,6 +34,15 @@ class ReplyParameters(Parameters):
 
     sender: str = Field(default="from", max_length=100, description="Member with the sender's number.")
     text: str = Field(default="text", max_length=100, description="Member with the text of the reply.")
+
+
+class ReplyBody(BaseModel):
+    """The body of a provider; the query names the two members that are read, where they have other names."""
+
+    model_config = ConfigDict(extra="allow")
+
+    sender: str | int | None = Field(default=None, alias="from", description="The sender's number.")
+    text: str | int | None = Field(default=None, description="The text of the reply.")
 
 
 class ReceivedReply(NamedTuple):
@@ -104,7 +114,7 @@ def reply_signature(key: str, id: str, timestamp: str, body: bytes) -> str:
 
 def read_reply(request: Request, body: bytes, parameters: ReplyParameters) -> ReceivedReply:
     """Return the reply in the body of a request. Raises a problem (400) that names what is missing."""
-    if request.headers.get("content-type", "").lower().startswith("application/x-www-form-urlencoded"):
+    if request.headers.get("content-type", "").lower().startswith(FORM):
         try:
             fields: dict[str, object] = dict(
                 parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=FORM_FIELDS_MAX)

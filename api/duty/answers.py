@@ -15,9 +15,9 @@ from api.duty.models import (
     OnCallModel,
     OnCallPage,
 )
-from api.http.answers import Answer, NoContent
+from api.duty.schemas import OverrideBody
+from api.http.answers import Answer, Body, NoContent
 from api.http.models import Link
-from api.http.openapi_examples import body_example
 from api.http.pages import Page, PageLinks
 
 CALENDAR = "text/calendar"
@@ -101,14 +101,15 @@ MADE = Answer(
     headers={"Location": "The path of the override."},
 )
 WITHDRAWN = NoContent("It does not apply any more, and stays on record.")
-OVERRIDE_BODY = body_example(
+OVERRIDE_BODY = Body(
+    OverrideBody,
     {
         "teamId": "water",
         "contactId": "lead",
         "start": "2026-11-25T17:00:00Z",
         "end": "2026-11-26T07:00:00Z",
         "note": "Swapped.",
-    }
+    },
 )
 NOTIFICATIONS = Answer(
     model=Page[NotificationModel],

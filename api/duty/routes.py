@@ -104,12 +104,8 @@ async def list_duty_overrides(request: Request, _: NoQuery) -> Response:
     return duty_answers.OVERRIDES.response(Page(items=items, links=page_links_model(request, None)))
 
 
-@router.post(
-    "/duty/overrides",
-    summary="Create an override",
-    openapi_extra=duty_answers.OVERRIDE_BODY,
-)
-@answers(duty_answers.MADE, problems=(HTTPStatus.CONFLICT,), role="duty")
+@router.post("/duty/overrides", summary="Create an override")
+@answers(duty_answers.MADE, problems=(HTTPStatus.CONFLICT,), role="duty", body=duty_answers.OVERRIDE_BODY)
 async def create_duty_override(request: Request, _: NoQuery) -> Response:
     """Let a contact take over a team's duty for some time; the last created of several overrides applies."""
     role = require_role(request, "duty")

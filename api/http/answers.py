@@ -1,4 +1,4 @@
-"""The answers of routes: one record describes an answer in /v1/openapi.json and renders it.
+"""What routes take and answer: one record describes an answer in /v1/openapi.json and renders it.
 
 The only place that lists the problems a route may answer with.
 """
@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
+from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
 
 from twin.model.role import Role
@@ -63,6 +64,24 @@ class NoContent:
     def response(self) -> Response:
         """Return the response."""
         return Response(status_code=self.status.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The body of requests, which `api.http.bodies` reads: `model` validates it, or says what does."""
+
+    model: type[BaseModel]
+    example: Mapping[str, Any]
+    media_types: tuple[str, ...] = (JSON,)
+
+    @property
+    def required(self) -> bool:
+        """Whether an empty body, which has no members, is refused."""
+        try:
+            self.model.model_validate({})
+        except ValidationError:
+            return True
+        return False
 
 
 class ProblemKind(NamedTuple):
@@ -154,21 +173,26 @@ OF_BODIES = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.REQUEST_ENTITY_TOO
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """What a route answers: its successes, the problems that not every route has, and the role it needs."""
+    """What a route answers and takes: successes, the problems that not every route has, role and body."""
 
     answers: tuple[Answer[Any] | NoContent, ...]
     problems: frozenset[HTTPStatus]
     role: Role | None  #: None: anonymous clients, too
+    body: Body | None
 
 
 def answers(
-    *successes: Answer[Any] | NoContent, problems: tuple[HTTPStatus, ...] = (), role: Role | None = None
+    *successes: Answer[Any] | NoContent,
+    problems: tuple[HTTPStatus, ...] = (),
+    role: Role | None = None,
+    body: Body | None = None,
 ) -> Callable[[F], F]:
-    """Declare what a route answers; `role` is the least that it needs, of which 401 and 403 follow.
+    """Declare what a route answers and takes; `role` is the least that it needs, of which 401 and 403 follow.
 
-    400, 414, 429, 431, 500 and 503 are every route's, 401 that of every route with an API key.
+    400, 414, 429, 431, 500 and 503 are every route's, 401 that of every route with an API key, 408 and 413
+    that of every route with a body.
     """
-    declaration = Declaration(successes, frozenset(problems), role)
+    declaration = Declaration(successes, frozenset(problems), role, body)
 
     def declare(endpoint: F) -> F:
         setattr(endpoint, _DECLARATION, declaration)

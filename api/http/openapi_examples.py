@@ -1,4 +1,4 @@
-"""Builders of the response and body examples in /v1/openapi.json."""
+"""Builder of response examples in /v1/openapi.json."""
 
 from __future__ import annotations
 
@@ -37,9 +37,3 @@ def response_example(
 ) -> Responses:
     """Return the described responses of an endpoint: the successful one, and that of a faulty request."""
     return {status: {"description": description, "content": {media_type: {"example": example}}}, **_PROBLEM}
-
-
-def body_example(example: dict[str, Any], *, required: bool = True) -> dict[str, Any]:
-    """Return the described JSON body of a request."""
-    content = {"application/json": {"schema": {"type": "object"}, "example": example}}
-    return {"requestBody": {"required": required, "content": content}}

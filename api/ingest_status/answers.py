@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any
 
-from api.http.answers import Answer
+from api.http.answers import Answer, Body
 from api.http.models import Link
 from api.http.pages import Page, PageLinks
 from api.ingest_status.models import (
@@ -26,6 +25,7 @@ from api.ingest_status.models import (
     UnassignedDeviceModel,
     UnassignedMessageModel,
 )
+from cities.files.schema import SensorItem
 
 UNRESOLVED = QuarantineLinks(quarantine=Link(href="/v1/quarantine?resolved=false"))
 
@@ -170,24 +170,17 @@ UNASSIGNED = Answer(
         links=PageLinks(self_=Link(href="/v1/unassigned-devices")),
     ),
 )
-ASSIGN_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {"type": "object"},
-                "example": {
-                    "id": "aq-overdie-2",
-                    "feed": "native",
-                    "device": "aq-overdie-2",
-                    "entity": "alkmaar.overdie",
-                    "interval": "PT10M",
-                    "observes": [{"property": "pm2_5", "field": "pm2_5", "unit": "ug/m3"}],
-                },
-            }
-        },
-    }
-}
+ASSIGN_BODY = Body(
+    SensorItem,
+    {
+        "id": "aq-overdie-2",
+        "feed": "native",
+        "device": "aq-overdie-2",
+        "entity": "alkmaar.overdie",
+        "interval": "PT10M",
+        "observes": [{"property": "pm2_5", "field": "pm2_5", "unit": "ug/m3"}],
+    },
+)
 ASSIGNED = Answer(
     model=AssignedSensor,
     description="The sensor was added; its quarantined messages are processed now.",

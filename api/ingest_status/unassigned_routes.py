@@ -61,12 +61,10 @@ async def list_unassigned_devices(
     return status_answers.UNASSIGNED.response(Page(items=items, links=page_links_model(request, None)))
 
 
-@router.post(
-    "/unassigned-devices/_assign",
-    summary="Assign a device to a sensor",
-    openapi_extra=status_answers.ASSIGN_BODY,
+@router.post("/unassigned-devices/_assign", summary="Assign a device to a sensor")
+@answers(
+    status_answers.ASSIGNED, problems=(HTTPStatus.CONFLICT,), role="admin", body=status_answers.ASSIGN_BODY
 )
-@answers(status_answers.ASSIGNED, problems=(HTTPStatus.CONFLICT,), role="admin")
 async def assign_device(request: Request, _: NoQuery) -> Response:
     """Add a sensor to the city, in the format of sensors.yaml; the messages of its device are then processed.
 

@@ -10,12 +10,15 @@ from typing import Any, TypeAlias
 import msgspec
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
+from pydantic.json_schema import GenerateJsonSchema, models_json_schema
+from pydantic_core import core_schema
 
 from api.http.answers import (
     OF_BODIES,
     OF_EVERY_ROUTE,
     PROBLEMS,
     Answer,
+    Body,
     Declaration,
     NoContent,
     declaration_of,
@@ -49,12 +52,16 @@ def complete_document(document: Schema, routers: Sequence[tuple[APIRouter, str |
         for method in route.methods or ()
     }
     models: list[Any] = [Problem]
+    bodies: list[Body] = []
     paths: Schema = {}
     for path, item in document["paths"].items():
         for method, operation in item.items():
             route, scheme = routes[path, method]
             declaration = declaration_of(route.endpoint)
             operation["parameters"] = [_parameter(each) for each in operation.get("parameters", ())]
+            if declaration is not None and declaration.body is not None:
+                bodies.append(declaration.body)
+                operation["requestBody"] = _request_body(declaration.body)
             operation["responses"] = _responses(operation, declaration, scheme)
             operation["security"] = _security(declaration, scheme)
             if declaration is not None:
@@ -68,7 +75,10 @@ def complete_document(document: Schema, routers: Sequence[tuple[APIRouter, str |
         if "$ref" in answer
     }
     components = {
-        "schemas": {**_parameter_schemas(document), **_model_schemas(models)},
+        "schemas": {
+            **_parameter_schemas(document),
+            **_different(_body_schemas(bodies), _model_schemas(models)),
+        },
         "responses": {
             _problem_name(status): _problem_response(status)
             for status in PROBLEMS
@@ -88,6 +98,56 @@ def complete_document(document: Schema, routers: Sequence[tuple[APIRouter, str |
 def _parameter_schemas(document: Schema) -> Schema:
     schemas: Schema = document.get("components", {}).get("schemas", {})
     return {name: schema for name, schema in schemas.items() if name not in _VALIDATION_SCHEMAS}
+
+
+def _different(bodies: Schema, answers: Schema) -> Schema:
+    """Return the schemas of both; raise ValueError for a name that both have."""
+    if both := bodies.keys() & answers.keys():
+        raise ValueError(f"two models have the same name in the document: {sorted(both)}")
+    return {**bodies, **answers}
+
+
+class BodySchemas(GenerateJsonSchema):
+    """Schemas of bodies: without titles, which repeat names, and with defaults as a body has them."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        """Return whether the members of a schema have titles."""
+        return False
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> Schema:
+        """Return the schema of a model."""
+        described = super().model_schema(schema)
+        del described["title"]
+        return described
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> Schema:
+        """Return the schema of a member with a default."""
+        described = super().default_schema(schema)
+        write = schema["schema"].get("serialization", {}).get("function")
+        if write is not None and "default" in described:
+            described["default"] = write(described["default"])
+        return described
+
+
+def _body_schemas(bodies: Iterable[Body]) -> Schema:
+    """Return the schemas of the models of bodies by name."""
+    _, described = models_json_schema(
+        [(model, "validation") for model in dict.fromkeys(body.model for body in bodies)],
+        ref_template=SCHEMA_REF.format(name="{model}"),
+        schema_generator=BodySchemas,
+    )
+    schemas: Schema = described["$defs"]
+    return schemas
+
+
+def schema_reference(model: type[Any]) -> Schema:
+    """Return the reference to the schema of a model whose name is that for clients."""
+    return {"$ref": SCHEMA_REF.format(name=model.__name__)}
+
+
+def _request_body(body: Body) -> Schema:
+    content = {"schema": schema_reference(body.model), "example": body.example}
+    return {"required": body.required, "content": dict.fromkeys(body.media_types, content)}
 
 
 def _model_schemas(models: Iterable[Any]) -> Schema:
@@ -227,7 +287,7 @@ def _problem_response(status: HTTPStatus) -> Schema:
         "detail": kind.example,
         "instance": "/v1/entities",
     }
-    content = {"schema": {"$ref": SCHEMA_REF.format(name=Problem.__name__)}, "example": example}
+    content = {"schema": schema_reference(Problem), "example": example}
     response = _with_headers({"description": kind.description, "content": {MEDIA_TYPE: content}})
     for name, text in kind.headers.items():
         response["headers"][name] = {"description": text, "schema": {"type": "string"}}

@@ -8,9 +8,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from api.alarms.models import SeverityCounts
-from api.http.answers import Answer, NoContent
+from api.http.answers import Answer, Body, NoContent
 from api.http.models import Link
-from api.http.openapi_examples import body_example
 from api.http.pages import Page, PageLinks
 from api.rules.models import (
     BacktestDifference,
@@ -28,6 +27,7 @@ from api.rules.models import (
     RuleSelection,
     RuleVersionModel,
 )
+from api.rules.schemas import BacktestBody, PutRuleBody
 from twin.model.bilingual_text import BilingualText
 
 _RULE: dict[str, Any] = {
@@ -97,7 +97,7 @@ RULE_CREATED = Answer(
     status=HTTPStatus.CREATED,
     headers={**_ETAG, "Location": "The path of the rule."},
 )
-PUT_BODY = body_example(_RULE)
+PUT_BODY = Body(PutRuleBody, _RULE)
 DELETED = NoContent("No longer in force; its versions stay.")
 VERSIONS = Answer(
     model=Page[RuleVersionModel],
@@ -181,7 +181,8 @@ BACKTEST = Answer(
         ),
     ),
 )
-BACKTEST_BODY = body_example(
+BACKTEST_BODY = Body(
+    BacktestBody,
     {
         "rule": {
             "id": "high-water",
@@ -202,5 +203,5 @@ BACKTEST_BODY = body_example(
         "compareWith": "in-force",
         "severity": "minor",
         "limit": 100,
-    }
+    },
 )

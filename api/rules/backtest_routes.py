@@ -8,20 +8,19 @@ from typing import Any, Literal
 
 import msgspec
 from fastapi import APIRouter, Request
-from pydantic import Field
 from starlette.responses import Response
 
-from api.alarms.schemas import SeverityWord
 from api.context import context_of
 from api.http.access import require_role
 from api.http.answers import answers
-from api.http.bodies import RequestBody, read_body
-from api.http.parameters import NoQuery, TimeText, parse_time
+from api.http.bodies import read_body
+from api.http.parameters import NoQuery, parse_time
 from api.http.problems import ProblemError, RequestFault, bad_request
 from api.rules import answers as rule_answers
 from api.rules.backtest_documents import backtest_model
 from api.rules.documents import rule_faults
 from api.rules.models import RESPONSE_MEMBERS
+from api.rules.schemas import BacktestBody
 from cities.rules.document import read_rule
 from storage.database import Connection
 from storage.history.backtest import backtest_rules
@@ -34,35 +33,9 @@ from twin.model.city_model import CityModel
 
 router = APIRouter(prefix="/v1", tags=["rules"])
 
-FIRINGS_SHOWN = 100
-FIRINGS_SHOWN_MAX = 1_000
 
-
-class BacktestBody(RequestBody):
-    """The rule and the interval of a back-test."""
-
-    rule: str | dict[str, Any] = Field(
-        description="A rule in the format of rules.yaml, or the id of one in force."
-    )
-    start: TimeText = Field(description="Inclusive.")
-    end: TimeText = Field(description="Exclusive.")
-    compare_with: Literal["in-force"] | int = Field(
-        default="in-force", description="The rule to compare with: the one in force, or a version of it."
-    )
-    severity: SeverityWord = Field(
-        default="minor", description="The lowest severity that counts as a notification at night."
-    )
-    limit: int = Field(
-        default=FIRINGS_SHOWN, ge=0, le=FIRINGS_SHOWN_MAX, description="The largest number of listed firings."
-    )
-
-
-@router.post(
-    "/rules/_backtest",
-    summary="Test a rule against stored history",
-    openapi_extra=rule_answers.BACKTEST_BODY,
-)
-@answers(rule_answers.BACKTEST, role="operator")
+@router.post("/rules/_backtest", summary="Test a rule against stored history")
+@answers(rule_answers.BACKTEST, role="operator", body=rule_answers.BACKTEST_BODY)
 async def backtest_rule(request: Request, _: NoQuery) -> Response:
     """Return the alarms that a rule would have raised, by the evaluator of the stream; changes nothing.
 

@@ -8,7 +8,6 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Request
-from pydantic import Field
 from starlette.responses import Response
 
 from api.context import ApiContext, context_of
@@ -16,7 +15,7 @@ from api.http.access import actor_of, require_role, role_of
 from api.http.answers import answers
 from api.http.bodies import read_json_object
 from api.http.pages import render_page
-from api.http.parameters import NoQuery, PageParameters, Themes
+from api.http.parameters import NoQuery, PageParameters
 from api.http.problems import ProblemError, RequestFault, bad_request, not_found
 from api.http.responses import decode_page_cursor, first_page
 from api.rules import answers as rule_answers
@@ -30,6 +29,7 @@ from api.rules.documents import (
     version_model,
 )
 from api.rules.models import RuleModel, RuleVersionModel
+from api.rules.schemas import RuleParameters
 from cities.rules.document import RULES_MAX, read_rule
 from storage.model import rule_store
 from storage.model.rule_store import RuleConflictError, read_rule_versions, read_versions_of
@@ -45,12 +45,6 @@ IfMatch = Annotated[str, Header(alias="If-Match", description="The ETag that the
 IfNoneMatch = Annotated[
     str, Header(alias="If-None-Match", description="`*`: only if the rule does not exist.")
 ]
-
-
-class RuleParameters(PageParameters):
-    """Which rules, by id."""
-
-    theme: Themes = Field(default=[], description="Themes, any of them.")
 
 
 @router.get("/rules", summary="List the rules of the city")
@@ -87,16 +81,13 @@ async def get_rule(request: Request, id: RuleId, _: NoQuery) -> Response:
     return rule_answers.RULE.response(*_tagged(request, rules[id], stored.get(id)))
 
 
-@router.put(
-    "/rules/{id}",
-    summary="Create or change a rule",
-    openapi_extra=rule_answers.PUT_BODY,
-)
+@router.put("/rules/{id}", summary="Create or change a rule")
 @answers(
     rule_answers.RULE_PUT,
     rule_answers.RULE_CREATED,
     problems=(HTTPStatus.PRECONDITION_FAILED,),
     role="operator",
+    body=rule_answers.PUT_BODY,
 )
 async def put_rule(
     request: Request,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from api.http.answers import Answer, NoContent
+from api.http.answers import Answer, Body, NoContent
 from api.http.models import Link
-from api.http.openapi_examples import body_example
 from api.http.pages import Page, PageLinks
 from api.webhooks.models import CreatedWebhook, DeadLetterModel, WebhookLinks, WebhookModel
+from api.webhooks.schemas import ResumeBody, WebhookBody
 
 _PATH = "/v1/subscriptions/5f0c2a9be1d04c7788aa3e10"
 _CREATED = CreatedWebhook(
@@ -41,14 +41,15 @@ _EVENT = {
     "data": {"alarmId": "high-water~alkmaar.singelgracht", "revision": 3, "state": "unacknowledged"},
 }
 
-BODY = body_example(
+BODY = Body(
+    WebhookBody,
     {
         "url": "https://example.org/livetwin",
         "filter": {"parent": ["alkmaar.oost"], "events": ["alarm"]},
         "mode": "batch",
     },
 )
-RESUME_BODY = body_example({"cursor": "lQHZ…"}, required=False)
+RESUME_BODY = Body(ResumeBody, {"cursor": "lQHZ…"})
 CREATED = Answer(
     model=CreatedWebhook,
     description="The webhook with its secret, which is shown only once.",

@@ -42,12 +42,8 @@ SECRET_BYTES = 32
 WebhookId = Annotated[str, Path(max_length=64)]
 
 
-@router.post(
-    "/subscriptions",
-    summary="Create a webhook",
-    openapi_extra=webhook_answers.BODY,
-)
-@answers(webhook_answers.CREATED, problems=(HTTPStatus.CONFLICT,), role="operator")
+@router.post("/subscriptions", summary="Create a webhook")
+@answers(webhook_answers.CREATED, problems=(HTTPStatus.CONFLICT,), role="operator", body=webhook_answers.BODY)
 async def create_subscription(request: Request, _: NoQuery) -> Response:
     """Create a webhook: matching events are sent to `url` from now on, signed with the returned secret.
 
@@ -114,12 +110,13 @@ async def delete_subscription(request: Request, id: WebhookId, _: NoQuery) -> Re
     return webhook_answers.DELETED.response()
 
 
-@router.post(
-    "/subscriptions/{id}/_resume",
-    summary="Resume a webhook",
-    openapi_extra=webhook_answers.RESUME_BODY,
+@router.post("/subscriptions/{id}/_resume", summary="Resume a webhook")
+@answers(
+    webhook_answers.WEBHOOK,
+    problems=(HTTPStatus.NOT_FOUND,),
+    role="operator",
+    body=webhook_answers.RESUME_BODY,
 )
-@answers(webhook_answers.WEBHOOK, problems=(HTTPStatus.NOT_FOUND,), role="operator")
 async def resume_subscription(request: Request, id: WebhookId, _: NoQuery) -> Response:
     """Resume a webhook that failed or was disabled, or continue any webhook from a cursor."""
     require_role(request, "operator")

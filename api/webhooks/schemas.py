@@ -25,7 +25,7 @@ class WebhookBody(RequestBody):
 
     url: str = Field(description="Receiver; https, or http on this machine.")
     filter: LiveFilter = Field(
-        default=LiveFilter(),
+        default_factory=LiveFilter,
         description="As the query of /v1/live; the events are `state` and `alarm` by default.",
     )
     mode: WebhookMode = Field(default="batch", description="Up to 100 events per message, or one.")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from cities.duration import format_duration, parse_duration
 from twin.instant import DAY, INSTANT_MAX, SECOND, Duration, Instant, format_instant, parse_instant
@@ -81,6 +81,13 @@ def _topic_filter(text: str) -> str:
     return text
 
 
+def described_as(kind: Any) -> BeforeValidator:
+    """Return a validator that changes nothing: the JSON Schema is that of `kind`, which is checked later."""
+    return BeforeValidator(lambda value: value, json_schema_input_type=kind)
+
+
+DurationText = Annotated[str, WithJsonSchema({"type": "string", "format": "duration"})]
+TimeText = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 SeverityWord = Literal["warning", "minor", "major", "critical"]
 ONE_LINE = AfterValidator(check_one_line)
 LINES = AfterValidator(check_lines)
@@ -100,9 +107,17 @@ EntityType = Annotated[str, _matching(_ENTITY_TYPE, "a word in CamelCase such as
 DecoderName = Annotated[str, _matching(_DECODER_NAME, "small letters, digits, hyphens and underscores")]
 Timezone = Annotated[str, AfterValidator(_known_timezone)]
 TopicFilter = Annotated[Text, AfterValidator(_topic_filter)]
-Interval = Annotated[Duration, PlainValidator(_interval), PlainSerializer(format_duration)]
-RetentionTime = Annotated[Duration, PlainValidator(_retention), PlainSerializer(format_duration)]
-Time = Annotated[Instant, PlainValidator(_time), PlainSerializer(format_instant)]
+Interval = Annotated[
+    Duration, PlainValidator(_interval, json_schema_input_type=DurationText), PlainSerializer(format_duration)
+]
+RetentionTime = Annotated[
+    Duration,
+    PlainValidator(_retention, json_schema_input_type=DurationText),
+    PlainSerializer(format_duration),
+]
+Time = Annotated[
+    Instant, PlainValidator(_time, json_schema_input_type=TimeText), PlainSerializer(format_instant)
+]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(allow_inf_nan=False, gt=0)]
 Share = Annotated[float, Field(allow_inf_nan=False, ge=0, le=1)]

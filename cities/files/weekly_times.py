@@ -28,7 +28,9 @@ def _write_time_of_day(minutes: int) -> str:
     return f"{minutes // 60:02}:{minutes % 60:02}"
 
 
-TimeOfDay = Annotated[int, PlainValidator(_read_time_of_day), PlainSerializer(_write_time_of_day)]
+TimeOfDay = Annotated[
+    int, PlainValidator(_read_time_of_day, json_schema_input_type=str), PlainSerializer(_write_time_of_day)
+]
 """Minutes since local midnight; written as "07:30"."""
 
 

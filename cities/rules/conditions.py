@@ -5,14 +5,22 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias, get_args
 
 from pydantic import Field
 
 from cities.files.faults import describe_value
 from cities.files.items import suggestion, validate_item, validate_value
 from cities.files.schema import Item
-from cities.files.values import Interval, Positive, PropertyName, SeverityWord, Unit
+from cities.files.values import (
+    DurationText,
+    Interval,
+    Positive,
+    PropertyName,
+    SeverityWord,
+    Unit,
+    described_as,
+)
 from cities.files.yaml_document import Location
 from cities.model.sensors import conversion_or_identity
 from cities.rules.context import RuleContext
@@ -31,6 +39,7 @@ from cities.rules.operand_conditions import (
     KnownOperand,
     OperandItem,
     OperandName,
+    QualityWord,
     ThresholdItem,
     known_operand,
     refuse_severity,
@@ -206,7 +215,7 @@ class QualityRankItem(OperandItem):
     kind: ClassVar[str] = "qualityOf"
 
     quality_of: OperandName
-    worse_than: Any
+    worse_than: Annotated[Any, described_as(QualityWord | dict[SeverityWord, QualityWord])]
 
     def read(self, context: RuleContext, faults: RuleFaults) -> Condition | None:
         """Return the condition; None, and faults, if it is wrong in its city."""
@@ -335,7 +344,7 @@ class ExpressionItem(ConditionItem):
 
     expression: Annotated[str, Field(min_length=1, max_length=LENGTH_MAX)]
     severity: SeverityWord
-    over: Any = None
+    over: Annotated[Any, described_as(DurationText | dict[str, DurationText] | None)] = None
 
     def read(self, context: RuleContext, faults: RuleFaults) -> Condition | None:
         """Return the condition; None, and faults, if it is wrong in its city."""
@@ -379,19 +388,12 @@ class ExpressionItem(ConditionItem):
         return cls.of(expression=condition.source, severity=condition.severity.word, over=over or None)
 
 
+AnyCondition: TypeAlias = (
+    ValueItem | RateItem | DeviationItem | QualityRankItem | SilenceItem | OutageItem | ExpressionItem
+)
+
 KINDS: Mapping[str, type[ConditionItem]] = MappingProxyType(
-    {
-        item.kind: item
-        for item in (
-            ValueItem,
-            RateItem,
-            DeviationItem,
-            QualityRankItem,
-            SilenceItem,
-            OutageItem,
-            ExpressionItem,
-        )
-    }
+    {item.kind: item for item in get_args(AnyCondition)}
 )
 """The kinds of conditions, by the key that only this kind has."""
 

@@ -15,11 +15,11 @@ from pydantic import AfterValidator, Field, ValidationError
 from cities.files.faults import CityError
 from cities.files.items import Items, validate_item
 from cities.files.schema import Item, RelationItem
-from cities.files.values import LINES, EntityType, Id, Text, Time
+from cities.files.values import LINES, EntityType, Id, Text, Time, described_as
 from cities.files.weekly_times import WeeklyTimesItem
 from cities.files.yaml_document import Location, load_yaml
 from cities.rules.city_checks import check_rules_in_city
-from cities.rules.conditions import read_condition, write_condition
+from cities.rules.conditions import AnyCondition, read_condition, write_condition
 from cities.rules.context import RuleContext
 from cities.rules.faults import RuleFault, RuleFaults
 from cities.rules.operand_conditions import SELECTED_MAX, Delay
@@ -181,7 +181,7 @@ class RuleItem(Item):
     title: BilingualItem
     theme: Theme
     select: SelectItem
-    when: Any
+    when: Annotated[Any, described_as(AnyCondition)]
     cause: Id | None = None
     incident_area: EntityType = "District"
     on_delay: Delay = 0

@@ -17,7 +17,7 @@ from cities.duration import format_duration, parse_duration
 from cities.files.faults import describe_value
 from cities.files.items import validate_value
 from cities.files.schema import Item
-from cities.files.values import SeverityWord
+from cities.files.values import DurationText, SeverityWord, described_as
 from cities.files.yaml_document import Location
 from cities.rules.context import RuleContext, unknown_whose
 from cities.rules.faults import RuleFaults
@@ -96,12 +96,17 @@ def _read_n_of_m(value: object) -> NOfM:
     return NOfM(n, of)
 
 
-Delay = Annotated[Duration, PlainValidator(_read_delay), PlainSerializer(format_duration)]
+Delay = Annotated[
+    Duration,
+    PlainValidator(_read_delay, json_schema_input_type=DurationText),
+    PlainSerializer(format_duration),
+]
 Attribute = Annotated[str, Field(min_length=1, max_length=200)]
-Window = Annotated[WindowName, PlainValidator(_read_window)]
+Window = Annotated[WindowName, PlainValidator(_read_window, json_schema_input_type=DurationText)]
 OperandName = Annotated[str, Field(min_length=1, max_length=128)]
 StatisticWord = Literal["mean", "sum", "last", "min", "max"]
 QualityWord = Literal["good", "estimated", "late"]
+Thresholds = Annotated[Any, described_as(float | dict[SeverityWord, float] | None)]
 
 _NUMBERS = TypeAdapter(dict[SeverityWord, Annotated[float, Field(strict=True, allow_inf_nan=False)]])
 QUALITIES_BY_SEVERITY = TypeAdapter(dict[SeverityWord, QualityWord])
@@ -136,10 +141,10 @@ class OperandItem(ConditionItem):
     """A condition that compares values of one operand."""
 
     # What may be written in several ways is read in `read`, so that its faults do not hide others.
-    over: Any = None
+    over: Annotated[Any, described_as(DurationText | None)] = None
     statistic: StatisticWord | None = None
     severity: SeverityWord | None = None
-    times: Any = None
+    times: Annotated[Any, described_as(str | None), Field(examples=["3 of 5"])] = None
 
     def operand(self, name: str, context: RuleContext, faults: RuleFaults) -> KnownOperand | None:
         """Return the operand of a name; None, and faults, if the name or its statistic is wrong."""
@@ -194,9 +199,9 @@ class OperandItem(ConditionItem):
 class ThresholdItem(OperandItem):
     """A condition that compares with thresholds, each of a severity."""
 
-    above: Any = None
-    below: Any = None
-    clear: Any = None
+    above: Thresholds = None
+    below: Thresholds = None
+    clear: Thresholds = None
     deadband: Annotated[float, Field(allow_inf_nan=False, ge=0)] | None = None
 
     def threshold(

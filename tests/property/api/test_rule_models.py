@@ -5,13 +5,25 @@ from __future__ import annotations
 import msgspec
 from hypothesis import given
 
+from api.openapi.document import schema_reference
 from api.rules.documents import requested_rule, rule_content, rule_model
-from api.rules.models import RuleCondition, RuleContent, RuleSelection, RuleTimes, SilentSensor
+from api.rules.models import (
+    RESPONSE_MEMBERS,
+    RuleCondition,
+    RuleContent,
+    RuleSelection,
+    RuleTimes,
+    SilentSensor,
+)
+from api.rules.schemas import PutRuleBody
 from cities.files.weekly_times import WeeklyTimesItem
 from cities.rules.conditions import KINDS, SilentItem
 from cities.rules.document import RuleItem, SelectItem, read_rule, rule_document
 from tests.property.cities.test_rule_documents import TOWN, rules
+from tests.support.http.documented_client import documented_answers
 from twin.alarms.rules.rule import Rule
+
+BODY = schema_reference(PutRuleBody)
 
 
 @given(rules)
@@ -23,6 +35,12 @@ def test_a_rule_is_given_as_its_document_has_it(rule: Rule) -> None:
 def test_a_rule_that_was_read_may_be_sent_back(rule: Rule) -> None:
     given_rule = msgspec.json.decode(msgspec.json.encode(rule_model(rule, None, TOWN, "viewer")))
     assert read_rule(requested_rule(given_rule, rule.id), TOWN) == rule
+    assert documented_answers().schema_faults(BODY, given_rule) == []
+
+
+def test_the_described_body_of_a_rule_has_the_members_of_its_document_and_of_its_answer() -> None:
+    members = {field.alias for field in PutRuleBody.model_fields.values()}
+    assert members == {field.alias for field in RuleItem.model_fields.values()} | RESPONSE_MEMBERS
 
 
 def test_every_member_of_a_rule_is_described() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
@@ -18,37 +18,38 @@ from starlette.types import ASGIApp
 from api.app import ROUTERS
 from api.http.answers import declaration_of
 from cities.duration import parse_duration
-from twin.instant import parse_instant
+from twin.instant import Instant, parse_instant
 
 Schema: TypeAlias = dict[str, Any]
 
 FORMATS = FormatChecker(formats=())
+REQUEST_FORMATS = FormatChecker(formats=())
+"""Requests may have times of any zone."""
 
 
-def is_time(text: object) -> bool:
-    """Whether a text is a UTC time."""
-    if not isinstance(text, str):
-        return True
-    try:
-        parse_instant(text)
-    except ValueError:
-        return False
-    return text.endswith("Z")
+def readable_by(read: Callable[[str], object]) -> Callable[[object], bool]:
+    """Return whether a value is a text that `read` reads, or none."""
+
+    def check(text: object) -> bool:
+        try:
+            return not isinstance(text, str) or read(text) is not None
+        except ValueError:
+            return False
+
+    return check
 
 
-def is_duration(text: object) -> bool:
-    """Whether a text is an ISO 8601 duration."""
-    if not isinstance(text, str):
-        return True
-    try:
-        parse_duration(text)
-    except ValueError:
-        return False
-    return True
+def utc_instant(text: str) -> Instant:
+    """Return the instant of a UTC time."""
+    if not text.endswith("Z"):
+        raise ValueError(f"{text} is not UTC")
+    return parse_instant(text)
 
 
-FORMATS.checks("date-time")(is_time)
-FORMATS.checks("duration")(is_duration)
+FORMATS.checks("date-time")(readable_by(utc_instant))
+REQUEST_FORMATS.checks("date-time")(readable_by(parse_instant))
+for each in (FORMATS, REQUEST_FORMATS):
+    each.checks("duration")(readable_by(parse_duration))
 
 PREFIX = "/v1/"
 """Of the paths that the document describes."""
@@ -96,10 +97,10 @@ class DocumentedAnswers:
         operation: Schema | None = item.get("get" if method == "HEAD" else method.lower())
         return operation
 
-    def schema_faults(self, schema: Schema, body: object) -> list[str]:
+    def schema_faults(self, schema: Schema, body: object, formats: FormatChecker = FORMATS) -> list[str]:
         """Return where a body differs from a schema; a member that the schema lacks is a fault, too."""
         whole = {**closed(schema), "components": {"schemas": self._schemas}}
-        validator = Draft202012Validator(whole, format_checker=FORMATS)
+        validator = Draft202012Validator(whole, format_checker=formats)
         return [f"{each.json_path}: {each.message[:300]}" for each in validator.iter_errors(body)]
 
     def faults(
@@ -138,12 +139,27 @@ class DocumentedAnswers:
             return []
         return self.schema_faults(content["schema"], json.loads(body))
 
+    def request_faults(self, request: httpx.Request) -> list[str]:
+        """Return where the body of a request, which was accepted, differs from the described one."""
+        operation = self.operation(request.method, request.url.path)
+        if operation is None or not hasattr(request, "_content") or not request.content:
+            return []
+        media_type = request.headers.get("content-type", "application/json").partition(";")[0]
+        content = operation.get("requestBody", {"content": {}})["content"].get(media_type)
+        if content is None:
+            return [f"the document has no body of {media_type}"]
+        if not is_json(media_type):
+            return []
+        return self.schema_faults(content["schema"], json.loads(request.content), REQUEST_FORMATS)
+
     async def check(self, response: httpx.Response) -> None:
-        """Fail on an answer that differs from the document; a hook of a client."""
+        """Fail on an answer, or an accepted request, that differs from the document; a hook of a client."""
         request = response.request
         media_type = response.headers.get("content-type", "").partition(";")[0]
         body = None if media_type == EVENT_STREAM else await response.aread()
         found = self.faults(request.method, request.url.path, response.status_code, response.headers, body)
+        if response.is_success:
+            found += [f"accepted request: {each}" for each in self.request_faults(request)]
         assert found == [], f"{request.method} {request.url}: {found}"
 
 

@@ -11,9 +11,10 @@ import pytest
 
 from api.app import create_app
 from api.context import ApiContext
-from api.http.answers import OF_EVERY_ROUTE, PROBLEMS
+from api.http.answers import OF_EVERY_ROUTE
 from api.http.models import DurationText, Time
 from api.openapi.document import schema_of
+from cities.rules.conditions import KINDS
 from tests.support.http.documented_answers import (
     DocumentedAnswers,
     Schema,
@@ -64,19 +65,67 @@ def test_routes_without_models_are_known_and_become_fewer() -> None:
 def test_every_example_is_valid_by_its_schema(document: Schema) -> None:
     answers = DocumentedAnswers(document)
     declared = [each["responses"] for _, each in operations(document)] + [document["components"]["responses"]]
+    declared += [{name: each.get("requestBody", {})} for name, each in operations(document)]
     faults, seen = [], 0
-    for responses in declared:
-        for status, answer in responses.items():
-            for content in answer.get("content", {}).values():
+    for described in declared:
+        for name, part in described.items():
+            for content in part.get("content", {}).values():
                 if "schema" in content and "example" in content:
                     seen += 1
-                    faults += [f"{status}: {each}" for each in answers.schema_faults(*_example(content))]
+                    faults += [f"{name}: {each}" for each in answers.schema_faults(*_example(content))]
     assert faults == []
-    assert seen > len(PROBLEMS) / 2
+    assert seen > 100
 
 
 def _example(content: Schema) -> tuple[Schema, object]:
     return content["schema"], content["example"]
+
+
+def test_bodies_have_schemas_that_refuse_unknown_members(document: Schema) -> None:
+    schemas = document["components"]["schemas"]
+    bodies = {
+        name: schemas[content["schema"]["$ref"].rpartition("/")[2]]
+        for name, operation in operations(document)
+        for content in operation.get("requestBody", {"content": {}})["content"].values()
+    }
+    assert len(bodies) > 15
+    open_ones = [name for name, schema in bodies.items() if schema["additionalProperties"] is not False]
+    assert open_ones == ["POST /acknowledge-replies"]
+
+
+def test_a_body_is_required_where_it_has_required_members(document: Schema) -> None:
+    required = {
+        operation["operationId"]: operation["requestBody"]["required"]
+        for _, operation in operations(document)
+        if "requestBody" in operation
+    }
+    assert not required["acknowledgeAlarm"]
+    assert not required["resumeSubscription"]
+    assert required["shelveAlarm"], "either `until` or `duration`"
+    assert required["createSubscription"]
+
+
+def test_the_body_of_a_rule_has_the_formats_and_defaults_of_its_document(document: Schema) -> None:
+    rule = document["components"]["schemas"]["PutRuleBody"]["properties"]
+    assert rule["onDelay"] == {"type": "string", "format": "duration", "default": "PT0S"}
+    assert rule["id"] == {"type": "string"}
+    assert {each["$ref"].rpartition("/")[2] for each in rule["when"]["anyOf"]} == {
+        kind.__name__ for kind in KINDS.values()
+    }
+
+
+async def test_an_accepted_request_that_differs_from_the_document_is_found(document: Schema) -> None:
+    answers = DocumentedAnswers(document)
+    path = "http://city.example/v1/alarms/a/_shelve"
+
+    def faults(**body: object) -> str:
+        return str(answers.request_faults(httpx.Request("POST", path, json=body)))
+
+    assert faults(until="2026-11-23T12:00:00+01:00") == "[]"
+    assert "'an hour' is not valid" in faults(duration="an hour")
+    assert "'reason' was unexpected" in faults(duration="PT1H", reason="works")
+    form = httpx.Request("POST", path, data={"duration": "PT1H"})
+    assert "no body of application/x-www-form-urlencoded" in str(answers.request_faults(form))
 
 
 def test_no_example_lists_properties(document: Schema) -> None:
