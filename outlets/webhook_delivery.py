@@ -13,7 +13,8 @@ import msgspec
 
 from api.live.cursor import decode_cursor, encode_cursor
 from api.live.event_stream import EventStreams
-from api.live.events import GapReason, LiveEvent, decode_events
+from api.live.events import LiveEvent, decode_events
+from api.live.models import GapReason
 from api.live.schemas import LiveFilter
 from outlets.cloud_event import CloudEvent, WebhookMessage, build_message, cloud_event, to_documents
 from outlets.metrics import OutletMetrics

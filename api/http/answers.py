@@ -14,6 +14,7 @@ import msgspec
 from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
 
+from api.http.models import Model
 from twin.model.role import Role
 
 T = TypeVar("T")
@@ -40,6 +41,10 @@ class Answer(Generic[T]):
     official linter of the NLGov rules (2.2) takes any member of that name for those of a schema, and ends."""
     media_type: str = JSON
     status: HTTPStatus = HTTPStatus.OK
+    item: Any = None
+    """The model of each item of a text that is a stream."""
+    parts: tuple[type[Model], ...] = ()
+    """Models to which schemas refer by name; see `any_of`."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Headers beside those of every answer, each with its description."""
 
@@ -201,7 +206,9 @@ def answers(
     return declare
 
 
-def declaration_of(endpoint: Callable[..., Any]) -> Declaration | None:
-    """Return what a route declares; None for a route without declaration."""
+def declaration_of(endpoint: Callable[..., Any]) -> Declaration:
+    """Return what a route declares. Raises TypeError for a route that declares nothing."""
     declared: Declaration | None = getattr(endpoint, _DECLARATION, None)
+    if declared is None:
+        raise TypeError(f"{endpoint.__qualname__} has no @answers(…), which every route below /v1 needs")
     return declared

@@ -34,6 +34,19 @@ class Model(Struct, frozen=True, kw_only=True, rename=wire_name):
     """Base of the models. mypy wants `frozen=True, kw_only=True` again at each."""
 
 
+SCHEMA_REF = "#/components/schemas/{name}"
+"""The reference to a schema in /v1/openapi.json."""
+
+
+def any_of(*models: type[Model]) -> Meta:
+    """Return the description of a member that has one of several models without a tag.
+
+    msgspec has no type for it. The answer lists the models among its `parts`.
+    """
+    choices = [{"$ref": SCHEMA_REF.format(name=model.__name__)} for model in models]
+    return Meta(extra_json_schema={"anyOf": choices})
+
+
 class Link(Model, frozen=True, kw_only=True):
     """A link (HAL)."""
 

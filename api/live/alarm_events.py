@@ -3,61 +3,15 @@
 from __future__ import annotations
 
 import msgspec
+from msgspec import UNSET
 
 from api.alarms.visibility import is_public, may_see_value, sentence_of
 from api.http.responses import format_optional_instant
+from api.live.models import OperandData, SnapshotAlarm
 from twin.alarms.messages import AlarmEvent
 from twin.instant import format_instant
-from twin.model.bilingual_text import BilingualText
 from twin.model.city_model import CityModel
 from twin.quality.quality_flags import quality_word
-
-
-class OperandData(msgspec.Struct, frozen=True, rename="camel", gc=False):
-    """An operand with its value at the last change that the process caused."""
-
-    name: str
-    entity_id: str
-    value: float | None
-    unit: str
-    quality: str
-    time: str
-    threshold: float | None
-
-
-class AlarmData(msgspec.Struct, frozen=True, rename="camel", gc=False, kw_only=True):
-    """The data of an alarm event, or of an alarm in a snapshot."""
-
-    alarm_id: str
-    revision: int
-    kind: str
-    time: str
-    late: bool
-    rule: str
-    rule_version: int
-    entity_id: str
-    sensor_id: str | None
-    theme: str
-    state: str
-    active: bool
-    severity: str
-    occurrence: int
-    raised_time: str | None
-    returned_time: str | None
-    acknowledged_time: str | None
-    shelved_until: str | None
-    suppressed_by: str | None
-    cause: str
-    area: str
-    sentence: BilingualText
-    operands: list[OperandData]
-
-
-class FinalAlarmData(AlarmData, frozen=True, rename="camel", gc=False, kw_only=True):
-    """The last event of a snapshot."""
-
-    complete: bool = True
-
 
 _encode = msgspec.json.Encoder().encode
 
@@ -69,9 +23,9 @@ def alarm_data(event: AlarmEvent, model: CityModel, *, last: bool = False) -> by
     """
     if not is_public(event, model):
         return None
-    kind = FinalAlarmData if last else AlarmData
     return _encode(
-        kind(
+        SnapshotAlarm(
+            complete=True if last else UNSET,
             alarm_id=event.alarm,
             revision=event.revision,
             kind=event.kind,

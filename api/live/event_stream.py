@@ -18,13 +18,13 @@ from api.live.events import (
     EMPTY_SNAPSHOT,
     KEEPALIVE,
     EventName,
-    GapReason,
     encode_event,
     gap_data,
     state_data,
 )
 from api.live.hub import AgedValue, Hub, LiveSnapshot, MissedChanges, SnapshotValue
 from api.live.log_replay import LogReplay, ReplayError
+from api.live.models import GapReason
 from api.live.subscriber import Subscriber
 from api.metrics import ApiMetrics
 from twin.alarms.messages import AlarmEvent

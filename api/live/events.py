@@ -7,17 +7,19 @@ of a value, writes the same bytes as `state_data` and `encode_event`, and takes 
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import StrEnum
 from functools import lru_cache
 from typing import Literal, NamedTuple, TypeAlias, cast
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
+from api.entities.models import LastGood
 from api.live.cursor import RecordCursors
+from api.live.models import EmptySnapshot, GapData, GapReason, SnapshotState, StateData
 from twin.instant import SECOND, Instant, format_instant
 from twin.model.city_model import CityModel
 from twin.model.names import resolve_name
-from twin.quality.quality_flags import QualityWord, quality_word
+from twin.quality.quality_flags import quality_word
 from twin.state.freshness import Freshness
 from twin.wire.messages import Update
 
@@ -34,16 +36,6 @@ class LiveEvent(NamedTuple):
     data: bytes  #: JSON
 
 
-class GapReason(StrEnum):
-    """Why a subscriber missed events and gets a snapshot instead."""
-
-    LOG_CHANGED = "log-changed"  #: a new log replaced the one that the cursor names
-    LOG_TRUNCATED = "log-truncated"  #: the log no longer reaches back to the cursor
-    LOG_UNREADABLE = "log-unreadable"  #: the log could not be re-read at that moment
-    CURSOR_AHEAD = "cursor-ahead"  #: the cursor points beyond the end of the log
-    TOO_SLOW = "too-slow"  #: the subscriber did not read as fast as events came
-
-
 GAP_DETAILS = {
     GapReason.LOG_CHANGED: "The log that the cursor points into was replaced by a new one.",
     GapReason.LOG_TRUNCATED: "The log no longer reaches back to the cursor.",
@@ -53,50 +45,9 @@ GAP_DETAILS = {
 }
 
 
-class LastGoodData(msgspec.Struct, frozen=True, rename="camel", gc=False):
-    """The newest good value, next to a suspect one."""
-
-    value: float
-    phenomenon_time: str
-
-
-class StateData(msgspec.Struct, frozen=True, rename="camel", gc=False, omit_defaults=True):
-    """The data of a state event, or of a value in a snapshot."""
-
-    entity_id: str
-    property: str
-    value: float
-    unit: str
-    phenomenon_time: str
-    received_time: str
-    quality: QualityWord
-    freshness: Freshness
-    revision: int
-    count: int = -1
-    last_good: LastGoodData | None = None
-    members: int = -1
-    members_expected: int = -1
-    preliminary: bool = False
-
-
-class FinalStateData(StateData, frozen=True, rename="camel", gc=False):
-    """The last event of a snapshot."""
-
-    complete: bool | None = None  # None by default, as defaults are omitted
-
-
-class _Complete(msgspec.Struct, frozen=True):
-    complete: bool = True
-
-
-class _Gap(msgspec.Struct, frozen=True):
-    reason: str
-    detail: str
-
-
 _encode = msgspec.json.Encoder().encode
 
-EMPTY_SNAPSHOT = _encode(_Complete())
+EMPTY_SNAPSHOT = _encode(EmptySnapshot())
 """The data of an empty snapshot."""
 
 
@@ -105,10 +56,7 @@ def state_data(update: Update, freshness: Freshness, model: CityModel, *, last: 
     name = resolve_name(update.property, model)
     if name is None:
         return None
-    good = update.last_good
-    area = (-1, -1, False)
-    if update.members_expected:
-        area = update.members, update.members_expected, update.preliminary
+    of_area = update.members_expected > 0
     members = (
         update.entity,
         update.property,
@@ -119,16 +67,25 @@ def state_data(update: Update, freshness: Freshness, model: CityModel, *, last: 
         quality_word(update.flags),
         freshness,
         update.revision,
-        update.count,
-        LastGoodData(good.value, format_instant(good.phenomenon_time)) if good is not None else None,
-        *area,
+        update.count if update.count >= 0 else UNSET,
+        _last_good(update),
+        update.members if of_area else UNSET,
+        update.members_expected if of_area else UNSET,
+        True if of_area and update.preliminary else UNSET,
     )
-    return _encode(FinalStateData(*members, complete=True) if last else StateData(*members))
+    return _encode(SnapshotState(*members, True) if last else StateData(*members))
+
+
+def _last_good(update: Update) -> LastGood | UnsetType:
+    if update.last_good is None:
+        return UNSET
+    value, time = update.last_good
+    return LastGood(value=value, phenomenon_time=format_instant(time))
 
 
 def gap_data(reason: GapReason) -> bytes:
     """Return the JSON of a gap event."""
-    return _encode(_Gap(reason.value, GAP_DETAILS[reason]))
+    return _encode(GapData(reason=reason, detail=GAP_DETAILS[reason]))
 
 
 def encode_event(event: EventName, cursor: str, data: bytes) -> bytes:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 from api.entities.selection import EntityFilter, ResolvedFilter, resolve_filter
 from api.live.alarm_events import alarm_data
-from api.live.events import EventHead, EventName, GapReason, constant_parts, encode_event, encode_state_event
+from api.live.events import EventHead, EventName, constant_parts, encode_event, encode_state_event
 from api.live.live_view import LiveValue
+from api.live.models import GapReason
 from api.live.subscriber import Subscriber
 from api.metrics import ApiMetrics
 from twin.alarms.messages import AlarmEvent

@@ -14,9 +14,10 @@ from api.entities.selection import ResolvedFilter, resolve_filter
 from api.live.alarm_events import alarm_data
 from api.live.alarm_view import AlarmView
 from api.live.cursor import Cursor, PartitionPosition, RecordCursors, ageing_positions, encode_cursor
-from api.live.events import GapReason, encode_event, event_head, event_heads, state_data
+from api.live.events import encode_event, event_head, event_heads, state_data
 from api.live.fan_out import FanOut
 from api.live.live_view import LiveValue, LiveView, ViewSeed
+from api.live.models import GapReason
 from api.live.partition_order import ordered_partitions
 from api.live.replay_buffer import BufferedChange, BufferedRecord, ReplayBuffer
 from api.live.subscriber import Subscriber

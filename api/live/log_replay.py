@@ -11,7 +11,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from api.live.cursor import PartitionPosition
-from api.live.events import GapReason
+from api.live.models import GapReason
 from api.live.partition_order import ordered_partitions
 from runtime.kafka.access import Kafka
 from runtime.kafka.consumer import first_offsets, new_consumer

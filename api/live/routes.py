@@ -13,16 +13,18 @@ from starlette.types import Receive, Scope, Send
 from api.context import context_of
 from api.entities.selection import EntityFilter
 from api.http.access import role_of
-from api.http.openapi_examples import response_example
+from api.http.answers import Answer, answers
 from api.http.problems import RequestFault, bad_request
 from api.live.cursor import Cursor, CursorError, decode_cursor
 from api.live.event_stream import EventStreams
 from api.live.events import EventName
+from api.live.models import SNAPSHOT_DATA, AnyLiveEvent
 from api.live.schemas import LiveFilter
 from api.live.subscriber import Subscriber
 
 router = APIRouter(prefix="/v1", tags=["live"])
 
+EVENT_STREAM = "text/event-stream"
 _EVENT = """id: lQHZ…
 event: state
 data: {"entityId":"alkmaar.overdie","property":"pm2_5","value":11.2,"unit":"ug/m3",\
@@ -32,12 +34,18 @@ data: {"entityId":"alkmaar.overdie","property":"pm2_5","value":11.2,"unit":"ug/m
 """
 
 
-@router.get(
-    "/live",
-    summary="Follow the city",
-    responses=response_example("Events, until either side ends the stream.", _EVENT, "text/event-stream"),
-    response_class=Response,
+_EVENTS = Answer(
+    model=str,
+    description="Events, until either side ends the stream. Lines that begin with a colon are comments.",
+    example=_EVENT,
+    media_type=EVENT_STREAM,
+    item=AnyLiveEvent,
+    parts=SNAPSHOT_DATA,
 )
+
+
+@router.get("/live", summary="Follow the city")
+@answers(_EVENTS)
 async def follow_live_events(request: Request, parameters: Annotated[LiveFilter, Query()]) -> Response:
     """Send Server-Sent Events: a snapshot, or the changes since the cursor, then every further change.
 
@@ -70,7 +78,7 @@ def _cursor(request: Request, parameters: LiveFilter) -> Cursor | None:
 class EventStreamResponse(Response):
     """Server-Sent Events of one subscriber; ends when the client disconnects or the server stops."""
 
-    media_type = "text/event-stream"
+    media_type = EVENT_STREAM
 
     def __init__(
         self, streams: EventStreams, filter: EntityFilter, events: frozenset[EventName], cursor: Cursor | None

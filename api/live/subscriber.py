@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 from api.entities.selection import EntityFilter
-from api.live.events import GapReason
+from api.live.models import GapReason
 
 
 class Subscriber:

@@ -23,13 +23,13 @@ from api.http.answers import (
     NoContent,
     declaration_of,
 )
+from api.http.models import SCHEMA_REF
 from api.http.problems import MEDIA_TYPE, Problem
 from api.http.response_headers import API_VERSION
 from api.openapi.description import API_KEY, SECURITY_SCHEMES
 
 Schema: TypeAlias = dict[str, Any]
 
-SCHEMA_REF = "#/components/schemas/{name}"
 PREFIX = "/v1"
 """Part of the server's URL in the document, not of its paths."""
 
@@ -41,8 +41,7 @@ _VALIDATION_SCHEMAS = ("HTTPValidationError", "ValidationError")
 def complete_document(document: Schema, routers: Sequence[tuple[APIRouter, str | None]]) -> Schema:
     """Return FastAPI's document of these routers with the answers that their routes declare.
 
-    Each router comes with the name of its security scheme, or None for routes that take no key. A route
-    without a declaration keeps the answers that FastAPI knows, and gets the problems of every route.
+    Each router comes with the name of its security scheme, or None for routes that take no key.
     """
     routes = {
         (route.path_format, method.lower()): (route, scheme)
@@ -59,13 +58,15 @@ def complete_document(document: Schema, routers: Sequence[tuple[APIRouter, str |
             route, scheme = routes[path, method]
             declaration = declaration_of(route.endpoint)
             operation["parameters"] = [_parameter(each) for each in operation.get("parameters", ())]
-            if declaration is not None and declaration.body is not None:
+            if declaration.body is not None:
                 bodies.append(declaration.body)
                 operation["requestBody"] = _request_body(declaration.body)
-            operation["responses"] = _responses(operation, declaration, scheme)
+            operation["responses"] = _responses(declaration, scheme)
             operation["security"] = _security(declaration, scheme)
-            if declaration is not None:
-                models += [answer.model for answer in declaration.answers if isinstance(answer, Answer)]
+            for answer in declaration.answers:
+                if isinstance(answer, Answer):
+                    models += [answer.model, *answer.parts]
+                    models += [answer.item] if answer.item is not None else []
         paths[path.removeprefix(PREFIX)] = item
     referred = {
         status
@@ -206,25 +207,19 @@ def _parameter(parameter: Schema) -> Schema:
     return {**parameter, "schema": schema}
 
 
-def _responses(operation: Schema, declaration: Declaration | None, scheme: str | None) -> Schema:
+def _responses(declaration: Declaration, scheme: str | None) -> Schema:
     """Return the responses of an operation: first the successes, then the problems.
 
     A problem with another media type beside its own is described in place, as it is not that of other routes.
     """
-    problems = set(OF_EVERY_ROUTE)
-    if operation.get("requestBody"):
+    problems = OF_EVERY_ROUTE | declaration.problems
+    if declaration.body is not None:
         problems |= OF_BODIES
     if scheme is not None:
-        problems.add(HTTPStatus.UNAUTHORIZED)
-    if declaration is None:
-        known = {status: each for status, each in operation["responses"].items() if status != "422"}
-        successes = {status: _with_headers(each) for status, each in known.items() if status < "4"}
-        problems |= {HTTPStatus(int(status)) for status in known if status >= "4"}
-    else:
-        successes = _successes(declaration.answers)
-        problems |= declaration.problems
-        if declaration.role is not None:
-            problems |= {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+        problems |= {HTTPStatus.UNAUTHORIZED}
+    if declaration.role is not None:
+        problems |= {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+    successes = _successes(declaration.answers)
     described: Schema = {
         str(status.value): {"$ref": f"#/components/responses/{_problem_name(status)}"}
         for status in sorted(problems)
@@ -245,6 +240,9 @@ def _successes(answers: Iterable[Answer[Any] | NoContent]) -> Schema:
         if isinstance(answer, NoContent):
             continue
         content: Schema = {"schema": schema_of(answer.model)}
+        if answer.item is not None:
+            items = {"type": "array", "items": schema_of(answer.item)}
+            content["schema"] |= {"contentMediaType": answer.media_type, "contentSchema": items}
         if answer.example is not None:
             content["example"] = example_of(answer)
         response.setdefault("content", {})[answer.media_type] = content
@@ -294,9 +292,9 @@ def _problem_response(status: HTTPStatus) -> Schema:
     return response
 
 
-def _security(declaration: Declaration | None, scheme: str | None) -> list[Schema]:
+def _security(declaration: Declaration, scheme: str | None) -> list[Schema]:
     if scheme is None:
         return []
     key: Schema = {scheme: []}
-    needs_key = scheme != API_KEY or (declaration is not None and declaration.role is not None)
+    needs_key = scheme != API_KEY or declaration.role is not None
     return [key] if needs_key else [{}, key]

@@ -28,7 +28,7 @@ from tests.integration.api.stored_city import StoredCity
 from tests.support.cities.city_builder import CityBuilder, plan_of
 from tests.support.cities.model_source import FakeModelSource
 from tests.support.database.role_accounts import role_dsn
-from tests.support.http.documented_client import documented_client
+from tests.support.http.documented_client import documented_answers, documented_client
 from tests.support.receivers.live_stream_reader import LiveStreamReader
 from twin.instant import MINUTE
 from twin.model.city_model import CityModel
@@ -127,7 +127,7 @@ class RunningApi:
         headers = {"Last-Event-ID": cursor} if cursor else {}
         async with self.client.stream("GET", "/v1/live", params=query, headers=headers) as response:
             assert response.status_code == 200, await response.aread()
-            yield LiveStreamReader(response)
+            yield LiveStreamReader(response, documented_answers().check_event)
 
 
 StartApi = Callable[..., AbstractAsyncContextManager[RunningApi]]

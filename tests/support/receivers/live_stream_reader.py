@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -12,10 +13,13 @@ DEADLINE_S = 60.0
 
 
 class LiveStreamReader:
-    """Reads a stream of Server-Sent Events."""
+    """Reads a stream of Server-Sent Events; `check` fails on an event that is not as it should be."""
 
-    def __init__(self, response: httpx.Response) -> None:
+    def __init__(
+        self, response: httpx.Response, check: Callable[[str, str, dict[str, Any]], None] | None = None
+    ) -> None:
         self._lines = response.aiter_lines()
+        self._check = check
 
     async def next(self) -> tuple[str, str, dict[str, Any]]:
         """Return id, name and data of the next event."""
@@ -23,7 +27,10 @@ class LiveStreamReader:
         async with asyncio.timeout(DEADLINE_S):
             async for line in self._lines:
                 if not line and "data" in fields:
-                    return fields["id"], fields["event"], json.loads(fields["data"])
+                    event = fields["id"], fields["event"], json.loads(fields["data"])
+                    if self._check is not None:
+                        self._check(*event)
+                    return event
                 name, _, value = line.partition(": ")
                 if name:
                     fields[name] = value

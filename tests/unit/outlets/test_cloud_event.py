@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from api.live.alarm_events import alarm_data
-from api.live.events import GapReason, LiveEvent, gap_data, state_data
+from api.live.events import LiveEvent, gap_data, state_data
+from api.live.models import GapReason
 from outlets.cloud_event import CloudEvent, build_message, cloud_event
 from tests.support.payloads.alarm_events import alarm_event, operand_value
 from tests.unit.api.conftest import NOW, make_model

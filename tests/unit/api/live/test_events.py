@@ -2,27 +2,46 @@
 
 from __future__ import annotations
 
+import json
+from math import isfinite, nan
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
+from api.live.alarm_events import alarm_data
 from api.live.cursor import Cursor, RecordCursors, decode_cursor
 from api.live.events import (
+    EMPTY_SNAPSHOT,
     constant_parts,
     decode_events,
     encode_event,
     encode_state_event,
     event_head,
     event_heads,
+    gap_data,
     state_data,
 )
+from api.live.models import GapReason
+from tests.support.http.documented_client import documented_answers
+from tests.support.payloads.alarm_events import alarm_event, operand_value
 from tests.unit.api.conftest import NOW, make_model
+from twin.alarms.messages import OperandValue
 from twin.instant import INSTANT_MAX, INSTANT_MIN
 from twin.model.observation import LastGoodValue
 from twin.state.freshness import Freshness
 from twin.wire.messages import Update, UpdateKind
 
 MODEL = make_model()
+
+
+def check(event: bytes) -> None:
+    """Fail on an event that is not as the OpenAPI document describes it."""
+    (found,) = decode_events(event)
+    documented_answers().check_event(found.cursor, found.name, json.loads(found.data))
+
+
 INSTANTS = st.integers(INSTANT_MIN, INSTANT_MAX)
 FRESHNESS: list[Freshness] = ["live", "stale", "silent"]
 
@@ -60,9 +79,31 @@ def test_the_fast_encoder_writes_the_same_event(  # noqa: PLR0917 - drawn, not c
     )
     whole = state_data(update, freshness, MODEL)
     assert whole is not None
-    assert encode_state_event(event_head("abc"), parts, update, freshness, MODEL) == encode_event(
-        "state", "abc", whole
-    )
+    event = encode_state_event(event_head("abc"), parts, update, freshness, MODEL)
+    assert event == encode_event("state", "abc", whole)
+    if isfinite(value) and (last_good is None or isfinite(last_good.value)):
+        check(event)
+        check(encode_event("snapshot", "abc", state_data(update, freshness, MODEL, last=True) or b""))
+
+
+@pytest.mark.parametrize("operand", [operand_value(), operand_value(value=nan, threshold=None)])
+def test_an_alarm_is_as_described(operand: OperandValue) -> None:
+    event = alarm_event(operands=(operand,))
+    check(encode_event("alarm", "abc", alarm_data(event, MODEL) or b""))
+    check(encode_event("snapshot", "abc", alarm_data(event, MODEL, last=True) or b""))
+
+
+@pytest.mark.parametrize("reason", list(GapReason))
+def test_gaps_and_the_empty_snapshot_are_as_described(reason: GapReason) -> None:
+    check(encode_event("gap", "abc", gap_data(reason)))
+    check(encode_event("snapshot", "abc", EMPTY_SNAPSHOT))
+
+
+def test_an_event_that_differs_from_the_document_is_found() -> None:
+    with pytest.raises(AssertionError, match="is not valid"):
+        check(encode_event("gap", "abc", b'{"reason":"moon","detail":"full"}'))
+    with pytest.raises(AssertionError, match="is not valid"):
+        check(encode_event("state", "abc", EMPTY_SNAPSHOT))
 
 
 def test_an_event_of_an_area_says_how_many_entities_are_behind_the_value() -> None:
@@ -72,6 +113,7 @@ def test_an_event_of_an_area_says_how_many_entities_are_behind_the_value() -> No
     assert parts is not None
     event = encode_state_event(event_head("c1"), parts, of_area, "live", MODEL)
     assert b'"members":5,"membersExpected":6,"preliminary":true' in event
+    check(event)
 
 
 def test_an_unknown_name_has_no_event() -> None:

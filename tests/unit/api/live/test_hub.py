@@ -9,9 +9,9 @@ from msgspec import structs
 
 from api.entities.selection import EntityFilter
 from api.live.cursor import Cursor, decode_cursor
-from api.live.events import GapReason
 from api.live.hub import Hub
 from api.live.live_view import ViewSeed
+from api.live.models import GapReason
 from api.live.subscriber import Subscriber
 from twin.instant import MINUTE, parse_instant
 from twin.model.city_model import CityModel
