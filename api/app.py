@@ -28,7 +28,7 @@ from api.database import Database
 from api.dossier import routes as dossier_routes
 from api.duty import notification_routes
 from api.duty import routes as duty_routes
-from api.entities import datastream_routes
+from api.entities import datastream_routes, vocabulary_routes
 from api.entities import routes as entities_routes
 from api.history import recompute_routes
 from api.history import routes as history_routes
@@ -159,6 +159,7 @@ ROUTERS: Sequence[tuple[APIRouter, str | None]] = (
             recompute_routes,
             lineage_routes,
             datastream_routes,
+            vocabulary_routes,
             live_routes,
             insights_routes,
             ledger_routes,

@@ -11,7 +11,11 @@ from api.entities.models import (
     EntityFeature,
     EntityFeatureCollection,
     EntityModel,
+    EntityTypeLinks,
+    EntityTypeModel,
     LastGood,
+    PropertyLinks,
+    PropertyModel,
     Related,
     Relations,
     RelationsLinks,
@@ -103,21 +107,26 @@ RELATIONS = Answer(
         links=RelationsLinks(self_=Link(href="/v1/entities/alkmaar.overdie/relations")),
     ),
 )
+_DATASTREAM = DatastreamModel(
+    id=17,
+    sensor_id="aq-overdie-1",
+    entity_id="alkmaar.overdie",
+    property="pm2_5",
+    unit="ug/m3",
+    interval="PT10M",
+    links=DatastreamLinks(
+        self_=Link(href="/v1/datastreams/17"),
+        entity=Link(href="/v1/entities/alkmaar.overdie"),
+        property=Link(href="/v1/properties/pm2_5"),
+        observations=Link(href="/v1/datastreams/17/observations"),
+    ),
+)
+DATASTREAM = Answer(model=DatastreamModel, description="The datastream.", example=_DATASTREAM)
 DATASTREAMS = Answer(
     model=Page[DatastreamModel],
     description="A page of datastreams.",
     example=Page(
-        items=[
-            DatastreamModel(
-                id=17,
-                sensor_id="aq-overdie-1",
-                entity_id="alkmaar.overdie",
-                property="pm2_5",
-                unit="ug/m3",
-                interval="PT10M",
-                links=DatastreamLinks(observations=Link(href="/v1/datastreams/17/observations")),
-            )
-        ],
+        items=[_DATASTREAM],
         links=PageLinks(
             self_=Link(href="/v1/datastreams"), next=Link(href="/v1/datastreams?cursor=r2Fsa21hYXI")
         ),
@@ -139,5 +148,40 @@ OBSERVATIONS = Answer(
             )
         ],
         links=PageLinks(self_=Link(href="/v1/datastreams/17/observations")),
+    ),
+)
+_PROPERTY = PropertyModel(
+    name="pm2_5",
+    kind="observed",
+    unit="ug/m3",
+    theme="environment",
+    aggregation="mean",
+    roll_up="mean",
+    combination="mean",
+    minimum=-100.0,
+    maximum=5_000.0,
+    links=PropertyLinks(
+        self_=Link(href="/v1/properties/pm2_5"), datastreams=Link(href="/v1/datastreams?property=pm2_5")
+    ),
+)
+PROPERTY = Answer(model=PropertyModel, description="The property.", example=_PROPERTY)
+PROPERTIES = Answer(
+    model=Page[PropertyModel],
+    description="A page of properties.",
+    example=Page(items=[_PROPERTY], links=PageLinks(self_=Link(href="/v1/properties"))),
+)
+ENTITY_TYPES = Answer(
+    model=Page[EntityTypeModel],
+    description="All types.",
+    example=Page(
+        items=[
+            EntityTypeModel(
+                name="Neighbourhood",
+                area=True,
+                count=78,
+                links=EntityTypeLinks(entities=Link(href="/v1/entities?type=Neighbourhood")),
+            )
+        ],
+        links=PageLinks(self_=Link(href="/v1/entity-types")),
     ),
 )

@@ -21,12 +21,15 @@ from api.history.readings import (
     requested_interval,
 )
 from api.history.schemas import ObservationParameters
-from api.http.access import may_see_datastream, role_of
+from api.http.access import Role, may_see_datastream, role_of
 from api.http.answers import answers
 from api.http.pages import page_links_model, render_page
+from api.http.parameters import NoQuery
 from api.http.problems import ProblemError, not_found
 from api.http.responses import decode_page_cursor, first_page
 from twin.instant import format_instant
+from twin.model.city_model import CityModel
+from twin.model.sensor import Datastream
 
 router = APIRouter(prefix="/v1", tags=["datastreams"])
 
@@ -61,18 +64,8 @@ async def list_datastreams(
     )
 
 
-@router.get("/datastreams/{id}/observations", summary="List the readings of a datastream")
-@answers(entity_answers.OBSERVATIONS, problems=(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND))
-async def list_observations(
-    request: Request, id: Annotated[int, Path()], parameters: Annotated[ObservationParameters, Query()]
-) -> Response:
-    """List observations, oldest first. `start` and `end` of the answer are the time that it covers.
-
-    Without `start`, that is the 24 hours up to the newest observation before `end`, however old it is.
-    """
-    role = role_of(request)
-    context = context_of(request)
-    model = context.model
+def lookup_datastream(model: CityModel, id: int, role: Role) -> Datastream:
+    """Return a datastream; raise a problem: 404 for an unknown id, 403 if the role may not see it."""
     datastream = model.datastreams.get(id)
     if datastream is None:
         raise not_found(f"There is no datastream {id}; /v1/datastreams lists them.")
@@ -82,6 +75,30 @@ async def list_observations(
             "These readings are personal data: they need an API key of the role metering. The history of the "
             "area has sums over enough connections for every role.",
         )
+    return datastream
+
+
+@router.get("/datastreams/{id}", summary="Get a datastream")
+@answers(entity_answers.DATASTREAM, problems=(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND))
+async def get_datastream(request: Request, id: Annotated[int, Path()], _: NoQuery) -> Response:
+    """Return a datastream: its sensor, entity and property, and how often it reports."""
+    model = context_of(request).model
+    datastream = lookup_datastream(model, id, role_of(request))
+    return entity_answers.DATASTREAM.response(datastream_model(datastream, model))
+
+
+@router.get("/datastreams/{id}/observations", summary="List the readings of a datastream")
+@answers(entity_answers.OBSERVATIONS, problems=(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND))
+async def list_observations(
+    request: Request, id: Annotated[int, Path()], parameters: Annotated[ObservationParameters, Query()]
+) -> Response:
+    """List observations, oldest first. `start` and `end` of the answer are the time that it covers.
+
+    Without `start`, that is the 24 hours up to the newest observation before `end`, however old it is.
+    """
+    context = context_of(request)
+    model = context.model
+    datastream = lookup_datastream(model, id, role_of(request))
     start, end = requested_interval(parameters.start, parameters.end, context.clock())
     query = ReadingsQuery(start, end, parameters.limit, parameters.cursor, parameters.known_at_instant)
     if parameters.start is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from msgspec import UNSET, UnsetType
@@ -11,10 +12,11 @@ from api.http.access import Role, may_see_datastream
 from api.http.models import Link
 from api.live.live_view import LiveView
 from cities.duration import format_duration
+from twin.indicators.registry import REGISTRY
 from twin.instant import Instant, format_instant
 from twin.model.city_model import CityModel
 from twin.model.entity import AREA_TYPES, Entity
-from twin.model.names import ValueName
+from twin.model.names import ValueName, roll_up_of
 from twin.model.sensor import Datastream
 from twin.quality.quality_flags import DISAGREES, quality_word
 from twin.state.freshness import Freshness, freshness
@@ -214,5 +216,55 @@ def datastream_model(datastream: Datastream, model: CityModel) -> models.Datastr
         property=datastream.property,
         unit=observed.unit if observed is not None else None,
         interval=format_duration(datastream.interval),
-        links=models.DatastreamLinks(observations=Link(href=f"/v1/datastreams/{datastream.id}/observations")),
+        links=models.DatastreamLinks(
+            self_=Link(href=f"/v1/datastreams/{datastream.id}"),
+            entity=Link(href=f"/v1/entities/{datastream.entity}"),
+            property=Link(href=f"/v1/properties/{datastream.property}"),
+            observations=Link(href=f"/v1/datastreams/{datastream.id}/observations"),
+        ),
     )
+
+
+def property_model(name: ValueName, model: CityModel) -> models.PropertyModel:
+    """Return an observed property, an indicator or a roll-up."""
+    observed = model.properties[name.name] if name.observed else None
+    indicator = None if name.observed or name.rolled_up else REGISTRY[name.name]
+    path = "/v1/properties"
+    return models.PropertyModel(
+        name=name.name,
+        kind=property_kind(name),
+        unit=name.unit,
+        theme=name.theme,
+        aggregation=name.aggregation,
+        roll_up="none" if name.rolled_up else roll_up_of(name.name, model),
+        title=indicator.title if indicator is not None else UNSET,
+        combination=observed.combination if observed is not None else UNSET,
+        minimum=observed.minimum if observed is not None else UNSET,
+        maximum=observed.maximum if observed is not None else UNSET,
+        links=models.PropertyLinks(
+            self_=Link(href=f"{path}/{name.name}"),
+            datastreams=Link(href=f"/v1/datastreams?property={name.name}") if name.observed else UNSET,
+            base=Link(href=f"{path}/{name.base}") if name.rolled_up else UNSET,
+        ),
+    )
+
+
+def property_kind(name: ValueName) -> models.PropertyKind:
+    """Return what a name stands for."""
+    if name.observed:
+        return "observed"
+    return "roll-up" if name.rolled_up else "indicator"
+
+
+def entity_type_models(model: CityModel) -> list[models.EntityTypeModel]:
+    """Return the types of the entities of a city, by name."""
+    counts = Counter(entity.type for entity in model.entities.values())
+    return [
+        models.EntityTypeModel(
+            name=name,
+            area=name in AREA_TYPES,
+            count=count,
+            links=models.EntityTypeLinks(entities=Link(href=f"/v1/entities?type={name}")),
+        )
+        for name, count in sorted(counts.items())
+    ]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import UNSET, Meta, UnsetType
 
 from api.http.models import Count, DurationText, Link, Model, Revision, Time
 from api.http.pages import PageLinks
 from cities.model.geometry import GEOMETRY_TYPES
-from twin.model.observed_property import Combination, Theme
+from twin.model.bilingual_text import BilingualText
+from twin.model.observed_property import Aggregation, Combination, RollUp, Theme
 from twin.quality.quality_flags import QualityWord
 from twin.state.freshness import Freshness
 
@@ -169,6 +170,9 @@ class Relations(Model, frozen=True, kw_only=True):
 class DatastreamLinks(Model, frozen=True, kw_only=True):
     """Links of a datastream."""
 
+    self_: Link
+    entity: Link
+    property: Link
     observations: Link
 
 
@@ -182,3 +186,45 @@ class DatastreamModel(Model, frozen=True, kw_only=True):
     unit: Unit | None
     interval: Annotated[DurationText, Meta(examples=["PT10M"])]
     links: DatastreamLinks
+
+
+PropertyKind: TypeAlias = Literal["observed", "indicator", "roll-up"]
+
+
+class PropertyLinks(Model, frozen=True, kw_only=True):
+    """Links of a property."""
+
+    self_: Link
+    datastreams: Link | UnsetType = UNSET  #: of an observed property
+    base: Link | UnsetType = UNSET  #: of a roll-up: what is rolled up
+
+
+class PropertyModel(Model, frozen=True, kw_only=True):
+    """What the values of a name are: of an observed property, an indicator, or the roll-up of either."""
+
+    name: PropertyName
+    kind: PropertyKind
+    unit: Unit
+    theme: Theme
+    aggregation: Annotated[Aggregation, Meta(description="Over time.")]
+    roll_up: Annotated[RollUp, Meta(description="Over the entities of an area, as `area_…`.")]
+    title: BilingualText | UnsetType = UNSET  #: of an indicator
+    combination: Annotated[Combination, Meta(description="Of sensors on one entity.")] | UnsetType = UNSET
+    minimum: Annotated[float, Meta(description="The least possible value.")] | UnsetType = UNSET
+    maximum: Annotated[float, Meta(description="The greatest possible value.")] | UnsetType = UNSET
+    links: PropertyLinks
+
+
+class EntityTypeLinks(Model, frozen=True, kw_only=True):
+    """Links of a type of entities."""
+
+    entities: Link
+
+
+class EntityTypeModel(Model, frozen=True, kw_only=True):
+    """A type that entities of the city have."""
+
+    name: Annotated[str, Meta(examples=["Neighbourhood"])]
+    area: Annotated[bool, Meta(description="Whether values roll up into its entities.")]
+    count: Annotated[Count, Meta(description="Entities of the type.")]
+    links: EntityTypeLinks

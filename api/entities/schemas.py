@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from api.entities.geometry import Position
+from api.entities.models import PropertyKind
 from api.entities.selection import EntityFilter
 from api.http.parameters import Names, PageParameters, Themes, parsed_by, split_names
 from cities.model.geometry import BoundingBox
@@ -72,6 +73,15 @@ class EntityParameters(PageParameters):
             themes=frozenset(self.theme),
             bbox=parse_box(self.bbox) if self.bbox else None,
         )
+
+
+class PropertyParameters(PageParameters):
+    """Which properties."""
+
+    kind: Annotated[list[PropertyKind], BeforeValidator(split_names)] = Field(
+        default=[], description="Kinds, any of them."
+    )
+    theme: Themes = Field(default=[], description="Themes, any of them.")
 
 
 class DatastreamParameters(PageParameters):

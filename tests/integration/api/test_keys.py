@@ -63,8 +63,8 @@ async def test_readings_of_a_household_are_for_the_role_metering_only(
     for role in ("anonymous", "operator of the settings", *get_args(Role)[1:]):
         headers = bearer(keys.get(role, "sesame")) if role != "anonymous" else {}
         expected = 200 if role == "metering" else 403
-        path = f"/v1/datastreams/{id}/observations"
-        assert (await client.get(path, headers=headers)).status_code == expected, role
+        for path in (f"/v1/datastreams/{id}", f"/v1/datastreams/{id}/observations"):
+            assert (await client.get(path, headers=headers)).status_code == expected, role
         listed = (await client.get("/v1/datastreams", headers=headers)).json()["items"]
         assert (id in {one["id"] for one in listed}) == (role == "metering"), role
 

@@ -69,12 +69,22 @@ QUERIES = {
     "/v1/ledger": f"{SPAN}&limit=10000",
     "/v1/unassigned-devices": "limit=500",
 }
-PAGED = ("entities", "datastreams", "alarms", "rules", "incidents", "notifications", "quarantine")
+PAGED = (
+    "entities",
+    "datastreams",
+    "properties",
+    "alarms",
+    "rules",
+    "incidents",
+    "notifications",
+    "quarantine",
+)
 IDS = {
     "alarms": "rule-1~city.0",
     "datastreams": "{datastream}",
     "entities": "city.0",
     "incidents": "rule-1~city~1",
+    "properties": "pm2_5",
     "quarantine": "id1",
     "rules": "rule-1",
     "subscriptions": "s1",
@@ -104,7 +114,7 @@ def read_paths(document: dict[str, Any], datastream: int) -> list[str]:
             continue
         path = template
         kind = template.split("/")[2] if template.startswith("/v1/") else ""
-        for name in ("{id}", "{event_id}", "{contact}", "{token}"):
+        for name in ("{id}", "{name}", "{event_id}", "{contact}", "{token}"):
             path = path.replace(name, IDS.get(kind, "x").format(datastream=datastream))
         query = QUERIES.get(template, "limit=1000" if template.removeprefix("/v1/") in PAGED else "")
         paths.append(f"{path}?{query}")
