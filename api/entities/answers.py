@@ -28,12 +28,18 @@ from api.http.answers import GEOJSON, Answer
 from api.http.models import Link
 from api.http.pages import Page, PageLinks
 
-ENTITIES = Answer(model=Page[EntityModel], description="A page of entities.")
+CONTENT_CRS = {"Content-Crs": "<http://www.opengis.net/def/crs/OGC/1.3/CRS84>"}
+"""Of answers with geometries (NLGov API Design Rules, module geospatial 1.0.2): WGS 84, longitude first."""
+
+_CRS = {"Content-Crs": f"The coordinate reference system of geometries: `{CONTENT_CRS['Content-Crs']}`."}
+ENTITIES = Answer(model=Page[EntityModel], description="A page of entities.", headers=_CRS)
 ENTITIES_GEOJSON = Answer(
-    model=EntityFeatureCollection, description="The same as GeoJSON.", media_type=GEOJSON
+    model=EntityFeatureCollection, description="The same as GeoJSON.", media_type=GEOJSON, headers=_CRS
 )
-ENTITY = Answer(model=EntityModel, description="The entity.")
-ENTITY_GEOJSON = Answer(model=EntityFeature, description="The same as GeoJSON.", media_type=GEOJSON)
+ENTITY = Answer(model=EntityModel, description="The entity.", headers=_CRS)
+ENTITY_GEOJSON = Answer(
+    model=EntityFeature, description="The same as GeoJSON.", media_type=GEOJSON, headers=_CRS
+)
 
 _VALUE = Value(
     value=11.2,

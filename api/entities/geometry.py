@@ -1,5 +1,6 @@
-"""Bounding boxes of GeoJSON geometries, and distances to them.
+"""GeoJSON geometries: bounding boxes, whether they intersect one, and distances to them.
 
+Intersections are exact, on the plane of longitude and latitude, on which RFC 7946 draws straight lines.
 Distances are computed on a plane that touches the earth at the given point. Within 10 km, and so within a
 city, the error is a metre or two.
 """
@@ -7,7 +8,8 @@ city, the error is a metre or two.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
 from itertools import pairwise
 from typing import Any, TypeAlias
 
@@ -19,6 +21,11 @@ Position: TypeAlias = tuple[float, float]
 
 # Mean earth radius of the IUGG (Moritz, Geodetic Reference System 1980, R1), in metres.
 EARTH_RADIUS_M = 6_371_008.8
+
+# Bounds of the error of `_side` in floating point, twice as large as needed. Relative: two differences, a
+# product and the last difference are rounded by 2^-53 each. Absolute: of products that underflow.
+SIDE_ERROR = 8 * 2.0**-53
+SIDE_UNDERFLOW = 1e-300
 
 
 def positions(geometry: Geometry) -> Iterator[Position]:
@@ -46,6 +53,51 @@ def bounding_box(geometry: Geometry) -> BoundingBox | None:
     return BoundingBox(min(longitudes), min(latitudes), max(longitudes), max(latitudes))
 
 
+def intersects(geometry: Geometry, box: BoundingBox) -> bool:
+    """Whether a geometry and a box share a point; borders belong to both, holes to neither.
+
+    >>> water = {"type": "LineString", "coordinates": [[4.0, 52.0], [5.0, 53.0]]}
+    >>> intersects(water, BoundingBox(4.4, 52.4, 4.6, 52.6)), intersects(water, BoundingBox(4, 52.5, 4.4, 53))
+    (True, False)
+    """
+    if geometry["type"] == "GeometryCollection":
+        return any(intersects(part, box) for part in geometry["geometries"])
+    extent = bounding_box(geometry)
+    if extent is None or not extent.intersects(box):
+        return False
+    if any(_meets(path, box) for path in _paths(geometry["coordinates"])):
+        return True
+    # No border is in the box, so all of it is inside a polygon or none of it.
+    corner = (box.west, box.south)
+    return any(_covers(rings, corner) for rings in _polygons(geometry))
+
+
+def _meets(path: Sequence[Any], box: BoundingBox) -> bool:
+    """Whether a path, or a single position, shares a point with a box."""
+    if any(box.contains(position[0], position[1]) for position in path):
+        return True
+    corners = [(x, y) for x in (box.west, box.east) for y in (box.south, box.north)]
+    for start, end in pairwise(path):
+        extent = BoundingBox(*map(min, start[:2], end[:2]), *map(max, start[:2], end[:2]))
+        # Both ends are outside, so the segment crosses the box unless all of it is on one side of the line.
+        if extent.intersects(box) and {_side(start, end, corner) for corner in corners} not in ({1}, {-1}):
+            return True
+    return False
+
+
+def _polygons(geometry: Geometry) -> Sequence[Any]:
+    """Return the polygons of a geometry, each a list of rings."""
+    if geometry["type"] == "Polygon":
+        return [geometry["coordinates"]]
+    polygons: Sequence[Any] = geometry["coordinates"] if geometry["type"] == "MultiPolygon" else ()
+    return polygons
+
+
+def _covers(rings: Iterable[Sequence[Any]], point: Position) -> bool:
+    """Whether a polygon covers a point that is not on its border; one in a hole is inside two rings."""
+    return sum(_encloses(ring, point) for ring in rings) % 2 == 1
+
+
 def distance_m(geometry: Geometry, point: Position) -> float:
     """Return the metres from a point to the nearest part of a geometry; 0 inside a polygon.
 
@@ -62,15 +114,8 @@ def distance_m(geometry: Geometry, point: Position) -> float:
             math.radians(position[1] - point[1]) * EARTH_RADIUS_M,
         )
 
-    polygons: list[Any] = []
-    if geometry["type"] == "Polygon":
-        polygons = [geometry["coordinates"]]
-    elif geometry["type"] == "MultiPolygon":
-        polygons = geometry["coordinates"]
-    for rings in polygons:
-        # A point in a hole is inside two rings.
-        if sum(_encloses([to_plane(position) for position in ring]) for ring in rings) % 2:
-            return 0.0
+    if any(_covers(rings, point) for rings in _polygons(geometry)):
+        return 0.0
     paths = [[to_plane(position) for position in path] for path in _paths(geometry["coordinates"])]
     return min((_to_path(path) for path in paths), default=math.inf)
 
@@ -97,10 +142,22 @@ def _to_path(path: list[Position]) -> float:
     return nearest
 
 
-def _encloses(ring: list[Position]) -> bool:
-    """Whether a ring encloses the origin: a ray to the east crosses it an odd number of times."""
+def _encloses(ring: Sequence[Any], point: Position) -> bool:
+    """Whether a ring encloses a point: a ray to the east crosses it an odd number of times."""
     inside = False
-    for (x1, y1), (x2, y2) in zip(ring, ring[1:] + ring[:1], strict=True):
-        if (y1 > 0) != (y2 > 0) and x1 - y1 * (x2 - x1) / (y2 - y1) > 0:
+    for start, end in pairwise(ring):
+        rises = start[1] <= point[1] < end[1]
+        if (rises or end[1] <= point[1] < start[1]) and _side(start, end, point) == (1 if rises else -1):
             inside = not inside
     return inside
+
+
+def _side(start: Sequence[float], end: Sequence[float], point: Position) -> int:
+    """Return 1 for a point on the left of the line through two positions, -1 on its right, 0 on it. Exact."""
+    left = (end[0] - start[0]) * (point[1] - start[1])
+    right = (end[1] - start[1]) * (point[0] - start[0])
+    if abs(left - right) > SIDE_ERROR * (abs(left) + abs(right)) + SIDE_UNDERFLOW:
+        return 1 if left > right else -1
+    x, y, x1, y1, x2, y2 = map(Fraction, (*point, *start[:2], *end[:2]))
+    exact = (x2 - x1) * (y - y1) - (y2 - y1) * (x - x1)
+    return (exact > 0) - (exact < 0)

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from api.context import context_of
 from api.entities import answers as entity_answers
+from api.entities.answers import CONTENT_CRS
 from api.entities.documents import (
     entity_feature,
     entity_freshness,
@@ -63,13 +64,14 @@ async def list_entities(request: Request, parameters: Annotated[EntityParameters
     page, following = first_page(entities, parameters.limit, lambda entity: entity.id)
     if not _accepts_geojson(request):
         return entity_answers.ENTITIES.response(
-            render_page(request, page, lambda entity: entity_model(entity, view, now), _entity_id, following)
+            render_page(request, page, lambda entity: entity_model(entity, view, now), _entity_id, following),
+            CONTENT_CRS,
         )
     features, following = render_items(
         page, lambda entity: entity_feature(entity_model(entity, view, now)), _entity_id, following
     )
     return entity_answers.ENTITIES_GEOJSON.response(
-        EntityFeatureCollection(features=features, links=page_links_model(request, following))
+        EntityFeatureCollection(features=features, links=page_links_model(request, following)), CONTENT_CRS
     )
 
 
@@ -101,8 +103,8 @@ async def get_entity(request: Request, id: str, _: NoQuery) -> Response:
     context = context_of(request)
     entity = entity_model(lookup_entity(context.model, id), context.hub.view, context.clock())
     if _accepts_geojson(request):
-        return entity_answers.ENTITY_GEOJSON.response(entity_feature(entity))
-    return entity_answers.ENTITY.response(entity)
+        return entity_answers.ENTITY_GEOJSON.response(entity_feature(entity), CONTENT_CRS)
+    return entity_answers.ENTITY.response(entity, CONTENT_CRS)
 
 
 @router.get("/entities/{id}/state", summary="Get the present state of an entity")

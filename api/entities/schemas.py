@@ -21,8 +21,11 @@ def parse_box(text: str) -> BoundingBox:
     """Return the box `west,south,east,north`; raise ValueError for anything else."""
     numbers = _numbers(text, 4, "west,south,east,north in degrees, such as 4.70,52.60,4.80,52.67")
     box = BoundingBox(*numbers)
-    if box.west > box.east or box.south > box.north:
-        raise ValueError("expected west,south,east,north: west at most east, south at most north")
+    if not (-180 <= box.west <= box.east <= 180 and -90 <= box.south <= box.north <= 90):
+        raise ValueError(
+            "expected longitudes from -180 to 180, west at most east, and latitudes from -90 to 90, south at "
+            "most north; a box over the 180th meridian is two requests"
+        )
     return box
 
 
@@ -45,6 +48,7 @@ def _numbers(text: str, count: int, expected: str) -> list[float]:
     return numbers
 
 
+BOX = "west,south,east,north in degrees (WGS 84): what shares a point with the box."
 BoxText = Annotated[str, parsed_by(parse_box)]
 PositionText = Annotated[str, parsed_by(parse_position)]
 
@@ -55,7 +59,7 @@ class EntityParameters(PageParameters):
     type: Names = Field(default=[], description="Entity types, any of them.")
     parent: Names = Field(default=[], description="Ids of areas; everything inside them.")
     theme: Themes = Field(default=[], description="Themes, any of them.")
-    bbox: BoxText | None = Field(default=None, description="west,south,east,north; degrees, WGS 84.")
+    bbox: BoxText | None = Field(default=None, description=BOX)
     near: PositionText | None = Field(default=None, description="longitude,latitude; with `radius`.")
     radius: float | None = Field(
         default=None, gt=0, le=RADIUS_MAX_M, description="Metres around `near`; 1000 by default."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
-from api.entities.geometry import bounding_box
+from api.entities.geometry import intersects
 from cities.model.geometry import BoundingBox
 from twin.alarms.messages import AlarmEvent
 from twin.model.city_model import CityModel
@@ -94,7 +94,9 @@ def select_entities(filter: EntityFilter, model: CityModel) -> list[Entity]:
         if (not filter.entities or entity.id in filter.entities)
         and (not filter.types or entity.type in filter.types)
         and (not filter.parents or entity.id in inside)
-        and (filter.bbox is None or _intersects(entity, filter.bbox))
+        and (
+            filter.bbox is None or (entity.geometry is not None and intersects(entity.geometry, filter.bbox))
+        )
     ]
     return sorted(selected, key=lambda entity: entity.id)
 
@@ -102,10 +104,3 @@ def select_entities(filter: EntityFilter, model: CityModel) -> list[Entity]:
 def _nested_parents(parents: frozenset[str], model: CityModel) -> set[str]:
     """Return those of the parents that lie inside another of them."""
     return {id for id in parents for other in parents if other != id and id in model.within(other)}
-
-
-def _intersects(entity: Entity, box: BoundingBox) -> bool:
-    if entity.geometry is None:
-        return False
-    extent = bounding_box(entity.geometry)
-    return extent is not None and extent.intersects(box)

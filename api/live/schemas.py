@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from api.entities.schemas import BoxText, parse_box
+from api.entities.schemas import BOX, BoxText, parse_box
 from api.entities.selection import CHANGE_KINDS, EntityFilter
 from api.http.parameters import Names, Parameters, Themes, split_names
 from api.live.events import EventName
@@ -20,7 +20,7 @@ class LiveFilter(Parameters):
     parent: Names = Field(default=[], description="Ids of areas; everything inside them.")
     property: Names = Field(default=[], description="Observed properties, indicators and roll-ups.")
     theme: Themes = Field(default=[], description="Themes.")
-    bbox: BoxText | None = Field(default=None, description="west,south,east,north; degrees, WGS 84.")
+    bbox: BoxText | None = Field(default=None, description=BOX)
     events: Annotated[list[EventName], BeforeValidator(split_names)] = Field(
         default=[], description="Events to send; all by default. A gap is always sent."
     )

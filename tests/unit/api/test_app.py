@@ -177,6 +177,27 @@ async def test_state_ages_without_new_measurements(client: httpx.AsyncClient, cl
     assert state["properties"]["pm2_5"]["freshness"] == "stale"
 
 
+@pytest.mark.parametrize("accept", ["application/json", "application/geo+json"])
+@pytest.mark.parametrize("path", ["/v1/entities?bbox=4.7,52.6,4.76,52.65", "/v1/entities/city.canal"])
+async def test_answers_with_geometries_name_their_reference_system(
+    client: httpx.AsyncClient, path: str, accept: str
+) -> None:
+    response = await client.get(path, headers={"Accept": accept})
+    assert response.headers["content-type"] == accept
+    assert response.headers["content-crs"] == "<http://www.opengis.net/def/crs/OGC/1.3/CRS84>"
+    assert "Content-Crs" in response.headers["access-control-expose-headers"]
+
+
+@pytest.mark.parametrize("bbox", ["4.7,52.6,180.1,52.7", "4.7,-90.1,4.8,52.7", "179,52,-179,53", "4,53,5,52"])
+@pytest.mark.parametrize("path", ["/v1/entities", "/v1/live"])
+async def test_a_box_outside_the_reference_system_is_a_fault(
+    client: httpx.AsyncClient, path: str, bbox: str
+) -> None:
+    response = await client.get(f"{path}?bbox={bbox}")
+    assert response.status_code == 400
+    assert "longitudes from -180 to 180" in response.json()["errors"][0]["detail"]
+
+
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer sesame"}])
 async def test_a_household_is_hidden_from_anonymous_clients_and_operators(
     client: httpx.AsyncClient, headers: dict[str, str]

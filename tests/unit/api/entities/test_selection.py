@@ -7,6 +7,7 @@ import pytest
 from api.entities.geometry import distance_m
 from api.entities.selection import EntityFilter, resolve_filter, select_entities
 from cities.model.geometry import BoundingBox
+from tests.support.cities.city_builder import CityBuilder
 from twin.model.city_model import CityModel
 
 
@@ -45,6 +46,14 @@ def test_unknown_names_are_never_selected(model: CityModel) -> None:
     everything = resolve_filter(EntityFilter(), model)
     assert not everything.matches("nowhere", "pm2_5")
     assert not everything.matches("city", "happiness")
+
+
+def test_a_box_selects_by_the_geometry_and_not_by_its_envelope() -> None:
+    canal = {"type": "LineString", "coordinates": [[4.0, 52.0], [5.0, 53.0]]}
+    city = CityBuilder("city", "City").entity("city.canal", "Waterway", geometry=canal).model(1)
+    for box, expected in (((4.4, 52.4, 4.6, 52.6), ["city.canal"]), ((4.0, 52.5, 4.4, 53.0), [])):
+        selected = select_entities(EntityFilter(bbox=BoundingBox(*box)), city)
+        assert [one.id for one in selected] == expected
 
 
 SQUARE = [[4.0, 52.0], [4.1, 52.0], [4.1, 52.1], [4.0, 52.1], [4.0, 52.0]]

@@ -170,6 +170,13 @@ def test_parameters_have_the_formats_of_times_and_no_null(document: Schema) -> N
     assert list(values_named("anyOf", parameters)) == []
 
 
+def test_answers_with_geometries_describe_their_reference_system(document: Schema) -> None:
+    paths = document["paths"]
+    for path in ("/entities", "/entities/{id}"):
+        assert "CRS84" in paths[path]["get"]["responses"]["200"]["headers"]["Content-Crs"]["description"]
+    assert "Content-Crs" not in paths["/entities/{id}/state"]["get"]["responses"]["200"]["headers"]
+
+
 def test_a_page_has_a_name_for_clients(document: Schema) -> None:
     schemas = document["components"]["schemas"]
     assert {"Entity", "EntityPage", "State", "Value", "DatastreamPage", "Problem"} <= schemas.keys()
