@@ -89,15 +89,11 @@ async def run(
             )
         return workers
 
-    async def on_positioned() -> None:
-        for worker in workers.values():
-            worker.on_recovered()
-
     def on_failure(error: BaseException) -> None:
         if not failure.done():
             failure.set_exception(error)
 
-    app = create_faust_app(settings, kafka, create_workers, on_positioned, on_failure)
+    app = create_faust_app(settings, kafka, create_workers, on_failure)
     tasks: list[asyncio.Task[None]] = []
     code = 1
     try:

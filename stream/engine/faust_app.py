@@ -15,7 +15,7 @@ from yarl import URL
 
 from runtime.kafka.access import KafkaAccess
 from runtime.telemetry.tracing import RecordHeaders
-from stream.engine.faust_driver import PositionedTransport, ReadPositions
+from stream.engine.faust_driver import CountedTables, PositionedTransport, ReadPositions
 from stream.engine.transport import Confirmation
 from stream.engine.worker import StreamWorker
 from stream.settings import StreamSettings
@@ -93,6 +93,11 @@ class FaustTransport:
         self._table.data[key] = value
         return confirmation
 
+    def is_recovered(self) -> bool:
+        """Whether the table is complete."""
+        is_complete: bool = self._app.tables.recovery.is_complete
+        return is_complete
+
     def read_checkpoint(self, key: bytes) -> bytes | None:
         """Read from the table's store."""
         value: bytes | None = self._table.data.get(key)
@@ -108,10 +113,9 @@ def create_faust_app(
     settings: StreamSettings,
     kafka: KafkaAccess,
     create_workers: Callable[[FaustTransport], Mapping[str, StreamWorker]],
-    on_positioned: Callable[[], Awaitable[None]],
     on_failure: Callable[[BaseException], None],
 ) -> Any:
-    """Return a Faust app that feeds a worker for each topic; `on_positioned` is called when reading begins.
+    """Return a Faust app that feeds a worker for each topic.
 
     `on_failure` is called with the error of a worker; the app then processes no more records.
     """
@@ -128,7 +132,6 @@ def create_faust_app(
         kafka=kafka,
         topics=frozenset(workers),
         start_offset=lambda topic, partition: workers[topic].position(partition) + 1,
-        on_positioned=on_positioned,
     )
     app.transport = PositionedTransport(app.conf.broker, app, loop=app.loop, positions=positions)
     for topic, worker in workers.items():
@@ -144,6 +147,7 @@ def _new_app(settings: StreamSettings, kafka: KafkaAccess) -> Any:
         settings.group,
         broker=[URL(f"kafka://{server}") for server in kafka.servers.split(",")],
         broker_credentials=_credentials(kafka),
+        TableManager=CountedTables,
         store="memory://",
         datadir=str(settings.state_dir / "faust"),
         value_serializer="raw",

@@ -12,18 +12,23 @@
   Here those records are not delivered; the worker seeks back to the hole.
 - Faust begins to read at the offset that it committed. In one of many rebalances of two workers it had
   committed beyond records that nobody processed. Here the position of the checkpoint decides.
+- Faust does not tell whether its tables are complete: in a rebalance it has the partitions of the next
+  assignment while the tables are those of the last one, and it seeks at such moments, too. Here rebalances
+  are counted, and a table is complete if it was recovered for the last of them.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, NamedTuple
 
 import uvloop
 from aiokafka import TopicPartition
+from faust.tables.manager import TableManager
+from faust.tables.recovery import Recovery
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -50,7 +55,6 @@ class ReadPositions:
     kafka: Kafka
     topics: frozenset[str]
     start_offset: Callable[[str, int], int]  #: of a partition of a topic; 0 for the beginning
-    on_positioned: Callable[[], Awaitable[None]]  #: called each time that reading an assignment begins
 
 
 class FaustConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
@@ -125,7 +129,6 @@ class PositionedConsumer(driver.Consumer):  # type: ignore[misc]
             await self._seek_to(tp, start)
             # Faust commits only offsets that follow its committed offset without a gap.
             self._committed_offset[tp] = start or None
-        await positions.on_positioned()
 
     async def seek_back(self, topic: str, partition: int, offset: int) -> bool:
         """Read a positioned partition again from `offset`; return False if the log begins later."""
@@ -153,3 +156,46 @@ class PositionedTransport(driver.Transport):  # type: ignore[misc]
     def __init__(self, *args: Any, positions: ReadPositions, **options: Any) -> None:
         super().__init__(*args, **options)
         self.positions = positions
+
+
+class CountedRecovery(Recovery):  # type: ignore[misc]
+    """The recovery of the tables after each rebalance, which knows for which one they are complete."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._assigned_in = self._recovered_in = 0  # numbers of rebalances; the first is 1
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the tables have what the changelog has for the present assignment."""
+        # Faust counts a rebalance before any of its partitions is revoked or assigned.
+        is_complete: bool = 0 < self._recovered_in == self.app.rebalancing_count
+        return is_complete
+
+    async def on_rebalance(
+        self, assigned: Any, revoked: Any, newly_assigned: Any, generation_id: int = 0
+    ) -> None:
+        """Begin the recovery for a new assignment, unless it is over already."""
+        rebalance = self.app.rebalancing_count
+        await super().on_rebalance(assigned, revoked, newly_assigned, generation_id)
+        if generation_id == self._generation_id:
+            self._assigned_in = rebalance
+
+    async def on_recovery_completed(self, generation_id: int = 0) -> None:
+        """Let records come again, the tables being complete."""
+        if generation_id == self._generation_id:
+            self._recovered_in = self._assigned_in
+        await super().on_recovery_completed(generation_id)
+
+
+class CountedTables(TableManager):  # type: ignore[misc]
+    """The tables of the app, with the recovery above."""
+
+    _recovery: CountedRecovery | None = None
+
+    @property
+    def recovery(self) -> CountedRecovery:
+        """The recovery of these tables."""
+        if self._recovery is None:
+            self._recovery = CountedRecovery(self.app, self, beacon=self.beacon, loop=self.loop)
+        return self._recovery

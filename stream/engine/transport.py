@@ -30,7 +30,7 @@ class InputRecord(Protocol):
 
 
 class LogTransport(Protocol):
-    """The five operations on Kafka that the worker needs."""
+    """The operations on Kafka that the worker needs."""
 
     def owns(self, topic: str, partition: int) -> bool:
         """Whether the partition is assigned to this process now."""
@@ -44,6 +44,10 @@ class LogTransport(Protocol):
 
     def write_checkpoint(self, partition: int, key: bytes, value: bytes) -> Confirmation:
         """Write an entry of the checkpoint table, and return its confirmation."""
+        ...
+
+    def is_recovered(self) -> bool:
+        """Whether the checkpoint table is complete for the partitions that are assigned now."""
         ...
 
     def read_checkpoint(self, key: bytes) -> bytes | None:

@@ -75,7 +75,6 @@ class StreamWorker:
         self._seek_back_delay_s = seek_back_delay_s
         self._partitions: dict[int, _HeldPartition] = {}
         self._generation = 0  # of the assignment
-        self._has_recovered = False
         self._hold_lock = asyncio.Lock()
         self.is_closing = False  #: whether the log ends, so that its records are committed at once
 
@@ -87,15 +86,10 @@ class StreamWorker:
     def drop_partitions(self) -> None:
         """Drop every partition from memory; none of its records is acknowledged any more."""
         self._generation += 1
-        self._has_recovered = False
         for held in self._partitions.values():
             held.checkpoints.abandon()
         self._partitions.clear()
         self._metrics.partitions.labels(self.topic).set(0)
-
-    def on_recovered(self) -> None:
-        """Note that the checkpoints of this assignment can be read from now on."""
-        self._has_recovered = True
 
     async def restore_assigned(self) -> bool:
         """Restore every assigned partition, also those without records.
@@ -103,11 +97,9 @@ class StreamWorker:
         Return whether all are in memory; they are not while the checkpoints cannot be read yet.
         """
         for partition in range(self._settings.partitions):
-            if not self._has_recovered:
-                return False
             if partition not in self._partitions:
                 await self._hold(partition)
-        return self._has_recovered
+        return self._transport.is_recovered()
 
     def position(self, partition: int) -> int:
         """Return the last applied offset of a partition, by its checkpoint; -1 before the first record."""
@@ -124,7 +116,7 @@ class StreamWorker:
         """
         held = self._partitions.get(record.partition) or await self._hold(record.partition)
         if held is None:
-            return  # lost in a rebalance: the new owner applies the record
+            return  # lost in a rebalance: the new owner applies the record, from its checkpoint on
         expected = held.stage.offset + 1
         if record.offset < expected:
             held.checkpoints.cover(record)  # a replay of a record that the state contains
@@ -194,10 +186,14 @@ class StreamWorker:
             await held.checkpoints.write_now()
 
     async def _hold(self, partition: int) -> _HeldPartition | None:
-        """Return a partition, restored if necessary; None when it is not assigned to this process."""
+        """Return a partition, restored if necessary.
+
+        None when it is not assigned to this process, or its checkpoint cannot be read yet.
+        """
         async with self._hold_lock:
             held = self._partitions.get(partition)
-            if held is None and self._transport.owns(self.topic, partition):
+            is_loadable = self._transport.is_recovered() and self._transport.owns(self.topic, partition)
+            if held is None and is_loadable:
                 held = await self._load(partition)
             return held
 
@@ -207,7 +203,7 @@ class StreamWorker:
         if stage is not None:
             return self._add(partition, stage, model)
         seed = await self._read_seed()
-        if generation != self._generation:
+        if generation != self._generation or not self._transport.is_recovered():
             return None
         stage = self._factory.seeded(partition, seed, model)
         log.info(
@@ -220,7 +216,7 @@ class StreamWorker:
         await self._send(held, stage.initial_outputs(seed, model))
         # The database changes as this log is processed; a replay must start from the same seed.
         await held.checkpoints.write_now(first=True)
-        return held
+        return held if self._partitions.get(partition) is held else None
 
     def _add(self, partition: int, stage: StreamStage[Any], model: CityModel) -> _HeldPartition:
         checkpoints = CheckpointWriter(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,6 +15,8 @@ from tests.support.processes.role_process import RoleProcess
 
 REPLICATED = ("ingest", "stream", "historian", "api")
 SHARE = "scale"
+
+_BEGINNING = re.compile(r"partition \d+ of [\w-]+ starts from the state in the database")
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,12 @@ class Replicas:
         """Return the ends of all logs."""
         return "\n\n".join(
             f"{one.log.stem}:\n{one.log_tail()}" for one in self.processes() if one.log.exists()
+        )
+
+    def beginnings(self) -> Counter[str]:
+        """Return how often each partition began from the database instead of its checkpoint."""
+        return Counter(
+            found for one in self.roles["stream"] for found in _BEGINNING.findall(one.log.read_text())
         )
 
     def _process(self, role: str, number: int, services: ServiceAddresses, folder: Path) -> RoleProcess:

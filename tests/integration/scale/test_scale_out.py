@@ -92,6 +92,7 @@ async def test_nothing_is_lost_doubled_or_out_of_order_while_replicas_come_and_g
         wanderer = FailoverClient(replicas.addresses)
         following = asyncio.create_task(wanderer.follow())
         await wanderer.joined.wait()
+        begun = replicas.beginnings()
         await fleet.connect()
         fleet.pause_at = 0
         try:
@@ -101,11 +102,13 @@ async def test_nothing_is_lost_doubled_or_out_of_order_while_replicas_come_and_g
             await until_shown(truth(plan), wanderer, replicas)
             balance = await compute_balance(replicas, fleet, None)
             shown = [await live_snapshot(address) for address in replicas.addresses]
+            begun_again = replicas.beginnings() - begun
         finally:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
             await fleet.close()
     assert balance.faults == []
+    assert not begun_again
     assert (balance.acknowledged, balance.stored) == (MESSAGES, MESSAGES)
     assert wanderer.other_events == []
     last = {one: states[-1] for one, states in wanderer.states.items()}

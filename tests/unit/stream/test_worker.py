@@ -52,6 +52,7 @@ class Log:
     """Stores sent and written records; confirms them at once, or later."""
 
     owned: bool = True
+    recovered: bool = True
     first_offset: int = 0
     confirm: bool = True
     table: dict[bytes, bytes] = field(default_factory=dict)
@@ -84,6 +85,9 @@ class Log:
         future = asyncio.get_running_loop().create_future()
         future.set_result(None)
         return future
+
+    def is_recovered(self) -> bool:
+        return self.recovered
 
     def read_checkpoint(self, key: bytes) -> bytes | None:
         return self.table.get(key)
@@ -178,7 +182,6 @@ async def test_a_due_checkpoint_is_spread_and_covers_the_records_before_it() -> 
         await asyncio.sleep(0)
     assert not second.acknowledged
     worker.drop_partitions()
-    worker.on_recovered()
     assert worker.position(PARTITION) == 1
 
 
@@ -288,10 +291,7 @@ async def test_a_stored_observation_without_an_update_is_emitted_when_a_log_begi
         properties={("town.canal", "water_level"): (-0.5, 0, 0, None)},
     )
     worker = make_worker(log, seed=seed)
-    await worker.restore_assigned()
-    assert not log.updates  # not before the checkpoints can be read
-    worker.on_recovered()
-    await worker.restore_assigned()
+    assert await worker.restore_assigned()
     (update,) = UPDATES.decode(log.updates[0]).updates
     assert (update.entity, update.revision, update.value) == ("town.canal", 8, -0.4)
 
@@ -299,7 +299,6 @@ async def test_a_stored_observation_without_an_update_is_emitted_when_a_log_begi
 async def test_a_worker_knows_that_the_log_closes_until_ingest_has_started_again() -> None:
     """Then its records are committed at once: the supervisor waits for that."""
     worker = make_worker(Log())
-    worker.on_recovered()
     verdict = NeighbourVerdict("town.canal", "water_level", "town", False, None, MINUTE)
     values = [record(0).value, encode_closing(), encode_verdicts([verdict], MINUTE), record(3).value]
     found = []
@@ -307,3 +306,42 @@ async def test_a_worker_knows_that_the_log_closes_until_ingest_has_started_again
         await worker.on_record(Record(offset, value))
         found.append(worker.is_closing)
     assert found == [False, True, True, False]
+
+
+async def test_a_partition_does_not_begin_from_the_database_while_its_checkpoint_cannot_be_read() -> None:
+    """In a rebalance a partition is assigned before the table of its checkpoints is complete."""
+    ahead = Observation(4, MINUTE, MINUTE, -0.4)
+    log = Log(recovered=False)
+    worker = make_worker(log, seed=EMPTY_SEED._replace(observations=[ahead]))
+    assert not await worker.restore_assigned()
+    await worker.on_record(record(2))
+    assert not log.updates
+    assert not log.table
+    log.recovered = True
+    assert await worker.restore_assigned()
+    assert len(log.updates) == 1
+
+
+async def test_a_partition_that_is_lost_while_the_database_is_read_does_not_begin() -> None:
+    log = Log()
+    worker = make_worker(log, seed=EMPTY_SEED._replace(observations=[Observation(4, MINUTE, MINUTE, -0.4)]))
+
+    async def read_seed() -> StageSeed:
+        log.recovered = False  # the next rebalance has begun; its partitions are not revoked yet
+        return EMPTY_SEED
+
+    worker._read_seed = read_seed
+    assert not await worker.restore_assigned()
+    assert not log.table
+
+
+async def test_no_record_is_applied_to_a_partition_that_was_lost_during_its_first_checkpoint() -> None:
+    log = Log()
+    worker = make_worker(log, seed=EMPTY_SEED._replace(observations=[Observation(4, MINUTE, MINUTE, -0.4)]))
+    log.sends.clear()
+    taking = asyncio.create_task(worker.on_record(record(2)))
+    await asyncio.sleep(0)
+    worker.drop_partitions()
+    log.sends.set()
+    await taking
+    assert len(log.updates) == 1  # of the beginning alone
