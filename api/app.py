@@ -37,6 +37,7 @@ from api.http.admission import Admission
 from api.http.answer_parts import AnswerParts
 from api.http.api_keys import ApiKeys
 from api.http.methods import AllowedMethods, Methods, add_method_handler
+from api.http.negotiation import negotiate
 from api.http.problems import add_error_handlers
 from api.http.rate_limiter import RateLimiter
 from api.http.request_limits import RequestLimits
@@ -214,7 +215,9 @@ def create_app(context: ApiContext) -> ASGIApp:
     allowed = AllowedMethods(_routes())
     add_method_handler(app, allowed)
     for router, scheme in ROUTERS:
-        app.include_router(router, dependencies=[Depends(authenticate)] if scheme == API_KEY else [])
+        # The key comes first: whoever lacks it is not told what a route takes.
+        dependencies = [Depends(authenticate)] if scheme == API_KEY else []
+        app.include_router(router, dependencies=[*dependencies, Depends(negotiate)])
     for router in UNVERSIONED_ROUTERS:
         app.include_router(router)
     static = context.settings.static_dir

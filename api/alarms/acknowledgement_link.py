@@ -23,8 +23,9 @@ from api.alarms.lookup import lookup_incident
 from api.alarms.visibility import may_see_alarm
 from api.context import ApiContext, context_of
 from api.http.answers import answers
+from api.http.negotiation import accept_of, preferred
 from api.http.parameters import NoQuery
-from api.http.problems import ProblemError, not_found, problem_response
+from api.http.problems import MEDIA_TYPE, ProblemError, not_found, problem_response
 from twin.alarms.messages import AlarmEvent
 from twin.instant import Instant, to_datetime
 from twin.model.bilingual_text import Language
@@ -98,6 +99,7 @@ _STYLE = (
     alarm_answers.ACKNOWLEDGE_PAGE,
     *alarm_answers.ACKNOWLEDGE_REFUSALS,
     problems=(HTTPStatus.NOT_FOUND, HTTPStatus.GONE),
+    negotiated=False,
 )
 async def show_acknowledgement_page(request: Request, token: Token, _: NoQuery) -> Response:
     """Return a page with the alarms of the incident and a button; opening it changes nothing."""
@@ -116,6 +118,7 @@ async def show_acknowledgement_page(request: Request, token: Token, _: NoQuery) 
     alarm_answers.ACKNOWLEDGE_PAGE_UNANSWERED,
     *alarm_answers.ACKNOWLEDGE_REFUSALS,
     problems=(HTTPStatus.NOT_FOUND, HTTPStatus.GONE),
+    negotiated=False,
 )
 async def confirm_acknowledgement(request: Request, token: Token, _: NoQuery) -> Response:
     """Acknowledge for the link's contact what its message told of; once for each occurrence."""
@@ -197,7 +200,7 @@ def _page(context: ApiContext, contact: Contact, alarms: LinkedAlarms, outcome: 
 
 def _refused(request: Request, problem: ProblemError) -> Response:
     """Return a page for browsers, and a problem document for other clients."""
-    if "text/html" not in request.headers.get("accept", ""):
+    if preferred(accept_of(request), (MEDIA_TYPE, "text/html")) != "text/html":
         return problem_response(problem, request.url.path)
     language: Language = "en" if request.headers.get("accept-language", "").startswith("en") else "nl"
     page = refusal_page(problem.detail, language)

@@ -98,6 +98,7 @@ class _Answered(NamedTuple):
     alarm_answers.REPLY_UNANSWERED,
     problems=(HTTPStatus.NOT_FOUND,),
     body=alarm_answers.REPLY_BODY,
+    negotiated=False,
 )
 async def acknowledge_by_reply(request: Request, parameters: Annotated[ReplyParameters, Query()]) -> Response:
     """Acknowledge for a contact what the message with the code of the reply told; once for each occurrence.

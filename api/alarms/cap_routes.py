@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from api.alarms import answers as alarm_answers
 from api.alarms.atom_feed import ATOM_TYPE, atom_feed
+from api.alarms.cap import MEDIA_TYPE as CAP_TYPE
 from api.alarms.cap import (
     CapMessage,
     CapSender,
@@ -25,6 +26,7 @@ from api.alarms.visibility import is_public
 from api.context import ApiContext, context_of
 from api.entities.selection import resolve_filter
 from api.http.answers import answers
+from api.http.negotiation import media_type_of, not_acceptable
 from api.http.parameters import NoQuery
 from api.http.problems import not_found
 from storage.stores.alarms import ALARM_ROWS_MAX, read_stored_alarm_events
@@ -42,6 +44,8 @@ async def list_alarms_as_cap(request: Request, parameters: Annotated[CapParamete
     """
     context = context_of(request)
     if parameters.alarm is not None:
+        if media_type_of(request) == ATOM_TYPE:
+            raise not_acceptable(request, (CAP_TYPE,))
         return await _alarm_response(context, parameters.alarm)
     model, sender = context.model, _sender(context)
     selection = resolve_filter(parameters.filter(), model)
@@ -55,7 +59,7 @@ async def list_alarms_as_cap(request: Request, parameters: Annotated[CapParamete
         and (not parameters.severity or event.severity.word in parameters.severity)
     ]
     alarms.sort(key=alarm_place, reverse=True)
-    if ATOM_TYPE in request.headers.get("accept", ""):
+    if media_type_of(request) == ATOM_TYPE:
         return alarm_answers.CAP_FEED.response(atom_feed(alarms, newest, model, sender).decode())
     return alarm_answers.CAP.response(city_alert(alarms, newest, model, sender).decode())
 

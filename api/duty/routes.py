@@ -24,6 +24,7 @@ from api.duty.schemas import (
 from api.http.access import actor_of, require_role
 from api.http.answers import answers
 from api.http.bodies import read_body
+from api.http.negotiation import media_type_of
 from api.http.pages import Page, page_links_model
 from api.http.parameters import NoQuery, instant_or
 from api.http.problems import ProblemError, RequestFault, bad_request, not_found
@@ -87,7 +88,7 @@ async def list_shifts(request: Request, parameters: Annotated[RosterParameters, 
         for team in _teams(model.duty, parameters.team, faults)
         for shift in duty_shifts(model.duty, team.id, start, end)
     ]
-    if duty_answers.CALENDAR in request.headers.get("accept", ""):
+    if media_type_of(request) == duty_answers.CALENDAR:
         return duty_answers.ROSTER_CALENDAR.response(roster_calendar(model.city, model.duty, shifts, now))
     items = [shift_model(model.duty, team, shift, role) for team, shift in shifts]
     return duty_answers.ROSTER.response(Page(items=items, links=page_links_model(request, None)))

@@ -24,6 +24,7 @@ from api.entities.schemas import RADIUS_DEFAULT_M, EntityParameters, parse_posit
 from api.entities.selection import select_entities
 from api.http.access import role_of
 from api.http.answers import GEOJSON, answers
+from api.http.negotiation import media_type_of
 from api.http.pages import page_links_model, render_items, render_page
 from api.http.parameters import NoQuery
 from api.http.problems import RequestFault, bad_request, not_found
@@ -62,7 +63,7 @@ async def list_entities(request: Request, parameters: Annotated[EntityParameters
         if (after is None or entity.id > after) and _matches(entity, parameters, view, now)
     ]
     page, following = first_page(entities, parameters.limit, lambda entity: entity.id)
-    if not _accepts_geojson(request):
+    if media_type_of(request) != GEOJSON:
         return entity_answers.ENTITIES.response(
             render_page(request, page, lambda entity: entity_model(entity, view, now), _entity_id, following),
             CONTENT_CRS,
@@ -91,10 +92,6 @@ def _matches(entity: Entity, parameters: EntityParameters, view: LiveView, now: 
     return not parameters.freshness or entity_freshness(entity.id, view, now) in parameters.freshness
 
 
-def _accepts_geojson(request: Request) -> bool:
-    return GEOJSON in request.headers.get("accept", "")
-
-
 @router.get("/entities/{id}", summary="Get an entity")
 @answers(entity_answers.ENTITY, entity_answers.ENTITY_GEOJSON, problems=(HTTPStatus.NOT_FOUND,))
 async def get_entity(request: Request, id: str, _: NoQuery) -> Response:
@@ -102,7 +99,7 @@ async def get_entity(request: Request, id: str, _: NoQuery) -> Response:
     role_of(request)
     context = context_of(request)
     entity = entity_model(lookup_entity(context.model, id), context.hub.view, context.clock())
-    if _accepts_geojson(request):
+    if media_type_of(request) == GEOJSON:
         return entity_answers.ENTITY_GEOJSON.response(entity_feature(entity), CONTENT_CRS)
     return entity_answers.ENTITY.response(entity, CONTENT_CRS)
 

@@ -184,6 +184,8 @@ class Declaration:
     problems: frozenset[HTTPStatus]
     role: Role | None  #: None: anonymous clients, too
     body: Body | None
+    media_types: tuple[str, ...]  #: of which `Accept` chooses; none where it is not asked
+    negotiated: bool
 
 
 def answers(
@@ -191,13 +193,21 @@ def answers(
     problems: tuple[HTTPStatus, ...] = (),
     role: Role | None = None,
     body: Body | None = None,
+    negotiated: bool = True,
 ) -> Callable[[F], F]:
     """Declare what a route answers and takes; `role` is the least that it needs, of which 401 and 403 follow.
 
     400, 414, 429, 431, 500 and 503 are every route's, 401 that of every route with an API key, 408 and 413
-    that of every route with a body.
+    that of every route with a body. A route is `negotiated` (406, 415; see `api.http.negotiation`) unless an
+    alarm must not depend on two headers.
     """
-    declaration = Declaration(successes, frozenset(problems), role, body)
+    types = [
+        each.media_type
+        for each in successes
+        if isinstance(each, Answer) and each.status < HTTPStatus.BAD_REQUEST
+    ]
+    media_types = tuple(dict.fromkeys(types)) if negotiated else ()
+    declaration = Declaration(successes, frozenset(problems), role, body, media_types, negotiated)
 
     def declare(endpoint: F) -> F:
         setattr(endpoint, _DECLARATION, declaration)

@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from api.context import context_of
+from api.http.answers import JSON
+from api.http.negotiation import check_content_type
 from api.http.problems import ProblemError, RequestFault, bad_request, body_faults
 from twin.wire.codec import DECODE_ERRORS
 from twin.wire.json_nesting import JsonNestingError, check_json_nesting
@@ -32,14 +34,19 @@ B = TypeVar("B", bound=RequestBody)
 async def read_json_object(request: Request, expected: str) -> dict[str, Any]:
     """Return the JSON object in the body of a request; `expected` describes it in the error text.
 
-    Raises a problem when the body is something else, or longer than `BODY_BYTES_MAX`.
+    Raises a problem when the body is something else (400, 415), or longer than `BODY_BYTES_MAX`.
     """
-    return json_object(await read_content(request), f"expected a JSON object {expected}")
+    data = await read_content(request)
+    if data:
+        check_content_type(request, (JSON,))
+    return json_object(data, f"expected a JSON object {expected}")
 
 
 async def read_body(request: Request, kind: type[B]) -> B:
     """Return the body of a request; an empty body has no members. Raises a problem with all its faults."""
     data = await read_content(request)
+    if data:
+        check_content_type(request, (JSON,))
     item = json_object(data, "expected a JSON object") if data.strip() else {}
     try:
         return kind.model_validate(item)

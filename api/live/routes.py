@@ -84,7 +84,7 @@ class EventStreamResponse(Response):
         self, streams: EventStreams, filter: EntityFilter, events: frozenset[EventName], cursor: Cursor | None
     ) -> None:
         # A proxy that buffers would delay events; nginx obeys this header.
-        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no", "Vary": "Accept"})
         del self.headers["content-length"]
         self._streams = streams
         self._filter = filter

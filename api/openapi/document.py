@@ -215,6 +215,10 @@ def _responses(declaration: Declaration, scheme: str | None) -> Schema:
     problems = OF_EVERY_ROUTE | declaration.problems
     if declaration.body is not None:
         problems |= OF_BODIES
+        if declaration.negotiated:
+            problems |= {HTTPStatus.UNSUPPORTED_MEDIA_TYPE}
+    if declaration.media_types:
+        problems |= {HTTPStatus.NOT_ACCEPTABLE}
     if scheme is not None:
         problems |= {HTTPStatus.UNAUTHORIZED}
     if declaration.role is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import json
 from collections.abc import Callable
 from typing import Any
 from unittest.mock import AsyncMock
@@ -334,3 +335,14 @@ async def test_an_address_whose_variable_is_missing_here_is_told_in_the_log(
     assert answer.json()["outcome"] == "unknown-sender"
     assert "replies of cleo cannot be checked" in caplog.text
     assert "CLEO" in caplog.text
+
+
+@pytest.mark.usefixtures("client")
+async def test_a_reply_is_read_whatever_its_headers_say(parts: ApiContext) -> None:
+    """Providers differ, and a refused reply leaves an alarm without its acknowledgement."""
+    headers = {**KEY, "Content-Type": "text/plain", "Accept": "application/xml"}
+    transport = httpx.ASGITransport(create_app(parts))
+    # Not the client that compares with the document, which has no such body.
+    async with httpx.AsyncClient(transport=transport, base_url="http://city.example") as other:
+        answer = await other.post(PATH, content=json.dumps(reply("AAAAAA")), headers=headers)
+    assert answer.json()["outcome"] == "unknown-code"
