@@ -30,6 +30,7 @@ from api.duty import notification_routes
 from api.duty import routes as duty_routes
 from api.entities import datastream_routes, vocabulary_routes
 from api.entities import routes as entities_routes
+from api.entities.known_names import know_names
 from api.history import recompute_routes
 from api.history import routes as history_routes
 from api.http.access import authenticate
@@ -216,7 +217,7 @@ def create_app(context: ApiContext) -> ASGIApp:
     add_method_handler(app, allowed)
     for router, scheme in ROUTERS:
         # The key comes first: whoever lacks it is not told what a route takes.
-        dependencies = [Depends(authenticate)] if scheme == API_KEY else []
+        dependencies = [Depends(authenticate), Depends(know_names)] if scheme == API_KEY else []
         app.include_router(router, dependencies=[*dependencies, Depends(negotiate)])
     for router in UNVERSIONED_ROUTERS:
         app.include_router(router)

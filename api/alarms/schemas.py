@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, model_validator
 
+from api.entities.known_names import Causes, EntityIds, EntityTypes, RuleIds
 from api.entities.selection import EntityFilter
 from api.http.bodies import RequestBody
 from api.http.parameters import (
@@ -45,11 +46,11 @@ class AlarmParameters(PageParameters):
     )
     severity: Severities = Field(default=[], description="Severities, any of them.")
     theme: Themes = Field(default=[], description="Themes of the rule, any of them.")
-    type: Names = Field(default=[], description="Types of the entity, any of them.")
-    parent: Names = Field(default=[], description="Ids of areas; everything inside them.")
-    entity: Names = Field(default=[], description="Ids of entities.")
-    rule: Names = Field(default=[], description="Ids of rules.")
-    cause: Names = Field(default=[], description="Causes of incidents.")
+    type: EntityTypes = Field(default=[], description="Types of the entity, any of them.")
+    parent: EntityIds = Field(default=[], description="Ids of areas; everything inside them.")
+    entity: EntityIds = Field(default=[], description="Ids of entities.")
+    rule: RuleIds = Field(default=[], description="Ids of rules.")
+    cause: Causes = Field(default=[], description="Causes of incidents.")
     active: bool | None = Field(default=None, description="Whether the condition holds; both by default.")
     acknowledged: bool | None = Field(
         default=None, description="Whether the present occurrence was acknowledged; both by default."
@@ -75,7 +76,7 @@ class CapParameters(Parameters):
     alarm: str | None = Field(default=None, max_length=600, description="Id of one alarm, in force or not.")
     severity: Severities = Field(default=[], description="Severities, any of them.")
     theme: Themes = Field(default=[], description="Themes of the rule, any of them.")
-    parent: Names = Field(default=[], description="Ids of areas; everything inside them.")
+    parent: EntityIds = Field(default=[], description="Ids of areas; everything inside them.")
 
     def filter(self) -> EntityFilter:
         """Return the conditions that the city model decides."""

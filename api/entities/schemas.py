@@ -7,9 +7,10 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from api.entities.geometry import Position
+from api.entities.known_names import EntityIds, EntityTypes, PropertyNames, SensorIds
 from api.entities.models import PropertyKind
 from api.entities.selection import EntityFilter
-from api.http.parameters import Names, PageParameters, Themes, parsed_by, split_names
+from api.http.parameters import PageParameters, Themes, parsed_by, split_names
 from cities.model.geometry import BoundingBox
 from twin.state.freshness import Freshness
 
@@ -56,8 +57,8 @@ PositionText = Annotated[str, parsed_by(parse_position)]
 class EntityParameters(PageParameters):
     """Which entities."""
 
-    type: Names = Field(default=[], description="Entity types, any of them.")
-    parent: Names = Field(default=[], description="Ids of areas; everything inside them.")
+    type: EntityTypes = Field(default=[], description="Entity types, any of them.")
+    parent: EntityIds = Field(default=[], description="Ids of areas; everything inside them.")
     theme: Themes = Field(default=[], description="Themes, any of them.")
     bbox: BoxText | None = Field(default=None, description=BOX)
     near: PositionText | None = Field(default=None, description="longitude,latitude; with `radius`.")
@@ -91,6 +92,6 @@ class PropertyParameters(PageParameters):
 class DatastreamParameters(PageParameters):
     """Which datastreams."""
 
-    entity: Names = Field(default=[], description="Ids of entities.")
-    sensor: Names = Field(default=[], description="Ids of sensors.")
-    property: Names = Field(default=[], description="Observed properties.")
+    entity: EntityIds = Field(default=[], description="Ids of entities.")
+    sensor: SensorIds = Field(default=[], description="Ids of sensors.")
+    property: PropertyNames = Field(default=[], description="Observed properties.")

@@ -21,7 +21,7 @@ CHANGE_KINDS: frozenset[ChangeKind] = frozenset({"state", "alarm"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntityFilter:
-    """The conditions of a filter; an empty set or None matches everything. Unknown names match nothing.
+    """The conditions of a filter; an empty set or None matches everything, a name that is gone nothing.
 
     Any name of a condition may match; every condition must. A `parent` matches everything inside that area.
     An alarm has the properties of its operands and the theme of its rule.

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field
 
+from api.entities.known_names import known
 from api.http.parameters import (
     OBSERVATIONS_LIMIT_DEFAULT,
     OBSERVATIONS_LIMIT_MAX,
@@ -64,7 +65,7 @@ class HistoryParameters(ObservationParameters):
     """Which part of an entity's history: single readings, or buckets when an interval is given."""
 
     start: TimeText | None = Field(default=None, description="Inclusive; 24 hours before `end` by default.")
-    property: str = Field(
+    property: Annotated[str, known("value")] = Field(
         description="Observed property, indicator (`lki`), or roll-up over the area (`area_pm2_5`)."
     )
     interval: IntervalText | None = Field(

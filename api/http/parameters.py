@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import Query
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
 from cities.duration import parse_duration
 from twin.instant import DAY, Duration, Instant, parse_instant
@@ -18,13 +19,21 @@ LIMIT_MAX = 1_000
 OBSERVATIONS_LIMIT_DEFAULT = 1_000
 OBSERVATIONS_LIMIT_MAX = 10_000
 NAMES_MAX = 500
+"""Of one parameter."""
 DURATION_MAX: Duration = 366 * DAY
 
 
 def split_names(value: Any) -> Any:
     """Return the names of a parameter that may be repeated and may hold several, separated by commas."""
     texts = [value] if isinstance(value, str) else value
-    return [name.strip() for text in texts for name in str(text).split(",") if name.strip()]
+    found = [[name.strip() for name in str(text).split(",") if name.strip()] for text in texts]
+    if not all(found):
+        raise PydanticCustomError("empty", "expected a name, or several with commas; omit it for all")
+    names = [name for each in found for name in each]
+    if len(names) > NAMES_MAX:
+        # Before each name is looked up.
+        raise PydanticCustomError("too_many", "at most {limit} names are accepted", {"limit": NAMES_MAX})
+    return names
 
 
 def parsed_by(parse: Callable[[str], object]) -> AfterValidator:

@@ -16,13 +16,16 @@ from api.http.parameters import (
     TimeText,
 )
 from storage.stores.unassigned_devices import UNASSIGNED_DEVICES_MAX
+from twin.quality.plausibility import QuarantineReason
 
 
 class QuarantineFilter(Parameters):
     """Which quarantined messages."""
 
     feed: str | None = None
-    reason: str | None = Field(default=None, description="Such as malformed, checksum or out-of-range.")
+    reason: QuarantineReason | None = Field(
+        default=None, description="Such as malformed, checksum or out-of-range."
+    )
     device: str | None = Field(default=None, description="Name of the device in the feed.")
 
 

@@ -10,6 +10,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from api.context import context_of
+from api.entities.known_names import known
 from api.entities.routes import lookup_entity
 from api.history.series import lookup_name
 from api.http.access import role_of
@@ -30,7 +31,7 @@ RANGE_MAX: Duration = 366 * DAY
 class ProvenanceParameters(Parameters):
     """Which value, at which time or in which range."""
 
-    property: str = Field(
+    property: Annotated[str, known("value")] = Field(
         description="Observed property, indicator (`lki`), or roll-up over the area (`area_pm2_5`)."
     )
     time: TimeText | None = Field(default=None, description="The value at this time; now by default.")

@@ -6,19 +6,20 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
+from api.entities.known_names import EntityIds, EntityTypes, ValueNames
 from api.entities.schemas import BOX, BoxText, parse_box
 from api.entities.selection import CHANGE_KINDS, EntityFilter
-from api.http.parameters import Names, Parameters, Themes, split_names
+from api.http.parameters import Parameters, Themes, split_names
 from api.live.events import EventName
 
 
 class LiveFilter(Parameters):
     """Which events; each filter may be repeated and may hold several names, separated by commas."""
 
-    entity: Names = Field(default=[], description="Ids of entities.")
-    type: Names = Field(default=[], description="Entity types.")
-    parent: Names = Field(default=[], description="Ids of areas; everything inside them.")
-    property: Names = Field(default=[], description="Observed properties, indicators and roll-ups.")
+    entity: EntityIds = Field(default=[], description="Ids of entities.")
+    type: EntityTypes = Field(default=[], description="Entity types.")
+    parent: EntityIds = Field(default=[], description="Ids of areas; everything inside them.")
+    property: ValueNames = Field(default=[], description="Observed properties, indicators and roll-ups.")
     theme: Themes = Field(default=[], description="Themes.")
     bbox: BoxText | None = Field(default=None, description=BOX)
     events: Annotated[list[EventName], BeforeValidator(split_names)] = Field(

@@ -56,6 +56,7 @@ class CityModel:
     withdrawn_rules: Mapping[str, Rule] = field(default_factory=dict)  #: deleted ones as they last were
     rule_authors: Mapping[str, str] = field(default_factory=dict)  #: who last changed or deleted each rule
     duty: DutyPlan = NO_DUTY_PLAN
+    entity_types: frozenset[str] = field(init=False, repr=False, compare=False)  #: those that entities have
     _by_entity: Mapping[str, tuple[Datastream, ...]] = field(init=False, repr=False, compare=False)
     _children: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
     _calibrations: Mapping[tuple[str, str], tuple[Calibration, ...]] = field(
@@ -88,6 +89,8 @@ class CityModel:
             maintenance[period.sensor].append(period)
         object.__setattr__(self, "_calibrations", {key: tuple(value) for key, value in calibrations.items()})
         object.__setattr__(self, "_maintenance", {key: tuple(value) for key, value in maintenance.items()})
+        types = frozenset(entity.type for entity in self.entities.values())
+        object.__setattr__(self, "entity_types", types)
         object.__setattr__(self, "_by_entity", {key: tuple(value) for key, value in by_entity.items()})
         object.__setattr__(self, "_children", {key: tuple(value) for key, value in children.items()})
 

@@ -28,7 +28,7 @@ def _revisions(events: list[tuple[str, str, dict[str, Any]]]) -> dict[str, list[
 
 
 async def test_a_filter_without_matches_gets_one_complete_snapshot_event(api: Any) -> None:
-    async with api.follow(entity="nowhere") as events:
+    async with api.follow(entity="city", property="lki") as events:
         _, name, data = await events.next()
     assert (name, data) == ("snapshot", {"complete": True})
 
@@ -259,7 +259,7 @@ async def test_events_can_be_chosen(api: Any, log: Any) -> None:
 
 async def test_an_idle_stream_gets_keepalives(api: Any) -> None:
     api.context.event_streams.keepalive_s = 0.05
-    async with api.client.stream("GET", "/v1/live?entity=nowhere") as response:
+    async with api.client.stream("GET", "/v1/live?entity=city&property=lki") as response:
         async with asyncio.timeout(HOLD_S):
             async for line in response.aiter_lines():
                 if line.startswith(":"):

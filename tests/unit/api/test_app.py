@@ -121,7 +121,7 @@ async def test_a_preflight_is_allowed(client: httpx.AsyncClient) -> None:
         ("freshness=silent", ["city.canal"]),
         ("near=4.74,52.64&radius=100", ["city.canal"]),
         ("bbox=4.775,52.6,4.8,52.7", ["city.east.hill"]),
-        ("type=Nothing", []),
+        ("type=District&freshness=stale", []),
     ],
 )
 async def test_entities_are_filtered(client: httpx.AsyncClient, query: str, expected: list[str]) -> None:

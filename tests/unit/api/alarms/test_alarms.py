@@ -81,7 +81,7 @@ def alarms(parts: ApiContext) -> ApiContext:
         ("acknowledged=false&theme=water", [WATER]),
         ("since=2026-11-23T12:00:01Z&entity=city.canal", [WATER, OVER]),
         ("since=2026-11-23T12:00:02Z", [OVER]),
-        ("rule=nothing", []),
+        ("rule=bad-air&severity=warning", []),
     ],
 )
 async def test_alarms_are_filtered_newest_first(
