@@ -41,6 +41,7 @@ from api.http.methods import AllowedMethods, Methods, add_method_handler
 from api.http.negotiation import negotiate
 from api.http.problems import add_error_handlers
 from api.http.rate_limiter import RateLimiter
+from api.http.representations import Representations
 from api.http.request_limits import RequestLimits
 from api.http.response_headers import API_VERSION, ResponseHeaders
 from api.ingest_status import ledger_routes, quarantine_routes, unassigned_routes
@@ -223,12 +224,12 @@ def create_app(context: ApiContext) -> ASGIApp:
         app.include_router(router)
     static = context.settings.static_dir
     if (static / "index.html").is_file():
-        app.mount("/", page_routes.PageFiles(directory=static, html=True))
+        app.mount("/", page_routes.PageFiles(static))
     else:
         app.include_router(page_routes.unbuilt_router)
     metrics = context.metrics
     limiter, admission = _rate_limiter(context.settings), Admission(metrics)
-    limits = RequestLimits(app, context.api_keys, metrics, limiter, admission)
+    limits = RequestLimits(Representations(app), context.api_keys, metrics, limiter, admission)
     return ResponseHeaders(Methods(AnswerParts(limits), allowed), metrics, context.settings.tiles)
 
 

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
 
 from fastapi import APIRouter, Request
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from api.context import context_of
 from api.entities.geometry import bounding_box
+from api.http.answer_parts import ANSWER_BYTES_MAX
+from api.http.compression import COMPRESSED_BYTES_MIN, TEXTS, accepts_gzip, compress, media_type_of
 from api.http.methods import FILE_METHODS
 from api.http.parameters import NoQuery
 from api.http.responses import Document, json_response
@@ -74,8 +81,19 @@ async def unbuilt(request: Request) -> Response:
     return PlainTextResponse("The page is not built; run `make setup`. The API is at /v1/openapi.json.\n")
 
 
+IMMUTABLE = "public, max-age=31536000, immutable"
+"""Of a file whose name has the hash of its content; browsers revalidate the others each time."""
+
+# As Vite names them.
+_HASHED_NAME = re.compile(r"/assets/[^/]+-[A-Za-z0-9_-]{8}\.\w+")
+
+
 class PageFiles(StaticFiles):
-    """The built page; browsers revalidate a file each time."""
+    """The built page. Compressed files stay in memory: a page has some twenty."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory=directory, html=True)
+        self._compressed: dict[str, _CompressedFile] = {}
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         """Return a file."""
@@ -88,5 +106,34 @@ class PageFiles(StaticFiles):
                 return Response(status_code=204, headers={"Allow": FILE_METHODS})
             raise HTTPException(status_code=405)
         response = await super().get_response(path, scope)
-        response.headers["Cache-Control"] = "no-cache"
-        return response
+        hashed = _HASHED_NAME.fullmatch(scope["path"]) is not None
+        response.headers["Cache-Control"] = IMMUTABLE if hashed else "no-cache"
+        # Weak: the same for the file as it is and compressed.
+        response.headers["ETag"] = f"W/{response.headers['etag']}"
+        if not isinstance(response, FileResponse) or not _is_compressible(response):
+            return response
+        response.headers.add_vary_header("Accept-Encoding")
+        request = Headers(scope=scope)
+        if "range" in request or not accepts_gzip(", ".join(request.getlist("accept-encoding"))):
+            return response
+        headers = {name: value for name, value in response.headers.items() if name != "content-length"}
+        body = await self._compress(str(response.path), headers["etag"])
+        return Response(body, headers={**headers, "Content-Encoding": "gzip"})
+
+    async def _compress(self, path: str, tag: str) -> bytes:
+        known = self._compressed.get(path)
+        if known is None or known.tag != tag:
+            body = await asyncio.to_thread(lambda: compress(Path(path).read_bytes()))
+            known = self._compressed[path] = _CompressedFile(tag, body)
+        return known.body
+
+
+class _CompressedFile(NamedTuple):
+    tag: str  #: of the file
+    body: bytes
+
+
+def _is_compressible(response: FileResponse) -> bool:
+    size = int(response.headers["content-length"])
+    media_type = media_type_of(response.headers["content-type"])
+    return COMPRESSED_BYTES_MIN <= size <= ANSWER_BYTES_MAX and media_type in TEXTS

@@ -25,6 +25,7 @@ _DECLARATION = "declared_answers"
 
 JSON = "application/json"
 GEOJSON = "application/geo+json"
+EVENTS = "text/event-stream"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +56,7 @@ class Answer(Generic[T]):
             content,
             status_code=self.status.value,
             media_type=self.media_type,
-            headers={"Vary": "Accept", **(headers or {})},
+            headers={"Vary": "Accept, Authorization", **(headers or {})},
         )
 
 

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from api.context import context_of
 from api.entities.selection import EntityFilter
 from api.http.access import role_of
-from api.http.answers import Answer, answers
+from api.http.answers import EVENTS, Answer, answers
 from api.http.problems import RequestFault, bad_request
 from api.live.cursor import Cursor, CursorError, decode_cursor
 from api.live.event_stream import EventStreams
@@ -24,7 +24,6 @@ from api.live.subscriber import Subscriber
 
 router = APIRouter(prefix="/v1", tags=["live"])
 
-EVENT_STREAM = "text/event-stream"
 _EVENT = """id: lQHZ…
 event: state
 data: {"entityId":"alkmaar.overdie","property":"pm2_5","value":11.2,"unit":"ug/m3",\
@@ -38,7 +37,7 @@ _EVENTS = Answer(
     model=str,
     description="Events, until either side ends the stream. Lines that begin with a colon are comments.",
     example=_EVENT,
-    media_type=EVENT_STREAM,
+    media_type=EVENTS,
     item=AnyLiveEvent,
     parts=SNAPSHOT_DATA,
 )
@@ -78,7 +77,7 @@ def _cursor(request: Request, parameters: LiveFilter) -> Cursor | None:
 class EventStreamResponse(Response):
     """Server-Sent Events of one subscriber; ends when the client disconnects or the server stops."""
 
-    media_type = EVENT_STREAM
+    media_type = EVENTS
 
     def __init__(
         self, streams: EventStreams, filter: EntityFilter, events: frozenset[EventName], cursor: Cursor | None

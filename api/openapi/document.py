@@ -14,6 +14,7 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 from pydantic_core import core_schema
 
 from api.http.answers import (
+    EVENTS,
     OF_BODIES,
     OF_EVERY_ROUTE,
     PROBLEMS,
@@ -62,6 +63,8 @@ def complete_document(document: Schema, routers: Sequence[tuple[APIRouter, str |
                 bodies.append(declaration.body)
                 operation["requestBody"] = _request_body(declaration.body)
             operation["responses"] = _responses(declaration, scheme)
+            if method == "get" and _is_tagged(declaration):
+                _add_entity_tag(operation)
             operation["security"] = _security(declaration, scheme)
             for answer in declaration.answers:
                 if isinstance(answer, Answer):
@@ -89,7 +92,11 @@ def complete_document(document: Schema, routers: Sequence[tuple[APIRouter, str |
             "API-Version": {
                 "description": "The version of this API.",
                 "schema": {"type": "string", "examples": [API_VERSION]},
-            }
+            },
+            "ETag": {
+                "description": "The entity tag of this representation.",
+                "schema": {"type": "string", "examples": ['W/"c0ffee00c0ffee00c0ffee00"']},
+            },
         },
         "securitySchemes": SECURITY_SCHEMES,
     }
@@ -259,6 +266,31 @@ def example_of(answer: Answer[Any]) -> object:
     """Return the example of an answer as a client reads it."""
     example = answer.example
     return example if isinstance(example, str) else msgspec.to_builtins(example)
+
+
+_IF_NONE_MATCH: Schema = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "Entity tags that the client has; 304 if the present one is among them.",
+    "schema": {"type": "string"},
+}
+
+
+def _is_tagged(declaration: Declaration) -> bool:
+    """Whether the answers of a GET get an entity tag: not events, nor those that have a tag of their own."""
+    bodies = [answer for answer in declaration.answers if isinstance(answer, Answer)]
+    return all("ETag" not in answer.headers and answer.media_type != EVENTS for answer in bodies)
+
+
+def _add_entity_tag(operation: Schema) -> None:
+    """Describe the entity tag of an operation, and the answer to who has it."""
+    operation["parameters"].append(_IF_NONE_MATCH)
+    responses = operation["responses"]
+    headers = {**responses["200"]["headers"], "ETag": {"$ref": "#/components/headers/ETag"}}
+    responses["200"]["headers"] = headers
+    responses["304"] = {"description": "It has not changed.", "headers": headers}
+    operation["responses"] = dict(sorted(responses.items()))
 
 
 def _with_headers(response: Schema) -> Schema:

@@ -1,0 +1,71 @@
+"""Compression of bodies with gzip: which, and for whom (docs/decisions/0041)."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from functools import lru_cache
+
+COMPRESSED_BYTES_MIN = 2 * 1024
+"""A shorter body saves no packet worth the time."""
+
+LEVEL = 4
+"""Of zlib: of 9 levels the last that takes little longer than the first."""
+
+_GZIP_WINDOW = 31
+
+TEXTS = frozenset(
+    {
+        "application/atom+xml",
+        "application/cap+xml",
+        "application/geo+json",
+        "application/javascript",
+        "application/json",
+        "application/manifest+json",
+        "image/svg+xml",
+        "text/calendar",
+        "text/css",
+        "text/html",
+        "text/javascript",
+        "text/plain",
+    }
+)
+"""The media types that become shorter; events are not among them, since each must leave at once."""
+
+_MEMBER = re.compile(r"\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*(?:;\s*[qQ]=(0?\.\d{1,3}|[01](?:\.\d{0,3})?)\s*)?")
+
+CACHED_CHARACTERS_MAX = 256
+
+
+def media_type_of(content_type: str) -> str:
+    """Return the media type in a Content-Type, without its parameters."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+def accepts_gzip(accept_encoding: str) -> bool:
+    """Whether a client prefers a body compressed with gzip; a malformed member counts for nothing.
+
+    >>> [accepts_gzip(text) for text in ("gzip, br", "*", "gzip;q=0, *", "identity, gzip;q=0.5", "")]
+    [True, True, False, False, False]
+    """
+    if len(accept_encoding) > CACHED_CHARACTERS_MAX:
+        return _accepts_gzip(accept_encoding)
+    return _accepts_gzip_cached(accept_encoding)
+
+
+def _accepts_gzip(accept_encoding: str) -> bool:
+    weights: dict[str, float] = {}
+    for member in accept_encoding.split(","):
+        match = _MEMBER.fullmatch(member)
+        if match is not None:
+            weights.setdefault(match[1].lower(), float(match[2] or 1))
+    gzip = weights.get("gzip", weights.get("x-gzip", weights.get("*", 0.0)))
+    return gzip > 0 and gzip >= weights.get("identity", 0.0)
+
+
+_accepts_gzip_cached = lru_cache(maxsize=1024)(_accepts_gzip)
+
+
+def compress(body: bytes) -> bytes:
+    """Return a body compressed with gzip; other threads run meanwhile."""
+    return zlib.compress(body, LEVEL, wbits=_GZIP_WINDOW)
