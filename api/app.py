@@ -37,6 +37,7 @@ from api.http.access import authenticate
 from api.http.admission import Admission
 from api.http.answer_parts import AnswerParts
 from api.http.api_keys import ApiKeys
+from api.http.bodies import read_body_faults
 from api.http.methods import AllowedMethods, Methods, add_method_handler
 from api.http.negotiation import negotiate
 from api.http.problems import add_error_handlers
@@ -213,7 +214,7 @@ def create_app(context: ApiContext) -> ASGIApp:
     """Return the application; its caller starts and stops the parts of the context."""
     app = DescribedApp(context)
     app.state.context = context
-    add_error_handlers(app)
+    add_error_handlers(app, read_body_faults)
     allowed = AllowedMethods(_routes())
     add_method_handler(app, allowed)
     for router, scheme in ROUTERS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -12,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from api.context import context_of
-from api.http.answers import JSON
+from api.http.access import require_role
+from api.http.answers import JSON, declaration_of
 from api.http.negotiation import check_content_type
 from api.http.problems import ProblemError, RequestFault, bad_request, body_faults
 from twin.wire.codec import DECODE_ERRORS
@@ -53,6 +55,25 @@ async def read_body(request: Request, kind: type[B]) -> B:
     except ValidationError as error:
         known = [field.alias or name for name, field in kind.model_fields.items()]
         raise bad_request(*body_faults(error, known)) from None
+
+
+async def read_body_faults(request: Request) -> Sequence[RequestFault]:
+    """Return the faults of a body that its route did not read, since the parameters have faults.
+
+    Only of who may send it, and as far as the declared model alone finds them.
+    """
+    declaration = declaration_of(request.scope["endpoint"])
+    if declaration is None or declaration.body is None or declaration.role is None:
+        return ()
+    model = declaration.body.model
+    if not issubclass(model, RequestBody):
+        return ()
+    try:
+        require_role(request, declaration.role)
+        await read_body(request, model)
+    except ProblemError as problem:
+        return problem.faults
+    return ()
 
 
 def json_object(data: bytes, expected: str) -> dict[str, Any]:

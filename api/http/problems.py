@@ -6,10 +6,10 @@ A problem lists every fault of a request at once.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from difflib import get_close_matches
 from http import HTTPStatus
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, TypeAlias, cast
 
 import msgspec
 from fastapi import FastAPI, Request
@@ -115,10 +115,24 @@ def problem_response(problem: ProblemError, instance: str) -> Response:
     )
 
 
-def add_error_handlers(app: FastAPI) -> None:
-    """Make an application answer every error with a problem document."""
+BodyFaults: TypeAlias = Callable[[Request], Awaitable[Sequence[RequestFault]]]
+"""Returns the faults of the body of a request, which no route has read."""
+
+
+def add_error_handlers(app: FastAPI, read_body_faults: BodyFaults) -> None:
+    """Make an application answer every error with a problem document.
+
+    The problem of faulty parameters has the faults of the body, too.
+    """
+
+    async def on_invalid_request(request: Request, error: Exception) -> Response:
+        known = _query_parameters(request)
+        errors = cast(RequestValidationError, error).errors()
+        faults = [*(_fault(each, known) for each in errors), *await read_body_faults(request)]
+        return problem_response(bad_request(*faults), request.url.path)
+
     app.add_exception_handler(ProblemError, _on_problem)
-    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(RequestValidationError, on_invalid_request)
     app.add_exception_handler(QueryError, _on_query_error)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(Exception, _on_internal_error)
@@ -150,12 +164,6 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
     if status is HTTPStatus.NOT_FOUND and len(path) > 1 and path.endswith("/"):
         problem.detail = f"Paths end without a slash: request {path.rstrip('/') or '/'}."
     return problem_response(problem, path)
-
-
-async def _on_invalid_request(request: Request, error: Exception) -> Response:
-    known = _query_parameters(request)
-    errors = cast(RequestValidationError, error).errors()
-    return problem_response(bad_request(*(_fault(each, known) for each in errors)), request.url.path)
 
 
 async def _on_internal_error(request: Request, error: Exception) -> Response:

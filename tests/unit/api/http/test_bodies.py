@@ -49,6 +49,33 @@ async def test_a_body_that_is_not_a_json_object_is_refused_with_the_reason(
     assert detail in fault["detail"]
 
 
+async def test_faults_of_parameters_and_body_are_listed_together(client: httpx.AsyncClient) -> None:
+    body = {"url": 1, "filter": {"entity": ["nowhere"]}, "colour": "red"}
+    response = await client.post("/v1/subscriptions?prope=x", json=body, headers=KEY)
+    assert response.status_code == 400
+    faults = [(one["in"], one["name"]) for one in response.json()["errors"]]
+    assert faults == [
+        ("query", "prope"),
+        ("body", "url"),
+        ("body", "filter.entity.0"),
+        ("body", "colour"),
+    ]
+    headers = {**KEY, "Idempotency-Key": "x" * 201}
+    path = "/v1/alarms/a~city.canal/_shelve?prope=x"
+    response = await client.post(path, json={"occurrence": -1, "comment": 1}, headers=headers)
+    assert [one["name"] for one in response.json()["errors"]] == [
+        "prope",
+        "Idempotency-Key",
+        "occurrence",
+        "comment",
+    ]
+
+
+async def test_the_body_of_a_stranger_is_not_read(client: httpx.AsyncClient) -> None:
+    response = await client.post("/v1/subscriptions?prope=x", json={"url": 1})
+    assert [one["name"] for one in response.json()["errors"]] == ["prope"]
+
+
 async def test_a_filter_accepts_a_limited_number_of_names(client: httpx.AsyncClient) -> None:
     names = ",".join(["a"] * (NAMES_MAX + 1))
     for path in (f"/v1/entities?type={names}", f"/v1/live?entity={names}", f"/v1/alarms?rule={names}"):
