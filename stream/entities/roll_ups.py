@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 from zlib import crc32
 
@@ -53,25 +53,34 @@ class RollUp(NamedTuple):
         """
         entity, size = model.datastreams[self.datastreams[0]].entity, self.size
         inputs = []
-        for point in _last_of_each_slot(property_points(content.state, property, since, model), size):
+        for point, skips in _last_of_each_slot(property_points(content.state, property, since, model), size):
             slot = slot_of(point.time, size, windowed=False)
             last = last_slot(slot, size, self.live_duration)
             value = usable_value(point.value, point.flags)
             weight = max(1, len(point.sources))
             input = AreaInput(
                 self.area, entity, property, value, point.time, point.flags, weight, last,
-                content.state.revision, slot,
+                content.state.revision, slot, skips=skips,
             )  # fmt: skip
             inputs.append((point, input))
         return inputs
 
-    def newest_input(self, entity: str, property: str, newest: Observation, revision: int) -> AreaInput:
-        """Return the input of the newest value of a single datastream: the usual case."""
-        _, time, _, value, flags, *_ = newest
+    def newest_input(
+        self, entity: str, property: str, state: DatastreamState, since: Instant, revision: int
+    ) -> AreaInput:
+        """Return the input of the newest value of a single datastream: the usual case.
+
+        The values since a time of the same slot have changed.
+        """
+        _, time, _, value, flags, *_ = state.newest
         slot = time - time % self.size
         last = last_slot(slot, self.size, self.live_duration)
+        skips = since < time and any(
+            one.value != value or one.flags != flags for one in _assessed_since(state, since)
+        )
         return AreaInput(
-            self.area, entity, property, usable_value(value, flags), time, flags, 1, last, revision, slot
+            self.area, entity, property, usable_value(value, flags), time, flags, 1, last, revision, slot,
+            skips=skips,
         )  # fmt: skip
 
     def add_repair(self, entity: str, property: str, slot: Instant, output: EntityOutput) -> None:
@@ -207,7 +216,8 @@ class RollUpTable:
             if since is None:
                 since = max(state.newest.phenomenon_time for state in parts)
             if len(parts) == 1 and since >= newest.phenomenon_time - newest.phenomenon_time % roll_up.size:
-                inputs.append(roll_up.newest_input(entity, property, newest, content.state.revision))
+                revision = content.state.revision
+                inputs.append(roll_up.newest_input(entity, property, parts[0], since, revision))
                 continue
             complete_from = _complete_from(parts)
             for point, input in roll_up.inputs(property, content, since, model):
@@ -235,11 +245,23 @@ def _complete_from(parts: Sequence[DatastreamState]) -> Instant:
     return max(full, default=INSTANT_MIN)
 
 
-def _last_of_each_slot(points: Sequence[Point], size: Duration) -> list[Point]:
-    """Return the last point of each slot, ascending."""
-    if len(points) < 2:
-        return list(points)
-    return list({point.time - point.time % size: point for point in points}.values())
+def _assessed_since(state: DatastreamState, since: Instant) -> Iterator[Observation]:
+    """Yield the observations in memory since a phenomenon time, descending."""
+    for one in reversed(state.assessed):
+        if one.phenomenon_time < since:
+            return
+        yield one
+
+
+def _last_of_each_slot(points: Sequence[Point], size: Duration) -> list[tuple[Point, bool]]:
+    """Return the last point of each slot, ascending, and whether the slot has others of another value."""
+    found: dict[Instant, tuple[Point, bool]] = {}
+    for point in points:
+        slot = point.time - point.time % size
+        before, skips = found.get(slot, (point, False))
+        skips |= (before.value, before.flags) != (point.value, point.flags)
+        found[slot] = point, skips
+    return list(found.values())
 
 
 def _look_up(entity: str, property: str, model: CityModel) -> RollUp | None:

@@ -277,6 +277,7 @@ class AreaState(msgspec.Struct, array_like=True):
         if self.inherited:
             inputs, self.inherited = (*self.inherited, *inputs), ()
         touched: dict[str, set[SlotSpan]] = {}
+        skipping: dict[str, set[Instant]] = {}  # slots of inputs before which others were skipped
         known: list[AreaInput] = []  # that were replayed
         name = None
         for received in inputs:
@@ -295,6 +296,9 @@ class AreaState(msgspec.Struct, array_like=True):
             if replayed and series.is_known(input):
                 known.append(input)
             span, is_too_old = series.put(input)
+            if input.skips and input.slot >= series.floor and not repeated:
+                skipping.setdefault(name, set()).add(input.slot)
+                spans.add(SlotSpan(input.slot, input.slot))
             if span is None:
                 continue
             if is_too_old and received.weight == COMPARED_ONLY:
@@ -307,8 +311,9 @@ class AreaState(msgspec.Struct, array_like=True):
         self._leave_repeated(area, known, changes)
         for name in sorted(name for name, spans in touched.items() if spans):
             slots = self.series[name].touched(touched[name])
-            ended = set() if repeated else self.series[name].ended_by(inputs, name)
-            self._evaluate(NeighbourContext(area, name, model, revision), slots, ended, changes)
+            told = set() if repeated else self.series[name].ended_by(inputs, name)
+            told |= skipping.get(name, set())
+            self._evaluate(NeighbourContext(area, name, model, revision), slots, told, changes)
         # Only now: a burst brings more slots at once than are kept, and each of them has a point.
         for name in touched:
             self.series[name].forget_oldest()
@@ -395,12 +400,12 @@ class AreaState(msgspec.Struct, array_like=True):
         self,
         context: NeighbourContext,
         touched: set[Instant],
-        ended: Collection[Instant],
+        told: Collection[Instant],
         changes: AreaChanges,
     ) -> None:
-        """Add what follows from the inputs of slots; those that have `ended` are told even if they are equal.
+        """Add what follows from the inputs of slots; some of them are `told` even if they are equal.
 
-        Storage may have computed such a slot while its source waited with the last input.
+        Storage may have computed such a slot while its source waited with its next input.
         """
         name, model = context.property, context.model
         series = self.series[name]
@@ -426,7 +431,7 @@ class AreaState(msgspec.Struct, array_like=True):
                     waiting = sorted({*waiting, *later})
             after = roll_up(name, inputs, slot, model, outvoted)
             before = series.results.get(slot)
-            if before != after or slot in ended:
+            if before != after or slot in told:
                 changed[slot] = before
             series.results[slot] = after
         if changed:
@@ -450,7 +455,12 @@ class AreaState(msgspec.Struct, array_like=True):
             if slot != now_slot and (had_value or found is not None):
                 changes.values.append(value)
                 self.revision += 1
-        if now is not None and (now != series.emitted or now_slot in changed):
+        is_equal = now_slot in changed and changed[now_slot] == series.results[now_slot]
+        if now_slot is not None and is_equal and now == series.emitted:
+            # The state is as it was; the stored point may be another.
+            changes.values.append(point_of(name, now_slot, series, expected, model))
+            self.revision += 1
+        elif now is not None and (now != series.emitted or now_slot in changed):
             series.emitted = None if math.isnan(now.value) else now
             changes.values.append(now)
             self.revision += 1
@@ -464,7 +474,8 @@ class AreaState(msgspec.Struct, array_like=True):
         parent = model.entities[area].parent
         if parent is not None:
             changes.inputs += [
-                _parent_input(context, parent, slot, series, self.revision) for slot in changed
+                _parent_input(context, parent, slot, series, self.revision, before)
+                for slot, before in changed.items()
             ]
         for slot in changed if series.outdated.by_source else ():
             if series.outdated.touch(slot, series.inputs):
@@ -701,10 +712,15 @@ def _failed(value: AreaValue, failure: SlotResult) -> AreaValue:
     )
 
 
-def _parent_input(
-    context: NeighbourContext, parent: str, slot: Instant, series: AreaSeries, revision: int
+def _parent_input(  # noqa: PLR0917 - of one slot
+    context: NeighbourContext,
+    parent: str,
+    slot: Instant,
+    series: AreaSeries,
+    revision: int,
+    before: SlotResult | None,
 ) -> AreaInput:
-    """Return the input of the parent area for a slot."""
+    """Return the input of the parent area for a slot, of which the result was another `before`, or equal."""
     source, name = roll_up_source(context.area, context.model), context.property
     found, time = series.results.get(slot), slot_time(name, slot, series.size)
     if found is None:
@@ -722,6 +738,7 @@ def _parent_input(
         slot,
         found.members,
         found.later,
+        skips=found == before,
     )
 
 

@@ -73,7 +73,7 @@ class SlotSpan(NamedTuple):
 
 def slot_input(input: AreaInput) -> SlotInput:
     """Return the part of an input that an area keeps."""
-    _, _, _, value, time, flags, weight, until, revision, slot, members, later, _ = input
+    _, _, _, value, time, flags, weight, until, revision, slot, members, later, *_ = input
     return SlotInput(slot, value, time, flags, weight, members, until, later, revision)
 
 

@@ -145,6 +145,9 @@ class AreaInput(NamedTuple):
     members: int = 1  #: entities behind the value
     later: tuple[LaterValue, ...] = ()  #: what remains of the value after `valid_until`, ascending
     by: str = ""  #: with the weight -1: the area that has outvoted the source
+    #: whether the source had other values in the slot since the input before, which it did not send: storage
+    #: may have computed the point of the slot from one of them
+    skips: bool = False
 
 
 class AreaInputBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):

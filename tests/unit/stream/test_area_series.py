@@ -164,3 +164,24 @@ def test_the_sum_over_an_area_is_good_only_with_most_of_its_substations(speaking
     assert quality_word(newest.flags) == quality
     assert bool(newest.flags & QualityFlag.INCOMPLETE) == (quality == "suspect")
     assert (newest.members, newest.members_expected) == (speaking, 4)
+
+
+@pytest.mark.parametrize(("between", "told"), [([20.0], 2), ([10.0], 0), ([], 0)])
+def test_a_point_is_told_again_after_values_that_its_area_never_got(between: list[float], told: int) -> None:
+    model = CityBuilder().entity("town", "Municipality").entity("town.n0", "Neighbourhood")
+    model.entity("town.n0.s", "AirQualityStation").sensor("s", "town.n0.s", "no2", interval=SECOND)
+    pipeline = StagePipeline(model.model())
+    pipeline.observe(Observation(1, START, START, 10.0), now=START)
+    pipeline.advance(START + 10 * SECOND)
+    # One record: the entity sends the last value alone to its area, and storage has all of them.
+    values = [*between, 10.0]
+    times = [START + (20 + number) * SECOND for number in range(len(values))]
+    pipeline.observe(
+        *(Observation(1, time, times[-1], value) for time, value in zip(times, values, strict=True)),
+        now=times[-1],
+    )
+    pipeline.advance(times[-1] + 10 * SECOND)
+    points = [one for one in published_updates(pipeline) if one.property == "area_no2"]
+    assert {(one.phenomenon_time, one.value) for one in points} == {(START, 10.0)}
+    assert [one.kind for one in points].count(UpdateKind.AMENDMENT) == told
+    assert [one.kind for one in points].count(UpdateKind.INDICATOR) == 2

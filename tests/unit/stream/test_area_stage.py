@@ -144,6 +144,18 @@ def test_repeated_and_older_inputs_cause_no_update() -> None:
     assert play(stage, [first, again, earlier]) == []
 
 
+def test_an_equal_input_is_told_again_when_its_source_has_skipped_other_values() -> None:
+    """Storage may have computed the point from one of these."""
+    stage = KIND.seeded(0, EMPTY_SEED, MODEL)
+    first = area_input("town.east", "a", "pm2_5", 10.0)
+    play(stage, [first])
+    again = first._replace(revision=11 * MINUTE, skips=True)
+    updates = play(stage, [again])
+    points = [(one.entity, one.phenomenon_time // MINUTE, one.value, one.kind) for one in updates]
+    assert points == [("town.east", 10, 10.0, UpdateKind.AMENDMENT), ("town", 10, 10.0, UpdateKind.AMENDMENT)]
+    assert play(stage, [again._replace(revision=12 * MINUTE, skips=False)]) == []
+
+
 def test_an_input_of_an_earlier_slot_amends_its_points_and_no_others() -> None:
     stage = KIND.seeded(0, EMPTY_SEED, MODEL)
     minutes = [area_input("town.east", "a", "pm2_5", 10.0, time=minute * MINUTE) for minute in (10, 12, 14)]
