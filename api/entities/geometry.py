@@ -65,7 +65,7 @@ def intersects(geometry: Geometry, box: BoundingBox) -> bool:
     extent = bounding_box(geometry)
     if extent is None or not extent.intersects(box):
         return False
-    if any(_meets(path, box) for path in _paths(geometry["coordinates"])):
+    if any(_meets(path, box) for path in _paths(geometry)):
         return True
     # No border is in the box, so all of it is inside a polygon or none of it.
     corner = (box.west, box.south)
@@ -116,18 +116,26 @@ def distance_m(geometry: Geometry, point: Position) -> float:
 
     if any(_covers(rings, point) for rings in _polygons(geometry)):
         return 0.0
-    paths = [[to_plane(position) for position in path] for path in _paths(geometry["coordinates"])]
+    paths = [[to_plane(position) for position in path] for path in _paths(geometry)]
     return min((_to_path(path) for path in paths), default=math.inf)
 
 
-def _paths(coordinates: Any) -> Iterator[list[Any]]:
+def _paths(geometry: Geometry) -> Iterator[list[Any]]:
+    """Yield the lines and rings of a geometry; a point is a path of one position."""
+    if geometry["type"] == "MultiPoint":
+        yield from ([position] for position in geometry["coordinates"])
+    else:
+        yield from _nested_paths(geometry["coordinates"])
+
+
+def _nested_paths(coordinates: Any) -> Iterator[list[Any]]:
     if coordinates and isinstance(coordinates[0], (int, float)):
         yield [coordinates]
     elif coordinates and isinstance(coordinates[0][0], (int, float)):
         yield coordinates
     else:
         for part in coordinates:
-            yield from _paths(part)
+            yield from _nested_paths(part)
 
 
 def _to_path(path: list[Position]) -> float:

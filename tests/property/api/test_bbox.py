@@ -157,6 +157,7 @@ LAKE = geometry("Polygon", [SQUARE, HOLE])
         (RIVER, (5, 0, 9, 4), False),  # in the envelope of the line alone
         (RIVER, (4, 4, 4, 4), True),  # a box of a point, on the line
         (RIVER, (5, 2, 5, 4), False),
+        (geometry("MultiPoint", [[0, 0], [9, 9]]), (4, 4, 5, 5), False),  # two points are no line
         (geometry("Point", [4.7, 52.6, 1.5]), (4.7, 52.6, 5, 53), True),  # with a height
         (
             geometry("MultiPolygon", [[SQUARE], [[[20, 0], [22, 0], [20, 2], [20, 0]]]]),

@@ -69,3 +69,8 @@ def test_distance_is_zero_inside_a_polygon_but_not_in_its_hole() -> None:
 def test_distance_to_a_line_is_that_to_its_nearest_point() -> None:
     line = {"type": "LineString", "coordinates": [[4.0, 52.0], [4.2, 52.0]]}
     assert distance_m(line, (4.1, 52.01)) == pytest.approx(1112, abs=2)
+
+
+def test_distance_to_several_points_is_that_to_the_nearest_and_not_to_a_line_between_them() -> None:
+    points = {"type": "MultiPoint", "coordinates": [[4.0, 52.0], [4.2, 52.0]]}
+    assert distance_m(points, (4.1, 52.0)) == pytest.approx(6_846, abs=5)
