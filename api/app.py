@@ -34,16 +34,16 @@ from api.entities.known_names import know_names
 from api.history import recompute_routes
 from api.history import routes as history_routes
 from api.http.access import authenticate
-from api.http.admission import Admission
 from api.http.answer_parts import AnswerParts
 from api.http.api_keys import ApiKeys
 from api.http.bodies import read_body_faults
+from api.http.limits.admission import Admission
+from api.http.limits.rate_limiter import RateLimiter
+from api.http.limits.request_limits import RequestLimits
 from api.http.methods import AllowedMethods, Methods, add_method_handler
 from api.http.negotiation import negotiate
 from api.http.problems import add_error_handlers
-from api.http.rate_limiter import RateLimiter
 from api.http.representations import Representations
-from api.http.request_limits import RequestLimits
 from api.http.response_headers import API_VERSION, ResponseHeaders
 from api.ingest_status import ledger_routes, quarantine_routes, unassigned_routes
 from api.ingest_status.ledger_cache import LedgerCache

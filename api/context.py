@@ -12,8 +12,8 @@ from alerting.delivery.channel_secrets import ChannelSecrets
 from api.alarms.command_gateway import CommandGateway
 from api.database import Database
 from api.http.api_keys import ApiKeys
-from api.http.bounded_protocol import HEAD_TIMEOUT_S
-from api.http.rate_limiter import RateLimiter
+from api.http.limits.bounded_protocol import HEAD_TIMEOUT_S
+from api.http.limits.rate_limiter import RateLimiter
 from api.ingest_status.ledger_cache import LedgerCache
 from api.live.event_stream import EventStreams
 from api.live.hub import Hub

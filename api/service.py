@@ -12,9 +12,9 @@ import uvicorn
 
 from api.app import create_app, create_context
 from api.context import ApiContext
-from api.http.bounded_protocol import BoundedHttpProtocol
+from api.http.limits.bounded_protocol import BoundedHttpProtocol
+from api.http.limits.waiting_answers import WaitingAnswers
 from api.http.response_headers import standard_headers
-from api.http.waiting_answers import WaitingAnswers
 from api.settings import ApiSettings
 from runtime.clock import system_clock
 from runtime.gc_tuning import tune_gc

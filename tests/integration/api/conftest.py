@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from api.app import create_context
 from api.context import BODY_TIMEOUT_S, ApiContext
-from api.http.bounded_protocol import HEAD_TIMEOUT_S
+from api.http.limits.bounded_protocol import HEAD_TIMEOUT_S
 from api.service import serve
 from api.settings import ApiSettings
 from runtime.clock import system_clock

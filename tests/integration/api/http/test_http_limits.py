@@ -6,7 +6,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from typing import Any
 
-from api.http.bounded_protocol import HEAD_BYTES_MAX
+from api.http.limits.bounded_protocol import HEAD_BYTES_MAX
 
 DEADLINE_S = 20.0
 REQUEST = b"GET /v1/health/live HTTP/1.1\r\nHost: localhost\r\n"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from api.http.bounded_protocol import HEAD_BYTES_MAX, PARSED_URL_BYTES_MAX
-from api.http.request_limits import TARGET_BYTES_MAX
+from api.http.limits.bounded_protocol import HEAD_BYTES_MAX, PARSED_URL_BYTES_MAX
+from api.http.limits.request_limits import TARGET_BYTES_MAX
 
 DEADLINE_S = 20.0
 

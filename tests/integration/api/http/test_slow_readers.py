@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from api.http.bounded_protocol import BoundedHttpProtocol
+from api.http.limits.bounded_protocol import BoundedHttpProtocol
 from api.http.responses import PAGE_BYTES_MAX
 from runtime.kafka import topics
 from runtime.signing_key import create_key_file

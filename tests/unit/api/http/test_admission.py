@@ -7,9 +7,9 @@ import asyncio
 import pytest
 from prometheus_client import CollectorRegistry
 
-from api.http.admission import CLIENT_WAITING_MAX, Admission, Caller, CallerKind
+from api.http.limits.admission import CLIENT_WAITING_MAX, Admission, Caller, CallerKind
+from api.http.limits.request_weight import HEAVY, LIGHT, request_weight
 from api.http.problems import ProblemError
-from api.http.request_weight import HEAVY, LIGHT, request_weight
 from api.metrics import ApiMetrics
 
 

@@ -15,16 +15,16 @@ from prometheus_client import CollectorRegistry
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.http.bounded_protocol import (
+from api.http.limits.bounded_protocol import (
     HEAD_BYTES_MAX,
     HEAD_TIMEOUT_S,
     PARSED_URL_BYTES_MAX,
     PIECE_BYTES,
     BoundedHttpProtocol,
 )
-from api.http.request_limits import TARGET_BYTES_MAX
+from api.http.limits.request_limits import TARGET_BYTES_MAX
+from api.http.limits.waiting_answers import WaitingAnswers
 from api.http.response_headers import standard_headers
-from api.http.waiting_answers import WaitingAnswers
 from api.metrics import ApiMetrics
 
 DEADLINE_S = 10.0

@@ -14,17 +14,17 @@ from hypothesis import strategies as st
 
 from api.app import create_app
 from api.context import ApiContext
-from api.http.admission import CLIENT_SLOTS, Admission, Caller
 from api.http.api_keys import ApiKeys
-from api.http.parameters import NAMES_MAX
-from api.http.rate_limiter import RateLimiter
-from api.http.request_limits import (
+from api.http.limits.admission import CLIENT_SLOTS, Admission, Caller
+from api.http.limits.rate_limiter import RateLimiter
+from api.http.limits.request_limits import (
     HEADERS_BYTES_MAX,
     TARGET_BYTES_MAX,
     RequestLimits,
     client_identity,
     malformed_request_problem,
 )
+from api.http.parameters import NAMES_MAX
 from api.live.cursor import CURSOR_CHARACTERS_MAX
 
 FEW = 3

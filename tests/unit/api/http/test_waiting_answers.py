@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from prometheus_client import CollectorRegistry
 
-from api.http.waiting_answers import CutOffReason, WaitingAnswers
+from api.http.limits.waiting_answers import CutOffReason, WaitingAnswers
 from api.metrics import ApiMetrics
 
 

@@ -11,11 +11,11 @@ from typing import Any
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.http.admission import PROBE_LIMITS, Admission, Caller, CallerKind
 from api.http.api_keys import ApiKeys
+from api.http.limits.admission import PROBE_LIMITS, Admission, Caller, CallerKind
+from api.http.limits.rate_limiter import RateLimitDecision, RateLimiter
+from api.http.limits.request_weight import HEAVY_TOKENS, LIGHT, request_weight
 from api.http.problems import ProblemError, RequestFault, bad_request, problem_response
-from api.http.rate_limiter import RateLimitDecision, RateLimiter
-from api.http.request_weight import HEAVY_TOKENS, LIGHT, request_weight
 from api.metrics import ApiMetrics
 from twin.model.role import role_includes
 

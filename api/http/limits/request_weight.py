@@ -6,7 +6,7 @@ import re
 
 LIGHT = 1
 HEAVY = 2
-"""In slots (`api.http.admission`)."""
+"""In slots (`api.http.limits.admission`)."""
 
 HEAVY_TOKENS = 10
 """Of the rate limit: such a request costs some ten light ones."""

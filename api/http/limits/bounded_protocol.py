@@ -19,15 +19,15 @@ import msgspec
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from api.http.limits.request_limits import TARGET_BYTES_MAX
+from api.http.limits.waiting_answers import CutOffReason, WaitingAnswers
 from api.http.problems import MEDIA_TYPE, ProblemError, problem_model
-from api.http.request_limits import TARGET_BYTES_MAX
 from api.http.response_headers import TRANSPORT_SECURITY
-from api.http.waiting_answers import CutOffReason, WaitingAnswers
 from api.metrics import ApiMetrics
 
 HEAD_BYTES_MAX = 128 * 1024
 """Of the request line and the headers. A browser that resumes sends two cursors of up to 40,000 characters,
-in the query and in Last-Event-ID; `api.http.request_limits` bounds each."""
+in the query and in Last-Event-ID; `api.http.limits.request_limits` bounds each."""
 
 HEAD_TIMEOUT_S = 10.0
 """From the connection, or the first byte of a further request on it, until the head is complete."""
