@@ -63,7 +63,7 @@ async def read_body_faults(request: Request) -> Sequence[RequestFault]:
     Only of who may send it, and as far as the declared model alone finds them.
     """
     declaration = declaration_of(request.scope["endpoint"])
-    if declaration is None or declaration.body is None or declaration.role is None:
+    if declaration.body is None or declaration.role is None:
         return ()
     model = declaration.body.model
     if not issubclass(model, RequestBody):

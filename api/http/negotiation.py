@@ -148,10 +148,7 @@ def not_acceptable(request: Request, offered: Sequence[str]) -> ProblemError:
 
 def offered_by(request: Request) -> tuple[str, ...]:
     """Return the media types that the route of a request can send; none where it takes any Accept."""
-    declaration = declaration_of(request.scope["endpoint"])
-    if declaration is None or not declaration.negotiated:
-        return ()
-    return declaration.media_types
+    return declaration_of(request.scope["endpoint"]).media_types
 
 
 def media_type_of(request: Request) -> str:
