@@ -14,6 +14,10 @@ from starlette.types import ASGIApp
 
 from alerting.delivery.channel_secrets import ChannelSecrets
 from api import operations_routes, page_routes
+from api.access.access_tokens import AccessTokens
+from api.access.api_keys import ApiKeys
+from api.access.authentication import Authenticator
+from api.access.authorization import authorize
 from api.alarms import (
     acknowledgement_link,
     acknowledgement_reply,
@@ -33,9 +37,7 @@ from api.entities import routes as entities_routes
 from api.entities.known_names import know_names
 from api.history import recompute_routes
 from api.history import routes as history_routes
-from api.http.access import authenticate
 from api.http.answer_parts import AnswerParts
-from api.http.api_keys import ApiKeys
 from api.http.bodies import read_body_faults
 from api.http.limits.admission import Admission
 from api.http.limits.rate_limiter import RateLimiter
@@ -120,7 +122,9 @@ def create_context(
             queues_bytes_max=settings.subscribers_queue_bytes_max,
         ),
         database=database,
-        api_keys=ApiKeys(settings.operator_key, database.role_of_key, database.name_of_key),
+        authenticator=Authenticator(
+            ApiKeys(settings.operator_key, database.grant_of_key), AccessTokens(settings.oidc, clock)
+        ),
         ledger_cache=LedgerCache(database),
         sink_rules=SinkRules(parse_networks(settings.sink_networks)),
         contact_secrets=ChannelSecrets(environment or {}),
@@ -219,7 +223,7 @@ def create_app(context: ApiContext) -> ASGIApp:
     add_method_handler(app, allowed)
     for router, scheme in ROUTERS:
         # The key comes first: whoever lacks it is not told what a route takes.
-        dependencies = [Depends(authenticate), Depends(know_names)] if scheme == API_KEY else []
+        dependencies = [Depends(authorize), Depends(know_names)] if scheme == API_KEY else []
         app.include_router(router, dependencies=[*dependencies, Depends(negotiate)])
     for router in UNVERSIONED_ROUTERS:
         app.include_router(router)
@@ -230,7 +234,7 @@ def create_app(context: ApiContext) -> ASGIApp:
         app.include_router(page_routes.unbuilt_router)
     metrics = context.metrics
     limiter, admission = _rate_limiter(context.settings), Admission(metrics)
-    limits = RequestLimits(Representations(app), context.api_keys, metrics, limiter, admission)
+    limits = RequestLimits(Representations(app), context.authenticator, metrics, limiter, admission)
     return ResponseHeaders(Methods(AnswerParts(limits), allowed), metrics, context.settings.tiles)
 
 

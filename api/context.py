@@ -9,9 +9,9 @@ from typing import cast
 from fastapi import Request
 
 from alerting.delivery.channel_secrets import ChannelSecrets
+from api.access.authentication import Authenticator
 from api.alarms.command_gateway import CommandGateway
 from api.database import Database
-from api.http.api_keys import ApiKeys
 from api.http.limits.bounded_protocol import HEAD_TIMEOUT_S
 from api.http.limits.rate_limiter import RateLimiter
 from api.ingest_status.ledger_cache import LedgerCache
@@ -41,7 +41,7 @@ class ApiContext:
     command_gateway: CommandGateway
     event_streams: EventStreams
     database: Database
-    api_keys: ApiKeys
+    authenticator: Authenticator
     ledger_cache: LedgerCache
     backtest_queue: BacktestQueue
     sink_rules: SinkRules

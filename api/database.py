@@ -23,9 +23,8 @@ from storage.database import (
 )
 from storage.stores.alarms import read_last_incidents, read_newest_alarms, was_command_applied
 from storage.stores.current_state import read_state_in_snapshot
-from storage.stores.tokens import find_token_name, find_token_role
+from storage.stores.tokens import TokenGrant, find_token
 from twin.errors import ServiceError
-from twin.model.role import Role
 
 log = logging.getLogger(__name__)
 
@@ -103,15 +102,10 @@ class Database:
             )
             raise _unavailable() from error
 
-    async def role_of_key(self, token_sha256: bytes) -> Role | None:
-        """Return the role of a valid API key, by its hash; raise a problem (503) without a database."""
+    async def grant_of_key(self, token_sha256: bytes) -> TokenGrant | None:
+        """Return what a valid API key grants, by its hash; raise a problem (503) without a database."""
         async with self.connection() as connection:
-            return await find_token_role(connection, token_sha256)
-
-    async def name_of_key(self, token_sha256: bytes) -> str | None:
-        """Return the name of a valid API key, by its hash; raise a problem (503) without a database."""
-        async with self.connection() as connection:
-            return await find_token_name(connection, token_sha256)
+            return await find_token(connection, token_sha256)
 
     async def is_command_stored(self, alarm: str, command: str) -> bool:
         """Return whether it is stored that a command changed an alarm; False without a database."""

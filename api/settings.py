@@ -8,6 +8,7 @@ from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
+from api.access.issuer_settings import IssuerSettings
 from api.alarms.cap import CapStatus
 from api.live.hub import RING_BYTES_MAX
 from runtime.settings import RoleSettings
@@ -58,6 +59,12 @@ class ApiSettings(RoleSettings):
         default=None,
         description="An API key of the role operator that needs no database; "
         "others are made by `livetwin token`.",
+    )
+    oidc: tuple[IssuerSettings, ...] = Field(
+        default=(),
+        max_length=10,
+        description="Issuers of access tokens (OpenID Connect), accepted beside API keys, as a JSON list; "
+        "[their members](../explanation/security.md#access-tokens).",
     )
     link_key: SecretStr | None = Field(
         default=None,

@@ -156,25 +156,25 @@ if [ -f web/package.json ]; then
   fi
 fi
 
-# --- the linter of the API's description --------------------------------------------------------------------
+# --- what checks and tests need of npm ----------------------------------------------------------------------
 
-linter=tests/standards
-if [ "${1:-}" = --checks ] && [ -d "${NLGOV_RULESETS:?}" ] && { [ ! -f "$linter/node_modules/.livetwin-setup" ] ||
-  [ "$linter/package.json" -nt "$linter/node_modules/.livetwin-setup" ]; }; then
-  say "installing the linter of the API's description"
-  (cd "$linter" && npm install --no-audit --no-fund --no-package-lock --no-progress --loglevel=error) ||
-    fail "npm could not install $linter: see its message above; is the npm registry reachable?"
-  touch "$linter/node_modules/.livetwin-setup"
+# install_npm FOLDER WHAT [OPTION...]: install the packages of a folder, unless they are there.
+install_npm() {
+  local folder="$1" what="$2"
+  shift 2
+  [ ! -f "$folder/node_modules/.livetwin-setup" ] ||
+    [ "$folder/package.json" -nt "$folder/node_modules/.livetwin-setup" ] || return 0
+  say "installing $what"
+  (cd "$folder" && npm install "$@" --no-audit --no-fund --no-package-lock --no-progress --loglevel=error) ||
+    fail "npm could not install $folder: see its message above; is the npm registry reachable?"
+  touch "$folder/node_modules/.livetwin-setup"
+}
+
+if [ "${1:-}" = --checks ] && [ -d "${NLGOV_RULESETS:?}" ]; then
+  install_npm tests/standards "the linter of the API's description"
 fi
-
-# --- the tests' own -----------------------------------------------------------------------------------------
-
-pglite=tests/pglite
-if [ "${1:-}" = --tests ] && { [ ! -f "$pglite/node_modules/.livetwin-setup" ] ||
-  [ "$pglite/package.json" -nt "$pglite/node_modules/.livetwin-setup" ]; }; then
-  say "installing TimescaleDB's Community edition for the tests"
+if [ "${1:-}" = --tests ]; then
   # Without peer dependencies, since the socket would install another PostgreSQL of 27 MB.
-  (cd "$pglite" && npm install --legacy-peer-deps --no-audit --no-fund --no-package-lock --no-progress --loglevel=error) ||
-    fail "npm could not install $pglite: see its message above; is the npm registry reachable?"
-  touch "$pglite/node_modules/.livetwin-setup"
+  install_npm tests/pglite "TimescaleDB's Community edition for the tests" --legacy-peer-deps
+  install_npm tests/issuer "an OpenID provider for the tests"
 fi

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from api.access.rights import PUBLIC
 from api.entities.documents import state_model
 from api.live.alarm_events import alarm_data
 from api.live.hub import Hub
@@ -200,7 +201,7 @@ class MqttPublisher:
         if entity is None:
             yield from self._retained_message("state", topic, b"")
         elif view.entity(id) is not None:
-            state = state_model(entity, view, self._clock(), "anonymous")
+            state = state_model(entity, view, self._clock(), PUBLIC)
             yield from self._retained_message("state", topic, _encode(state))
 
     def _alarm_messages(self, topics: OutletTopics, id: str) -> Iterator[_OutgoingMessage]:

@@ -17,6 +17,7 @@ from starlette.responses import HTMLResponse, Response
 
 from alerting.delivery.acknowledge_links import LINK_PATH, AcknowledgeLink, LinkRefusal, verify_link
 from alerting.messages.phrases import severity_label
+from api.access.rights import rights_of_role
 from api.alarms import answers as alarm_answers
 from api.alarms.incident_acknowledgement import acknowledge_incident, awaits_acknowledgement
 from api.alarms.lookup import lookup_incident
@@ -30,7 +31,6 @@ from twin.alarms.messages import AlarmEvent
 from twin.instant import Instant, to_datetime
 from twin.model.bilingual_text import Language
 from twin.model.duty import Contact
-from twin.model.role import Role
 
 router = APIRouter(tags=["duty"])
 
@@ -38,7 +38,7 @@ TOKEN_CHARACTERS_MAX = 8_000
 Token = Annotated[str, Path(max_length=TOKEN_CHARACTERS_MAX, description="From a notification.")]
 
 # A contact who is notified of an incident sees as much of it as an operator.
-_ROLE: Role = "operator"
+_RIGHTS = rights_of_role("operator")
 
 # Only this page may send a form, and only to its own origin.
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -182,9 +182,9 @@ async def _linked_alarms(context: ApiContext, link: AcknowledgeLink) -> list[Ala
     Raises ProblemError: as `lookup_incident`.
     """
     if link.incident:
-        _event, alarms = await lookup_incident(context, link.incident, _ROLE)
+        _event, alarms = await lookup_incident(context, link.incident, _RIGHTS)
         return alarms
-    known = [one for one in context.hub.alarms.standing() if may_see_alarm(_ROLE, one, context.model)]
+    known = [one for one in context.hub.alarms.standing() if may_see_alarm(_RIGHTS, one, context.model)]
     told = {(event.cause, event.area) for event in known if link.covers(event)}
     return [event for event in known if (event.cause, event.area) in told]
 

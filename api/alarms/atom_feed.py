@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from urllib.parse import quote
 from xml.etree.ElementTree import Element, SubElement, tostring
 
+from api.access.rights import PUBLIC
 from api.alarms.cap import ALARMS_MAX, MEDIA_TYPE, CapSender, message_identifier
 from api.alarms.visibility import sentence_of, title_of
 from twin.alarms.messages import AlarmEvent
@@ -42,7 +43,7 @@ def _add_entry(feed: Element, event: AlarmEvent, model: CityModel, sender: CapSe
     _add(entry, "updated", format_instant(event.told_time))
     if event.raised_time is not None:
         _add(entry, "published", format_instant(event.raised_time))
-    _add(entry, "summary", sentence_of("anonymous", event, model).en)
+    _add(entry, "summary", sentence_of(PUBLIC, event, model).en)
     SubElement(entry, "category", term=event.severity.word)
     SubElement(entry, "link", rel="alternate", type=MEDIA_TYPE, href=address)
 

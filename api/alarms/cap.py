@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 from urllib.parse import quote
 from xml.etree.ElementTree import Element, SubElement, tostring
 
+from api.access.rights import PUBLIC
 from api.alarms.visibility import may_see_value, sentence_of, title_of
 from api.entities.geometry import bounding_box, distance_m, positions
 from twin.alarms.messages import AlarmEvent
@@ -157,7 +158,7 @@ def _alert(identifier: str, sent: Instant, kind: str, sender: CapSender) -> Elem
 
 
 def _add_infos(alert: Element, event: AlarmEvent, model: CityModel, sender: CapSender) -> None:
-    title, sentence = title_of(event, model), sentence_of("anonymous", event, model)
+    title, sentence = title_of(event, model), sentence_of(PUBLIC, event, model)
     for language in _LANGUAGES:
         texts = getattr(title, language), getattr(sentence, language)
         _add_info(alert, event, model, sender, language=language, texts=texts)
@@ -195,7 +196,7 @@ def _add_info(
     _add_named(info, "parameter", "livetwin:alarm", event.alarm)
     _add_named(info, "parameter", "livetwin:state", event.state)
     for operand in event.operands:
-        if may_see_value("anonymous", operand, model):
+        if may_see_value(PUBLIC, operand, model):
             value = f"{format_number(operand.value)} {operand.unit}"
             _add_named(info, "parameter", f"livetwin:{operand.name}", value)
     _add_area(info, event, model)

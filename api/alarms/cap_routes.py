@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from api.access.rights import PUBLIC
 from api.alarms import answers as alarm_answers
 from api.alarms.atom_feed import ATOM_TYPE, atom_feed
 from api.alarms.cap import MEDIA_TYPE as CAP_TYPE
@@ -72,7 +73,7 @@ async def get_alarm_as_cap(request: Request, id: AlarmId, _: NoQuery) -> Respons
 
 
 async def _alarm_response(context: ApiContext, id: str) -> Response:
-    newest = lookup_alarm(context, id, "anonymous")
+    newest = lookup_alarm(context, id, PUBLIC)
     if not is_public(newest, context.model):
         raise not_found(f"There is no alarm {id!r} of an entity of this city.")
     async with context.database.connection() as connection:

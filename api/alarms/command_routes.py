@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Request
 from starlette.responses import Response
 
+from api.access.authorization import actor_of, require_role_at, rights_of
 from api.alarms import answers as alarm_answers
 from api.alarms.command_gateway import command_id
 from api.alarms.documents import alarm_model, alarm_path
@@ -17,7 +18,6 @@ from api.alarms.models import AcceptedAlarmCommand, AlarmCommandLinks
 from api.alarms.routes import AlarmId
 from api.alarms.schemas import SHELVE_MAX, AlarmAssignBody, AlarmCommentBody, AlarmRemarkBody, ShelveBody
 from api.context import context_of
-from api.http.access import actor_of, require_role
 from api.http.answers import answers
 from api.http.bodies import read_body
 from api.http.models import Link
@@ -45,6 +45,7 @@ _answers_of_commands = partial(
     alarm_answers.ALARM_COMMAND_ACCEPTED,
     problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
     role="operator",
+    in_areas=True,
 )
 
 
@@ -52,7 +53,6 @@ _answers_of_commands = partial(
 @_answers_of_commands(body=alarm_answers.ALARM_REMARK_BODY)
 async def acknowledge_alarm(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """Acknowledge an alarm; `occurrence` refuses the command when the alarm was raised again since."""
-    require_role(request, "operator")
     body = await read_body(request, AlarmRemarkBody)
     return await _command(request, id, "acknowledge", key, text=body.comment, occurrence=body.occurrence)
 
@@ -61,7 +61,6 @@ async def acknowledge_alarm(request: Request, id: AlarmId, _: NoQuery, key: Idem
 @_answers_of_commands(body=alarm_answers.SHELVE_BODY)
 async def shelve_alarm(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """Shelve an alarm until a time at most seven days away; it is unshelved automatically."""
-    require_role(request, "operator")
     body = await read_body(request, ShelveBody)
     until = body.end(
         context_of(request).clock(),
@@ -77,7 +76,6 @@ async def shelve_alarm(request: Request, id: AlarmId, _: NoQuery, key: Idempoten
 @_answers_of_commands(body=alarm_answers.ALARM_ASSIGN_BODY)
 async def assign_alarm(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """Set who is responsible for an alarm."""
-    require_role(request, "operator")
     body = await read_body(request, AlarmAssignBody)
     return await _command(request, id, "assign", key, text=body.assignee, occurrence=body.occurrence)
 
@@ -86,13 +84,11 @@ async def assign_alarm(request: Request, id: AlarmId, _: NoQuery, key: Idempoten
 @_answers_of_commands(body=alarm_answers.ALARM_COMMENT_BODY)
 async def comment_on_alarm(request: Request, id: AlarmId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """Add a comment to the events of an alarm."""
-    require_role(request, "operator")
     body = await read_body(request, AlarmCommentBody)
     return await _command(request, id, "comment", key, text=body.text, occurrence=body.occurrence)
 
 
 async def _simple_command(request: Request, id: str, action: str, key: str) -> Response:
-    require_role(request, "operator")
     body = await read_body(request, AlarmRemarkBody)
     return await _command(request, id, action, key, text=body.comment, occurrence=body.occurrence)
 
@@ -135,10 +131,11 @@ async def _command(
     occurrence: int,
     until: Instant | None = None,
 ) -> Response:
-    role = require_role(request, "operator")
+    rights = rights_of(request)
     context = context_of(request)
-    event = lookup_alarm(context, id, role)
-    actor = await actor_of(request)
+    event = lookup_alarm(context, id, rights)
+    require_role_at(rights, "operator", event.entity)
+    actor = actor_of(request)
     command = AlarmCommand(
         command_id(actor, id, action, key),
         id,
@@ -163,7 +160,7 @@ async def _command(
                 ),
             )
         )
-    event = lookup_alarm(context, id, role)
+    event = lookup_alarm(context, id, rights)
     return alarm_answers.ALARM_COMMAND_DONE.response(
-        alarm_model(event, context.hub.alarms.incident_of(id), context.model, role)
+        alarm_model(event, context.hub.alarms.incident_of(id), context.model, rights)
     )

@@ -1,4 +1,5 @@
-"""Renders alarms, their events and explanations, incidents and alarm statistics, as a role may see them."""
+"""Renders alarms, their events and explanations, incidents and alarm statistics, as a principal may see
+them."""
 
 from __future__ import annotations
 
@@ -9,9 +10,9 @@ from urllib.parse import quote, urlencode
 from msgspec import UNSET
 from msgspec.structs import asdict
 
+from api.access.rights import Rights
 from api.alarms import models
 from api.alarms.visibility import may_see_people, may_see_value, sentence_of, visible_sources
-from api.http.access import Role
 from api.http.models import Link
 from api.http.responses import format_optional_instant
 from api.live.alarm_view import AlarmView
@@ -36,7 +37,9 @@ def incident_path(incident: str) -> str:
     return f"/v1/incidents/{quote(incident)}"
 
 
-def alarm_model(event: AlarmEvent, incident: str | None, model: CityModel, role: Role) -> models.AlarmModel:
+def alarm_model(
+    event: AlarmEvent, incident: str | None, model: CityModel, rights: Rights
+) -> models.AlarmModel:
     """Return an alarm by its newest event; `incident` is the id of the one that it belongs to."""
     rule = model.rules.get(event.rule)
     entity = model.entities.get(event.entity)
@@ -55,15 +58,15 @@ def alarm_model(event: AlarmEvent, incident: str | None, model: CityModel, role:
             entity=Link(href=f"/v1/entities/{quote(event.entity)}"),
             incident=Link(href=incident_path(incident)) if incident is not None else UNSET,
         ),
-        **_condition(event, model, role),
+        **_condition(event, model, rights),
     )
 
 
 def event_model(
-    event: AlarmEvent, model: CityModel, role: Role, amendment: int = 0
+    event: AlarmEvent, model: CityModel, rights: Rights, amendment: int = 0
 ) -> models.AlarmEventModel:
     """Return an event of an alarm, with the alarm's condition after it; `amendment`: added to the past."""
-    may_see = may_see_people(role)
+    may_see = may_see_people(rights, event)
     return models.AlarmEventModel(
         alarm_id=event.alarm,
         revision=event.revision,
@@ -74,7 +77,7 @@ def event_model(
         late=event.late,
         actor=(event.actor or None) if may_see else None,
         text=(event.text or None) if may_see else None,
-        **_condition(event, model, role),
+        **_condition(event, model, rights),
     )
 
 
@@ -91,9 +94,9 @@ def episode_model(episode: Firing, end: Instant) -> models.AlarmEpisode:
     )
 
 
-def _condition(event: AlarmEvent, model: CityModel, role: Role) -> dict[str, Any]:
+def _condition(event: AlarmEvent, model: CityModel, rights: Rights) -> dict[str, Any]:
     """Return the members that an alarm and its events share, by field of `AlarmCondition`."""
-    may_see = may_see_people(role)
+    may_see = may_see_people(rights, event)
     condition = models.AlarmCondition(
         rule=event.rule,
         rule_version=event.rule_version,
@@ -114,17 +117,17 @@ def _condition(event: AlarmEvent, model: CityModel, role: Role) -> dict[str, Any
         assignee=(event.assignee or None) if may_see else None,
         cause=event.cause,
         area=event.area,
-        sentence=sentence_of(role, event, model),
+        sentence=sentence_of(rights, event, model),
         explanation=models.AlarmExplanation(
             rule=event.rule,
             rule_version=event.rule_version,
-            operands=[_operand(operand, model, role) for operand in event.operands],
+            operands=[_operand(operand, model, rights) for operand in event.operands],
         ),
     )
     return asdict(condition)
 
 
-def _operand(operand: OperandValue, model: CityModel, role: Role) -> models.OperandModel:
+def _operand(operand: OperandValue, model: CityModel, rights: Rights) -> models.OperandModel:
     time = format_instant(operand.time)
     window, period = None, {"time": time}
     if operand.window:
@@ -134,13 +137,13 @@ def _operand(operand: OperandValue, model: CityModel, role: Role) -> models.Oper
     return models.OperandModel(
         name=operand.name,
         entity_id=operand.entity,
-        value=operand.value if may_see_value(role, operand, model) else None,
+        value=operand.value if may_see_value(rights, operand, model) else None,
         unit=operand.unit,
         quality=quality_word(operand.flags),
         time=time,
         window=window,
         threshold=operand.threshold,
-        observations=[_observation(source, model) for source in visible_sources(role, operand, model)],
+        observations=[_observation(source, model) for source in visible_sources(rights, operand, model)],
         links=_provenance(operand.entity, operand.name, period),
     )
 
@@ -186,12 +189,12 @@ def incident_model(event: IncidentEvent, model: CityModel) -> models.IncidentMod
 
 
 def incident_with_alarms(
-    event: IncidentEvent, alarms: Iterable[AlarmEvent], view: AlarmView, model: CityModel, role: Role
+    event: IncidentEvent, alarms: Iterable[AlarmEvent], view: AlarmView, model: CityModel, rights: Rights
 ) -> models.IncidentWithAlarms:
     """Return an incident with its present alarms."""
     return models.IncidentWithAlarms(
         **asdict(incident_model(event, model)),
-        alarms=[alarm_model(alarm, view.incident_of(alarm.alarm), model, role) for alarm in alarms],
+        alarms=[alarm_model(alarm, view.incident_of(alarm.alarm), model, rights) for alarm in alarms],
     )
 
 

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Path, Query, Request
 from msgspec.structs import asdict
 from starlette.responses import Response
 
+from api.access.authorization import actor_of, require_role_at, rights_of
 from api.alarms import answers as alarm_answers
 from api.alarms import incident_acknowledgement
 from api.alarms.command_gateway import command_id
@@ -24,7 +25,6 @@ from api.alarms.models import (
 )
 from api.alarms.schemas import SNOOZE_MAX, AssignBody, CommentBody, IncidentParameters, PeriodBody, RemarkBody
 from api.context import context_of
-from api.http.access import actor_of, require_role, role_of
 from api.http.answers import answers
 from api.http.bodies import read_body
 from api.http.models import Link
@@ -46,12 +46,12 @@ IncidentId = Annotated[str, Path(max_length=600, description="`cause~area~number
 @answers(alarm_answers.INCIDENTS)
 async def list_incidents(request: Request, parameters: Annotated[IncidentParameters, Query()]) -> Response:
     """List incidents, the latest first; open ones are served without the database."""
-    role = role_of(request)
+    rights = rights_of(request)
     context = context_of(request)
     before = decode_page_cursor(parameters.cursor, ListPosition)
     page, following = await read_incident_page(context, parameters, before)
     cursor = encode_page_cursor(following) if following is not None else None
-    visible = [event for event in page if is_incident_visible(event, context, role)]
+    visible = [event for event in page if is_incident_visible(event, context, rights)]
     return alarm_answers.INCIDENTS.response(
         Page(
             items=[incident_model(event, context.model) for event in visible],
@@ -64,11 +64,11 @@ async def list_incidents(request: Request, parameters: Annotated[IncidentParamet
 @answers(alarm_answers.INCIDENT, problems=(HTTPStatus.NOT_FOUND,))
 async def get_incident(request: Request, id: IncidentId, _: NoQuery) -> Response:
     """Return an incident with its present alarms."""
-    role = role_of(request)
+    rights = rights_of(request)
     context = context_of(request)
-    event, members = await lookup_incident(context, id, role)
+    event, members = await lookup_incident(context, id, rights)
     return alarm_answers.INCIDENT.response(
-        incident_with_alarms(event, members, context.hub.alarms, context.model, role)
+        incident_with_alarms(event, members, context.hub.alarms, context.model, rights)
     )
 
 
@@ -78,21 +78,25 @@ async def get_incident(request: Request, id: IncidentId, _: NoQuery) -> Response
     alarm_answers.INCIDENT_UNANSWERED,
     problems=(HTTPStatus.NOT_FOUND,),
     role="operator",
+    in_areas=True,
     body=alarm_answers.REMARK_BODY,
 )
 async def acknowledge_incident(
     request: Request, id: IncidentId, _: NoQuery, key: IdempotencyKey = ""
 ) -> Response:
     """Acknowledge each alarm of the incident that waits for it; this ends its notifications."""
-    role = require_role(request, "operator")
+    rights = rights_of(request)
     context = context_of(request)
     body = await read_body(request, RemarkBody)
-    _event, members = await lookup_incident(context, id, role)
+    _event, visible = await lookup_incident(context, id, rights)
+    members = [each for each in visible if rights.includes_at("operator", each.entity)]
+    if not members:
+        require_role_at(rights, "operator", visible[0].entity)
     result = await incident_acknowledgement.acknowledge_incident(
-        context, members, await actor_of(request), key=key, text=body.comment
+        context, members, actor_of(request), key=key, text=body.comment
     )
-    event, members = await lookup_incident(context, id, role)
-    incident = incident_with_alarms(event, members, context.hub.alarms, context.model, role)
+    event, members = await lookup_incident(context, id, rights)
+    incident = incident_with_alarms(event, members, context.hub.alarms, context.model, rights)
     answer = alarm_answers.INCIDENT_UNANSWERED if result.unanswered else alarm_answers.INCIDENT_ACKNOWLEDGED
     return answer.response(
         AcknowledgedIncident(
@@ -111,6 +115,7 @@ _answers_of_commands = partial(
     alarm_answers.DUTY_COMMAND_ACCEPTED,
     problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
     role="operator",
+    in_areas=True,
 )
 
 
@@ -118,7 +123,6 @@ _answers_of_commands = partial(
 @_answers_of_commands(body=alarm_answers.SNOOZE_BODY)
 async def snooze_incident(request: Request, id: IncidentId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """Send no notifications of an incident until a time at most a day away, unless it worsens."""
-    require_role(request, "operator")
     body = await read_body(request, PeriodBody)
     until = body.end(context_of(request).clock(), SNOOZE_MAX, "then another contact is on duty")
     return await _command(request, id, "snooze", key, text=body.comment, until=until)
@@ -128,7 +132,6 @@ async def snooze_incident(request: Request, id: IncidentId, _: NoQuery, key: Ide
 @_answers_of_commands(body=alarm_answers.ASSIGN_BODY)
 async def assign_incident(request: Request, id: IncidentId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """Notify a contact of the duty plan of an incident, instead of the one who is on call."""
-    require_role(request, "operator")
     body = await read_body(request, AssignBody)
     _check_contact(body.assignee, context_of(request).model)
     return await _command(request, id, "assign", key, text=body.assignee)
@@ -140,7 +143,6 @@ async def comment_on_incident(
     request: Request, id: IncidentId, _: NoQuery, key: IdempotencyKey = ""
 ) -> Response:
     """Add a comment to an incident; its next notifications include it."""
-    require_role(request, "operator")
     body = await read_body(request, CommentBody)
     return await _command(request, id, "comment", key, text=body.text)
 
@@ -164,12 +166,14 @@ async def _command(
     until: Instant | None = None,
 ) -> Response:
     """Send a command to the duty loop, which executes it later."""
-    role = require_role(request, "operator")
+    rights = rights_of(request)
     context = context_of(request)
-    event, _ = await lookup_incident(context, id, role)
+    event, members = await lookup_incident(context, id, rights)
+    for each in members:
+        require_role_at(rights, "operator", each.entity)
     if not event.open and action != "comment":
         raise ProblemError(HTTPStatus.CONFLICT, "The incident is closed: it has no further notifications.")
-    actor = await actor_of(request)
+    actor = actor_of(request)
     command = DutyCommand(command_id(actor, id, action, key), id, action, actor, context.clock(), until, text)
     await context.command_gateway.send_duty_command(command)
     return alarm_answers.DUTY_COMMAND_ACCEPTED.response(

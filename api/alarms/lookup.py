@@ -1,4 +1,4 @@
-"""Look-ups of alarms and incidents: those that a request selects and its role may see.
+"""Look-ups of alarms and incidents: those that a request selects and its principal may see.
 
 Alarms and open incidents come from the live view; closed incidents from the database.
 """
@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from api.access.rights import Rights
 from api.alarms.schemas import AlarmParameters, IncidentParameters
 from api.alarms.visibility import may_see_alarm
 from api.context import ApiContext
 from api.entities.selection import resolve_filter
-from api.http.access import Role
 from api.http.parameters import parse_time
 from api.http.problems import not_found
 from api.live.alarm_view import AlarmView
@@ -22,10 +22,10 @@ from twin.alarms.severity import severity_of
 from twin.model.city_model import CityModel
 
 
-def lookup_alarm(context: ApiContext, id: str, role: Role) -> AlarmEvent:
-    """Return the present alarm; raise a problem (404) for one that is unknown or hidden from the role."""
+def lookup_alarm(context: ApiContext, id: str, rights: Rights) -> AlarmEvent:
+    """Return the present alarm; raise a problem (404) for an unknown one, or one that is hidden."""
     event = context.hub.alarms.alarm(id)
-    if event is None or not may_see_alarm(role, event, context.model):
+    if event is None or not may_see_alarm(rights, event, context.model):
         raise not_found(f"There is no alarm {id!r}, or it was never raised; /v1/alarms lists them.")
     return event
 
@@ -36,9 +36,9 @@ def alarm_place(event: AlarmEvent) -> ListPosition:
 
 
 def select_alarms(
-    parameters: AlarmParameters, view: AlarmView, model: CityModel, role: Role
+    parameters: AlarmParameters, view: AlarmView, model: CityModel, rights: Rights
 ) -> Iterator[AlarmEvent]:
-    """Yield the selected alarms that the role may see, unordered."""
+    """Yield the selected alarms that the principal may see, unordered."""
     selection = resolve_filter(parameters.filter(), model)
     since = parse_time(parameters.since) if parameters.since else None
     for event in view.alarms():
@@ -51,15 +51,15 @@ def select_alarms(
             and parameters.active in (None, event.active)
             and parameters.acknowledged in (None, event.acknowledged_time is not None)
             and (since is None or event.told_time >= since)
-            and may_see_alarm(role, event, model)
+            and may_see_alarm(rights, event, model)
         ):
             yield event
 
 
-def visible_members(event: IncidentEvent, context: ApiContext, role: Role) -> list[AlarmEvent]:
-    """Return the present alarms of an incident that a role may see."""
+def visible_members(event: IncidentEvent, context: ApiContext, rights: Rights) -> list[AlarmEvent]:
+    """Return the present alarms of an incident that a principal may see."""
     alarms = (context.hub.alarms.alarm(member.alarm) for member in event.members)
-    return [alarm for alarm in alarms if alarm is not None and may_see_alarm(role, alarm, context.model)]
+    return [alarm for alarm in alarms if alarm is not None and may_see_alarm(rights, alarm, context.model)]
 
 
 def incident_place(event: IncidentEvent) -> ListPosition:
@@ -67,17 +67,19 @@ def incident_place(event: IncidentEvent) -> ListPosition:
     return ListPosition(event.opened_time, event.incident)
 
 
-async def lookup_incident(context: ApiContext, id: str, role: Role) -> tuple[IncidentEvent, list[AlarmEvent]]:
-    """Return an incident, and its present alarms that a role may see.
+async def lookup_incident(
+    context: ApiContext, id: str, rights: Rights
+) -> tuple[IncidentEvent, list[AlarmEvent]]:
+    """Return an incident, and its present alarms that a principal may see.
 
-    Raises a problem: 404 when there is no such incident for the role, 503 when it is not in memory and the
-    database is unavailable.
+    Raises a problem: 404 when there is no such incident for the principal, 503 when it is not in memory and
+    the database is unavailable.
     """
     event = context.hub.alarms.incident(id)
     if event is None:
         async with context.database.connection() as connection:
             event = await find_incident(connection, id)
-    members = visible_members(event, context, role) if event is not None else []
+    members = visible_members(event, context, rights) if event is not None else []
     if event is None or not members:
         raise not_found(f"There is no incident {id!r}; /v1/incidents lists them.")
     return event, members
@@ -121,9 +123,9 @@ async def read_incident_page(
     return page, incident_place(stored[-1]) if len(stored) == parameters.limit else None
 
 
-def is_incident_visible(event: IncidentEvent, context: ApiContext, role: Role) -> bool:
-    """Whether a role may see any alarm of an incident."""
-    return bool(visible_members(event, context, role))
+def is_incident_visible(event: IncidentEvent, context: ApiContext, rights: Rights) -> bool:
+    """Whether a principal may see any alarm of an incident."""
+    return bool(visible_members(event, context, rights))
 
 
 def _matches(event: IncidentEvent, parameters: IncidentParameters) -> bool:

@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
+from api.access.authorization import rights_of
 from api.alarms import answers as alarm_answers
 from api.alarms.documents import alarm_model, episode_model, event_model, statistics_model
 from api.alarms.lookup import alarm_place, lookup_alarm, select_alarms
@@ -20,7 +21,6 @@ from api.alarms.schemas import (
     StatisticsParameters,
 )
 from api.context import context_of
-from api.http.access import require_role, role_of
 from api.http.answers import answers
 from api.http.pages import render_page
 from api.http.parameters import NoQuery, instant_or
@@ -56,16 +56,16 @@ async def list_alarms(request: Request, parameters: Annotated[AlarmParameters, Q
 
     Served from memory, without the database.
     """
-    role = role_of(request)
+    rights = rights_of(request)
     context = context_of(request)
     view, model = context.hub.alarms, context.model
     before = decode_page_cursor(parameters.cursor, ListPosition)
-    events = sorted(select_alarms(parameters, view, model, role), key=alarm_place, reverse=True)
+    events = sorted(select_alarms(parameters, view, model, rights), key=alarm_place, reverse=True)
     events = [event for event in events if before is None or alarm_place(event) < before]
     page, following = first_page(events, parameters.limit, alarm_place)
 
     def alarm(event: AlarmEvent) -> AlarmModel:
-        return alarm_model(event, view.incident_of(event.alarm), model, role)
+        return alarm_model(event, view.incident_of(event.alarm), model, rights)
 
     return alarm_answers.ALARMS.response(render_page(request, page, alarm, alarm_place, following))
 
@@ -76,7 +76,6 @@ async def get_alarm_statistics(
     request: Request, parameters: Annotated[StatisticsParameters, Query()]
 ) -> Response:
     """Return how many alarms operators got and which are a nuisance, after EEMUA 191 and ISA-18.2."""
-    require_role(request, "operator")
     context = context_of(request)
     now = context.clock()
     end = instant_or(parameters.end, now)
@@ -104,11 +103,11 @@ async def get_alarm_statistics(
 @answers(alarm_answers.ALARM, problems=(HTTPStatus.NOT_FOUND,))
 async def get_alarm(request: Request, id: AlarmId, _: NoQuery) -> Response:
     """Return the present alarm with its explanation: values, windows, observations, sentences."""
-    role = role_of(request)
+    rights = rights_of(request)
     context = context_of(request)
-    event = lookup_alarm(context, id, role)
+    event = lookup_alarm(context, id, rights)
     return alarm_answers.ALARM.response(
-        alarm_model(event, context.hub.alarms.incident_of(id), context.model, role)
+        alarm_model(event, context.hub.alarms.incident_of(id), context.model, rights)
     )
 
 
@@ -121,9 +120,9 @@ async def list_alarm_events(
 
     Names and texts of people are for viewers and above.
     """
-    role = role_of(request)
+    rights = rights_of(request)
     context = context_of(request)
-    newest = lookup_alarm(context, id, role)
+    newest = lookup_alarm(context, id, rights)
     before = decode_page_cursor(parameters.cursor, AlarmEventPosition)
     async with context.database.connection() as connection:
         page = await read_alarm_history_page(connection, id, before=before, limit=parameters.limit)
@@ -132,7 +131,7 @@ async def list_alarm_events(
         page.insert(0, StoredAlarmEvent(newest, 0))  # It is new and not stored yet.
 
     def event(stored: StoredAlarmEvent) -> AlarmEventModel:
-        return event_model(stored.event, context.model, role, stored.amendment)
+        return event_model(stored.event, context.model, rights, stored.amendment)
 
     return alarm_answers.ALARM_EVENTS.response(
         render_page(request, page, event, lambda last: last.position, following)
@@ -149,9 +148,9 @@ async def list_alarm_episodes(
     An episode is what the events of one occurrence leave: times that late data moved are the moved ones,
     and a retracted occurrence is none.
     """
-    role = role_of(request)
+    rights = rights_of(request)
     context = context_of(request)
-    lookup_alarm(context, id, role)
+    lookup_alarm(context, id, rights)
     now = context.clock()
     end = instant_or(parameters.end, now)
     start = instant_or(parameters.start, end - DAY)

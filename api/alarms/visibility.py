@@ -1,4 +1,4 @@
-"""Which parts of an alarm a role may see.
+"""Which parts of an alarm a principal may see.
 
 Values of single households are visible to `metering` only (decision 0009), and people's names and texts not
 to anonymous clients.
@@ -6,59 +6,66 @@ to anonymous clients.
 
 from __future__ import annotations
 
+from api.access.rights import PUBLIC, Rights
 from twin.alarms.messages import AlarmEvent, OperandValue
 from twin.alarms.rules.operand import ObservationRef
 from twin.model.bilingual_text import BilingualText
 from twin.model.city_model import CityModel
-from twin.model.role import Role, may_read_personal_data, role_includes
+from twin.model.role import may_read_personal_data, role_includes
 from twin.privacy.cohort import CONNECTIONS_MIN
 
 
-def may_see_alarm(role: Role, event: AlarmEvent, model: CityModel) -> bool:
-    """Whether a role may know of an alarm at all.
+def may_see_alarm(rights: Rights, event: AlarmEvent, model: CityModel) -> bool:
+    """Whether a principal may know of an alarm at all.
 
     A silent meter suggests that nobody is at home: such an alarm is for the roles that maintain meters. The
     same holds for a sensor that the model no longer contains, as its owner is unknown.
     """
     sensor = model.sensors.get(event.sensor)
-    public = not event.sensor or (sensor is not None and not sensor.personal)
-    return public or role_includes(role, "operator") or may_read_personal_data(role)
+    if not event.sensor or (sensor is not None and not sensor.personal):
+        return True
+    role = rights.role_at(event.entity)
+    return role_includes(role, "operator") or may_read_personal_data(role)
 
 
 def is_public(event: AlarmEvent, model: CityModel) -> bool:
     """Whether every role may know of an alarm, and the model contains its entity."""
-    return event.entity in model.entities and may_see_alarm("anonymous", event, model)
+    return event.entity in model.entities and may_see_alarm(PUBLIC, event, model)
 
 
-def may_see_people(role: Role) -> bool:
-    """Whether a role may see who acted on an alarm, and what they wrote."""
-    return role_includes(role, "viewer")
+def may_see_people(rights: Rights, event: AlarmEvent) -> bool:
+    """Whether a principal may see who acted on an alarm, and what they wrote."""
+    return rights.includes_at("viewer", event.entity)
 
 
-def may_see_value(role: Role, operand: OperandValue, model: CityModel) -> bool:
-    """Whether a role may see the value of an operand; a value over few households is personal data."""
+def may_see_value(rights: Rights, operand: OperandValue, model: CityModel) -> bool:
+    """Whether a principal may see the value of an operand; a value over few households is personal data."""
     personal = {source.datastream for source in operand.sources if _is_personal(source, model)}
-    return not personal or len(personal) >= CONNECTIONS_MIN or may_read_personal_data(role)
+    return (
+        not personal
+        or len(personal) >= CONNECTIONS_MIN
+        or all(may_read_personal_data(rights.role_at(model.datastreams[id].entity)) for id in personal)
+    )
 
 
-def may_see_sentence(role: Role, event: AlarmEvent, model: CityModel) -> bool:
-    """Whether a role may read the sentence of an alarm, which contains the values of its operands."""
-    return all(may_see_value(role, operand, model) for operand in event.operands)
+def may_see_sentence(rights: Rights, event: AlarmEvent, model: CityModel) -> bool:
+    """Whether a principal may read the sentence of an alarm, which contains the values of its operands."""
+    return all(may_see_value(rights, operand, model) for operand in event.operands)
 
 
-def visible_sources(role: Role, operand: OperandValue, model: CityModel) -> list[ObservationRef]:
-    """Return the observations of an operand that a role may see, without those of unknown datastreams."""
+def visible_sources(rights: Rights, operand: OperandValue, model: CityModel) -> list[ObservationRef]:
+    """Return the observations of an operand that a principal may see, without unknown datastreams."""
     return [
         source
         for source in operand.sources
-        if source.datastream in model.datastreams
-        and (not _is_personal(source, model) or may_read_personal_data(role))
+        if (datastream := model.datastreams.get(source.datastream)) is not None
+        and (not _is_personal(source, model) or may_read_personal_data(rights.role_at(datastream.entity)))
     ]
 
 
-def sentence_of(role: Role, event: AlarmEvent, model: CityModel) -> BilingualText:
-    """Return the sentence of an alarm that a role may read: only the title where values are personal."""
-    if may_see_sentence(role, event, model):
+def sentence_of(rights: Rights, event: AlarmEvent, model: CityModel) -> BilingualText:
+    """Return the sentence of an alarm that a principal may read: the title where values are personal."""
+    if may_see_sentence(rights, event, model):
         return BilingualText(event.sentence_en, event.sentence_nl)
     return title_of(event, model)
 

@@ -12,6 +12,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
+from api.access.authorization import actor_of, require_role_at, rights_of
 from api.alarms.lookup import lookup_alarm
 from api.alarms.routes import AlarmId
 from api.alarms.visibility import may_see_sentence
@@ -27,7 +28,6 @@ from api.dossier.builder import (
 )
 from api.dossier.models import JsonWebKeySet
 from api.dossier.schemas import DossierParameters
-from api.http.access import actor_of, require_role
 from api.http.answers import answers
 from api.http.parameters import NoQuery, instant_or
 from api.http.problems import RequestFault, bad_request, not_found, unavailable
@@ -56,7 +56,7 @@ _RETRY_AFTER_S = 10
 
 
 @router.get("/alarms/{id}/dossier", summary="Get the dossier of an alarm")
-@answers(dossier_answers.DOSSIER, problems=(HTTPStatus.NOT_FOUND,), role="operator")
+@answers(dossier_answers.DOSSIER, problems=(HTTPStatus.NOT_FOUND,), role="operator", in_areas=True)
 async def get_dossier(
     request: Request, id: AlarmId, parameters: Annotated[DossierParameters, Query()]
 ) -> Response:
@@ -66,16 +66,17 @@ async def get_dossier(
     acknowledged. `livetwin dossier verify` evaluates it again offline. For operators and above; who was given
     which dossier is registered.
     """
-    role = require_role(request, "operator")
+    rights = rights_of(request)
     context = context_of(request)
-    event = lookup_alarm(context, id, role)
+    event = lookup_alarm(context, id, rights)
+    require_role_at(rights, "operator", event.entity)
     if context.signing_key is None:
         raise unavailable(
             "No key is configured that signs dossiers: make one with `livetwin dossier key FILE`, and set "
             "LIVETWIN_DOSSIER_KEY_FILE of the api.",
             None,
         )
-    if not may_see_sentence(role, event, context.model):
+    if not may_see_sentence(rights, event, context.model):
         raise not_found(f"The alarm {id!r} shows the values of single households: no dossier is made of it.")
     latest = context.clock() - SETTLED_AFTER
     at = instant_or(parameters.at, latest)
@@ -118,7 +119,7 @@ async def _make(
 ) -> MadeDossier:
     """Make and register a dossier; `newest` is the newest event of the alarm on the log."""
     assert context.signing_key is not None  # noqa: S101 - the caller has checked it
-    actor = await actor_of(request)
+    actor = actor_of(request)
     settings = context.settings
     async with context.database.connection() as connection:
         stored = await read_stored_alarm_events(connection, wanted.alarm, before=None, limit=1)

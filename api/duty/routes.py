@@ -10,6 +10,7 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from alerting.policy.roster import duty_shifts
+from api.access.authorization import actor_of, rights_of
 from api.context import context_of
 from api.duty import answers as duty_answers
 from api.duty.documents import on_call_model, override_model, roster_calendar, shift_model
@@ -21,7 +22,6 @@ from api.duty.schemas import (
     OverrideBody,
     RosterParameters,
 )
-from api.http.access import actor_of, require_role
 from api.http.answers import answers
 from api.http.bodies import read_body
 from api.http.negotiation import media_type_of
@@ -53,7 +53,7 @@ async def get_on_call_contacts(
 
     For viewers and above; addresses are for the role duty and above. Served without the database.
     """
-    role = require_role(request, "viewer")
+    rights = rights_of(request)
     context = context_of(request)
     plan, at = context.model.duty, instant_or(parameters.at, context.clock())
     faults = [] if 0 <= at < INSTANT_MAX - ROSTER_MAX else [_out_of_range("at")]
@@ -61,7 +61,7 @@ async def get_on_call_contacts(
     return duty_answers.ON_CALL.response(
         OnCallPage(
             at=format_instant(at),
-            items=[on_call_model(plan, team, at, role) for team in teams],
+            items=[on_call_model(plan, team, at, rights.role) for team in teams],
             links=page_links_model(request, None),
         )
     )
@@ -74,7 +74,7 @@ async def list_shifts(request: Request, parameters: Annotated[RosterParameters, 
 
     For viewers and above; addresses are for the role duty and above.
     """
-    role = require_role(request, "viewer")
+    rights = rights_of(request)
     context = context_of(request)
     model, now = context.model, context.clock()
     start = instant_or(parameters.start, now)
@@ -90,7 +90,7 @@ async def list_shifts(request: Request, parameters: Annotated[RosterParameters, 
     ]
     if media_type_of(request) == duty_answers.CALENDAR:
         return duty_answers.ROSTER_CALENDAR.response(roster_calendar(model.city, model.duty, shifts, now))
-    items = [shift_model(model.duty, team, shift, role) for team, shift in shifts]
+    items = [shift_model(model.duty, team, shift, rights.role) for team, shift in shifts]
     return duty_answers.ROSTER.response(Page(items=items, links=page_links_model(request, None)))
 
 
@@ -98,10 +98,10 @@ async def list_shifts(request: Request, parameters: Annotated[RosterParameters, 
 @answers(duty_answers.OVERRIDES, role="viewer")
 async def list_duty_overrides(request: Request, _: NoQuery) -> Response:
     """List the overrides that are neither withdrawn nor over, in the order of creation."""
-    role = require_role(request, "viewer")
+    rights = rights_of(request)
     async with context_of(request).database.connection() as connection:
         overrides = await read_overrides(connection, 0)
-    items = [override_model(override, role) for override in overrides]
+    items = [override_model(override, rights.role) for override in overrides]
     return duty_answers.OVERRIDES.response(Page(items=items, links=page_links_model(request, None)))
 
 
@@ -109,38 +109,37 @@ async def list_duty_overrides(request: Request, _: NoQuery) -> Response:
 @answers(duty_answers.MADE, problems=(HTTPStatus.CONFLICT,), role="duty", body=duty_answers.OVERRIDE_BODY)
 async def create_duty_override(request: Request, _: NoQuery) -> Response:
     """Let a contact take over a team's duty for some time; the last created of several overrides applies."""
-    role = require_role(request, "duty")
+    rights = rights_of(request)
     context = context_of(request)
     body = await read_body(request, OverrideBody)
     override = _requested_override(body, context.model.duty, context.clock())
-    actor = await actor_of(request)
+    actor = actor_of(request)
     async with context.database.connection() as connection:
         try:
             stored = await create_override(connection, context.model.city.id, override, actor)
         except TooManyOverridesError as error:
             raise ProblemError(HTTPStatus.CONFLICT, f"{error}.") from None
     headers = {"Location": f"/v1/duty/overrides/{stored.override.id}"}
-    return duty_answers.MADE.response(override_model(stored, role), headers)
+    return duty_answers.MADE.response(override_model(stored, rights.role), headers)
 
 
 @router.get("/duty/overrides/{id}", summary="Get an override")
 @answers(duty_answers.OVERRIDE, problems=(HTTPStatus.NOT_FOUND,), role="viewer")
 async def get_duty_override(request: Request, id: OverrideId, _: NoQuery) -> Response:
     """Return an override, including one that is withdrawn or over."""
-    role = require_role(request, "viewer")
+    rights = rights_of(request)
     async with context_of(request).database.connection() as connection:
         stored = await find_override(connection, id)
     if stored is None:
         raise _unknown_override(id)
-    return duty_answers.OVERRIDE.response(override_model(stored, role))
+    return duty_answers.OVERRIDE.response(override_model(stored, rights.role))
 
 
 @router.delete("/duty/overrides/{id}", summary="Withdraw an override")
 @answers(duty_answers.WITHDRAWN, problems=(HTTPStatus.NOT_FOUND,), role="duty")
 async def delete_duty_override(request: Request, id: OverrideId, _: NoQuery) -> Response:
     """Withdraw an override: it no longer applies, and stays on record. Repeating changes nothing."""
-    require_role(request, "duty")
-    actor = await actor_of(request)
+    actor = actor_of(request)
     context = context_of(request)
     async with context.database.connection() as connection:
         if (

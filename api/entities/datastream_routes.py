@@ -1,4 +1,4 @@
-"""Routes of datastreams and their single readings, as far as the role may see them."""
+"""Routes of datastreams and their single readings, as far as a principal may see them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
+from api.access.authorization import may_see_datastream, rights_of
+from api.access.rights import Rights
 from api.context import context_of
 from api.entities import answers as entity_answers
 from api.entities.documents import datastream_model
@@ -21,7 +23,6 @@ from api.history.readings import (
     requested_interval,
 )
 from api.history.schemas import ObservationParameters
-from api.http.access import Role, may_see_datastream, role_of
 from api.http.answers import answers
 from api.http.pages import page_links_model, render_page
 from api.http.parameters import NoQuery
@@ -39,8 +40,8 @@ router = APIRouter(prefix="/v1", tags=["datastreams"])
 async def list_datastreams(
     request: Request, parameters: Annotated[DatastreamParameters, Query()]
 ) -> Response:
-    """List the datastreams that the role may see, ordered by id."""
-    role = role_of(request)
+    """List the datastreams that the principal may see, ordered by id."""
+    rights = rights_of(request)
     model = context_of(request).model
     after = decode_page_cursor(parameters.cursor, int) or 0
     datastreams = [
@@ -50,7 +51,7 @@ async def list_datastreams(
         and (not parameters.entity or datastream.entity in parameters.entity)
         and (not parameters.sensor or datastream.sensor in parameters.sensor)
         and (not parameters.property or datastream.property in parameters.property)
-        and may_see_datastream(role, datastream, model)
+        and may_see_datastream(rights, datastream, model)
     ]
     page, following = first_page(datastreams, parameters.limit, lambda datastream: datastream.id)
     return entity_answers.DATASTREAMS.response(
@@ -64,12 +65,12 @@ async def list_datastreams(
     )
 
 
-def lookup_datastream(model: CityModel, id: int, role: Role) -> Datastream:
-    """Return a datastream; raise a problem: 404 for an unknown id, 403 if the role may not see it."""
+def lookup_datastream(model: CityModel, id: int, rights: Rights) -> Datastream:
+    """Return a datastream; raise a problem: 404 for an unknown id, 403 if the principal may not see it."""
     datastream = model.datastreams.get(id)
     if datastream is None:
         raise not_found(f"There is no datastream {id}; /v1/datastreams lists them.")
-    if not may_see_datastream(role, datastream, model):
+    if not may_see_datastream(rights, datastream, model):
         raise ProblemError(
             HTTPStatus.FORBIDDEN,
             "These readings are personal data: they need an API key of the role metering. The history of the "
@@ -83,7 +84,7 @@ def lookup_datastream(model: CityModel, id: int, role: Role) -> Datastream:
 async def get_datastream(request: Request, id: Annotated[int, Path()], _: NoQuery) -> Response:
     """Return a datastream: its sensor, entity and property, and how often it reports."""
     model = context_of(request).model
-    datastream = lookup_datastream(model, id, role_of(request))
+    datastream = lookup_datastream(model, id, rights_of(request))
     return entity_answers.DATASTREAM.response(datastream_model(datastream, model))
 
 
@@ -98,7 +99,7 @@ async def list_observations(
     """
     context = context_of(request)
     model = context.model
-    datastream = lookup_datastream(model, id, role_of(request))
+    datastream = lookup_datastream(model, id, rights_of(request))
     start, end = requested_interval(parameters.start, parameters.end, context.clock())
     query = ReadingsQuery(start, end, parameters.limit, parameters.cursor, parameters.known_at_instant)
     if parameters.start is None:

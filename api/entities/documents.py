@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import UNSET, UnsetType
 
+from api.access.authorization import may_see_datastream
+from api.access.rights import Rights
 from api.entities import models
-from api.http.access import Role, may_see_datastream
 from api.http.models import Link
 from api.live.live_view import LiveView
 from cities.duration import format_duration
@@ -76,7 +77,7 @@ def entity_feature(entity: models.EntityModel) -> models.EntityFeature:
     )
 
 
-def state_model(entity: Entity, view: LiveView, now: Instant, role: Role) -> models.State:
+def state_model(entity: Entity, view: LiveView, now: Instant, rights: Rights) -> models.State:
     """Return the present state of an entity, from the live view."""
     state = view.entity(entity.id)
     properties: dict[str, models.Value] = {}
@@ -87,13 +88,13 @@ def state_model(entity: Entity, view: LiveView, now: Instant, role: Role) -> mod
             value_name = view.resolve_name(name)
             if value_freshness is not None and value_name is not None:
                 values = properties if value_name.observed else indicators
-                values[name] = value_model(value.update, value_name, value_freshness, view.model, role)
+                values[name] = value_model(value.update, value_name, value_freshness, view.model, rights)
     return models.State(
         entity_id=entity.id,
         revision=state.revision if state is not None else 0,
         properties=properties,
         indicators=indicators,
-        datastreams=list(_datastream_states(entity, view, now, role)),
+        datastreams=list(_datastream_states(entity, view, now, rights)),
         links=models.StateLinks(
             self_=Link(href=f"/v1/entities/{entity.id}/state"), entity=Link(href=f"/v1/entities/{entity.id}")
         ),
@@ -101,7 +102,7 @@ def state_model(entity: Entity, view: LiveView, now: Instant, role: Role) -> mod
 
 
 def value_model(
-    update: Update, name: ValueName, value_freshness: Freshness, model: CityModel, role: Role
+    update: Update, name: ValueName, value_freshness: Freshness, model: CityModel, rights: Rights
 ) -> models.Value:
     """Return the value of a property, an indicator or a roll-up."""
     # Two calls: one of more than fifteen keywords takes three times as long.
@@ -117,8 +118,8 @@ def value_model(
             count=update.count,
             last_good=_last_good(update),
             combination=model.properties[name.name].combination,
-            sensor_ids=_visible_sensors(update.datastreams, model, role),
-            deviating_sensor_ids=_visible_sensors(update.deviating, model, role),
+            sensor_ids=_visible_sensors(update.datastreams, model, rights),
+            deviating_sensor_ids=_visible_sensors(update.deviating, model, rights),
         )
     return models.Value(
         value=update.value,
@@ -148,14 +149,14 @@ def _entities_of(datastreams: Sequence[int], model: CityModel) -> list[str]:
     return sorted({model.datastreams[id].entity for id in datastreams if id in model.datastreams})
 
 
-def _visible_sensors(datastreams: Sequence[int], model: CityModel, role: Role) -> list[str]:
-    """Return the sensors of those datastreams that a role may see."""
+def _visible_sensors(datastreams: Sequence[int], model: CityModel, rights: Rights) -> list[str]:
+    """Return the sensors of those datastreams that a principal may see."""
     known = [model.datastreams[id] for id in datastreams if id in model.datastreams]
-    return sorted({each.sensor for each in known if may_see_datastream(role, each, model)}) if known else []
+    return sorted({each.sensor for each in known if may_see_datastream(rights, each, model)}) if known else []
 
 
 def _datastream_states(
-    entity: Entity, view: LiveView, now: Instant, role: Role
+    entity: Entity, view: LiveView, now: Instant, rights: Rights
 ) -> Iterable[models.DatastreamStateModel]:
     state, model = view.entity(entity.id), view.model
     if state is None:
@@ -165,7 +166,7 @@ def _datastream_states(
     deviating |= {id for update in updates if update.flags & DISAGREES for id in update.datastreams}
     for datastream in model.datastreams_of(entity.id):
         observation = state.datastreams.get(datastream.id)
-        if observation is None or not may_see_datastream(role, datastream, model):
+        if observation is None or not may_see_datastream(rights, datastream, model):
             continue
         flags = observation.flags | (DISAGREES if datastream.id in deviating else 0)
         yield models.DatastreamStateModel(

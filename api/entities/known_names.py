@@ -16,14 +16,15 @@ from fastapi import Request
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
+from api.access.authorization import rights_of
+from api.access.rights import Rights
 from api.context import context_of
-from api.http.access import role_of
 from api.http.parameters import NAMES_MAX, split_names
 from api.live.alarm_view import AlarmView
 from twin.model.city_model import CityModel
 from twin.model.entity import AREA_TYPES
 from twin.model.names import all_value_names, resolve_name
-from twin.model.role import Role, may_read_personal_data
+from twin.model.role import may_read_personal_data
 
 NameKind: TypeAlias = Literal["entity", "type", "value", "property", "sensor", "rule", "cause"]
 """`value` is a property, an indicator or a roll-up."""
@@ -62,12 +63,12 @@ _NAMES_OF: Mapping[NameKind, Callable[[CityModel], Collection[str]]] = {
 
 
 class KnownNames:
-    """The names that one request may use: of a city model and the present alarms, as a role sees them."""
+    """The names that a request may use: of a city model and the alarms, as its principal sees them."""
 
-    def __init__(self, model: CityModel, alarms: AlarmView, role: Role) -> None:
+    def __init__(self, model: CityModel, alarms: AlarmView, rights: Rights) -> None:
         self._model = model
         self._alarms = alarms
-        self._role = role
+        self._rights = rights
         self._suggestions = 0
 
     def check(self, kind: NameKind, name: str) -> None:
@@ -92,7 +93,14 @@ class KnownNames:
     def _sees_sensor(self, name: str) -> bool:
         # Whether a household has a meter of this name is for nobody else.
         sensor = self._model.sensors.get(name)
-        return sensor is not None and (not sensor.personal or may_read_personal_data(self._role))
+        return sensor is not None and (
+            not sensor.personal
+            or any(
+                may_read_personal_data(self._rights.role_at(each.entity))
+                for each in self._model.datastreams.values()
+                if each.sensor == name
+            )
+        )
 
     def _expected(self, kind: NameKind, name: str) -> str:
         known = _NAMES_OF[kind](self._model)
@@ -114,7 +122,7 @@ _NAMES: ContextVar[KnownNames | None] = ContextVar("names that the present reque
 async def know_names(request: Request) -> None:
     """Make the names known to the parameters and the body of a request; a dependency of the routes of /v1."""
     context = context_of(request)
-    _NAMES.set(KnownNames(context.model, context.hub.alarms, role_of(request)))
+    _NAMES.set(KnownNames(context.model, context.hub.alarms, rights_of(request)))
 
 
 def known(kind: NameKind) -> AfterValidator:

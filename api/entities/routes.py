@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from api.access.authorization import rights_of
 from api.context import context_of
 from api.entities import answers as entity_answers
 from api.entities.answers import CONTENT_CRS
@@ -22,7 +23,6 @@ from api.entities.geometry import distance_m
 from api.entities.models import EntityFeatureCollection
 from api.entities.schemas import RADIUS_DEFAULT_M, EntityParameters, parse_position
 from api.entities.selection import select_entities
-from api.http.access import role_of
 from api.http.answers import GEOJSON, answers
 from api.http.negotiation import media_type_of
 from api.http.pages import page_links_model, render_items, render_page
@@ -49,7 +49,6 @@ def lookup_entity(model: CityModel, id: str) -> Entity:
 @answers(entity_answers.ENTITIES, entity_answers.ENTITIES_GEOJSON)
 async def list_entities(request: Request, parameters: Annotated[EntityParameters, Query()]) -> Response:
     """List entities, ordered by id; GeoJSON for `Accept: application/geo+json`."""
-    role_of(request)
     context = context_of(request)
     if parameters.radius is not None and parameters.near is None:
         raise bad_request(
@@ -96,7 +95,6 @@ def _matches(entity: Entity, parameters: EntityParameters, view: LiveView, now: 
 @answers(entity_answers.ENTITY, entity_answers.ENTITY_GEOJSON, problems=(HTTPStatus.NOT_FOUND,))
 async def get_entity(request: Request, id: str, _: NoQuery) -> Response:
     """Return an entity; as a GeoJSON feature for `Accept: application/geo+json`."""
-    role_of(request)
     context = context_of(request)
     entity = entity_model(lookup_entity(context.model, id), context.hub.view, context.clock())
     if media_type_of(request) == GEOJSON:
@@ -107,17 +105,16 @@ async def get_entity(request: Request, id: str, _: NoQuery) -> Response:
 @router.get("/entities/{id}/state", summary="Get the present state of an entity")
 @answers(entity_answers.STATE, problems=(HTTPStatus.NOT_FOUND,))
 async def get_state(request: Request, id: str, _: NoQuery) -> Response:
-    """Return the newest value of every property, and of every datastream that the role may see."""
-    role = role_of(request)
+    """Return the newest value of every property, and of every datastream that the principal may see."""
+    rights = rights_of(request)
     context = context_of(request)
     entity = lookup_entity(context.model, id)
-    return entity_answers.STATE.response(state_model(entity, context.hub.view, context.clock(), role))
+    return entity_answers.STATE.response(state_model(entity, context.hub.view, context.clock(), rights))
 
 
 @router.get("/entities/{id}/relations", summary="Get the relations of an entity")
 @answers(entity_answers.RELATIONS, problems=(HTTPStatus.NOT_FOUND,))
 async def get_relations(request: Request, id: str, _: NoQuery) -> Response:
     """Return the relations of an entity, outgoing and incoming, its parent and its children."""
-    role_of(request)
     context = context_of(request)
     return entity_answers.RELATIONS.response(relations_model(lookup_entity(context.model, id), context.model))

@@ -12,7 +12,6 @@ from api.context import context_of
 from api.entities import answers as entity_answers
 from api.entities.documents import entity_type_models, property_kind, property_model
 from api.entities.schemas import PropertyParameters
-from api.http.access import role_of
 from api.http.answers import answers
 from api.http.pages import Page, page_links_model, render_page
 from api.http.parameters import NoQuery
@@ -29,7 +28,6 @@ PropertyPath = Annotated[str, Path(max_length=128, description="Name of the prop
 @answers(entity_answers.PROPERTIES)
 async def list_properties(request: Request, parameters: Annotated[PropertyParameters, Query()]) -> Response:
     """List what can have a value in the city: observed properties, indicators, roll-ups; by name."""
-    role_of(request)
     model = context_of(request).model
     after = decode_page_cursor(parameters.cursor, str) or ""
     names = [
@@ -51,7 +49,6 @@ async def list_properties(request: Request, parameters: Annotated[PropertyParame
 @answers(entity_answers.PROPERTY, problems=(HTTPStatus.NOT_FOUND,))
 async def get_property(request: Request, name: PropertyPath, _: NoQuery) -> Response:
     """Return an observed property, an indicator or a roll-up, whether or not anything has a value of it."""
-    role_of(request)
     model = context_of(request).model
     resolved = resolve_name(name, model)
     if resolved is None:
@@ -63,6 +60,5 @@ async def get_property(request: Request, name: PropertyPath, _: NoQuery) -> Resp
 @answers(entity_answers.ENTITY_TYPES)
 async def list_entity_types(request: Request, _: NoQuery) -> Response:
     """List the types that entities of the city have, by name."""
-    role_of(request)
     items = entity_type_models(context_of(request).model)
     return entity_answers.ENTITY_TYPES.response(Page(items=items, links=page_links_model(request, None)))

@@ -10,6 +10,8 @@ from fastapi import APIRouter, Query, Request
 from msgspec import UNSET, UnsetType
 from starlette.responses import Response
 
+from api.access.authorization import may_see_datastream, rights_of
+from api.access.rights import Rights
 from api.context import ApiContext, context_of
 from api.entities.routes import lookup_entity
 from api.history import answers as history_answers
@@ -31,7 +33,6 @@ from api.history.series import (
     read_buckets,
     read_series,
 )
-from api.http.access import Role, may_see_datastream, role_of
 from api.http.answers import answers
 from api.http.pages import page_links_model
 from api.http.problems import ProblemError, RequestFault, bad_request
@@ -58,7 +59,7 @@ async def get_history(
     For measurements of households, every role gets published sums; only the role metering gets single
     readings. `source` names which of the two the answer holds.
     """
-    role = role_of(request)
+    rights = rights_of(request)
     context = context_of(request)
     entity = lookup_entity(context.model, id)
     _check_combination(parameters)
@@ -66,7 +67,7 @@ async def get_history(
     start, end = requested_interval(parameters.start, parameters.end, context.clock())
     interval = BucketInterval.parse(parameters.interval) if parameters.interval else None
     if interval is None:
-        _check_role(entity.id, name, context.model, role)
+        _check_role(entity.id, name, context.model, rights)
     else:
         _check_interval(interval, start, end)
     async with context.database.connection() as connection:
@@ -77,7 +78,7 @@ async def get_history(
     following: str | None = None
     if interval is None:
         page = ReadingsQuery(start, end, parameters.limit, parameters.cursor, known_at)
-        readings, following = await _readings(context, series, page, role)
+        readings, following = await _readings(context, series, page, rights)
     else:
         query = BucketQuery(
             start,
@@ -140,16 +141,16 @@ def _check_interval(interval: BucketInterval, start: Instant, end: Instant) -> N
 
 
 async def _readings(
-    context: ApiContext, series: ValueSeries, page: ReadingsQuery, role: Role
+    context: ApiContext, series: ValueSeries, page: ReadingsQuery, rights: Rights
 ) -> tuple[list[models.StoredValue], str | None]:
-    """Return the single values of a series that a role may see, and the cursor of the next page."""
+    """Return the single values of a series that a principal may see, and the cursor of the next page."""
     name = series.named.name
     if not series.named.observed:
         if page.known_at is not None:
             raise known_at_problem(name)
         values, following = await read_published_page(context, series.entity, name, page)
         return [stored_published_value(value) for value in values], following
-    readable = series.readable(role)
+    readable = series.readable(rights.role_at(series.entity))
     if series.personal and not readable:
         raise _personal_data_problem()
     rules = context.model.properties[name].quality
@@ -157,10 +158,10 @@ async def _readings(
     return [stored_observation(each, context.model) for each in observations], following
 
 
-def _check_role(entity: str, name: ValueName, model: CityModel, role: Role) -> None:
-    """Raise a problem when the city model alone shows that a role may see no single value."""
+def _check_role(entity: str, name: ValueName, model: CityModel, rights: Rights) -> None:
+    """Raise a problem when the city model alone shows that a principal may see no single value."""
     datastreams = model.datastreams_of(entity, name.name) if name.observed else ()
-    if datastreams and not any(may_see_datastream(role, each, model) for each in datastreams):
+    if datastreams and not any(may_see_datastream(rights, each, model) for each in datastreams):
         raise _personal_data_problem()
 
 

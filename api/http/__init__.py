@@ -1,3 +1,3 @@
-"""What every HTTP request and response shares: limits, API keys, access, problems, bodies, query parameters,
+"""What every HTTP request and response shares: limits, problems, bodies, query parameters,
 pages. No route and no subject of the city.
 """

@@ -184,6 +184,7 @@ class Declaration:
     answers: tuple[Answer[Any] | NoContent, ...]
     problems: frozenset[HTTPStatus]
     role: Role | None  #: None: anonymous clients, too
+    in_areas: bool  #: whether the role may be limited to areas; the route then checks the place
     body: Body | None
     media_types: tuple[str, ...]  #: of which `Accept` chooses; none where it is not asked
     negotiated: bool
@@ -193,10 +194,13 @@ def answers(
     *successes: Answer[Any] | NoContent,
     problems: tuple[HTTPStatus, ...] = (),
     role: Role | None = None,
+    in_areas: bool = False,
     body: Body | None = None,
     negotiated: bool = True,
 ) -> Callable[[F], F]:
-    """Declare what a route answers and takes; `role` is the least that it needs, of which 401 and 403 follow.
+    """Declare what a route answers and takes; `role` is the least that it needs, of which 401 and 403 follow:
+    `authorize` refuses who lacks it. It is needed in the whole city, or `in_areas` of which the route checks
+    that the place is one.
 
     400, 414, 429, 431, 500 and 503 are every route's, 401 that of every route with an API key, 408 and 413
     that of every route with a body. A route is `negotiated` (406, 415; see `api.http.negotiation`) unless an
@@ -208,7 +212,7 @@ def answers(
         if isinstance(each, Answer) and each.status < HTTPStatus.BAD_REQUEST
     ]
     media_types = tuple(dict.fromkeys(types)) if negotiated else ()
-    declaration = Declaration(successes, frozenset(problems), role, body, media_types, negotiated)
+    declaration = Declaration(successes, frozenset(problems), role, in_areas, body, media_types, negotiated)
 
     def declare(endpoint: F) -> F:
         setattr(endpoint, _DECLARATION, declaration)

@@ -13,7 +13,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from api.context import context_of
-from api.http.access import require_role
 from api.http.answers import JSON, declaration_of
 from api.http.negotiation import check_content_type
 from api.http.problems import ProblemError, RequestFault, bad_request, body_faults
@@ -60,16 +59,15 @@ async def read_body(request: Request, kind: type[B]) -> B:
 async def read_body_faults(request: Request) -> Sequence[RequestFault]:
     """Return the faults of a body that its route did not read, since the parameters have faults.
 
-    Only of who may send it, and as far as the declared model alone finds them.
+    Only as far as the declared model alone finds them.
     """
     declaration = declaration_of(request.scope["endpoint"])
-    if declaration.body is None or declaration.role is None:
+    if declaration.body is None:
         return ()
     model = declaration.body.model
     if not issubclass(model, RequestBody):
         return ()
     try:
-        require_role(request, declaration.role)
         await read_body(request, model)
     except ProblemError as problem:
         return problem.faults

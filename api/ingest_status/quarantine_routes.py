@@ -11,8 +11,8 @@ from fastapi import APIRouter, Path, Query, Request
 from msgspec import UNSET
 from starlette.responses import Response
 
+from api.access.authorization import require_role, rights_of
 from api.context import context_of
-from api.http.access import require_role, role_of
 from api.http.answers import answers
 from api.http.models import Link
 from api.http.pages import render_page
@@ -56,11 +56,11 @@ async def list_quarantined_messages(
     Topics are cut after 512 characters. A page ends early where it would have more than 1 MiB.
     """
     context = context_of(request)
-    visibility = SourceVisibility(role_of(request), context.model)
+    visibility = SourceVisibility(rights_of(request).role, context.model)
     device = parameters.device
     if device is not None and not visibility.shows_device(parameters.feed or "", device):
         # A filter would tell whether the device exists.
-        require_role(request, "operator")
+        require_role(rights_of(request), "operator")
     before = decode_page_cursor(parameters.cursor, ListPosition)
     async with context.database.connection() as connection:
         page = await read_quarantined(
@@ -99,7 +99,7 @@ async def get_quarantined_payload(request: Request, id: QuarantineId, _: NoQuery
     """Return the kept beginning of a payload as it was received, redacted for personal feeds."""
     row, payload, visibility = await _find(request, id)
     if not visibility.shows_device(row.feed, row.device):
-        require_role(request, "operator")
+        require_role(rights_of(request), "operator")
     return status_answers.QUARANTINED_PAYLOAD.response(payload, {"Content-Disposition": "attachment"})
 
 
@@ -111,14 +111,13 @@ async def _find(request: Request, id: str) -> tuple[QuarantinedRow, bytes, Sourc
     if found is None:
         raise _unknown(id)
     row, payload = found
-    return row, payload, SourceVisibility(role_of(request), context.model)
+    return row, payload, SourceVisibility(rights_of(request).role, context.model)
 
 
 @router.post("/quarantine/{id}/_replay", summary="Replay a quarantined message")
 @answers(status_answers.REPLAY, problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT), role="operator")
 async def replay_quarantined_message(request: Request, id: QuarantineId, _: NoQuery) -> Response:
     """Request that ingest processes a message again; repeating the request has no further effect."""
-    require_role(request, "operator")
     async with context_of(request).database.connection() as connection:
         state = await read_replay_state(connection, id)
         if state is None:
@@ -150,7 +149,6 @@ async def replay_quarantined_messages(
 
     Messages that a replay has resolved are left out, so repeating the request does no harm.
     """
-    require_role(request, "operator")
     if parameters.feed is None and parameters.reason is None and parameters.device is None:
         detail = "replaying everything is not supported: give a feed, a reason or a device"
         raise bad_request(RequestFault("query", "reason", "missing", detail))

@@ -13,7 +13,6 @@ from starlette.responses import Response
 from api.context import ApiContext, context_of
 from api.entities.routes import lookup_entity
 from api.history.series import hourly_means, lookup_name, read_series
-from api.http.access import role_of
 from api.http.answers import answers
 from api.http.pages import page_links_model
 from api.http.parameters import NoQuery, Parameters, TimeText, instant_or
@@ -56,7 +55,6 @@ async def get_correlations(
     equivalent number of independent pairs, from which the interval is computed. A correlation is a reason to
     investigate, not a proof of a cause.
     """
-    role_of(request)
     context = context_of(request)
     x, y = _parse_operand("x", parameters, context), _parse_operand("y", parameters, context)
     start, end = _requested_hours(parameters, context.clock())
@@ -136,7 +134,6 @@ async def get_liveability(request: Request, id: str, _: NoQuery) -> Response:
 
     A suspect or silent value, or one under maintenance, has no score.
     """
-    role_of(request)
     context = context_of(request)
     entity = lookup_entity(context.model, id)
     if entity.type not in AREA_TYPES:

@@ -188,7 +188,7 @@ async def _input_observations(
         observations = await read_newest_raw_observations(context.connection, latest)
     sources = await read_source_datastreams(context.connection, series.entity, series.named.name)
     tracer = context.tracer(series.entity, series.named.name, sources)
-    traced = await tracer.trace(observations[:INPUT_OBSERVATIONS_MAX], context.role)
+    traced = await tracer.trace(observations[:INPUT_OBSERVATIONS_MAX], context.rights.role_at(series.entity))
     return [each.lineage for each in traced], len(observations) > INPUT_OBSERVATIONS_MAX
 
 

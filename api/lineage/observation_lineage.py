@@ -7,7 +7,6 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from api.context import ApiContext
-from api.http.access import Role
 from api.lineage.models import CalibrationPeriod, LineageMessage, LogPosition, ObservationLineage
 from runtime.kafka.topics import OBSERVATIONS
 from storage.database import Connection
@@ -18,7 +17,7 @@ from twin.errors import MessageError
 from twin.instant import INSTANT_MAX, Duration, format_instant
 from twin.model.calibration import Calibration, calibration_at
 from twin.model.observation import Observation
-from twin.model.role import may_read_personal_data
+from twin.model.role import Role, may_read_personal_data
 from twin.quality.quality_check import check_times
 from twin.quality.quality_flags import QualityFlag, quality_word
 from twin.quality.quality_rules import TIME_RULES_ONLY, QualityRules

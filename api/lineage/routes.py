@@ -9,11 +9,11 @@ from fastapi import APIRouter, Query, Request
 from pydantic import Field
 from starlette.responses import Response
 
+from api.access.authorization import rights_of
 from api.context import context_of
 from api.entities.known_names import known
 from api.entities.routes import lookup_entity
 from api.history.series import lookup_name
-from api.http.access import role_of
 from api.http.answers import answers
 from api.http.pages import page_links_model
 from api.http.parameters import Parameters, TimeText, parse_time
@@ -53,7 +53,7 @@ async def get_provenance(
     name = lookup_name(parameters.property, api.model)
     time = _lineage_time(parameters)
     async with api.database.connection() as connection:
-        context = LineageContext(api, connection, role_of(request), page_links_model(request, None))
+        context = LineageContext(api, connection, rights_of(request), page_links_model(request, None))
         return lineage_answers.PROVENANCE.response(await trace_value(context, entity.id, name, time))
 
 

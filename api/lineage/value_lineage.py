@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from msgspec import UNSET, UnsetType, structs
 
+from api.access.rights import Rights
 from api.context import ApiContext
 from api.entities.documents import value_model
-from api.http.access import Role
 from api.http.pages import PageLinks
 from api.lineage.models import LineageAggregate, LineageValue, ObservedProvenance
 from api.lineage.observation_lineage import TRACED_MAX, ObservationTracer, TracedObservation
@@ -54,11 +54,11 @@ class LineageTime(NamedTuple):
 
 
 class LineageContext(NamedTuple):
-    """The api, the database connection, the role and the links of one look-up of lineage."""
+    """The api, the database connection, the rights and the links of one look-up of lineage."""
 
     api: ApiContext
     connection: Connection
-    role: Role
+    rights: Rights
     links: PageLinks  #: of the answer
 
     def tracer(self, entity: str, property: str, sources: Sequence[SourceDatastream]) -> ObservationTracer:
@@ -74,7 +74,7 @@ def present_value(context: LineageContext, entity: str, name: ValueName) -> Line
     freshness = view.freshness_of(value, context.api.clock()) if value is not None else None
     if value is None or freshness is None:
         return None
-    model = value_model(value.update, name, freshness, view.model, context.role)
+    model = value_model(value.update, name, freshness, view.model, context.rights)
     return LineageValue(**structs.asdict(model))
 
 
@@ -91,7 +91,7 @@ async def trace_observed_value(
     until = _latest_times(context, entity, time, sources)
     newest = await read_newest_raw_observations(context.connection, until)
     tracer = context.tracer(entity, name.name, sources)
-    traced = await tracer.trace(newest[:TRACED_MAX], context.role)
+    traced = await tracer.trace(newest[:TRACED_MAX], context.rights.role_at(entity))
     return ObservedProvenance(
         entity_id=entity,
         property=name.name,
@@ -167,7 +167,7 @@ async def _trace_range(
     """Return the observations of a range, and their aggregate when all of them are included."""
     observations = await _read_range(context, range, sources)
     tracer = context.tracer(entity, name.name, sources)
-    traced = await tracer.trace(observations[:TRACED_MAX], context.role)
+    traced = await tracer.trace(observations[:TRACED_MAX], context.rights.role_at(entity))
     truncated = len(observations) > TRACED_MAX
     return ObservedProvenance(
         entity_id=entity,
@@ -202,7 +202,7 @@ async def _trace_households(
     published = await read_requested_values(context, entity, name, time)
     traced: list[TracedObservation] = []
     truncated = False
-    readable = may_read_personal_data(context.role)
+    readable = may_read_personal_data(context.rights.role_at(entity))
     if readable:
         range = time.range
         if range is None:
@@ -210,7 +210,7 @@ async def _trace_households(
             range = end - HOUSEHOLD_WINDOW, end
         observations = await _read_range(context, range, sources)
         tracer = context.tracer(entity, name.name, sources)
-        traced = await tracer.trace(observations[:TRACED_MAX], context.role)
+        traced = await tracer.trace(observations[:TRACED_MAX], context.rights.role_at(entity))
         truncated = len(observations) > TRACED_MAX
     return ObservedProvenance(
         entity_id=entity,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import UNSET
 
+from api.access.rights import PUBLIC
 from api.alarms.visibility import is_public, may_see_value, sentence_of
 from api.http.responses import format_optional_instant
 from api.live.models import OperandData, SnapshotAlarm
@@ -47,12 +48,12 @@ def alarm_data(event: AlarmEvent, model: CityModel, *, last: bool = False) -> by
             suppressed_by=event.suppressed_by or None,
             cause=event.cause,
             area=event.area,
-            sentence=sentence_of("anonymous", event, model),
+            sentence=sentence_of(PUBLIC, event, model),
             operands=[
                 OperandData(
                     name=operand.name,
                     entity_id=operand.entity,
-                    value=operand.value if may_see_value("anonymous", operand, model) else None,
+                    value=operand.value if may_see_value(PUBLIC, operand, model) else None,
                     unit=operand.unit,
                     quality=quality_word(operand.flags),
                     time=format_instant(operand.time),

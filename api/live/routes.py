@@ -12,7 +12,6 @@ from starlette.types import Receive, Scope, Send
 
 from api.context import context_of
 from api.entities.selection import EntityFilter
-from api.http.access import role_of
 from api.http.answers import EVENTS, Answer, answers
 from api.http.problems import RequestFault, bad_request
 from api.live.cursor import Cursor, CursorError, decode_cursor
@@ -51,7 +50,6 @@ async def follow_live_events(request: Request, parameters: Annotated[LiveFilter,
     The revision of an entity rises with each of its updates. An event with another freshness and the same
     revision means that the value has aged.
     """
-    role_of(request)
     context = context_of(request)
     events = frozenset(parameters.events or get_args(EventName))
     cursor = _cursor(request, parameters)

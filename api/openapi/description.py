@@ -36,8 +36,9 @@ SECURITY_SCHEMES = {
     API_KEY: {
         "type": "http",
         "scheme": "bearer",
-        "description": "An API key, made with `livetwin token create`; its role decides what it may do and "
-        "see. Most reads need none.",
+        "description": "An API key, made with `livetwin token create`, or an access token of an issuer that "
+        "the city accepts. Its role, perhaps limited to areas, decides what it may do and see. Most reads "
+        "need none.",
     },
     REPLY_KEY: {
         "type": "http",

@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 
-from api.http.access import Role
 from api.http.models import Link
 from api.http.problems import RequestFault, bad_request
 from api.rules.models import RESPONSE_MEMBERS, RuleContent, RuleLinks, RuleModel, RuleVersionModel
@@ -17,7 +16,7 @@ from storage.model.rule_version import RuleVersion
 from twin.alarms.rules.rule import Rule
 from twin.instant import format_instant
 from twin.model.city_model import CityModel
-from twin.model.role import role_includes
+from twin.model.role import Role, role_includes
 
 _TAG = re.compile(r'"(\d{1,9})"')
 

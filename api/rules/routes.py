@@ -10,8 +10,8 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Path, Query, Request
 from starlette.responses import Response
 
+from api.access.authorization import actor_of, rights_of
 from api.context import ApiContext, context_of
-from api.http.access import actor_of, require_role, role_of
 from api.http.answers import answers
 from api.http.bodies import read_json_object
 from api.http.pages import render_page
@@ -54,7 +54,7 @@ async def list_rules(request: Request, parameters: Annotated[RuleParameters, Que
 
     Without the database they come from memory, without the names of their editors.
     """
-    role, context = role_of(request), context_of(request)
+    rights, context = rights_of(request), context_of(request)
     rules, stored = await _rules_in_force(context)
     after = decode_page_cursor(parameters.cursor, str) or ""
     selected = [
@@ -65,7 +65,7 @@ async def list_rules(request: Request, parameters: Annotated[RuleParameters, Que
     page, following = first_page(selected, parameters.limit, lambda rule: rule.id)
 
     def rendered(rule: Rule) -> RuleModel:
-        return rule_model(rule, stored.get(rule.id), context.model, role)
+        return rule_model(rule, stored.get(rule.id), context.model, rights.role)
 
     return rule_answers.RULES.response(render_page(request, page, rendered, lambda last: last.id, following))
 
@@ -101,7 +101,6 @@ async def put_rule(
     The version rises only when the content changes. The city folder replaces the rule once the folder itself
     changes it.
     """
-    require_role(request, "operator")
     context = context_of(request)
     model = context.model
     expected = expected_version(if_match, if_none_match)
@@ -113,7 +112,7 @@ async def put_rule(
         raise bad_request(
             RequestFault("body", "", "many", f"the city already has the limit of {RULES_MAX} rules")
         )
-    actor = await actor_of(request)
+    actor = actor_of(request)
     async with context.database.connection() as connection:
         try:
             change = await rule_store.put_rule(connection, model.city.id, rule, actor, expected)
@@ -134,10 +133,9 @@ async def put_rule(
 )
 async def delete_rule(request: Request, id: RuleId, _: NoQuery, if_match: IfMatch = "") -> Response:
     """Put a rule out of force; its alarms end, its versions stay."""
-    require_role(request, "operator")
     context = context_of(request)
     expected = expected_version(if_match, "")
-    actor = await actor_of(request)
+    actor = actor_of(request)
     async with context.database.connection() as connection:
         try:
             change = await rule_store.delete_rule(connection, context.model.city.id, id, actor, expected)
@@ -154,7 +152,7 @@ async def list_rule_versions(
     request: Request, id: RuleId, parameters: Annotated[PageParameters, Query()]
 ) -> Response:
     """List the versions of a rule with their editors, newest first; of a deleted rule as well."""
-    role, context = role_of(request), context_of(request)
+    rights, context = rights_of(request), context_of(request)
     before = decode_page_cursor(parameters.cursor, int)
     async with context.database.connection() as connection:
         versions = await read_versions_of(connection, id, before or ANY_VERSION, parameters.limit + 1)
@@ -163,7 +161,7 @@ async def list_rule_versions(
     page, following = first_page(versions, parameters.limit, lambda version: version.rule.version)
 
     def rendered(version: RuleVersion) -> RuleVersionModel:
-        return version_model(version, context.model, role)
+        return version_model(version, context.model, rights.role)
 
     return rule_answers.VERSIONS.response(
         render_page(request, page, rendered, lambda last: last.rule.version, following)
@@ -187,7 +185,7 @@ async def _rules_in_force(
 
 def _tagged(request: Request, rule: Rule, stored: RuleVersion | None) -> tuple[RuleModel, Mapping[str, str]]:
     """Return a rule in force, and the header with its entity tag."""
-    body = rule_model(rule, stored, context_of(request).model, role_of(request))
+    body = rule_model(rule, stored, context_of(request).model, rights_of(request).role)
     return body, {"ETag": entity_tag(rule.version)}
 
 

@@ -9,8 +9,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
+from api.access.authorization import actor_of
 from api.context import ApiContext, context_of
-from api.http.access import actor_of, require_role
 from api.http.answers import answers
 from api.http.bodies import read_body
 from api.http.pages import Page, page_links_model, render_page
@@ -49,7 +49,6 @@ async def create_subscription(request: Request, _: NoQuery) -> Response:
 
     The secret is shown only here. With the event `snapshot` the webhook starts with a snapshot.
     """
-    require_role(request, "operator")
     context = context_of(request)
     body = await read_body(request, WebhookBody)
     try:
@@ -63,7 +62,7 @@ async def create_subscription(request: Request, _: NoQuery) -> Response:
         mode=body.mode,
         secret=secrets.token_bytes(SECRET_BYTES),
         created=context.clock(),
-        created_by=await actor_of(request),
+        created_by=actor_of(request),
         progress=WebhookProgress(cursor=_start(context, body)),
     )
     async with context.database.connection() as connection:
@@ -80,7 +79,6 @@ async def create_subscription(request: Request, _: NoQuery) -> Response:
 @answers(webhook_answers.WEBHOOKS, role="operator")
 async def list_subscriptions(request: Request, _: NoQuery) -> Response:
     """List webhooks, oldest first; at most 100 exist."""
-    require_role(request, "operator")
     async with context_of(request).database.connection() as connection:
         webhooks = await read_webhooks(connection)
     items = [webhook_model(webhook) for webhook in webhooks]
@@ -91,7 +89,6 @@ async def list_subscriptions(request: Request, _: NoQuery) -> Response:
 @answers(webhook_answers.WEBHOOK, problems=(HTTPStatus.NOT_FOUND,), role="operator")
 async def get_subscription(request: Request, id: WebhookId, _: NoQuery) -> Response:
     """Return a webhook and its progress, which is stored about once a second."""
-    require_role(request, "operator")
     async with context_of(request).database.connection() as connection:
         webhook = await find_webhook(connection, id)
     if webhook is None:
@@ -103,7 +100,6 @@ async def get_subscription(request: Request, id: WebhookId, _: NoQuery) -> Respo
 @answers(webhook_answers.DELETED, problems=(HTTPStatus.NOT_FOUND,), role="operator")
 async def delete_subscription(request: Request, id: WebhookId, _: NoQuery) -> Response:
     """Delete a webhook with its dead letters; sending ends within two seconds."""
-    require_role(request, "operator")
     async with context_of(request).database.connection() as connection:
         if not await delete_webhook(connection, id):
             raise _unknown(id)
@@ -119,7 +115,6 @@ async def delete_subscription(request: Request, id: WebhookId, _: NoQuery) -> Re
 )
 async def resume_subscription(request: Request, id: WebhookId, _: NoQuery) -> Response:
     """Resume a webhook that failed or was disabled, or continue any webhook from a cursor."""
-    require_role(request, "operator")
     body = await read_body(request, ResumeBody)
     async with context_of(request).database.connection() as connection:
         if not await resume_webhook(connection, id, body.cursor):
@@ -136,7 +131,6 @@ async def list_dead_letters(
     request: Request, id: WebhookId, parameters: Annotated[PageParameters, Query()]
 ) -> Response:
     """List the messages that could not be delivered, newest first; the newest 1,000 are kept."""
-    require_role(request, "operator")
     before = decode_page_cursor(parameters.cursor, int)
     async with context_of(request).database.connection() as connection:
         if await find_webhook(connection, id) is None:

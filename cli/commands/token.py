@@ -26,9 +26,16 @@ def command() -> None:
 @command.command("create")
 @click.option("--role", required=True, type=click.Choice(GRANTABLE_ROLES), help="Access rights of the key.")
 @click.option("--name", required=True, help="Person or program that uses the key.")
-def create(*, role: Role, name: str) -> None:
+@click.option(
+    "--area",
+    "areas",
+    multiple=True,
+    metavar="ENTITY",
+    help="Limit the role to this entity and what lies in it; repeat for several. Default: the whole city.",
+)
+def create(*, role: Role, name: str, areas: tuple[str, ...]) -> None:
     """Create a key and print it, only this time, since only its hash is stored."""
-    click.echo(_with_database(lambda connection: create_token(connection, name, role)))
+    click.echo(_with_database(lambda connection: create_token(connection, name, role, areas or None)))
 
 
 @command.command("revoke")
@@ -48,7 +55,9 @@ def list_all() -> None:
     """List all keys by name, live and revoked, oldest first; the keys themselves are not stored."""
     for token in _with_database(read_tokens):
         state = "live" if token.revoked is None else f"revoked {format_instant(token.revoked)}"
-        click.echo(f"{token.name}\t{token.role}\tcreated {format_instant(token.created)}\t{state}")
+        name, role, areas = token.grant
+        where = f" in {', '.join(areas)}" if areas is not None else ""
+        click.echo(f"{name}\t{role}{where}\tcreated {format_instant(token.created)}\t{state}")
 
 
 def _with_database(work: Callable[[Connection], Awaitable[T]]) -> T:

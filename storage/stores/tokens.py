@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -23,11 +24,18 @@ class TokenError(TwinError):
     """An API key cannot be created or revoked as requested."""
 
 
-class ApiToken(NamedTuple):
-    """An API key, without the key itself."""
+class TokenGrant(NamedTuple):
+    """What a valid API key grants."""
 
     name: str
     role: Role
+    areas: tuple[str, ...] | None  #: ids of entities in which the role holds; None: the whole city
+
+
+class ApiToken(NamedTuple):
+    """An API key, without the key itself."""
+
+    grant: TokenGrant
     created: Instant
     revoked: Instant | None  #: None while it is valid
 
@@ -37,10 +45,13 @@ def token_digest(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-async def create_token(connection: Connection, name: str, role: Role) -> str:
+async def create_token(
+    connection: Connection, name: str, role: Role, areas: Sequence[str] | None = None
+) -> str:
     """Create a key and return it; it cannot be read again later.
 
-    Raises TokenError when the name is taken or invalid, or when the role cannot be granted.
+    With `areas` (ids of entities) it is limited to these and what lies in them. Raises TokenError when the
+    name is taken or invalid, when the role cannot be granted, or when an area is unknown.
     """
     if not name.isprintable() or not name.strip() or len(name) > NAME_LENGTH_MAX:
         raise TokenError(f"the name {name[:NAME_LENGTH_MAX]!r}: expected 1 to {NAME_LENGTH_MAX} characters")
@@ -48,9 +59,16 @@ async def create_token(connection: Connection, name: str, role: Role) -> str:
         raise TokenError(f"the role {role!r} cannot be given; expected one of {', '.join(GRANTABLE_ROLES)}")
     token = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
     async with migrated_transaction(connection):
+        if areas is not None:
+            await _check_areas(connection, areas)
         cursor = await connection.execute(
             query("stores/tokens/insert_token"),
-            {"name": name, "role": role, "token_sha256": token_digest(token)},
+            {
+                "name": name,
+                "role": role,
+                "areas": sorted(set(areas)) if areas is not None else None,
+                "token_sha256": token_digest(token),
+            },
         )
         if await cursor.fetchone() is None:
             raise TokenError(
@@ -58,6 +76,15 @@ async def create_token(connection: Connection, name: str, role: Role) -> str:
                 f"livetwin token revoke {name!r}"
             )
     return token
+
+
+async def _check_areas(connection: Connection, areas: Sequence[str]) -> None:
+    cursor = await connection.execute(query("stores/tokens/find_entities"), {"ids": list(areas)})
+    known = {str(row[0]) for row in await cursor.fetchall()}
+    unknown = sorted(set(areas) - known)
+    if unknown or not areas:
+        found = f"unknown: {', '.join(unknown)}" if unknown else "found none"
+        raise TokenError(f"the areas of a key are ids of entities of the city; {found}")
 
 
 async def revoke_token(connection: Connection, name: str) -> None:
@@ -75,28 +102,23 @@ async def read_tokens(connection: Connection) -> list[ApiToken]:
         return [_token(*row) for row in await cursor.fetchall()]
 
 
-async def find_token_role(connection: Connection, token_sha256: bytes) -> Role | None:
-    """Return the role of the valid key with a hash, or None."""
+async def find_token(connection: Connection, token_sha256: bytes) -> TokenGrant | None:
+    """Return what the valid key with a hash grants, or None."""
     async with migrated_transaction(connection):
         cursor = await connection.execute(query("stores/tokens/find_token"), {"token_sha256": token_sha256})
         row = await cursor.fetchone()
-    if row is None:
-        return None
-    role: Role = row[0]
-    return role
+    return _grant(*row) if row is not None else None
 
 
-async def find_token_name(connection: Connection, token_sha256: bytes) -> str | None:
-    """Return the name of the valid key with a hash, or None."""
-    async with migrated_transaction(connection):
-        cursor = await connection.execute(
-            query("stores/tokens/find_token_name"), {"token_sha256": token_sha256}
-        )
-        row = await cursor.fetchone()
-    return str(row[0]) if row is not None else None
+def _grant(name: str, role: Role, areas: list[str] | None) -> TokenGrant:
+    return TokenGrant(name, role, tuple(areas) if areas is not None else None)
 
 
-def _token(name: str, role: Role, created: datetime, revoked: datetime | None) -> ApiToken:
+def _token(
+    name: str, role: Role, areas: list[str] | None, created: datetime, revoked: datetime | None
+) -> ApiToken:
     return ApiToken(
-        name, role, from_datetime(created), from_datetime(revoked) if revoked is not None else None
+        _grant(name, role, areas),
+        from_datetime(created),
+        from_datetime(revoked) if revoked is not None else None,
     )

@@ -19,19 +19,20 @@ from urllib.parse import quote_from_bytes, unquote, urlencode
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
+from api.access.access_tokens import AccessTokens
+from api.access.api_keys import ApiKeys
+from api.access.authentication import Authenticator
 from api.app import create_app, create_context
 from api.context import ApiContext
-from api.http.api_keys import ApiKeys
 from api.http.responses import encode_page_cursor
 from api.live.live_view import ViewSeed
 from api.settings import ApiSettings
-from storage.stores.tokens import TOKEN_PREFIX
+from storage.stores.tokens import TOKEN_PREFIX, TokenGrant
 from tests.fuzz.device_targets import dictionary_of
 from tests.fuzz.engine import FuzzTarget
 from tests.support.cities.small_cities import small_city
 from tests.support.http.documented_answers import openapi_document, served_paths
 from tests.support.payloads.device_payloads import RECEIVED
-from twin.model.role import Role
 
 KEY = f"{TOKEN_PREFIX}fuzz"
 HEAD_BYTES_MAX = 64 * 1024
@@ -69,12 +70,8 @@ _WORDS = (
 )  # fmt: skip
 
 
-async def _role(hashed: bytes) -> Role | None:
-    return "admin"
-
-
-async def _name(hashed: bytes) -> str | None:
-    return "fuzz"
+async def _grant(hashed: bytes) -> TokenGrant | None:
+    return TokenGrant("fuzz", "admin", None)
 
 
 class ApiUnderTest:
@@ -92,7 +89,9 @@ class ApiUnderTest:
         )
         made = create_context(settings, small_city(), lambda: RECEIVED, CollectorRegistry())
         made.hub.reset("log-1", ViewSeed(), [0] * 4)
-        self.context: ApiContext = replace(made, api_keys=ApiKeys(None, _role, _name))
+        self.context: ApiContext = replace(
+            made, authenticator=Authenticator(ApiKeys(None, _grant), AccessTokens((), made.clock))
+        )
         self.app: ASGIApp = create_app(self.context)
         self._runner = asyncio.Runner()
         self._runner.run(self.context.database.open())

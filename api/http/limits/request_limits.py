@@ -11,7 +11,8 @@ from typing import Any
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.http.api_keys import ApiKeys
+from api.access.authentication import Authenticator
+from api.access.principal import Principal
 from api.http.limits.admission import PROBE_LIMITS, Admission, Caller, CallerKind
 from api.http.limits.rate_limiter import RateLimitDecision, RateLimiter
 from api.http.limits.request_weight import HEAVY_TOKENS, LIGHT, request_weight
@@ -39,13 +40,13 @@ class RequestLimits:
     def __init__(
         self,
         app: ASGIApp,
-        keys: ApiKeys,
+        authenticator: Authenticator,
         metrics: ApiMetrics,
         rate_limiter: RateLimiter | None,
         admission: Admission,
     ) -> None:
         self._app = app
-        self._keys = keys
+        self._authenticator = authenticator
         self._metrics = metrics
         self._rate_limiter = rate_limiter
         self._admission = admission
@@ -56,7 +57,8 @@ class RequestLimits:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        client = client_identity(scope, self._keys)
+        principal = known_principal(scope, self._authenticator)
+        client = client_identity(scope, principal)
         scope.setdefault("state", {})["client"] = client
         problem = malformed_request_problem(scope)
         limiter = self._rate_limiter
@@ -69,7 +71,7 @@ class RequestLimits:
                 problem = self._rate_problem(decision, limiter)
             send = _with_rate_headers(send, decision, limiter)
         if problem is None:
-            caller = Caller(client, caller_kind(scope, self._keys))
+            caller = Caller(client, caller_kind(principal))
             await self._run_admitted(probe or self._admission, caller, weight, scope, receive, send)
         else:
             await problem_response(problem, scope["path"][:_SHOWN_CHARACTERS])(scope, receive, send)
@@ -124,26 +126,28 @@ class RequestLimits:
         )
 
 
-def caller_kind(scope: Scope, keys: ApiKeys) -> CallerKind:
-    """Return the kind of a caller; a key counts as none until it was found valid."""
+def caller_kind(principal: Principal | None) -> CallerKind:
+    """Return the kind of a caller; a credential counts as none until it was found valid."""
+    if principal is None:
+        return "anonymous"
+    return "operator" if role_includes(principal.role, "operator") else "key"
+
+
+def known_principal(scope: Scope, authenticator: Authenticator) -> Principal | None:
+    """Return who sends a request, if the credential was valid at its last check."""
     for name, value in scope["headers"]:
         if name == b"authorization":
-            role = keys.known_role(value.decode("latin-1").partition(" ")[2].strip())
-            if role is not None:
-                return "operator" if role_includes(role, "operator") else "key"
-    return "anonymous"
+            return authenticator.known_principal(value.decode("latin-1").partition(" ")[2].strip())
+    return None
 
 
-def client_identity(scope: Scope, keys: ApiKeys) -> str:
-    """Return the identity of a client: its API key if that was valid at the last check, else its address.
+def client_identity(scope: Scope, principal: Principal | None) -> str:
+    """Return the identity of a client: its principal if that is known, else its address.
 
     An IPv6 address counts as its network of 64 bits: who has one address of it has all of them.
     """
-    for name, value in scope["headers"]:
-        if name == b"authorization":
-            key_hash = keys.known_hash(value.decode("latin-1").partition(" ")[2].strip())
-            if key_hash is not None:
-                return f"key {key_hash.hex()}"
+    if principal is not None:
+        return f"principal {principal.name}"
     host = scope["client"][0] if scope.get("client") else ""
     try:
         address = ip_address(host)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from storage.database import connect
-from storage.stores.tokens import TOKEN_PREFIX, find_token_role, token_digest
+from storage.stores.tokens import TOKEN_PREFIX, find_token, token_digest
 from tests.support.processes.cli_call import Ended, call_cli
 
 Token = Callable[..., Awaitable[Ended]]
@@ -28,7 +28,7 @@ async def test_create_prints_the_key_and_nothing_else(token: Token, database: st
     assert key.startswith(TOKEN_PREFIX)
     assert len(key.split()) == 1
     async with await connect(database, role="test") as connection:
-        assert await find_token_role(connection, token_digest(key)) == "duty"
+        assert await find_token(connection, token_digest(key)) == ("pager", "duty", None)
 
 
 async def test_revoke_ends_a_key_and_list_shows_both_states(token: Token) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from api.access.rights import rights_of_role
 from api.app import create_app
 from api.context import ApiContext
 from api.entities.documents import state_model
@@ -215,7 +216,7 @@ async def test_a_household_is_hidden_from_anonymous_clients_and_operators(
 
 async def test_a_household_is_shown_to_the_role_metering(parts: ApiContext, clock: Any) -> None:
     entity = parts.model.entities["city.house"]
-    state = state_model(entity, parts.hub.view, clock(), "metering")
+    state = state_model(entity, parts.hub.view, clock(), rights_of_role("metering"))
     assert state.properties["power_import"].value == 41.5
     assert state.properties["power_import"].sensor_ids == ["meter-1"]
     assert [(one.id, one.value) for one in state.datastreams] == [(5, 0.4)]

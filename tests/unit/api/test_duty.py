@@ -9,8 +9,9 @@ import httpx
 import icalendar
 import pytest
 
+from api.access.api_keys import ApiKeys
 from api.context import ApiContext
-from storage.stores.tokens import TOKEN_PREFIX, token_digest
+from storage.stores.tokens import TOKEN_PREFIX, TokenGrant, token_digest
 from tests.support.cities.rosters import LEAD, ROADS, WATER, WEEKS, ZONE, calendar_text, duty_override
 from twin.model.city_model import CityModel
 from twin.model.duty import DutyPlan, DutyTeam
@@ -41,12 +42,13 @@ def model(model: CityModel) -> CityModel:
 @pytest.fixture(autouse=True)
 def keys(parts: ApiContext, monkeypatch: pytest.MonkeyPatch) -> None:
     """A key of each role, without a database."""
-    roles = {token_digest(key): role for key, role in KEYS.items()}
+    grants = {token_digest(key): TokenGrant(key, role, None) for key, role in KEYS.items()}
 
-    async def look(hashed: bytes) -> Role | None:
-        return roles.get(hashed)
+    async def look(hashed: bytes) -> TokenGrant | None:
+        return grants.get(hashed)
 
-    monkeypatch.setattr(parts.api_keys, "_lookup", look)
+    keys = ApiKeys(None, look)
+    monkeypatch.setattr(parts.authenticator, "_keys", keys)
 
 
 async def test_on_call_lists_each_team(client: httpx.AsyncClient) -> None:

@@ -168,7 +168,7 @@ WITHOUT_LICENCE = {"@mapbox/jsonlint-lines-primitives"}
 
 
 def packages() -> Iterator[tuple[Path, dict[str, Any]]]:
-    for folder in (ROOT / "web", ROOT / "tests/pglite", ROOT / "tests/standards"):
+    for folder in (ROOT / "web", ROOT / "tests/pglite", ROOT / "tests/standards", ROOT / "tests/issuer"):
         yield folder, json.loads((folder / "package.json").read_text())
 
 

@@ -61,7 +61,7 @@ def shown_default(default: object) -> str:
         return f"`{default.get_secret_value()}`"
     if isinstance(default, Path):
         return f"`{default.relative_to(ROOT) if default.is_absolute() else default}`"
-    return "none" if default is None else f"`{default}`"
+    return "none" if default in (None, ()) else f"`{default}`"
 
 
 def shown_range(field: FieldInfo) -> str:

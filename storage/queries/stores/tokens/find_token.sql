@@ -1,3 +1,3 @@
--- The role of a valid API key, by its hash.
+-- Name, role and areas of a valid API key, by its hash.
 -- api_token_key.
-SELECT role FROM api_token WHERE token_sha256 = %(token_sha256)s AND revoked_at IS NULL;
+SELECT name, role, areas FROM api_token WHERE token_sha256 = %(token_sha256)s AND revoked_at IS NULL;

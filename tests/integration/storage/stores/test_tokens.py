@@ -7,26 +7,28 @@ from typing import Any
 import pytest
 
 from storage.database import connect
+from storage.model.model_store import apply_plan
 from storage.stores.tokens import (
     NAME_LENGTH_MAX,
     TOKEN_PREFIX,
     TokenError,
     create_token,
-    find_token_role,
+    find_token,
     read_tokens,
     revoke_token,
     token_digest,
 )
+from tests.support.cities.city_builder import CityBuilder, plan_of
 
 
 async def test_a_key_is_found_by_its_hash_until_it_is_revoked(database: str) -> None:
     async with await connect(database, role="test") as connection:
         key = await create_token(connection, "dashboard", "viewer")
         assert key.startswith(TOKEN_PREFIX)
-        assert await find_token_role(connection, token_digest(key)) == "viewer"
-        assert await find_token_role(connection, token_digest(key + "x")) is None
+        assert await find_token(connection, token_digest(key)) == ("dashboard", "viewer", None)
+        assert await find_token(connection, token_digest(key + "x")) is None
         await revoke_token(connection, "dashboard")
-        assert await find_token_role(connection, token_digest(key)) is None
+        assert await find_token(connection, token_digest(key)) is None
 
 
 async def test_the_key_itself_is_not_in_the_database(database: str) -> None:
@@ -48,7 +50,7 @@ async def test_a_name_has_one_valid_key_and_is_free_after_revocation(database: s
         second = await create_token(connection, "dashboard", "duty")
         assert first != second
         listed = await read_tokens(connection)
-    assert [(one.name, one.role, one.revoked is None) for one in listed] == [
+    assert [(one.grant.name, one.grant.role, one.revoked is None) for one in listed] == [
         ("dashboard", "viewer", False),
         ("dashboard", "duty", True),
     ]
@@ -76,3 +78,17 @@ async def test_an_invalid_name_or_role_is_refused(database: str, name: str, role
         with pytest.raises(TokenError, match="expected"):
             await create_token(connection, name, role)
         assert await read_tokens(connection) == []
+
+
+async def test_a_key_is_limited_to_areas_that_exist(database: str) -> None:
+    builder = CityBuilder("city", "City")
+    builder.entity("city", "Municipality")
+    async with await connect(database, role="test") as connection:
+        await apply_plan(connection, plan_of(builder.model()))
+        with pytest.raises(TokenError, match=r"unknown: city\.nowhere"):
+            await create_token(connection, "east", "operator", ["city", "city.nowhere"])
+        with pytest.raises(TokenError, match="found none"):
+            await create_token(connection, "east", "operator", [])
+        key = await create_token(connection, "east", "operator", ["city", "city"])
+        assert await find_token(connection, token_digest(key)) == ("east", "operator", ("city",))
+        assert [one.grant.areas for one in await read_tokens(connection)] == [("city",)]

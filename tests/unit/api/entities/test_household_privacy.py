@@ -7,6 +7,7 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
+from api.access.rights import rights_of_role
 from api.entities.documents import entity_model, state_model
 from api.live.events import state_data
 from api.live.live_view import LiveView
@@ -55,7 +56,7 @@ def view(model: CityModel, make_update: Any) -> LiveView:
 
 @pytest.mark.parametrize("role", OTHERS)
 def test_the_state_names_no_meter_to_others(view: LiveView, role: Role) -> None:
-    document = state_model(view.model.entities["city.house"], view, NOW, role)
+    document = state_model(view.model.entities["city.house"], view, NOW, rights_of_role(role))
     value = document.properties["power_import"]
     assert (value.value, value.count) == (4.5, 12)
     assert (value.sensor_ids, value.deviating_sensor_ids, document.datastreams) == ([], [], [])
@@ -63,7 +64,7 @@ def test_the_state_names_no_meter_to_others(view: LiveView, role: Role) -> None:
 
 
 def test_the_state_names_the_meters_to_the_role_metering(view: LiveView) -> None:
-    document = state_model(view.model.entities["city.house"], view, NOW, "metering")
+    document = state_model(view.model.entities["city.house"], view, NOW, rights_of_role("metering"))
     assert document.properties["power_import"].sensor_ids == ["meter-1"]
     assert [one.sensor_id for one in document.datastreams] == ["meter-1"]
 

@@ -7,6 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
+from api.access.principal import Principal
+from api.access.rights import PUBLIC
 from api.context import ApiContext
 from api.entities.known_names import COMPARED_MAX, SUGGESTIONS_MAX, KnownNames
 from api.live.alarm_view import AlarmView
@@ -87,10 +89,10 @@ def test_a_stored_filter_may_name_what_is_gone() -> None:
 async def test_only_metering_learns_that_a_household_has_a_meter(
     client: httpx.AsyncClient, parts: ApiContext, monkeypatch: pytest.MonkeyPatch, role: Role, status: int
 ) -> None:
-    async def role_of_key(key: str) -> Role:
-        return role
+    async def principal_of(credential: str | None) -> Principal:
+        return Principal("somebody", role)
 
-    monkeypatch.setattr(parts.api_keys, "role_of", role_of_key)
+    monkeypatch.setattr(parts.authenticator, "principal_of", principal_of)
     headers = {"Authorization": "Bearer any"} if role != "anonymous" else {}
     known = await client.get("/v1/datastreams?sensor=meter-1", headers=headers)
     assert known.status_code == status
@@ -99,14 +101,14 @@ async def test_only_metering_learns_that_a_household_has_a_meter(
 
 
 def expected(model: CityModel, name: str, names: KnownNames | None = None) -> str:
-    names = names or KnownNames(model, AlarmView(), "anonymous")
+    names = names or KnownNames(model, AlarmView(), PUBLIC)
     with pytest.raises(ValueError, match="expected") as caught:
         names.check("entity", name)
     return str(caught.value)
 
 
 def test_names_are_compared_a_few_times_and_with_a_limited_number(model: CityModel) -> None:
-    names = KnownNames(model, AlarmView(), "anonymous")
+    names = KnownNames(model, AlarmView(), PUBLIC)
     texts = [expected(model, "city.canl", names) for _ in range(SUGGESTIONS_MAX + 1)]
     assert ["did you mean" in text for text in texts] == [True] * SUGGESTIONS_MAX + [False]
     builder = CityBuilder("city", "City")

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.access.principal import Principal
 from api.context import ApiContext
 from api.http.conditional_requests import entity_tag, is_known
 from api.http.representations import INLINE_BYTES_MAX, Representations
 from tests.support.http.documented_client import documented_answers
 from tests.unit.api.http.test_compression import answered
-from twin.model.role import Role
 
 TAG = entity_tag(b"body")
 
@@ -80,8 +80,8 @@ async def test_a_changed_answer_has_another_tag(
 async def test_media_type_role_and_page_have_tags_of_their_own(
     client: httpx.AsyncClient, parts: ApiContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def metering(key: str) -> Role:
-        return "metering"
+    async def metering(credential: str | None) -> Principal:
+        return Principal("settlement", "metering")
 
     tag = (await client.get("/v1/entities")).headers["etag"]
     known = {"If-None-Match": tag}
@@ -89,7 +89,7 @@ async def test_media_type_role_and_page_have_tags_of_their_own(
     assert geojson.status_code == 200
     assert (await client.get("/v1/entities?limit=2", headers=known)).status_code == 200
     tag = (await client.get("/v1/datastreams")).headers["etag"]
-    monkeypatch.setattr(parts.api_keys, "role_of", metering)
+    monkeypatch.setattr(parts.authenticator, "principal_of", metering)
     headers = {"If-None-Match": tag, "Authorization": "Bearer any"}
     assert (await client.get("/v1/datastreams", headers=headers)).status_code == 200
 

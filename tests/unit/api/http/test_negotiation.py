@@ -11,7 +11,9 @@ from fastapi.routing import APIRoute
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.access.principal import Principal
 from api.app import ROUTERS
+from api.context import ApiContext
 from api.http.answers import declaration_of
 from api.http.negotiation import CACHED_CHARACTERS_MAX, parse_accept, preferred
 from tests.support.http.documented_client import documented_answers
@@ -97,9 +99,18 @@ def routes_that_negotiate() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("method", "path"), routes_that_negotiate())
 async def test_every_route_refuses_what_it_cannot_send_before_it_does_anything(
-    client: httpx.AsyncClient, method: str, path: str
+    client: httpx.AsyncClient,
+    parts: ApiContext,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    path: str,
 ) -> None:
-    response = await client.request(method, path, headers={**OPERATOR, "Accept": "text/x-nothing"})
+    async def admin(credential: str | None) -> Principal:
+        return Principal("admin", "admin")
+
+    # Who may use the route is asked first.
+    monkeypatch.setattr(parts.authenticator, "principal_of", admin)
+    response = await client.request(method, path, headers={"Accept": "text/x-nothing"})
     assert response.status_code == 406
     assert response.headers["content-type"] == "application/problem+json"
     assert response.headers["vary"] == "Accept"

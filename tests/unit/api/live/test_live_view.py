@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
+from api.access.rights import PUBLIC
 from api.entities.documents import state_model
 from api.live.live_view import LiveView, ViewSeed
 from twin.instant import HOUR, MINUTE, SECOND
@@ -107,7 +108,7 @@ def test_a_value_that_was_withdrawn_is_hidden_until_the_next(model: CityModel, m
     assert hidden is not None
     assert hidden.freshness is None
     assert view.freshness_of(hidden, NOW) is None
-    assert state_model(model.entities["city.east.hill"], view, NOW, "anonymous").indicators == {}
+    assert state_model(model.entities["city.east.hill"], view, NOW, PUBLIC).indicators == {}
     shown = view.apply(third, NOW)
     assert shown is not None
     assert shown.freshness == "live"
@@ -143,7 +144,7 @@ def test_freshness_follows_the_age_of_a_value(model: CityModel, make_update: Any
     view = LiveView(model)
     view.apply(make_update(1, 1), NOW)
     # Between two sweeps too: the view has not noticed yet.
-    state = state_model(model.entities["city.east.hill"], view, NOW + age, "anonymous")
+    state = state_model(model.entities["city.east.hill"], view, NOW + age, PUBLIC)
     assert state.properties["pm2_5"].freshness == freshness(NOW, 10 * MINUTE, NOW + age)
 
 

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from pydantic import SecretStr
 
+from api.access.principal import Principal
 from api.http.problems import ProblemError, unavailable
-from storage.stores.tokens import TOKEN_PREFIX, token_digest
-from twin.model.role import Role
+from storage.stores.tokens import TOKEN_PREFIX, TokenGrant, token_digest
 
 # A revoked key is refused after this and one lookup of at most LOOKUP_WAIT_S: within 2 s.
 CACHE_S = 0.8
@@ -26,23 +26,20 @@ KEY_LENGTH_MAX = 512
 LOOKUPS_MAX = 64
 RETRY_AFTER_S = 5
 
-RoleLookup = Callable[[bytes], Awaitable[Role | None]]
-"""Returns the role of a live key by its SHA-256; raises a ProblemError while the database is away."""
+GrantLookup = Callable[[bytes], Awaitable[TokenGrant | None]]
+"""Returns what a live key grants, by its SHA-256; raises a ProblemError while the database is away."""
 
-NameLookup = Callable[[bytes], Awaitable[str | None]]
-"""Returns the name of a live key by its SHA-256; raises a ProblemError while the database is away."""
-
-OPERATOR_KEY_NAME = "operator"
-"""The name of the key in the settings."""
+OPERATOR_KEY = Principal("operator", "operator")
+"""Who uses the key in the settings."""
 
 
 class _Known(NamedTuple):
-    role: Role
+    principal: Principal
     checked_s: float
 
 
 class _PendingLookup(NamedTuple):
-    task: asyncio.Task[Role | None]
+    task: asyncio.Task[Principal | None]
     since_s: float
 
 
@@ -56,76 +53,60 @@ class ApiKeys:
     def __init__(
         self,
         operator_key: SecretStr | None,
-        role_lookup: RoleLookup,
-        name_lookup: NameLookup,
+        lookup: GrantLookup,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._operator_hash = (
             token_digest(operator_key.get_secret_value()) if operator_key is not None else None
         )
-        self._lookup = role_lookup
-        self._name = name_lookup
+        self._lookup = lookup
         self._monotonic = monotonic
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
         self._lookups: dict[bytes, _PendingLookup] = {}
 
-    async def role_of(self, key: str) -> Role | None:
-        """Return the role of a key, or None for an unknown key.
+    async def principal_of(self, key: str) -> Principal | None:
+        """Return who uses a key, or None for an unknown key.
 
         Raises a ProblemError (503) when the key cannot be checked.
         """
+        if not 0 < len(key) <= KEY_LENGTH_MAX:
+            return None
         key_hash = token_digest(key)
-        if self._operator_hash is not None and hmac.compare_digest(key_hash, self._operator_hash):
-            return "operator"
+        if self._is_operator_key(key_hash):
+            return OPERATOR_KEY
         if not key.startswith(TOKEN_PREFIX):
             return None  # It was never issued here: no lookup is needed.
         known = self._known.get(key_hash)
         if known is not None and self._monotonic() - known.checked_s < CACHE_S:
             self._known.move_to_end(key_hash)
-            return known.role
+            return known.principal
         try:
-            return await self._lookup_role(key_hash)
+            return await self._look_up(key_hash)
         except ProblemError:
             # The database is unavailable: its last answer stays valid.
             if known is None:
                 raise
-            return known.role
+            return known.principal
 
-    def known_hash(self, key: str) -> bytes | None:
-        """Return the hash of a key that was valid at its last lookup, None for every other key."""
+    def known_principal(self, key: str) -> Principal | None:
+        """Return who uses a key that was valid at its last lookup, None for every other key."""
         if not 0 < len(key) <= KEY_LENGTH_MAX:
             return None
         key_hash = token_digest(key)
-        if self._operator_hash is not None and hmac.compare_digest(key_hash, self._operator_hash):
-            return key_hash
-        return key_hash if key_hash in self._known else None
-
-    def known_role(self, key: str) -> Role | None:
-        """Return the role of a key that was valid at its last lookup, None for every other key."""
-        key_hash = self.known_hash(key)
-        if key_hash is None:
-            return None
+        if self._is_operator_key(key_hash):
+            return OPERATOR_KEY
         known = self._known.get(key_hash)
-        return known.role if known is not None else "operator"
+        return known.principal if known is not None else None
 
-    async def name_of(self, key: str) -> str:
-        """Return the name of a key; the start of its hash when the name cannot be looked up."""
-        key_hash = token_digest(key)
-        if self._operator_hash is not None and hmac.compare_digest(key_hash, self._operator_hash):
-            return OPERATOR_KEY_NAME
-        try:
-            async with asyncio.timeout(LOOKUP_WAIT_S):
-                name = await self._name(key_hash)
-        except (ProblemError, TimeoutError):
-            name = None
-        return name or f"key {key_hash.hex()[:8]}"
+    def _is_operator_key(self, key_hash: bytes) -> bool:
+        return self._operator_hash is not None and hmac.compare_digest(key_hash, self._operator_hash)
 
-    async def _lookup_role(self, key_hash: bytes) -> Role | None:
+    async def _look_up(self, key_hash: bytes) -> Principal | None:
         pending = self._lookups.get(key_hash)
         if pending is None:
             if len(self._lookups) >= LOOKUPS_MAX:
                 raise _unchecked_problem()
-            task = asyncio.create_task(self._query_role(key_hash), name="api key lookup")
+            task = asyncio.create_task(self._query(key_hash), name="api key lookup")
             pending = self._lookups[key_hash] = _PendingLookup(task, self._monotonic())
             task.add_done_callback(lambda done: self._on_lookup_done(key_hash, done))
         # A slow lookup is not cancelled: other requests may wait for it. Later ones do not wait longer than
@@ -137,24 +118,27 @@ class ApiKeys:
             raise _unchecked_problem()
         return pending.task.result()
 
-    async def _query_role(self, key_hash: bytes) -> Role | None:
+    async def _query(self, key_hash: bytes) -> Principal | None:
         # The time before the query: a key that is revoked during the query may get either answer.
         began_s = self._monotonic()
         try:
             async with asyncio.timeout(LOOKUP_TIMEOUT_S):
-                role = await self._lookup(key_hash)
+                grant = await self._lookup(key_hash)
         except TimeoutError as error:
             raise _unchecked_problem() from error
-        if role is None:
+        if grant is None:
             self._known.pop(key_hash, None)
-        else:
-            self._known[key_hash] = _Known(role, began_s)
-            self._known.move_to_end(key_hash)
-            while len(self._known) > KEYS_MAX:
-                self._known.popitem(last=False)
-        return role
+            return None
+        principal = Principal(
+            grant.name, grant.role, frozenset(grant.areas) if grant.areas is not None else None
+        )
+        self._known[key_hash] = _Known(principal, began_s)
+        self._known.move_to_end(key_hash)
+        while len(self._known) > KEYS_MAX:
+            self._known.popitem(last=False)
+        return principal
 
-    def _on_lookup_done(self, key_hash: bytes, done: asyncio.Task[Role | None]) -> None:
+    def _on_lookup_done(self, key_hash: bytes, done: asyncio.Task[Principal | None]) -> None:
         self._lookups.pop(key_hash, None)
         if not done.cancelled():
             # Marks the exception as retrieved: perhaps no request waits for it any more.
