@@ -27,6 +27,8 @@ from api.alarms import (
 )
 from api.alarms import routes as alarms_routes
 from api.alarms.command_gateway import CommandGateway
+from api.bulk import routes as bulk_routes
+from api.bulk.slots import DownloadSlots
 from api.context import ApiContext
 from api.database import Database
 from api.dossier import routes as dossier_routes
@@ -131,6 +133,7 @@ def create_context(
         reply_limiter=RateLimiter(REPLY_CODES_PER_S, REPLY_CODES_BURST),
         signing_key=_signing_key(settings),
         dossier_slots=asyncio.Semaphore(dossier_routes.DOSSIERS_MAX),
+        download_slots=DownloadSlots(),
         correlation_slots=asyncio.Semaphore(CORRELATIONS_MAX),
         backtest_queue=BacktestQueue(),
     )
@@ -167,6 +170,7 @@ ROUTERS: Sequence[tuple[APIRouter, str | None]] = (
             recompute_routes,
             lineage_routes,
             datastream_routes,
+            bulk_routes,
             vocabulary_routes,
             live_routes,
             insights_routes,

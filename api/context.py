@@ -11,6 +11,7 @@ from fastapi import Request
 from alerting.delivery.channel_secrets import ChannelSecrets
 from api.access.authentication import Authenticator
 from api.alarms.command_gateway import CommandGateway
+from api.bulk.slots import DownloadSlots
 from api.database import Database
 from api.http.limits.bounded_protocol import HEAD_TIMEOUT_S
 from api.http.limits.rate_limiter import RateLimiter
@@ -49,6 +50,7 @@ class ApiContext:
     reply_limiter: RateLimiter  #: of the codes in replies, by contact
     signing_key: SigningKey | None  #: signs dossiers; None: none are made
     dossier_slots: asyncio.Semaphore  #: bounds the dossiers that are made or sent at one time
+    download_slots: DownloadSlots  #: bounds the downloads at one time
     correlation_slots: asyncio.Semaphore  #: bounds the correlations computed at one time
     body_timeout_s: float = BODY_TIMEOUT_S  #: from the head of a request until its body is complete
     head_timeout_s: float = HEAD_TIMEOUT_S  #: from the start of a request until its head is complete

@@ -83,7 +83,7 @@ class ApiMetrics:
         )
         self.readers_cut_off = Counter(
             "livetwin_api_readers_cut_off_total",
-            "Connections closed because the client did not read, by reason: timeout, or memory.",
+            "Connections closed: the client did not read (timeout, memory), or a download failed (failure).",
             ["reason"],
             registry=registry,
         )

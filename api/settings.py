@@ -82,6 +82,12 @@ class ApiSettings(RoleSettings):
         description="Private key (Ed25519, PEM) that signs dossiers, from `livetwin dossier key`; without it "
         "none are made.",
     )
+    data_license: Annotated[str | None, BeforeValidator(_unset_if_empty)] = Field(
+        default=None,
+        pattern=r"^https?://[^\s<>\"]+$",
+        description="URI of the licence of the open data, such as "
+        "https://creativecommons.org/publicdomain/zero/1.0/: downloads name it.",
+    )
     cap_status: CapStatus = Field(
         default="Exercise",
         description="Status of CAP alerts: `Actual` when the public is to act on them, else `Exercise` or "

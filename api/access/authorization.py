@@ -14,7 +14,7 @@ from api.context import ApiContext
 from api.http.answers import declaration_of
 from api.http.problems import ProblemError
 from twin.model.city_model import CityModel
-from twin.model.role import Role, may_read_personal_data, role_includes
+from twin.model.role import Role, may_read_readings, role_includes
 from twin.model.sensor import Datastream
 
 
@@ -80,6 +80,6 @@ def may_see_datastream(rights: Rights, datastream: Datastream, model: CityModel)
     Only `metering` sees those of a personal sensor; operator and admin do not.
     """
     sensor = model.sensors.get(datastream.sensor)
-    return sensor is not None and (
-        not sensor.personal or may_read_personal_data(rights.role_at(datastream.entity))
+    return sensor is not None and may_read_readings(
+        rights.role_at(datastream.entity), personal=sensor.personal
     )

@@ -14,7 +14,7 @@ from storage.history.lineage import read_source_datastreams
 from twin.instant import HOUR, Instant
 from twin.model.city_model import CityModel
 from twin.model.names import AREA_PREFIX, ValueName, resolve_name, typical_interval
-from twin.model.role import Role, may_read_personal_data
+from twin.model.role import Role, may_read_readings
 from twin.privacy.household_sum import HOUSEHOLD_WINDOW
 from twin.state.derived_points import is_windowed
 
@@ -32,7 +32,8 @@ class ValueSeries(NamedTuple):
 
     def readable(self, role: Role) -> tuple[int, ...]:
         """Return the datastreams whose single readings a role may see."""
-        return (*self.datastreams, *self.personal) if may_read_personal_data(role) else self.datastreams
+        readable = self.personal if may_read_readings(role, personal=True) else ()
+        return (*self.datastreams, *readable)
 
 
 class BucketQuery(NamedTuple):

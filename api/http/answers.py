@@ -46,6 +46,8 @@ class Answer(Generic[T]):
     """The model of each item of a text that is a stream."""
     parts: tuple[type[Model], ...] = ()
     """Models to which schemas refer by name; see `any_of`."""
+    streamed: bool = False
+    """Sent in parts while it is made: without a length and an entity tag."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Headers beside those of every answer, each with its description."""
 

@@ -26,6 +26,9 @@ _MEMBERS = re.compile(r'(?:"(?:[^"\\]|\\.)*"?|[^,"])+')
 # RFC 9110, 12.4.2, and `.2`, which Java sends.
 _QUALITY = re.compile(r"0?\.\d{1,3}|[01](?:\.\d{0,3})?")
 
+_GIVEN = {("charset", "utf-8"), ("header", "present")}
+"""Parameters of media types that every answer fulfils."""
+
 CACHED_CHARACTERS_MAX = 256
 """Few clients send a longer Accept; those are read each time."""
 
@@ -74,8 +77,8 @@ def _media_range(member: str) -> MediaRange | None:
                 return None
             quality = float(value)
             break  # What follows the weight was once an extension of Accept, and is not of the type.
-        # All texts are UTF-8.
-        if name and (name.lower(), value.lower()) != ("charset", "utf-8"):
+        # All texts are UTF-8, and every CSV file has a header.
+        if name and (name.lower(), value.lower()) not in _GIVEN:
             parameters.add((name.lower(), value))
     type = match[1].lower()
     # Java sends a single asterisk for all.

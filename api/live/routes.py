@@ -39,6 +39,7 @@ _EVENTS = Answer(
     media_type=EVENTS,
     item=AnyLiveEvent,
     parts=SNAPSHOT_DATA,
+    streamed=True,
 )
 
 

@@ -16,6 +16,7 @@ DESCRIPTION = (
 TAGS = {
     "entities": "Things in the city, their present state and their history.",
     "datastreams": "One sensor and one property on one entity, and its single readings.",
+    "downloads": "All readings, or all events of alarms, of any time, as files.",
     "vocabulary": "What may be asked for: names of values, and types of entities.",
     "history": "What is computed again after a change of the configuration.",
     "live": "Every change, as it happens.",

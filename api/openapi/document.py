@@ -14,7 +14,6 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 from pydantic_core import core_schema
 
 from api.http.answers import (
-    EVENTS,
     OF_BODIES,
     OF_EVERY_ROUTE,
     PROBLEMS,
@@ -278,9 +277,9 @@ _IF_NONE_MATCH: Schema = {
 
 
 def _is_tagged(declaration: Declaration) -> bool:
-    """Whether the answers of a GET get an entity tag: not events, nor those that have a tag of their own."""
+    """Whether the answers of a GET get an entity tag: not streams, nor those that have a tag of their own."""
     bodies = [answer for answer in declaration.answers if isinstance(answer, Answer)]
-    return all("ETag" not in answer.headers and answer.media_type != EVENTS for answer in bodies)
+    return all("ETag" not in answer.headers and not answer.streamed for answer in bodies)
 
 
 def _add_entity_tag(operation: Schema) -> None:

@@ -88,6 +88,41 @@ async def read_whole_alarm_history(
     return found
 
 
+class PublishedEventPosition(NamedTuple):
+    """The place of an event among those of all alarms, in the order in which they were published."""
+
+    told_time: Instant
+    alarm: str
+    revision: int
+    amendment: int
+
+
+async def read_published_alarm_events(  # noqa: PLR0917 - a request has so many parts
+    connection: Connection,
+    start: Instant,
+    end: Instant,
+    known_at: Instant,
+    after: PublishedEventPosition,
+    limit: int = ALARM_ROWS_MAX,
+) -> list[StoredAlarmEvent]:
+    """Return events of all alarms with start ≤ log time < end and log time ≤ known at, oldest first.
+
+    At most `limit`, and at most `ALARM_ROWS_MAX`; `after` is the position of the last one before.
+    """
+    parameters = {
+        "start": to_datetime(start),
+        "end": to_datetime(end),
+        "known_at": to_datetime(known_at),
+        "after_time": to_datetime(after.told_time),
+        "after_alarm": after.alarm,
+        "after_revision": after.revision,
+        "after_amendment": after.amendment,
+        "limit": min(limit, ALARM_ROWS_MAX),
+    }
+    rows = await fetch_rows(connection, "stores/alarms/list_alarm_events_between", parameters)
+    return [StoredAlarmEvent(alarm_from_row(row[:-1]), row[-1]) for row in rows]
+
+
 async def read_alarm_episodes(
     connection: Connection, alarms: Sequence[str], start: Instant, end: Instant
 ) -> list[Firing]:

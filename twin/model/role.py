@@ -36,3 +36,12 @@ def role_includes(role: Role, needed: Role) -> bool:
 def may_read_personal_data(role: Role) -> bool:
     """Return whether a role may read single readings of personal sensors."""
     return role == "metering"
+
+
+def may_read_readings(role: Role, *, personal: bool) -> bool:
+    """Return whether a role may read single readings of a sensor, personal or not.
+
+    >>> [may_read_readings(role, personal=True) for role in ("admin", "metering")]
+    [False, True]
+    """
+    return not personal or may_read_personal_data(role)

@@ -21,7 +21,9 @@ _LIGHT_PATHS = re.compile(
 def request_weight(path: str) -> int:
     """Return the slots that a request takes.
 
-    >>> [request_weight(path) for path in ("/v1/entities/city.0/state", "/v1/entities", "/page.json")]
+    A download takes them until its first part is read (`api.bulk.slots` has its further limits).
+
+    >>> [request_weight(path) for path in ("/v1/entities/city.0/state", "/v1/observations", "/page.json")]
     [1, 2, 1]
     """
     if not path.startswith("/v1/"):

@@ -6,7 +6,7 @@ from typing import Literal, Protocol, TypeAlias
 
 from api.metrics import ApiMetrics
 
-CutOffReason: TypeAlias = Literal["timeout", "memory"]
+CutOffReason: TypeAlias = Literal["timeout", "memory", "failure"]
 
 
 class WaitingConnection(Protocol):

@@ -1,0 +1,164 @@
+"""Reads many observations as columns: what `storage.history.observations` reads, for downloads.
+
+A column comes from the database as one value, so that a row costs the reader no call of Python.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from storage.database import Connection, QueryError
+from storage.history.history_reader import fetch_binary, query_transaction, read_extents
+from storage.history.lineage import SourceDatastream
+from storage.history.observations import ObservationCursor
+from storage.history.read_plan import DatastreamExtent, calibration_segments
+from storage.queries import query
+from twin.instant import INSTANT_MIN, Instant, format_instant, from_datetime, to_datetime
+from twin.quality.quality_flags import QualityFlag
+from twin.quality.quality_rules import QualityRules
+
+COLUMN_ROWS_MAX = 65_536
+"""Of one statement: some 2 MB, read within a fraction of a second."""
+
+BULK_DATASTREAMS_MAX = 50_000
+"""Of one download: their ids go with each statement, half a megabyte."""
+
+_POSTGRES_EPOCH: Instant = 946_684_800_000_000  # 2000-01-01T00:00:00Z
+
+
+class ObservedDatastream(NamedTuple):
+    """A datastream with what it observes."""
+
+    source: SourceDatastream
+    entity: str
+    property: str
+
+
+class ObservationColumns(NamedTuple):
+    """Observations, oldest first, those of the same time by datastream: element n is of row n."""
+
+    datastream: NDArray[np.int32]
+    phenomenon_time: NDArray[np.int64]  #: instants
+    received_time: NDArray[np.int64]  #: instants
+    value: NDArray[np.float64]  #: calibrated
+    flags: NDArray[np.int16]
+
+    @property
+    def last(self) -> ObservationCursor:
+        """The position of the last row."""
+        return ObservationCursor(int(self.phenomenon_time[-1]), int(self.datastream[-1]))
+
+
+@dataclass(frozen=True, slots=True)
+class BulkSeries:
+    """The datastreams of a download as known at a time, with what all its statements need about them."""
+
+    known_at: Instant
+    datastreams: list[int]
+    late_after: list[int]
+    skew_after: list[int]
+    calibrated: list[DatastreamExtent]
+    raw_from: Instant  #: earlier single observations of one of them were removed
+    observations_per_us: float  #: that all are expected to make
+
+
+async def list_observed_datastreams(
+    connection: Connection,
+    *,
+    properties: Sequence[str] = (),
+    sensors: Sequence[str] = (),
+    last: int | None = None,
+) -> list[ObservedDatastream]:
+    """Return the datastreams, including retired ones, that observe properties by sensors, ordered by id.
+
+    Without names all; none has an id above `last`.
+    """
+    parameters = {"properties": list(properties) or None, "sensors": list(sensors) or None, "last": last}
+    cursor = await connection.execute(query("history/bulk/list_datastreams"), parameters)
+    return [
+        ObservedDatastream(SourceDatastream(id, sensor, personal), entity, property)
+        for id, sensor, personal, entity, property in await cursor.fetchall()
+    ]
+
+
+async def read_bulk_series(
+    connection: Connection, rules: Mapping[int, QualityRules], known_at: Instant
+) -> BulkSeries:
+    """Return the series of these datastreams, each with the quality rules of its property.
+
+    Raises QueryError when there are too many, or the database takes too long.
+    """
+    if len(rules) > BULK_DATASTREAMS_MAX:
+        raise QueryError(
+            f"{len(rules)} datastreams: expected at most {BULK_DATASTREAMS_MAX}; ask for fewer properties, "
+            "types or areas"
+        )
+    extents = await read_extents(connection, sorted(rules), known_at)
+    return BulkSeries(
+        known_at=known_at,
+        datastreams=[extent.id for extent in extents],
+        late_after=[rules[extent.id].late_after + extent.interval for extent in extents],
+        skew_after=[rules[extent.id].skew_after for extent in extents],
+        calibrated=[extent for extent in extents if extent.calibrations],
+        raw_from=max((extent.raw_from for extent in extents), default=INSTANT_MIN),
+        observations_per_us=sum(1 / extent.interval for extent in extents if extent.interval),
+    )
+
+
+async def read_observation_columns(
+    connection: Connection,
+    series: BulkSeries,
+    span: tuple[Instant, Instant],
+    after: ObservationCursor,
+    limit: int = COLUMN_ROWS_MAX,
+) -> ObservationColumns:
+    """Return at most `limit` observations behind a position, with start ≤ phenomenon time < end.
+
+    Raises QueryError when retention has removed a part of the span, or the database takes too long.
+    """
+    start, end = span
+    segments = calibration_segments(series.calibrated, start, end)
+    parameters = {
+        "datastreams": series.datastreams,
+        "late_after": series.late_after,
+        "skew_after": series.skew_after,
+        "segment_datastreams": [segment.datastream for segment in segments],
+        "segment_starts": [to_datetime(segment.start) for segment in segments],
+        "segment_ends": [to_datetime(segment.end) for segment in segments],
+        "gains": [segment.gain for segment in segments],
+        "offsets": [segment.offset for segment in segments],
+        "late": int(QualityFlag.LATE),
+        "skew": int(QualityFlag.CLOCK_SKEW),
+        "known_at": to_datetime(series.known_at),
+        "start": to_datetime(start),
+        "end": to_datetime(end),
+        "after_time": to_datetime(after.phenomenon_time),
+        "after_datastream": after.datastream,
+        "limit": min(limit, COLUMN_ROWS_MAX),
+    }
+    statement = query("history/bulk/read_observation_columns", rows="history/page_known_at")
+    async with query_transaction(connection):
+        ((_, *columns, removed_to),) = await fetch_binary(connection, statement, parameters)
+    check_kept(start, from_datetime(removed_to) if removed_to is not None else None)
+    datastream, measured, received, value, flags = (column or b"" for column in columns)
+    return ObservationColumns(
+        np.frombuffer(datastream, ">i4").astype(np.int32),
+        np.frombuffer(measured, ">i8").astype(np.int64) + _POSTGRES_EPOCH,
+        np.frombuffer(received, ">i8").astype(np.int64) + _POSTGRES_EPOCH,
+        np.frombuffer(value, ">f8").astype(np.float64),
+        np.frombuffer(flags, ">i2").astype(np.int16),
+    )
+
+
+def check_kept(start: Instant, removed_to: Instant | None) -> None:
+    """Raise QueryError when single observations of a span were removed from its start on."""
+    if removed_to is not None and start < removed_to:
+        raise QueryError(
+            f"single observations before {format_instant(removed_to)} were removed: ask from then on, or for "
+            "fewer properties, as each is kept for a time of its own"
+        )
