@@ -9,6 +9,7 @@ import time
 import click
 
 from benchmarks.cases.backtest import backtest
+from benchmarks.cases.bulk import bulk
 from benchmarks.cases.duty import duty
 from benchmarks.cases.generator import generator
 from benchmarks.cases.history import history
@@ -25,7 +26,7 @@ from benchmarks.report.table import table
 CASES = (reach, ingest, duty, rules, history, backtest, sinks)
 """The cases that run when none is named, in about a quarter of an hour."""
 
-ON_REQUEST = (system, generator, soak, order, table)
+ON_REQUEST = (system, generator, soak, order, bulk, table)
 """Single parts of `reach` for closer analysis, long runs, and the table of the last committed run."""
 
 
