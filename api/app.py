@@ -18,6 +18,7 @@ from api.access.access_tokens import AccessTokens
 from api.access.api_keys import ApiKeys
 from api.access.authentication import Authenticator
 from api.access.authorization import authorize
+from api.access.key_watch import KeyWatch
 from api.alarms import (
     acknowledgement_link,
     acknowledgement_reply,
@@ -49,6 +50,7 @@ from api.http.negotiation import negotiate
 from api.http.problems import add_error_handlers
 from api.http.representations import Representations
 from api.http.response_headers import API_VERSION, ResponseHeaders
+from api.http.websocket_keys import SocketKeys
 from api.ingest_status import ledger_routes, quarantine_routes, unassigned_routes
 from api.ingest_status.ledger_cache import LedgerCache
 from api.insights import routes as insights_routes
@@ -98,6 +100,9 @@ def create_context(
     hub = _hub(settings, model, clock, metrics)
     database = Database(settings.database.get_secret_value(), settings.database_connections_max)
     kafka = settings.kafka_access()
+    authenticator = Authenticator(
+        ApiKeys(settings.operator_key, database.grant_of_key), AccessTokens(settings.oidc, clock)
+    )
     command_gateway = CommandGateway(kafka, settings.partitions, metrics, database.is_command_stored)
     return ApiContext(
         settings=settings,
@@ -124,9 +129,8 @@ def create_context(
             queues_bytes_max=settings.subscribers_queue_bytes_max,
         ),
         database=database,
-        authenticator=Authenticator(
-            ApiKeys(settings.operator_key, database.grant_of_key), AccessTokens(settings.oidc, clock)
-        ),
+        authenticator=authenticator,
+        key_watch=KeyWatch(authenticator.principal_of),
         ledger_cache=LedgerCache(database),
         sink_rules=SinkRules(parse_networks(settings.sink_networks)),
         contact_secrets=ChannelSecrets(environment or {}),
@@ -229,6 +233,7 @@ def create_app(context: ApiContext) -> ASGIApp:
         # The key comes first: whoever lacks it is not told what a route takes.
         dependencies = [Depends(authorize), Depends(know_names)] if scheme == API_KEY else []
         app.include_router(router, dependencies=[*dependencies, Depends(negotiate)])
+    app.include_router(live_routes.websocket_router, dependencies=[Depends(authorize)])
     for router in UNVERSIONED_ROUTERS:
         app.include_router(router)
     static = context.settings.static_dir
@@ -239,7 +244,8 @@ def create_app(context: ApiContext) -> ASGIApp:
     metrics = context.metrics
     limiter, admission = _rate_limiter(context.settings), Admission(metrics)
     limits = RequestLimits(Representations(app), context.authenticator, metrics, limiter, admission)
-    return ResponseHeaders(Methods(AnswerParts(limits), allowed), metrics, context.settings.tiles)
+    inner = SocketKeys(Methods(AnswerParts(limits), allowed))
+    return ResponseHeaders(inner, metrics, context.settings.tiles)
 
 
 def _routes() -> Iterator[APIRoute]:

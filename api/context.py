@@ -6,10 +6,11 @@ import asyncio
 from dataclasses import dataclass
 from typing import cast
 
-from fastapi import Request
+from starlette.requests import HTTPConnection
 
 from alerting.delivery.channel_secrets import ChannelSecrets
 from api.access.authentication import Authenticator
+from api.access.key_watch import KeyWatch
 from api.alarms.command_gateway import CommandGateway
 from api.bulk.slots import DownloadSlots
 from api.database import Database
@@ -43,6 +44,7 @@ class ApiContext:
     event_streams: EventStreams
     database: Database
     authenticator: Authenticator
+    key_watch: KeyWatch  #: ends streams whose key is revoked
     ledger_cache: LedgerCache
     backtest_queue: BacktestQueue
     sink_rules: SinkRules
@@ -61,6 +63,6 @@ class ApiContext:
         return self.hub.model
 
 
-def context_of(request: Request) -> ApiContext:
+def context_of(connection: HTTPConnection) -> ApiContext:
     """Return the context of the application that serves a request."""
-    return cast(ApiContext, request.app.state.context)
+    return cast(ApiContext, connection.app.state.context)

@@ -13,6 +13,12 @@ import uvicorn
 from api.app import create_app, create_context
 from api.context import ApiContext
 from api.http.limits.bounded_protocol import BoundedHttpProtocol
+from api.http.limits.bounded_websocket import (
+    MESSAGE_BYTES_MAX,
+    PING_S,
+    PONG_TIMEOUT_S,
+    BoundedWebSocketProtocol,
+)
 from api.http.limits.waiting_answers import WaitingAnswers
 from api.http.response_headers import standard_headers
 from api.settings import ApiSettings
@@ -92,12 +98,13 @@ async def serve(context: ApiContext, models: CityModelSource) -> None:
 def _abort_connections(server: uvicorn.Server) -> None:
     """End the connections whose clients did not read the rest of their answer in time."""
     for connection in list(server.server_state.connections):
-        cast(BoundedHttpProtocol, connection).transport.abort()
+        cast(BoundedHttpProtocol | BoundedWebSocketProtocol, connection).transport.abort()
 
 
 def _configuration(context: ApiContext) -> uvicorn.Config:
     settings = context.settings
     tls = settings.tls()
+    waiting = WaitingAnswers(settings.waiting_bytes_max, context.metrics)
     configuration = uvicorn.Config(
         create_app(context),
         host=settings.host,
@@ -106,12 +113,18 @@ def _configuration(context: ApiContext) -> uvicorn.Config:
             settings.connections_max,
             head_timeout_s=context.head_timeout_s,
             write_timeout_s=settings.write_timeout_s,
-            waiting=WaitingAnswers(settings.waiting_bytes_max, context.metrics),
+            waiting=waiting,
             metrics=context.metrics,
             headers=standard_headers(settings.tiles),
         ),
-        # No WebSocket: events are sent as Server-Sent Events.
-        ws="none",
+        ws=BoundedWebSocketProtocol.with_limits(
+            write_timeout_s=settings.write_timeout_s, waiting=waiting, metrics=context.metrics
+        ),
+        ws_max_size=MESSAGE_BYTES_MAX,
+        ws_ping_interval=PING_S,
+        ws_ping_timeout=PONG_TIMEOUT_S,
+        # Each connection would have a compressor of its own.
+        ws_per_message_deflate=False,
         ssl_certfile=settings.tls_cert,
         ssl_keyfile=settings.tls_key,
         log_config=None,

@@ -104,6 +104,11 @@ class ApiSettings(RoleSettings):
         default=None,
         description="URL template ({z}, {x}, {y}) of raster background tiles for the page; none by default.",
     )
+    websocket_origins: str = Field(
+        default="*",
+        description="Origins of the pages that may open `/v1/live/ws`, such as https://map.example.nl, "
+        "separated by commas; `*` for all, as other pages may read all the rest of the API.",
+    )
     connections_max: int = Field(
         default=5_000, ge=1, description="HTTP connections at one time; a further one is closed."
     )
@@ -164,6 +169,14 @@ class ApiSettings(RoleSettings):
         if self.tls_key and not self.tls_cert:
             raise ValueError("LIVETWIN_TLS_KEY is set, and LIVETWIN_TLS_CERT is not: set both")
         return self
+
+    @property
+    def allowed_origins(self) -> frozenset[str]:
+        """The origins that may open a WebSocket, in lower case; empty for all."""
+        origins = frozenset(
+            each.strip().lower() for each in self.websocket_origins.split(",") if each.strip()
+        )
+        return frozenset() if "*" in origins else origins
 
     def tls(self) -> ssl.SSLContext | None:
         """Return the TLS context of HTTPS, None for HTTP. Raises TlsError when a file cannot be used."""

@@ -12,9 +12,9 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import Annotated, Literal, TypeAlias
 
-from fastapi import Request
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
+from starlette.requests import HTTPConnection
 
 from api.access.authorization import rights_of
 from api.access.rights import Rights
@@ -119,10 +119,13 @@ class KnownNames:
 _NAMES: ContextVar[KnownNames | None] = ContextVar("names that the present request may use", default=None)
 
 
-async def know_names(request: Request) -> None:
-    """Make the names known to the parameters and the body of a request; a dependency of the routes of /v1."""
-    context = context_of(request)
-    _NAMES.set(KnownNames(context.model, context.hub.alarms, rights_of(request)))
+async def know_names(connection: HTTPConnection) -> None:
+    """Make the names known to the parameters and the body of a request; a dependency of the routes of /v1.
+
+    The socket of live events calls it before each message: the city may have changed.
+    """
+    context = context_of(connection)
+    _NAMES.set(KnownNames(context.model, context.hub.alarms, rights_of(connection)))
 
 
 def known(kind: NameKind) -> AfterValidator:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from starlette.datastructures import MutableHeaders
@@ -20,6 +21,9 @@ _CORS = {
     "Access-Control-Expose-Headers": "API-Version, Content-Crs, Content-Location, ETag, Link, Location, "
     "RateLimit, RateLimit-Policy, Retry-After",
 }
+
+BEGINNINGS = ("http.response.start", "websocket.accept", "websocket.http.response.start")
+"""The messages with which the answer to a request begins; the last one refuses a WebSocket."""
 
 
 def standard_headers(tiles: str | None) -> dict[str, str]:
@@ -74,20 +78,21 @@ class ResponseHeaders:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, and complete the headers of its response."""
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         clock = asyncio.get_running_loop().time
         began = clock()
 
         async def send_complete(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] in BEGINNINGS:
+                message.setdefault("headers", [])
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
                     headers.setdefault(name, value)
-                if scope["scheme"] == "https":
+                if scope["scheme"] in ("https", "wss"):
                     headers["Strict-Transport-Security"] = TRANSPORT_SECURITY
-                self._count(scope, message["status"], clock() - began)
+                self._count(scope, message.get("status", HTTPStatus.SWITCHING_PROTOCOLS), clock() - began)
             await send(message)
 
         await self._app(scope, receive, send_complete)
@@ -95,5 +100,5 @@ class ResponseHeaders:
     def _count(self, scope: Scope, status: int, seconds: float) -> None:
         # The pattern of the route, never the path: the number of label values stays small.
         route = getattr(scope.get("route"), "path", "other")
-        self._metrics.requests.labels(route, str(status)).inc()
+        self._metrics.requests.labels(route, str(int(status))).inc()
         self._metrics.request_seconds.labels(route).observe(seconds)

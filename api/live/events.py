@@ -25,7 +25,8 @@ from twin.wire.messages import Update
 
 EventName: TypeAlias = Literal["snapshot", "state", "alarm", "gap"]
 
-KEEPALIVE = b": still here\n\n"
+KEEPALIVE = b":\n"
+"""A comment, without the empty line that ends an event: httpx-sse reads that as an event without data."""
 
 
 class LiveEvent(NamedTuple):

@@ -1,27 +1,36 @@
-"""Route of the live event stream: snapshot, missed changes and further changes without a gap."""
+"""Routes of the live events, over Server-Sent Events and WebSockets: without a gap, from any event on."""
 
 from __future__ import annotations
 
 import asyncio
+import re
+from collections.abc import Collection
 from contextlib import aclosing
-from typing import Annotated, get_args
+from http import HTTPStatus
+from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, WebSocket
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from api.access.key_watch import KeyWatch
 from api.context import context_of
 from api.entities.selection import EntityFilter
-from api.http.answers import EVENTS, Answer, answers
-from api.http.problems import RequestFault, bad_request
+from api.http.answers import EVENTS, Answer, NoContent, answers
+from api.http.limits.bounded_websocket import VERSION, handshake_faults
+from api.http.parameters import NoQuery
+from api.http.problems import ProblemError, RequestFault, bad_request
 from api.live.cursor import Cursor, CursorError, decode_cursor
 from api.live.event_stream import EventStreams
 from api.live.events import EventName
+from api.live.live_socket import LiveSocket
 from api.live.models import SNAPSHOT_DATA, AnyLiveEvent
 from api.live.schemas import LiveFilter
 from api.live.subscriber import Subscriber
 
 router = APIRouter(prefix="/v1", tags=["live"])
+websocket_router = APIRouter(prefix="/v1")
 
 _EVENT = """id: lQHZ…
 event: state
@@ -52,9 +61,74 @@ async def follow_live_events(request: Request, parameters: Annotated[LiveFilter,
     revision means that the value has aged.
     """
     context = context_of(request)
-    events = frozenset(parameters.events or get_args(EventName))
     cursor = _cursor(request, parameters)
-    return EventStreamResponse(context.event_streams, parameters.filter(), events, cursor)
+    return EventStreamResponse(
+        request,
+        context.event_streams,
+        context.key_watch,
+        parameters.filter(),
+        parameters.event_names(),
+        cursor,
+    )
+
+
+_WEBSOCKET = NoContent("The connection is a WebSocket.", HTTPStatus.SWITCHING_PROTOCOLS)
+_UPGRADE = {"Upgrade": "websocket", "Connection": "Upgrade"}
+
+
+# Not in the OpenAPI document: no answer of HTTP is a success here.
+@router.get("/live/ws", include_in_schema=False)
+@answers(_WEBSOCKET, negotiated=False)
+async def open_live_socket(request: Request, _: NoQuery) -> Response:
+    """Raise the problem of a request that is no handshake of a WebSocket."""
+    faults = [fault for fault in handshake_faults(request.headers.raw) if fault.name != "Connection"]
+    # The server of a connection upgrades each right handshake: this one is none.
+    if {fault.name for fault in faults} & {"Upgrade", "Sec-WebSocket-Version"} or not faults:
+        raise ProblemError(
+            HTTPStatus.UPGRADE_REQUIRED,
+            "This is a WebSocket (RFC 6455, version 13): open it with a client for WebSockets, over "
+            "HTTP/1.1.",
+            faults=faults,
+            headers={**_UPGRADE, "Sec-WebSocket-Version": VERSION},
+        )
+    raise bad_request(*faults)
+
+
+@websocket_router.websocket("/live/ws")
+@answers(_WEBSOCKET, negotiated=False)
+async def follow_live_socket(websocket: WebSocket) -> None:
+    """Serve a WebSocket; raise a problem, before it is accepted, when it has a query or another origin."""
+    context = context_of(websocket)
+    names = list(websocket.query_params)
+    if names:
+        raise bad_request(
+            *(
+                RequestFault("query", name, "unknown", "there are no parameters: filters are in messages")
+                for name in names
+            )
+        )
+    check_origin(websocket, context.settings.allowed_origins)
+    await LiveSocket(websocket, context).run()
+
+
+_ORIGIN = re.compile(r"null|[a-z][a-z0-9+.-]*://[^\s/?#@]+", re.IGNORECASE)
+
+
+def check_origin(websocket: HTTPConnection, allowed: Collection[str]) -> None:
+    """Raise a problem (403) when the page that opens a WebSocket is of an origin that may not.
+
+    No allowed ones: all may, as with CORS. A page has no key but those that it was given.
+    """
+    origins = websocket.headers.getlist("origin")
+    if not origins:
+        return
+    origin = ", ".join(origins)
+    if not _ORIGIN.fullmatch(origin) or (allowed and origin.lower() not in allowed):
+        raise ProblemError(
+            HTTPStatus.FORBIDDEN,
+            f"Pages of the origin {origin[:200]!r} may not open this; LIVETWIN_WEBSOCKET_ORIGINS lists those "
+            "that may.",
+        )
 
 
 def _cursor(request: Request, parameters: LiveFilter) -> Cursor | None:
@@ -74,24 +148,39 @@ def _cursor(request: Request, parameters: LiveFilter) -> Cursor | None:
 
 
 class EventStreamResponse(Response):
-    """Server-Sent Events of one subscriber; ends when the client disconnects or the server stops."""
+    """Server-Sent Events of one subscriber.
+
+    They end when the client disconnects, its key is revoked or the server stops.
+    """
 
     media_type = EVENTS
 
-    def __init__(
-        self, streams: EventStreams, filter: EntityFilter, events: frozenset[EventName], cursor: Cursor | None
+    def __init__(  # noqa: PLR0917 - the parts of a context, and what a client asked for
+        self,
+        request: HTTPConnection,
+        streams: EventStreams,
+        key_watch: KeyWatch,
+        filter: EntityFilter,
+        events: frozenset[EventName],
+        cursor: Cursor | None,
     ) -> None:
         # A proxy that buffers would delay events; nginx obeys this header.
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no", "Vary": "Accept"})
         del self.headers["content-length"]
+        self._request = request
         self._streams = streams
+        self._key_watch = key_watch
         self._filter = filter
         self._events = events
         self._cursor = cursor
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the stream; raise a problem, before anything is sent, when the limit is reached."""
-        with self._streams.open_subscriber(self._filter, scope["state"].get("client", "")) as subscriber:
+        client = scope["state"].get("client", "")
+        with (
+            self._streams.open_subscriber(self._filter, client) as subscriber,
+            self._key_watch.watch(self._request, subscriber.close),
+        ):
             sending = asyncio.create_task(self._send(send, subscriber))
             leaving = asyncio.create_task(_wait_for_disconnect(receive))
             try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, get_args
 
 from pydantic import BeforeValidator, Field
 
@@ -13,7 +13,7 @@ from api.http.parameters import Parameters, Themes, split_names
 from api.live.events import EventName
 
 
-class LiveFilter(Parameters):
+class EventFilter(Parameters):
     """Which events; each filter may be repeated and may hold several names, separated by commas."""
 
     entity: EntityIds = Field(default=[], description="Ids of entities.")
@@ -24,11 +24,6 @@ class LiveFilter(Parameters):
     bbox: BoxText | None = Field(default=None, description=BOX)
     events: Annotated[list[EventName], BeforeValidator(split_names)] = Field(
         default=[], description="Events to send; all by default. A gap is always sent."
-    )
-    # Accepted in the filter of a webhook too, which ignores it: webhooks have stored it there.
-    cursor: str | None = Field(
-        default=None,
-        description="`id` of the last event received; the header Last-Event-ID takes precedence.",
     )
 
     def filter(self) -> EntityFilter:
@@ -42,3 +37,17 @@ class LiveFilter(Parameters):
             bbox=parse_box(self.bbox) if self.bbox else None,
             change_kinds=CHANGE_KINDS.intersection(self.events) or CHANGE_KINDS,
         )
+
+    def event_names(self) -> frozenset[EventName]:
+        """The events to send."""
+        return frozenset(self.events or get_args(EventName))
+
+
+class LiveFilter(EventFilter):
+    """Which events, and from where on."""
+
+    # Accepted in the filter of a webhook too, which ignores it: webhooks have stored it there.
+    cursor: str | None = Field(
+        default=None,
+        description="`id` of the last event received; the header Last-Event-ID takes precedence.",
+    )

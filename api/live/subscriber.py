@@ -56,7 +56,7 @@ class Subscriber:
         self._changed.set()
 
     def close(self) -> None:
-        """End the stream, because the server stops."""
+        """End the stream: the server stops, or the key is not valid any more."""
         self.closed = True
         self._changed.set()
 

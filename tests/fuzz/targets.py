@@ -8,6 +8,7 @@ from tests.fuzz.file_targets import file_targets
 from tests.fuzz.header_targets import header_targets
 from tests.fuzz.http_targets import http_targets
 from tests.fuzz.log_targets import log_targets
+from tests.fuzz.socket_targets import socket_targets
 
 
 def targets() -> list[FuzzTarget]:
@@ -21,4 +22,5 @@ def targets() -> list[FuzzTarget]:
         *file_targets(),
         *header_targets(),
         *http_targets(),
+        *socket_targets(),
     ]

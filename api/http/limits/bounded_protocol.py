@@ -19,6 +19,7 @@ import msgspec
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from api.http.limits.bounded_websocket import WEBSOCKET_PATH, handshake_faults
 from api.http.limits.request_limits import TARGET_BYTES_MAX
 from api.http.limits.waiting_answers import CutOffReason, WaitingAnswers
 from api.http.problems import MEDIA_TYPE, ProblemError, problem_model
@@ -73,6 +74,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._head_timer: asyncio.TimerHandle | None = None
         self._request_began = False  # in the data that is being parsed
         self._is_in_head = False
+        self._is_upgraded = False  # to a WebSocket, which reads what comes
         self._write_timer: asyncio.TimerHandle | None = None
         self.unwritten_bytes = 0  #: of the present answer, which wait until the connection is writable
         self._unparsed = b""  # at most what was read at one time
@@ -206,6 +208,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """Stop the timer: the application bounds the body."""
         self._is_in_head = False
         self._stop_head_timer()
+        self.scope["method"] = self.parser.get_method().decode("ascii")
+        if self.parser.should_upgrade() and self._should_upgrade():
+            return
         # Not the connection itself: a cycle of references would keep every closed one.
         self.scope["state"]["connection"] = weakref.proxy(self)
         query = b""
@@ -229,6 +234,25 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             if self._is_in_head:
                 self._start_head_timer()
             self.data_received(b"")
+
+    def _should_upgrade(self) -> bool:
+        """Whether the request becomes a WebSocket; a faulty handshake is answered as a request."""
+        return (
+            super()._should_upgrade()
+            and self.scope["method"] == "GET"
+            and self.parser.get_http_version() == "1.1"
+            and self.url.partition(b"?")[0] == WEBSOCKET_PATH
+            # Answers to earlier requests would be written into the WebSocket, or delay it unnoticed.
+            and not self._unanswered
+            and not self.flow.write_paused
+            and not handshake_faults(self.headers)
+        )
+
+    def handle_websocket_upgrade(self) -> None:
+        """Give the connection to the protocol of WebSockets."""
+        self._is_upgraded = True
+        self._stop_waiting()
+        super().handle_websocket_upgrade()
 
     def send_400_response(self, msg: str) -> None:
         """Answer data that is not HTTP, and a path that is too long to be parsed."""
@@ -259,7 +283,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def _is_ending(self) -> bool:
-        return self.transport.is_closing() or self._linger_timer is not None
+        return self.transport.is_closing() or self._linger_timer is not None or self._is_upgraded
 
     def _linger(self) -> None:
         """Write nothing more; close the connection when its client does, or has had the time to."""

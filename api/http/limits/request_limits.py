@@ -17,6 +17,7 @@ from api.http.limits.admission import PROBE_LIMITS, Admission, Caller, CallerKin
 from api.http.limits.rate_limiter import RateLimitDecision, RateLimiter
 from api.http.limits.request_weight import HEAVY_TOKENS, LIGHT, request_weight
 from api.http.problems import ProblemError, RequestFault, bad_request, problem_response
+from api.http.response_headers import BEGINNINGS
 from api.metrics import ApiMetrics
 from twin.model.role import role_includes
 
@@ -54,12 +55,13 @@ class RequestLimits:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it with a problem."""
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         principal = known_principal(scope, self._authenticator)
         client = client_identity(scope, principal)
-        scope.setdefault("state", {})["client"] = client
+        state = scope.setdefault("state", {})
+        state["client"] = client
         problem = malformed_request_problem(scope)
         limiter = self._rate_limiter
         probe = self._probes.get(scope["path"])
@@ -68,8 +70,11 @@ class RequestLimits:
             tokens = 1 if weight == LIGHT else HEAVY_TOKENS
             decision = limiter.take(client, asyncio.get_running_loop().time(), tokens)
             if not decision.granted:
-                problem = self._rate_problem(decision, limiter)
+                self._metrics.requests_limited.labels("requests").inc()
+                problem = rate_problem(decision, limiter)
             send = _with_rate_headers(send, decision, limiter)
+            # Of the messages of a WebSocket, each of which is a request.
+            state["rate_limiter"] = limiter
         if problem is None:
             caller = Caller(client, caller_kind(principal))
             await self._run_admitted(probe or self._admission, caller, weight, scope, receive, send)
@@ -106,7 +111,7 @@ class RequestLimits:
                 admission.leave(caller, weight)
 
         async def send_and_leave(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] in BEGINNINGS:
                 leave()
             await send(message)
 
@@ -115,15 +120,16 @@ class RequestLimits:
         finally:
             leave()
 
-    def _rate_problem(self, decision: RateLimitDecision, limiter: RateLimiter) -> ProblemError:
-        self._metrics.requests_limited.labels("requests").inc()
-        return ProblemError(
-            HTTPStatus.TOO_MANY_REQUESTS,
-            f"This client used its burst of {limiter.burst} requests; from then on at most "
-            f"{limiter.per_s:g} requests a second are answered. Wait, follow /v1/live instead of polling, "
-            "or use an API key of your own.",
-            headers={"Retry-After": str(max(1, ceil(decision.wait_s)))},
-        )
+
+def rate_problem(decision: RateLimitDecision, limiter: RateLimiter) -> ProblemError:
+    """Return the problem (429) of a client beyond the limit of rate."""
+    return ProblemError(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        f"This client used its burst of {limiter.burst} requests; from then on at most "
+        f"{limiter.per_s:g} requests a second are answered. Wait, follow /v1/live instead of polling, "
+        "or use an API key of your own.",
+        headers={"Retry-After": str(max(1, ceil(decision.wait_s)))},
+    )
 
 
 def caller_kind(principal: Principal | None) -> CallerKind:
@@ -196,7 +202,7 @@ def _with_rate_headers(send: Send, decision: RateLimitDecision, limiter: RateLim
     """Return a `send` that adds the remaining quota (draft-ietf-httpapi-ratelimit-headers-10)."""
 
     async def send_with_limits(message: Message) -> None:
-        if message["type"] == "http.response.start":
+        if message["type"] in BEGINNINGS:
             headers = MutableHeaders(scope=message)
             headers["RateLimit-Policy"] = f'"client";q={limiter.burst};w={limiter.window_s}'
             headers["RateLimit"] = f'"client";r={decision.remaining};t={ceil(decision.wait_s)}'

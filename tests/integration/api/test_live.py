@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from httpx_sse import aconnect_sse
 from msgspec import structs
 
 from api.live.cursor import Cursor, encode_cursor
@@ -31,6 +32,20 @@ async def test_a_filter_without_matches_gets_one_complete_snapshot_event(api: An
     async with api.follow(entity="city", property="lki") as events:
         _, name, data = await events.next()
     assert (name, data) == ("snapshot", {"complete": True})
+
+
+async def test_keepalives_are_no_events_for_the_client_of_others(api: Any, log: Any) -> None:
+    streams = api.context.event_streams
+    streams.keepalive_s = 0.01
+    async with aconnect_sse(api.client, "GET", "/v1/live") as source:
+        events = source.aiter_sse()
+        assert (await anext(events)).event == "snapshot"
+        for revision in (1, 2):
+            # The id of an event stays: a client that ends an event at each empty line would have one.
+            await asyncio.sleep(5 * streams.keepalive_s)
+            await log.write_updates("city.1")
+            event = await anext(events)
+            assert (event.event, event.json()["revision"]) == ("state", revision)
 
 
 async def test_nothing_is_missed_between_snapshot_and_changes(api: Any, log: Any) -> None:
