@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager, suppress
+from functools import partial
 from http import HTTPStatus
 from itertools import chain, islice
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from api.entities.selection import CHANGE_KINDS, EntityFilter, resolve_filter
 from api.http.problems import ProblemError, unavailable
@@ -25,6 +26,7 @@ from api.live.events import (
 from api.live.hub import AgedValue, Hub, LiveSnapshot, MissedChanges, SnapshotValue
 from api.live.log_replay import LogReplay, ReplayError
 from api.live.models import GapReason
+from api.live.reduction import Reducer, Reduction
 from api.live.subscriber import Subscriber
 from api.metrics import ApiMetrics
 from twin.alarms.messages import AlarmEvent
@@ -36,6 +38,9 @@ KEEPALIVE_S = 15.0
 # Encoding 200 events takes about a millisecond: other connections wait no longer than that.
 CHUNK_EVENTS = 200
 
+REDUCERS_MAX = 200
+"""Subscribers for whom the last sent values are kept: with some thousand values each, 200 MB."""
+
 # A process that has just started may be behind a cursor that another process gave; it catches up in less.
 CATCH_UP_S = 5.0
 RETRY_AFTER_S = 10
@@ -44,6 +49,22 @@ _SEEDING_POLL_S = 0.5
 
 _Seen: TypeAlias = dict[tuple[str, str], int]
 """The last revision that was sent, by entity and property or indicator, or by "" and alarm."""
+
+
+class WantedEvents(NamedTuple):
+    """What a subscriber asks for."""
+
+    filter: EntityFilter
+    events: frozenset[EventName]
+    cursor: Cursor | None = None
+    reduction: Reduction = Reduction()
+
+
+class OpenStream(NamedTuple):
+    """A subscriber, and its Server-Sent Events."""
+
+    subscriber: Subscriber
+    frames: Callable[[], AsyncGenerator[bytes, None]]
 
 
 class EventStreams:
@@ -74,6 +95,7 @@ class EventStreams:
         self._queues_bytes_max = queues_bytes_max
         self._subscribers: set[Subscriber] = set()
         self._closed = False
+        self._reducers = 0
 
     def close(self) -> None:
         """End every stream, and accept no new one."""
@@ -124,10 +146,46 @@ class EventStreams:
             for subscriber in self._subscribers:
                 subscriber.queue_bytes_max = share
 
+    @contextmanager
+    def open_stream(self, wanted: WantedEvents, client: str) -> Iterator[OpenStream]:
+        """Open the stream of a client for the block; raise a problem as `open_subscriber` does."""
+        filter, events, cursor, reduction = wanted
+        with (
+            self.open_subscriber(filter, client) as subscriber,
+            self._open_reducer(reduction) as reducer,
+        ):
+            yield OpenStream(subscriber, partial(self.frames, subscriber, events, cursor, reducer))
+
+    @contextmanager
+    def _open_reducer(self, reduction: Reduction) -> Iterator[Reducer | None]:
+        """Return what leaves out events for a subscriber; None for one that wants all.
+
+        Raises a problem when too many subscribers make this process keep what they have got.
+        """
+        if reduction == Reduction():
+            yield None
+            return
+        if reduction.keeps_values and self._reducers >= REDUCERS_MAX:
+            self.metrics.subscribers_refused.inc()
+            raise unavailable(
+                f"{REDUCERS_MAX} live subscribers use minChange or minInterval, the limit; omit them, or try "
+                "again later.",
+                RETRY_AFTER_S,
+            )
+        self._reducers += reduction.keeps_values
+        try:
+            yield Reducer(reduction)
+        finally:
+            self._reducers -= reduction.keeps_values
+
     async def frames(
-        self, subscriber: Subscriber, events: frozenset[EventName], cursor: Cursor | None
+        self,
+        subscriber: Subscriber,
+        events: frozenset[EventName],
+        cursor: Cursor | None,
+        reducer: Reducer | None = None,
     ) -> AsyncGenerator[bytes, None]:
-        """Yield the Server-Sent Events of one subscriber, until the server stops.
+        """Yield the Server-Sent Events of one subscriber, until the server stops or its key is revoked.
 
         A gap event is sent even if `events` does not include it: the other events would mislead without it.
         """
@@ -136,10 +194,11 @@ class EventStreams:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.hub.seeded.wait(), _SEEDING_POLL_S)
         stream = _Stream(self, subscriber, events)
+        run = stream.run if reducer is None else partial(stream.run_reduced, reducer)
         if cursor is not None and cursor.partial:
             cursor = None
         while not subscriber.closed:
-            async with aclosing(stream.run(cursor)) as chunks:
+            async with aclosing(run(cursor)) as chunks:
                 async for chunk in chunks:
                     yield chunk
             cursor = None
@@ -154,8 +213,35 @@ class _Stream:
         self._subscriber = subscriber
         self._events = events
 
-    async def run(self, cursor: Cursor | None) -> AsyncGenerator[bytes, None]:
-        """Yield events until the subscriber is closed, or lost; the last event is then a gap."""
+    async def run_reduced(self, reducer: Reducer, cursor: Cursor | None) -> AsyncGenerator[bytes, None]:
+        """Yield the events that a reducer leaves, those that waited for their time, and comments."""
+        clock = asyncio.get_running_loop().time
+        keepalive_s = self._streams.keepalive_s
+        silent_since = clock()
+        async with aclosing(self.run(cursor, lambda: self._wait_s(reducer))) as chunks:
+            async for chunk in chunks:
+                now_s = clock()
+                reduced = reducer.reduce(chunk, now_s) + reducer.release(now_s)
+                if not reduced and now_s - silent_since >= keepalive_s:
+                    reduced = KEEPALIVE
+                if reduced:
+                    silent_since = now_s
+                    yield reduced
+
+    def _wait_s(self, reducer: Reducer) -> float:
+        """Return how long to wait for events: until the next comment, or the next change that waits."""
+        due_s = reducer.next_due_s()
+        if due_s is None:
+            return self._streams.keepalive_s
+        return min(self._streams.keepalive_s, max(0.0, due_s - asyncio.get_running_loop().time()))
+
+    async def run(
+        self, cursor: Cursor | None, wait_s: Callable[[], float] | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield events until the subscriber is closed, or lost; the last event is then a gap.
+
+        A comment comes when there were none for `wait_s`, by default the time of keep-alives.
+        """
         subscriber = self._subscriber
         try:
             start = self._snapshot(self._hub.join(subscriber)) if cursor is None else self._resume(cursor)
@@ -165,7 +251,7 @@ class _Stream:
                         break
                     yield chunk
             while subscriber.lost is None and not subscriber.closed:
-                queued = await subscriber.next_chunk(self._streams.keepalive_s)
+                queued = await subscriber.next_chunk(wait_s() if wait_s else self._streams.keepalive_s)
                 if queued is None:
                     if subscriber.lost is None and not subscriber.closed:
                         yield KEEPALIVE

@@ -20,6 +20,7 @@ from api.http.limits.request_weight import HEAVY_TOKENS
 from api.http.problems import ProblemError, not_found, problem_model
 from api.http.websocket_keys import PROTOCOL
 from api.live.cursor import decode_cursor
+from api.live.event_stream import OpenStream, WantedEvents
 from api.live.events import KEEPALIVE
 from api.live.messages import (
     KeepaliveMessage,
@@ -33,7 +34,6 @@ from api.live.messages import (
     read_object,
     subscription_in,
 )
-from api.live.subscriber import Subscriber
 
 log = logging.getLogger(__name__)
 
@@ -151,11 +151,12 @@ class LiveSocket:
                 "them: a filter accepts many names.",
             )
         await self._stop(name)
+        cursor = decode_cursor(message.cursor) if message.cursor is not None else None
+        filter = message.filter
+        wanted = WantedEvents(filter.filter(), filter.event_names(), cursor, message.reduction())
         opened = ExitStack()
-        subscriber = opened.enter_context(
-            self._streams.open_subscriber(message.filter.filter(), self._client)
-        )
-        following = asyncio.create_task(self._follow(message, subscriber))
+        stream = opened.enter_context(self._streams.open_stream(wanted, self._client))
+        following = asyncio.create_task(self._follow(name, stream))
         self._following[name] = following
         following.add_done_callback(partial(self._on_followed, name, opened))
 
@@ -172,14 +173,11 @@ class LiveSocket:
             log.error("a live socket failed", exc_info=error, extra={"event": "api.socket_failed"})
             self._end_with(_FAILURE)
 
-    async def _follow(self, message: Subscribe, subscriber: Subscriber) -> None:
+    async def _follow(self, name: str, stream: OpenStream) -> None:
         """Send the events of a subscription, until it or the server stops."""
-        name = message.subscription
         keepalive = encode_message(KeepaliveMessage(subscription=name))
         await self._send(encode_message(SubscribedMessage(subscription=name)))
-        cursor = decode_cursor(message.cursor) if message.cursor is not None else None
-        frames = self._streams.frames(subscriber, message.filter.event_names(), cursor)
-        async with aclosing(frames):
+        async with aclosing(stream.frames()) as frames:
             async for chunk in frames:
                 if chunk == KEEPALIVE:
                     await self._send(keepalive)

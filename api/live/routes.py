@@ -16,18 +16,15 @@ from starlette.types import Receive, Scope, Send
 
 from api.access.key_watch import KeyWatch
 from api.context import context_of
-from api.entities.selection import EntityFilter
 from api.http.answers import EVENTS, Answer, NoContent, answers
 from api.http.limits.bounded_websocket import VERSION, handshake_faults
 from api.http.parameters import NoQuery
 from api.http.problems import ProblemError, RequestFault, bad_request
 from api.live.cursor import Cursor, CursorError, decode_cursor
-from api.live.event_stream import EventStreams
-from api.live.events import EventName
+from api.live.event_stream import EventStreams, OpenStream, WantedEvents
 from api.live.live_socket import LiveSocket
 from api.live.models import SNAPSHOT_DATA, AnyLiveEvent
-from api.live.schemas import LiveFilter
-from api.live.subscriber import Subscriber
+from api.live.schemas import LiveFilter, LiveParameters
 
 router = APIRouter(prefix="/v1", tags=["live"])
 websocket_router = APIRouter(prefix="/v1")
@@ -54,7 +51,7 @@ _EVENTS = Answer(
 
 @router.get("/live", summary="Follow the city")
 @answers(_EVENTS)
-async def follow_live_events(request: Request, parameters: Annotated[LiveFilter, Query()]) -> Response:
+async def follow_live_events(request: Request, parameters: Annotated[LiveParameters, Query()]) -> Response:
     """Send Server-Sent Events: a snapshot, or the changes since the cursor, then every further change.
 
     The revision of an entity rises with each of its updates. An event with another freshness and the same
@@ -62,14 +59,8 @@ async def follow_live_events(request: Request, parameters: Annotated[LiveFilter,
     """
     context = context_of(request)
     cursor = _cursor(request, parameters)
-    return EventStreamResponse(
-        request,
-        context.event_streams,
-        context.key_watch,
-        parameters.filter(),
-        parameters.event_names(),
-        cursor,
-    )
+    wanted = WantedEvents(parameters.filter(), parameters.event_names(), cursor, parameters.reduction())
+    return EventStreamResponse(request, context.event_streams, context.key_watch, wanted)
 
 
 _WEBSOCKET = NoContent("The connection is a WebSocket.", HTTPStatus.SWITCHING_PROTOCOLS)
@@ -155,14 +146,8 @@ class EventStreamResponse(Response):
 
     media_type = EVENTS
 
-    def __init__(  # noqa: PLR0917 - the parts of a context, and what a client asked for
-        self,
-        request: HTTPConnection,
-        streams: EventStreams,
-        key_watch: KeyWatch,
-        filter: EntityFilter,
-        events: frozenset[EventName],
-        cursor: Cursor | None,
+    def __init__(
+        self, request: HTTPConnection, streams: EventStreams, key_watch: KeyWatch, wanted: WantedEvents
     ) -> None:
         # A proxy that buffers would delay events; nginx obeys this header.
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no", "Vary": "Accept"})
@@ -170,18 +155,16 @@ class EventStreamResponse(Response):
         self._request = request
         self._streams = streams
         self._key_watch = key_watch
-        self._filter = filter
-        self._events = events
-        self._cursor = cursor
+        self._wanted = wanted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the stream; raise a problem, before anything is sent, when the limit is reached."""
         client = scope["state"].get("client", "")
         with (
-            self._streams.open_subscriber(self._filter, client) as subscriber,
-            self._key_watch.watch(self._request, subscriber.close),
+            self._streams.open_stream(self._wanted, client) as stream,
+            self._key_watch.watch(self._request, stream.subscriber.close),
         ):
-            sending = asyncio.create_task(self._send(send, subscriber))
+            sending = asyncio.create_task(self._send(send, stream))
             leaving = asyncio.create_task(_wait_for_disconnect(receive))
             try:
                 await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -193,9 +176,9 @@ class EventStreamResponse(Response):
             if isinstance(results[0], Exception) and not isinstance(results[0], OSError):
                 raise results[0]
 
-    async def _send(self, send: Send, subscriber: Subscriber) -> None:
+    async def _send(self, send: Send, stream: OpenStream) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        async with aclosing(self._streams.frames(subscriber, self._events, self._cursor)) as frames:
+        async with aclosing(stream.frames()) as frames:
             async for chunk in frames:
                 if chunk:
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})

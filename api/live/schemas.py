@@ -4,13 +4,35 @@ from __future__ import annotations
 
 from typing import Annotated, get_args
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from api.entities.known_names import EntityIds, EntityTypes, ValueNames
 from api.entities.schemas import BOX, BoxText, parse_box
 from api.entities.selection import CHANGE_KINDS, EntityFilter
-from api.http.parameters import Parameters, Themes, split_names
+from api.http.parameters import DurationText, Parameters, Themes, parsed_by, split_names
 from api.live.events import EventName
+from api.live.reduction import FIELDS, Reduction
+from cities.duration import parse_duration
+from twin.instant import HOUR, SECOND, Duration
+
+INTERVAL_MAX: Duration = HOUR
+"""Between two events of one value."""
+
+
+def _interval_s(text: str) -> float:
+    interval = parse_duration(text)
+    if not 0 < interval <= INTERVAL_MAX:
+        raise ValueError("expected a duration above zero and at most an hour, such as PT10S")
+    return interval / SECOND
+
+
+def _field(name: str) -> str:
+    if name not in FIELDS:
+        raise ValueError(f"expected members of a value: {', '.join(FIELDS)}")
+    return name
+
+
+FieldName = Annotated[str, AfterValidator(_field), Field(json_schema_extra={"enum": list(FIELDS)})]
 
 
 class EventFilter(Parameters):
@@ -43,6 +65,29 @@ class EventFilter(Parameters):
         return frozenset(self.events or get_args(EventName))
 
 
+class ReducedEvents(Parameters):
+    """Which changes of values and which of their members are left out; alarms and snapshots never are."""
+
+    min_change: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        default=0.0,
+        description="Least change of a value since the last event of it, in its unit; a change of quality or "
+        "freshness is always sent.",
+    )
+    min_interval: Annotated[DurationText, parsed_by(_interval_s)] | None = Field(
+        default=None,
+        description="Least time between two events of one value (ISO 8601, at most PT1H); its newest value "
+        "is sent when it is over, a change of quality or freshness at once.",
+    )
+    fields: Annotated[list[FieldName], BeforeValidator(split_names)] = Field(
+        default=[], description="Members of `data` of values; all by default."
+    )
+
+    def reduction(self) -> Reduction:
+        """Return what is left out."""
+        interval_s = _interval_s(self.min_interval) if self.min_interval is not None else 0.0
+        return Reduction(self.min_change, interval_s, frozenset(self.fields or FIELDS))
+
+
 class LiveFilter(EventFilter):
     """Which events, and from where on."""
 
@@ -51,3 +96,7 @@ class LiveFilter(EventFilter):
         default=None,
         description="`id` of the last event received; the header Last-Event-ID takes precedence.",
     )
+
+
+class LiveParameters(LiveFilter, ReducedEvents):
+    """Which events, from where on, and what of them is left out."""

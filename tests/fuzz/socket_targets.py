@@ -22,6 +22,9 @@ _SUBSCRIBE = {
     "type": "subscribe",
     "subscription": "air",
     "cursor": _CURSOR,
+    "minChange": 0.5,
+    "minInterval": "PT10S",
+    "fields": ["entityId", "value"],
     "filter": {
         "entity": ["town.street"],
         "type": ["Road"],
@@ -44,6 +47,7 @@ def _message(data: bytes) -> str:
     if isinstance(message, Subscribe):
         resolve_filter(message.filter.filter(), small_city())
         assert message.filter.event_names()
+        assert 0 <= message.reduction().min_interval_s <= 3_600
     return message.type
 
 

@@ -16,6 +16,7 @@ from api.live.cursor import Cursor, encode_cursor
 from cli.embedded.kafka import EmbeddedKafka
 from runtime.clock import system_clock
 from tests.integration.api.stored_city import published_update
+from tests.support.receivers.live_stream_reader import LiveStreamReader
 from twin.wire.messages import Update, UpdateKind
 
 HOLD_S = 20.0
@@ -46,6 +47,36 @@ async def test_keepalives_are_no_events_for_the_client_of_others(api: Any, log: 
             await log.write_updates("city.1")
             event = await anext(events)
             assert (event.event, event.json()["revision"]) == ("state", revision)
+
+
+async def test_a_subscriber_gets_the_newest_value_of_an_interval_and_what_it_asked_for(
+    api: Any, log: Any
+) -> None:
+    async with api.client.stream(
+        "GET", "/v1/live", params={"minInterval": "PT0.5S", "fields": "entityId,revision"}
+    ) as response:
+        events = LiveStreamReader(response)
+        await events.snapshot()
+        await log.write_updates("city.1")
+        first = await events.next()
+        await log.write([log.update("city.1") for _ in range(20)])
+        await log.write_updates("city.2")
+        other, last = await events.next(), await events.next()
+    assert [first[2], last[2]] == [
+        {"entityId": "city.1", "revision": 1},
+        {"entityId": "city.1", "revision": 21},
+    ]
+    assert other[2]["entityId"] == "city.2"
+    # Who resumes at the event that came before the newest value gets that value.
+    async with api.follow(other[0]) as events:
+        missed = [await events.next() for _ in range(2)]
+    assert {data["entityId"]: data["revision"] for _, _, data in missed} == {"city.1": 21, "city.2": 1}
+
+
+async def test_faults_of_what_is_left_out_are_listed_together(api: Any) -> None:
+    query = "minChange=-1&minInterval=PT2H&fields=value,colour"
+    problem = (await api.client.get(f"/v1/live?{query}")).json()
+    assert [fault["name"] for fault in problem["errors"]] == ["minChange", "minInterval", "fields.1"]
 
 
 async def test_nothing_is_missed_between_snapshot_and_changes(api: Any, log: Any) -> None:

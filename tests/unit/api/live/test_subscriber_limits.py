@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import pytest
 
 from api.context import ApiContext
 from api.entities.selection import EntityFilter
 from api.http.problems import ProblemError
-from api.live.event_stream import EventStreams
+from api.live.event_stream import REDUCERS_MAX, EventStreams, WantedEvents
 from api.live.log_replay import LogReplay
+from api.live.reduction import Reduction
 
 
 def streams(parts: ApiContext, total: int = 10, of_one: int | None = 2) -> EventStreams:
@@ -49,6 +52,22 @@ async def test_clients_without_identity_share_the_total_limit(parts: ApiContext)
         with pytest.raises(ProblemError) as refused, made.open_subscriber(EntityFilter()):
             pass
         assert refused.value.status == 503
+
+
+async def test_subscribers_whose_values_are_kept_are_limited(parts: ApiContext) -> None:
+    made = streams(parts, total=REDUCERS_MAX + 2, of_one=None)
+    plain = WantedEvents(EntityFilter(), frozenset({"state"}))
+    kept = plain._replace(reduction=Reduction(min_change=1))
+    with ExitStack() as stack:
+        for _ in range(REDUCERS_MAX):
+            stack.enter_context(made.open_stream(kept, "a"))
+        with pytest.raises(ProblemError) as refused, made.open_stream(kept, "a"):
+            pass
+        assert refused.value.status == 503
+        for wanted in (plain, plain._replace(reduction=Reduction(fields=frozenset({"value"})))):
+            stack.enter_context(made.open_stream(wanted, "a"))
+    with made.open_stream(kept, "a"):
+        pass
 
 
 async def test_subscribers_share_the_bytes_of_all_queues(parts: ApiContext) -> None:
