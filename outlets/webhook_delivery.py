@@ -127,7 +127,11 @@ class WebhookDelivery:
         if "snapshot" in self._events:
             return cursor
         decoded = decode_cursor(cursor)
-        return encode_cursor(msgspec.structs.replace(decoded, partial=False)) if decoded.partial else cursor
+        return (
+            encode_cursor(msgspec.structs.replace(decoded, partial=False, after=None))
+            if decoded.partial
+            else cursor
+        )
 
     async def _retry(self, message: WebhookMessage) -> None:
         """Retry a failed message until it is delivered or a dead letter, or its receiver is gone."""

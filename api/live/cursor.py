@@ -2,7 +2,7 @@
 
 A cursor names the log and, for each partition in the order of `api.live.partition_order`, the next record
 and how many of its changes are already sent. It also has the time until which ageing was sent, because a
-value that turns stale makes no record.
+value that turns stale makes no record. Inside a snapshot it has the place in it, too.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from twin.wire.codec import DECODE_ERRORS
 PartitionPosition: TypeAlias = tuple[int, int]
 """Offset of the next record, and how many of its updates or alarm events are already sent."""
 
+SnapshotKey: TypeAlias = tuple[str, str]
+"""Entity and property of a value, or "" and the id of an alarm: the order of a snapshot."""
+
 _VERSION = 1
 
 # 2,048 partitions of 14 bytes each, in base64, with room for the name of the log.
@@ -37,8 +40,14 @@ class Cursor(msgspec.Struct, array_like=True, frozen=True, gc=False):
     log: str
     positions: tuple[PartitionPosition, ...]  #: by `api.live.partition_order`
     aged_until: Instant  #: every change of freshness that was due until then is sent
-    partial: bool = False  #: inside a snapshot: a subscriber that resumes here needs a new one
+    partial: bool = False  #: inside a snapshot, or before it
     version: int = _VERSION
+    #: of the last part of the snapshot that was sent; None: a subscriber that resumes needs a new one
+    after: SnapshotKey | None = None
+
+    def includes(self, key: SnapshotKey) -> bool:
+        """Whether what has a key was sent, and changes of it follow; all is, outside a snapshot."""
+        return self.after is None or key <= self.after
 
 
 _encoder = msgspec.msgpack.Encoder()

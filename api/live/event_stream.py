@@ -11,10 +11,12 @@ from http import HTTPStatus
 from itertools import chain, islice
 from typing import NamedTuple, TypeAlias
 
+from msgspec import structs
+
 from api.entities.selection import CHANGE_KINDS, EntityFilter, resolve_filter
 from api.http.problems import ProblemError, unavailable
 from api.live.alarm_events import alarm_data
-from api.live.cursor import Cursor, ageing_positions, encode_cursor
+from api.live.cursor import Cursor, SnapshotKey, ageing_positions, encode_cursor
 from api.live.events import (
     EMPTY_SNAPSHOT,
     KEEPALIVE,
@@ -47,7 +49,7 @@ RETRY_AFTER_S = 10
 _PAUSE_S = 0.05
 _SEEDING_POLL_S = 0.5
 
-_Seen: TypeAlias = dict[tuple[str, str], int]
+_Seen: TypeAlias = dict[SnapshotKey, int]
 """The last revision that was sent, by entity and property or indicator, or by "" and alarm."""
 
 
@@ -195,7 +197,7 @@ class EventStreams:
                 await asyncio.wait_for(self.hub.seeded.wait(), _SEEDING_POLL_S)
         stream = _Stream(self, subscriber, events)
         run = stream.run if reducer is None else partial(stream.run_reduced, reducer)
-        if cursor is not None and cursor.partial:
+        if cursor is not None and cursor.partial and (cursor.after is None or "snapshot" not in events):
             cursor = None
         while not subscriber.closed:
             async with aclosing(run(cursor)) as chunks:
@@ -265,13 +267,17 @@ class _Stream:
             self._streams.metrics.gaps.labels(lost.value).inc()
             yield encode_event("gap", encode_cursor(self._hub.cursor(partial=True)), gap_data(lost))
 
-    async def _snapshot(self, snapshot: LiveSnapshot) -> AsyncGenerator[bytes, None]:
+    async def _snapshot(
+        self, snapshot: LiveSnapshot, after: SnapshotKey | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield the events of a snapshot, or of its part after a key."""
         if "snapshot" not in self._events:
             return
-        place = snapshot.cursor
-        end = encode_cursor(place)
-        partial = encode_cursor(Cursor(place.log, place.positions, place.aged_until, partial=True))
+        place = structs.replace(snapshot.cursor, partial=True)
+        end = encode_cursor(snapshot.cursor)
         shown: list[AlarmEvent | SnapshotValue] = [*snapshot.alarms, *snapshot.values]
+        if after is not None:
+            shown = [item for item in shown if _snapshot_key(item) > after]
         if not shown:
             yield encode_event("snapshot", end, EMPTY_SNAPSHOT)
             return
@@ -285,14 +291,22 @@ class _Stream:
                 else:
                     data = state_data(item.update, item.freshness, self._hub.model, last=number == last)
                 if data is not None:
-                    frames.append(encode_event("snapshot", end if number == last else partial, data))
+                    cursor = (
+                        encode_cursor(structs.replace(place, after=_snapshot_key(item)))
+                        if number < last
+                        else end
+                    )
+                    frames.append(encode_event("snapshot", cursor, data))
                 elif number == last:
                     frames.append(encode_event("snapshot", end, EMPTY_SNAPSHOT))
             yield b"".join(frames)
             await asyncio.sleep(0)
 
     async def _resume(self, cursor: Cursor) -> AsyncGenerator[bytes, None]:
-        """Yield the changes since a cursor, from the replay buffer or the log; raise ReplayError at a gap."""
+        """Yield the changes since a cursor, from the replay buffer or the log; raise ReplayError at a gap.
+
+        Inside a snapshot these are the changes of what was sent of it, and then comes the rest of it.
+        """
         await self._catch_up(cursor)
         seen: _Seen = {}
         source = "ring"
@@ -304,14 +318,20 @@ class _Stream:
                 break
             # The subscriber has not joined yet: its queue stays empty, however long this takes.
             source = "log"
-            target = Cursor(cursor.log, tuple(self._hub.positions), cursor.aged_until)
+            target = structs.replace(cursor, positions=tuple(self._hub.positions))
             async with aclosing(self._replayed(cursor, target, seen)) as chunks:
                 async for chunk in chunks:
                     yield chunk
             cursor = target
+        # In the same step as the joining.
+        rest = self._hub.snapshot(missed.selection) if cursor.after is not None else None
         self._streams.metrics.resumes.labels(source).inc()
         async for chunk in self._missed(missed, cursor, seen):
             yield chunk
+        if rest is not None:
+            async with aclosing(self._snapshot(rest, cursor.after)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
 
     async def _catch_up(self, cursor: Cursor) -> None:
         loop = asyncio.get_running_loop()
@@ -345,8 +365,8 @@ class _Stream:
                     if (offset, index) < start.positions[partition] or change.revision <= known:
                         continue
                     positions[partition] = offset, index + 1
-                    if selection.matches_change(change):
-                        cursor = Cursor(start.log, tuple(positions), start.aged_until)
+                    if start.includes(_key(change)) and selection.matches_change(change):
+                        cursor = structs.replace(start, positions=tuple(positions))
                         frames.append(self._event(change, cursor))
                 if frames and CHANGE_KINDS & self._events:
                     yield b"".join(frames)
@@ -363,17 +383,22 @@ class _Stream:
         """Yield the events of aged values."""
         positions = ageing_positions([value.due for value in aged], start.aged_until)
         for value, until in zip(aged, positions, strict=True):
+            if not start.includes(_key(value.update)):
+                continue
             data = state_data(value.update, value.freshness, self._hub.model)
             if data is not None:
-                yield encode_event("state", encode_cursor(Cursor(start.log, start.positions, until)), data)
+                yield encode_event("state", encode_cursor(structs.replace(start, aged_until=until)), data)
 
     def _buffered(self, missed: MissedChanges, start: Cursor, seen: _Seen) -> Iterator[bytes]:
         """Yield the events of changes in the replay buffer."""
         positions = list(start.positions)
         for buffered in missed.changes:
             positions[buffered.partition_index] = buffered.offset, buffered.record_index + 1
-            if buffered.change.revision > seen.get(_key(buffered.change), 0):
-                cursor = Cursor(start.log, tuple(positions), missed.cursor.aged_until)
+            key = _key(buffered.change)
+            if start.includes(key) and buffered.change.revision > seen.get(key, 0):
+                cursor = structs.replace(
+                    start, positions=tuple(positions), aged_until=missed.cursor.aged_until
+                )
                 yield self._event(buffered.change, cursor)
 
     def _event(self, change: Update | AlarmEvent, cursor: Cursor) -> bytes:
@@ -389,5 +414,9 @@ class _Stream:
         return encode_event("state", encode_cursor(cursor), data) if data is not None else b""
 
 
-def _key(change: Update | AlarmEvent) -> tuple[str, str]:
+def _snapshot_key(item: AlarmEvent | SnapshotValue) -> SnapshotKey:
+    return _key(item if isinstance(item, AlarmEvent) else item.update)
+
+
+def _key(change: Update | AlarmEvent) -> SnapshotKey:
     return ("", change.alarm) if isinstance(change, AlarmEvent) else (change.entity, change.property)

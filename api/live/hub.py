@@ -253,13 +253,18 @@ class Hub:
     def join(self, subscriber: Subscriber) -> LiveSnapshot:
         """Start sending changes to a subscriber, and return the state before the first of them."""
         self.age_values()
-        group = self.fan_out.join(subscriber, self.model)
+        return self.snapshot(self.fan_out.join(subscriber, self.model).selection)
+
+    def snapshot(self, selection: ResolvedFilter) -> LiveSnapshot:
+        """Return the present state that a filter selects, in the order of its keys."""
         values = [
             SnapshotValue(value.update, value.freshness)
-            for value in self.view.matching(group.selection)
+            for value in self.view.matching(selection)
             if value.freshness is not None
         ]
-        alarms = [event for event in self.alarms.standing() if group.selection.matches_alarm(event)]
+        values.sort(key=lambda value: (value.update.entity, value.update.property))
+        alarms = [event for event in self.alarms.standing() if selection.matches_alarm(event)]
+        alarms.sort(key=lambda event: event.alarm)
         return LiveSnapshot(values, alarms, self.cursor())
 
     def resume(self, subscriber: Subscriber, cursor: Cursor) -> MissedChanges | None:

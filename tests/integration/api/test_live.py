@@ -164,6 +164,41 @@ async def test_roll_ups_have_separate_revisions_and_households_are_never_sent(
     assert [one["value"] for one in missed if one["entityId"] == "city.7"] == [41.5]
 
 
+@pytest.mark.parametrize("ring_events_max", [1, 1_000])
+async def test_a_snapshot_goes_on_where_it_was_left(
+    start_api: Any, kafka: str, log: Any, ring_events_max: int
+) -> None:
+    entities = [f"city.{number}" for number in range(1, 6)]
+    async with start_api(kafka, ring_events_max=ring_events_max) as api:
+        await log.write_updates(*entities)
+        await api.shows(len(entities))
+        async with api.follow() as events:
+            whole = await events.snapshot()
+        assert [data["entityId"] for _, _, data in whole] == entities
+        # One before the place, twice, and one after it.
+        await log.write_updates("city.1", "city.1", "city.4")
+        async with api.follow() as events:
+            while {data["entityId"]: data["revision"] for *_, data in await events.snapshot()} != {
+                **dict.fromkeys(entities, 1),
+                "city.1": 3,
+                "city.4": 2,
+            }:
+                pass  # pragma: no cover
+        for number in range(3):
+            async with api.follow(whole[number][0]) as events:
+                missed = [await events.next() for _ in range(2)]
+                assert [(name, data["revision"]) for _, name, data in missed] == [("state", 2), ("state", 3)]
+                rest = await events.snapshot()
+            assert [data["entityId"] for _, _, data in rest] == entities[number + 1 :]
+            # The changes were interrupted, or the rest was.
+            async with api.follow(missed[0][0]) as events:
+                assert (await events.next())[2]["revision"] == 3
+                assert [event[2] for event in await events.snapshot()] == [event[2] for event in rest]
+            for place, event in enumerate(rest[:-1], 1):
+                async with api.follow(event[0]) as events:
+                    assert [one[2] for one in await events.snapshot()] == [one[2] for one in rest[place:]]
+
+
 async def test_a_cursor_survives_a_restart_of_the_api(start_api: Any, kafka: str, log: Any) -> None:
     async with start_api(kafka) as api, api.follow() as events:
         await events.snapshot()
