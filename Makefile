@@ -89,6 +89,7 @@ check:
 	$(SPHINX)
 	cd web && npm run --silent check
 	$(BIN)/python -m tests.standards.lint_openapi $(NLGOV_RULESETS)
+	$(BIN)/python -m tests.standards.lint_asyncapi
 
 # A warning is an error: a broken link, a page without a place, a docstring that cannot be rendered.
 SPHINX := $(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --jobs auto docs docs/_build/html

@@ -13,6 +13,7 @@ from api.http.answers import Answer, answers
 from api.http.models import Count, Model
 from api.http.parameters import NoQuery
 from api.http.problems import not_found, unavailable
+from api.openapi.asyncapi import asyncapi_document
 from twin.instant import DAY, Duration, format_instant
 
 router = APIRouter(prefix="/v1", tags=["operations"])
@@ -100,6 +101,18 @@ async def get_openapi(request: Request, _: NoQuery) -> Response:
     """Return the description of this API (OpenAPI 3.1)."""
     application: FastAPI = request.app
     return _DOCUMENT.response(application.openapi())
+
+
+_ASYNCAPI = Answer(model=dict[str, Any], description="The AsyncAPI document.")
+
+
+# Not in the OpenAPI document: its design rules have this name for that one only.
+@router.get("/asyncapi.json", include_in_schema=False)
+@answers(_ASYNCAPI)
+async def get_asyncapi(request: Request, _: NoQuery) -> Response:
+    """Return the description of Server-Sent Events, WebSocket, MQTT and webhooks (AsyncAPI 3.0)."""
+    context = context_of(request)
+    return _ASYNCAPI.response(asyncapi_document(context.settings, context.model.city))
 
 
 @router.get("/health/live", summary="Check that the process answers")

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import msgspec
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 from pydantic_core import core_schema
 
@@ -80,7 +81,7 @@ def complete_document(document: Schema, routers: Sequence[tuple[APIRouter, str |
     components = {
         "schemas": {
             **_parameter_schemas(document),
-            **_different(_body_schemas(bodies), _model_schemas(models)),
+            **_different(body_schemas(body.model for body in bodies), model_schemas(models)),
         },
         "responses": {
             _problem_name(status): _problem_response(status)
@@ -136,10 +137,10 @@ class BodySchemas(GenerateJsonSchema):
         return described
 
 
-def _body_schemas(bodies: Iterable[Body]) -> Schema:
+def body_schemas(models: Iterable[type[BaseModel]]) -> Schema:
     """Return the schemas of the models of bodies by name."""
     _, described = models_json_schema(
-        [(model, "validation") for model in dict.fromkeys(body.model for body in bodies)],
+        [(model, "validation") for model in dict.fromkeys(models)],
         ref_template=SCHEMA_REF.format(name="{model}"),
         schema_generator=BodySchemas,
     )
@@ -157,7 +158,7 @@ def _request_body(body: Body) -> Schema:
     return {"required": body.required, "content": dict.fromkeys(body.media_types, content)}
 
 
-def _model_schemas(models: Iterable[Any]) -> Schema:
+def model_schemas(models: Iterable[Any]) -> Schema:
     """Return the schemas of models by name; see `schema_name`."""
     described = [model for model in dict.fromkeys(models) if model not in (str, bytes)]
     _, components = msgspec.json.schema_components(described, ref_template=SCHEMA_REF)

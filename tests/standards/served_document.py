@@ -33,8 +33,8 @@ def described_app() -> ASGIApp:
     return create_app(create_context(settings, small_city(), lambda: NOW, CollectorRegistry()))
 
 
-async def served_document() -> bytes:
-    """Return the answer of /v1/openapi.json."""
+async def served_document(name: str = "openapi.json") -> bytes:
+    """Return a description of the API as it is served."""
     transport = httpx.ASGITransport(described_app())
     async with httpx.AsyncClient(transport=transport, base_url=BASE_URL) as client:
-        return (await client.get("/v1/openapi.json")).raise_for_status().content
+        return (await client.get(f"/v1/{name}")).raise_for_status().content
