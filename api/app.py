@@ -249,7 +249,8 @@ def create_app(context: ApiContext) -> ASGIApp:
 
 
 def _routes() -> Iterator[APIRoute]:
-    for router in (*(router for router, _ in ROUTERS), *UNVERSIONED_ROUTERS):
+    listed = (router for router, _ in ROUTERS)
+    for router in (*listed, live_routes.websocket_router, *UNVERSIONED_ROUTERS):
         yield from (route for route in router.routes if isinstance(route, APIRoute))
 
 

@@ -107,8 +107,8 @@ _ASYNCAPI = Answer(model=dict[str, Any], description="The AsyncAPI document.")
 
 
 # Not in the OpenAPI document: its design rules have this name for that one only.
-@router.get("/asyncapi.json", include_in_schema=False)
-@answers(_ASYNCAPI)
+@unversioned_router.get("/v1/asyncapi.json")
+@answers(_ASYNCAPI, negotiated=False)
 async def get_asyncapi(request: Request, _: NoQuery) -> Response:
     """Return the description of Server-Sent Events, WebSocket, MQTT and webhooks (AsyncAPI 3.0)."""
     context = context_of(request)

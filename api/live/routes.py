@@ -27,7 +27,7 @@ from api.live.models import SNAPSHOT_DATA, AnyLiveEvent
 from api.live.schemas import LiveFilter, LiveParameters
 
 router = APIRouter(prefix="/v1", tags=["live"])
-websocket_router = APIRouter(prefix="/v1")
+websocket_router = APIRouter(prefix="/v1", include_in_schema=False)
 
 _EVENT = """id: lQHZ…
 event: state
@@ -68,7 +68,7 @@ _UPGRADE = {"Upgrade": "websocket", "Connection": "Upgrade"}
 
 
 # Not in the OpenAPI document: no answer of HTTP is a success here.
-@router.get("/live/ws", include_in_schema=False)
+@websocket_router.get("/live/ws")
 @answers(_WEBSOCKET, negotiated=False)
 async def open_live_socket(request: Request, _: NoQuery) -> Response:
     """Raise the problem of a request that is no handshake of a WebSocket."""
