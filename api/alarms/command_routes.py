@@ -6,7 +6,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Request
+from fastapi import APIRouter, Depends, Header, Request
 from starlette.responses import Response
 
 from api.access.authorization import actor_of, require_role_at, rights_of
@@ -26,7 +26,15 @@ from api.http.problems import ProblemError
 from twin.alarms.messages import AlarmCommand
 from twin.instant import Instant
 
-router = APIRouter(prefix="/v1", tags=["alarms"])
+
+async def authorize_at_alarm(request: Request) -> None:
+    """Raise a problem unless a request may act where its alarm is: 404 for an unknown alarm, 401 or 403."""
+    rights = rights_of(request)
+    event = lookup_alarm(context_of(request), request.path_params["id"], rights)
+    require_role_at(rights, "operator", event.entity)
+
+
+router = APIRouter(prefix="/v1", tags=["alarms"], dependencies=[Depends(authorize_at_alarm)])
 
 IDEMPOTENCY_KEY_CHARACTERS_MAX = 200
 IdempotencyKey = Annotated[
@@ -134,7 +142,6 @@ async def _command(
     rights = rights_of(request)
     context = context_of(request)
     event = lookup_alarm(context, id, rights)
-    require_role_at(rights, "operator", event.entity)
     actor = actor_of(request)
     command = AlarmCommand(
         command_id(actor, id, action, key),

@@ -6,7 +6,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from msgspec.structs import asdict
 from starlette.responses import Response
 
@@ -110,6 +110,18 @@ async def acknowledge_incident(
     )
 
 
+async def authorize_at_incident(request: Request) -> None:
+    """Raise a problem unless a request may act wherever an alarm of its incident is: 404, 401 or 403."""
+    context, rights = context_of(request), rights_of(request)
+    event, _ = await lookup_incident(context, request.path_params["id"], rights)
+    # Also where those are that the principal does not see: the command concerns them, too.
+    for member in event.members:
+        alarm = context.hub.alarms.alarm(member.alarm)
+        if alarm is not None:
+            require_role_at(rights, "operator", alarm.entity)
+
+
+_at_incident = [Depends(authorize_at_incident)]
 _answers_of_commands = partial(
     answers,
     alarm_answers.DUTY_COMMAND_ACCEPTED,
@@ -119,7 +131,7 @@ _answers_of_commands = partial(
 )
 
 
-@router.post("/incidents/{id}/_snooze", summary="Snooze an incident")
+@router.post("/incidents/{id}/_snooze", summary="Snooze an incident", dependencies=_at_incident)
 @_answers_of_commands(body=alarm_answers.SNOOZE_BODY)
 async def snooze_incident(request: Request, id: IncidentId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """Send no notifications of an incident until a time at most a day away, unless it worsens."""
@@ -128,7 +140,7 @@ async def snooze_incident(request: Request, id: IncidentId, _: NoQuery, key: Ide
     return await _command(request, id, "snooze", key, text=body.comment, until=until)
 
 
-@router.post("/incidents/{id}/_assign", summary="Assign an incident")
+@router.post("/incidents/{id}/_assign", summary="Assign an incident", dependencies=_at_incident)
 @_answers_of_commands(body=alarm_answers.ASSIGN_BODY)
 async def assign_incident(request: Request, id: IncidentId, _: NoQuery, key: IdempotencyKey = "") -> Response:
     """Notify a contact of the duty plan of an incident, instead of the one who is on call."""
@@ -137,7 +149,7 @@ async def assign_incident(request: Request, id: IncidentId, _: NoQuery, key: Ide
     return await _command(request, id, "assign", key, text=body.assignee)
 
 
-@router.post("/incidents/{id}/_comment", summary="Comment on an incident")
+@router.post("/incidents/{id}/_comment", summary="Comment on an incident", dependencies=_at_incident)
 @_answers_of_commands(body=alarm_answers.COMMENT_BODY)
 async def comment_on_incident(
     request: Request, id: IncidentId, _: NoQuery, key: IdempotencyKey = ""
@@ -168,9 +180,7 @@ async def _command(
     """Send a command to the duty loop, which executes it later."""
     rights = rights_of(request)
     context = context_of(request)
-    event, members = await lookup_incident(context, id, rights)
-    for each in members:
-        require_role_at(rights, "operator", each.entity)
+    event, _ = await lookup_incident(context, id, rights)
     if not event.open and action != "comment":
         raise ProblemError(HTTPStatus.CONFLICT, "The incident is closed: it has no further notifications.")
     actor = actor_of(request)
