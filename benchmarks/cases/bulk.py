@@ -91,6 +91,7 @@ async def fill(dsn: str, end: Instant, rows: int) -> int:
                 cursor.copy(COPY_OBSERVATIONS) as copy,
             ):
                 await copy.write(data)
+        await connection.commit()
         await connection.set_autocommit(True)
         await connection.execute("VACUUM (ANALYZE)")
     return minutes * len(ids)
