@@ -18,7 +18,8 @@ from starlette.types import Scope
 from api.context import context_of
 from api.entities.geometry import bounding_box
 from api.http.answer_parts import ANSWER_BYTES_MAX
-from api.http.compression import COMPRESSED_BYTES_MIN, TEXTS, accepts_gzip, compress, media_type_of
+from api.http.compression import COMPRESSED_BYTES_MIN, TEXTS, accepts_gzip, compress
+from api.http.header_values import bare_media_type
 from api.http.methods import FILE_METHODS
 from api.http.parameters import NoQuery
 from api.http.responses import Document, json_response
@@ -135,5 +136,5 @@ class _CompressedFile(NamedTuple):
 
 def _is_compressible(response: FileResponse) -> bool:
     size = int(response.headers["content-length"])
-    media_type = media_type_of(response.headers["content-type"])
+    media_type = bare_media_type(response.headers["content-type"])
     return COMPRESSED_BYTES_MIN <= size <= ANSWER_BYTES_MAX and media_type in TEXTS

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import zlib
 from functools import lru_cache
+
+from api.http.header_values import parse_weighted
 
 COMPRESSED_BYTES_MIN = 2 * 1024
 """A shorter body saves no packet worth the time."""
@@ -32,14 +33,7 @@ TEXTS = frozenset(
 )
 """The media types that become shorter; events are not among them, since each must leave at once."""
 
-_MEMBER = re.compile(r"\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*(?:;\s*[qQ]=(0?\.\d{1,3}|[01](?:\.\d{0,3})?)\s*)?")
-
 CACHED_CHARACTERS_MAX = 256
-
-
-def media_type_of(content_type: str) -> str:
-    """Return the media type in a Content-Type, without its parameters."""
-    return content_type.partition(";")[0].strip().lower()
 
 
 def accepts_gzip(accept_encoding: str) -> bool:
@@ -55,10 +49,9 @@ def accepts_gzip(accept_encoding: str) -> bool:
 
 def _accepts_gzip(accept_encoding: str) -> bool:
     weights: dict[str, float] = {}
-    for member in accept_encoding.split(","):
-        match = _MEMBER.fullmatch(member)
-        if match is not None:
-            weights.setdefault(match[1].lower(), float(match[2] or 1))
+    for coding, parameters, quality in parse_weighted(accept_encoding):
+        if not parameters:
+            weights.setdefault(coding, quality)
     gzip = weights.get("gzip", weights.get("x-gzip", weights.get("*", 0.0)))
     return gzip > 0 and gzip >= weights.get("identity", 0.0)
 

@@ -1,11 +1,10 @@
 """Content negotiation (RFC 9110, 12): which media type an answer has, and which a body may have.
 
-The only place that reads `Accept` and `Content-Type`.
+The only place that reads `Accept`, and `Content-Type` of requests.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import lru_cache
 from http import HTTPStatus
@@ -15,19 +14,11 @@ from fastapi import Request
 from starlette.requests import HTTPConnection
 
 from api.http.answers import declaration_of
+from api.http.header_values import bare_media_type, parse_weighted
 from api.http.problems import ProblemError
 
-# Each part begins with a character that the one before cannot have: a failing match takes linear time.
-_WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_PARAMETER = rf';\s*(?:({_WORD})=({_WORD}|"(?:[^"\\]|\\.)*")\s*)?'
-_RANGE = re.compile(rf"\s*(\*|{_WORD}/{_WORD})\s*((?:{_PARAMETER})*)")
-_PARAMETERS = re.compile(_PARAMETER)
-_MEMBERS = re.compile(r'(?:"(?:[^"\\]|\\.)*"?|[^,"])+')
-# RFC 9110, 12.4.2, and `.2`, which Java sends.
-_QUALITY = re.compile(r"0?\.\d{1,3}|[01](?:\.\d{0,3})?")
-
 _GIVEN = {("charset", "utf-8"), ("header", "present")}
-"""Parameters of media types that every answer fulfils."""
+"""Parameters of media types that every answer fulfils: texts are UTF-8, and every CSV file has a header."""
 
 CACHED_CHARACTERS_MAX = 256
 """Few clients send a longer Accept; those are read each time."""
@@ -62,27 +53,16 @@ def parse_accept(text: str) -> list[MediaRange]:
     >>> parse_accept("text/html;q=0.5, */*;q=0, application/json; charset=utf-8")[1].quality
     0.0
     """
-    return [found for member in _MEMBERS.findall(text) if (found := _media_range(member)) is not None]
-
-
-def _media_range(member: str) -> MediaRange | None:
-    match = _RANGE.fullmatch(member)
-    if match is None:
-        return None
-    quality, parameters = 1.0, set()
-    for name, text in _PARAMETERS.findall(match[2]):
-        value = text.strip('"')
-        if name.lower() == "q":
-            if _QUALITY.fullmatch(value) is None or float(value) > 1:
-                return None
-            quality = float(value)
-            break  # What follows the weight was once an extension of Accept, and is not of the type.
-        # All texts are UTF-8, and every CSV file has a header.
-        if name and (name.lower(), value.lower()) not in _GIVEN:
-            parameters.add((name.lower(), value))
-    type = match[1].lower()
     # Java sends a single asterisk for all.
-    return MediaRange("*/*" if type == "*" else type, frozenset(parameters), quality)
+    return [
+        MediaRange("*/*" if name == "*" else name, _demands(parameters), quality)
+        for name, parameters, quality in parse_weighted(text)
+        if name == "*" or "/" in name
+    ]
+
+
+def _demands(parameters: frozenset[tuple[str, str]]) -> frozenset[tuple[str, str]]:
+    return frozenset((name, value) for name, value in parameters if (name, value.lower()) not in _GIVEN)
 
 
 def preferred(accept: str | None, offered: Sequence[str]) -> str | None:
@@ -166,7 +146,7 @@ def check_content_type(request: Request, taken: Sequence[str]) -> None:
     A body without Content-Type is taken for what the route expects.
     """
     found = request.headers.get("content-type", "")
-    media_type = found.partition(";")[0].strip().lower()
+    media_type = bare_media_type(found)
     if media_type and media_type not in taken:
         raise ProblemError(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,

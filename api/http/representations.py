@@ -12,8 +12,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http.answer_parts import ANSWER_BYTES_MAX
-from api.http.compression import COMPRESSED_BYTES_MIN, TEXTS, accepts_gzip, compress, media_type_of
+from api.http.compression import COMPRESSED_BYTES_MIN, TEXTS, accepts_gzip, compress
 from api.http.conditional_requests import entity_tag, is_known
+from api.http.header_values import bare_media_type
 
 INLINE_BYTES_MAX = 32 * 1024
 """A larger body is hashed and compressed in a thread: other requests and streams go on meanwhile."""
@@ -74,7 +75,7 @@ async def _send_whole(scope: Scope, start: Message, body: bytes, send: Send) -> 
     large = len(body) > INLINE_BYTES_MAX
     tag = await asyncio.to_thread(entity_tag, body) if large else entity_tag(body)
     headers["ETag"] = tag
-    media_type = media_type_of(headers.get("content-type", ""))
+    media_type = bare_media_type(headers.get("content-type", ""))
     is_text = media_type in OPEN_TEXTS and len(body) >= COMPRESSED_BYTES_MIN
     if is_text:
         headers.add_vary_header("Accept-Encoding")
