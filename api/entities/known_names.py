@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from contextvars import ContextVar
 from difflib import get_close_matches
 from functools import cached_property
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
@@ -143,24 +143,13 @@ def known(kind: NameKind) -> AfterValidator:
     return AfterValidator(check)
 
 
-EntityIds: TypeAlias = Annotated[
-    list[Annotated[str, known("entity")]], BeforeValidator(split_names), Field(max_length=NAMES_MAX)
-]
-EntityTypes: TypeAlias = Annotated[
-    list[Annotated[str, known("type")]], BeforeValidator(split_names), Field(max_length=NAMES_MAX)
-]
-ValueNames: TypeAlias = Annotated[
-    list[Annotated[str, known("value")]], BeforeValidator(split_names), Field(max_length=NAMES_MAX)
-]
-PropertyNames: TypeAlias = Annotated[
-    list[Annotated[str, known("property")]], BeforeValidator(split_names), Field(max_length=NAMES_MAX)
-]
-SensorIds: TypeAlias = Annotated[
-    list[Annotated[str, known("sensor")]], BeforeValidator(split_names), Field(max_length=NAMES_MAX)
-]
-RuleIds: TypeAlias = Annotated[
-    list[Annotated[str, known("rule")]], BeforeValidator(split_names), Field(max_length=NAMES_MAX)
-]
-Causes: TypeAlias = Annotated[
-    list[Annotated[str, known("cause")]], BeforeValidator(split_names), Field(max_length=NAMES_MAX)
-]
+_Name = TypeVar("_Name", bound=str)
+_NameList: TypeAlias = Annotated[list[_Name], BeforeValidator(split_names), Field(max_length=NAMES_MAX)]
+
+EntityIds: TypeAlias = _NameList[Annotated[str, known("entity")]]
+EntityTypes: TypeAlias = _NameList[Annotated[str, known("type")]]
+ValueNames: TypeAlias = _NameList[Annotated[str, known("value")]]
+PropertyNames: TypeAlias = _NameList[Annotated[str, known("property")]]
+SensorIds: TypeAlias = _NameList[Annotated[str, known("sensor")]]
+RuleIds: TypeAlias = _NameList[Annotated[str, known("rule")]]
+Causes: TypeAlias = _NameList[Annotated[str, known("cause")]]
