@@ -5,6 +5,9 @@ Addresses are personal data, for the role `duty` and above.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import icalendar
 from msgspec import UNSET
 
@@ -17,10 +20,11 @@ from api.duty.models import (
     OnCallLinks,
     OnCallModel,
 )
+from api.duty.schemas import ROSTER_MAX
 from api.http.models import Link
 from api.http.responses import format_optional_instant
 from storage.model.duty_overrides import StoredOverride
-from twin.instant import DAY, Duration, Instant, format_instant, to_datetime
+from twin.instant import DAY, INSTANT_MAX, Duration, Instant, format_instant, to_datetime
 from twin.model.city_model import City
 from twin.model.duty import DutyPlan, DutyTeam
 from twin.model.role import Role, role_includes
@@ -85,10 +89,21 @@ def override_model(stored: StoredOverride, role: Role) -> DutyOverrideModel:
     )
 
 
+class RosterSpan(NamedTuple):
+    """The time for which shifts are listed: `start` ≤ t < `end`."""
+
+    start: Instant
+    end: Instant
+
+
 def roster_calendar(
-    city: City, plan: DutyPlan, shifts: list[tuple[DutyTeam, DutyShift]], now: Instant
+    city: City, plan: DutyPlan, shifts: Sequence[tuple[DutyTeam, DutyShift]], span: RosterSpan, now: Instant
 ) -> str:
-    """Return shifts as iCalendar (RFC 5545), one event each; gaps are left out."""
+    """Return the shifts of a span as iCalendar (RFC 5545), one event each; gaps are left out.
+
+    A shift that is longer than the span has its real start and end here. So its UID is the same whenever the
+    calendar is fetched, and a calendar program keeps one event for it.
+    """
     calendar = icalendar.Calendar()
     calendar.add("VERSION", "2.0")
     calendar.add("PRODID", "-//LiveTwin//duty//EN")
@@ -97,12 +112,31 @@ def roster_calendar(
     for team, shift in shifts:
         if shift.contact is None:
             continue
+        start = _shift_start(plan, team, shift) if shift.start == span.start else shift.start
+        end = _shift_end(plan, team, shift) if shift.end == span.end else shift.end
         event = icalendar.Event()
-        event.add("UID", f"{team.id}-{shift.start}@{city.id}.livetwin")
+        # A shift without a known start is the first one of its team.
+        event.add("UID", f"{team.id}-{'first' if start is None else start}@{city.id}.livetwin")
         event.add("DTSTAMP", to_datetime(now))
-        event.add("DTSTART", to_datetime(shift.start))
-        event.add("DTEND", to_datetime(shift.end))
+        event.add("DTSTART", to_datetime(shift.start if start is None else start))
+        event.add("DTEND", to_datetime(end))
         event.add("SUMMARY", f"{team.name}: {names[shift.contact]}")
         event.add("CATEGORIES", [team.name])
         calendar.add_component(event)
     return bytes(calendar.to_ical()).decode()
+
+
+def _shift_start(plan: DutyPlan, team: DutyTeam, shift: DutyShift) -> Instant | None:
+    """Return when a shift began; None when it is longer than `ROSTER_MAX`, or has no start."""
+    earliest = max(0, shift.start - ROSTER_MAX)
+    start = duty_shifts(plan, team.id, earliest, shift.start + 1)[-1].start
+    return start if start > earliest else None
+
+
+def _shift_end(plan: DutyPlan, team: DutyTeam, shift: DutyShift) -> Instant:
+    """Return when a shift ends; its present end when that is more than `ROSTER_MAX` later, or never."""
+    latest = min(shift.end + ROSTER_MAX, INSTANT_MAX - ROSTER_MAX)
+    if latest <= shift.end:
+        return shift.end
+    end = duty_shifts(plan, team.id, shift.end - 1, latest)[0].end
+    return end if end < latest else shift.end

@@ -13,7 +13,7 @@ from alerting.policy.roster import duty_shifts
 from api.access.authorization import actor_of, rights_of
 from api.context import context_of
 from api.duty import answers as duty_answers
-from api.duty.documents import on_call_model, override_model, roster_calendar, shift_model
+from api.duty.documents import RosterSpan, on_call_model, override_model, roster_calendar, shift_model
 from api.duty.models import OnCallPage
 from api.duty.schemas import (
     ROSTER_DEFAULT,
@@ -72,6 +72,7 @@ async def get_on_call_contacts(
 async def list_shifts(request: Request, parameters: Annotated[RosterParameters, Query()]) -> Response:
     """List the consecutive shifts of each team; as iCalendar for `Accept: text/calendar`.
 
+    The first and the last shift are cut at `start` and `end`; in iCalendar they are whole.
     For viewers and above; addresses are for the role duty and above.
     """
     rights = rights_of(request)
@@ -89,7 +90,8 @@ async def list_shifts(request: Request, parameters: Annotated[RosterParameters, 
         for shift in duty_shifts(model.duty, team.id, start, end)
     ]
     if media_type_of(request) == duty_answers.CALENDAR:
-        return duty_answers.ROSTER_CALENDAR.response(roster_calendar(model.city, model.duty, shifts, now))
+        calendar = roster_calendar(model.city, model.duty, shifts, RosterSpan(start, end), now)
+        return duty_answers.ROSTER_CALENDAR.response(calendar)
     items = [shift_model(model.duty, team, shift, rights.role) for team, shift in shifts]
     return duty_answers.ROSTER.response(Page(items=items, links=page_links_model(request, None)))
 

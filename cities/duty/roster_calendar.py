@@ -29,6 +29,7 @@ _ONCE = ("UID", "DTSTART", "DTEND", "DURATION", "RRULE", "RECURRENCE-ID", "SUMMA
 _FREQUENCIES = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
 _KINDS = {date: "date, with or without a time", timedelta: "duration such as PT12H"}
 _STAMP = re.compile(r"(?im)^(?:DTSTAMP|LAST-MODIFIED|CREATED)[:;].*(?:\n[ \t].*)*\n?")
+_UID = re.compile(r"(?im)^UID[:;].*(?:\n[ \t].*)*")
 _TOO_OFTEN = ("BYHOUR", "BYMINUTE", "BYSECOND")
 
 # A year of shifts of a team of ten, each an event of its own, is 400 kB.
@@ -140,8 +141,12 @@ def _repeats(event: Event) -> bool:
 
 
 def without_stamps(text: str) -> str:
-    """Return a calendar without what an export writes anew each time, although no shift has changed."""
-    return _STAMP.sub("", text)
+    """Return a calendar without what an export writes anew each time, although no shift has changed.
+
+    Some programs create new UIDs, too: each one is replaced with a number, by the order of their first use.
+    """
+    numbers: dict[str, int] = {}
+    return _UID.sub(lambda line: f"UID:{numbers.setdefault(line[0], len(numbers))}", _STAMP.sub("", text))
 
 
 def roster_shifts(text: str, start: Instant, end: Instant) -> tuple[RosterShift, ...]:

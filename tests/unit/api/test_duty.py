@@ -103,26 +103,59 @@ async def test_the_roster_lists_consecutive_shifts(client: httpx.AsyncClient) ->
     assert [one["end"] for one in items[:-1]] == [one["start"] for one in items[1:]]
 
 
-async def test_the_roster_as_a_calendar_has_the_same_shifts(client: httpx.AsyncClient) -> None:
-    path = "/v1/duty/roster?start=2026-12-28T00:00:00Z&end=2027-01-05T00:00:00Z"
-    items = (await client.get(path, headers=bearer("viewer"))).json()["items"]
-    response = await client.get(path, headers={**bearer("duty"), "Accept": "text/calendar"})
+async def calendar_events(client: httpx.AsyncClient, query: str, role: str = "viewer") -> list[Any]:
+    response = await client.get(
+        f"/v1/duty/roster?{query}", headers={**bearer(role), "Accept": "text/calendar"}
+    )
     assert response.headers["content-type"] == "text/calendar; charset=utf-8"
     assert "example.org" not in response.text
-    events = icalendar.Calendar.from_ical(response.text).walk("VEVENT")
+    events = list(icalendar.Calendar.from_ical(response.text).walk("VEVENT"))
+    assert len({str(one["UID"]) for one in events}) == len(events)
+    return events
+
+
+async def test_the_roster_as_a_calendar_has_the_same_shifts(client: httpx.AsyncClient) -> None:
+    # Begins and ends at a hand-over.
+    query = "start=2026-12-28T07:00:00Z&end=2027-01-04T07:00:00Z"
+    items = (await client.get(f"/v1/duty/roster?{query}", headers=bearer("viewer"))).json()["items"]
     shifts = {
         (
             str(event["SUMMARY"]).partition(": ")[2],
             event.decoded("DTSTART").isoformat(),
             event.decoded("DTEND").isoformat(),
         )
-        for event in events
+        for event in await calendar_events(client, query, "duty")
     }
     assert shifts == {
         tuple(text.replace("Z", "+00:00") for text in (item["contact"]["name"], item["start"], item["end"]))
         for item in items
     }
-    assert len({str(one["UID"]) for one in events}) == len(events)
+
+
+async def test_a_shift_is_the_same_calendar_event_whenever_it_is_fetched(client: httpx.AsyncClient) -> None:
+    async def events(start: str, end: str) -> list[tuple[str, str, str]]:
+        found = await calendar_events(client, f"team=operations&start={start}&end={end}")
+        return [
+            (str(one["UID"]), one.decoded("DTSTART").isoformat(), one.decoded("DTEND").isoformat())
+            for one in found
+        ]
+
+    whole = await events("2026-12-21T07:00:00Z", "2027-01-11T07:00:00Z")
+    assert len(whole) == 5
+    assert await events("2026-12-23T12:00:00Z", "2027-01-06T12:00:00Z") == whole
+    assert await events("2026-12-23T12:00:01Z", "2026-12-23T12:00:02Z") == whole[:1]
+    assert await events("2027-01-02T12:00:00Z", "2027-01-02T13:00:00Z") == whole[2:3], "an override"
+
+
+async def test_a_shift_without_a_start_keeps_its_uid(client: httpx.AsyncClient) -> None:
+    uids = set()
+    for day in (24, 25):
+        query = f"team=leads&start=2026-11-{day}T00:00:00Z&end=2026-12-24T00:00:00Z"
+        (event,) = await calendar_events(client, query)
+        assert event.decoded("DTSTART").isoformat() == f"2026-11-{day}T00:00:00+00:00"
+        assert event.decoded("DTEND").isoformat() == "2026-12-24T00:00:00+00:00"
+        uids.add(str(event["UID"]))
+    assert uids == {"leads-first@city.livetwin"}
 
 
 async def test_a_gap_is_a_shift_without_contact_and_without_calendar_event(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cities.duty.roster_calendar import DATES_MAX, REPEATING_MAX, calendar_faults
+from cities.duty.roster_calendar import DATES_MAX, REPEATING_MAX, calendar_faults, without_stamps
 from tests.support.cities.rosters import LEAD, ROADS, WATER, calendar_text
 
 CONTACTS = (WATER, ROADS, LEAD)
@@ -47,3 +47,18 @@ def test_dates_that_are_listed_are_bounded_in_number(name: str) -> None:
     assert messages(*events) == [
         f"found {DATES_MAX + 2} dates in {name}, expected at most {DATES_MAX} in all events"
     ]
+
+
+def test_new_uids_of_an_export_are_no_change() -> None:
+    def exported(first: str, second: str, exception: str = "") -> str:
+        moved = ("RECURRENCE-ID:20260106T080000Z", "DTSTART:20260106T090000Z", *DAY[1:])
+        return without_stamps(
+            calendar_text(
+                (f"UID:{first}", *DAY, "RRULE:FREQ=DAILY;COUNT=2"),
+                (f"UID:{second}", *DAY),
+                (f"UID:{exception or first}", *moved),
+            )
+        )
+
+    assert exported("a1", "b1") == exported("0f3c-" + "d" * 60 + "\r\n d", "b2")
+    assert exported("a1", "b1") != exported("a1", "b1", "b1"), "the exception is of the other event"
