@@ -65,6 +65,18 @@ class BucketModel(Model, frozen=True, kw_only=True):
     last: float | UnsetType | None = UNSET
     p50: float | UnsetType | None = UNSET
     p95: float | UnsetType | None = UNSET
+    percentile_error: (
+        Annotated[
+            float,
+            Meta(
+                description="Where p50 and p95 come from stored distributions: each is within this share of "
+                "a value of that rank. Absent where they are exact.",
+                ge=0,
+                le=1,
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class History(Model, frozen=True, kw_only=True):

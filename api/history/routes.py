@@ -189,6 +189,7 @@ def _bucket_models(buckets: Sequence[HistoryBucket]) -> list[models.BucketModel]
                 suspect=bucket.suspect,
                 coverage=bucket.coverage,
                 quality=quality_word(bucket.flags) if bucket.count or bucket.suspect else None,
+                percentile_error=UNSET if bucket.percentile_error is None else bucket.percentile_error,
                 **{name: value for name, value in bucket.values.items() if name != "count"},
             )
         )

@@ -14,6 +14,7 @@ from storage.history.read_plan import DatastreamExtent
 from twin.instant import INSTANT_MAX, Instant, from_datetime
 from twin.model.observed_property import Aggregation
 from twin.state.percentiles import BucketValues, percentiles
+from twin.state.sketch import RELATIVE_ACCURACY
 
 AggregateName: TypeAlias = Literal["mean", "min", "max", "sum", "count", "first", "last", "p50", "p95"]
 AGGREGATE_NAMES: tuple[AggregateName, ...] = (
@@ -49,6 +50,8 @@ class HistoryBucket:
     flags: int  #: all flags of any observation, also of unusable ones
     values: AggregateValues  #: one for each requested aggregate; None without usable data
     suspect: int = 0  #: number of unusable observations
+    #: greatest relative error of the percentiles, where they come from sketches; None: they are exact
+    percentile_error: float | None = None
 
 
 @dataclass(slots=True)
@@ -228,6 +231,7 @@ def assemble_buckets(
                 if len(in_bucket) == 1
                 else sum_values([values_of_part for _, values_of_part in in_bucket], request.aggregates),
                 sum(part.suspect for part, _ in in_bucket),
+                RELATIVE_ACCURACY if any(part.sketch_count for part, _ in in_bucket) else None,
             )
         )
     return result

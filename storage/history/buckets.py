@@ -80,8 +80,8 @@ async def read_history_buckets(  # noqa: PLR0917 - a request has so many parts
     which stored days begin.
 
     Many observations, and those no longer kept singly, are answered from stored aggregates. The answer is the
-    same except for rounding; percentiles are then within 1 % of the values that they lie between, and mean
-    directions are weighted by counts alone.
+    same except for rounding; percentiles are then within 1 % of the values that they lie between, as
+    `percentile_error` tells, and mean directions are weighted by counts alone.
 
     Raises QueryError for an unknown time zone, for more than `BUCKETS_MAX` buckets, for data that is no
     longer kept, and when the database takes too long.

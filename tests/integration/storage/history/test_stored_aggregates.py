@@ -25,6 +25,7 @@ from tests.support.database.aggregated_history import (
     store_history,
 )
 from twin.instant import DAY, HOUR, MINUTE
+from twin.state.sketch import RELATIVE_ACCURACY
 
 
 @pytest_asyncio.fixture
@@ -46,6 +47,11 @@ async def test_many_observations_are_answered_equally_from_aggregates(
     found = await history_buckets(connection, ids, interval, span, LEVEL)
     assert counting.names.count("history/list_aggregate_buckets") == 1
     assert_equal(found, exact)
+    assert {one.percentile_error for one in exact} == {None}
+    # The span begins and ends within an hour, and the end is not complete.
+    assert {one.percentile_error for one in found if one.count} == (
+        {RELATIVE_ACCURACY} if interval == "P1M" else {None, RELATIVE_ACCURACY}
+    )
     if interval in {"P1D", "P1W"}:
         await assert_percentiles(connection, found, ids, span)
 
