@@ -113,7 +113,7 @@ _CONDITION = AlarmCondition(
 )
 _ALARM = AlarmModel(
     id="high-water~alkmaar.singelgracht",
-    revision=17,
+    revision=1_795_435_200_000_017,
     time="2026-11-23T12:00:00Z",
     title=BilingualText("High water", "Hoog water"),
     guidance=BilingualText("Check the pumping station.", "Controleer het gemaal."),
@@ -146,7 +146,7 @@ ALARM_EVENTS = Answer(
         items=[
             AlarmEventModel(
                 alarm_id="high-water~alkmaar.singelgracht",
-                revision=17,
+                revision=1_795_435_200_000_017,
                 amendment=0,
                 kind="raised",
                 time="2026-11-23T12:00:00Z",
@@ -208,7 +208,7 @@ STATISTICS = Answer(
 
 _INCIDENT = IncidentModel(
     id="high-water~alkmaar~4",
-    revision=3,
+    revision=1_795_435_200_000_018,
     time="2026-11-23T12:00:00Z",
     cause="high-water",
     area="alkmaar",

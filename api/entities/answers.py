@@ -48,7 +48,7 @@ _VALUE = Value(
     received_time="2026-11-23T12:00:01Z",
     quality="good",
     freshness="live",
-    revision=7,
+    revision=8_589_934_599,
     count=1,
 )
 _OBSERVED = replace(_VALUE, combination="mean", sensor_ids=["aq-overdie-1"], deviating_sensor_ids=[])
@@ -57,7 +57,7 @@ STATE = Answer(
     description="The state.",
     example=State(
         entity_id="alkmaar.overdie",
-        revision=7,
+        revision=8_589_934_599,
         properties={
             "pm2_5": _OBSERVED,
             "no2": replace(
@@ -65,14 +65,14 @@ STATE = Answer(
                 value=940.0,
                 quality="suspect",
                 last_good=LastGood(value=31.0, phenomenon_time="2026-11-23T11:50:00Z"),
-                revision=6,
+                revision=8_589_934_598,
             ),
         },
         indicators={
-            "lki": replace(_VALUE, value=3, unit="1", revision=5, count=2),
+            "lki": replace(_VALUE, value=3, unit="1", revision=8_589_934_597, count=2),
             "area_pm2_5": replace(
                 _VALUE,
-                revision=41,
+                revision=8_589_934_633,
                 count=3,
                 members=2,
                 members_expected=2,

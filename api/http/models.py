@@ -16,7 +16,18 @@ Time: TypeAlias = Annotated[
 DurationText: TypeAlias = Annotated[
     str, Meta(description="ISO 8601.", extra_json_schema={"format": "duration"})
 ]
-Revision: TypeAlias = Annotated[int, Meta(ge=0, extra_json_schema={"format": "int64"})]
+REVISION_MAX = 2**53 - 1
+"""A JSON number up to this is the same integer in each client, also where all numbers are floats."""
+
+Revision: TypeAlias = Annotated[
+    int,
+    Meta(
+        description="Rises with each change, by leaps when the city model changes; 0 before the first.",
+        ge=0,
+        le=REVISION_MAX,
+        extra_json_schema={"format": "int64"},
+    ),
+]
 Count: TypeAlias = Annotated[int, Meta(ge=0)]
 
 

@@ -33,7 +33,7 @@ _EVENT = """id: lQHZ…
 event: state
 data: {"entityId":"alkmaar.overdie","property":"pm2_5","value":11.2,"unit":"ug/m3",\
 "phenomenonTime":"2026-11-23T12:00:00Z","receivedTime":"2026-11-23T12:00:01Z","quality":"good",\
-"freshness":"live","revision":7,"count":1}
+"freshness":"live","revision":8589934599,"count":1}
 
 """
 
