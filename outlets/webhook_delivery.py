@@ -15,7 +15,7 @@ from api.live.cursor import decode_cursor, encode_cursor
 from api.live.event_stream import EventStreams
 from api.live.events import LiveEvent, decode_events
 from api.live.models import GapReason
-from api.live.schemas import LiveFilter
+from api.webhooks.schemas import read_stored_filter
 from outlets.cloud_event import CloudEvent, WebhookMessage, build_message, cloud_event, to_documents
 from outlets.metrics import OutletMetrics
 from outlets.retry_policy import WebhookRetryPolicy
@@ -71,7 +71,7 @@ class WebhookDelivery:
         self.progress_changed = False  #: whether the progress changed since it was stored
         self._dependencies = dependencies
         self._hub = dependencies.streams.hub
-        filter = LiveFilter.model_validate(webhook.filter)
+        filter = read_stored_filter(webhook.filter)
         self._wanted = filter.filter()
         self._events = frozenset(filter.events or ("state", "alarm"))
         self._retry_after_s: float | None = None

@@ -31,6 +31,7 @@ class WebhookSupervisor:
         self._repository = repository
         self._dependencies = dependencies
         self._running: dict[str, _RunningDelivery] = {}
+        self._unreadable: dict[str, int] = {}  #: editions of webhooks with a filter that cannot be read
         self._database_up = True
 
     async def run(self) -> None:
@@ -84,6 +85,7 @@ class WebhookSupervisor:
     async def _reconcile(self, webhooks: Sequence[Webhook]) -> None:
         """Start missing deliveries; end those of changed, removed or failed webhooks."""
         editions = {one.id: one.edition for one in webhooks}
+        self._unreadable = {id: seen for id, seen in self._unreadable.items() if id in editions}
         for id, running in list(self._running.items()):
             if editions.get(id) != running.delivery.webhook.edition or _has_failed(running):
                 del self._running[id]
@@ -100,12 +102,14 @@ class WebhookSupervisor:
         try:
             delivery = WebhookDelivery(webhook, self._dependencies)
         except ValueError as error:
-            log.error(
-                "webhook %s has a filter that this version cannot read: %s",
-                webhook.id,
-                error,
-                extra={"event": "outlets.webhook_filter_unreadable", "webhook": webhook.id},
-            )
+            if self._unreadable.get(webhook.id) != webhook.edition:
+                log.error(
+                    "webhook %s has a filter that this version cannot read: %s",
+                    webhook.id,
+                    error,
+                    extra={"event": "outlets.webhook_filter_unreadable", "webhook": webhook.id},
+                )
+            self._unreadable[webhook.id] = webhook.edition
             return
         task = asyncio.create_task(delivery.run(), name=f"webhook {webhook.id}")
         self._running[webhook.id] = _RunningDelivery(delivery, task)

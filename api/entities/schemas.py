@@ -17,17 +17,31 @@ from twin.state.freshness import Freshness
 RADIUS_DEFAULT_M = 1_000.0
 RADIUS_MAX_M = 100_000.0
 
+_BOX_EXPECTED = "west,south,east,north in degrees, such as 4.70,52.60,4.80,52.67"
+
 
 def parse_box(text: str) -> BoundingBox:
     """Return the box `west,south,east,north`; raise ValueError for anything else."""
-    numbers = _numbers(text, 4, "west,south,east,north in degrees, such as 4.70,52.60,4.80,52.67")
-    box = BoundingBox(*numbers)
+    box = BoundingBox(*_numbers(text, 4, _BOX_EXPECTED))
     if not (-180 <= box.west <= box.east <= 180 and -90 <= box.south <= box.north <= 90):
         raise ValueError(
             "expected longitudes from -180 to 180, west at most east, and latitudes from -90 to 90, south at "
             "most north; a box over the 180th meridian is two requests"
         )
     return box
+
+
+def clip_box(text: str) -> str:
+    """Return a box cut at the poles and at the 180th meridian: no geometry is beyond them.
+
+    Raises ValueError for anything but a box.
+
+    >>> clip_box("-200,52.6,4.8,91")
+    '-180,52.6,4.8,90'
+    """
+    limits = (180.0, 90.0, 180.0, 90.0)
+    numbers = zip(_numbers(text, 4, _BOX_EXPECTED), limits, strict=True)
+    return ",".join(f"{min(max(number, -limit), limit):.15g}" for number, limit in numbers)
 
 
 def parse_position(text: str) -> Position:

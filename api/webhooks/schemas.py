@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
+from api.entities.schemas import clip_box
 from api.http.bodies import RequestBody
 from api.live.cursor import CursorError, decode_cursor
 from api.live.schemas import LiveFilter
@@ -38,6 +40,15 @@ class ResumeBody(RequestBody):
         default=None,
         description="Of an event, a dead letter or the live stream; the last delivered one by default.",
     )
+
+
+def read_stored_filter(stored: Mapping[str, Any]) -> LiveFilter:
+    """Return the filter that `stored_filter` returned, once; raise ValueError when it cannot be read.
+
+    Earlier versions accepted boxes beyond the poles and the 180th meridian; they select the same as before.
+    """
+    bbox = stored.get("bbox")
+    return LiveFilter.model_validate({**stored, "bbox": clip_box(bbox)} if bbox else stored)
 
 
 def stored_filter(body: WebhookBody) -> dict[str, Any]:

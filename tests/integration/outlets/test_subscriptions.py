@@ -32,6 +32,8 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"url": "https://example.org/", "mode": "twice", "filter": {"tpye": ["Road"]}}, ["filter.tpye", "mode"]),
     ({"url": "https://example.org/", "filter": {"events": ["alarms"]}}, ["filter.events.0"]),
     ({"url": "https://example.org/", "filter": {"bbox": "4,52"}}, ["filter.bbox"]),
+    ({"url": "https://example.org/", "filter": {"bbox": "4,52,200,53"}}, ["filter.bbox"]),
+    ({"url": "https://example.org/", "filter": {"bbox": "4,52,5,91"}}, ["filter.bbox"]),
 ]
 
 
