@@ -40,6 +40,12 @@ class OutletMetrics:
             ["result"],
             registry=registry,
         )
+        self.webhook_handshakes = Counter(
+            "livetwin_outlets_webhook_handshakes_total",
+            "Receivers asked for their consent, by result.",
+            ["result"],
+            registry=registry,
+        )
         self.webhook_events = Counter(
             "livetwin_outlets_webhook_events_total", "Events delivered by webhooks.", registry=registry
         )

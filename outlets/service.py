@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable, Coroutine
 from random import Random
 from typing import Any
+from urllib.parse import urlsplit
 
 from prometheus_client import CollectorRegistry
 
@@ -17,6 +18,7 @@ from api.live.hub import Hub
 from api.live.log_follower import LogFollower
 from api.live.log_replay import LogReplay
 from api.metrics import ApiMetrics
+from api.webhooks.cloud_event import EventSource
 from outlets.metrics import OutletMetrics
 from outlets.mqtt_connection import MqttConnectionOptions
 from outlets.mqtt_publisher import MqttPublisher
@@ -26,7 +28,7 @@ from outlets.settings import OutletSettings
 from outlets.standby import OutletsTurn, work_in_turn
 from outlets.webhook_delivery import DeliveryDependencies
 from outlets.webhook_repository import WebhookRepository
-from outlets.webhook_sender import WebhookSender
+from outlets.webhook_sender import SenderIdentity, WebhookSender
 from outlets.webhook_supervisor import WebhookSupervisor
 from runtime.clock import system_clock
 from runtime.kafka.consumer import FETCH_IN_BULK
@@ -58,7 +60,9 @@ async def run(settings: OutletSettings, models: CityModelSource) -> None:
 
 def _sender(settings: OutletSettings) -> WebhookSender:
     rules = SinkRules(parse_networks(settings.sink_networks))
-    return WebhookSender(rules, system_clock, settings.webhook_timeout_s)
+    origin = urlsplit(settings.base_url).hostname or "localhost"
+    identity = SenderIdentity(origin, settings.webhook_rate_max)
+    return WebhookSender(rules, system_clock, settings.webhook_timeout_s, identity)
 
 
 async def run_with_model(
@@ -148,6 +152,7 @@ def _webhooks(
     dependencies = DeliveryDependencies(
         streams=streams,
         sender=sender,
+        source=EventSource.of_city(settings.city, settings.event_source, settings.event_type_prefix),
         policy=WebhookRetryPolicy(
             first_s=settings.webhook_retry_first_s,
             max_s=settings.webhook_retry_max_s,
@@ -157,6 +162,7 @@ def _webhooks(
         rng=Random(secrets.randbits(64)),  # noqa: S311 - it spreads delays; it is no secret
         clock=system_clock,
         metrics=metrics,
+        batch_s=settings.webhook_batch_s,
         add_dead_letter=repository.add_dead_letter,
         may_send=turn.may_send,
     )

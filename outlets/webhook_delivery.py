@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from random import Random
@@ -15,19 +15,18 @@ from api.live.cursor import decode_cursor, encode_cursor
 from api.live.event_stream import EventStreams
 from api.live.events import LiveEvent, decode_events
 from api.live.models import GapReason
+from api.webhooks.cloud_event import EventSource, cloud_event, to_documents
 from api.webhooks.schemas import read_stored_filter
-from outlets.cloud_event import CloudEvent, WebhookMessage, build_message, cloud_event, to_documents
 from outlets.metrics import OutletMetrics
 from outlets.retry_policy import WebhookRetryPolicy
+from outlets.webhook_message import BatchLimits, EncodedEvent, EventBatch, WebhookMessage, encode_event
 from outlets.webhook_sender import WebhookSender
 from runtime.clock import Clock
 from storage.stores.webhooks import DeadLetter, Webhook, WebhookProgress
 from twin.errors import ServiceError
+from twin.instant import Instant
 
 log = logging.getLogger(__name__)
-
-MESSAGE_EVENTS_MAX = 100
-"""Events in one message."""
 
 _PAUSE_S = 0.5
 
@@ -48,10 +47,12 @@ class DeliveryDependencies:
 
     streams: EventStreams
     sender: WebhookSender
+    source: EventSource
     policy: WebhookRetryPolicy
     rng: Random
     clock: Clock
     metrics: OutletMetrics
+    batch_s: float  #: how long the events of a batch wait for others; not those of the format `livetwin`
     #: stores a dead letter of a webhook; raises ServiceError while the database is unavailable
     add_dead_letter: Callable[[str, DeadLetter], Awaitable[None]]
     #: whether this process may send and store progress; False as soon as another one may
@@ -60,6 +61,8 @@ class DeliveryDependencies:
 
 class WebhookDelivery:
     """Reads the live stream as a subscriber, and advances its cursor with each delivered message.
+
+    A receiver that must consent is asked before the first message, and gets no more requests than it allows.
 
     While a message fails, the stream is closed and later events stay in the log. So a hanging receiver costs
     the memory of one message, and delays no other webhook.
@@ -75,49 +78,99 @@ class WebhookDelivery:
         self._wanted = filter.filter()
         self._events = frozenset(filter.events or ("state", "alarm"))
         self._retry_after_s: float | None = None
+        self._next_request_s = 0.0  # on the clock of the event loop
+        waits = webhook.mode == "batch" and webhook.format != "livetwin"
+        self._limits = BatchLimits(wait_s=dependencies.batch_s if waits else 0.0)
+        if webhook.mode == "single":
+            self._limits = self._limits._replace(events_max=1)
 
     async def run(self) -> None:
         """Deliver until cancelled, or until the webhook is disabled because its receiver is gone."""
         if not self.progress.cursor and "snapshot" not in self._events:
             self._update_progress(cursor=encode_cursor(self._hub.cursor()))
+        if self.webhook.handshake and self.progress.consented is None:
+            await self._obtain_consent()
         while self.progress.state == "active":
             failed = await self._deliver()
             if failed is not None:
                 await self._retry(failed)
 
+    async def _obtain_consent(self) -> None:
+        """Ask the receiver until it answers; disable the webhook when it refuses or never answers."""
+        policy, clock = self._dependencies.policy, self._dependencies.clock
+        while self.progress.state == "active":
+            await self._wait_for_turn()
+            answer = await self._dependencies.sender.request_consent(self.webhook.url)
+            self._dependencies.metrics.webhook_handshakes.labels(answer.result).inc()
+            now = clock()
+            if answer.result == "granted":
+                self._update_progress(
+                    consented=now,
+                    rate_max=answer.rate_max,
+                    failures=0,
+                    failing_since=None,
+                    last_error="",
+                )
+                return
+            since = self._count_failure(answer.detail, now)
+            if answer.result == "refused" or policy.is_exhausted(self.progress.failures, since, now):
+                self._disable(answer.detail)
+                return
+            self._log_first_failure()
+            await asyncio.sleep(
+                policy.delay_s(self.progress.failures, self._dependencies.rng, answer.retry_after_s)
+            )
+
     async def _deliver(self) -> WebhookMessage | None:
         """Deliver events until a message fails, and return it; None when the stream must be opened again."""
         streams, start = self._dependencies.streams, self.progress.cursor
         cursor = decode_cursor(self._resume_cursor(start)) if start else None
+        batch, previous = EventBatch(self._limits), start
         with streams.open_subscriber(self._wanted) as subscriber:
-            async with aclosing(streams.frames(subscriber, self._events, cursor)) as chunks:
+            async with (
+                aclosing(streams.frames(subscriber, self._events, cursor)) as frames,
+                aclosing(timed_chunks(frames, lambda: self._patience_s(batch))) as chunks,
+            ):
                 async for chunk in chunks:
-                    for events in _split_events(
-                        decode_events(chunk), 1 if self._single else MESSAGE_EVENTS_MAX
-                    ):
-                        if events[0].name == "gap" and _decode_gap(events[0].data).reason in _TRANSIENT_GAPS:
+                    for live in decode_events(chunk):
+                        if live.name == "gap" and _decode_gap(live.data).reason in _TRANSIENT_GAPS:
                             await asyncio.sleep(_PAUSE_S)
-                            return None
-                        message = build_message(self._cloud_events(events), self.webhook.mode)
-                        if not await self._attempt(message):
-                            return message
-                        if events[0].name == "gap" and "snapshot" not in self._events:
+                            return None  # what the batch has is read again
+                        event = self._encode(live, previous)
+                        previous = event.event.cursor
+                        if not batch.accepts(event) and (failed := await self._send(batch)) is not None:
+                            return failed
+                        batch.add(event, _now_s())
+                        if batch.is_full and (failed := await self._send(batch)) is not None:
+                            return failed
+                        if live.name == "gap" and "snapshot" not in self._events:
                             # After a gap the stream sends a snapshot. Without snapshots, changes since the
                             # gap would be missing, so it is opened again at the cursor.
                             return None
+                    if self._patience_s(batch) == 0.0 and (failed := await self._send(batch)) is not None:
+                        return failed
         return None
 
-    @property
-    def _single(self) -> bool:
-        return self.webhook.mode == "single"
+    def _patience_s(self, batch: EventBatch) -> float | None:
+        """Return how long a batch may wait for more events; None when it has none yet.
 
-    def _cloud_events(self, events: Sequence[LiveEvent]) -> list[CloudEvent]:
-        city, after = self._hub.model.city.id, self.progress.cursor
-        found = []
-        for event in events:
-            found.append(cloud_event(event._replace(cursor=self._resume_cursor(event.cursor)), city, after))
-            after = event.cursor
-        return found
+        While the receiver allows no request, waiting costs nothing.
+        """
+        if not batch:
+            return None
+        return max(0.0, batch.due_s - _now_s(), self._next_request_s - _now_s())
+
+    def _encode(self, event: LiveEvent, previous_cursor: str) -> EncodedEvent:
+        resumed = event._replace(cursor=self._resume_cursor(event.cursor))
+        return encode_event(
+            event.name,
+            cloud_event(resumed, self._dependencies.source, self.webhook.format, previous_cursor),
+        )
+
+    async def _send(self, batch: EventBatch) -> WebhookMessage | None:
+        """Send the message of a batch; return it if it failed."""
+        message = batch.take_message(self.webhook.mode)
+        return None if await self._attempt(message) else message
 
     def _resume_cursor(self, cursor: str) -> str:
         """Return the cursor to resume from.
@@ -147,9 +200,10 @@ class WebhookDelivery:
 
     async def _attempt(self, message: WebhookMessage) -> bool:
         """Send a message once; return whether it was delivered."""
-        while not self._dependencies.may_send():  # noqa: ASYNC110 - this delivery is about to be cancelled
-            await asyncio.sleep(_PAUSE_S)
-        result = await self._dependencies.sender.send(self.webhook.url, self.webhook.secret, message)
+        await self._wait_for_turn()
+        result = await self._dependencies.sender.send(
+            self.webhook.url, self.webhook.secret, message, names_origin=self.webhook.format != "livetwin"
+        )
         self._dependencies.metrics.webhook_messages.labels(result.result).inc()
         now = self._dependencies.clock()
         if result.result == "delivered":
@@ -158,27 +212,47 @@ class WebhookDelivery:
             self._update_progress(last_error="", delivered=now)
             return True
         self._retry_after_s = result.retry_after_s
-        self._update_progress(
-            failures=self.progress.failures + 1,
-            failing_since=self.progress.failing_since or now,
-            last_error=result.detail,
-        )
+        self._count_failure(result.detail, now)
         if result.result == "gone":
-            log.warning(
-                "webhook %s is disabled: %s",
-                self.webhook.id,
-                result.detail,
-                extra={"event": "outlets.webhook_disabled", "webhook": self.webhook.id},
-            )
-            self._update_progress(state="disabled", reason=result.detail)
-        elif self.progress.failures == 1:
+            self._disable(result.detail)
+        else:
+            self._log_first_failure()
+        return False
+
+    async def _wait_for_turn(self) -> None:
+        """Wait until the receiver allows a request, and this process may send."""
+        pause_s = self._next_request_s - _now_s()
+        if pause_s > 0:
+            await asyncio.sleep(pause_s)
+        while not self._dependencies.may_send():  # noqa: ASYNC110 - this delivery is about to be cancelled
+            await asyncio.sleep(_PAUSE_S)
+        if self.progress.rate_max:
+            self._next_request_s = _now_s() + 60 / self.progress.rate_max
+
+    def _count_failure(self, detail: str, now: Instant) -> Instant:
+        """Count a failed attempt; return since when attempts fail."""
+        since = self.progress.failing_since or now
+        failures = self.progress.failures + 1
+        self._update_progress(failures=failures, failing_since=since, last_error=detail)
+        return since
+
+    def _log_first_failure(self) -> None:
+        if self.progress.failures == 1:
             log.warning(
                 "webhook %s fails: %s",
                 self.webhook.id,
-                result.detail,
+                self.progress.last_error,
                 extra={"event": "outlets.webhook_failed", "webhook": self.webhook.id},
             )
-        return False
+
+    def _disable(self, reason: str) -> None:
+        log.warning(
+            "webhook %s is disabled: %s",
+            self.webhook.id,
+            reason,
+            extra={"event": "outlets.webhook_disabled", "webhook": self.webhook.id},
+        )
+        self._update_progress(state="disabled", reason=reason)
 
     async def _dead_letter(self, message: WebhookMessage) -> None:
         """Store a message as a dead letter, and continue after it."""
@@ -218,18 +292,35 @@ class WebhookDelivery:
         self.progress_changed = True
 
 
-def _split_events(events: Sequence[LiveEvent], size: int) -> Iterator[Sequence[LiveEvent]]:
-    """Yield events in portions of at most `size`; a gap is a portion of its own.
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()
 
-    >>> change, gap = LiveEvent("c", "state", b""), LiveEvent("c", "gap", b"")
-    >>> [len(one) for one in _split_events([change, change, change, gap, change], 2)]
-    [2, 1, 1, 1]
+
+async def timed_chunks(
+    frames: AsyncGenerator[bytes, None], wait_s: Callable[[], float | None]
+) -> AsyncGenerator[bytes, None]:
+    """Yield what a stream yields, and b"" after `wait_s` seconds without anything; None waits for ever.
+
+    The stream goes on after that: its next item is awaited in a task.
     """
-    portion: list[LiveEvent] = []
-    for event in events:
-        if portion and (len(portion) == size or "gap" in (event.name, portion[-1].name)):
-            yield portion
-            portion = []
-        portion.append(event)
-    if portion:
-        yield portion
+    awaited: asyncio.Task[bytes | None] | None = None
+    try:
+        while True:
+            if awaited is None:
+                awaited = asyncio.create_task(_next_or_none(frames))
+            await asyncio.wait({awaited}, timeout=wait_s())
+            if not awaited.done():
+                yield b""
+                continue
+            frame, awaited = awaited.result(), None
+            if frame is None:
+                return
+            yield frame
+    finally:
+        if awaited is not None:
+            awaited.cancel()
+            await asyncio.gather(awaited, return_exceptions=True)
+
+
+async def _next_or_none(frames: AsyncGenerator[bytes, None]) -> bytes | None:
+    return await anext(frames, None)

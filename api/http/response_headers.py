@@ -18,8 +18,8 @@ TRANSPORT_SECURITY = "max-age=31536000"
 
 _CORS = {
     "Access-Control-Allow-Origin": "*",
-    "Access-Control-Expose-Headers": "API-Version, Content-Crs, Content-Location, ETag, Link, Location, "
-    "RateLimit, RateLimit-Policy, Retry-After",
+    "Access-Control-Expose-Headers": "API-Version, Content-Crs, Content-Location, Deprecation, ETag, Link, "
+    "Location, RateLimit, RateLimit-Policy, Retry-After, Sunset",
 }
 
 BEGINNINGS = ("http.response.start", "websocket.accept", "websocket.http.response.start")

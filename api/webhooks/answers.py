@@ -16,6 +16,10 @@ _CREATED = CreatedWebhook(
     url="https://example.org/livetwin",
     filter={"parent": ["alkmaar.oost"], "events": ["alarm"]},
     mode="batch",
+    format="nlgov",
+    handshake=True,
+    consent_time="2026-11-23T12:00:01Z",
+    rate_max=120,
     created_time="2026-11-23T12:00:00Z",
     created_by="water-board",
     state="active",
@@ -31,14 +35,24 @@ _CREATED = CreatedWebhook(
 _WEBHOOK = WebhookModel(**{name: getattr(_CREATED, name) for name in WebhookModel.__struct_fields__})
 _EVENT = {
     "specversion": "1.0",
-    "id": "alarm/high-water~alkmaar.singelgracht/3",
-    "source": "/livetwin/alkmaar",
-    "type": "livetwin.alarm",
+    "id": "alarm/high-water~alkmaar.singelgracht/1795435200000017",
+    "source": "urn:nld:oin:00000001234567890000:systeem:livetwin",
+    "type": "nl.alkmaar-twin.alarm-changed.v1",
     "subject": "high-water~alkmaar.singelgracht",
-    "time": "2026-11-23T12:00:00Z",
     "datacontenttype": "application/json",
+    "sequence": "00001795435200000017",
     "cursor": "lQHZ…",
-    "data": {"alarmId": "high-water~alkmaar.singelgracht", "revision": 3, "state": "unacknowledged"},
+    "data": {
+        "alarmId": "high-water~alkmaar.singelgracht",
+        "revision": 1_795_435_200_000_017,
+        "state": "unacknowledged",
+    },
+}
+
+_DEPRECATION = {
+    "Deprecation": "Of a deprecated `format`: since when (RFC 9745), `@` with seconds since 1970.",
+    "Sunset": "Of a deprecated `format`: until when it is sent (RFC 8594), an HTTP date.",
+    "Link": 'Of a deprecated `format`: this document, with `rel="deprecation"`.',
 }
 
 BODY = Body(
@@ -55,14 +69,19 @@ CREATED = Answer(
     description="The webhook with its secret, which is shown only once.",
     example=_CREATED,
     status=HTTPStatus.CREATED,
-    headers={"Location": "The path of the webhook."},
+    headers={"Location": "The path of the webhook.", **_DEPRECATION},
 )
 WEBHOOKS = Answer(
     model=Page[WebhookModel],
     description="All webhooks.",
     example=Page(items=[_WEBHOOK], links=PageLinks(self_=Link(href="/v1/subscriptions"))),
 )
-WEBHOOK = Answer(model=WebhookModel, description="The webhook and its progress.", example=_WEBHOOK)
+WEBHOOK = Answer(
+    model=WebhookModel,
+    description="The webhook and its progress.",
+    example=_WEBHOOK,
+    headers=_DEPRECATION,
+)
 DELETED = NoContent("Deleted.")
 DEAD_LETTERS = Answer(
     model=Page[DeadLetterModel],

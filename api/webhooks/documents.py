@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import base64
+from email.utils import format_datetime
+
+from msgspec import UNSET
 
 from api.http.models import Link
 from api.http.responses import format_optional_instant
+from api.webhooks.cloud_event import DEPRECATED, SUNSET
 from api.webhooks.models import CreatedWebhook, DeadLetterModel, WebhookLinks, WebhookModel
 from runtime.webhook_signature import SECRET_PREFIX
 from storage.stores.webhooks import DeadLetter, Webhook
-from twin.instant import format_instant
+from twin.instant import SECOND, format_instant, to_datetime
 
 
 def webhook_model(webhook: Webhook) -> WebhookModel:
@@ -20,6 +24,11 @@ def webhook_model(webhook: Webhook) -> WebhookModel:
         url=webhook.url,
         filter=webhook.filter,
         mode=webhook.mode,
+        format=webhook.format,
+        sunset_time=format_instant(SUNSET) if webhook.format == "livetwin" else UNSET,
+        handshake=webhook.handshake,
+        consent_time=format_optional_instant(progress.consented),
+        rate_max=progress.rate_max,
         created_time=format_instant(webhook.created),
         created_by=webhook.created_by,
         state=progress.state,
@@ -31,6 +40,17 @@ def webhook_model(webhook: Webhook) -> WebhookModel:
         last_error=progress.last_error or None,
         links=WebhookLinks(self_=Link(href=path), dead_letters=Link(href=f"{path}/dead-letters")),
     )
+
+
+def deprecation_headers(webhook: Webhook) -> dict[str, str]:
+    """Return the headers of an answer about a webhook: of a deprecated format RFC 9745 and RFC 8594."""
+    if webhook.format != "livetwin":
+        return {}
+    return {
+        "Deprecation": f"@{DEPRECATED // SECOND}",
+        "Sunset": format_datetime(to_datetime(SUNSET), usegmt=True),
+        "Link": '</v1/openapi.json>; rel="deprecation"; type="application/json"',
+    }
 
 
 def created_webhook(webhook: Webhook) -> CreatedWebhook:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeAlias, get_args
 
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from api.http.models import Count, Link, Model, Time
 from api.live.events import EventName
-from storage.stores.webhooks import WebhookMode, WebhookState
+from storage.stores.webhooks import WebhookFormat, WebhookMode, WebhookState
 from twin.model.observed_property import Theme
 
 _TEXT = {"type": "string"}
@@ -42,7 +42,7 @@ StoredEvent: TypeAlias = Annotated[
             "properties": {
                 **dict.fromkeys(("specversion", "id", "source", "type", "subject"), _TEXT),
                 "time": {**_TEXT, "format": "date-time"},
-                **dict.fromkeys(("datacontenttype", "cursor"), _TEXT),
+                **dict.fromkeys(("datacontenttype", "sequence", "cursor"), _TEXT),
                 "data": {"type": "object"},
             },
         },
@@ -64,6 +64,17 @@ class WebhookModel(Model, frozen=True, kw_only=True):
     url: Annotated[str, Meta(extra_json_schema={"format": "uri"})]
     filter: StoredFilter
     mode: WebhookMode
+    format: Annotated[WebhookFormat, Meta(description="Of the CloudEvents; `livetwin` is deprecated.")]
+    sunset_time: (
+        Annotated[Time, Meta(description="Until when a deprecated format is sent; absent for others.")]
+        | UnsetType
+    ) = UNSET
+    handshake: Annotated[bool, Meta(description="Whether messages need the consent of the receiver.")]
+    consent_time: Annotated[Time, Meta(description="When the receiver consented.")] | None
+    rate_max: (
+        Annotated[int, Meta(description="Requests a minute that it consented to; null: not limited.", ge=1)]
+        | None
+    )
     created_time: Time
     created_by: str
     state: WebhookState

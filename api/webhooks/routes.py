@@ -19,7 +19,12 @@ from api.http.problems import ProblemError, RequestFault, bad_request, not_found
 from api.http.responses import decode_page_cursor, next_cursor
 from api.live.cursor import encode_cursor
 from api.webhooks import answers as webhook_answers
-from api.webhooks.documents import created_webhook, dead_letter_model, webhook_model
+from api.webhooks.documents import (
+    created_webhook,
+    dead_letter_model,
+    deprecation_headers,
+    webhook_model,
+)
 from api.webhooks.schemas import ResumeBody, WebhookBody, stored_filter
 from runtime.sink_address import SinkError
 from storage.stores.webhooks import (
@@ -47,7 +52,8 @@ WebhookId = Annotated[str, Path(max_length=64)]
 async def create_subscription(request: Request, _: NoQuery) -> Response:
     """Create a webhook: matching events are sent to `url` from now on, signed with the returned secret.
 
-    The secret is shown only here. With the event `snapshot` the webhook starts with a snapshot.
+    The secret is shown only here. With the event `snapshot` the webhook starts with a snapshot. Before the
+    first message, the receiver is asked for its consent (CloudEvents web hooks, section 4).
     """
     context = context_of(request)
     body = await read_body(request, WebhookBody)
@@ -60,6 +66,8 @@ async def create_subscription(request: Request, _: NoQuery) -> Response:
         url=body.url,
         filter=stored_filter(body),
         mode=body.mode,
+        format=body.format,
+        handshake=body.format == "nlgov" if body.handshake is None else body.handshake,
         secret=secrets.token_bytes(SECRET_BYTES),
         created=context.clock(),
         created_by=actor_of(request),
@@ -71,7 +79,7 @@ async def create_subscription(request: Request, _: NoQuery) -> Response:
                 HTTPStatus.CONFLICT,
                 f"There are {WEBHOOKS_MAX} subscriptions, which is the limit: delete one first.",
             )
-    headers = {"Location": f"/v1/subscriptions/{webhook.id}"}
+    headers = {"Location": f"/v1/subscriptions/{webhook.id}", **deprecation_headers(webhook)}
     return webhook_answers.CREATED.response(created_webhook(webhook), headers)
 
 
@@ -93,7 +101,7 @@ async def get_subscription(request: Request, id: WebhookId, _: NoQuery) -> Respo
         webhook = await find_webhook(connection, id)
     if webhook is None:
         raise _unknown(id)
-    return webhook_answers.WEBHOOK.response(webhook_model(webhook))
+    return webhook_answers.WEBHOOK.response(webhook_model(webhook), deprecation_headers(webhook))
 
 
 @router.delete("/subscriptions/{id}", summary="Delete a webhook")
@@ -114,7 +122,10 @@ async def delete_subscription(request: Request, id: WebhookId, _: NoQuery) -> Re
     body=webhook_answers.RESUME_BODY,
 )
 async def resume_subscription(request: Request, id: WebhookId, _: NoQuery) -> Response:
-    """Resume a webhook that failed or was disabled, or continue any webhook from a cursor."""
+    """Resume a webhook that failed or was disabled, or continue any webhook from a cursor.
+
+    A receiver that must consent is asked again.
+    """
     body = await read_body(request, ResumeBody)
     async with context_of(request).database.connection() as connection:
         if not await resume_webhook(connection, id, body.cursor):
@@ -122,7 +133,7 @@ async def resume_subscription(request: Request, id: WebhookId, _: NoQuery) -> Re
         webhook = await find_webhook(connection, id)
     if webhook is None:
         raise _unknown(id)
-    return webhook_answers.WEBHOOK.response(webhook_model(webhook))
+    return webhook_answers.WEBHOOK.response(webhook_model(webhook), deprecation_headers(webhook))
 
 
 @router.get("/subscriptions/{id}/dead-letters", summary="List the dead letters of a webhook")

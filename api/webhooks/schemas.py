@@ -11,7 +11,9 @@ from api.entities.schemas import clip_box
 from api.http.bodies import RequestBody
 from api.live.cursor import CursorError, decode_cursor
 from api.live.schemas import LiveFilter
-from storage.stores.webhooks import WebhookMode
+from api.webhooks.cloud_event import SUNSET
+from storage.stores.webhooks import WebhookFormat, WebhookMode
+from twin.instant import format_instant
 
 
 def _is_cursor(text: str) -> str:
@@ -31,6 +33,16 @@ class WebhookBody(RequestBody):
         description="As the query of /v1/live; the events are `state` and `alarm` by default.",
     )
     mode: WebhookMode = Field(default="batch", description="Up to 100 events per message, or one.")
+    format: WebhookFormat = Field(
+        default="nlgov",
+        description="Of the CloudEvents: the NL GOV profile 1.1, or the form of earlier versions, which is "
+        f"deprecated and sent until {format_instant(SUNSET)}.",
+    )
+    handshake: bool | None = Field(
+        default=None,
+        description="Whether the receiver is asked for its consent (OPTIONS) before the first message; by "
+        "default it is in the format `nlgov`. Without it, you answer for the consent.",
+    )
 
 
 class ResumeBody(RequestBody):

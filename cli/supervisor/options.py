@@ -133,7 +133,7 @@ def role_environments(
             **links,
             **base_url,
         },
-        "outlets": {**shared, **mqtt, **sinks},
+        "outlets": {**shared, **mqtt, **sinks, **base_url},
         "api": {**replies, **shared, **sinks, **links, **base_url, **dossiers, **http},
     }
     if options.simulate:

@@ -73,7 +73,8 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
         "alarm incident log_position": "SELECT",
         # Not its address, filter or secret.
         "webhook": (
-            "SELECT, UPDATE (state, reason, cursor, failures, failing_since, last_error, delivered_at)"
+            "SELECT, UPDATE (state, reason, cursor, failures, failing_since, last_error, delivered_at, "
+            "consented_at, rate_max)"
         ),
         "webhook_dead_letter": "SELECT, INSERT, DELETE",
     },
@@ -92,7 +93,7 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
         "quarantine": "SELECT, UPDATE (replay_requested_at, replay_sent_at)",
         "webhook": (
             "SELECT, INSERT, DELETE, UPDATE (state, reason, edition, failures, failing_since, last_error, "
-            "cursor)"
+            "cursor, consented_at, rate_max)"
         ),
         "webhook_dead_letter": "SELECT",
         "dossier_issue": "SELECT, INSERT",

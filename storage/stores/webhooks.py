@@ -17,6 +17,9 @@ WEBHOOKS_MAX = 100
 DEAD_LETTERS_MAX = 1_000
 """The most dead letters of a webhook; the oldest are deleted."""
 
+WebhookFormat: TypeAlias = Literal["nlgov", "livetwin"]
+"""Of its CloudEvents: the NL GOV profile, or the deprecated form of earlier versions."""
+
 WebhookMode: TypeAlias = Literal["batch", "single"]
 WebhookState: TypeAlias = Literal["active", "disabled"]
 
@@ -32,6 +35,8 @@ class WebhookProgress:
     failing_since: Instant | None = None
     last_error: str = ""
     delivered: Instant | None = None  #: time of the last delivery
+    consented: Instant | None = None  #: when the receiver consented to deliveries
+    rate_max: int | None = None  #: requests a minute that it consented to; None: not limited
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +47,8 @@ class Webhook:
     url: str
     filter: dict[str, Any]  #: the query parameters of /v1/live
     mode: WebhookMode
+    format: WebhookFormat
+    handshake: bool  #: whether deliveries need the consent of the receiver
     secret: bytes = field(repr=False)
     created: Instant
     created_by: str
@@ -69,6 +76,8 @@ async def insert_webhook(connection: Connection, webhook: Webhook) -> bool:
         url=webhook.url,
         filter=Jsonb(webhook.filter),
         mode=webhook.mode,
+        format=webhook.format,
+        handshake=webhook.handshake,
         secret=webhook.secret,
         created_at=to_datetime(webhook.created),
         created_by=webhook.created_by,
@@ -119,6 +128,8 @@ async def update_webhook_progress(
                     "failing_since": _datetime(progress.failing_since),
                     "last_error": progress.last_error,
                     "delivered_at": _datetime(progress.delivered),
+                    "consented_at": _datetime(progress.consented),
+                    "rate_max": progress.rate_max,
                 }
                 for id, edition, progress in progress_of
             ],
@@ -167,12 +178,15 @@ async def _row(connection: Connection, statement: bytes, **values: Any) -> tuple
 def _webhook(
     id: str, url: str, filter: dict[str, Any], mode: WebhookMode, secret: bytes, *others: Any
 ) -> Webhook:
-    created, created_by, state, reason, edition, cursor, failures, since, last_error, delivered = others
+    created, created_by, state, reason, edition, cursor, failures, since, last_error, delivered = others[:10]
+    format, handshake, consented, rate_max = others[10:]
     return Webhook(
         id=id,
         url=url,
         filter=filter,
         mode=mode,
+        format=format,
+        handshake=handshake,
         secret=bytes(secret),
         created=from_datetime(created),
         created_by=created_by,
@@ -185,6 +199,8 @@ def _webhook(
             failing_since=_instant(since),
             last_error=last_error,
             delivered=_instant(delivered),
+            consented=_instant(consented),
+            rate_max=rate_max,
         ),
     )
 

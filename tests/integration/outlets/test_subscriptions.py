@@ -55,3 +55,25 @@ async def test_only_operators_may_manage_webhooks(hooks: WebhookSystem) -> None:
     assert answer.status_code == 400
     answer = await hooks.client.post("/v1/subscriptions/abc/_resume", headers=KEY)
     assert answer.status_code == 404
+
+
+DEPRECATION = {
+    "deprecation": "@1796083200",
+    "sunset": "Wed, 01 Dec 2027 00:00:00 GMT",
+    "link": '</v1/openapi.json>; rel="deprecation"; type="application/json"',
+}
+
+
+async def test_answers_about_the_deprecated_form_say_until_when_it_is_sent(hooks: WebhookSystem) -> None:
+    for format, expected in (("livetwin", DEPRECATION), ("nlgov", {})):
+        body = {"url": "https://example.org/", "format": format}
+        made = await hooks.client.post("/v1/subscriptions", json=body, headers=KEY)
+        path = f"/v1/subscriptions/{made.json()['id']}"
+        shown = await hooks.client.get(path, headers=KEY)
+        resumed = await hooks.client.post(f"{path}/_resume", json={}, headers=KEY)
+        for answer in (made, shown, resumed):
+            assert {name: answer.headers[name] for name in DEPRECATION if name in answer.headers} == expected
+            assert ("sunsetTime" in answer.json()) is bool(expected)
+    listed = await hooks.client.get("/v1/subscriptions", headers=KEY)
+    assert "deprecation" not in listed.headers
+    assert [one.get("sunsetTime") for one in listed.json()["items"]] == ["2027-12-01T00:00:00Z", None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from functools import partial
 from pathlib import Path
@@ -9,13 +10,14 @@ from typing import Any
 
 import pytest
 
+from outlets.webhook_message import MESSAGE_EVENTS_MAX
 from runtime.clock import system_clock
 from tests.integration.api.conftest import PARTITIONS
 from tests.integration.api.test_live_alarms import write_alarms
 from tests.integration.outlets.webhook_system import LOOPBACK, WebhookSystem, state_event_ids, until_received
 from tests.support.payloads.alarm_events import acknowledged_event, alarm_event
 from tests.support.processes.role_process import RoleProcess
-from tests.support.receivers.webhook_receiver import NO_ANSWER, WebhookReceiver, webhook_receiver
+from tests.support.receivers.webhook_receiver import NO_ANSWER, Consent, WebhookReceiver, webhook_receiver
 from tests.unit.outlets.test_signature import documented_verify
 from twin.instant import SECOND
 
@@ -204,7 +206,7 @@ async def test_a_gap_is_delivered_when_the_log_no_longer_reaches_back_and_later_
             receiver.answering.set()
             await until_received(receiver, lambda one: len(one.accepted_events) == 4)
     gap = receiver.accepted_events[1]
-    assert (gap["type"], gap["data"]["reason"]) == ("livetwin.gap", "log-changed")
+    assert (gap["type"], gap["data"]["reason"]) == ("nl.city-twin.gap.v1", "log-changed")
     assert receiver.accepted_ids()[2:] == state_event_ids("city.2", 1, 2)
 
 
@@ -216,6 +218,83 @@ async def test_with_snapshots_delivery_begins_with_the_whole_view(hooks: Webhook
         await until_received(receiver, lambda one: len(one.accepted_events) == 2)
         await log.write_updates("city.1")
         await until_received(receiver, lambda one: len(one.accepted_events) == 3)
-    assert {one["type"] for one in receiver.accepted_events[:2]} == {"livetwin.snapshot"}
+    assert {one["type"] for one in receiver.accepted_events[:2]} == {"nl.city-twin.snapshot.v1"}
     assert [one["data"].get("complete", False) for one in receiver.accepted_events] == [False, True, False]
     assert receiver.accepted_ids()[2:] == state_event_ids("city.1", 2)
+
+
+async def test_a_killed_role_loses_nothing_of_a_batch_that_waits(
+    hooks: WebhookSystem, role_settings: dict[str, str], log: Any, service_folder: Path
+) -> None:
+    waiting = RoleProcess("outlets", {**role_settings, "WEBHOOK_BATCH_S": "60"}, service_folder, "waiting")
+    role = RoleProcess("outlets", role_settings, service_folder, "again")
+    async with webhook_receiver() as receiver:
+        try:
+            await hooks.subscribe(receiver.url)
+            await waiting.start()
+            await log.write_updates(*["city.1"] * 130)
+            await until_received(receiver, lambda one: len(one.accepted_events) == MESSAGE_EVENTS_MAX)
+            await waiting.stop(signal.SIGKILL)
+            await log.write_updates(*["city.1"] * 20)
+            await role.start()
+            await until_received(receiver, partial(has_accepted, state_event_ids("city.1", 150)[0]))
+        finally:
+            await waiting.stop()
+            await role.stop()
+    assert list(dict.fromkeys(receiver.accepted_ids())) == state_event_ids("city.1", *range(1, 151))
+    assert len(receiver.requests[0].events) == MESSAGE_EVENTS_MAX
+    assert receiver.requests[1].events[0]["id"] in state_event_ids("city.1", 1, MESSAGE_EVENTS_MAX + 1)
+
+
+async def test_events_of_a_batch_wait_for_others_but_an_alarm_does_not(
+    hooks: WebhookSystem, kafka: str, log: Any
+) -> None:
+    async with webhook_receiver() as receiver:
+        await hooks.subscribe(receiver.url, entity=["city.1"])
+        await hooks.start_outlets(webhook_batch_s=60.0)
+        await log.write_updates("city.1", "city.1")
+        await hooks.counts("livetwin_api_updates_total", 2, outcome="taken")
+        raised = alarm_event(entity="city.1", operands=())
+        await write_alarms(kafka, raised)
+        await until_received(receiver, lambda one: bool(one.requests))
+        assert len(receiver.requests) == 1
+    assert sorted(receiver.accepted_ids()) == sorted(
+        [*state_event_ids("city.1", 1, 2), f"alarm/{raised.alarm}/1"]
+    )
+
+
+async def test_a_subscription_from_before_gets_what_it_always_got(
+    hooks: WebhookSystem, stored: Any, log: Any
+) -> None:
+    async with webhook_receiver() as receiver, webhook_receiver() as other:
+        receiver.consents = other.consents = [Consent(405, None, None)]
+        await hooks.subscribe(other.url, "single", options={"format": "livetwin"})
+        # As the version before stored it: without a format.
+        await stored.connection.execute(
+            "INSERT INTO webhook (id, url, filter, mode, secret, created_at, created_by, cursor) "
+            "SELECT 'before', %s, filter, 'batch', secret, created_at, created_by, cursor FROM webhook",
+            (receiver.url,),
+        )
+        await stored.connection.commit()
+        await hooks.start_outlets(webhook_batch_s=60.0)
+        await log.write_updates("city.1")
+        for one in (receiver, other):
+            await until_received(one, lambda one: len(one.accepted_events) == 1)
+        shown = await hooks.get("/before")
+    assert (shown["format"], shown["handshake"], shown["sunsetTime"]) == (
+        "livetwin",
+        False,
+        "2027-12-01T00:00:00Z",
+    )
+    assert receiver.handshakes == other.handshakes == []
+    (event,) = receiver.accepted_events
+    data = json.dumps(event["data"], separators=(",", ":"))
+    expected = (
+        '{"specversion":"1.0","id":"state/city.1/pm2_5/1/live","source":"/livetwin/city",'
+        f'"type":"livetwin.state","subject":"city.1","time":"{event["data"]["phenomenonTime"]}",'
+        f'"datacontenttype":"application/json","cursor":"{event["cursor"]}","data":{data}}}'
+    ).encode()
+    assert receiver.requests[0].body == b"[" + expected + b"]"
+    assert other.requests[0].body == expected
+    for request in (receiver.requests[0], other.requests[0]):
+        assert "webhook-request-origin" not in request.headers

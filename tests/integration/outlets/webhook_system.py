@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -14,7 +14,12 @@ from tests.support.receivers.webhook_receiver import WebhookReceiver
 DEADLINE_S = 60.0
 LOOPBACK = "127.0.0.0/8"
 KEY = {"Authorization": "Bearer sesame"}
-FAST_RETRIES = {"sink_networks": LOOPBACK, "webhook_retry_first_s": 0.05, "webhook_retry_max_s": 0.2}
+FAST_RETRIES = {
+    "sink_networks": LOOPBACK,
+    "webhook_retry_first_s": 0.05,
+    "webhook_retry_max_s": 0.2,
+    "webhook_batch_s": 0.0,
+}
 
 
 class WebhookSystem:
@@ -32,10 +37,11 @@ class WebhookSystem:
     async def stop_outlets(self) -> None:
         await self._outlets.aclose()
 
-    async def subscribe(self, url: str, mode: str = "batch", **filter: Any) -> dict[str, Any]:
-        answer = await self.client.post(
-            "/v1/subscriptions", json={"url": url, "mode": mode, "filter": filter}, headers=KEY
-        )
+    async def subscribe(
+        self, url: str, mode: str = "batch", options: Mapping[str, Any] | None = None, **filter: Any
+    ) -> dict[str, Any]:
+        body = {"url": url, "mode": mode, "filter": filter, **(options or {})}
+        answer = await self.client.post("/v1/subscriptions", json=body, headers=KEY)
         assert answer.status_code == 201, answer.text
         made: dict[str, Any] = answer.json()
         assert answer.headers["location"] == f"/v1/subscriptions/{made['id']}"

@@ -22,6 +22,8 @@ def webhook(filter: dict[str, Any], edition: int = 1) -> Webhook:
         url="https://example.org/",
         filter=filter,
         mode="batch",
+        format="nlgov",
+        handshake=True,
         secret=b"0" * 32,
         created=0,
         created_by="tests",
@@ -30,8 +32,9 @@ def webhook(filter: dict[str, Any], edition: int = 1) -> Webhook:
 
 
 def dependencies() -> DeliveryDependencies:
-    found = SimpleNamespace(streams=SimpleNamespace(hub=None), metrics=OutletMetrics(CollectorRegistry()))
-    return cast(DeliveryDependencies, found)
+    streams = SimpleNamespace(hub=None)
+    metrics = OutletMetrics(CollectorRegistry())
+    return cast(DeliveryDependencies, SimpleNamespace(streams=streams, metrics=metrics, batch_s=0.0))
 
 
 @pytest.mark.parametrize(
