@@ -34,9 +34,50 @@ _TLS_SCHEMES = {"http": "ws", "https": "wss"}
 def asyncapi_document(settings: ApiSettings, city: City) -> Schema:
     """Return the document of an installation."""
     url = urlsplit(settings.base_url)
-    topics = OutletTopics(city.id)
     key = [{"$ref": f"#/components/securitySchemes/{API_KEY}"}]
-    channels = {
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "LiveTwin",
+            "version": API_VERSION,
+            "description": f"Every change in {city.name}, as it happens; the rest is in `/v1/openapi.json`.",
+            "contact": contact(settings, city),
+            "license": {"name": "EUPL-1.2"},
+        },
+        "defaultContentType": JSON,
+        "servers": {
+            "http": {"host": url.netloc, "protocol": url.scheme, "security": key},
+            "websocket": {"host": url.netloc, "protocol": _TLS_SCHEMES[url.scheme], "security": key},
+            "mqtt": {
+                "host": "{broker}",
+                "protocol": "mqtt",
+                "description": "The broker of the devices, where the installation opens it to others.",
+                "variables": {"broker": {"default": f"{url.hostname}:1883"}},
+            },
+        },
+        "channels": _channels(OutletTopics(city.id)),
+        "operations": _operations(),
+        "components": {
+            "messages": _messages(),
+            "schemas": {
+                **_for_asyncapi(body_schemas(CLIENT_MODELS)),
+                **_for_asyncapi(
+                    model_schemas([*EVENT_MODELS, *MESSAGE_MODELS, *SNAPSHOT_DATA, AlarmData, State])
+                ),
+                _CLOUD_EVENT: _cloud_event(),
+            },
+            "securitySchemes": {API_KEY: SECURITY_SCHEMES[API_KEY]},
+        },
+    }
+
+
+_HTTP = {"bindingVersion": "0.3.0"}
+_RETAINED = {"mqtt": {"qos": 1, "retain": True, "bindingVersion": "0.2.0"}}
+
+
+def _channels(topics: OutletTopics) -> Schema:
+    """Return where messages are sent and received."""
+    return {
         "live": {
             "address": "/v1/live",
             "title": "Server-Sent Events",
@@ -77,58 +118,23 @@ def asyncapi_document(settings: ApiSettings, city: City) -> Schema:
             "messages": _references(["cloudEvent", "cloudEvents"]),
         },
     }
+
+
+def _operations() -> Schema:
+    """Return what this system does with the messages of each channel."""
     return {
-        "asyncapi": "3.0.0",
-        "info": {
-            "title": "LiveTwin",
-            "version": API_VERSION,
-            "description": f"Every change in {city.name}, as it happens; the rest is in `/v1/openapi.json`.",
-            "contact": contact(settings, city),
-            "license": {"name": "EUPL-1.2"},
+        "sendEvents": _send(
+            "live", map(_tag, EVENT_MODELS), {"http": {"method": "GET", "query": _query(), **_HTTP}}
+        ),
+        "sendMessages": _send("liveSocket", map(_tag, MESSAGE_MODELS)),
+        "receiveMessages": {
+            **_send("liveSocket", map(_client_message, CLIENT_MODELS)),
+            "action": "receive",
         },
-        "defaultContentType": JSON,
-        "servers": {
-            "http": {"host": url.netloc, "protocol": url.scheme, "security": key},
-            "websocket": {"host": url.netloc, "protocol": _TLS_SCHEMES[url.scheme], "security": key},
-            "mqtt": {
-                "host": "{broker}",
-                "protocol": "mqtt",
-                "description": "The broker of the devices, where the installation opens it to others.",
-                "variables": {"broker": {"default": f"{url.hostname}:1883"}},
-            },
-        },
-        "channels": channels,
-        "operations": {
-            "sendEvents": _send(
-                "live", map(_tag, EVENT_MODELS), {"http": {"method": "GET", "query": _query(), **_HTTP}}
-            ),
-            "sendMessages": _send("liveSocket", map(_tag, MESSAGE_MODELS)),
-            "receiveMessages": {
-                **_send("liveSocket", map(_client_message, CLIENT_MODELS)),
-                "action": "receive",
-            },
-            "sendEntityState": _send("entityState", ["entityState"], _RETAINED),
-            "sendAlarmState": _send("alarmState", ["alarmState"], _RETAINED),
-            "callWebhook": _send(
-                "webhook", ["cloudEvent", "cloudEvents"], {"http": {"method": "POST", **_HTTP}}
-            ),
-        },
-        "components": {
-            "messages": _messages(),
-            "schemas": {
-                **_for_asyncapi(body_schemas(CLIENT_MODELS)),
-                **_for_asyncapi(
-                    model_schemas([*EVENT_MODELS, *MESSAGE_MODELS, *SNAPSHOT_DATA, AlarmData, State])
-                ),
-                _CLOUD_EVENT: _cloud_event(),
-            },
-            "securitySchemes": {API_KEY: SECURITY_SCHEMES[API_KEY]},
-        },
+        "sendEntityState": _send("entityState", ["entityState"], _RETAINED),
+        "sendAlarmState": _send("alarmState", ["alarmState"], _RETAINED),
+        "callWebhook": _send("webhook", ["cloudEvent", "cloudEvents"], {"http": {"method": "POST", **_HTTP}}),
     }
-
-
-_HTTP = {"bindingVersion": "0.3.0"}
-_RETAINED = {"mqtt": {"qos": 1, "retain": True, "bindingVersion": "0.2.0"}}
 
 
 def _for_asyncapi(schema: Any) -> Any:
@@ -225,6 +231,11 @@ def _cloud_event() -> Schema:
             "subject": {**text, "description": "The id of the entity or of the alarm."},
             "time": {**text, "format": "date-time"},
             "datacontenttype": {"const": JSON},
+            "sequence": {
+                **text,
+                "pattern": r"^\d{20}$",
+                "description": "Orders the events of one subject and property; not in the format `livetwin`.",
+            },
             "cursor": {**text, "description": "Where to resume after this event."},
             "data": {"anyOf": [state, *map(schema_reference, data), gap]},
         },

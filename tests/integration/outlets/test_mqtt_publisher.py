@@ -9,7 +9,7 @@ from typing import Any
 
 from cli.embedded.mosquitto import EmbeddedMosquitto
 from runtime.mqtt.outlet_topics import OutletTopics
-from tests.integration.api.test_live_alarms import write_alarms
+from tests.integration.api.live.test_live_alarms import write_alarms
 from tests.support.brokers.mqtt_publisher import publish
 from tests.support.brokers.mqtt_subscriber import TopicSubscriber, follow_topics
 from tests.support.payloads.alarm_events import acknowledged_event, alarm_event, operand_value, returned_event

@@ -13,7 +13,7 @@ import pytest
 from outlets.webhook_message import MESSAGE_EVENTS_MAX
 from runtime.clock import system_clock
 from tests.integration.api.conftest import PARTITIONS
-from tests.integration.api.test_live_alarms import write_alarms
+from tests.integration.api.live.test_live_alarms import write_alarms
 from tests.integration.outlets.webhook_system import LOOPBACK, WebhookSystem, state_event_ids, until_received
 from tests.support.payloads.alarm_events import acknowledged_event, alarm_event
 from tests.support.processes.role_process import RoleProcess

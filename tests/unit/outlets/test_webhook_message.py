@@ -94,7 +94,7 @@ def test_an_alarm_and_a_gap_do_not_wait() -> None:
         batch = EventBatch(BatchLimits(wait_s=2.0))
         if name == "alarm":
             batch.add(event(1), 10.0)
-        batch.add(event(2, name), 10.5)  # type: ignore[arg-type]
+        batch.add(event(2, name), 10.5)
         assert batch.due_s == 10.5
 
 

@@ -16,7 +16,9 @@ from api.live.cursor import Cursor, encode_cursor
 from api.live.events import decode_events, encode_event, gap_data
 from api.live.messages import event_messages
 from api.live.models import GapReason
-from outlets.cloud_event import build_message, cloud_event
+from api.webhooks.cloud_event import EventSource, cloud_event
+from outlets.webhook_message import build_message
+from outlets.webhook_message import encode_event as encode_cloud_event
 from tests.support.http.documented_answers import closed
 
 
@@ -80,8 +82,10 @@ async def test_what_is_sent_is_as_described(document: dict[str, Any]) -> None:
     body = {"id": event.cursor, "event": "gap", "data": json.loads(event.data)}
     assert faults(document, "gap", body) == []
     assert faults(document, "gap", {**body, "data": {"reason": "none"}})
-    sent = build_message([cloud_event(event, "city", "")], "batch")
-    assert faults(document, "cloudEvents", json.loads(sent.body)) == []
+    for format in ("livetwin", "nlgov"):
+        encoded = encode_cloud_event("gap", cloud_event(event, EventSource.of_city("city"), format, ""))
+        sent = build_message([encoded], "batch")
+        assert faults(document, "cloudEvents", json.loads(sent.body)) == []
 
 
 async def test_messages_of_clients_are_as_described(document: dict[str, Any]) -> None:
