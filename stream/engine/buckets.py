@@ -87,11 +87,12 @@ class StructCodec(Generic[S]):
 class PartitionBucket(Generic[S]):
     """Contents that are written to a checkpoint together."""
 
-    __slots__ = ("contents", "dirty", "offset")
+    __slots__ = ("contents", "dirty", "offset", "time")
 
-    def __init__(self, offset: int) -> None:
+    def __init__(self, offset: int, time: Instant) -> None:
         self.contents: dict[str, S] = {}
-        self.offset = offset  #: complete up to this offset
+        self.offset = offset  #: complete up to this offset when it was restored
+        self.time = time  #: log time at that offset
         self.dirty = False
 
 
@@ -113,7 +114,7 @@ class PartitionBuckets(Generic[S]):
     ) -> None:
         self._codec = codec
         self._log = log
-        self._buckets: list[PartitionBucket[S]] = [PartitionBucket(offset) for _ in range(count)]
+        self._buckets: list[PartitionBucket[S]] = [PartitionBucket(offset, time) for _ in range(count)]
         self._written = [offset] * count
         self._by_name: dict[str, PartitionBucket[S]] = {}
         self._complete_max = offset  # of all buckets; a record beyond it is not a replay
@@ -170,9 +171,10 @@ class PartitionBuckets(Generic[S]):
             # Overwritten by a worker that had lost the partition: replay from the offset of that worker.
             if snapshot.offset < self.offset:
                 self.offset, self.time = snapshot.offset, snapshot.time
-            bucket.offset = snapshot.offset
+            bucket.offset, bucket.time = snapshot.offset, snapshot.time
         else:
             bucket.offset = max(snapshot.offset, position.offset)
+            bucket.time = max(snapshot.time, position.time)
         self._complete_max = max(self._complete_max, bucket.offset)
         self._written[number] = snapshot.offset
         return True
@@ -233,7 +235,9 @@ class PartitionBuckets(Generic[S]):
 
     def _encoded(self, number: int, bucket: PartitionBucket[S]) -> bytes:
         bucket.dirty = False
-        self._written[number] = self.offset
+        # Another model also changes a bucket that the replay has not caught up with.
+        offset, time = max(self.offset, bucket.offset), max(self.time, bucket.time)
+        self._written[number] = offset
         encode = self._codec.encode
         contents = tuple(msgspec.Raw(encode(name, content)) for name, content in bucket.contents.items())
-        return _encode(BucketSnapshot(LAYOUT_VERSION, self._log, self.offset, self.time, contents))
+        return _encode(BucketSnapshot(LAYOUT_VERSION, self._log, offset, time, contents))

@@ -771,6 +771,44 @@ def test_a_crash_after_a_change_of_model_repeats_no_revision_with_other_content(
     assert max(known) < max(again), "what is assessed again outranks what was emitted before"
 
 
+def test_a_crash_in_a_replay_by_another_model_repeats_no_revision_with_other_content() -> None:
+    sent = observations(CANAL, "water_level", MINUTE, [-0.5 + number % 7 / 100 for number in range(130)])
+    place = topics.OBSERVATIONS, partition_of(CANAL, 2)
+    pipeline = one_by_one(sent[:120], until=sent[119].received_time)
+    written = pipeline.stages[place]
+    checkpoint = CheckpointTopic().write(written.checkpoint_entries())
+    position = written.offset
+    for one in sent[120:]:
+        pipeline.observe(one)
+    # A crash before the position is written leaves buckets that are ahead of it.
+    checkpoint.write([one for one in written.checkpoint_entries() if one.bucket is not None])
+    pipeline.advance(pipeline.time + 2 * MINUTE, step=MINUTE)
+    kind, newer = pipeline.kinds[place[0]], replace(MODEL, version=MODEL.version + 1)
+    first, *later = [
+        (offset, kind.decode(record))
+        for offset, record in enumerate(pipeline.records[place])
+        if offset > position
+    ]
+    replayed = checkpoint.restore_stage(kind, place[1])
+    assert replayed is not None
+    replayed.apply(*first, newer)
+    checkpoint.write(replayed.checkpoint_entries())
+    restored = checkpoint.restore_stage(kind, place[1])
+    assert restored is not None
+    known, again = (
+        [
+            one
+            for record in later
+            for output in stage.apply(*record, newer).outputs
+            if output.topic == topics.UPDATES
+            for one in UPDATES.decode(output.value).updates
+        ]
+        for stage in (replayed, restored)
+    )
+    assert known
+    assert known == again
+
+
 def test_an_area_gets_the_point_that_storage_has_computed_although_its_inputs_failed_since() -> None:
     sent = observations(STATION, "pm2_5", HOUR, [20.0 + hour for hour in range(146)])
     failed = [one._replace(flags=int(QualityFlag.SOURCE_DOUBTFUL)) for one in sent[130:145]]
