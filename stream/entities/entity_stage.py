@@ -407,6 +407,8 @@ class EntityStage(BucketStage[EntityContent]):
                 self._pending.add(entity)
         for due, key in applied:
             self._timers.schedule(key, due)
+        if is_closing:
+            self._pending |= {entity for entity, one in self._buckets.items() if one.derived.deferred}
         pending, self._pending = sorted(self._pending), set()
         for entity in pending:
             if self._buckets.has_applied(entity, offset):
@@ -437,6 +439,9 @@ class EntityStage(BucketStage[EntityContent]):
             output.add_area_input(model, entity, input, content.state.revision)
             if self._alarm_inputs is not None:
                 self._alarm_inputs.add_derived(entity, value)
+        if content.derived.deferred:
+            interval = model.interval_of(entity)
+            content.derived.end_deferral(interval, required, now, is_closing=is_closing)
         if content.derived.spans:
             observed = (one.newest.phenomenon_time for one in content.state.datastreams.values())
             spans = content.derived.take_spans()

@@ -34,6 +34,7 @@ from twin.state.derived_points import (
     reach_of,
     windowed_point,
 )
+from twin.state.freshness import live_duration
 from twin.state.window import Aggregate
 from twin.state.window_history import NewestWindow, WindowHistory
 from twin.wire.messages import Update
@@ -110,6 +111,7 @@ class DerivedState(msgspec.Struct, array_like=True):
     values_from: dict[str, Instant] = msgspec.field(default_factory=dict)  #: earlier ones are not remembered
     spans: list[SeriesSpan] = msgspec.field(default_factory=list)  #: to be repaired from storage
     #: by indicator, the first point since a restart that lacks inputs: it is repaired when they suffice again
+    #: or no more of them come
     deferred: dict[str, Instant] = msgspec.field(default_factory=dict)
     #: by property, until when (exclusive) single values changed too late to be remembered as they are
     missing_until: dict[str, Instant] = msgspec.field(default_factory=dict)
@@ -399,6 +401,21 @@ class DerivedState(msgspec.Struct, array_like=True):
             ):
                 return True
         return False
+
+    def end_deferral(
+        self, interval: Duration, required: RequiredInputs, now: Instant, *, is_closing: bool
+    ) -> None:
+        """Leave points that wait for more values of their inputs to a repair, when no more may come.
+
+        That is so when the log closes, or when no input was observed for as long as a value is live at the
+        shortest `interval` of the sensors.
+        """
+        for name, start in list(self.deferred.items()):
+            known = (self.instant_values.get(one) for one in required.reach.get(name, ()))
+            newest = max((values[-1].time for values in known if values), default=INSTANT_MIN)
+            if is_closing or now >= newest + live_duration(interval):
+                del self.deferred[name]
+                self.spans.append(SeriesSpan(name, start, newest + 1))
 
     def take_spans(self) -> list[SeriesSpan]:
         """Return the spans to repair from storage, each once, and forget them."""

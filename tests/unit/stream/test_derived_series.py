@@ -38,6 +38,7 @@ from twin.wire.messages import (
     Update,
     UpdateKind,
     WindowRepair,
+    encode_closing,
     partition_of,
 )
 
@@ -373,6 +374,26 @@ def test_a_restart_on_a_new_log_changes_no_series() -> None:
     assert differ
     assert len(spans) <= 2, "not for each value"
     assert all(any(one.start <= time < one.end for one in spans) for time in differ)
+
+
+@pytest.mark.parametrize("is_closing", [False, True])
+def test_slopes_after_a_restart_are_repaired_when_no_more_values_come(*, is_closing: bool) -> None:
+    sent = observations(CANAL, "water_level", MINUTE, [-0.5 + n / 1_000 for n in range(RECENT_MAX + 25)])
+    known, later = sent[:-5], sent[-5:]
+    before = one_by_one(known, until=known[-1].received_time + SECOND)
+    after = restarted(before, known)
+    after.time = before.time
+    after.advance(before.time + 10 * SECOND, step=SECOND)
+    for one in later:
+        after.observe(one)
+    assert not requested_repairs(after), "not for each value"
+    if is_closing:
+        after.records[topics.OBSERVATIONS, partition_of(CANAL, 2)].append(encode_closing())
+        after.drain()
+    else:
+        after.advance(after.time + 2 * HOUR, step=MINUTE)
+    (span,) = (one for one in requested_repairs(after) if one.name == "rate_of_rise")
+    assert all(span.start <= one.phenomenon_time < span.end for one in later)
 
 
 @pytest.mark.parametrize("failed", [1, 12, 60])
