@@ -233,6 +233,8 @@ class LeaseLog:
         next_check = loop.time() + IDENTITY_CHECK_S
         while True:
             if not self._has_caught_up and self._next_offset >= end:
+                # The log may have been replaced after its identity was read and before its end was.
+                await self._identity()
                 self._has_caught_up = True
                 self._heard = self._clock()
                 self._announce()
@@ -301,6 +303,11 @@ class LeaseLog:
             return False
         await self._wait_until(lambda: self.order.epoch >= claim.epoch or self.order.last != claim.after)
         if self.order.owner != self._options.owner or self._held_epoch != self.order.epoch:
+            return False
+        try:
+            # In a log that has replaced the one that was read, nobody else accepts this claim.
+            await self._identity()
+        except (KafkaError, OSError, ServiceError):
             return False
         self._held_until = sent + HOLD_S
         return True

@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 RUNS = int(os.environ.get("LIVETWIN_DUTY_SIMULATION_RUNS", "80"))
 GROUPS = 4
 
+# 7226: a process read the identity of a log just before another replaced it.
+STANDBY_FAILED_ONCE = (7226,)
+
 SEEDS_TO_FIND_MAX = 80
 """Each planted bug is found within this many seeds."""
 
@@ -41,6 +44,11 @@ def test_no_invariant_of_two_alertings_is_broken(group: int) -> None:
     for seed in range(group, RUNS, GROUPS):
         broken = standby_violations_of(seed)
         assert not broken, f"python -m tests.simulation.duty --runs 1 --seed {seed}: {broken[0]}"
+
+
+@pytest.mark.parametrize("seed", STANDBY_FAILED_ONCE)
+def test_a_seed_of_two_alertings_that_failed_once_passes(seed: int) -> None:
+    assert not standby_violations_of(seed)
 
 
 @pytest.mark.parametrize("name", sorted(MUTANTS))
