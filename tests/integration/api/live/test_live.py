@@ -177,13 +177,11 @@ async def test_a_snapshot_goes_on_where_it_was_left(
         assert [data["entityId"] for _, _, data in whole] == entities
         # One before the place, twice, and one after it.
         await log.write_updates("city.1", "city.1", "city.4")
+        shown: dict[str, int] = {}
         async with api.follow() as events:
-            while {data["entityId"]: data["revision"] for *_, data in await events.snapshot()} != {
-                **dict.fromkeys(entities, 1),
-                "city.1": 3,
-                "city.4": 2,
-            }:
-                pass  # pragma: no cover
+            while shown != {**dict.fromkeys(entities, 1), "city.1": 3, "city.4": 2}:
+                *_, data = await events.next()
+                shown[data["entityId"]] = data["revision"]
         for number in range(3):
             async with api.follow(whole[number][0]) as events:
                 missed = [await events.next() for _ in range(2)]
@@ -317,16 +315,6 @@ async def test_a_cursor_outside_the_log_is_a_gap(
         _, name, data = await events.next()
         assert (name, data["reason"]) == ("gap", reason)
         await events.snapshot()
-
-
-async def test_an_interrupted_snapshot_is_sent_again(api: Any, log: Any) -> None:
-    await log.write_updates("city.1", "city.2")
-    await api.shows(2)
-    async with api.follow() as events:
-        first, _, data = await events.next()
-        assert "complete" not in data
-    async with api.follow(first) as events:
-        assert len(await events.snapshot()) == 2
 
 
 async def test_events_can_be_chosen(api: Any, log: Any) -> None:
