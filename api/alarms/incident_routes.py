@@ -113,6 +113,8 @@ async def acknowledge_incident(
 async def authorize_at_incident(request: Request) -> None:
     """Raise a problem unless a request may act wherever an alarm of its incident is: 404, 401 or 403."""
     context, rights = context_of(request), rights_of(request)
+    if rights.principal.areas is None:
+        return
     event, _ = await lookup_incident(context, request.path_params["id"], rights)
     # Also where those are that the principal does not see: the command concerns them, too.
     for member in event.members:
