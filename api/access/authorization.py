@@ -29,12 +29,9 @@ async def authorize(connection: HTTPConnection) -> None:
     rights = Rights(principal, context.model)
     connection.state.rights = rights
     declaration = declaration_of(connection.scope["endpoint"])
-    if declaration.role is None:
-        return
-    if declaration.in_areas:
-        require(role_includes(principal.role, declaration.role), rights, declaration.role)
-    else:
-        require_role(rights, declaration.role)
+    if declaration.role is not None:
+        role = principal.role if declaration.in_areas else rights.role
+        require(role_includes(role, declaration.role), rights, declaration.role)
 
 
 def rights_of(connection: HTTPConnection) -> Rights:

@@ -27,6 +27,7 @@ from api.bulk.media_types import CONTENT_TYPES, EXTENSIONS
 from api.bulk.slots import DownloadSlots
 from api.context import context_of
 from api.http.problems import ProblemError
+from api.http.streaming import send_until_disconnect
 from storage.database import QueryError
 
 log = logging.getLogger(__name__)
@@ -122,18 +123,11 @@ class DownloadResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the download."""
-        sending = asyncio.create_task(self._send(scope, send))
-        leaving = asyncio.create_task(_wait_for_disconnect(receive))
         try:
-            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            await send_until_disconnect(self._send(scope, send), receive)
         finally:
-            leaving.cancel()
-            sending.cancel()
-            results = await asyncio.gather(sending, leaving, return_exceptions=True)
             await _close(self._pages)
             self._give_back()
-        if isinstance(results[0], Exception) and not isinstance(results[0], OSError):
-            raise results[0]
 
     async def _send(self, scope: Scope, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
@@ -184,8 +178,3 @@ async def _close(pages: AsyncIterator[Any]) -> None:
     aclose: Callable[[], Awaitable[None]] | None = getattr(pages, "aclose", None)
     if aclose is not None:
         await aclose()
-
-
-async def _wait_for_disconnect(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Collection
 from contextlib import aclosing
@@ -20,6 +19,7 @@ from api.http.answers import EVENTS, Answer, NoContent, answers
 from api.http.limits.bounded_websocket import VERSION, handshake_faults
 from api.http.parameters import NoQuery
 from api.http.problems import ProblemError, RequestFault, bad_request
+from api.http.streaming import send_until_disconnect
 from api.live.cursor import Cursor, CursorError, decode_cursor
 from api.live.event_stream import EventStreams, OpenStream, WantedEvents
 from api.live.live_socket import LiveSocket
@@ -164,17 +164,7 @@ class EventStreamResponse(Response):
             self._streams.open_stream(self._wanted, client) as stream,
             self._key_watch.watch(self._request, stream.subscriber.close),
         ):
-            sending = asyncio.create_task(self._send(send, stream))
-            leaving = asyncio.create_task(_wait_for_disconnect(receive))
-            try:
-                await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                leaving.cancel()
-                if not sending.done():
-                    sending.cancel()
-                results = await asyncio.gather(sending, leaving, return_exceptions=True)
-            if isinstance(results[0], Exception) and not isinstance(results[0], OSError):
-                raise results[0]
+            await send_until_disconnect(self._send(send, stream), receive)
 
     async def _send(self, send: Send, stream: OpenStream) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
@@ -183,8 +173,3 @@ class EventStreamResponse(Response):
                 if chunk:
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-async def _wait_for_disconnect(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
