@@ -107,6 +107,23 @@ def only_what_may_have_been_sent_is_doubtful(run: StandbyRun) -> Iterator[str]:
             yield f"{id}: {process} gave it up as doubtful and knew that it had not sent it"
 
 
+def each_message_that_was_handed_over_gets_a_result(run: StandbyRun) -> Iterator[str]:
+    """Who handed a message over, or who works after that, says what became of it, unless the log was lost."""
+    last = {one.message.id: one for one in run.record.hand_overs}
+    results: defaultdict[str, Instant] = defaultdict(int)
+    for _, _, event in run.record.events:
+        if event.outcome != "sending":
+            results[event.notification] = max(results[event.notification], event.time)
+    for id, one in last.items():
+        quiet = next(
+            (at for at, _ in run.working if at - TOLD >= one.time and _is_quiet(run, at - TOLD, at)), None
+        )
+        if quiet is None or _log_was_lost(run, one.time - HELD, quiet):
+            continue
+        if not one.time <= results[id] <= quiet:
+            yield f"{id}: by {_who(one)}, and nobody says what became of it until {_since(quiet)}"
+
+
 STANDBY_INVARIANTS = (
     no_message_arrives_twice,
     nothing_is_handed_over_after_another_works,
@@ -114,6 +131,7 @@ STANDBY_INVARIANTS = (
     somebody_works,
     somebody_is_told_of_each_incident,
     only_what_may_have_been_sent_is_doubtful,
+    each_message_that_was_handed_over_gets_a_result,
 )
 
 

@@ -270,6 +270,8 @@ class SimulatedChannels:
         )
         if dice.random() < 0.04:
             process.stumbles = "dies"
+            if dice.random() < 0.5:
+                process.loop.halt()  # before the result is written
         return AttemptResult(message.id, arrived, "" if arrived else "refused")
 
 

@@ -23,15 +23,21 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._selector = _NoSelector()
         self._clock = clock
         self._clock_resolution = 1e-6
+        self._is_halted = False
 
     def time(self) -> float:
         return self._clock()
 
     def run_due(self) -> None:
-        """Run everything that is due by now."""
-        while self._is_due():
+        """Run everything that is due by now, until `halt`."""
+        self._is_halted = False
+        while self._is_due() and not self._is_halted:
             self.call_soon(self.stop)
             self.run_forever()
+
+    def halt(self) -> None:
+        """Run no more steps now: what the current step has made ready waits for the next `run_due`."""
+        self._is_halted = True
 
     def next_time(self) -> float | None:
         """Return when the next timer is due, by this loop's clock."""
