@@ -24,9 +24,11 @@ BODY_BYTES_MAX = 64 * 1024
 
 
 class RequestBody(BaseModel):
-    """Base of all bodies; an undeclared member is a fault."""
+    """Base of all bodies; an undeclared member is a fault, and so is a value of another JSON type."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, alias_generator=to_camel, populate_by_name=True
+    )
 
 
 B = TypeVar("B", bound=RequestBody)

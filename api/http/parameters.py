@@ -24,9 +24,14 @@ DURATION_MAX: Duration = 366 * DAY
 
 
 def split_names(value: Any) -> Any:
-    """Return the names of a parameter that may be repeated and may hold several, separated by commas."""
+    """Return the names of a parameter that may be repeated and may hold several, separated by commas.
+
+    In a body `value` may be anything; it is refused unless it is a text or a list of texts.
+    """
     texts = [value] if isinstance(value, str) else value
-    found = [[name.strip() for name in str(text).split(",") if name.strip()] for text in texts]
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise PydanticCustomError("list_type", "expected a list of names; omit it for all")
+    found = [[name.strip() for name in text.split(",") if name.strip()] for text in texts]
     if not all(found):
         raise PydanticCustomError("empty", "expected a name, or several with commas; omit it for all")
     names = [name for each in found for name in each]

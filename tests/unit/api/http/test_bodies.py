@@ -100,3 +100,30 @@ async def test_a_time_whose_offset_leaves_the_calendar_is_a_fault(
         response = await client.get(f"/v1/entities/city.canal/history?property=water_level&start={time}")
         assert response.status_code == 400
         assert response.json()["errors"][0]["name"].startswith("start")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "name"),
+    [
+        ("/v1/subscriptions", {"url": URL, "handshake": 0}, "handshake"),
+        ("/v1/subscriptions", {"url": URL, "filter": {"entity": None}}, "filter.entity"),
+        ("/v1/subscriptions", {"url": URL, "filter": {"events": True}}, "filter.events"),
+        ("/v1/subscriptions", {"url": URL, "filter": {"property": [7]}}, "filter.property"),
+        (
+            "/v1/rules/_backtest",
+            {
+                "rule": "high-water",
+                "start": "2026-11-01T00:00:00Z",
+                "end": "2026-11-02T00:00:00Z",
+                "limit": False,
+            },
+            "limit",
+        ),
+    ],
+)
+async def test_a_value_of_another_json_type_is_refused(
+    client: httpx.AsyncClient, path: str, body: dict[str, Any], name: str
+) -> None:
+    response = await client.post(path, json=body, headers=KEY)
+    assert response.status_code == 400
+    assert [one["name"] for one in response.json()["errors"]] == [name]
