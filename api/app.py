@@ -28,6 +28,8 @@ from api.alarms import (
 )
 from api.alarms import routes as alarms_routes
 from api.alarms.command_gateway import CommandGateway
+from api.audit import routes as audit_routes
+from api.audit.audited_answers import AuditedAnswers
 from api.bulk import routes as bulk_routes
 from api.bulk.slots import DownloadSlots
 from api.context import ApiContext
@@ -185,6 +187,7 @@ ROUTERS: Sequence[tuple[APIRouter, str | None]] = (
             webhooks_routes,
             unassigned_routes,
             duty_routes,
+            audit_routes,
         )
     ),
     # The link that a person got is the credential.
@@ -243,7 +246,8 @@ def create_app(context: ApiContext) -> ASGIApp:
         app.include_router(page_routes.unbuilt_router)
     metrics = context.metrics
     limiter, admission = _rate_limiter(context.settings), Admission(metrics)
-    limits = RequestLimits(Representations(app), context.authenticator, metrics, limiter, admission)
+    audited = AuditedAnswers(app, context.database, context.clock, metrics)
+    limits = RequestLimits(Representations(audited), context.authenticator, metrics, limiter, admission)
     inner = SocketKeys(Methods(AnswerParts(limits), allowed))
     return ResponseHeaders(inner, metrics, context.settings.tiles)
 

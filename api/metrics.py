@@ -78,6 +78,16 @@ class ApiMetrics:
             ["limit"],
             registry=registry,
         )
+        self.audit_failures = Counter(
+            "livetwin_api_audit_failures_total",
+            "Changes and readings of personal data that could not be recorded in the audit log.",
+            registry=registry,
+        )
+        self.processing_records = Counter(
+            "livetwin_api_processing_records_total",
+            "Readings of personal data that the collector of processing logs has confirmed.",
+            registry=registry,
+        )
         self.waiting_bytes = Gauge(
             "livetwin_api_waiting_bytes", "Bytes of answers that wait for slow readers.", registry=registry
         )

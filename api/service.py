@@ -11,6 +11,7 @@ from typing import cast
 import uvicorn
 
 from api.app import create_app, create_context
+from api.audit.processing_log import ProcessingLog
 from api.context import ApiContext
 from api.http.limits.bounded_protocol import BoundedHttpProtocol
 from api.http.limits.bounded_websocket import (
@@ -75,6 +76,8 @@ async def serve(context: ApiContext, models: CityModelSource) -> None:
         asyncio.create_task(_follow_model(context, models)),
         asyncio.create_task(_announce(context, server)),
     ]
+    if (processing_log := _processing_log(context)) is not None:
+        others.append(asyncio.create_task(processing_log.run()))
     try:
         running = {serving, *others}
         while running:
@@ -93,6 +96,22 @@ async def serve(context: ApiContext, models: CityModelSource) -> None:
         await asyncio.sleep(0)  # The connections end in the next turn of the loop.
         await context.command_gateway.close()
         await context.database.close()
+
+
+def _processing_log(context: ApiContext) -> ProcessingLog | None:
+    """Return what sends readings of personal data to the collector of the settings; None without one."""
+    settings = context.settings
+    if settings.processing_log is None or settings.processing_activity is None:
+        return None
+    try:
+        # OpenTelemetry is an optional dependency.
+        from runtime.telemetry.processing_spans import ProcessingLogSender  # noqa: PLC0415
+    except ImportError as error:
+        raise ServiceError(
+            "LIVETWIN_PROCESSING_LOG is set, which needs OpenTelemetry: install livetwin[tracing]"
+        ) from error
+    sender = ProcessingLogSender(settings.processing_log, settings.processing_activity)
+    return ProcessingLog(context.database, sender, context.clock, context.metrics)
 
 
 def _abort_connections(server: uvicorn.Server) -> None:

@@ -66,6 +66,18 @@ class ApiSettings(RoleSettings):
         description="Issuers of access tokens (OpenID Connect), accepted beside API keys, as a JSON list; "
         "[their members](../explanation/security.md#access-tokens).",
     )
+    processing_log: Annotated[str | None, BeforeValidator(_unset_if_empty)] = Field(
+        default=None,
+        pattern=r"^https?://[^\s<>\"]+$",
+        description="URL of the collector of processing logs (Logboek Dataverwerkingen, OTLP over HTTP), "
+        "such as https://log.city.example/v1/traces; readings of personal data are sent to it.",
+    )
+    processing_activity: Annotated[str | None, BeforeValidator(_unset_if_empty)] = Field(
+        default=None,
+        pattern=r"^[a-z][a-z0-9+.-]*:\S+$",
+        description="URI of the processing activity in the city's register of processing activities; needed "
+        "with LIVETWIN_PROCESSING_LOG.",
+    )
     link_key: SecretStr | None = Field(
         default=None,
         description="Secret that signs acknowledgement links, the same as in alerting; without it no link is "
@@ -168,6 +180,15 @@ class ApiSettings(RoleSettings):
     def _key_has_its_certificate(self) -> Self:
         if self.tls_key and not self.tls_cert:
             raise ValueError("LIVETWIN_TLS_KEY is set, and LIVETWIN_TLS_CERT is not: set both")
+        return self
+
+    @model_validator(mode="after")
+    def _processing_log_has_its_activity(self) -> Self:
+        if self.processing_log and not self.processing_activity:
+            raise ValueError(
+                "LIVETWIN_PROCESSING_LOG is set, and LIVETWIN_PROCESSING_ACTIVITY is not: set it to the URI "
+                "of the processing activity in your register"
+            )
         return self
 
     @property

@@ -84,11 +84,18 @@ class HistorianSettings(RoleSettings):
         le=36_600,
         description="Days to keep events of alarms, closed incidents and notifications.",
     )
+    retention_audit_days: int = Field(
+        default=1_095,
+        ge=1,
+        le=36_600,
+        description="Days to keep the audit log of the API: changes, and readings of personal data.",
+    )
     retention_rows_max: int = Field(
         default=10_000,
         ge=100,
         le=1_000_000,
-        description="The most quarantined messages, or events of alarms, to delete in one transaction.",
+        description="The most quarantined messages, events of alarms, or records of the audit log, to delete "
+        "in one transaction.",
     )
 
     def quarantine_limits(self) -> QuarantineLimits:

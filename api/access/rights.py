@@ -10,10 +10,15 @@ from twin.model.role import Role, role_includes
 
 
 class Rights:
-    """The rights of a principal in one version of the city model; without areas it needs none."""
+    """The rights of a principal in one version of the city model; without areas it needs none.
+
+    Whoever puts personal data into an answer notes whose it is: `api.audit` records that before it is sent.
+    """
 
     def __init__(self, principal: Principal, model: CityModel | None) -> None:
         self.principal = principal
+        self.read_households: set[str] = set()  #: entities whose personal data is in the answer
+        self.read_contacts: set[str] = set()  #: contacts whose addresses are in the answer
         self._model = model
 
     @property

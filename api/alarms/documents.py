@@ -12,7 +12,13 @@ from msgspec.structs import asdict
 
 from api.access.rights import Rights
 from api.alarms import models
-from api.alarms.visibility import may_see_people, may_see_value, sentence_of, visible_sources
+from api.alarms.visibility import (
+    may_see_people,
+    may_see_value,
+    note_reading,
+    sentence_of,
+    visible_sources,
+)
 from api.http.models import Link
 from api.http.responses import format_optional_instant
 from api.live.alarm_view import AlarmView
@@ -97,6 +103,7 @@ def episode_model(episode: Firing, end: Instant) -> models.AlarmEpisode:
 def _condition(event: AlarmEvent, model: CityModel, rights: Rights) -> dict[str, Any]:
     """Return the members that an alarm and its events share, by field of `AlarmCondition`."""
     may_see = may_see_people(rights, event)
+    note_reading(rights, event, model)
     condition = models.AlarmCondition(
         rule=event.rule,
         rule_version=event.rule_version,

@@ -24,7 +24,12 @@ def may_see_alarm(rights: Rights, event: AlarmEvent, model: CityModel) -> bool:
     sensor = model.sensors.get(event.sensor)
     if not event.sensor or (sensor is not None and not sensor.personal):
         return True
-    role = rights.role_at(event.entity)
+    return may_see_silent_meters(rights, event.entity)
+
+
+def may_see_silent_meters(rights: Rights, entity: str) -> bool:
+    """Whether a principal may know that a meter of a household is silent."""
+    role = rights.role_at(entity)
     return role_includes(role, "operator") or may_read_personal_data(role)
 
 
@@ -51,6 +56,17 @@ def may_see_value(rights: Rights, operand: OperandValue, model: CityModel) -> bo
 def may_see_sentence(rights: Rights, event: AlarmEvent, model: CityModel) -> bool:
     """Whether a principal may read the sentence of an alarm, which contains the values of its operands."""
     return all(may_see_value(rights, operand, model) for operand in event.operands)
+
+
+def note_reading(rights: Rights, event: AlarmEvent, model: CityModel) -> None:
+    """Note whose personal data an alarm shows to a principal who may see it: see `Rights`."""
+    sensor = model.sensors.get(event.sensor)
+    if sensor is not None and sensor.personal:
+        rights.read_households.add(event.entity)
+    for operand in event.operands:
+        for source in visible_sources(rights, operand, model):
+            if _is_personal(source, model):
+                rights.read_households.add(model.datastreams[source.datastream].entity)
 
 
 def visible_sources(rights: Rights, operand: OperandValue, model: CityModel) -> list[ObservationRef]:

@@ -13,7 +13,7 @@ import numpy as np
 from api.access.rights import Rights
 from api.alarms.documents import event_model
 from api.alarms.models import AlarmEventModel
-from api.alarms.visibility import may_see_alarm
+from api.alarms.visibility import may_see_alarm, may_see_silent_meters
 from api.bulk.columns import ALARM_EVENTS, BulkTable
 from api.bulk.cursor import AlarmEventPlace, Period
 from api.context import ApiContext
@@ -27,6 +27,7 @@ from storage.stores.alarms import (
     read_published_alarm_events,
 )
 from twin.instant import INSTANT_MIN, parse_instant
+from twin.model.city_model import CityModel
 
 
 class AlarmEventSource:
@@ -101,6 +102,17 @@ class AlarmEventSource:
         time, alarm, revision, amendment = _position(last)
         place = AlarmEventPlace(self._query, *self._period, time, alarm, revision, amendment)
         return encode_page_cursor(place)
+
+
+def note_households(rights: Rights, selection: ResolvedFilter, model: CityModel) -> None:
+    """Note the households of whose meters a download may tell; of which it does, shows only on the way."""
+    rights.read_households.update(
+        datastream.entity
+        for datastream in model.datastreams.values()
+        if datastream.entity in selection.entities
+        and model.policy_of(datastream).personal
+        and may_see_silent_meters(rights, datastream.entity)
+    )
 
 
 def _position(stored: StoredAlarmEvent) -> PublishedEventPosition:

@@ -82,6 +82,7 @@ async def select_series(
             "These readings are personal data: they need an API key of the role metering. The history of an "
             "entity has the published sums over enough connections for every role.",
         )
+    rights.read_households.update(each.entity for each in readable if _is_personal(each, model))
     query = query_digest(
         OBSERVATIONS.name,
         sorted(parameters.property),
@@ -106,13 +107,14 @@ def readable_series(
     return [
         each
         for each in series
-        if may_read_readings(
-            rights.role_at(each.entity),
-            personal=each.source.personal
-            # A change of the model may not be stored yet, or not be in effect here.
-            or (each.source.sensor in model.sensors and model.sensors[each.source.sensor].personal),
-        )
+        if may_read_readings(rights.role_at(each.entity), personal=_is_personal(each, model))
     ]
+
+
+def _is_personal(each: ObservedDatastream, model: CityModel) -> bool:
+    sensor = model.sensors.get(each.source.sensor)
+    # A change of the model may not be stored yet, or not be in effect here.
+    return each.source.personal or (sensor is not None and sensor.personal)
 
 
 class ObservationSource:

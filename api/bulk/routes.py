@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from api.access.authorization import rights_of
 from api.bulk import answers as bulk_answers
-from api.bulk.alarm_events import AlarmEventSource
+from api.bulk.alarm_events import AlarmEventSource, note_households
 from api.bulk.columns import ALARM_EVENTS
 from api.bulk.cursor import (
     AlarmEventPlace,
@@ -76,10 +76,12 @@ async def download_alarm_events(
         [sorted(each) for each in filters],
     )
     check_query(place.query if place is not None else None, query)
+    selection = resolve_filter(filter, context.model)
+    note_households(rights, selection, context.model)
     source = AlarmEventSource(
         context,
         rights,
-        selection=resolve_filter(filter, context.model),
+        selection=selection,
         rules=frozenset(parameters.rule),
         query=query,
         period=period,

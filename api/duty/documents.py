@@ -12,6 +12,7 @@ import icalendar
 from msgspec import UNSET
 
 from alerting.policy.roster import DutyShift, duty_shifts, next_on_call
+from api.access.rights import Rights
 from api.duty.models import (
     ContactModel,
     DutyOverrideLinks,
@@ -33,38 +34,41 @@ AHEAD: Duration = 28 * DAY
 """How far ahead the end of a shift is searched."""
 
 
-def on_call_model(plan: DutyPlan, team: DutyTeam, at: Instant, role: Role) -> OnCallModel:
+def on_call_model(plan: DutyPlan, team: DutyTeam, at: Instant, rights: Rights) -> OnCallModel:
     """Return the contact on call for a team at an instant, the end of the shift, and the next contact."""
     shift = duty_shifts(plan, team.id, at, at + AHEAD)[0]
     return OnCallModel(
         team_id=team.id,
         team_name=team.name,
-        contact=contact_model(plan, shift.contact, role),
+        contact=contact_model(plan, shift.contact, rights),
         source=shift.source,
         until=format_instant(shift.end) if shift.end < at + AHEAD else None,
-        next=contact_model(plan, next_on_call(plan, team.id, shift.contact, at), role),
+        next=contact_model(plan, next_on_call(plan, team.id, shift.contact, at), rights),
         links=OnCallLinks(roster=Link(href=f"/v1/duty/roster?team={team.id}")),
     )
 
 
-def contact_model(plan: DutyPlan, contact: str | None, role: Role) -> ContactModel | None:
+def contact_model(plan: DutyPlan, contact: str | None, rights: Rights) -> ContactModel | None:
     """Return a contact, with addresses for the role `duty` and above; None for no contact."""
+    shows_addresses = role_includes(rights.role, "duty")
     for each in plan.contacts:
         if each.id == contact:
+            if shows_addresses:
+                rights.read_contacts.add(each.id)
             return ContactModel(
                 id=each.id,
                 name=each.name,
                 language=each.language,
-                addresses=each.addresses if role_includes(role, "duty") else UNSET,
+                addresses=each.addresses if shows_addresses else UNSET,
             )
     return None
 
 
-def shift_model(plan: DutyPlan, team: DutyTeam, shift: DutyShift, role: Role) -> DutyShiftModel:
+def shift_model(plan: DutyPlan, team: DutyTeam, shift: DutyShift, rights: Rights) -> DutyShiftModel:
     """Return one shift of a team."""
     return DutyShiftModel(
         team_id=team.id,
-        contact=contact_model(plan, shift.contact, role),
+        contact=contact_model(plan, shift.contact, rights),
         start=format_instant(shift.start),
         end=format_instant(shift.end),
         source=shift.source,

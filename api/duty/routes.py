@@ -61,7 +61,7 @@ async def get_on_call_contacts(
     return duty_answers.ON_CALL.response(
         OnCallPage(
             at=format_instant(at),
-            items=[on_call_model(plan, team, at, rights.role) for team in teams],
+            items=[on_call_model(plan, team, at, rights) for team in teams],
             links=page_links_model(request, None),
         )
     )
@@ -92,7 +92,7 @@ async def list_shifts(request: Request, parameters: Annotated[RosterParameters, 
     if media_type_of(request) == duty_answers.CALENDAR:
         calendar = roster_calendar(model.city, model.duty, shifts, RosterSpan(start, end), now)
         return duty_answers.ROSTER_CALENDAR.response(calendar)
-    items = [shift_model(model.duty, team, shift, rights.role) for team, shift in shifts]
+    items = [shift_model(model.duty, team, shift, rights) for team, shift in shifts]
     return duty_answers.ROSTER.response(Page(items=items, links=page_links_model(request, None)))
 
 

@@ -106,6 +106,8 @@ async def list_observations(
         query = query._replace(start=await newest_start(context, id, query))
     rules = model.properties[datastream.property].quality
     page, following = await read_observation_page(context, [id], query, rules)
+    if model.policy_of(datastream).personal:
+        rights_of(request).read_households.add(datastream.entity)
     return entity_answers.OBSERVATIONS.response(
         ObservationPage(
             start=format_instant(query.start),

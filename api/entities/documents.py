@@ -168,6 +168,8 @@ def _datastream_states(
         observation = state.datastreams.get(datastream.id)
         if observation is None or not may_see_datastream(rights, datastream, model):
             continue
+        if model.policy_of(datastream).personal:
+            rights.read_households.add(entity.id)
         flags = observation.flags | (DISAGREES if datastream.id in deviating else 0)
         yield models.DatastreamStateModel(
             id=datastream.id,

@@ -153,6 +153,8 @@ async def _readings(
     readable = series.readable(rights.role_at(series.entity))
     if series.personal and not readable:
         raise _personal_data_problem()
+    if set(readable) & set(series.personal):
+        rights.read_households.add(series.entity)
     rules = context.model.properties[name].quality
     observations, following = await read_observation_page(context, readable, page, rules)
     return [stored_observation(each, context.model) for each in observations], following

@@ -204,6 +204,7 @@ async def _trace_households(
     truncated = False
     readable = may_read_personal_data(context.rights.role_at(entity))
     if readable:
+        context.rights.read_households.add(entity)
         range = time.range
         if range is None:
             end = context.api.clock() if published.time is None else published.time

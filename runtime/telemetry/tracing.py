@@ -46,8 +46,12 @@ class TraceContext(NamedTuple):
         return [(TRACEPARENT, f"00-{self.trace_id:032x}-{self.span_id:016x}-01".encode())]
 
 
-def extract_context(headers: Iterable[tuple[str, bytes]]) -> TraceContext | None:
+def extract_context(
+    headers: Iterable[tuple[str, bytes]], *, sampled_only: bool = True
+) -> TraceContext | None:
     """Return the trace context in the headers of a record; None when there is none, or it is invalid.
+
+    With `sampled_only` also None for a trace that is not sampled.
 
     >>> extract_context(TraceContext(10, 11).headers)
     TraceContext(trace_id=10, span_id=11)
@@ -56,11 +60,11 @@ def extract_context(headers: Iterable[tuple[str, bytes]]) -> TraceContext | None
     """
     for name, value in headers:
         if name == TRACEPARENT:
-            return _parse_traceparent(value)
+            return _parse_traceparent(value, sampled_only)
     return None
 
 
-def _parse_traceparent(value: bytes) -> TraceContext | None:
+def _parse_traceparent(value: bytes, sampled_only: bool) -> TraceContext | None:
     parts = value.split(b"-")
     if len(value) != _HEADER_BYTES or [len(part) for part in parts] != [2, 32, 16, 2]:
         return None
@@ -68,7 +72,8 @@ def _parse_traceparent(value: bytes) -> TraceContext | None:
         trace, span, flags = (int(part, 16) for part in parts[1:])
     except ValueError:
         return None
-    return TraceContext(trace, span) if trace and span and flags & 1 else None
+    is_wanted = flags & 1 or not sampled_only
+    return TraceContext(trace, span) if trace and span and is_wanted else None
 
 
 class Sampler:

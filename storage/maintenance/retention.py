@@ -50,6 +50,7 @@ class RemovedRows:
     messages: int = 0  #: quarantined messages
     payloads: int = 0  #: records whose payloads were removed
     alarms: int = 0  #: events of alarms, incidents and notifications
+    audited: int = 0  #: records of the audit log
 
     def __add__(self, other: RemovedRows) -> RemovedRows:
         return RemovedRows(**{name: getattr(self, name) + getattr(other, name) for name in self.__slots__})
@@ -104,7 +105,10 @@ async def apply_retention(
                 removed += await _remove_rows(connection, cutoff, model.city.timezone)
         removed += await _remove_messages(connection, settings, cutoffs, now)
         end = now - settings.retention_alarm_days * DAY
-        return removed + RemovedRows(alarms=await remove_alarms(connection, end, settings.retention_rows_max))
+        removed += RemovedRows(alarms=await remove_alarms(connection, end, settings.retention_rows_max))
+        end = now - settings.retention_audit_days * DAY
+        audited = await remove_audit_records(connection, end, settings.retention_rows_max)
+        return removed + RemovedRows(audited=audited)
     finally:
         await _fetch_value(connection, "maintenance/retention/unlock_retention")
 
@@ -306,6 +310,19 @@ async def _remove_messages(
             count = (await connection.execute(query("maintenance/removal/remove_quarantined"), old)).rowcount
         messages += count
     return RemovedRows(messages=messages, payloads=payloads)
+
+
+async def remove_audit_records(connection: Connection, end: Instant, limit: int) -> int:
+    """Remove records of the audit log before a time, `limit` in a transaction; return their number."""
+    removed, count = 0, limit
+    old = {"end": to_datetime(end), "limit": limit}
+    while count == limit:
+        async with connection.transaction():
+            count = (
+                await connection.execute(query("maintenance/removal/remove_audit_records"), old)
+            ).rowcount
+        removed += count
+    return removed
 
 
 def _range_parameters(id: int, start: Instant, end: Instant) -> dict[str, Any]:

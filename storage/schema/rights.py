@@ -53,6 +53,7 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
         "datastream_retention": "SELECT, INSERT, UPDATE",
         "log_position": "SELECT, INSERT, UPDATE, DELETE",
         "ingest_session ledger": "SELECT, INSERT, UPDATE",
+        "audit_record": "SELECT, DELETE",
         "ledger_removed": "SELECT, UPDATE (observations)",
         "quarantine": "SELECT, INSERT, UPDATE, DELETE",
         # To lock a row needs the right to update it; the triggers of quarantine update it.
@@ -97,6 +98,8 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
         ),
         "webhook_dead_letter": "SELECT",
         "dossier_issue": "SELECT, INSERT",
+        # What is in the audit log stays as it is.
+        "audit_record": "SELECT, INSERT, UPDATE (sent_at)",
         # Only `livetwin token`, with the owner, creates and revokes keys.
         "api_token": "SELECT",
     },

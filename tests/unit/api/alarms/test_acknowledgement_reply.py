@@ -90,8 +90,8 @@ def messages(monkeypatch: pytest.MonkeyPatch, parts: ApiContext) -> list[Notific
 
 
 class _Nothing:
-    async def __aenter__(self) -> None:
-        return None
+    async def __aenter__(self) -> AsyncMock:
+        return AsyncMock()
 
     async def __aexit__(self, *_: object) -> None:
         return None
