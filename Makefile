@@ -5,6 +5,7 @@ SHELL := /bin/bash
 
 BIN := .venv/bin
 PACKAGES := twin runtime ingest stream alerting storage api outlets cities simulators cli
+PYTHON_CLIENT := clients/python
 
 # More options for `livetwin up`: make demo ARGS="--port 8090 --mqtt-port 0"
 ARGS ?=
@@ -62,7 +63,7 @@ SERVICES := $(filter-out $(DATABASE) $(SYSTEMS) $(CLI),$(wildcard tests/integrat
 
 # The doctests are in the docstrings of the packages.
 test-core:
-	$(PYTEST) $(patsubst %,--ignore=%,$(SERVICES) $(SYSTEMS) $(CLI) tests/docker) --doctest-modules tests $(PACKAGES)
+	$(PYTEST) $(patsubst %,--ignore=%,$(SERVICES) $(SYSTEMS) $(CLI) tests/docker) --doctest-modules tests $(PACKAGES) $(PYTHON_CLIENT)
 
 test-services:
 	$(PYTEST) tests/integration $(patsubst %,--ignore=%,$(DATABASE) $(SYSTEMS) $(CLI))
@@ -84,8 +85,9 @@ check:
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	PYTHONPATH=$(PYTHON_CLIENT) $(BIN)/lint-imports
 	$(BIN)/deptry .
+	cd $(PYTHON_CLIENT) && $(CURDIR)/$(BIN)/deptry .
 	$(SPHINX)
 	cd web && npm run --silent check
 	$(BIN)/python -m tests.standards.lint_openapi $(NLGOV_RULESETS)
