@@ -62,7 +62,9 @@ def build_artefacts(
     }
     target.mkdir()
     run_step(["npm", "run", "--silent", "build", "--", "--logLevel", "warn"], tree / "web", environment)
-    run_step([sys.executable, "-m", "hatchling", "build", "-d", str(target)], tree, environment)
+    build = [sys.executable, "-m", "hatchling", "build", "-d", str(target)]
+    run_step(build, tree, environment)
+    run_step([*build, "-t", "wheel"], tree / "clients/python", environment)
     write_archive(tree / "api/static", target / f"livetwin-{release}-page.tar.gz", epoch=commit.epoch)
     if site:
         built = tree / SITE

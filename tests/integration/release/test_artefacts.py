@@ -30,6 +30,7 @@ def test_two_builds_are_equal_and_have_every_artefact(release: Path) -> None:
     assert {path.name for path in release.iterdir()} == {
         f"{NAME}.tar.gz",
         f"{NAME}-py3-none-any.whl",
+        f"livetwin_client-{VERSION}-py3-none-any.whl",
         f"{NAME}-page.tar.gz",
         f"{NAME}-python.cdx.json",
         f"{NAME}-page.cdx.json",
