@@ -68,6 +68,8 @@ class NoContent:
 
     description: str
     status: HTTPStatus = HTTPStatus.NO_CONTENT
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """As those of an `Answer`."""
 
     def response(self) -> Response:
         """Return the response."""

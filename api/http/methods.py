@@ -50,6 +50,10 @@ class AllowedMethods:
             )
         return _allow(found) if found is not None else ""
 
+    def has(self, path: str, method: str) -> bool:
+        """Whether a path without parameters has a route of its own for a method."""
+        return method in self._literal.get(path, ())
+
     def refuses(self, path: str, method: str) -> bool:
         """Whether this is a path without parameters that has other methods only.
 
@@ -65,7 +69,10 @@ def _allow(methods: set[str]) -> str:
 
 
 class Methods:
-    """Middleware below `ResponseHeaders`. The application answers HEAD as GET, whose body is left out."""
+    """Middleware below `ResponseHeaders`. The application answers HEAD as GET, whose body is left out.
+
+    A path may have a route for HEAD where that is another question than GET.
+    """
 
     def __init__(self, app: ASGIApp, allowed: AllowedMethods) -> None:
         self._app = app
@@ -83,7 +90,7 @@ class Methods:
             await problem_response(method_problem(method, path, self._allowed.of(path)), path)(
                 scope, receive, send
             )
-        elif method == "HEAD":
+        elif method == "HEAD" and not self._allowed.has(path, method):
             await self._answer_head(scope, receive, send)
         else:
             await self._app(scope, receive, send)

@@ -248,6 +248,8 @@ def _successes(answers: Iterable[Answer[Any] | NoContent]) -> Schema:
         response = successes.setdefault(
             str(answer.status.value), _with_headers({"description": answer.description})
         )
+        for name, text in answer.headers.items():
+            response["headers"][name] = {"description": text, "schema": {"type": "string"}}
         if isinstance(answer, NoContent):
             continue
         content: Schema = {"schema": schema_of(answer.model)}
@@ -257,8 +259,6 @@ def _successes(answers: Iterable[Answer[Any] | NoContent]) -> Schema:
         if answer.example is not None:
             content["example"] = example_of(answer)
         response.setdefault("content", {})[answer.media_type] = content
-        for name, text in answer.headers.items():
-            response["headers"][name] = {"description": text, "schema": {"type": "string"}}
     return successes
 
 
@@ -280,7 +280,9 @@ _IF_NONE_MATCH: Schema = {
 def _is_tagged(declaration: Declaration) -> bool:
     """Whether the answers of a GET get an entity tag: not streams, nor those that have a tag of their own."""
     bodies = [answer for answer in declaration.answers if isinstance(answer, Answer)]
-    return all("ETag" not in answer.headers and not answer.streamed for answer in bodies)
+    return any(not answer.streamed for answer in bodies) and all(
+        "ETag" not in each.headers for each in bodies
+    )
 
 
 def _add_entity_tag(operation: Schema) -> None:

@@ -115,6 +115,8 @@ class RequestLimits:
                 leave()
             await send(message)
 
+        # For an answer that waits for something to happen.
+        scope["state"]["leave_slots"] = leave
         try:
             await self._app(scope, receive, send_and_leave)
         finally:
