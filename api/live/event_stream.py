@@ -140,6 +140,13 @@ class EventStreams:
                 del self._clients[client]
             self._share_queues()
 
+    @contextmanager
+    def open_reader(self, client: str) -> Iterator[Subscriber]:
+        """Add a subscriber that reads the log itself, for the block; raise a problem as `open_subscriber`."""
+        with self.open_subscriber(EntityFilter(), client) as reader:
+            self.hub.wake_on_changes(reader)
+            yield reader
+
     def _share_queues(self) -> None:
         count = len(self._subscribers)
         self.metrics.subscribers.set(count)

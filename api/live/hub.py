@@ -112,6 +112,9 @@ class Hub:
         self._buffer.reset(self.positions)
         self._aged_until: Instant = clock()
         self._listener = listener
+        self._log_readers: set[Subscriber] = set()  # that are woken when the log has changes
+        # From here on the buffer has every change that the log before it does not repeat, by partition.
+        self._buffered_from = [offset for offset, _ in self.positions]
 
     @property
     def model(self) -> CityModel:
@@ -134,14 +137,20 @@ class Hub:
         self.seeded.set()
         self.positions = [(offset, 0) for offset in offsets]
         self._buffer.reset(self.positions)
+        self._buffered_from = list(offsets)
         self._set_size_metrics()
         self.fan_out.lose_all(reason)
+        self._wake_log_readers()
         if self._listener is not None:
             self._listener.on_reset()
 
     def merge(self, seed: ViewSeed) -> None:
         """Add the part of the stored state that is newer than the view, and send it as changes."""
         cursor = encode_cursor(self.cursor())
+        # The view knows what the log has up to here, and buffers none of it.
+        order = ordered_partitions(len(self.positions) // 2)
+        stored = (seed.offsets.get((each.topic, each.partition), 0) for each in order)
+        self._buffered_from = list(map(max, self._buffered_from, stored))
         for value in self.view.merge(seed, self._clock()):
             self._add_state(value, cursor)
         self.fan_out.flush()
@@ -184,6 +193,7 @@ class Hub:
         self._metrics.updates_known.inc(known)
         self._set_size_metrics()
         self.fan_out.flush()
+        self._wake_log_readers()
 
     def on_alarms(
         self, partition_index: int, offset: int, batch: AlarmBatch, record: bytes | None = None
@@ -206,6 +216,7 @@ class Hub:
             self._buffer.append(BufferedRecord(partition_index, offset, data, applied, of_alarms=True))
         self._set_size_metrics()
         self.fan_out.flush("alarm")
+        self._wake_log_readers()
 
     def set_model(self, model: CityModel) -> None:
         """Replace the city model; send values and alarms that it changes or newly selects."""
@@ -294,6 +305,21 @@ class Hub:
     def leave(self, subscriber: Subscriber) -> None:
         """Stop sending changes to a subscriber."""
         self.fan_out.leave(subscriber)
+        self._log_readers.discard(subscriber)
+
+    def wake_on_changes(self, subscriber: Subscriber) -> None:
+        """Wake a subscriber, which reads the log itself, after each record, until it leaves."""
+        self._log_readers.add(subscriber)
+
+    def records_since(self, offsets: Sequence[int]) -> list[BufferedRecord] | None:
+        """Return the buffered records from an offset of each partition on; None for older ones."""
+        if any(offset < first for offset, first in zip(offsets, self._buffered_from, strict=True)):
+            return None
+        return self._buffer.records_since(offsets)
+
+    def _wake_log_readers(self) -> None:
+        for reader in self._log_readers:
+            reader.wake()
 
     def has_reached(self, cursor: Cursor) -> bool:
         """Whether the view is at least as far as a cursor."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, NamedTuple
 
@@ -52,10 +52,30 @@ class LogReplay:
         self._kafka = kafka
         self._free = asyncio.Semaphore(replays_max)
 
+    async def first_offsets(self, partitions: int) -> list[int]:
+        """Return the first offset of each partition, of so many, that the log still has.
+
+        They are in the order of `api.live.partition_order`. Raises ReplayError when the log does not answer.
+        """
+        order = ordered_partitions(partitions // 2)
+        self._raise_if_busy()
+        async with self._free:
+            consumer, first = await self._open(order)
+            await consumer.stop()
+        return [first[each] for each in order]
+
+    def _raise_if_busy(self) -> None:
+        if self._free.locked():
+            raise ReplayError(GapReason.LOG_UNREADABLE)
+
     async def records(
-        self, start: Sequence[PartitionPosition], end: Sequence[PartitionPosition]
+        self,
+        start: Sequence[PartitionPosition],
+        end: Sequence[PartitionPosition],
+        *,
+        lookback: int = LOOKBACK_RECORDS,
     ) -> AsyncGenerator[ReplayedRecord, None]:
-        """Yield the records from a little before `start` up to `end`, in order within each partition.
+        """Yield the records from `lookback` before `start` up to `end`, in order within each partition.
 
         Raises ReplayError when the log begins after `start` or stops answering.
         """
@@ -67,13 +87,12 @@ class LogReplay:
         }
         if not ranges:
             return
-        if self._free.locked():
-            raise ReplayError(GapReason.LOG_UNREADABLE)
+        self._raise_if_busy()
         ends = {partition: last for partition, (_, last) in ranges.items()}
         indexes = {partition: index for index, partition in enumerate(order)}
         async with (
             self._free,
-            self._consumer(ranges) as consumer,
+            self._consumer(ranges, lookback) as consumer,
             aclosing(_read(consumer, ends)) as records,
         ):
             async for partition, offset, value in records:
@@ -83,21 +102,16 @@ class LogReplay:
                     continue  # the log follower has counted it
 
     @asynccontextmanager
-    async def _consumer(self, ranges: dict[TopicPartition, tuple[int, int]]) -> AsyncIterator[Any]:
-        consumer = new_consumer(self._kafka)
-        try:
-            async with asyncio.timeout(PROGRESS_TIMEOUT_S):
-                await consumer.start()
-                first = await first_offsets(consumer, ranges)
-        except (KafkaError, OSError, TimeoutError) as error:
-            await consumer.stop()
-            raise ReplayError(GapReason.LOG_UNREADABLE) from error
+    async def _consumer(
+        self, ranges: dict[TopicPartition, tuple[int, int]], lookback: int
+    ) -> AsyncIterator[Any]:
+        consumer, first = await self._open(ranges)
         try:
             if any(start < first[partition] for partition, (start, _) in ranges.items()):
                 raise ReplayError(GapReason.LOG_TRUNCATED)
             consumer.assign(list(ranges))
             for partition, (start, _) in ranges.items():
-                consumer.seek(partition, max(first[partition], start - LOOKBACK_RECORDS))
+                consumer.seek(partition, max(first[partition], start - lookback))
             yield consumer
         except OffsetOutOfRangeError as error:
             raise ReplayError(GapReason.LOG_TRUNCATED) from error
@@ -105,6 +119,17 @@ class LogReplay:
             raise ReplayError(GapReason.LOG_UNREADABLE) from error
         finally:
             await consumer.stop()
+
+    async def _open(self, partitions: Iterable[TopicPartition]) -> tuple[Any, dict[TopicPartition, int]]:
+        """Return a started consumer, and the first offset of each partition."""
+        consumer = new_consumer(self._kafka)
+        try:
+            async with asyncio.timeout(PROGRESS_TIMEOUT_S):
+                await consumer.start()
+                return consumer, await first_offsets(consumer, partitions)
+        except (KafkaError, OSError, TimeoutError) as error:
+            await consumer.stop()
+            raise ReplayError(GapReason.LOG_UNREADABLE) from error
 
 
 def _decode(topic: str, value: bytes) -> Sequence[Update | AlarmEvent]:

@@ -43,6 +43,7 @@ class ReplayBuffer:
         self._records: deque[BufferedRecord] = deque()
         self._events = self._bytes = 0
         self._floor: list[PartitionPosition] = []
+        self._newest: dict[int, int] = {}  # the offset of the newest record, by partition
 
     def __len__(self) -> int:
         """Return the number of buffered events."""
@@ -53,10 +54,12 @@ class ReplayBuffer:
         self._records.clear()
         self._events = self._bytes = 0
         self._floor = list(floor)
+        self._newest.clear()
 
     def append(self, record: BufferedRecord) -> None:
         """Add a record, and drop the oldest ones beyond the bounds."""
         self._records.append(record)
+        self._newest[record.partition_index] = record.offset
         self._events += len(record.indexes)
         self._bytes += len(record.record)
         while self._events > self._events_max or self._bytes > self._bytes_max:
@@ -73,7 +76,7 @@ class ReplayBuffer:
         for record in self._records:
             position = positions[record.partition_index]
             if (record.offset, record.indexes[-1]) >= position:
-                changes = _decode(record)
+                changes = decode_record(record)
                 buffered += [
                     BufferedChange(record.partition_index, record.offset, index, changes[index])
                     for index in record.indexes
@@ -81,8 +84,29 @@ class ReplayBuffer:
                 ]
         return buffered
 
+    def records_since(self, offsets: Sequence[int]) -> list[BufferedRecord] | None:
+        """Return the records from an offset of each partition on, or None as `since` does.
 
-def _decode(record: BufferedRecord) -> Sequence[Update | AlarmEvent]:
+        Takes a time proportional to the new records, not to the buffer: readers ask for each new one.
+        """
+        if any((offset, 0) < floor for offset, floor in zip(offsets, self._floor, strict=True)):
+            return None
+        found: list[BufferedRecord] = []
+        unread = {partition for partition, newest in self._newest.items() if newest >= offsets[partition]}
+        for record in reversed(self._records):
+            if not unread:
+                break
+            if record.partition_index in unread:
+                if record.offset >= offsets[record.partition_index]:
+                    found.append(record)
+                else:
+                    unread.discard(record.partition_index)
+        found.reverse()
+        return found
+
+
+def decode_record(record: BufferedRecord) -> Sequence[Update | AlarmEvent]:
+    """Return all changes of a record, also those that were sent to nobody."""
     if record.of_alarms:
         return ALARMS.decode(record.record).alarms
     return UPDATES.decode(record.record).updates

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 
 from api.entities.selection import EntityFilter
 from api.live.models import GapReason
@@ -65,6 +66,19 @@ class Subscriber:
         self._queue.clear()
         self._bytes = 0
         self.lost = None
+        self._changed.clear()
+        if self.closed:
+            self._changed.set()
+
+    def wake(self) -> None:
+        """Note that the log has changes, which this subscriber reads itself."""
+        self._changed.set()
+
+    async def wait(self, timeout_s: float) -> None:
+        """Return after the next `wake` or `close`, or after a time; one since the last call counts."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._changed.wait()
         self._changed.clear()
         if self.closed:
             self._changed.set()

@@ -54,6 +54,24 @@ def test_a_full_buffer_drops_the_oldest_records_and_reaches_back_less_far(make_u
         assert [one.offset for one in reached] == [1, 2]
 
 
+def test_records_since_an_offset_of_each_partition_are_returned_in_order(make_update: Any) -> None:
+    ring = ReplayBuffer(4, NO_BOUND)
+    ring.reset([(0, 0), (3, 0), (0, 0)])
+    records = [
+        buffered(partition, offset, [make_update(1, number)])
+        for number, (partition, offset) in enumerate([(0, 0), (1, 3), (0, 2), (1, 5), (0, 4)], 1)
+    ]
+    for record in records:
+        ring.append(record)
+    assert ring.records_since([1, 3, 0]) == records[1:]
+    assert ring.records_since([2, 5, 7]) == records[2:]
+    assert ring.records_since([3, 4, 0]) == records[3:]
+    assert ring.records_since([5, 6, 0]) == []
+    # The oldest record was dropped; what is before the beginning is not known either.
+    assert ring.records_since([0, 3, 0]) is None
+    assert ring.records_since([1, 2, 0]) is None
+
+
 def test_a_record_beyond_the_limit_is_not_buffered(make_update: Any) -> None:
     ring = ReplayBuffer(2, NO_BOUND)
     ring.reset([(0, 0)])
