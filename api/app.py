@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
+from random import Random
+from time import monotonic
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
@@ -58,7 +60,7 @@ from api.ingest_status.ledger_cache import LedgerCache
 from api.insights import routes as insights_routes
 from api.lineage import routes as lineage_routes
 from api.live import routes as live_routes
-from api.live.event_stream import EventStreams
+from api.live.event_stream import KEEPALIVE_S, EventStreams
 from api.live.hub import Hub
 from api.live.log_follower import LogFollower, RecordTraces, SeedSource
 from api.live.log_replay import LogReplay
@@ -69,6 +71,9 @@ from api.rules import backtest_routes
 from api.rules import routes as rules_routes
 from api.rules.backtest_queue import BacktestQueue
 from api.settings import ApiSettings
+from api.streams import routes as stream_routes
+from api.streams.live_log import LiveLog
+from api.streams.protocol import StreamAnswers, StreamTimes
 from api.webhooks import routes as webhooks_routes
 from runtime.clock import Clock
 from runtime.signing_key import SigningKey
@@ -106,6 +111,7 @@ def create_context(
         ApiKeys(settings.operator_key, database.grant_of_key), AccessTokens(settings.oidc, clock)
     )
     command_gateway = CommandGateway(kafka, settings.partitions, metrics, database.is_command_stored)
+    replay = LogReplay(kafka, settings.replays_max)
     return ApiContext(
         settings=settings,
         clock=clock,
@@ -123,13 +129,14 @@ def create_context(
         command_gateway=command_gateway,
         event_streams=EventStreams(
             hub,
-            LogReplay(kafka, settings.replays_max),
+            replay,
             metrics,
             subscribers_max=settings.subscribers_max,
             client_subscribers_max=settings.client_subscribers_max,
             queue_bytes_max=settings.subscriber_queue_bytes_max,
             queues_bytes_max=settings.subscribers_queue_bytes_max,
         ),
+        durable_stream=_durable_stream(settings, clock, LiveLog(hub, replay)),
         database=database,
         authenticator=authenticator,
         key_watch=KeyWatch(authenticator.principal_of),
@@ -161,6 +168,11 @@ def _hub(settings: ApiSettings, model: CityModel, clock: Clock, metrics: ApiMetr
     )
 
 
+def _durable_stream(settings: ApiSettings, clock: Clock, log: LiveLog) -> StreamAnswers:
+    times = StreamTimes(settings.stream_long_poll_s, settings.stream_connection_s, KEEPALIVE_S)
+    return StreamAnswers(log, times, clock, Random(), monotonic)  # noqa: S311 - spreads the URLs of caches
+
+
 ROUTERS: Sequence[tuple[APIRouter, str | None]] = (
     *(
         (module.router, API_KEY)
@@ -179,6 +191,7 @@ ROUTERS: Sequence[tuple[APIRouter, str | None]] = (
             bulk_routes,
             vocabulary_routes,
             live_routes,
+            stream_routes,
             insights_routes,
             ledger_routes,
             quarantine_routes,

@@ -23,6 +23,7 @@ from api.live.log_follower import LogFollower
 from api.metrics import ApiMetrics
 from api.rules.backtest_queue import BacktestQueue
 from api.settings import ApiSettings
+from api.streams.protocol import StreamAnswers
 from runtime.clock import Clock
 from runtime.signing_key import SigningKey
 from runtime.sink_address import SinkRules
@@ -42,6 +43,7 @@ class ApiContext:
     log_follower: LogFollower
     command_gateway: CommandGateway
     event_streams: EventStreams
+    durable_stream: StreamAnswers  #: of the same log
     database: Database
     authenticator: Authenticator
     key_watch: KeyWatch  #: ends streams whose key is revoked

@@ -171,6 +171,18 @@ class ApiSettings(RoleSettings):
     replays_max: int = Field(
         default=4, ge=1, description="Subscribers that may re-read the log at one time; others get a gap."
     )
+    stream_long_poll_s: float = Field(
+        default=20,
+        gt=0,
+        le=300,
+        description="Seconds until a long poll of `/v1/streams/live` is answered without messages.",
+    )
+    stream_connection_s: float = Field(
+        default=60,
+        gt=0,
+        le=3_600,
+        description="Seconds until Server-Sent Events of `/v1/streams/live` end; clients connect again.",
+    )
     database_connections_max: int = Field(
         default=4, ge=1, description="Database connections of this process."
     )

@@ -19,7 +19,8 @@ TRANSPORT_SECURITY = "max-age=31536000"
 _CORS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": "API-Version, Content-Crs, Content-Location, Deprecation, ETag, Link, "
-    "Location, RateLimit, RateLimit-Policy, Retry-After, Sunset",
+    "Location, RateLimit, RateLimit-Policy, Retry-After, Stream-Cursor, Stream-Next-Offset, "
+    "Stream-Up-To-Date, Sunset",
 }
 
 BEGINNINGS = ("http.response.start", "websocket.accept", "websocket.http.response.start")

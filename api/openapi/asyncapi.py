@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from api.entities.models import State
 from api.http.models import SCHEMA_REF
+from api.http.parameters import Parameters
 from api.http.response_headers import API_VERSION
 from api.live.messages import ServerMessage, Subscribe, Unsubscribe
 from api.live.models import SNAPSHOT_DATA, AlarmData, AnyLiveEvent
@@ -18,10 +19,13 @@ from api.live.schemas import LiveParameters
 from api.openapi.description import API_KEY, SECURITY_SCHEMES, contact
 from api.openapi.document import Schema, body_schemas, model_schemas, schema_reference
 from api.settings import ApiSettings
+from api.streams.models import AnyStreamEvent
+from api.streams.routes import StreamParameters
 from runtime.mqtt.outlet_topics import OutletTopics
 from twin.model.city_model import City
 
 EVENT_MODELS = AnyLiveEvent.__args__
+STREAM_MODELS = AnyStreamEvent.__args__
 MESSAGE_MODELS = ServerMessage.__args__
 CLIENT_MODELS = (Subscribe, Unsubscribe)
 
@@ -62,7 +66,12 @@ def asyncapi_document(settings: ApiSettings, city: City) -> Schema:
             "schemas": {
                 **_for_asyncapi(body_schemas(CLIENT_MODELS)),
                 **_for_asyncapi(
-                    model_schemas([*EVENT_MODELS, *MESSAGE_MODELS, *SNAPSHOT_DATA, AlarmData, State])
+                    model_schemas(
+                        [
+                            *(*EVENT_MODELS, *MESSAGE_MODELS, *STREAM_MODELS),
+                            *(*SNAPSHOT_DATA, AlarmData, State),
+                        ]
+                    )
                 ),
                 _CLOUD_EVENT: _cloud_event(),
             },
@@ -96,6 +105,14 @@ def _channels(topics: OutletTopics) -> Schema:
             ),
             "bindings": {"ws": {"method": "GET", "bindingVersion": "0.1.0"}},
         },
+        "durableStream": {
+            "address": "/v1/streams/live",
+            "title": "Durable Stream, over Server-Sent Events",
+            "description": "With `live=sse`: all changes of the log. `data` is an array of them, `control` "
+            "the position after it, from which a client goes on.",
+            "servers": [{"$ref": "#/servers/http"}],
+            "messages": _references(map(_tag, STREAM_MODELS)),
+        },
         "entityState": {
             "address": topics.entity_topic("{entityId}"),
             "title": "The state of an entity, over MQTT",
@@ -124,7 +141,14 @@ def _operations() -> Schema:
     """Return what this system does with the messages of each channel."""
     return {
         "sendEvents": _send(
-            "live", map(_tag, EVENT_MODELS), {"http": {"method": "GET", "query": _query(), **_HTTP}}
+            "live",
+            map(_tag, EVENT_MODELS),
+            {"http": {"method": "GET", "query": _query(LiveParameters), **_HTTP}},
+        ),
+        "sendStream": _send(
+            "durableStream",
+            map(_tag, STREAM_MODELS),
+            {"http": {"method": "GET", "query": _query(StreamParameters), **_HTTP}},
         ),
         "sendMessages": _send("liveSocket", map(_tag, MESSAGE_MODELS)),
         "receiveMessages": {
@@ -153,7 +177,7 @@ def _for_asyncapi(schema: Any) -> Any:
 
 def _messages() -> Schema:
     """Return every message, by the name that channels have for it."""
-    events = {_tag(model): _message(model, EVENTS) for model in EVENT_MODELS}
+    events = {_tag(model): _message(model, EVENTS) for model in (*EVENT_MODELS, *STREAM_MODELS)}
     messages = {_tag(model): _message(model) for model in MESSAGE_MODELS}
     client = {_client_message(model): _message(model) for model in CLIENT_MODELS}
     cloud_event = {"$ref": SCHEMA_REF.format(name=_CLOUD_EVENT)}
@@ -208,9 +232,9 @@ def _send(channel: str, messages: Any, bindings: Mapping[str, Any] | None = None
     return {**operation, "bindings": bindings} if bindings else operation
 
 
-def _query() -> Schema:
-    """Return the schema of the query of the stream: `/v1/openapi.json` has the parameters one by one."""
-    names = [field.alias or name for name, field in LiveParameters.model_fields.items()]
+def _query(parameters: type[Parameters]) -> Schema:
+    """Return the schema of the query of a stream: `/v1/openapi.json` has the parameters one by one."""
+    names = [field.alias or name for name, field in parameters.model_fields.items()]
     return {"type": "object", "properties": {name: {"type": "string"} for name in names}}
 
 

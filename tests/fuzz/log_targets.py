@@ -1,4 +1,4 @@
-"""Targets for records of the log, live cursors and signed links.
+"""Targets for records of the log, live cursors, stream offsets and signed links.
 
 Valid records are made from their types, so that an added codec becomes a target by itself.
 """
@@ -16,6 +16,7 @@ from msgspec import inspect as types
 
 from alerting.delivery.acknowledge_links import AcknowledgeLink, LinkRefusal, sign_link, verify_link
 from api.live.cursor import Cursor, CursorError, decode_cursor, encode_cursor
+from api.streams.live_log import LogOffset, OffsetError, decode_offset, encode_offset
 from runtime.kafka import topics
 from storage.historian.log_batch import LogBatch, LogRecord
 from tests.fuzz.engine import FuzzTarget, error_text
@@ -46,8 +47,11 @@ _WORDS = (
 EXAMPLES = 6
 
 
+_OFFSET = encode_offset(LogOffset("log", (1, 2))).encode()
+
+
 def log_targets() -> list[FuzzTarget]:
-    """Return a target for each codec, each stored topic, cursors and links."""
+    """Return a target for each codec, each stored topic, cursors, offsets and links."""
     codecs = {
         f"{group}-{name.lower()}": member
         for group, module in (("twin", messages), ("alarms", alarm_messages), ("duty", duty_messages))
@@ -93,6 +97,7 @@ def log_targets() -> list[FuzzTarget]:
             dictionary=_WORDS,
         ),
         FuzzTarget(name="record-rule", run=partial(_read, decode_rule), corpus=_rules()),
+        FuzzTarget(name="stream-offset", run=_offset, corpus=(_OFFSET,)),
         FuzzTarget(
             name="live-cursor",
             run=_cursor,
@@ -206,6 +211,17 @@ def _cursor(data: bytes) -> str:
     except CursorError as error:
         return str(error)
     assert decode_cursor(encode_cursor(cursor)) == cursor
+    return "read"
+
+
+def _offset(data: bytes) -> str:
+    """Read an offset: each has one spelling."""
+    text = data.decode("latin-1")
+    try:
+        offset = decode_offset(text)
+    except OffsetError as error:
+        return str(error)
+    assert encode_offset(offset) == text
     return "read"
 
 

@@ -60,7 +60,13 @@ async def test_every_answer_is_as_documented(
     async with await connect(stored.dsn, role="test") as connection:
         key = await create_token(connection, "of admin", "admin")
     options = ("--header", f"Authorization: Bearer {key}") if role == "admin" else ()
-    settings = {"client_requests_per_s": 0, "reply_key": "the key of the provider of text messages"}
+    settings = {
+        "client_requests_per_s": 0,
+        "reply_key": "the key of the provider of text messages",
+        # Answers that wait come at once.
+        "stream_long_poll_s": 0.1,
+        "stream_connection_s": 0.1,
+    }
     async with start_api(kafka, model=stored.model, database=stored.dsn, **settings) as api:
         await log.write_updates("city.1", "city.2")
         await api.shows(2)

@@ -15,7 +15,7 @@ import pytest
 from tests.standards.served_document import served_document
 
 CONFIGURATION = Path("tests/standards/openapi-python-client.yml").resolve()
-SIGNATURE = re.compile(r"^def sync_detailed\(.*?\) -> Response\[([^]]*)\]:", re.MULTILINE | re.DOTALL)
+SIGNATURE = re.compile(r"^def sync_detailed\(.*?\) -> Response\[(.*?)\]:$", re.MULTILINE | re.DOTALL)
 UNTYPED = {"Any", "Problem"}
 """Answers without content, and refusals."""
 
