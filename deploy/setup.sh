@@ -177,4 +177,5 @@ if [ "${1:-}" = --tests ]; then
   # Without peer dependencies, since the socket would install another PostgreSQL of 27 MB.
   install_npm tests/pglite "TimescaleDB's Community edition for the tests" --legacy-peer-deps
   install_npm tests/issuer "an OpenID provider for the tests"
+  install_npm tests/durable_streams "a client of Durable Streams, and its conformance tests"
 fi

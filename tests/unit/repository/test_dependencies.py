@@ -168,7 +168,8 @@ WITHOUT_LICENCE = {"@mapbox/jsonlint-lines-primitives"}
 
 
 def packages() -> Iterator[tuple[Path, dict[str, Any]]]:
-    for folder in (ROOT / "web", ROOT / "tests/pglite", ROOT / "tests/standards", ROOT / "tests/issuer"):
+    for name in ("web", "tests/pglite", "tests/standards", "tests/issuer", "tests/durable_streams"):
+        folder = ROOT / name
         yield folder, json.loads((folder / "package.json").read_text())
 
 
