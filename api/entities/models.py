@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from api.http.models import Count, DurationText, Link, Model, Revision, Time
 from api.http.pages import PageLinks
-from cities.model.geometry import GEOMETRY_TYPES
+from cities.model.geometry import GEOMETRY_TYPES, POSITION_DEPTHS
 from twin.model.bilingual_text import BilingualText
 from twin.model.observed_property import Aggregation, Combination, RollUp, Theme
 from twin.quality.quality_flags import QualityWord
@@ -20,18 +20,39 @@ SensorId: TypeAlias = Annotated[str, Meta(examples=["aq-overdie-1"])]
 PropertyName: TypeAlias = Annotated[str, Meta(examples=["pm2_5"])]
 Unit: TypeAlias = Annotated[str, Meta(description="UCUM.", examples=["ug/m3"])]
 
+_POSITION = {"type": "array", "items": {"type": "number"}, "minItems": 2}
+
+
+def _coordinates(depth: int) -> dict[str, Any]:
+    """Return the schema of positions in so many lists."""
+    return {"type": "array", "items": _coordinates(depth - 1)} if depth else _POSITION
+
+
+def _member_of(kind: str, member: str, schema: dict[str, Any]) -> dict[str, Any]:
+    members = {"type": {"type": "string", "enum": [kind]}, member: schema}
+    return {"type": "object", "required": ["type", member], "properties": members}
+
+
+# Collections may nest, and a schema inside another one cannot refer to itself.
+_IN_A_COLLECTION = {
+    "type": "object",
+    "required": ["type"],
+    "properties": {"type": {"type": "string", "enum": list(GEOMETRY_TYPES)}},
+}
+
 Geometry: TypeAlias = Annotated[
     Mapping[str, Any],
     Meta(
         description="GeoJSON geometry (RFC 7946); WGS 84, longitude before latitude.",
         examples=[{"type": "Point", "coordinates": [4.7489, 52.6324]}],
         extra_json_schema={
-            "required": ["type"],
-            "properties": {
-                "type": {"type": "string", "enum": list(GEOMETRY_TYPES)},
-                "coordinates": {"type": "array", "items": {}},
-                "geometries": {"type": "array", "items": {"type": "object"}},
-            },
+            "oneOf": [
+                *(
+                    _member_of(kind, "coordinates", _coordinates(depth))
+                    for kind, depth in POSITION_DEPTHS.items()
+                ),
+                _member_of("GeometryCollection", "geometries", {"type": "array", "items": _IN_A_COLLECTION}),
+            ]
         },
     ),
 ]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from cities.files.faults import describe_value
 
 # The depth of positions in the `coordinates` of each type.
-_DEPTH = {
+POSITION_DEPTHS = {
     "Point": 0,
     "MultiPoint": 1,
     "LineString": 1,
@@ -16,7 +16,7 @@ _DEPTH = {
     "Polygon": 2,
     "MultiPolygon": 3,
 }
-GEOMETRY_TYPES = (*_DEPTH, "GeometryCollection")
+GEOMETRY_TYPES = (*POSITION_DEPTHS, "GeometryCollection")
 
 # Positions of one geometry; the most detailed outline of a Dutch province has fewer.
 POSITIONS_MAX = 100_000
@@ -85,7 +85,9 @@ def geometry_faults(geometry: Any, home: BoundingBox | None = None) -> Iterator[
     elif kind == "GeometryCollection":
         yield from _collection_faults(geometry["geometries"], home)
     else:
-        yield from _nested_faults(kind, geometry["coordinates"], _DEPTH[kind], ("coordinates",), home)
+        yield from _nested_faults(
+            kind, geometry["coordinates"], POSITION_DEPTHS[kind], ("coordinates",), home
+        )
 
 
 def _collection_faults(geometries: Any, home: BoundingBox | None) -> Iterator[GeometryFault]:
