@@ -61,8 +61,9 @@ DATABASE := tests/integration/storage
 
 SERVICES := $(filter-out $(DATABASE) $(SYSTEMS) $(CLI),$(wildcard tests/integration/*))
 
-# The doctests are in the docstrings of the packages.
+# The doctests are in the docstrings of the packages; the first line is of the page and the TypeScript client.
 test-core:
+	cd web && npm run --silent test
 	$(PYTEST) $(patsubst %,--ignore=%,$(SERVICES) $(SYSTEMS) $(CLI) tests/docker) --doctest-modules tests $(PACKAGES) $(PYTHON_CLIENT)
 
 test-services:
@@ -92,6 +93,7 @@ check:
 	cd web && npm run --silent check
 	$(BIN)/python -m tests.standards.lint_openapi $(NLGOV_RULESETS)
 	$(BIN)/python -m tests.standards.lint_asyncapi
+	$(BIN)/python -m tests.standards.client_types
 
 # A warning is an error: a broken link, a page without a place, a docstring that cannot be rendered.
 SPHINX := $(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --jobs auto docs docs/_build/html

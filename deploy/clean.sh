@@ -16,6 +16,6 @@ for service in postgres mosquitto kafka; do
     esac
   fi
 done
-rm -rf .livetwin .venv dist api/static web/node_modules web/build tests/pglite/node_modules benchmarks/out docs/_build docs/reference/python/*/ docs/reference/http-api.md
+rm -rf .livetwin .venv dist api/static web/node_modules web/build clients/typescript/dist clients/typescript/node_modules tests/pglite/node_modules benchmarks/out docs/_build docs/reference/python/*/ docs/reference/http-api.md
 rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 find . -name __pycache__ -type d -prune -exec rm -rf {} +

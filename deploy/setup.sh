@@ -147,8 +147,9 @@ if [ -f web/package.json ]; then
       fail "npm could not install the page's libraries: see its message above; is the npm registry reachable?"
     touch web/node_modules/.livetwin-setup
   fi
-  if [ ! -f api/static/index.html ] || [ -n "$(find web -path web/node_modules -prune -o -path web/build \
-    -prune -o -type f -newer api/static/index.html -print -quit)" ]; then
+  # The client for TypeScript is a part of the page.
+  if [ ! -f api/static/index.html ] || [ -n "$(find web clients/typescript/src -path web/node_modules -prune -o \
+    -path web/build -prune -o -type f -newer api/static/index.html -print -quit)" ]; then
     say "building the page"
     (cd web && npm run --silent build -- --logLevel warn) || fail "the page could not be built: see the message above"
     # The build may keep the times of copied files.

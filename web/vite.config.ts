@@ -1,10 +1,24 @@
+import { fileURLToPath } from "node:url";
 import { defineConfig } from "vite";
 
 /** Where a running `livetwin up` answers while the page is developed with `npm run dev`. */
 const API = "http://127.0.0.1:8080";
 
-export default defineConfig({
+const CLIENT = "../clients/typescript";
+
+/** The tests of the page and of the client; `vite build --ssr` makes programs for Node of them. */
+const TESTS = [
+  "test/page.test.ts",
+  `${CLIENT}/test/sseParser.test.ts`,
+  `${CLIENT}/test/liveStream.test.ts`,
+  `${CLIENT}/test/requests.test.ts`,
+];
+
+const pathOf = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+
+export default defineConfig(({ isSsrBuild }) => ({
   base: "./",
+  resolve: { alias: { "livetwin-client": pathOf(`${CLIENT}/src/index.ts`) } },
   build: {
     outDir: "../api/static",
     emptyOutDir: true,
@@ -13,6 +27,7 @@ export default defineConfig({
     // Nothing inline: the Content-Security-Policy allows 'self' only.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    ...(isSsrBuild ? { rolldownOptions: { input: TESTS.map(pathOf) } } : {}),
   },
   server: { proxy: { "/v1": API, "/page.json": API } },
-});
+}));

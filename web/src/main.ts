@@ -58,7 +58,7 @@ class Page implements EventStreamListener, AlarmPanelListener {
     await this.#load();
     this.#layOut();
     this.#map.fit(paddingOfMap());
-    this.#stream.open();
+    void this.#stream.run();
     setInterval(() => {
       this.#overview.tick(Date.now());
       this.#detail.tick(Date.now());

@@ -43,7 +43,7 @@ NOT_DELIVERED_ONLY = {"Artistic", "GPL"}
 
 _FAMILIES = (
     (r"Repoze", "Repoze"),
-    (r"Python Software Foundation|\bPSF\b", "PSF"),
+    (r"Python Software Foundation|\bPSF\b|^Python-2\.0$", "PSF"),
     (r"Mozilla|\bMPL\b", "MPL"),
     (r"Lesser General|\bLGPL", "LGPL"),
     (r"General Public|\bGPL", "GPL"),
@@ -168,7 +168,14 @@ WITHOUT_LICENCE = {"@mapbox/jsonlint-lines-primitives"}
 
 
 def packages() -> Iterator[tuple[Path, dict[str, Any]]]:
-    for name in ("web", "tests/pglite", "tests/standards", "tests/issuer", "tests/durable_streams"):
+    for name in (
+        "web",
+        "clients/typescript",
+        "tests/pglite",
+        "tests/standards",
+        "tests/issuer",
+        "tests/durable_streams",
+    ):
         folder = ROOT / name
         yield folder, json.loads((folder / "package.json").read_text())
 

@@ -1,8 +1,10 @@
 /** Requests to the API about one alarm, and actions of operators on it. */
 
 import { alarmOf, timeOf, type Alarm } from "./alarm";
-import { authorization } from "../http/apiKey";
-import { fetchJson, sendJson } from "../http/problem";
+import type { RequestBody, Schemas } from "livetwin-client";
+import { hasKey } from "../http/apiKey";
+import { done, fetched } from "../http/problem";
+import { operatorTwin } from "../http/twin";
 
 export interface Observation {
   readonly sensorId: string;
@@ -44,96 +46,77 @@ export interface AlarmEvent {
 /** The largest number of shown events of an alarm. */
 const EVENTS_MAX = 20;
 
-type Data = Record<string, unknown>;
+export type AlarmAction = "acknowledge" | "shelve" | "unshelve" | "comment" | "reset" | "restore";
 
 /** Fetches an alarm with its explanation. Raises Problem. */
 export async function fetchAlarm(id: string, signal: AbortSignal): Promise<AlarmDetails> {
-  const url = `/v1/alarms/${encodeURIComponent(id)}`;
-  return detailsOf((await fetchJson("The alarm", url, { signal, headers: authorization() })) as Data);
+  return detailsOf(await fetched("The alarm", operatorTwin().get("/v1/alarms/{id}", { id }, { signal })));
 }
 
 /** Fetches the last events of an alarm, newest first. Raises Problem. */
 export async function fetchEvents(id: string, signal: AbortSignal): Promise<AlarmEvent[]> {
-  const url = `/v1/alarms/${encodeURIComponent(id)}/events?limit=${EVENTS_MAX}`;
-  const page = (await fetchJson("What happened", url, { signal, headers: authorization() })) as { items: Data[] };
-  return page.items.map((one) => ({
-    kind: String(one["kind"]),
-    time: timeOf(one["time"]) ?? 0,
-    actor: textOf(one["actor"]),
-    text: textOf(one["text"]),
+  const answer = operatorTwin().get("/v1/alarms/{id}/events", { id, limit: EVENTS_MAX }, { signal });
+  return (await fetched("What happened", answer)).items.map((one) => ({
+    kind: one.kind,
+    time: timeOf(one.time) ?? 0,
+    actor: one.actor || undefined,
+    text: one.text || undefined,
   }));
 }
 
 /** Fetches the names of those who acknowledged, by alarm; empty without an API key. Raises Problem. */
 export async function fetchAcknowledgers(): Promise<Map<string, string>> {
   const found = new Map<string, string>();
-  if (authorization()["Authorization"] === undefined) return found;
-  const url = "/v1/alarms?state=acknowledged,latched-acknowledged,shelved&limit=500";
-  const page = (await fetchJson("The alarms", url, { headers: authorization() })) as { items: Data[] };
-  for (const one of page.items) {
-    const by = textOf(one["acknowledgedBy"]);
-    if (by !== undefined) found.set(String(one["id"]), by);
-  }
+  if (!hasKey()) return found;
+  const state = ["acknowledged" as const, "latched-acknowledged" as const, "shelved" as const];
+  const page = await fetched("The alarms", operatorTwin().get("/v1/alarms", { state, limit: 500 }));
+  for (const { id, acknowledgedBy } of page.items) if (acknowledgedBy) found.set(id, acknowledgedBy);
   return found;
 }
 
 /** Sends an action on an alarm; returns a sentence while its outcome is unknown. Raises Problem. */
-export async function act(id: string, action: string, body: Data): Promise<string | undefined> {
-  const url = `/v1/alarms/${encodeURIComponent(id)}/_${action}`;
-  const headers = { ...authorization(), "Idempotency-Key": randomKey() };
-  const status = await sendJson("That", url, body, headers);
-  return status === 202 ? "The command was accepted; its outcome is not known yet." : undefined;
+export async function act(
+  id: string,
+  action: AlarmAction,
+  body: RequestBody<`/v1/alarms/{id}/_${AlarmAction}`>,
+): Promise<string | undefined> {
+  const address = `/v1/alarms/{id}/_${action}` as const;
+  const answer = await done("That", operatorTwin().post(address, { id }, body, { idempotencyKey: randomKey() }));
+  return answer.status === 202 ? "The command was accepted; its outcome is not known yet." : undefined;
 }
 
-function detailsOf(data: Data): AlarmDetails {
+function detailsOf(data: Schemas["Alarm"]): AlarmDetails {
   const alarm = alarmOf(data);
   if (alarm === undefined) throw new Error("the API answered without an alarm");
-  const explanation = (data["explanation"] ?? {}) as Data;
-  const operands = Array.isArray(explanation["operands"]) ? (explanation["operands"] as Data[]) : [];
-  const guidance = data["guidance"] as AlarmDetails["guidance"] | null;
   return {
     ...alarm,
-    rule: String(data["rule"]),
-    ruleVersion: Number(data["ruleVersion"]),
-    guidance: guidance ?? undefined,
-    acknowledgedBy: textOf(data["acknowledgedBy"]),
-    acknowledgedTime: timeOf(data["acknowledgedTime"]),
-    assignee: textOf(data["assignee"]),
-    operands: operands.map(operandOf),
+    rule: data.rule,
+    ruleVersion: data.ruleVersion,
+    guidance: data.guidance ?? undefined,
+    acknowledgedBy: data.acknowledgedBy || undefined,
+    acknowledgedTime: timeOf(data.acknowledgedTime),
+    assignee: data.assignee || undefined,
+    operands: data.explanation.operands.map(operandOf),
   };
 }
 
-function operandOf(data: Data): Operand {
-  const observations = Array.isArray(data["observations"]) ? (data["observations"] as Data[]) : [];
+function operandOf(data: Schemas["Operand"]): Operand {
   return {
-    name: String(data["name"]),
-    entityId: String(data["entityId"]),
-    value: numberOf(data["value"]),
-    unit: String(data["unit"]),
-    quality: String(data["quality"]),
-    threshold: numberOf(data["threshold"]),
-    time: String(data["time"]),
-    window: (data["window"] as Operand["window"] | null) ?? undefined,
-    observations: observations.map((one) => ({
-      sensorId: String(one["sensorId"]),
-      time: String(one["phenomenonTime"]),
-      provenance: linkOf(one),
+    name: data.name,
+    entityId: data.entityId,
+    value: data.value ?? undefined,
+    unit: data.unit,
+    quality: data.quality,
+    threshold: data.threshold ?? undefined,
+    time: data.time,
+    window: data.window ?? undefined,
+    observations: data.observations.map((one) => ({
+      sensorId: one.sensorId,
+      time: one.phenomenonTime,
+      provenance: one._links.provenance.href,
     })),
-    provenance: linkOf(data),
+    provenance: data._links.provenance.href,
   };
-}
-
-function linkOf(data: Data): string {
-  const links = (data["_links"] ?? {}) as Record<string, { href?: unknown } | undefined>;
-  return String(links["provenance"]?.href ?? "");
-}
-
-function textOf(value: unknown): string | undefined {
-  return typeof value === "string" && value !== "" ? value : undefined;
-}
-
-function numberOf(value: unknown): number | undefined {
-  return typeof value === "number" ? value : undefined;
 }
 
 /** Returns a random key; `crypto.randomUUID` is missing on pages without TLS. */

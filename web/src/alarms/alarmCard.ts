@@ -1,7 +1,8 @@
 /** The card of one alarm: its explanation, its events, and the actions of an operator. */
 
 import { isAside, SEVERITY_NAMES, stateName, waits, type Alarm } from "./alarm";
-import { act, fetchAlarm, fetchEvents, type AlarmDetails, type AlarmEvent, type Operand } from "./alarmApi";
+import { act, fetchAlarm, fetchEvents } from "./alarmApi";
+import type { AlarmAction, AlarmDetails, AlarmEvent, Operand } from "./alarmApi";
 import { byId, element, setText, severitySign } from "../page/element";
 import { hasKey, setKey } from "../http/apiKey";
 import { briefly, LANGUAGE, said } from "../page/language";
@@ -120,7 +121,7 @@ export class AlarmCard {
     return forms;
   }
 
-  #button(text: string, action: string, attributes: Record<string, string> = {}): HTMLButtonElement {
+  #button(text: string, action: AlarmAction, attributes: Record<string, string> = {}): HTMLButtonElement {
     const button = element("button", { type: "button", "data-action": action, ...attributes }, text);
     button.addEventListener("click", () => void this.#act(button, action, {}));
     return button;
@@ -180,7 +181,7 @@ export class AlarmCard {
   }
 
   /** Returns whether the action was done or accepted. */
-  async #act(button: HTMLButtonElement, action: string, body: Record<string, unknown>): Promise<boolean> {
+  async #act(button: HTMLButtonElement, action: AlarmAction, body: Parameters<typeof act>[2]): Promise<boolean> {
     const alarm = this.#alarm;
     if (alarm === undefined) return false;
     button.disabled = true;

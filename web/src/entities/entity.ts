@@ -1,7 +1,9 @@
-/** Entities of the city, from the GeoJSON of `GET /v1/entities`. */
+/** Entities of the city, from `GET /v1/entities`. */
 
 import type { Geometry, Position } from "geojson";
-import { fetchJson } from "../http/problem";
+import type { Schemas } from "livetwin-client";
+import { fetched } from "../http/problem";
+import { openTwin } from "../http/twin";
 import { themesOf, type Theme } from "../map/theme";
 
 export interface Entity {
@@ -21,22 +23,19 @@ export type Bounds = [number, number, number, number];
 
 /** Entities per requested page. */
 const PAGE_SIZE = 500;
-/** The largest number of pages: 100,000 entities are more than a city has. */
-const PAGES_MAX = 200;
-
-interface Page {
-  features: readonly { id?: string | number; geometry: Geometry | null; properties: Record<string, unknown> | null }[];
-  _links?: { next?: { href: string } };
-}
+/** The largest number of entities: more than a city has. */
+const ENTITIES_MAX = 100_000;
 
 /** Fetches all entities, page after page. Raises Problem. */
-export async function fetchEntities(): Promise<Entity[]> {
+export function fetchEntities(): Promise<Entity[]> {
+  return fetched("The entities of the city", allEntities());
+}
+
+async function allEntities(): Promise<Entity[]> {
   const entities: Entity[] = [];
-  let url: string | undefined = `/v1/entities?limit=${PAGE_SIZE}`;
-  for (let page = 0; url !== undefined && page < PAGES_MAX; page += 1) {
-    const answer = (await fetchJson("The entities of the city", url, { accept: "application/geo+json" })) as Page;
-    for (const feature of answer.features) entities.push(entityOf(feature));
-    url = answer._links?.next?.href;
+  for await (const entity of openTwin().entities({ limit: PAGE_SIZE })) {
+    entities.push(entityOf(entity));
+    if (entities.length === ENTITIES_MAX) break;
   }
   return entities;
 }
@@ -111,18 +110,16 @@ function* positionsOf(geometry: Geometry | undefined): Generator<Position> {
   }
 }
 
-function entityOf(feature: Page["features"][number]): Entity {
-  const properties = feature.properties ?? {};
-  const id = String(properties["id"] ?? feature.id ?? "");
-  const themes = properties["themes"];
-  const observed = properties["properties"];
+function entityOf(entity: Schemas["Entity"]): Entity {
+  const { id, type, name, parent, geometry, themes, properties } = entity;
   return {
     id,
-    type: String(properties["type"] ?? "Entity"),
-    name: String(properties["name"] ?? id),
-    parent: typeof properties["parent"] === "string" ? properties["parent"] : undefined,
-    geometry: feature.geometry ?? undefined,
-    themes: themesOf(Array.isArray(themes) ? themes.map(String) : []),
-    properties: Array.isArray(observed) ? observed.map(String) : [],
+    type,
+    name,
+    parent: parent ?? undefined,
+    // The schema of a collection does not say what is in the geometries of it.
+    geometry: (geometry as Geometry | null) ?? undefined,
+    themes: themesOf(themes),
+    properties,
   };
 }

@@ -1,6 +1,7 @@
 /** History: the last day of one property, as means of ten minutes. */
 
-import { fetchJson } from "../http/problem";
+import { fetched } from "../http/problem";
+import { openTwin } from "../http/twin";
 
 /** Times in epoch seconds, as the chart needs them; null for a time without a measurement. */
 export interface Series {
@@ -17,15 +18,14 @@ interface Answer {
 
 /** Fetches the means of the day before `now` (epoch milliseconds). Raises Problem. */
 export async function fetchDay(entityId: string, property: string, now: number, signal: AbortSignal): Promise<Series> {
-  const query = new URLSearchParams({
-    property,
-    start: new Date(now - DAY_S * 1000).toISOString(),
-    end: new Date(now).toISOString(),
-    interval: "PT10M",
-    aggregate: "mean",
-  });
-  const url = `/v1/entities/${encodeURIComponent(entityId)}/history?${query}`;
-  const series = seriesOf((await fetchJson("The last 24 hours", url, { signal })) as Answer);
+  const start = new Date(now - DAY_S * 1000).toISOString();
+  const end = new Date(now).toISOString();
+  const answer = openTwin().get(
+    "/v1/entities/{id}/history",
+    { id: entityId, property, start, end, interval: "PT10M", aggregate: ["mean"] },
+    { signal },
+  );
+  const series = seriesOf(await fetched("The last 24 hours", answer));
   // The middle of the last bucket may lie in the future; live values must still come after it.
   series.times = series.times.map((time) => Math.min(time, now / 1000));
   return series;

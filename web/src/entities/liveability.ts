@@ -1,23 +1,11 @@
 /** The liveability card of an area: the score, value, freshness and source of each domain. */
 
+import type { Schemas } from "livetwin-client";
 import { ageText } from "../page/age";
 import { element, freshnessSign, setText } from "../page/element";
-import { fetchJson, sentenceOf } from "../http/problem";
+import { fetched, sentenceOf } from "../http/problem";
+import { openTwin } from "../http/twin";
 import { numberText, propertyName, quantityText } from "./quantity";
-
-interface Domain {
-  readonly domain: string;
-  readonly title: { readonly en: string };
-  readonly score: number | null;
-  readonly value: number | null;
-  readonly unit: string;
-  readonly measuredBy: string;
-  readonly phenomenonTime: string | null;
-  readonly quality: string | null;
-  readonly freshness: string | null;
-  readonly explanation: { readonly en: string };
-  readonly source: string;
-}
 
 const AREA_TYPES = ["Municipality", "District", "Neighbourhood"];
 
@@ -30,7 +18,7 @@ export function isArea(type: string): boolean {
 
 export class LiveabilityCard {
   readonly element = element("section", { class: "liveability", "aria-label": "Liveability" });
-  readonly #url: string;
+  readonly #entityId: string;
   readonly #list = element("ul");
   readonly #note = element("p", { class: "note", role: "status" }, "Fetching …");
   readonly #request = new AbortController();
@@ -38,7 +26,7 @@ export class LiveabilityCard {
   #ages: [HTMLElement, number][] = [];
 
   constructor(entityId: string) {
-    this.#url = `/v1/entities/${encodeURIComponent(entityId)}/liveability`;
+    this.#entityId = entityId;
     this.element.append(element("h3", {}, "Liveability"), this.#list, this.#note);
     this.#timer = setInterval(() => void this.#fetch(), REFRESH_MS);
     void this.#fetch();
@@ -57,7 +45,8 @@ export class LiveabilityCard {
     if (document.hidden) return;
     const signal = this.#request.signal;
     try {
-      const card = (await fetchJson("The liveability card", this.#url, { signal })) as { domains: Domain[] };
+      const answer = openTwin().get("/v1/entities/{id}/liveability", { id: this.#entityId }, { signal });
+      const card = await fetched("The liveability card", answer);
       this.#ages = [];
       this.#list.replaceChildren(...card.domains.map((one) => this.#line(one)));
       setText(this.#note, "");
@@ -67,7 +56,7 @@ export class LiveabilityCard {
     }
   }
 
-  #line(one: Domain): HTMLElement {
+  #line(one: Schemas["DomainScore"]): HTMLElement {
     const score = one.score === null ? "–" : numberText(Math.round(one.score));
     const meter = element("meter", { min: "0", max: "100", value: String(one.score ?? 0), "aria-hidden": "true" });
     meter.hidden = one.score === null;
@@ -83,7 +72,7 @@ export class LiveabilityCard {
     return line;
   }
 
-  #measured(one: Domain): HTMLElement {
+  #measured(one: Schemas["DomainScore"]): HTMLElement {
     if (one.value === null) return element("span", { class: "condition" }, "No value");
     const age = element("time");
     const time = Date.parse(one.phenomenonTime ?? "");

@@ -4,9 +4,9 @@ const STORED = "livetwin-key";
 
 let key = stored();
 
-/** Returns the header with the key; no header without a key. */
-export function authorization(): Record<string, string> {
-  return key === "" ? {} : { Authorization: `Bearer ${key}` };
+/** Returns the key; "" without one. */
+export function currentKey(): string {
+  return key;
 }
 
 export function hasKey(): boolean {

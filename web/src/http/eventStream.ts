@@ -1,7 +1,9 @@
-/** The event stream `GET /v1/live` as typed calls; it reconnects as long as the page is open. */
+/** The live events as typed calls, as long as the page is open. */
 
+import { LiveTwinError, type LiveEvent } from "livetwin-client";
 import { alarmOf, type Alarm } from "../alarms/alarm";
 import { stateEventOf, type StateEvent } from "../entities/liveState";
+import { openTwin } from "./twin";
 
 export type Connection = "connecting" | "live" | "reconnecting";
 
@@ -19,75 +21,68 @@ export interface EventStreamListener {
   onGap(): void;
 }
 
-const WAIT_FIRST_MS = 1000;
-const WAIT_MAX_MS = 15_000;
+/** The wait after a refusal: a page stays open for weeks, and a proxy may refuse for minutes. */
+const AFTER_REFUSAL_MS = 15_000;
 
 export class EventStream {
   readonly #listener: EventStreamListener;
-  #source: EventSource | undefined;
-  #cursor = "";
-  #wait = WAIT_FIRST_MS;
 
   constructor(listener: EventStreamListener) {
     this.#listener = listener;
   }
 
-  open(): void {
-    this.#source?.close();
-    const cursor = this.#cursor === "" ? "" : `?cursor=${encodeURIComponent(this.#cursor)}`;
-    const source = new EventSource(`/v1/live${cursor}`);
-    this.#source = source;
-    source.addEventListener("open", () => {
-      this.#wait = WAIT_FIRST_MS;
-      // With a cursor there may be no missed events: the connection alone means live.
-      if (this.#cursor !== "") this.#listener.onConnection("live");
-    });
-    source.addEventListener("snapshot", (message) => this.#snapshot(message));
-    source.addEventListener("state", (message) => {
-      const event = stateEventOf(this.#read(message));
-      if (event !== undefined) this.#listener.onState(event);
-    });
-    source.addEventListener("alarm", (message) => {
-      const alarm = alarmOf(this.#read(message));
-      if (alarm !== undefined) this.#listener.onAlarm(alarm);
-    });
-    source.addEventListener("gap", (message) => {
-      this.#read(message);
-      this.#listener.onGap();
-    });
-    source.addEventListener("error", () => this.#lost(source));
-  }
-
-  /** Starts anew without a cursor, to get a complete snapshot. */
-  restart(): void {
-    this.#cursor = "";
-    this.open();
-  }
-
-  #snapshot(message: MessageEvent<string>): void {
-    const data = this.#read(message);
-    const alarm = alarmOf(data);
-    const event = alarm === undefined ? stateEventOf(data) : undefined;
-    if (alarm !== undefined) this.#listener.onSnapshotAlarm(alarm);
-    if (event !== undefined) this.#listener.onSnapshotState(event);
-    if (data["complete"] === true) {
-      this.#listener.onSnapshotComplete();
-      this.#listener.onConnection("live");
+  async run(): Promise<never> {
+    for (;;) {
+      try {
+        await this.#follow();
+      } catch (error) {
+        if (!(error instanceof LiveTwinError)) throw error;
+        console.warn(error.message);
+      }
+      this.#listener.onConnection("reconnecting");
+      await new Promise((resolve) => setTimeout(resolve, AFTER_REFUSAL_MS));
     }
   }
 
-  #read(message: MessageEvent<string>): Record<string, unknown> {
-    if (message.lastEventId !== "") this.#cursor = message.lastEventId;
-    return JSON.parse(message.data || "{}") as Record<string, unknown>;
+  /** Follows the events from a snapshot on, across broken connections, until they are refused. */
+  async #follow(): Promise<void> {
+    let begun = false;
+    const events = openTwin().live(
+      {},
+      {
+        onConnection: (state) => {
+          if (state === "lost") this.#listener.onConnection("reconnecting");
+          // After the first event there may be no missed ones: the connection alone means live.
+          if (state === "open" && begun) this.#listener.onConnection("live");
+        },
+      },
+    );
+    for await (const event of events) {
+      begun = true;
+      this.#on(event);
+    }
   }
 
-  #lost(source: EventSource): void {
-    this.#listener.onConnection("reconnecting");
-    // The browser reconnects by itself, except after an answer that is not a stream (503 while starting).
-    if (source.readyState !== EventSource.CLOSED || source !== this.#source) return;
-    setTimeout(() => {
-      if (source === this.#source) this.open();
-    }, this.#wait);
-    this.#wait = Math.min(this.#wait * 2, WAIT_MAX_MS);
+  #on(event: LiveEvent): void {
+    if (event.event === "gap") this.#listener.onGap();
+    else if (event.event === "snapshot") this.#onSnapshot(event.data);
+    else if (event.event === "alarm") {
+      const alarm = alarmOf(event.data);
+      if (alarm !== undefined) this.#listener.onAlarm(alarm);
+    } else {
+      const state = stateEventOf(event.data);
+      if (state !== undefined) this.#listener.onState(state);
+    }
+  }
+
+  #onSnapshot(data: (LiveEvent & { event: "snapshot" })["data"]): void {
+    const alarm = alarmOf(data);
+    const state = alarm === undefined ? stateEventOf(data) : undefined;
+    if (alarm !== undefined) this.#listener.onSnapshotAlarm(alarm);
+    if (state !== undefined) this.#listener.onSnapshotState(state);
+    if (data.complete === true) {
+      this.#listener.onSnapshotComplete();
+      this.#listener.onConnection("live");
+    }
   }
 }

@@ -1,9 +1,6 @@
-/** Requests to the API, whose failures become a problem with one sentence for the user. */
+/** Failed requests to the API, as a problem with one sentence for the user. */
 
-interface ProblemDetails {
-  title?: string;
-  detail?: string;
-}
+import { ConnectionError, LiveTwinError, ProblemError } from "livetwin-client";
 
 const REASONS: Readonly<Record<number, string>> = {
   401: "an API key is required",
@@ -15,41 +12,23 @@ const REASONS: Readonly<Record<number, string>> = {
 /** A failed request. The message is a sentence for the user. */
 export class Problem extends Error {}
 
-/** Fetches JSON; raises Problem with a sentence about `what` when that fails. */
-export async function fetchJson(
-  what: string,
-  url: string,
-  options: { accept?: string; signal?: AbortSignal; headers?: Record<string, string> } = {},
-): Promise<unknown> {
-  const request: RequestInit = { headers: { Accept: options.accept ?? "application/json", ...options.headers } };
-  if (options.signal !== undefined) request.signal = options.signal;
-  let response: Response;
-  try {
-    response = await fetch(url, request);
-  } catch (error) {
-    if (options.signal?.aborted) throw error;
-    throw new Problem(`${what} could not be fetched: the server does not answer.`);
-  }
-  if (!response.ok) throw new Problem(`${what} could not be fetched: ${await reasonOf(response)}.`);
-  return response.json();
+/** Waits for what is fetched; raises Problem with a sentence about `what` when that fails. */
+export function fetched<T>(what: string, answer: Promise<T>): Promise<T> {
+  return succeeded(`${what} could not be fetched`, answer);
 }
 
-/** Sends JSON and returns the status; raises Problem with a sentence about `what` when that fails. */
-export async function sendJson(
-  what: string,
-  url: string,
-  body: unknown,
-  headers: Record<string, string>,
-): Promise<number> {
-  let response: Response;
+/** Waits for what is done; raises Problem with a sentence about `what` when that fails. */
+export function done<T>(what: string, answer: Promise<T>): Promise<T> {
+  return succeeded(`${what} could not be done`, answer);
+}
+
+async function succeeded<T>(failure: string, answer: Promise<T>): Promise<T> {
   try {
-    const given = { ...headers, Accept: "application/json", "Content-Type": "application/json" };
-    response = await fetch(url, { method: "POST", headers: given, body: JSON.stringify(body) });
-  } catch {
-    throw new Problem(`${what} could not be done: the server does not answer.`);
+    return await answer;
+  } catch (error) {
+    if (!(error instanceof LiveTwinError)) throw error;
+    throw new Problem(`${failure}: ${reasonOf(error)}.`);
   }
-  if (!response.ok) throw new Problem(`${what} could not be done: ${await reasonOf(response)}.`);
-  return response.status;
 }
 
 /** Returns the sentence of a Problem; any other error is a bug and is raised again. */
@@ -58,14 +37,11 @@ export function sentenceOf(error: unknown): string {
   throw error;
 }
 
-async function reasonOf(response: Response): Promise<string> {
-  const known = REASONS[response.status];
-  try {
-    const details = (await response.json()) as ProblemDetails;
-    const said = details.detail ?? details.title;
-    if (said) return `${known ? `${known} (${said.replace(/\.$/, "")})` : said.replace(/\.$/, "")}`;
-  } catch {
-    // A proxy may answer in HTML; the status is sufficient then.
-  }
-  return known ?? `the server answered ${response.status}`;
+function reasonOf(error: LiveTwinError): string {
+  if (error instanceof ConnectionError) return "the server does not answer";
+  if (!(error instanceof ProblemError)) return error.message;
+  const known = REASONS[error.status];
+  const said = (error.problem?.detail || error.problem?.title)?.replace(/\.$/, "");
+  if (said) return known ? `${known} (${said})` : said;
+  return known ?? `the server answered ${error.status}`;
 }

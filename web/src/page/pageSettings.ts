@@ -1,7 +1,8 @@
 /** The settings of the page, from `GET /page.json`: the city, map tiles, and names of values and units. */
 
 import type { DisplayTexts } from "../entities/quantity";
-import { fetchJson } from "../http/problem";
+import { fetched } from "../http/problem";
+import { openTwin } from "../http/twin";
 
 export interface PageSettings {
   readonly city: string | undefined;
@@ -15,7 +16,7 @@ export interface PageSettings {
 
 /** Fetches the settings. Raises Problem. */
 export async function fetchPageSettings(): Promise<PageSettings> {
-  const answer = (await fetchJson("The settings of the page", "/page.json")) as Record<string, unknown>;
+  const answer = (await fetched("The settings of the page", openTwin().follow("/page.json"))) as Record<string, unknown>;
   const city = (answer["city"] ?? {}) as Record<string, unknown>;
   return {
     city: textOf(city["name"]),
