@@ -24,6 +24,9 @@ from release.image_components import ImageContent
 RECORD = "build.json"
 """The file that names the commit and the tools, as a second builder needs them."""
 
+PYTHON_CLIENT = "clients/python"
+TYPESCRIPT_CLIENT = "clients/typescript"
+
 _STEP_TIMEOUT_S = 3600
 SITE = Path("docs/_build/html")
 _SPHINX_OPTIONS = ("--quiet", "--fail-on-warning")
@@ -51,7 +54,8 @@ def build_artefacts(
     make a difference. Without `site` the documentation, which takes most of the time, is left out.
     """
     release = tomllib.loads((tree / "pyproject.toml").read_text())["project"]["version"]
-    (tree / "web/node_modules").symlink_to(packages, target_is_directory=True)
+    for folder in ("web", TYPESCRIPT_CLIENT):
+        (tree / folder / "node_modules").symlink_to(packages, target_is_directory=True)
     environment = {
         **os.environ,
         "SOURCE_DATE_EPOCH": str(commit.epoch),
@@ -64,7 +68,10 @@ def build_artefacts(
     run_step(["npm", "run", "--silent", "build", "--", "--logLevel", "warn"], tree / "web", environment)
     build = [sys.executable, "-m", "hatchling", "build", "-d", str(target)]
     run_step(build, tree, environment)
-    run_step([*build, "-t", "wheel"], tree / "clients/python", environment)
+    run_step([*build, "-t", "wheel"], tree / PYTHON_CLIENT, environment)
+    run_step(["npm", "run", "--silent", "build"], tree / TYPESCRIPT_CLIENT, environment)
+    pack = ["npm", "pack", "--silent", "--pack-destination", str(target)]
+    run_step(pack, tree / TYPESCRIPT_CLIENT, environment)
     write_archive(tree / "api/static", target / f"livetwin-{release}-page.tar.gz", epoch=commit.epoch)
     if site:
         built = tree / SITE

@@ -16,6 +16,7 @@ from tests.support.repository import PYPROJECT, ROOT
 
 VERSION = PYPROJECT["project"]["version"]
 NAME = f"livetwin-{VERSION}"
+CLIENT = f"livetwin-client-{VERSION}.tgz"
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +33,7 @@ def test_two_builds_are_equal_and_have_every_artefact(release: Path) -> None:
         f"{NAME}-py3-none-any.whl",
         f"livetwin_client-{VERSION}-py3-none-any.whl",
         f"{NAME}-page.tar.gz",
+        CLIENT,
         f"{NAME}-python.cdx.json",
         f"{NAME}-page.cdx.json",
         f"{NAME}-images.cdx.json",
@@ -65,6 +67,15 @@ def test_the_page_is_the_one_of_the_wheel(release: Path) -> None:
             assert content is not None
             of_page[member.name.removeprefix(f"{NAME}-page/")] = content.read()
     assert of_page == of_wheel
+
+
+def test_the_typescript_client_has_its_modules_with_types_and_the_licence(release: Path) -> None:
+    with tarfile.open(release / CLIENT) as package:
+        names = set(package.getnames())
+    assert {"package/package.json", "package/LICENSE", "package/README.md"} <= names
+    modules = {f"package/dist/{path.stem}" for path in (ROOT / "clients/typescript/src").glob("*.ts")}
+    built = {f"{module}{ending}" for module in modules for ending in (".js", ".d.ts")}
+    assert {name for name in names if name.startswith("package/dist/")} == built
 
 
 def test_the_bills_follow_the_schema_and_name_the_commit(release: Path) -> None:
