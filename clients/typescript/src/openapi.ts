@@ -817,6 +817,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/streams/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the log as a Durable Stream
+         * @description Send every change of values and alarms, as a Durable Stream (durable-streams.com) in its JSON mode.
+         *
+         *     It is the log that `/v1/live` sends, without filters and snapshot: for whoever copies all of it. A value
+         *     that turns stale is no change of the log.
+         */
+        get: operations["readLiveStream"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/insights/correlations": {
         parameters: {
             query?: never;
@@ -1316,6 +1339,28 @@ export interface paths {
          * @description Withdraw an override: it no longer applies, and stays on record. Repeating changes nothing.
          */
         delete: operations["deleteDutyOverride"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/audit-records": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the audit log
+         * @description List changes through the API and readings of personal data, the newest first.
+         *
+         *     Who changed the city with `livetwin apply` is in the versions of the model.
+         */
+        get: operations["listAuditRecords"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -3590,6 +3635,36 @@ export interface components {
          * @enum {unknown}
          */
         GapReason: "cursor-ahead" | "log-changed" | "log-truncated" | "log-unreadable" | "too-slow";
+        /** @description A changed value. Its freshness is that at its reception: what turns stale makes no record. */
+        StreamState: {
+            /** @enum {unknown} */
+            event: "state";
+            data: components["schemas"]["StateData"];
+        };
+        /** @description A changed alarm. */
+        StreamAlarm: {
+            /** @enum {unknown} */
+            event: "alarm";
+            data: components["schemas"]["AlarmData"];
+        };
+        /** @description Messages, in order. */
+        StreamDataEvent: {
+            /** @enum {unknown} */
+            event: "data";
+            data: (components["schemas"]["StreamState"] | components["schemas"]["StreamAlarm"])[];
+        };
+        /** @description Where the stream stands after the messages before. */
+        StreamControlEvent: {
+            /** @enum {unknown} */
+            event: "control";
+            data: components["schemas"]["StreamPosition"];
+        };
+        /** @description Where the stream stands after the messages before. */
+        StreamPosition: {
+            streamNextOffset: string;
+            streamCursor: string;
+            upToDate?: boolean;
+        };
         /** @description The correlation of the hourly means of two values, at each lag that has a coefficient. */
         Correlation: {
             x: components["schemas"]["CorrelatedValue"];
@@ -4494,6 +4569,38 @@ export interface components {
         DutyOverrideLinks: {
             self: components["schemas"]["Link"];
         };
+        /** @description A page of a collection. */
+        AuditRecordPage: {
+            items: components["schemas"]["AuditRecord"][];
+            _links: components["schemas"]["PageLinks"];
+        };
+        /** @description A change, or a reading of personal data, of one request. */
+        AuditRecord: {
+            /** @description Rises with each record. */
+            id: number;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC.
+             */
+            time: string;
+            /** @description Name of the API key or of the subject of the access token. */
+            principal: string;
+            role: string;
+            /** @description `operationId` in /v1/openapi.json. */
+            operation: string;
+            /** @description Path and query of the request. */
+            target: string;
+            /** @description Status of the answer. */
+            status: number;
+            /** @description Ids of the entities whose personal data was in the answer. */
+            households: string[];
+            /** @description Ids of the contacts whose addresses were in the answer. */
+            contacts: string[];
+            /** @description Trace of the request, 32 hex digits (W3C Trace Context). */
+            traceId: string;
+            /** @description When the collector of processing logs had it; null: not yet, or not for it. */
+            sentTime: string | null;
+        };
         /** @description What became of a reply, and a text for its sender. */
         ReplyAnswer: {
             /** @enum {unknown} */
@@ -4615,6 +4722,16 @@ export interface components {
         };
         /** @description The present state does not allow it; `detail` has the reason. */
         Conflict: {
+            headers: {
+                "API-Version": components["headers"]["API-Version"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description It existed, and is not valid any more. */
+        Gone: {
             headers: {
                 "API-Version": components["headers"]["API-Version"];
                 [name: string]: unknown;
@@ -6755,6 +6872,83 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    readLiveStream: {
+        parameters: {
+            query?: {
+                /** @description `Stream-Next-Offset` of the answer before; `-1` for the oldest message (the default), `now` for those to come. */
+                offset?: string;
+                /** @description Wait for messages: for one page of them, or for all as Server-Sent Events. Needs `offset`. */
+                live?: "long-poll" | "sse";
+                /** @description `Stream-Cursor` of the answer before; lets caches tell requests apart. */
+                cursor?: string;
+            };
+            header?: {
+                /** @description Entity tags that the client has; 304 if the present one is among them. */
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Messages in the order of the log, as many as fit into an answer; none at its end. */
+            200: {
+                headers: {
+                    "API-Version": components["headers"]["API-Version"];
+                    /** @description Where to go on. Opaque; along a reading, texts rise. */
+                    "Stream-Next-Offset"?: string;
+                    /** @description `true` where the answer ends at the newest message, else missing. */
+                    "Stream-Up-To-Date"?: string;
+                    /** @description In answers to `live`: what to send as `cursor`. */
+                    "Stream-Cursor"?: string;
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["StreamState"] | components["schemas"]["StreamAlarm"])[];
+                    "text/event-stream": string;
+                };
+            };
+            /** @description With `live=long-poll`: there were no messages in the time of a poll. */
+            204: {
+                headers: {
+                    "API-Version": components["headers"]["API-Version"];
+                    /** @description Where to go on. Opaque; along a reading, texts rise. */
+                    "Stream-Next-Offset"?: string;
+                    /** @description `true` where the answer ends at the newest message, else missing. */
+                    "Stream-Up-To-Date"?: string;
+                    /** @description In answers to `live`: what to send as `cursor`. */
+                    "Stream-Cursor"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It has not changed. */
+            304: {
+                headers: {
+                    "API-Version": components["headers"]["API-Version"];
+                    /** @description Where to go on. Opaque; along a reading, texts rise. */
+                    "Stream-Next-Offset"?: string;
+                    /** @description `true` where the answer ends at the newest message, else missing. */
+                    "Stream-Up-To-Date"?: string;
+                    /** @description In answers to `live`: what to send as `cursor`. */
+                    "Stream-Cursor"?: string;
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            406: components["responses"]["NotAcceptable"];
+            410: components["responses"]["Gone"];
+            414: components["responses"]["UriTooLong"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     getCorrelations: {
         parameters: {
             query: {
@@ -8006,6 +8200,64 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            414: components["responses"]["UriTooLong"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    listAuditRecords: {
+        parameters: {
+            query?: {
+                /** @description From `_links.next`; opaque. */
+                cursor?: string;
+                /** @description Items per page. */
+                limit?: number;
+                /** @description Inclusive. */
+                start?: string;
+                /** @description Exclusive. */
+                end?: string;
+                /** @description Names of API keys or of subjects, any of them. */
+                principal?: string[];
+                /** @description Operations (`operationId`), any of them. */
+                operation?: string[];
+                /** @description Ids of entities whose personal data was read, any of them. */
+                household?: string[];
+            };
+            header?: {
+                /** @description Entity tags that the client has; 304 if the present one is among them. */
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of records. */
+            200: {
+                headers: {
+                    "API-Version": components["headers"]["API-Version"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditRecordPage"];
+                };
+            };
+            /** @description It has not changed. */
+            304: {
+                headers: {
+                    "API-Version": components["headers"]["API-Version"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
             414: components["responses"]["UriTooLong"];
             429: components["responses"]["TooManyRequests"];
             431: components["responses"]["RequestHeaderFieldsTooLarge"];
