@@ -249,7 +249,9 @@ async def test_a_new_log_is_a_gap_and_a_snapshot(
 async def test_a_slow_subscriber_gets_a_gap_and_a_snapshot_and_others_do_not(
     start_api: Any, kafka: str, log: Any
 ) -> None:
-    async with start_api(kafka, subscriber_queue_bytes_max=50_000) as api:  # noqa: SIM117 - in this order
+    # It is not cut off meanwhile, however long the others take.
+    options = {"subscriber_queue_bytes_max": 50_000, "write_timeout_s": 600}
+    async with start_api(kafka, **options) as api:  # noqa: SIM117 - in this order
         async with api.follow() as slow, api.follow() as quick:
             await slow.snapshot()
             await quick.snapshot()
