@@ -46,8 +46,8 @@
     ├── UnitError              a unit does not convert into another
     └── UnknownRuleError       no rule has that id
 
-Outside of the tree, because they never reach a person: CursorError, MissingSecretError, ProblemError and
-ProtocolError.
+Outside of the tree, because they never reach a person: CursorError, MissingSecretError, OffsetError,
+ProblemError and ProtocolError.
 
 A message names its subject, what was found, what was expected and, where a person can act, what to do.
 """
