@@ -19,7 +19,9 @@ import pytest
 from tests.support.repository import ROOT
 from tests.support.waiting import wait_until
 
-PACKAGES = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]["packages"]
+TYPED = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]["packages"]
+# The clients are elsewhere, and nobody needs them here.
+PACKAGES = [package for package in TYPED if (ROOT / package).is_dir()]
 READY_S_MAX = 120
 COMMAND_S_MAX = 60
 SHOWN_S_MAX = 60
