@@ -15,7 +15,8 @@ from api.alarms import models
 from api.alarms.visibility import (
     may_see_people,
     may_see_value,
-    note_reading,
+    note_readings,
+    note_silent_meter,
     sentence_of,
     visible_sources,
 )
@@ -103,7 +104,7 @@ def episode_model(episode: Firing, end: Instant) -> models.AlarmEpisode:
 def _condition(event: AlarmEvent, model: CityModel, rights: Rights) -> dict[str, Any]:
     """Return the members that an alarm and its events share, by field of `AlarmCondition`."""
     may_see = may_see_people(rights, event)
-    note_reading(rights, event, model)
+    note_silent_meter(rights, event, model)
     condition = models.AlarmCondition(
         rule=event.rule,
         rule_version=event.rule_version,
@@ -137,6 +138,8 @@ def _condition(event: AlarmEvent, model: CityModel, rights: Rights) -> dict[str,
 def _operand(operand: OperandValue, model: CityModel, rights: Rights) -> models.OperandModel:
     time = format_instant(operand.time)
     window, period = None, {"time": time}
+    sources = visible_sources(rights, operand, model)
+    note_readings(rights, sources, model)
     if operand.window:
         start = format_instant(operand.time - operand.window)
         window = models.OperandWindow(start=start, end=time, statistic=operand.statistic)
@@ -150,7 +153,7 @@ def _operand(operand: OperandValue, model: CityModel, rights: Rights) -> models.
         time=time,
         window=window,
         threshold=operand.threshold,
-        observations=[_observation(source, model) for source in visible_sources(rights, operand, model)],
+        observations=[_observation(source, model) for source in sources],
         links=_provenance(operand.entity, operand.name, period),
     )
 

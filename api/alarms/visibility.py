@@ -6,6 +6,8 @@ to anonymous clients.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from api.access.rights import PUBLIC, Rights
 from twin.alarms.messages import AlarmEvent, OperandValue
 from twin.alarms.rules.operand import ObservationRef
@@ -58,15 +60,18 @@ def may_see_sentence(rights: Rights, event: AlarmEvent, model: CityModel) -> boo
     return all(may_see_value(rights, operand, model) for operand in event.operands)
 
 
-def note_reading(rights: Rights, event: AlarmEvent, model: CityModel) -> None:
-    """Note whose personal data an alarm shows to a principal who may see it: see `Rights`."""
+def note_silent_meter(rights: Rights, event: AlarmEvent, model: CityModel) -> None:
+    """Note the household whose meter an alarm is about, if it is about one: see `Rights`."""
     sensor = model.sensors.get(event.sensor)
     if sensor is not None and sensor.personal:
         rights.read_households.add(event.entity)
-    for operand in event.operands:
-        for source in visible_sources(rights, operand, model):
-            if _is_personal(source, model):
-                rights.read_households.add(model.datastreams[source.datastream].entity)
+
+
+def note_readings(rights: Rights, sources: Sequence[ObservationRef], model: CityModel) -> None:
+    """Note the households of observations that an answer shows: see `Rights`."""
+    rights.read_households.update(
+        model.datastreams[source.datastream].entity for source in sources if _is_personal(source, model)
+    )
 
 
 def visible_sources(rights: Rights, operand: OperandValue, model: CityModel) -> list[ObservationRef]:
