@@ -89,6 +89,7 @@ class AlertingService:
         self._settings = settings
         self._journal = journal
         self._clock = clock
+        self._unsent = permit.unsent if permit is not None else ()
         self._metrics = metrics
         self._log_events: asyncio.Queue[DutyLogEvent] = asyncio.Queue(QUEUE_RECORDS_MAX)
         self._other_events: deque[AttemptResult | CityModel] = deque()
@@ -114,7 +115,7 @@ class AlertingService:
 
     async def run(self, models: CityModelSource) -> None:
         """Run the duty loop until cancelled."""
-        doubtful = self.incident_manager.resolve_doubtful(self._clock())
+        doubtful = self.incident_manager.resolve_doubtful(self._clock(), self._unsent)
         if doubtful:
             log.warning(
                 "%d messages were being sent when the process ended; they are not sent again",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -19,7 +19,7 @@ from alerting.delivery.channels import ChannelSender
 from alerting.delivery.reply_codes import reply_code
 from alerting.incidents.incident_state import Recipient
 from alerting.messages.channel_fit import fit_message
-from alerting.messages.outgoing_message import AttemptResult, OutgoingMessage
+from alerting.messages.outgoing_message import NOT_SENT_DETAIL, AttemptKey, AttemptResult, OutgoingMessage
 from twin.instant import HOUR, Duration, Instant
 from twin.model.duty import DutyPlan, NotificationChannel
 
@@ -30,10 +30,6 @@ CONTACT_THREADS_MAX = 4
 """The most of them to one contact."""
 
 STOP_S_MAX = 5.0
-
-NOT_SENT_DETAIL = (
-    "not handed over: another process may have taken over, since the log did not confirm this one"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +44,9 @@ class DeliveryOptions:
 
 class SendPermit(Protocol):
     """Whether this process is the one that sends, where a standby may take over from it."""
+
+    unsent: deque[AttemptKey]
+    """Attempts of this process that handed nothing over, which the journal of another one does not know."""
 
     async def wait(self) -> None:
         """Return when a standby knows of every attempt that is in the journal by now."""
@@ -141,7 +140,7 @@ class DeliveryPool:
             await waiting
         except asyncio.CancelledError:
             self._release(message)
-            self._on_result(AttemptResult(message.id, False, NOT_SENT_DETAIL))
+            self._on_result(_not_sent(permit, message))
             raise
         finally:
             self._waits.discard(waiting)
@@ -161,7 +160,7 @@ class DeliveryPool:
             if self._permit is None or self._permit.is_valid():
                 result = self._channels.send(channel, message, address, answer.link, code=answer.code)
             else:
-                result = AttemptResult(message.id, False, NOT_SENT_DETAIL)
+                result = _not_sent(self._permit, message)
             try:
                 loop.call_soon_threadsafe(finish, result)
             except RuntimeError:
@@ -205,3 +204,9 @@ def _address(message: OutgoingMessage, plan: DutyPlan) -> str:
         return plan.watchdog[1]
     contact = next((contact for contact in plan.contacts if contact.id == request.contact), None)
     return contact.addresses.get(request.channel, "") if contact is not None else ""
+
+
+def _not_sent(permit: SendPermit, message: OutgoingMessage) -> AttemptResult:
+    """Keep that an attempt has handed nothing over, and return its result; from any thread."""
+    permit.unsent.append(message.attempt_key)
+    return AttemptResult(message.id, False, NOT_SENT_DETAIL)

@@ -6,7 +6,7 @@ The owner takes the change after each input, and writes it to the journal before
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Literal, TypeAlias
 
 from msgspec.structs import replace
@@ -31,6 +31,8 @@ from alerting.messages.digest_text import compose_digest
 from alerting.messages.message_text import compose_message
 from alerting.messages.outgoing_message import (
     DOUBTFUL_DETAIL,
+    NOT_SENT_DETAIL,
+    AttemptKey,
     AttemptResult,
     MessageState,
     OutgoingMessage,
@@ -272,7 +274,7 @@ class IncidentManager:
     def _begin(self, message: OutgoingMessage, now: Instant, digest: str = "") -> OutgoingMessage:
         # A message in a digest has no code of its own.
         answerable = frozenset() if digest else answerable_occurrences(message, self._channel(message))
-        message = message.as_sending(digest, answerable)
+        message = message.as_sending(now, digest, answerable)
         self._keep(message)
         self._change.events.append(message.to_event("sending", now))
         return message
@@ -297,16 +299,22 @@ class IncidentManager:
         if traffic != self._content.traffic.get(key, RecipientTraffic()):
             self._content.traffic[key] = self._change.traffic[key] = traffic
 
-    def resolve_doubtful(self, now: Instant) -> int:
+    def resolve_doubtful(self, now: Instant, unsent: Collection[AttemptKey] = ()) -> int:
         """Give up the messages that were being sent when the process died; return their number.
 
         They are not sent again, since the contact may have them. Their step counts as not having reached
-        anybody.
+        anybody. The attempts that this process knows to be `unsent` failed: they are made again.
         """
-        doubtful = [one for one in self._content.messages.values() if one.state is MessageState.SENDING]
+        for message in self._being_sent():
+            if message.attempt_key in unsent:
+                self.end_attempt(AttemptResult(message.id, False, NOT_SENT_DETAIL), now)
+        doubtful = self._being_sent()
         for message in doubtful:
             self._end(message, now, "given-up", DOUBTFUL_DETAIL, doubtful=True)
         return len(doubtful)
+
+    def _being_sent(self) -> list[OutgoingMessage]:
+        return [one for one in self._content.messages.values() if one.state is MessageState.SENDING]
 
     def notify_outage(self, since: Instant, now: Instant) -> None:
         """Notify the watchdog's contact that the path from sensors is closed; repeat it after a while."""

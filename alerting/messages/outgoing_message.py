@@ -22,6 +22,10 @@ NotificationOutcome = Literal["sending", "sent", "failed", "given-up", "withdraw
 
 DOUBTFUL_DETAIL = "the process ended while the message was being sent; it is not known whether it arrived"
 
+NOT_SENT_DETAIL = (
+    "not handed over: another process may have taken over, since the log did not confirm this one"
+)
+
 
 class MessageState(StrEnum):
     """The state of a message."""
@@ -29,6 +33,13 @@ class MessageState(StrEnum):
     WAITING = "waiting"  #: for its first or next attempt
     SENDING = "sending"  #: an attempt is under way; after a restart its outcome is doubtful
     ENDED = "ended"
+
+
+class AttemptKey(NamedTuple):
+    """Identifies an attempt. Its number does not: two processes may both begin the first attempt."""
+
+    notification: str
+    begun: Instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +90,7 @@ class OutgoingMessage(msgspec.Struct, frozen=True, kw_only=True, rename=_STORED_
     text: MessageText
     state: MessageState = MessageState.WAITING
     attempt: int = 0  #: attempts so far
+    begun: Instant = 0  #: when the last of them began; 0 before the first one
     revision: int = 0
     due: Instant  #: of the next attempt
     #: the occurrences that it tells of, which its link acknowledges: `acknowledge_links.occurrence_digest`
@@ -100,10 +112,21 @@ class OutgoingMessage(msgspec.Struct, frozen=True, kw_only=True, rename=_STORED_
         """The contact on the channel."""
         return Recipient(self.request.contact, self.request.channel)
 
-    def as_sending(self, digest: str = "", answerable: frozenset[bytes] = frozenset()) -> OutgoingMessage:
+    @property
+    def attempt_key(self) -> AttemptKey:
+        """What the last attempt is known by."""
+        return AttemptKey(self.id, self.begun)
+
+    def as_sending(
+        self, now: Instant, digest: str = "", answerable: frozenset[bytes] = frozenset()
+    ) -> OutgoingMessage:
         """Return the message as the journal must have it before an attempt begins, alone or in a digest."""
         return self._changed(
-            state=MessageState.SENDING, attempt=self.attempt + 1, digest=digest, answerable=answerable
+            state=MessageState.SENDING,
+            attempt=self.attempt + 1,
+            begun=now,
+            digest=digest,
+            answerable=answerable,
         )
 
     def as_waiting(self, due: Instant, held_until: Instant) -> OutgoingMessage:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
 
 from alerting.incidents.journal import DutyJournal, JournalChange, JournalContent
+from alerting.messages.outgoing_message import AttemptKey
 from alerting.standby.journal_updates import JournalUpdate, encode_parts, encode_update
 from runtime.lease.lease_log import BEAT_S, RECORD_BYTES_MAX, LeaseLog
 
@@ -24,7 +26,8 @@ class ReplicatedJournal:
     the claim of any other process. So whoever takes over knows of it.
     """
 
-    def __init__(self, journal: DutyJournal, lease: LeaseLog) -> None:
+    def __init__(self, journal: DutyJournal, lease: LeaseLog, unsent: deque[AttemptKey]) -> None:
+        self.unsent = unsent
         self._journal = journal
         self._lease = lease
         self._changes: list[JournalChange] = []

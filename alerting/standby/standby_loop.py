@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
@@ -15,6 +16,7 @@ from typing import Protocol
 from alerting.delivery.channels import load_channels
 from alerting.delivery.delivery_pool import SendPermit
 from alerting.incidents.journal import DutyJournal, Journal
+from alerting.messages.outgoing_message import AttemptKey
 from alerting.metrics import AlertingMetrics
 from alerting.standby.journal_updates import JournalCopy
 from alerting.standby.replicated_journal import ReplicatedJournal
@@ -31,6 +33,9 @@ log = logging.getLogger(__name__)
 
 FINISH_S_MAX = 3.0
 """How long a process that ends waits until the log has its last changes."""
+
+UNSENT_MAX = 10_000
+"""The newest of the attempts that handed nothing over; more of them are doubtful after another turn."""
 
 
 class DutyService(Protocol):
@@ -54,6 +59,8 @@ async def run_with_standby(
 ) -> None:
     """Follow or work until cancelled."""
     load_channels()
+    # Of all turns: the log, from which a turn reads the journal, may know only that they began.
+    unsent: deque[AttemptKey] = deque(maxlen=UNSENT_MAX)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(models.run(), name="model")
         while True:
@@ -76,7 +83,7 @@ async def run_with_standby(
                     journal.set_heir(True)
                     metrics.working.set(1)
                     try:
-                        await _work(lease, journal, models, new_service)
+                        await _work(lease, ReplicatedJournal(journal, lease, unsent), models, new_service)
                     finally:
                         metrics.reset()
             except* LeaseLostError as errors:
@@ -112,10 +119,9 @@ async def _take(lease: LeaseLog, owner: str, copy: JournalCopy) -> None:
 
 
 async def _work(
-    lease: LeaseLog, journal: DutyJournal, models: FollowedModel, new_service: ServiceFactory
+    lease: LeaseLog, replicated: ReplicatedJournal, models: FollowedModel, new_service: ServiceFactory
 ) -> None:
     """Run the duty loop until cancelled, which gives up the lease, or until another process works."""
-    replicated = ReplicatedJournal(journal, lease)
     service = new_service(replicated, await models.load(), replicated)
     sending = asyncio.create_task(replicated.run(), name="journal")
     working = asyncio.create_task(service.run(models), name="service")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -47,7 +48,7 @@ async def test_a_copy_has_what_the_working_process_has_confirmed(kafka: str, tmp
         copy = JournalCopy(west)
         async with open_lease_log(options(kafka, "east", is_heir=True), lambda: 0.0, ignore) as lease:
             await lease.take()
-            replicated = ReplicatedJournal(east, lease)
+            replicated = ReplicatedJournal(east, lease, deque())
             sending = asyncio.create_task(replicated.run())
             for change in changes_of_an_incident():
                 replicated.write(change)
@@ -74,7 +75,7 @@ async def test_what_another_process_does_not_know_is_not_published(kafka: str, t
             open_lease_log(options(kafka, "west"), lambda: system_boot_clock() + leap[0], ignore) as other,
         ):
             await lease.take()
-            replicated = ReplicatedJournal(east, lease)
+            replicated = ReplicatedJournal(east, lease, deque())
             first, second, *_ = changes_of_an_incident()
             replicated.write(first)
             assert replicated.unpublished(100) == [], "the log does not have it yet"

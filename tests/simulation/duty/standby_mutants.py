@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 
 import pytest
 from msgspec.structs import replace
@@ -27,11 +28,13 @@ def send_before_the_intent_is_in_the_log(patch: pytest.MonkeyPatch) -> None:
 
 
 def leave_an_attempt_without_permit_in_doubt(patch: pytest.MonkeyPatch) -> None:
-    """What waits for the log when the turn ends gets no result."""
+    """What waits for the log when the turn ends gets no result, and nobody keeps that it was not sent."""
 
     async def mutated(self: DeliveryPool) -> None:
         attempts = list(self._attempts)
         self._on_result = lambda result: None
+        assert self._permit is not None
+        self._permit.unsent = deque(maxlen=0)
         for task in attempts:
             task.cancel()
         await asyncio.gather(*attempts, return_exceptions=True)

@@ -185,6 +185,7 @@ class SimulatedService:
         self._process = process
         self._journal = journal
         self._manager = IncidentManager(journal.read(), model)
+        self._unsent = permit.unsent if permit is not None else ()
         self._results: deque[AttemptResult] = deque()
         self._has_results = asyncio.Event()
         options = DeliveryOptions(base_url="", link_key=b"key", attempt_timeout_s=ATTEMPT_TIMEOUT_S)
@@ -193,7 +194,7 @@ class SimulatedService:
 
     async def run(self, _models: object) -> None:
         """Run the duty loop until cancelled."""
-        self._manager.resolve_doubtful(self._process.now())
+        self._manager.resolve_doubtful(self._process.now(), self._unsent)
         self._write()
         try:
             while True:

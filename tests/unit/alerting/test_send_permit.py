@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from alerting.delivery.channel_secrets import ChannelSecrets
 from alerting.delivery.channels import LOG_URL, ChannelSender
 from alerting.delivery.delivery_pool import DeliveryOptions, DeliveryPool
-from alerting.messages.outgoing_message import AttemptResult, OutgoingMessage
+from alerting.messages.outgoing_message import AttemptKey, AttemptResult, OutgoingMessage
 from tests.support.pipelines.duty_loop import NOON, DutyLoop, duty_alarm, duty_plan
 from twin.instant import MINUTE
 from twin.model.duty import NotificationChannel
@@ -31,6 +32,7 @@ class Permit:
         self.is_asked = asyncio.Event()
         self.is_known = asyncio.Event()
         self.holds = True
+        self.unsent = deque[AttemptKey]()
 
     async def wait(self) -> None:
         self.is_asked.set()
@@ -75,10 +77,12 @@ async def attempt(permit: Permit, caplog: pytest.LogCaptureFixture) -> tuple[Att
 
 async def test_an_attempt_waits_until_the_standby_knows_of_it(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    result, before = await attempt(Permit(), caplog)
+    permit = Permit()
+    result, before = await attempt(permit, caplog)
     assert result.sent
     assert "to first" not in before
     assert "to first" in caplog.text
+    assert not permit.unsent
 
 
 async def test_nothing_is_handed_over_once_another_process_may_work(
@@ -90,6 +94,7 @@ async def test_nothing_is_handed_over_once_another_process_may_work(
     result, _ = await attempt(permit, caplog)
     assert not result.sent
     assert not result.doubtful, "certainly not handed over: the message may be tried again"
+    assert [one.notification for one in permit.unsent] == [result.id]
     assert "to first" not in caplog.text
 
 
@@ -112,6 +117,7 @@ async def test_an_attempt_that_the_standby_never_knew_of_is_not_doubtful_at_the_
         assert [(one.id, one.sent, one.doubtful, one.final) for one in results] == [
             (message.id, False, False, False)
         ]
+        assert list(permit.unsent) == [message.attempt_key]
         assert pool.reserve(message), "its thread is free again"
     finally:
         channels.close()
