@@ -19,7 +19,9 @@ from benchmarks.report.results import write_results
 
 SCHEMA = 1
 
-SUBSCRIBERS = (0, 1, 100)
+SUBSCRIBERS = ((0, 0), (1, 0), (100, 0), (1, 1_000))
+"""Subscribers of everything, and idle ones."""
+
 RECORDS = 1_200
 QUICK_RECORDS = 120
 
@@ -48,11 +50,12 @@ def sinks(
             print(line)
     if part != "historian":
         document["api"] = {}
-        for subscribers in SUBSCRIBERS:
-            stages = _run(sinks_api.measure_api(load, count, subscribers))
-            document["api"][subscribers] = stages
-            costs = "".join(f"{name} {value:.2f}  " for name, value in stages.items())
-            print(f"api, {subscribers} subscribers, µs an event: {costs.rstrip()}")
+        for subscribers, idle in SUBSCRIBERS:
+            stages = _run(sinks_api.measure_api(load, count, subscribers, idle))
+            name = f"{subscribers} subscribers" + (f" and {idle} idle ones" if idle else "")
+            document["api"][name] = stages
+            costs = "".join(f"{stage} {value:.2f}  " for stage, value in stages.items())
+            print(f"api, {name}, µs an event: {costs.rstrip()}")
     write_results("sinks", document)
 
 

@@ -14,7 +14,7 @@ from api.live.event_stream import EventStreams
 from api.live.hub import Hub
 from api.live.log_replay import LogReplay
 from api.metrics import ApiMetrics
-from benchmarks.load.log_records import PARTITIONS, LogLoad, log_city, log_steps
+from benchmarks.load.log_records import CITY, PARTITIONS, LogLoad, log_city, log_steps
 from benchmarks.measure.stages import StageCosts
 from runtime.gc_tuning import tune_gc
 from storage.historian.log_batch import LogRecord
@@ -22,6 +22,10 @@ from twin.instant import SECOND, Instant
 from twin.wire.messages import UPDATES
 
 RING_EVENTS_MAX = 50_000
+
+_IDLE = EntityFilter(entities=frozenset({CITY}))
+"""The city as a whole, which has no reading."""
+
 QUEUE_BYTES_MAX = 64 * 1024 * 1024
 _DEADLINE_S = 60.0
 
@@ -45,10 +49,10 @@ class _Follower:
                     self.bytes += len(chunk)
 
 
-async def measure_api(load: LogLoad, count: int, subscribers: int) -> dict[str, float]:
+async def measure_api(load: LogLoad, count: int, subscribers: int, idle: int = 0) -> dict[str, float]:
     """Return the cost of each stage in µs an event, with this number of subscribers without a filter.
 
-    The first event of each datastream is not counted.
+    The filters of `idle` others match no event. The first event of each datastream is not counted.
     """
     first = -(-load.datastreams // load.record)
     done = list(log_steps(load, first + count))
@@ -62,12 +66,14 @@ async def measure_api(load: LogLoad, count: int, subscribers: int) -> dict[str, 
         hub,
         LogReplay("", 1),
         metrics,
-        subscribers_max=subscribers,
+        subscribers_max=subscribers + idle,
         queue_bytes_max=QUEUE_BYTES_MAX,
     )
     followers = [_Follower(streams) for _ in range(subscribers)]
+    waiting = [_Follower(streams) for _ in range(idle)]
     reading = [asyncio.create_task(one.follow(EntityFilter())) for one in followers]
-    for follower in followers:
+    reading += [asyncio.create_task(one.follow(_IDLE)) for one in waiting]
+    for follower in (*followers, *waiting):
         await asyncio.wait_for(follower.joined.wait(), _DEADLINE_S)
     tune_gc()
     try:
