@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -11,6 +12,8 @@ from starlette.requests import HTTPConnection
 
 from api.access.authentication import credential_of
 from api.http.problems import ProblemError
+
+log = logging.getLogger(__name__)
 
 CHECK_S = 0.5
 """With the time for which a valid key is cached (`api.access.api_keys.CACHE_S`), and a lookup: within 2 s."""
@@ -77,3 +80,6 @@ class KeyWatch:
                 for mark, end in list(connections.items()):
                     self._remove(key, mark)
                     end()
+        except Exception:
+            # One check that fails must not end those of all other keys.
+            log.exception("a key cannot be checked", extra={"event": "api.key_check_failed"})

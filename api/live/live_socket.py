@@ -52,7 +52,7 @@ class _End(NamedTuple):
 _SERVER_STOPS = _End(1012, "The server stops; connect again and resume")
 _NOT_TEXT = _End(1003, "Messages are JSON texts")
 _FAILURE = _End(1011, "The server failed; its log has the cause")
-_KEY_REVOKED = _End(3000, "The API key is not valid any more")
+_KEY_ENDED = _End(3000, "The API key or token is not valid any more")
 
 
 class LiveSocket:
@@ -74,7 +74,7 @@ class LiveSocket:
         """Serve the connection until its client leaves, its key is revoked, or the server stops."""
         offered = self._websocket.scope["subprotocols"]
         await self._websocket.accept(subprotocol=PROTOCOL if PROTOCOL in offered else None)
-        with self._key_watch.watch(self._websocket, partial(self._end_with, _KEY_REVOKED)):
+        with self._key_watch.watch(self._websocket, partial(self._end_with, _KEY_ENDED)):
             reading = asyncio.create_task(self._read())
             first: tuple[asyncio.Future[Any], ...] = reading, self._end
             try:

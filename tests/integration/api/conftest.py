@@ -19,7 +19,7 @@ from api.context import BODY_TIMEOUT_S, ApiContext
 from api.http.limits.bounded_protocol import HEAD_TIMEOUT_S
 from api.service import serve
 from api.settings import ApiSettings
-from runtime.clock import system_clock
+from runtime.clock import Clock, system_clock
 from runtime.kafka import topics
 from storage.database import connect
 from storage.model.model_source import ModelSource
@@ -139,9 +139,11 @@ def start_api(model: CityModel, free_port: int) -> StartApi:
     async def start(
         bootstrap: str,
         model: CityModel = model,
+        *,
         models: FakeModelSource | ModelSource | None = None,
         head_timeout_s: float = HEAD_TIMEOUT_S,
         body_timeout_s: float = BODY_TIMEOUT_S,
+        clock: Clock = system_clock,
         **options: Any,
     ) -> AsyncIterator[RunningApi]:
         # No server listens on port 9: the database is unavailable.
@@ -158,7 +160,7 @@ def start_api(model: CityModel, free_port: int) -> StartApi:
             }
         )
         context = replace(
-            create_context(settings, model, system_clock, CollectorRegistry()),
+            create_context(settings, model, clock, CollectorRegistry()),
             head_timeout_s=head_timeout_s,
             body_timeout_s=body_timeout_s,
         )

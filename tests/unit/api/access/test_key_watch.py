@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from contextlib import ExitStack
+from functools import partial
 from http import HTTPStatus
 
+import pytest
 from starlette.requests import HTTPConnection
 
 from api.access.key_watch import KeyWatch
@@ -20,11 +22,14 @@ class Keys:
 
     def __init__(self) -> None:
         self.faults: dict[str, HTTPStatus] = {}
+        self.broken: set[str] = set()
         self.checks: Counter[str] = Counter()
 
     async def check(self, key: str | None) -> None:
         assert key is not None
         self.checks[key] += 1
+        if key in self.broken:
+            raise RuntimeError("not foreseen")
         if key in self.faults:
             raise ProblemError(self.faults[key], "no")
 
@@ -71,3 +76,19 @@ async def test_a_key_is_checked_as_long_as_one_of_its_connections_is_open() -> N
             while not ended:  # noqa: ASYNC110 - there is no event for it
                 await asyncio.sleep(0)
     assert ended == {"first": 1}
+
+
+async def test_a_check_that_fails_ends_neither_its_connection_nor_the_checks(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    keys, ended = Keys(), list[str]()
+    watch = KeyWatch(keys.check, period_s=0)
+    with ExitStack() as stack:
+        for key in ("a", "b"):
+            stack.enter_context(watch.watch(connection(key), partial(ended.append, key)))
+        keys.broken = {"a"}
+        await keys.checked("a")
+        keys.faults = {"b": HTTPStatus.UNAUTHORIZED}
+        await keys.checked("a")
+    assert ended == ["b"]
+    assert "a key cannot be checked" in caplog.text
