@@ -89,12 +89,13 @@ def state_model(entity: Entity, view: LiveView, now: Instant, rights: Rights) ->
             if value_freshness is not None and value_name is not None:
                 values = properties if value_name.observed else indicators
                 values[name] = value_model(value.update, value_name, value_freshness, view.model, rights)
+    datastreams = list(_datastream_states(entity, view, now, rights))
     return models.State(
         entity_id=entity.id,
-        revision=state.revision if state is not None else 0,
+        revision=state.revision_with(each.id for each in datastreams) if state is not None else 0,
         properties=properties,
         indicators=indicators,
-        datastreams=list(_datastream_states(entity, view, now, rights)),
+        datastreams=datastreams,
         links=models.StateLinks(
             self_=Link(href=f"/v1/entities/{entity.id}/state"), entity=Link(href=f"/v1/entities/{entity.id}")
         ),

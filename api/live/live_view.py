@@ -67,10 +67,17 @@ class EntityView:
     @property
     def revision(self) -> int:
         """The last revision of its observed and derived values, without roll-ups; 0 without values."""
+        return self.revision_with(self.datastream_revisions)
+
+    def revision_with(self, datastreams: Iterable[int]) -> int:
+        """Return the last revision, as who sees only these datastreams may know it.
+
+        Each reading of a household has a revision: one that rises tells that somebody's meter is not silent.
+        """
         own = (
             value.update.revision for name, value in self.values.items() if not name.startswith(AREA_PREFIX)
         )
-        return max((*own, *self.datastream_revisions.values()), default=0)
+        return max((*own, *(self.datastream_revisions.get(id, 0) for id in datastreams)), default=0)
 
 
 class LiveView:

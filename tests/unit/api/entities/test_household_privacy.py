@@ -69,6 +69,15 @@ def test_the_state_names_the_meters_to_the_role_metering(view: LiveView) -> None
     assert [one.sensor_id for one in document.datastreams] == ["meter-1"]
 
 
+@pytest.mark.parametrize("role", get_args(Role))
+def test_a_reading_of_a_household_moves_the_revision_for_the_role_metering_only(
+    view: LiveView, make_update: Any, role: Role
+) -> None:
+    view.apply(msgspec.structs.replace(make_update(METER, 3, 0.3), kind=UpdateKind.PERSONAL), NOW)
+    document = state_model(view.model.entities["city.house"], view, NOW, rights_of_role(role))
+    assert document.revision == (3 if role == "metering" else 2)
+
+
 def test_an_entity_names_no_meter(view: LiveView) -> None:
     assert "meter-1" not in text_of(entity_model(view.model.entities["city.house"], view, NOW))
 
