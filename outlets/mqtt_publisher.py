@@ -46,7 +46,9 @@ CHECKED_MAX = 100
 _encode = msgspec.json.Encoder().encode
 
 
-class _OutgoingMessage(NamedTuple):
+class MqttPublication(NamedTuple):
+    """A message to publish."""
+
     kind: str
     topic: str
     payload: bytes
@@ -165,17 +167,17 @@ class MqttPublisher:
             else:
                 await changes.wait(self._next_round - loop.time() if changes.has_entities else None)
 
-    def _next_batch(self, topics: OutletTopics, now: float) -> list[_OutgoingMessage]:
+    def _next_batch(self, topics: OutletTopics, now: float) -> list[MqttPublication]:
         """Return the next messages: first of alarms, then of entities whose retained message is outdated."""
-        batch: list[_OutgoingMessage] = []
+        batch: list[MqttPublication] = []
         self._alarm_queue.extend(self._changes.take_alarms())
         for _ in range(CHECKED_MAX):
             if len(batch) >= self._batch_max:
                 break
             if self._alarm_queue:
-                batch += self._alarm_messages(topics, self._alarm_queue.popleft())
+                batch += self.alarm_messages(topics, self._alarm_queue.popleft())
             elif self._entity_queue:
-                batch += self._entity_messages(topics, self._entity_queue.popleft())
+                batch += self.entity_messages(topics, self._entity_queue.popleft())
             elif self._changes.has_entities and now >= self._next_round:
                 self._entity_queue.extend(self._changes.take_entities())
                 self._next_round = now + self._period_s
@@ -195,7 +197,8 @@ class MqttPublisher:
             else:
                 self._changes.on_entities((id,))
 
-    def _entity_messages(self, topics: OutletTopics, id: str) -> Iterator[_OutgoingMessage]:
+    def entity_messages(self, topics: OutletTopics, id: str) -> Iterator[MqttPublication]:
+        """Yield the messages that make the broker retain the state of an entity, as everybody may read it."""
         topic, view = topics.entity_topic(id), self._hub.view
         entity = view.model.entities.get(id)
         if entity is None:
@@ -204,7 +207,8 @@ class MqttPublisher:
             state = state_model(entity, view, self._clock(), PUBLIC)
             yield from self._retained_message("state", topic, _encode(state))
 
-    def _alarm_messages(self, topics: OutletTopics, id: str) -> Iterator[_OutgoingMessage]:
+    def alarm_messages(self, topics: OutletTopics, id: str) -> Iterator[MqttPublication]:
+        """Yield the messages that make the broker retain an alarm while it stands."""
         topic, event = topics.alarm_topic(id), self._hub.alarms.alarm(id)
         if event is None and not self._follower.seeded_from_database:
             return  # The alarm may stand: the view was not seeded from the database yet.
@@ -214,15 +218,15 @@ class MqttPublisher:
             return
         if payload is not None and topic in self._retained:
             # Subscribers get the end of the alarm; then its retained message is cleared.
-            yield _OutgoingMessage("alarm", topic, payload, retain=False)
+            yield MqttPublication("alarm", topic, payload, retain=False)
         yield from self._retained_message("alarm", topic, b"")
 
-    def _retained_message(self, kind: str, topic: str, payload: bytes) -> Iterator[_OutgoingMessage]:
+    def _retained_message(self, kind: str, topic: str, payload: bytes) -> Iterator[MqttPublication]:
         """Yield the message that sets a retained payload, unless it is set; an empty one clears the topic."""
         digest = payload_digest(payload) if payload else None
         if self._retained.get(topic) == digest:
             return
-        yield _OutgoingMessage(kind, topic, payload, retain=True)
+        yield MqttPublication(kind, topic, payload, retain=True)
         if digest is None:
             self._retained.pop(topic, None)
         else:

@@ -58,11 +58,17 @@ def _example_url(path: str, examples: Mapping[str, str]) -> str:
 
 def render(matrix: Mapping[str, str], columns: Sequence[Column]) -> str:
     """Return the matrix as a table in Markdown."""
+    operations = sorted(matrix, key=lambda each: each.split(" ")[::-1])
+    return render_rows("operation", {f"`{each}`": matrix[each] for each in operations}, columns)
+
+
+def render_rows(heading: str, matrix: Mapping[str, str], columns: Sequence[Column]) -> str:
+    """Return rows, in their order, as a table in Markdown."""
     rows = [
-        "| operation | " + " | ".join(column.name for column in columns) + " |",
+        f"| {heading} | " + " | ".join(column.name for column in columns) + " |",
         "|---" * (len(columns) + 1) + "|",
     ]
-    for operation in sorted(matrix, key=lambda each: each.split(" ")[::-1]):
-        cells = " | ".join("yes" if letter == "y" else "" for letter in matrix[operation])
-        rows.append(f"| `{operation}` | {cells} |")
+    for name, letters in matrix.items():
+        cells = " | ".join("yes" if letter == "y" else "" for letter in letters)
+        rows.append(f"| {name} | {cells} |")
     return "\n".join(rows) + "\n"

@@ -1,4 +1,4 @@
-"""Every role × every operation × every credential, compared with docs/reference/permissions.md.
+"""Every role × every operation × every transport × every credential: docs/reference/permissions.md has it.
 
 The table is written by hand or taken from the failure of this test, and read by people: a change of it is a
 change of who may do what.
@@ -6,35 +6,44 @@ change of who may do what.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 from unittest.mock import AsyncMock
 
 import httpx
 import pytest
+from starlette.requests import HTTPConnection
 
 from api.access.access_tokens import AccessTokens
 from api.access.api_keys import ApiKeys
 from api.access.authentication import Authenticator
+from api.access.authorization import authorize
 from api.access.issuer_settings import IssuerSettings
+from api.access.key_watch import KeyWatch
+from api.access.rights import PUBLIC, rights_of_role
 from api.alarms.command_gateway import CommandGateway
 from api.app import create_app
+from api.audit.audited_answers import AuditedAnswers
 from api.context import ApiContext
 from api.database import Database
 from api.http.answers import declaration_of
 from api.http.problems import unavailable
 from api.rules import routes as rules_routes
+from ingest.broker_accounts import READER_ACCOUNT
 from storage.stores.tokens import TOKEN_PREFIX, TokenGrant, token_digest
 from tests.support.http.documented_answers import openapi_document
-from tests.support.http.permission_matrix import Column, measure, render
+from tests.support.http.permission_matrix import Column, measure, render, render_rows
 from tests.support.http.token_issuer import AUDIENCE, TokenIssuer
+from tests.support.http.transport_matrix import Changes, Transports, measure_transports
 from tests.support.payloads.alarm_events import alarm_event, incident_event
 from tests.support.repository import ROOT
 from tests.unit.api.conftest import NOW
 from twin.alarms.messages import AlarmBatch
+from twin.instant import MINUTE
 from twin.model.role import GRANTABLE_ROLES, Role
 from twin.wire.codec import LAYOUT_VERSION
+from twin.wire.messages import Update, UpdateKind
 
 PAGE = ROOT / "docs/reference/permissions.md"
 
@@ -134,7 +143,12 @@ def parts(parts: ApiContext, issuer: TokenIssuer, monkeypatch: pytest.MonkeyPatc
     authenticator = Authenticator(ApiKeys(None, look_up), AccessTokens([settings], parts.clock))
     parts.hub.on_alarms(2, 0, AlarmBatch(LAYOUT_VERSION, WATER.time, (WATER,), (INCIDENT,)))
     settings_without_limit = parts.settings.model_copy(update={"client_requests_per_s": 0})
-    return replace(parts, authenticator=authenticator, settings=settings_without_limit)
+    return replace(
+        parts,
+        authenticator=authenticator,
+        key_watch=KeyWatch(authenticator.principal_of),
+        settings=settings_without_limit,
+    )
 
 
 async def measured(parts: ApiContext, columns: list[Column]) -> dict[str, str]:
@@ -166,3 +180,105 @@ async def test_a_planted_hole_is_found(
     )
     after = await measured(parts, columns["key"])
     assert {name for name in before if before[name] != after[name]} == {"DELETE /v1/rules/{id}"}
+
+
+MeasureTransports = Callable[[str], Awaitable[dict[str, str]]]
+
+
+@pytest.fixture
+def stream_columns(columns: dict[str, list[Column]], issuer: TokenIssuer) -> dict[str, list[Column]]:
+    """The columns of each kind of credential, and further ones.
+
+    One is not valid, a revoked key or an expired token, and two are accounts of the MQTT broker.
+    """
+    invalid = {"key": f"{TOKEN_PREFIX}revoked", "token": issuer.token(issuer.claims(NOW, exp=0))}
+    accounts = [Column("MQTT device", "level-1"), Column("MQTT reader", READER_ACCOUNT)]
+    return {kind: [Column("not valid", invalid[kind]), *each, *accounts] for kind, each in columns.items()}
+
+
+@pytest.fixture
+def measured_transports(
+    parts: ApiContext,
+    stream_columns: dict[str, list[Column]],
+    make_update: Callable[..., Update],
+    monkeypatch: pytest.MonkeyPatch,
+) -> MeasureTransports:
+    # A reading of a household is sent once it is recorded, which has tests of its own.
+    monkeypatch.setattr(AuditedAnswers, "_record", AsyncMock(return_value=None))
+    changes = Changes(parts.hub, make_update, open=1, household=int(HOUSE_METER))
+
+    async def measured_with(kind: str) -> dict[str, str]:
+        app = create_app(parts)
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://city.example"
+        ) as client:
+            transports = Transports(app=app, context=parts, client=client, changes=changes)
+            return await measure_transports(transports, stream_columns[kind])
+
+    return measured_with
+
+
+@pytest.mark.parametrize("kind", ["key", "token"])
+async def test_each_role_gets_over_each_transport_what_the_page_says(
+    measured_transports: MeasureTransports, stream_columns: dict[str, list[Column]], kind: str
+) -> None:
+    table = render_rows("events", await measured_transports(kind), stream_columns[kind])
+    assert table in PAGE.read_text(), f"{PAGE.relative_to(ROOT)}: put this in, if it is meant:\n{table}"
+
+
+async def test_a_hole_that_is_planted_in_the_websocket_is_found(
+    measured_transports: MeasureTransports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A socket whose handshake asks for no valid credential differs in its own rows, and in no others."""
+
+    async def authorize_without_sockets(connection: HTTPConnection) -> None:
+        connection.state.rights = PUBLIC
+        if connection.scope["type"] == "http":
+            await authorize(connection)
+
+    before = await measured_transports("key")
+    monkeypatch.setattr("api.app.authorize", authorize_without_sockets)
+    after = await measured_transports("key")
+    differing = {name for name in before if before[name] != after[name]}
+    # The watch over keys may end the connection before its events.
+    assert "`WS /v1/live/ws`: handshake" in differing
+    assert {name.partition(":")[0] for name in differing} == {"`WS /v1/live/ws`"}
+
+
+STREAMS = {"`GET /v1/live`", "`GET /v1/streams/live`", "`WS /v1/live/ws`", "a webhook", "MQTT"}
+
+HOLES: Mapping[str, tuple[dict[str, object], set[str]]] = {
+    "readings of households": (
+        {
+            "api.live.live_view._PERSONAL": None,
+            "api.live.live_view.LiveView.expected_interval": lambda *_: MINUTE,
+            "api.streams.live_log.UNSENT_KINDS": {UpdateKind.AMENDMENT},
+        },
+        {"states and alarms", *STREAMS},
+    ),
+    "alarms of meters of households": ({"api.live.alarm_events.is_public": lambda *_: True}, STREAMS),
+}
+"""For each kind of content the guards that are taken away, and where it is then."""
+
+
+@pytest.mark.parametrize("content", HOLES)
+async def test_content_that_is_not_kept_back_is_found_on_every_transport(
+    measured_transports: MeasureTransports, monkeypatch: pytest.MonkeyPatch, content: str
+) -> None:
+    guards, transports = HOLES[content]
+    before = await measured_transports("key")
+    for name, hole in guards.items():
+        monkeypatch.setattr(name, hole)
+    after = await measured_transports("key")
+    assert {name for name in before if before[name] != after[name]} == {
+        f"{each}: {content}" for each in transports
+    }
+
+
+async def test_a_state_on_mqtt_with_the_rights_of_another_is_found(
+    measured_transports: MeasureTransports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = await measured_transports("key")
+    monkeypatch.setattr("outlets.mqtt_publisher.PUBLIC", rights_of_role("metering"))
+    after = await measured_transports("key")
+    assert {name for name in before if before[name] != after[name]} == {"MQTT: readings of households"}
