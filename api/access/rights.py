@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cached_property
 
 from api.access.principal import ANONYMOUS, Principal
@@ -35,6 +36,18 @@ class Rights:
     def includes_at(self, needed: Role, entity: str) -> bool:
         """Return whether the principal has a role for what concerns one entity."""
         return role_includes(self.role_at(entity), needed)
+
+    def includes_within(self, needed: Role, *conditions: Collection[str]) -> bool:
+        """Return whether the principal has a role for all that conditions select together.
+
+        Each is a list of ids, of entities or of areas for what lies inside; an empty one selects everything.
+        """
+        if self.principal.areas is None:
+            return role_includes(self.principal.role, needed)
+        return any(
+            ids and all(self.includes_at(needed, each) for each in ids)  # The others select among these.
+            for ids in conditions
+        )
 
     @cached_property
     def _entities(self) -> frozenset[str]:

@@ -1123,7 +1123,7 @@ export interface paths {
         };
         /**
          * List webhooks
-         * @description List webhooks, oldest first; at most 100 exist.
+         * @description List webhooks, oldest first; at most 100 exist. A key that is limited to areas gets those inside.
          */
         get: operations["listSubscriptions"];
         put?: never;
@@ -1133,6 +1133,8 @@ export interface paths {
          *
          *     The secret is shown only here. With the event `snapshot` the webhook starts with a snapshot. Before the
          *     first message, the receiver is asked for its consent (CloudEvents web hooks, section 4).
+         *
+         *     A key that is limited to areas needs a filter with `entity` or `parent` of which all lie inside.
          */
         post: operations["createSubscription"];
         delete?: never;

@@ -66,10 +66,10 @@ async def test_tokens_have_their_roles_and_areas(
     (id,) = (one.id for one in city.datastreams_of(HOUSE, "pm2_5"))
     async with openid_provider(provider_port, [signing_key("a")], CLAIMS) as provider:
         tokens = {client: await provider.token(client) for client in CLAIMS}
-        whole = await client.get("/v1/subscriptions", headers=bearer(tokens["desk"]))
+        whole = await client.get("/v1/notifications", headers=bearer(tokens["desk"]))
         assert whole.status_code == 200
         for refused in ("east-desk", "settlement", "game"):
-            response = await client.get("/v1/subscriptions", headers=bearer(tokens[refused]))
+            response = await client.get("/v1/notifications", headers=bearer(tokens[refused]))
             assert response.status_code == 403, refused
             assert 'error="insufficient_scope"' in response.headers["www-authenticate"]
         path = f"/v1/datastreams/{id}/observations"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from storage.database import connect
+from storage.stores.tokens import create_token
 from tests.integration.outlets.webhook_system import KEY, WebhookSystem, until_received
 from tests.support.receivers.webhook_receiver import webhook_receiver
 
@@ -55,6 +57,38 @@ async def test_only_operators_may_manage_webhooks(hooks: WebhookSystem) -> None:
     assert answer.status_code == 400
     answer = await hooks.client.post("/v1/subscriptions/abc/_resume", headers=KEY)
     assert answer.status_code == 404
+
+
+async def test_an_operator_in_an_area_manages_the_webhooks_of_it(hooks: WebhookSystem, database: str) -> None:
+    async with await connect(database, role="test") as connection:
+        made = await create_token(connection, "desk", "operator", ["city.1", "city.2"])
+    desk = {"Authorization": f"Bearer {made}"}
+    url = "https://example.org/"
+    for filter in ({}, {"entity": ["city.1", "city.3"]}, {"parent": ["city"]}, {"type": ["Neighbourhood"]}):
+        body = {"url": url, "filter": filter}
+        refused = await hooks.client.post("/v1/subscriptions", json=body, headers=desk)
+        assert refused.status_code == 403, filter
+        assert "operator in city.1, city.2 only" in refused.json()["detail"]
+    whole, elsewhere = await hooks.subscribe(url), await hooks.subscribe(url, entity=["city.3"])
+    shared = await hooks.subscribe(url, entity=["city.2"])
+    body = {"url": url, "filter": {"entity": ["city.1"]}}
+    own = (await hooks.client.post("/v1/subscriptions", json=body, headers=desk)).json()
+    listed = (await hooks.client.get("/v1/subscriptions", headers=desk)).json()["items"]
+    assert [one["id"] for one in listed] == [shared["id"], own["id"]]
+    assert len((await hooks.get(""))["items"]) == 4
+    requests = (("GET", ""), ("GET", "/dead-letters"), ("POST", "/_resume"), ("DELETE", ""))
+    for webhook, expected in (
+        (whole, [403] * 4),
+        (elsewhere, [403] * 4),
+        (shared, [200, 200, 200, 204]),
+        (own, [200, 200, 200, 204]),
+    ):
+        path = f"/v1/subscriptions/{webhook['id']}"
+        answers = [
+            await hooks.client.request(method, f"{path}{end}", headers=desk) for method, end in requests
+        ]
+        assert [answer.status_code for answer in answers] == expected
+    assert [one["id"] for one in (await hooks.get(""))["items"]] == [whole["id"], elsewhere["id"]]
 
 
 DEPRECATION = {

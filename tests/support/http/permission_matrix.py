@@ -25,24 +25,26 @@ async def measure(
     document: Mapping[str, Any],
     columns: Sequence[Column],
     examples: Mapping[str, str],
+    bodies: Mapping[str, object],
 ) -> dict[str, str]:
     """Return for each operation one letter a column: `y` allowed, `-` refused.
 
-    `examples` has an id for each path, or for a parameter of any path. Another status than 401 and 403 means
-    that the principal may do it: a body is missing, or the database.
+    `examples` has an id for each path, or for a parameter of any path; `bodies` what an operation needs to
+    know its place. Another status than 401 and 403 means that the principal may do it: a body is missing, or
+    the database.
     """
     matrix: dict[str, str] = {}
     for path, methods in served_paths(dict(document)).items():
         for method in methods:
-            url = _example_url(path, examples)
+            operation, url = f"{method.upper()} {path}", _example_url(path, examples)
             letters = ""
             for column in columns:
                 headers = {"Authorization": f"Bearer {column.credential}"} if column.credential else {}
                 # HEAD instead of GET: a stream has no end.
                 verb = "HEAD" if method == "get" else method.upper()
-                response = await client.request(verb, url, headers=headers)
+                response = await client.request(verb, url, headers=headers, json=bodies.get(operation))
                 letters += "-" if response.status_code in REFUSED else "y"
-            matrix[f"{method.upper()} {path}"] = letters
+            matrix[operation] = letters
     return matrix
 
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import nan
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httpx
 from msgspec.structs import replace
@@ -56,17 +56,25 @@ KINDS = (
 """What may be in events. The first is open to all, and comes last."""
 
 
+WEBHOOKS: Mapping[str, dict[str, Any]] = {
+    "create for the city": {},
+    "create for the alarm's entity": {"entity": ["city.canal"]},
+}
+"""Filters of webhooks, by the step of creating one."""
+
+
 class Marks(NamedTuple):
     """Texts by which a reader notices what it got."""
 
     changes: str
+    alarm: str  #: of an alarm that is open to all
     household: str
     meter: str
     silent_alarm: str  #: id of the alarm of a meter
 
     def kinds_in(self, text: str) -> frozenset[str]:
         """Return which kinds of `KINDS` a text has."""
-        marks = ((self.changes,), (self.household, str(READING)), (self.meter,), (PERSON,))
+        marks = ((self.changes, self.alarm), (self.household, str(READING)), (self.meter,), (PERSON,))
         return frozenset(
             kind for kind, texts in zip(KINDS, marks, strict=True) if any(each in text for each in texts)
         )
@@ -95,8 +103,8 @@ class Changes:
         hub.on_alarms(2, hub.positions[2][0], AlarmBatch(LAYOUT_VERSION, known.time, alarms, ()))
         last = self._make_update(self._open, first + 8, 12.0)
         hub.on_updates(0, hub.positions[0][0], [last])
-        household, meter, changes = (f'"revision":{first + more},' for more in (0, 1, 8))
-        return Marks(changes, household, meter, silent.alarm)
+        household, meter, alarm, changes = (f'"revision":{first + more},' for more in (0, 1, 3, 8))
+        return Marks(changes, alarm, household, meter, silent.alarm)
 
 
 class Outcome(NamedTuple):
@@ -158,14 +166,17 @@ class Transports:
 
     async def webhook(self, credential: str | None) -> Outcome:
         """Create a webhook, and take what it delivers."""
-        body = {"url": "https://example.org/", "filter": {}}
-        # It is not stored: there is no database.
-        answer = await self.client.post("/v1/subscriptions", json=body, headers=_headers(credential))
-        if answer.status_code in REFUSED:
-            return REFUSED_AT_ONCE
-        return Outcome(frozenset({"create"}), await self.delivered({}))
+        steps, kinds = set[str](), set[str]()
+        for step, filter in WEBHOOKS.items():
+            # It is not stored: there is no database.
+            body = {"url": "https://example.org/", "filter": filter}
+            answer = await self.client.post("/v1/subscriptions", json=body, headers=_headers(credential))
+            if answer.status_code not in REFUSED:
+                steps.add(step)
+                kinds |= await self.delivered(filter)
+        return Outcome(frozenset(steps), frozenset(kinds))
 
-    async def delivered(self, filter: dict[str, object]) -> frozenset[str]:
+    async def delivered(self, filter: dict[str, Any]) -> frozenset[str]:
         """Return what a webhook with a filter delivers."""
         sender = _Receiver()
         context = self.context
@@ -195,7 +206,7 @@ class Transports:
         marks = self.changes.write()
         delivery = asyncio.create_task(WebhookDelivery(webhook, dependencies).run())
         try:
-            return marks.kinds_in(await sender.until(marks.changes))
+            return marks.kinds_in(await sender.until(marks.alarm if filter else marks.changes))
         finally:
             delivery.cancel()
             await asyncio.gather(delivery, return_exceptions=True)
@@ -268,7 +279,7 @@ TRANSPORTS: Mapping[str, tuple[Callable[[Transports, str | None], Awaitable[Outc
     "`GET /v1/live`": (Transports.events, ()),
     "`GET /v1/streams/live`": (Transports.durable, ()),
     "`WS /v1/live/ws`": (Transports.socket, ("handshake", "`subscribe`")),
-    "a webhook": (Transports.webhook, ("create",)),
+    "a webhook": (Transports.webhook, tuple(WEBHOOKS)),
     "MQTT": (Transports.mqtt, ()),
 }
 """How each is tried, and the steps before its events."""

@@ -97,6 +97,27 @@ def test_a_role_in_an_area_holds_there_and_below_and_nowhere_else(areas: CityMod
     assert limited(areas).role_at("city.east") == "anonymous"
 
 
+def test_what_conditions_select_together_lies_inside_when_all_names_of_one_do(areas: CityModel) -> None:
+    rights = limited(areas, "city.east")
+    inside, outside = ["city.east", "city.east.hill"], ["city.east.hill", "city.west"]
+    granted = [
+        rights.includes_within("operator", *conditions)
+        for conditions in (
+            (),
+            ([], []),
+            (inside, []),
+            ([], inside),
+            (outside, []),
+            (outside, inside),
+            (["gone"],),
+        )
+    ]
+    assert granted == [False, False, True, True, False, True, False]
+    assert not rights.includes_within("duty", inside)
+    assert rights_of_role("operator").includes_within("operator", [], outside)
+    assert not rights_of_role("viewer").includes_within("operator", inside)
+
+
 def test_what_lies_outside_the_areas_or_concerns_the_city_is_refused_by_name(areas: CityModel) -> None:
     rights = limited(areas, "city.east", "gone")
     require_role_at(rights, "operator", "city.east.hill")

@@ -30,8 +30,10 @@ from api.database import Database
 from api.http.answers import declaration_of
 from api.http.problems import unavailable
 from api.rules import routes as rules_routes
+from api.webhooks import routes as webhooks_routes
 from ingest.broker_accounts import READER_ACCOUNT
 from storage.stores.tokens import TOKEN_PREFIX, TokenGrant, token_digest
+from storage.stores.webhooks import Webhook
 from tests.support.http.documented_answers import openapi_document
 from tests.support.http.permission_matrix import Column, measure, render, render_rows
 from tests.support.http.token_issuer import AUDIENCE, TokenIssuer
@@ -82,6 +84,22 @@ EXAMPLES = {
 }
 
 
+# A webhook of the canal.
+SUBSCRIPTION: dict[str, object] = {"url": "https://example.org/", "filter": {"entity": [CANAL]}}
+BODIES = {"POST /v1/subscriptions": SUBSCRIPTION}
+WEBHOOK = Webhook(
+    id=WATER.alarm,
+    url="https://example.org/",
+    filter={"entity": [CANAL]},
+    mode="batch",
+    format="nlgov",
+    handshake=True,
+    secret=b"0" * 32,
+    created=NOW,
+    created_by="tests",
+)
+
+
 def example_urls(document: Mapping[str, Any]) -> dict[str, str]:
     """Return an URL for each path that needs an id of its own kind."""
     urls = dict(EXAMPLES)
@@ -125,6 +143,7 @@ def parts(parts: ApiContext, issuer: TokenIssuer, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(Database, "is_available", AsyncMock(return_value=False))
     for name in ("send_commands", "send_duty_command"):
         monkeypatch.setattr(CommandGateway, name, away)
+    monkeypatch.setattr(webhooks_routes, "stored_webhook", AsyncMock(return_value=WEBHOOK))
     grants = {
         token_digest(f"{TOKEN_PREFIX}{name}"): TokenGrant(name, role, areas)
         for name, (role, areas) in PRINCIPALS.items()
@@ -157,7 +176,7 @@ async def measured(parts: ApiContext, columns: list[Column]) -> dict[str, str]:
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://city.example"
     ) as client:
-        return await measure(client, document, columns, example_urls(document))
+        return await measure(client, document, columns, example_urls(document), BODIES)
 
 
 @pytest.mark.parametrize("kind", ["key", "token"])
