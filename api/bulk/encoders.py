@@ -20,7 +20,8 @@ from api.bulk.columns import BulkTable, Column, ColumnKind
 from api.bulk.media_types import ARROW, CSV, JSON_LINES, PARQUET
 
 ROW_GROUP_ROWS = 131_072
-"""Of a Parquet file: DuckDB reads one with each thread. Some 4 MB wait until one is full."""
+"""Of a Parquet file: DuckDB reads one with each thread. Up to 7 MB wait until one is full; with the part that
+fills it, it has at most 196,607 rows and 11 MB, and 80 MB of memory are used to write it."""
 
 _TYPES: Mapping[ColumnKind, pa.DataType] = {
     "time": pa.timestamp("us", tz="UTC"),
