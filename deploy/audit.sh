@@ -30,7 +30,7 @@ else
   worse 2
 fi
 
-for package in web tests/pglite tests/standards tests/issuer tests/durable_streams; do
+for package in web tests/pglite tests/standards tests/issuer tests/durable_streams tests/event_source; do
   printf '%s: libraries of package.json and their dependencies\n' "$package"
   mkdir -p "$folder/$package"
   cp "$package/package.json" "$folder/$package/"

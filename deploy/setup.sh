@@ -179,4 +179,5 @@ if [ "${1:-}" = --tests ]; then
   install_npm tests/pglite "TimescaleDB's Community edition for the tests" --legacy-peer-deps
   install_npm tests/issuer "an OpenID provider for the tests"
   install_npm tests/durable_streams "a client of Durable Streams, and its conformance tests"
+  install_npm tests/event_source "an EventSource for the tests"
 fi

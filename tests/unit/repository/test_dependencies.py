@@ -175,6 +175,7 @@ def packages() -> Iterator[tuple[Path, dict[str, Any]]]:
         "tests/standards",
         "tests/issuer",
         "tests/durable_streams",
+        "tests/event_source",
     ):
         folder = ROOT / name
         yield folder, json.loads((folder / "package.json").read_text())
