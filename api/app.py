@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry
 from pydantic.alias_generators import to_camel
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from alerting.delivery.channel_secrets import ChannelSecrets
@@ -214,6 +215,26 @@ UNVERSIONED_ROUTERS = (dossier_routes.keys_router, operations_routes.unversioned
 """The routers whose paths are beside /v1, in names that others prescribe; not in the document."""
 
 
+def included_routes() -> Sequence[BaseRoute]:
+    """Return the routes with what each request passes first.
+
+    They are the same for each application of a process: FastAPI analyses the parameters of a route when it is
+    asked for the first time, which takes longer than most answers.
+    """
+    every = APIRouter(generate_unique_id_function=lambda route: to_camel(route.name))
+    for router, scheme in ROUTERS:
+        # The key comes first: whoever lacks it is not told what a route takes.
+        dependencies = [Depends(authorize), Depends(know_names)] if scheme == API_KEY else []
+        every.include_router(router, dependencies=[*dependencies, Depends(negotiate)])
+    every.include_router(live_routes.websocket_router, dependencies=[Depends(authorize)])
+    for router in UNVERSIONED_ROUTERS:
+        every.include_router(router)
+    return every.routes
+
+
+_ROUTES = included_routes()
+
+
 class DescribedApp(FastAPI):
     """The application, whose OpenAPI document has the answers that its routes declare."""
 
@@ -224,7 +245,7 @@ class DescribedApp(FastAPI):
             docs_url=None,
             redoc_url=None,
             redirect_slashes=False,
-            generate_unique_id_function=lambda route: to_camel(route.name),
+            routes=list(_ROUTES),
             **application_members(context.settings, context.model.city),
         )
         self._document: dict[str, Any] | None = None
@@ -243,15 +264,8 @@ def create_app(context: ApiContext) -> ASGIApp:
     app = DescribedApp(context)
     app.state.context = context
     add_error_handlers(app, read_body_faults)
-    allowed = AllowedMethods(_routes())
+    allowed = AllowedMethods(_api_routes())
     add_method_handler(app, allowed)
-    for router, scheme in ROUTERS:
-        # The key comes first: whoever lacks it is not told what a route takes.
-        dependencies = [Depends(authorize), Depends(know_names)] if scheme == API_KEY else []
-        app.include_router(router, dependencies=[*dependencies, Depends(negotiate)])
-    app.include_router(live_routes.websocket_router, dependencies=[Depends(authorize)])
-    for router in UNVERSIONED_ROUTERS:
-        app.include_router(router)
     static = context.settings.static_dir
     if (static / "index.html").is_file():
         app.mount("/", page_routes.PageFiles(static))
@@ -265,7 +279,7 @@ def create_app(context: ApiContext) -> ASGIApp:
     return ResponseHeaders(inner, metrics, context.settings.tiles)
 
 
-def _routes() -> Iterator[APIRoute]:
+def _api_routes() -> Iterator[APIRoute]:
     listed = (router for router, _ in ROUTERS)
     for router in (*listed, live_routes.websocket_router, *UNVERSIONED_ROUTERS):
         yield from (route for route in router.routes if isinstance(route, APIRoute))

@@ -23,7 +23,7 @@ from api.access.issuer_settings import IssuerSettings
 from api.access.key_watch import KeyWatch
 from api.access.rights import PUBLIC, rights_of_role
 from api.alarms.command_gateway import CommandGateway
-from api.app import create_app
+from api.app import create_app, included_routes
 from api.audit.audited_answers import AuditedAnswers
 from api.context import ApiContext
 from api.database import Database
@@ -257,6 +257,7 @@ async def test_a_hole_that_is_planted_in_the_websocket_is_found(
 
     before = await measured_transports("key")
     monkeypatch.setattr("api.app.authorize", authorize_without_sockets)
+    monkeypatch.setattr("api.app._ROUTES", included_routes())
     after = await measured_transports("key")
     differing = {name for name in before if before[name] != after[name]}
     # The watch over keys may end the connection before its events.
