@@ -62,6 +62,7 @@ from api.insights import routes as insights_routes
 from api.lineage import routes as lineage_routes
 from api.live import routes as live_routes
 from api.live.event_stream import KEEPALIVE_S, EventStreams
+from api.live.history.history_player import Histories
 from api.live.hub import Hub
 from api.live.log_follower import LogFollower, RecordTraces, SeedSource
 from api.live.log_replay import LogReplay
@@ -113,6 +114,7 @@ def create_context(
     )
     command_gateway = CommandGateway(kafka, settings.partitions, metrics, database.is_command_stored)
     replay = LogReplay(kafka, settings.replays_max)
+    download_slots = DownloadSlots()
     return ApiContext(
         settings=settings,
         clock=clock,
@@ -137,6 +139,7 @@ def create_context(
             queue_bytes_max=settings.subscriber_queue_bytes_max,
             queues_bytes_max=settings.subscribers_queue_bytes_max,
         ),
+        histories=Histories(hub, database, clock, download_slots.reading),
         durable_stream=_durable_stream(settings, clock, LiveLog(hub, replay)),
         database=database,
         authenticator=authenticator,
@@ -147,7 +150,7 @@ def create_context(
         reply_limiter=RateLimiter(REPLY_CODES_PER_S, REPLY_CODES_BURST),
         signing_key=_signing_key(settings),
         dossier_slots=asyncio.Semaphore(dossier_routes.DOSSIERS_MAX),
-        download_slots=DownloadSlots(),
+        download_slots=download_slots,
         correlation_slots=asyncio.Semaphore(CORRELATIONS_MAX),
         backtest_queue=BacktestQueue(),
     )

@@ -18,6 +18,7 @@ from api.http.limits.bounded_protocol import HEAD_TIMEOUT_S
 from api.http.limits.rate_limiter import RateLimiter
 from api.ingest_status.ledger_cache import LedgerCache
 from api.live.event_stream import EventStreams
+from api.live.history.history_player import Histories
 from api.live.hub import Hub
 from api.live.log_follower import LogFollower
 from api.metrics import ApiMetrics
@@ -43,6 +44,7 @@ class ApiContext:
     log_follower: LogFollower
     command_gateway: CommandGateway
     event_streams: EventStreams
+    histories: Histories  #: that streams play first
     durable_stream: StreamAnswers  #: of the same log
     database: Database
     authenticator: Authenticator

@@ -15,10 +15,8 @@ import msgspec
 from api.bulk.schemas import DownloadParameters
 from api.http.parameters import parse_time
 from api.http.problems import RequestFault, bad_request
-from twin.instant import DAY, SECOND, Duration, Instant, format_instant
-
-SETTLED_AFTER: Duration = 30 * SECOND
-"""What was received so long ago is stored, unless the historian lags behind the log."""
+from storage.stores.log_positions import SETTLED_AFTER
+from twin.instant import DAY, SECOND, Instant, format_instant
 
 _DIGEST_BYTES = 9
 

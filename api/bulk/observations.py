@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from api.access.readable_series import is_personal, readable_series
 from api.access.rights import Rights
 from api.bulk.columns import OBSERVATIONS, BulkTable
 from api.bulk.cursor import ObservationPlace, Period, check_query, query_digest
@@ -33,7 +34,6 @@ from storage.history.observation_columns import (
 from storage.history.observations import ObservationCursor
 from twin.instant import DAY, INSTANT_MIN, MINUTE, Duration
 from twin.model.city_model import CityModel
-from twin.model.role import may_read_readings
 from twin.quality.quality_flags import quality_word
 
 SPAN_MAX: Duration = 31 * DAY
@@ -82,7 +82,7 @@ async def select_series(
             "These readings are personal data: they need an API key of the role metering. The history of an "
             "entity has the published sums over enough connections for every role.",
         )
-    rights.read_households.update(each.entity for each in readable if _is_personal(each, model))
+    rights.read_households.update(each.entity for each in readable if is_personal(each, model))
     query = query_digest(
         OBSERVATIONS.name,
         sorted(parameters.property),
@@ -95,26 +95,6 @@ async def select_series(
     check_query(place.query if place is not None else None, query)
     last = place.last_datastream if place is not None else max((each.source.id for each in found), default=0)
     return SelectedSeries(tuple(readable), query, last)
-
-
-def readable_series(
-    series: Sequence[ObservedDatastream], rights: Rights, model: CityModel
-) -> list[ObservedDatastream]:
-    """Return the datastreams whose single readings a principal may read.
-
-    Those of a household stay personal data after its sensor has left the model.
-    """
-    return [
-        each
-        for each in series
-        if may_read_readings(rights.role_at(each.entity), personal=_is_personal(each, model))
-    ]
-
-
-def _is_personal(each: ObservedDatastream, model: CityModel) -> bool:
-    sensor = model.sensors.get(each.source.sensor)
-    # A change of the model may not be stored yet, or not be in effect here.
-    return each.source.personal or (sensor is not None and sensor.personal)
 
 
 class ObservationSource:

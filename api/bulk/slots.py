@@ -1,4 +1,4 @@
-"""The downloads of one process: how many at one time, and how much of the database they get."""
+"""The long readers of one process: how many at one time, and how much of the database they get."""
 
 from __future__ import annotations
 
@@ -25,9 +25,15 @@ RETRY_AFTER_S = 10
 
 
 class DownloadSlots:
-    """The downloads of one process."""
+    """The downloads of one process, or its readers of another kind; `noun` is what they are, in problems."""
 
-    def __init__(self, downloads_max: int = DOWNLOADS_MAX, client_downloads_max: int = CLIENT_DOWNLOADS_MAX):
+    def __init__(
+        self,
+        downloads_max: int = DOWNLOADS_MAX,
+        client_downloads_max: int = CLIENT_DOWNLOADS_MAX,
+        noun: str = "downloads",
+    ) -> None:
+        self._noun = noun
         self._downloads_max = downloads_max
         self._client_downloads_max = client_downloads_max
         self._of_client: Counter[str] = Counter()
@@ -43,12 +49,13 @@ class DownloadSlots:
         if self._of_client[client] >= self._client_downloads_max:
             raise ProblemError(
                 HTTPStatus.TOO_MANY_REQUESTS,
-                f"This client has {self._client_downloads_max} downloads in progress; wait until one ends.",
+                f"This client has {self._client_downloads_max} {self._noun} in progress; wait until one "
+                "ends.",
                 headers={"Retry-After": str(RETRY_AFTER_S)},
             )
         if self.downloads >= self._downloads_max:
             raise unavailable(
-                f"{self._downloads_max} downloads are in progress; try again later.", RETRY_AFTER_S
+                f"{self._downloads_max} {self._noun} are in progress; try again later.", RETRY_AFTER_S
             )
         self._of_client[client] += 1
         taken = True

@@ -2,7 +2,8 @@
 
 A cursor names the log and, for each partition in the order of `api.live.partition_order`, the next record
 and how many of its changes are already sent. It also has the time until which ageing was sent, because a
-value that turns stale makes no record. Inside a snapshot it has the place in it, too.
+value that turns stale makes no record. Inside a snapshot it has the place in it, too. Inside stored history
+it has the place there instead of one in the log.
 """
 
 from __future__ import annotations
@@ -11,18 +12,25 @@ import base64
 import binascii
 import struct
 from collections.abc import Iterator, Sequence
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
-from twin.instant import Instant
+from twin.alarms.messages import AlarmEvent
+from twin.instant import INSTANT_MAX, INSTANT_MIN, MINUTE, Duration, Instant
+from twin.quality.quality_flags import DISAGREES
 from twin.wire.codec import DECODE_ERRORS
+from twin.wire.messages import Update, UpdateKind
 
 PartitionPosition: TypeAlias = tuple[int, int]
 """Offset of the next record, and how many of its updates or alarm events are already sent."""
 
 SnapshotKey: TypeAlias = tuple[str, str]
 """Entity and property of a value, or "" and the id of an alarm: the order of a snapshot."""
+
+SEAM: Duration = 2 * MINUTE
+"""So long before the end of played history an update of the log may be the one of a played observation. An
+older observation has a further update because it was assessed anew: that was not played."""
 
 _VERSION = 1
 
@@ -32,6 +40,21 @@ CURSOR_CHARACTERS_MAX = 40_000
 
 class CursorError(ValueError):
     """A text is not a cursor that this API gave."""
+
+
+class HistoryPlace(NamedTuple):
+    """A place in stored history, in the order of reception."""
+
+    start: Instant  #: from which on history is played
+    received_time: Instant
+    datastream: int
+    phenomenon_time: Instant
+
+    def is_valid(self) -> bool:
+        """Whether a database can have such a place."""
+        times = self.start, self.received_time, self.phenomenon_time
+        in_range = all(INSTANT_MIN <= time <= INSTANT_MAX for time in times)
+        return in_range and -1 <= self.datastream < 1 << 31
 
 
 class Cursor(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -44,10 +67,27 @@ class Cursor(msgspec.Struct, array_like=True, frozen=True, gc=False):
     version: int = _VERSION
     #: of the last part of the snapshot that was sent; None: a subscriber that resumes needs a new one
     after: SnapshotKey | None = None
+    #: of the last observation that was sent of stored history; the position in the log says nothing then
+    history: HistoryPlace | None = None
+    #: what was received before that was sent from stored history, and comes again in the log; 0: nothing was
+    played_until: Instant = 0
 
     def includes(self, key: SnapshotKey) -> bool:
         """Whether what has a key was sent, and changes of it follow; all is, outside a snapshot."""
         return self.after is None or key <= self.after
+
+    def was_played(self, change: Update | AlarmEvent) -> bool:
+        """Whether a change of the log is that of an observation which was sent from stored history."""
+        if not self.played_until or isinstance(change, AlarmEvent):
+            return False
+        observation = change.observation
+        return (
+            change.kind is UpdateKind.OBSERVED
+            and observation is not None
+            and self.played_until - SEAM <= observation.received_time < self.played_until
+            # The verdict of neighbours comes after the observation, and is not stored.
+            and not change.flags & DISAGREES
+        )
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -72,6 +112,8 @@ def decode_cursor(text: str) -> Cursor:
         raise CursorError(f"a cursor of version {cursor.version}, expected {_VERSION}")
     if any(offset < 0 or index < 0 for offset, index in cursor.positions):
         raise CursorError("a cursor with a position before the log")
+    if cursor.history is not None and not cursor.history.is_valid():
+        raise CursorError("a cursor with a place outside of every history")
     return cursor
 
 

@@ -1,11 +1,14 @@
-"""The event stream of one subscriber: a snapshot or the missed changes, then further changes, and gaps."""
+"""The event stream of one subscriber: a snapshot, stored history or the missed changes, then further changes.
+
+Where changes are missing, a gap event says why, and a snapshot follows.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
-from contextlib import aclosing, contextmanager, suppress
+from contextlib import ExitStack, aclosing, contextmanager, suppress
 from functools import partial
 from http import HTTPStatus
 from itertools import chain, islice
@@ -25,6 +28,7 @@ from api.live.events import (
     gap_data,
     state_data,
 )
+from api.live.history.history_player import HistoryPlayer
 from api.live.hub import AgedValue, Hub, LiveSnapshot, MissedChanges, SnapshotValue
 from api.live.log_replay import LogReplay, ReplayError
 from api.live.models import GapReason
@@ -60,6 +64,14 @@ class WantedEvents(NamedTuple):
     events: frozenset[EventName]
     cursor: Cursor | None = None
     reduction: Reduction = Reduction()
+    history: HistoryPlayer | None = None  #: to be played first; the cursor says nothing then
+
+
+class PlayedHistory(NamedTuple):
+    """Stored history that a subscriber gets first, and what gives back its slot."""
+
+    player: HistoryPlayer
+    give_back: Callable[[], None]
 
 
 class OpenStream(NamedTuple):
@@ -158,12 +170,17 @@ class EventStreams:
     @contextmanager
     def open_stream(self, wanted: WantedEvents, client: str) -> Iterator[OpenStream]:
         """Open the stream of a client for the block; raise a problem as `open_subscriber` does."""
-        filter, events, cursor, reduction = wanted
+        filter, events, cursor, reduction, history = wanted
         with (
             self.open_subscriber(filter, client) as subscriber,
             self._open_reducer(reduction) as reducer,
+            ExitStack() as slot,
         ):
-            yield OpenStream(subscriber, partial(self.frames, subscriber, events, cursor, reducer))
+            played = None
+            if history is not None:
+                slot.callback(history.take_slot(client))
+                played = PlayedHistory(history, slot.close)
+            yield OpenStream(subscriber, partial(self.frames, subscriber, events, cursor, reducer, played))
 
     @contextmanager
     def _open_reducer(self, reduction: Reduction) -> Iterator[Reducer | None]:
@@ -193,6 +210,7 @@ class EventStreams:
         events: frozenset[EventName],
         cursor: Cursor | None,
         reducer: Reducer | None = None,
+        history: PlayedHistory | None = None,
     ) -> AsyncGenerator[bytes, None]:
         """Yield the Server-Sent Events of one subscriber, until the server stops or its key is revoked.
 
@@ -202,10 +220,12 @@ class EventStreams:
             # An empty snapshot would be wrong, and after a refusal a browser does not reconnect.
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.hub.seeded.wait(), _SEEDING_POLL_S)
-        stream = _Stream(self, subscriber, events)
+        stream = _Stream(self, subscriber, events, history)
         run = stream.run if reducer is None else partial(stream.run_reduced, reducer)
         if cursor is not None and cursor.partial and (cursor.after is None or "snapshot" not in events):
             cursor = None
+        if cursor is not None and cursor.history is not None:
+            cursor = None  # Only a request plays history.
         while not subscriber.closed:
             async with aclosing(run(cursor)) as chunks:
                 async for chunk in chunks:
@@ -216,7 +236,14 @@ class EventStreams:
 class _Stream:
     """The stream of one subscriber: joining or resuming, then changes."""
 
-    def __init__(self, streams: EventStreams, subscriber: Subscriber, events: frozenset[EventName]) -> None:
+    def __init__(
+        self,
+        streams: EventStreams,
+        subscriber: Subscriber,
+        events: frozenset[EventName],
+        history: PlayedHistory | None = None,
+    ) -> None:
+        self._history = history
         self._streams = streams
         self._hub = streams.hub
         self._subscriber = subscriber
@@ -253,7 +280,7 @@ class _Stream:
         """
         subscriber = self._subscriber
         try:
-            start = self._snapshot(self._hub.join(subscriber)) if cursor is None else self._resume(cursor)
+            start = self._begin(cursor)
             async with aclosing(start):
                 async for chunk in start:
                     if subscriber.lost is not None or subscriber.closed:
@@ -273,6 +300,31 @@ class _Stream:
         if lost is not None and not subscriber.closed:
             self._streams.metrics.gaps.labels(lost.value).inc()
             yield encode_event("gap", encode_cursor(self._hub.cursor(partial=True)), gap_data(lost))
+
+    def _begin(self, cursor: Cursor | None) -> AsyncGenerator[bytes, None]:
+        """Yield what comes before the changes from now on; of history, what is left when it is first read."""
+        if self._history is not None:
+            history, self._history = self._history, None
+            return self._play(history)
+        return self._snapshot(self._hub.join(self._subscriber)) if cursor is None else self._resume(cursor)
+
+    async def _play(self, history: PlayedHistory) -> AsyncGenerator[bytes, None]:
+        """Yield stored history, and what the log has after it; raise ReplayError as `_resume` does."""
+        cursor: Cursor | None = None
+        try:
+            played = history.player.play(self._subscriber, self._streams.keepalive_s)
+            async with aclosing(played) as chunks:
+                async for chunk in chunks:
+                    if isinstance(chunk, Cursor):
+                        cursor = chunk
+                    else:
+                        yield chunk
+        finally:
+            history.give_back()
+        if cursor is not None:
+            async with aclosing(self._resume(cursor)) as missed:
+                async for chunk in missed:
+                    yield chunk
 
     async def _snapshot(
         self, snapshot: LiveSnapshot, after: SnapshotKey | None = None
@@ -372,6 +424,8 @@ class _Stream:
                     if (offset, index) < start.positions[partition] or change.revision <= known:
                         continue
                     positions[partition] = offset, index + 1
+                    if start.was_played(change):
+                        continue
                     if start.includes(_key(change)) and selection.matches_change(change):
                         cursor = structs.replace(start, positions=tuple(positions))
                         frames.append(self._event(change, cursor))
@@ -402,6 +456,8 @@ class _Stream:
         for buffered in missed.changes:
             positions[buffered.partition_index] = buffered.offset, buffered.record_index + 1
             key = _key(buffered.change)
+            if start.was_played(buffered.change):
+                continue
             if start.includes(key) and buffered.change.revision > seen.get(key, 0):
                 cursor = structs.replace(
                     start, positions=tuple(positions), aged_until=missed.cursor.aged_until

@@ -7,6 +7,7 @@ subscriber and the first change that it is sent. The hub never waits for a subsc
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
@@ -32,6 +33,17 @@ from twin.wire.messages import UNSENT_KINDS, UPDATES, Update, UpdateBatch
 
 RING_BYTES_MAX = 16 * 1024 * 1024
 """An update takes about a hundred bytes: this holds 150,000 of them."""
+
+
+MARKS_MAX = 120
+"""Positions of the last two minutes, one a second."""
+
+
+class PositionMark(NamedTuple):
+    """What the view had read of the log at a time: every record before the positions was written earlier."""
+
+    time: Instant
+    positions: tuple[PartitionPosition, ...]
 
 
 class ChangeListener(Protocol):
@@ -105,6 +117,7 @@ class Hub:
         self.seeded = asyncio.Event()  #: set once the view has its first state
         #: by `api.live.partition_order`
         self.positions: list[PartitionPosition] = [(0, 0)] * len(ordered_partitions(partitions))
+        self.marks: deque[PositionMark] = deque(maxlen=MARKS_MAX)  #: of this log, oldest first
         self.fan_out = FanOut(metrics)
         self._clock = clock
         self._metrics = metrics
@@ -136,6 +149,8 @@ class Hub:
         self.log_id = log_id
         self.seeded.set()
         self.positions = [(offset, 0) for offset in offsets]
+        self.marks.clear()
+        self.mark_position()
         self._buffer.reset(self.positions)
         self._buffered_from = list(offsets)
         self._set_size_metrics()
@@ -143,6 +158,11 @@ class Hub:
         self._wake_log_readers()
         if self._listener is not None:
             self._listener.on_reset()
+
+    def mark_position(self) -> None:
+        """Remember the position of now, once a log is followed."""
+        if self.log_id:
+            self.marks.append(PositionMark(self._clock(), tuple(self.positions)))
 
     def merge(self, seed: ViewSeed) -> None:
         """Add the part of the stored state that is newer than the view, and send it as changes."""

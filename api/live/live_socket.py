@@ -61,6 +61,7 @@ class LiveSocket:
     def __init__(self, websocket: WebSocket, context: ApiContext) -> None:
         self._websocket = websocket
         self._streams = context.event_streams
+        self._histories = context.histories
         self._key_watch = context.key_watch
         self._client = str(websocket.state.client)
         # None: no limit of rate is set.
@@ -150,10 +151,12 @@ class LiveSocket:
                 f"This connection has {SUBSCRIPTIONS_MAX} subscriptions, the limit; end one, or combine "
                 "them: a filter accepts many names.",
             )
-        await self._stop(name)
         cursor = decode_cursor(message.cursor) if message.cursor is not None else None
-        filter = message.filter
-        wanted = WantedEvents(filter.filter(), filter.event_names(), cursor, message.reduction())
+        filter = message.filter.filter()
+        first = message.first_place(self._histories.clock(), "body") if cursor is None else cursor.history
+        history = await self._histories.open(filter, first, "body") if first is not None else None
+        wanted = WantedEvents(filter, message.filter.event_names(), cursor, message.reduction(), history)
+        await self._stop(name)
         opened = ExitStack()
         stream = opened.enter_context(self._streams.open_stream(wanted, self._client))
         following = asyncio.create_task(self._follow(name, stream))

@@ -115,6 +115,7 @@ class LogFollower:
         while True:
             await asyncio.sleep(SWEEP_S)
             self._hub.age_values()
+            self._hub.mark_position()
 
     async def _follow_one_log(self) -> None:
         """Seed the view and follow the log until its identity changes, or it no longer reaches back."""

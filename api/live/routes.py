@@ -52,14 +52,17 @@ _EVENTS = Answer(
 @router.get("/live", summary="Follow the city")
 @answers(_EVENTS)
 async def follow_live_events(request: Request, parameters: Annotated[LiveParameters, Query()]) -> Response:
-    """Send Server-Sent Events: a snapshot, or the changes since the cursor, then every further change.
+    """Send Server-Sent Events: a snapshot, history, or what the cursor has not; then all further changes.
 
     The revision of an entity rises with each of its updates. An event with another freshness and the same
     revision means that the value has aged.
     """
     context = context_of(request)
     cursor = _cursor(request, parameters)
-    wanted = WantedEvents(parameters.filter(), parameters.event_names(), cursor, parameters.reduction())
+    filter, histories = parameters.filter(), context.histories
+    first = parameters.first_place(histories.clock(), "query") if cursor is None else cursor.history
+    history = await histories.open(filter, first, "query") if first is not None else None
+    wanted = WantedEvents(filter, parameters.event_names(), cursor, parameters.reduction(), history)
     return EventStreamResponse(request, context.event_streams, context.key_watch, wanted)
 
 

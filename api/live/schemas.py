@@ -9,11 +9,13 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from api.entities.known_names import EntityIds, EntityTypes, ValueNames
 from api.entities.schemas import BOX, BoxText, parse_box
 from api.entities.selection import CHANGE_KINDS, EntityFilter
-from api.http.parameters import DurationText, Parameters, Themes, parsed_by, split_names
+from api.http.parameters import DurationText, Parameters, Themes, TimeText, parse_time, parsed_by, split_names
+from api.live.cursor import HistoryPlace
 from api.live.events import EventName
+from api.live.history.history_player import requested_start
 from api.live.reduction import FIELDS, Reduction
 from cities.duration import parse_duration
-from twin.instant import HOUR, SECOND, Duration
+from twin.instant import HOUR, SECOND, Duration, Instant
 
 INTERVAL_MAX: Duration = HOUR
 """Between two events of one value."""
@@ -98,5 +100,22 @@ class LiveFilter(EventFilter):
     )
 
 
-class LiveParameters(LiveFilter, ReducedEvents):
+class PlayedEvents(Parameters):
+    """From when on stored history is played first, instead of a snapshot."""
+
+    start: TimeText | None = Field(
+        default=None,
+        description="Play what was received from this time on (RFC 3339, at most 31 days ago), as it was "
+        "stored and in the order of reception, then go on with changes. Ignored with a cursor.",
+    )
+
+    def first_place(self, now: Instant, part: str) -> HistoryPlace | None:
+        """Return the place before the history to play, None for none.
+
+        Raises a problem for a start out of range; `part` of the request has it.
+        """
+        return None if self.start is None else requested_start(parse_time(self.start), now, part)
+
+
+class LiveParameters(LiveFilter, ReducedEvents, PlayedEvents):
     """Which events, from where on, and what of them is left out."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,16 @@ from storage.history.lineage import SourceDatastream
 from storage.history.observations import ObservationCursor
 from storage.history.read_plan import DatastreamExtent, calibration_segments
 from storage.queries import query
-from twin.instant import INSTANT_MIN, Instant, format_instant, from_datetime, to_datetime
+from twin.instant import (
+    DAY,
+    INSTANT_MIN,
+    MINUTE,
+    Duration,
+    Instant,
+    format_instant,
+    from_datetime,
+    to_datetime,
+)
 from twin.quality.quality_flags import QualityFlag
 from twin.quality.quality_rules import QualityRules
 
@@ -29,6 +38,22 @@ BULK_DATASTREAMS_MAX = 50_000
 """Of one download: their ids go with each statement, half a megabyte."""
 
 _POSTGRES_EPOCH: Instant = 946_684_800_000_000  # 2000-01-01T00:00:00Z
+
+
+RECEPTION_DELAY_MAX: Duration = 7 * DAY
+"""From the phenomenon time to the reception: what a device sends later is not looked for by reception."""
+
+RECEPTION_LEAD_MAX: Duration = 5 * MINUTE
+"""From the reception to the phenomenon time, as ingest and stream accept by default: an observation further
+ahead is no state."""
+
+
+class ReceptionPlace(NamedTuple):
+    """A place among observations in the order of reception."""
+
+    received_time: Instant
+    datastream: int
+    phenomenon_time: Instant
 
 
 class ObservedDatastream(NamedTuple):
@@ -121,9 +146,97 @@ async def read_observation_columns(
 
     Raises QueryError when retention has removed a part of the span, or the database takes too long.
     """
+    columns, removed_to = await _read_columns(
+        connection,
+        series,
+        "history/page_known_at",
+        span,
+        {
+            "after_time": to_datetime(after.phenomenon_time),
+            "after_datastream": after.datastream,
+            "limit": min(limit, COLUMN_ROWS_MAX),
+        },
+    )
+    check_kept(span[0], removed_to)
+    return columns
+
+
+async def read_received_columns(
+    connection: Connection,
+    series: BulkSeries,
+    received: tuple[Instant, Instant],
+    after: ReceptionPlace,
+    limit: int = COLUMN_ROWS_MAX,
+) -> ObservationColumns:
+    """Return at most `limit` observations behind a place, with start ≤ received time < end.
+
+    They are in the order of reception, with the versions that were replaced since. Those whose phenomenon
+    time is more than `RECEPTION_DELAY_MAX` before their reception are left out. Raises QueryError as
+    `read_observation_columns` does.
+    """
+    start, end = received
+    columns, removed_to = await _read_columns(
+        connection,
+        series,
+        "history/bulk/page_received",
+        (start - RECEPTION_DELAY_MAX, end + RECEPTION_LEAD_MAX),
+        {
+            **_place_parameters(after),
+            "received_start": to_datetime(start),
+            "received_end": to_datetime(end),
+            "limit": min(limit, COLUMN_ROWS_MAX),
+        },
+    )
+    check_kept(start, removed_to)
+    order = np.lexsort((columns.phenomenon_time, columns.datastream, columns.received_time))
+    return ObservationColumns(
+        columns.datastream[order],
+        columns.phenomenon_time[order],
+        columns.received_time[order],
+        columns.value[order],
+        columns.flags[order],
+    )
+
+
+async def read_newest_columns(
+    connection: Connection, series: BulkSeries, at: ReceptionPlace
+) -> ObservationColumns:
+    """Return the newest observation of each datastream among those that were received up to a place.
+
+    Observations more than `RECEPTION_DELAY_MAX` before that count as none.
+    """
+    time = at.received_time
+    columns, _ = await _read_columns(
+        connection,
+        series,
+        "history/bulk/page_newest",
+        (time - RECEPTION_DELAY_MAX, time + RECEPTION_LEAD_MAX),
+        _place_parameters(at),
+    )
+    return columns
+
+
+def _place_parameters(place: ReceptionPlace) -> dict[str, Any]:
+    return {
+        "place_received": to_datetime(place.received_time),
+        "place_datastream": place.datastream,
+        "place_phenomenon": to_datetime(place.phenomenon_time),
+        "lead": RECEPTION_LEAD_MAX,
+    }
+
+
+async def _read_columns(
+    connection: Connection,
+    series: BulkSeries,
+    rows: str,
+    span: tuple[Instant, Instant],
+    parameters: Mapping[str, Any],
+) -> tuple[ObservationColumns, Instant | None]:
+    """Return the columns of the rows in a span of phenomenon time, and until when some were removed."""
     start, end = span
     segments = calibration_segments(series.calibrated, start, end)
-    parameters = {
+    statement = query("history/bulk/read_observation_columns", rows=rows)
+    common = {
         "datastreams": series.datastreams,
         "late_after": series.late_after,
         "skew_after": series.skew_after,
@@ -137,14 +250,10 @@ async def read_observation_columns(
         "known_at": to_datetime(series.known_at),
         "start": to_datetime(start),
         "end": to_datetime(end),
-        "after_time": to_datetime(after.phenomenon_time),
-        "after_datastream": after.datastream,
-        "limit": min(limit, COLUMN_ROWS_MAX),
+        "after_time": to_datetime(INSTANT_MIN),
     }
-    statement = query("history/bulk/read_observation_columns", rows="history/page_known_at")
     async with query_transaction(connection):
-        ((_, *columns, removed_to),) = await fetch_binary(connection, statement, parameters)
-    check_kept(start, from_datetime(removed_to) if removed_to is not None else None)
+        ((_, *columns, removed_to),) = await fetch_binary(connection, statement, {**common, **parameters})
     datastream, measured, received, value, flags = (column or b"" for column in columns)
     return ObservationColumns(
         np.frombuffer(datastream, ">i4").astype(np.int32),
@@ -152,7 +261,7 @@ async def read_observation_columns(
         np.frombuffer(received, ">i8").astype(np.int64) + _POSTGRES_EPOCH,
         np.frombuffer(value, ">f8").astype(np.float64),
         np.frombuffer(flags, ">i2").astype(np.int16),
-    )
+    ), from_datetime(removed_to) if removed_to is not None else None
 
 
 def check_kept(start: Instant, removed_to: Instant | None) -> None:

@@ -9,6 +9,7 @@ import psycopg
 
 from storage.database import Connection
 from storage.queries import query
+from twin.instant import SECOND, Duration
 
 AGGREGATE_PROGRESS = "aggregates of observations"
 """Stored in place of a topic: the position in `observations` up to which aggregates are stored."""
@@ -21,6 +22,9 @@ The stream emits windows and assessments, perhaps none, at each position at whic
 
 PROGRESS = frozenset({AGGREGATE_PROGRESS, UPDATE_PROGRESS})
 """What is stored in place of topics. A replay by the stream may lower it: no record is read from there."""
+
+SETTLED_AFTER: Duration = 30 * SECOND
+"""What was received so long ago is stored, unless the historian lags behind the log."""
 
 LogPositions: TypeAlias = dict[tuple[str, int], int]
 """(topic, partition) → next offset."""

@@ -606,6 +606,9 @@ LiveEvent: TypeAlias = LiveSnapshotEvent | LiveStateEvent | LiveAlarmEvent | Liv
 class LiveQuery(TypedDict):
     """What may be asked for, by the names of the API."""
 
+    #: Play what was received from this time on (RFC 3339, at most 31 days ago), as it was stored and in
+    #: the order of reception, then go on with changes. Ignored with a cursor.
+    start: NotRequired[str | datetime]
     #: Least change of a value since the last event of it, in its unit; a change of quality or freshness is
     #: always sent.
     minChange: NotRequired[float]

@@ -803,7 +803,7 @@ export interface paths {
         };
         /**
          * Follow the city
-         * @description Send Server-Sent Events: a snapshot, or the changes since the cursor, then every further change.
+         * @description Send Server-Sent Events: a snapshot, history, or what the cursor has not; then all further changes.
          *
          *     The revision of an entity rises with each of its updates. An event with another freshness and the same
          *     revision means that the value has aged.
@@ -6825,6 +6825,8 @@ export interface operations {
     followLiveEvents: {
         parameters: {
             query?: {
+                /** @description Play what was received from this time on (RFC 3339, at most 31 days ago), as it was stored and in the order of reception, then go on with changes. Ignored with a cursor. */
+                start?: string;
                 /** @description Least change of a value since the last event of it, in its unit; a change of quality or freshness is always sent. */
                 minChange?: number;
                 /** @description Least time between two events of one value (ISO 8601, at most PT1H); its newest value is sent when it is over, a change of quality or freshness at once. */

@@ -171,9 +171,9 @@ def start_api(model: CityModel, free_port: int) -> StartApi:
                 await asyncio.wait({serving, ready}, return_when=asyncio.FIRST_COMPLETED)
             if serving.done():
                 serving.result()
-            base = f"http://127.0.0.1:{free_port}"
+            base = f"http://127.0.0.1:{settings.port}"
             async with documented_client(base_url=base, timeout=DEADLINE_S) as client:
-                await _listening(free_port)
+                await _listening(settings.port)
                 yield RunningApi(context, client)
         finally:
             serving.cancel()

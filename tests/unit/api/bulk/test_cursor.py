@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from api.bulk.cursor import SETTLED_AFTER, ObservationPlace, Period, check_query, requested_period
+from api.bulk.cursor import ObservationPlace, Period, check_query, requested_period
 from api.bulk.schemas import ObservationDownloadParameters
 from api.http.problems import ProblemError
 from api.http.responses import decode_page_cursor, encode_page_cursor
+from storage.stores.log_positions import SETTLED_AFTER
 from twin.instant import DAY, HOUR, format_instant, parse_instant
 
 NOW = parse_instant("2026-11-23T12:00:00Z")

@@ -8,15 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.live.cursor import Cursor, CursorError, decode_cursor, encode_cursor
+from api.live.cursor import Cursor, CursorError, HistoryPlace, decode_cursor, encode_cursor
+from twin.instant import INSTANT_MAX, INSTANT_MIN
 
 positions = st.tuples(st.integers(0, 2**62), st.integers(0, 2**31))
+times = st.integers(INSTANT_MIN, INSTANT_MAX)
 cursors = st.builds(
     Cursor,
     log=st.text(max_size=40),
     positions=st.lists(positions, max_size=64).map(tuple),
     aged_until=st.integers(-(2**62), 2**62),
     partial=st.booleans(),
+    history=st.none() | st.builds(HistoryPlace, times, times, st.integers(-1, 2**31 - 1), times),
+    played_until=times,
 )
 
 
@@ -52,3 +56,9 @@ def test_a_cursor_of_another_version_is_refused() -> None:
 def test_a_position_before_the_log_is_refused() -> None:
     with pytest.raises(CursorError, match="before the log"):
         decode_cursor(encode_cursor(Cursor("a", ((-1, 0),), 0)))
+
+
+def test_a_place_outside_of_history_is_refused() -> None:
+    outside = HistoryPlace(0, INSTANT_MAX + 1, 1, 0)
+    with pytest.raises(CursorError, match="outside of every history"):
+        decode_cursor(encode_cursor(Cursor("", (), 0, history=outside)))

@@ -1,0 +1,1 @@
+"""Stored history on the live stream, before its changes; how observations are read is in storage."""
