@@ -32,6 +32,7 @@ from storage.database import (
 from storage.history.baseline_seed import read_baselines_until
 from storage.history.chunk_reader import read_chunks
 from storage.history.condition_reader import judged_ends, newest_points, point_spans, read_points
+from storage.maintenance.log_end import EndingLog
 from storage.maintenance.series_repair import read_told_times
 from storage.queries import query
 from storage.stores.alarm_rows import alarm_columns, encode_rows
@@ -68,19 +69,8 @@ ALARM_REPAIRS_PER_ROUND_MAX = 100
 CHANGED_SERIES_PER_ROUND_MAX = 10_000
 
 
-class LogEnd(NamedTuple):
-    """The end of the log at a moment."""
-
-    log_id: str
-    positions: Mapping[str, int]  #: next offset by topic/partition
-
-
-class AlarmInputsLog(Protocol):
+class AlarmInputsLog(EndingLog, Protocol):
     """The log of the alarm stage, as repairs use it."""
-
-    async def end(self) -> LogEnd:
-        """Return the end of the topics that the historian stores. Raises ServiceError without Kafka."""
-        ...
 
     async def send(self, corrections: Sequence[AlarmCorrection]) -> None:
         """Send corrections to the alarm stage; return when they are on the log."""

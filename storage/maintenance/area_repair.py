@@ -24,6 +24,7 @@ from runtime.kafka.topics import OBSERVATIONS, UPDATES
 from storage.database import Connection, fetch_rows
 from storage.history.chunk_reader import read_chunk
 from storage.maintenance.changed_series import note_changed_series, read_newest_area_times
+from storage.maintenance.log_end import StoredUntil
 from storage.maintenance.series_repair import (
     SeriesDay,
     consecutive_days,
@@ -118,12 +119,16 @@ class AreaInputsLog(Protocol):
         """Send inputs of areas; return when they are on the log."""
 
 
-async def repair_areas(connection: Connection, model: CityModel, area_inputs: AreaInputsLog) -> int:
+async def repair_areas(
+    connection: Connection, model: CityModel, area_inputs: AreaInputsLog, stored_until: StoredUntil
+) -> int:
     """Process at most `AREA_DAYS_PER_ROUND_MAX` requests that are ready; return their number.
 
     Consecutive days of a name are one transaction. A request that is repeated meanwhile stays, and all wait
-    while the database has a newer model.
+    while the database has a newer model, or not all is stored that was on the log with the request.
     """
+    if not await fetch_rows(connection, "maintenance/areas/find_area_repair"):
+        return 0
     rows = await fetch_rows(
         connection,
         "maintenance/areas/list_ready_area_repairs",
@@ -133,6 +138,7 @@ async def repair_areas(connection: Connection, model: CityModel, area_inputs: Ar
             "derived": UPDATE_PROGRESS,
             "updates": UPDATES,
             "model_version": model.version,
+            "stored_until": await stored_until.read(connection),
             "limit": AREA_DAYS_PER_ROUND_MAX,
         },
     )

@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 from runtime.cancellation import raise_if_cancelled
 from runtime.kafka.access import Kafka, client_options
 from runtime.kafka.topics import AREA_INPUTS, OBSERVATIONS
+from storage.maintenance.log_end import LogEnd, read_log_end
 from twin.errors import ServiceError
 from twin.instant import INSTANT_MIN
 from twin.wire.codec import LAYOUT_VERSION
@@ -57,6 +58,10 @@ class KafkaRepairLog:
     def __init__(self, kafka: Kafka, partitions: int) -> None:
         self._kafka = kafka
         self._partitions = partitions
+
+    async def end(self) -> LogEnd:
+        """Return the end of the topics that the historian stores. Raises ServiceError without Kafka."""
+        return await read_log_end(self._kafka, self._partitions)
 
     async def send_area_inputs(self, inputs: Sequence[AreaInput]) -> None:
         """Send inputs of areas; return when they are on the log."""

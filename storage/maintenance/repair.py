@@ -14,6 +14,7 @@ from runtime.kafka.topics import OBSERVATIONS
 from storage.database import DATABASE_UNAVAILABLE, Connection, connect, wait_for_lock
 from storage.historian.writers.aggregate_writer import create_aggregate_staging
 from storage.maintenance.area_repair import AreaInputsLog, repair_areas
+from storage.maintenance.log_end import EndingLog, StoredUntil
 from storage.maintenance.recompute import process_recompute_requests, recompute_hours
 from storage.maintenance.series_repair import SeriesPointLog, repair_series
 from storage.queries import query
@@ -38,8 +39,8 @@ PAUSE_S = 1.0
 BACK_OFF_MAX_S = 5.0
 
 
-class RepairLog(AreaInputsLog, SeriesPointLog, Protocol):
-    """The log, as repairs tell the stream what they have found."""
+class RepairLog(AreaInputsLog, SeriesPointLog, EndingLog, Protocol):
+    """The log: how far it goes, and what repairs tell the stream."""
 
 
 class HourRepair(NamedTuple):
@@ -57,11 +58,12 @@ async def run_repairs(
 ) -> None:
     """Process repair and recompute requests until cancelled, in one process at a time.
 
-    Waits for the database, and for Kafka where the stream must be told something.
+    Waits for the database, and for Kafka where the stream must be told something, or areas be repaired.
 
     `model` returns the present city model.
     """
     backoff = Backoff(first_s=PAUSE_S, max_s=BACK_OFF_MAX_S)
+    stored_until = StoredUntil(stream)
     while True:
         try:
             connection = await connect(dsn, role="repair")
@@ -76,7 +78,7 @@ async def run_repairs(
                     if processed < REPAIRS_PER_ROUND_MAX:  # else more windows change soon
                         processed += await repair_series(connection, current, stream)
                     if not processed:  # else more values below areas change soon
-                        processed = await repair_areas(connection, current, stream)
+                        processed = await repair_areas(connection, current, stream, stored_until)
                     if not processed:
                         await asyncio.sleep(PAUSE_S)
         except (*DATABASE_UNAVAILABLE, ServiceError) as error:

@@ -207,6 +207,11 @@ def call_an_area_good_with_few_members(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(area_state, coverage_min_of.__name__, lambda *arguments: 0.0)
 
 
+def repair_areas_from_what_happens_to_be_stored(patch: pytest.MonkeyPatch) -> None:
+    """Do not wait until the values of entities are stored that an area was requested for."""
+    patch.setattr(ModelDatabase, ModelDatabase.store_until.__name__, lambda *arguments: None)
+
+
 def drop_the_doubts_of_a_source(patch: pytest.MonkeyPatch) -> None:
     """Take values that their source calls doubtful as good."""
     patch.setattr(source_quality, "QUALITY_WORDS", {**source_quality.QUALITY_WORDS, "doubtful": 0})
@@ -240,6 +245,7 @@ MUTANTS: Mapping[str, Mutant] = MappingProxyType(
             sample_derived_values_by_log_time,
             use_ten_minutes_of_slow_meters,
             call_an_area_good_with_few_members,
+            repair_areas_from_what_happens_to_be_stored,
             drop_the_doubts_of_a_source,
             ignore_that_another_field_makes_values_invalid,
         )
@@ -252,3 +258,6 @@ PARTS_NEEDED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """The parts that a scenario must have beside the usual ones, for a planted bug to do something."""
+
+FIRST_SEEDS: Mapping[str, int] = MappingProxyType({repair_areas_from_what_happens_to_be_stored.__name__: 160})
+"""Where a planted bug is rarely seen: a seed from which it is seen soon."""

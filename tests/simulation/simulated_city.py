@@ -15,11 +15,11 @@ from tests.simulation.invariants.observations import FinalState, Invariant
 from tests.simulation.invariants.order import OrderInvariant, history_in_order
 from tests.simulation.scenario import Scenario
 from tests.simulation.system.model_alarm_repair import run_alarm_repairs, stored_corrections
-from tests.simulation.system.model_area_repair import run_area_repairs
-from tests.simulation.system.model_database import ModelDatabase
+from tests.simulation.system.model_area_repair import AwaitedEnd, run_area_repairs
+from tests.simulation.system.model_database import STORED_TOPICS, ModelDatabase
 from tests.simulation.system.model_repair import recompute_changes, run_repairs, send_repaired_windows
 from tests.simulation.system.model_series_repair import run_series_repairs
-from tests.simulation.system.settling import ALL, STORED_TOPICS, settle, store_all
+from tests.simulation.system.settling import ALL, settle, store_all
 from tests.simulation.system.simulated_ingest import SimulatedIngest
 from tests.simulation.system.simulated_log import SimulatedLog
 from tests.simulation.system.simulated_stream import FUTURE_MAX, SimulatedStream
@@ -99,6 +99,7 @@ class SimulatedCity:
         self._is_settled = False
         self._people = scenario.dice("people")
         self._commands = 0
+        self._awaited: AwaitedEnd | None = None  #: by requests of areas
         self._restarts = self._random_restarts()
 
     def _new_stream(self) -> SimulatedStream:
@@ -173,14 +174,23 @@ class SimulatedCity:
         self._command()
 
     def _repair_areas(self) -> None:
-        """Repair areas when all that is on the log is stored; the stream may be any time behind.
+        """Repair areas when all that was on the log with the request is stored, as `StoredUntil` finds it.
 
-        What it has computed is on the log: the repairs of the system wait ten seconds.
+        The stream may be any time behind, and what is on the log since then may be stored or not. What it
+        had computed is on the log: the repairs of the system wait ten seconds.
         """
-        if any(name.startswith(AREA_PREFIX) for _, name, _ in self.database.series_repairs):
+        database, log = self.database, self.logs[-1]
+        if self._awaited is None or self._awaited.log is not log:
+            if not any(name.startswith(AREA_PREFIX) for _, name, _ in database.series_repairs):
+                return
             self._stream.flush()
-            self._store_all()
-            run_area_repairs(self.database, self.model, self.logs[-1])
+            self._awaited = AwaitedEnd.of(log, database)
+            if self._dice.random() < 0.5:
+                return
+        awaited, self._awaited = self._awaited, None
+        for (topic, partition), end in awaited.ends.items():
+            database.store_until(log, topic, partition, end)
+        run_area_repairs(database, self.model, log, awaited.requests)
 
     def _command(self) -> None:
         """Sometimes let a person act on an alarm."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
 
 from storage.maintenance.area_repair import (
     NamedDays,
@@ -21,7 +23,7 @@ from storage.maintenance.area_repair import (
 )
 from storage.maintenance.log_sender import repaired_area_records
 from storage.maintenance.series_repair import SeriesDay
-from tests.simulation.system.model_database import ModelDatabase
+from tests.simulation.system.model_database import STORED_TOPICS, ModelDatabase, SeriesRepairRequest
 from tests.simulation.system.model_history import history_chunk
 from tests.simulation.system.simulated_log import SimulatedLog
 from twin.backtest.history_chunk import HistoryNeeds
@@ -31,16 +33,42 @@ from twin.model.names import AREA_PREFIX, roll_up_of, series_interval
 from twin.state.stored_area_series import area_points, area_states
 from twin.wire.messages import AreaInput, Update, UpdateKind
 
+SeriesKey: TypeAlias = tuple[str, str, Instant]
+"""Entity, name and day."""
 
-def run_area_repairs(database: ModelDatabase, model: CityModel, log: SimulatedLog) -> int:
+
+@dataclass(frozen=True, slots=True)
+class AwaitedEnd:
+    """The end of the log at a moment, which requests of then await, as `storage.maintenance.log_end` does."""
+
+    log: SimulatedLog
+    ends: Mapping[tuple[str, int], int]  #: by topic and partition
+    requests: Mapping[SeriesKey, SeriesRepairRequest]
+
+    @classmethod
+    def of(cls, log: SimulatedLog, database: ModelDatabase) -> AwaitedEnd:
+        """Return the end of now."""
+        ends = {place: log.end(*place) for place in log.partitions() if place[0] in STORED_TOPICS}
+        return cls(log, ends, dict(database.series_repairs))
+
+
+def run_area_repairs(
+    database: ModelDatabase,
+    model: CityModel,
+    log: SimulatedLog,
+    known: Mapping[SeriesKey, SeriesRepairRequest] | None = None,
+) -> int:
     """Process the requests that are ready, when nothing below them waits; return their number.
 
     The stream may not have rolled up yet what is stored of entities: in the system it may be any time behind.
+    Of `known` requests only those that were not repeated since are processed.
     """
     stored = [key for key, request in database.series_repairs.items() if database.has_stored_inputs(request)]
     ready = [key for key in stored if key[1].startswith(AREA_PREFIX)]
     if len(ready) < len(stored) or database.ready_repairs():
         return 0
+    if known is not None:
+        ready = [key for key in ready if database.series_repairs[key] is known.get(key)]
     requests = [
         SeriesDay(*key, requests=1) for key in sorted(ready, key=lambda key: (key[1], key[2], key[0]))
     ]

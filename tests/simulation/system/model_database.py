@@ -55,6 +55,15 @@ class SeriesRepairRequest(NamedTuple):
     offset: int  #: in `observations`
 
 
+STORED_TOPICS = (
+    topics.OBSERVATIONS,
+    topics.UPDATES,
+    topics.AGGREGATES,
+    topics.ALARMS,
+    topics.QUARANTINE,
+)
+
+
 class ModelDatabase:
     """The tables as dictionaries by their keys."""
 
@@ -111,6 +120,11 @@ class ModelDatabase:
         self._positions[log.identity, topic, partition] = end
         return end - begin
 
+    def store_until(self, log: SimulatedLog, topic: str, partition: int, end: int) -> None:
+        """Store the records of a partition up to an offset, unless they are stored."""
+        stored = self._positions.get((log.identity, topic, partition), 0)
+        self.store_records(log, topic, partition, max(0, end - stored))
+
     def _write(self, batch: LogBatch) -> None:
         firsts = iter(batch.observation_buffer.firsts)
         for observation in firsts:
@@ -154,6 +168,8 @@ class ModelDatabase:
             known = self.series_repairs.get(key)
             if known is None or known.log != batch.log_id or series.offset >= 0:
                 self.series_repairs[key] = SeriesRepairRequest(batch.log_id, *series)
+            else:
+                self.series_repairs[key] = known._replace()  # repeated: another request of the same
         for (name, partition), offset in batch.update_buffer.next_offsets.items():
             if name == UPDATE_PROGRESS:
                 place = batch.log_id, partition
@@ -196,6 +212,8 @@ class ModelDatabase:
         known = self.series_repairs.get((entity, name, day))
         if known is None or not known.log:
             self.series_repairs[entity, name, day] = SeriesRepairRequest("", 0, offset)
+        else:
+            self.series_repairs[entity, name, day] = known._replace()
 
     def windows_to(self) -> int:
         """Return the greatest offset in `observations` up to which windows of this log are stored."""

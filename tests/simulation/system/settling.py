@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from runtime.kafka import topics
 from tests.simulation.system.model_alarm_repair import run_alarm_repairs
 from tests.simulation.system.model_area_repair import run_area_repairs
-from tests.simulation.system.model_database import ModelDatabase
+from tests.simulation.system.model_database import STORED_TOPICS, ModelDatabase
 from tests.simulation.system.model_repair import run_repairs, send_repaired_windows
 from tests.simulation.system.model_series_repair import run_series_repairs
 from tests.simulation.system.simulated_log import SimulatedLog
@@ -15,13 +14,6 @@ from tests.simulation.system.simulated_stream import SimulatedStream
 from twin.instant import HOUR, Duration, Instant
 from twin.model.city_model import CityModel
 
-STORED_TOPICS = (
-    topics.OBSERVATIONS,
-    topics.UPDATES,
-    topics.AGGREGATES,
-    topics.ALARMS,
-    topics.QUARANTINE,
-)
 ALL = 1_000_000
 
 ROUNDS_MAX = 60

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from storage.maintenance.log_end import LogEnd
 from twin.wire.messages import AreaInput, SeriesPoint
 
 
@@ -13,6 +14,10 @@ class SentRepairs:
     def __init__(self) -> None:
         self.area_inputs: list[AreaInput] = []
         self.points: list[SeriesPoint] = []
+
+    async def end(self) -> LogEnd:
+        """Return the end of a log that has nothing which is not stored."""
+        return LogEnd("", {})
 
     async def send_area_inputs(self, inputs: Sequence[AreaInput]) -> None:
         """Keep inputs of areas."""

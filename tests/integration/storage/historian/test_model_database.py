@@ -14,9 +14,8 @@ from storage.stores.ledger import read_balance
 from storage.stores.log_positions import AGGREGATE_PROGRESS
 from tests.simulation.scenario import Scenario
 from tests.simulation.simulated_city import SimulatedCity
-from tests.simulation.system.model_database import ModelDatabase
+from tests.simulation.system.model_database import STORED_TOPICS, ModelDatabase
 from tests.simulation.system.model_repair import run_repairs
-from tests.simulation.system.settling import STORED_TOPICS
 from tests.simulation.system.simulated_log import SimulatedLog
 from tests.support.cities.city_builder import plan_of
 from tests.support.database.historian import fetch_rows, stored_observations

@@ -13,6 +13,7 @@ from runtime.kafka import topics
 from storage.database import Connection, connect
 from storage.maintenance import area_repair
 from storage.maintenance.area_repair import repair_areas
+from storage.maintenance.log_end import LogEnd, StoredUntil
 from storage.model.model_store import apply_plan, load_model
 from tests.support.cities.city_builder import CityBuilder
 from tests.support.database.history_rows import store_assessments, store_observations, store_states
@@ -103,9 +104,18 @@ async def request_all(connection: Connection) -> None:
                 )
 
 
+async def repaired(connection: Connection, model: CityModel, log: SentRepairs) -> int:
+    """Process the requests that are ready with all of the log stored; return their number."""
+    return await repair_areas(connection, model, log, StoredUntil(log))
+
+
 async def wait_for_the_stream(connection: Connection) -> None:
     """Date all requests so long ago that the stream has rolled up what was emitted before."""
-    await connection.execute("UPDATE series_repair_request SET requested_at = now() - interval '11 seconds'")
+    await date_requests(connection, "11 seconds")
+
+
+async def date_requests(connection: Connection, ago: str) -> None:
+    await connection.execute("UPDATE series_repair_request SET requested_at = now() - %s::interval", (ago,))
 
 
 async def stored_series(connection: Connection) -> dict[tuple[str, str], dict[Instant, Any]]:
@@ -136,7 +146,7 @@ async def repaired_city(connection: Connection) -> CityModel:
     await store_states(connection, measured(model))
     await request_all(connection)
     await wait_for_the_stream(connection)
-    await repair_areas(connection, model, SentRepairs())
+    await repaired(connection, model, SentRepairs())
     return model
 
 
@@ -161,17 +171,17 @@ async def test_series_of_areas_computed_again_equal_those_made_in_order(connecti
             (to_datetime(time), value),
         )
     await request_all(connection)
-    assert await repair_areas(connection, model, SentRepairs()) == 0, (
+    assert await repaired(connection, model, SentRepairs()) == 0, (
         "the stream may not have rolled up what is stored"
     )
     await wait_for_the_stream(connection)
-    assert await repair_areas(connection, model, SentRepairs()) == len(AREAS) * len(NAMES) * (DAYS + 2)
+    assert await repaired(connection, model, SentRepairs()) == len(AREAS) * len(NAMES) * (DAYS + 2)
     assert await stored_series(connection) == expected
-    assert await repair_areas(connection, model, SentRepairs()) == 0
+    assert await repaired(connection, model, SentRepairs()) == 0
     await request_all(connection)
     await wait_for_the_stream(connection)
     before = await (await connection.execute("SELECT max(revision), count(*) FROM entity_value")).fetchall()
-    await repair_areas(connection, model, SentRepairs())
+    await repaired(connection, model, SentRepairs())
     after = await (await connection.execute("SELECT max(revision), count(*) FROM entity_value")).fetchall()
     assert (before, after) == (before, before), "a second time nothing changes"
 
@@ -196,7 +206,7 @@ async def test_a_value_that_is_stored_while_an_area_is_repaired_stays(
     monkeypatch.setattr(area_repair, "_read_inputs", stored_meanwhile)
     await request_all(connection)
     await wait_for_the_stream(connection)
-    await repair_areas(connection, model, SentRepairs())
+    await repaired(connection, model, SentRepairs())
     found = await stored_series(connection)
     assert {value for value, _, _ in found["town", "area_pm2_5"].values()} == {77.0}
     del found["town", "area_pm2_5"], expected["town", "area_pm2_5"]
@@ -233,7 +243,7 @@ async def outvoted_city(connection: Connection) -> CityModel:
 async def test_a_repair_tells_the_stream_what_an_area_above_has_outvoted(connection: Connection) -> None:
     model = await outvoted_city(connection)
     sent = SentRepairs()
-    await repair_areas(connection, model, sent)
+    await repaired(connection, model, sent)
     assert ("town.south", "area_air_temperature") not in await stored_series(connection)
     of_south = [
         (one.area, one.slot, one.value, one.weight, one.by)
@@ -270,9 +280,9 @@ async def test_a_repair_tells_the_stream_of_states_that_are_no_point_of_their_se
     await request_all(connection)
     await wait_for_the_stream(connection)
     with pytest.raises(ServiceError):
-        await repair_areas(connection, model, BrokenLog())
+        await repaired(connection, model, BrokenLog())
     sent = SentRepairs()
-    await repair_areas(connection, model, sent)
+    await repaired(connection, model, sent)
     assert {
         one.area: (one.slot, round(one.later[0].value, 9), *one.later[0][1:3])
         for one in sent.area_inputs
@@ -283,10 +293,10 @@ async def test_a_repair_tells_the_stream_of_states_that_are_no_point_of_their_se
 async def test_a_repair_of_which_the_stream_cannot_be_told_is_made_again(connection: Connection) -> None:
     model = await outvoted_city(connection)
     with pytest.raises(ServiceError):
-        await repair_areas(connection, model, BrokenLog())
+        await repaired(connection, model, BrokenLog())
     assert ("town.south", "area_air_temperature") in await stored_series(connection)
     sent = SentRepairs()
-    assert await repair_areas(connection, model, sent) == 1
+    assert await repaired(connection, model, sent) == 1
     assert sent.area_inputs
 
 
@@ -319,7 +329,7 @@ async def test_a_slower_sensor_puts_the_stored_series_of_areas_on_its_grid(conne
     )
     await wait_for_the_stream(connection)
     await connection.commit()
-    await repair_areas(connection, model, SentRepairs())
+    await repaired(connection, model, SentRepairs())
     before = await stored_series(connection)
     assert set(before) == {(area, name) for area in ("town", "town.north") for name in names}
     assert all(list(points) == list(times) for points in before.values())
@@ -329,13 +339,78 @@ async def test_a_slower_sensor_puts_the_stored_series_of_areas_on_its_grid(conne
     await apply_plan(connection, slower.plan())
     changed = await load_model(connection, "town")
     await wait_for_the_stream(connection)
-    assert await repair_areas(connection, model, SentRepairs()) == 0, (
+    assert await repaired(connection, model, SentRepairs()) == 0, (
         "requests wait for the model that they belong to"
     )
-    assert await repair_areas(connection, changed, SentRepairs()) == 4
+    assert await repaired(connection, changed, SentRepairs()) == 4
     after = await stored_series(connection)
     for area in ("town", "town.north"):
         assert after[area, "area_air_temperature"] == before[area, "area_air_temperature"]
         assert list(after[area, "area_pm2_5"]) == list(range(START, START + 2 * DAY, HOUR))
     # The value of an hour is the last one in it.
     assert [value for value, *_ in after["town", "area_pm2_5"].values()][:3] == [5.0, 4.0, 3.0]
+
+
+class LogAhead(SentRepairs):
+    """A log whose end a test decides."""
+
+    def __init__(self, log_id: str, end: int) -> None:
+        super().__init__()
+        self.ends = LogEnd(log_id, {"updates/1": end})
+        self.reads = 0
+
+    async def end(self) -> LogEnd:
+        """Return the end that the test has set."""
+        self.reads += 1
+        return self.ends
+
+
+async def test_an_area_is_repaired_when_all_that_was_on_the_log_is_stored(connection: Connection) -> None:
+    """Values of its entities are on other partitions, which may be stored minutes after the request."""
+    model = await stored_city(connection)
+    await store_observations(connection, measured(model))
+    await store_states(connection, measured(model))
+    await request_all(connection)
+    await date_requests(connection, "1 hour")
+    log = LogAhead("present", 7)
+    until = StoredUntil(log)
+    for stored in (0, 6):
+        await store_position(connection, "present", stored)
+        assert await repair_areas(connection, model, log, until) == 0
+    assert log.reads == 1, "the end of the first time is awaited, not one that moves on"
+    log.ends = LogEnd("present", {"updates/1": 99})
+    await store_position(connection, "present", 7)
+    assert await repair_areas(connection, model, log, until) == len(AREAS) * len(NAMES) * (DAYS + 2)
+
+
+async def test_an_end_of_a_log_that_was_replaced_is_not_awaited(connection: Connection) -> None:
+    model = await stored_city(connection)
+    await request_all(connection)
+    await date_requests(connection, "1 hour")
+    await store_position(connection, "lost", 1)
+    log = LogAhead("lost", 7)
+    until = StoredUntil(log)
+    assert await repair_areas(connection, model, log, until) == 0
+    await store_position(connection, "next", 2)
+    log.ends = LogEnd("next", {"updates/1": 2})
+    assert await repair_areas(connection, model, log, until) == 0, "the end of the lost log is given up"
+    assert await repair_areas(connection, model, log, until) == len(AREAS) * len(NAMES) * (DAYS + 2)
+
+
+async def test_without_requests_the_log_is_not_asked_for_its_end(connection: Connection) -> None:
+    model = await stored_city(connection)
+    await connection.execute("DELETE FROM series_repair_request")
+    log = LogAhead("present", 0)
+    assert await repair_areas(connection, model, log, StoredUntil(log)) == 0
+    assert log.reads == 0
+
+
+async def store_position(connection: Connection, log_id: str, offset: int) -> None:
+    await connection.execute(
+        "INSERT INTO log_position (log_id, topic, partition, next_offset, updated_at)"
+        " VALUES (%s, 'updates', 1, %s, clock_timestamp())"
+        " ON CONFLICT (log_id, topic, partition)"
+        " DO UPDATE SET next_offset = excluded.next_offset, updated_at = excluded.updated_at",
+        (log_id, offset),
+    )
+    await connection.commit()
