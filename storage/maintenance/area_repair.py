@@ -127,7 +127,8 @@ async def repair_areas(
     Consecutive days of a name are one transaction. A request that is repeated meanwhile stays, and all wait
     while the database has a newer model, or not all is stored that was on the log with the request.
     """
-    if not await fetch_rows(connection, "maintenance/areas/find_area_repair"):
+    ((requested_at,),) = await fetch_rows(connection, "maintenance/areas/find_newest_area_repair")
+    if requested_at is None:
         return 0
     rows = await fetch_rows(
         connection,
@@ -138,7 +139,7 @@ async def repair_areas(
             "derived": UPDATE_PROGRESS,
             "updates": UPDATES,
             "model_version": model.version,
-            "stored_until": await stored_until.read(connection),
+            "stored_until": await stored_until.read(connection, requested_at),
             "limit": AREA_DAYS_PER_ROUND_MAX,
         },
     )

@@ -62,11 +62,14 @@ class StoredUntil:
         self._until: datetime | None = None
         self._awaited: tuple[datetime, LogEnd] | None = None
 
-    async def read(self, connection: Connection) -> datetime | None:
+    async def read(self, connection: Connection, needed: datetime) -> datetime | None:
         """Return that time, by the clock of the database; None while none is known.
 
-        Raises ServiceError without Kafka, unless an end that was read before is still awaited.
+        The log is asked for its end only while the time is not after the `needed` one. Raises ServiceError
+        without Kafka then, unless an end that was read before is still awaited.
         """
+        if self._until is not None and self._until > needed:
+            return self._until
         if self._awaited is None:
             _, _, now = await _compare(connection, LogEnd("", {}))
             # After the time: what is on the log by then has a position before the end.

@@ -405,6 +405,21 @@ async def test_without_requests_the_log_is_not_asked_for_its_end(connection: Con
     assert log.reads == 0
 
 
+async def test_the_log_is_asked_once_while_a_request_waits_for_its_ten_seconds(
+    connection: Connection,
+) -> None:
+    model = await stored_city(connection)
+    await request_all(connection)
+    log = LogAhead("present", 0)
+    until = StoredUntil(log)
+    for _ in range(3):
+        assert await repair_areas(connection, model, log, until) == 0
+    assert log.reads == 1
+    await date_requests(connection, "11 seconds")
+    assert await repair_areas(connection, model, log, until) == len(AREAS) * len(NAMES) * (DAYS + 2)
+    assert log.reads == 1
+
+
 async def store_position(connection: Connection, log_id: str, offset: int) -> None:
     await connection.execute(
         "INSERT INTO log_position (log_id, topic, partition, next_offset, updated_at)"
