@@ -36,7 +36,7 @@ from benchmarks.measure.live_subscriber_process import (
     LiveSubscriberProcess,
 )
 from benchmarks.measure.machine import describe_machine
-from benchmarks.measure.worker_process import BenchmarkError, WorkerProcess
+from benchmarks.measure.worker_process import BenchmarkError, WorkerProcess, ended_within
 from benchmarks.report.results import CHECKOUT, write_results
 from cli.embedded.ports import free_port
 
@@ -122,7 +122,7 @@ def second_replica(system: BenchSystem) -> Iterator[str]:
     try:
         deadline = time.monotonic() + PROGRESS_S_MAX
         while not _is_ready(url):
-            if _ended_within(process, 0.1) or time.monotonic() > deadline:
+            if ended_within(process, 0.1) or time.monotonic() > deadline:
                 raise BenchmarkError(f"the second api is not ready: {log.read_text()}")
         yield url
     finally:
@@ -135,14 +135,6 @@ def _is_ready(url: str) -> bool:
         return httpx.get(f"{url}/v1/health/ready").status_code == httpx.codes.OK
     except httpx.TransportError:
         return False
-
-
-def _ended_within(process: subprocess.Popen[bytes], timeout_s: float) -> bool:
-    try:
-        process.wait(timeout_s)
-    except subprocess.TimeoutExpired:
-        return False
-    return True
 
 
 def subscribers(

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from benchmarks.load.bench_city import BenchCity
-from benchmarks.measure.worker_process import BenchmarkError
+from benchmarks.measure.worker_process import BenchmarkError, ended_within
 from cities.folder_writer import write_city
 from twin.model.city_model import CityModel
 
@@ -129,21 +129,13 @@ class BenchSystem:
         began = time.monotonic()
         deadline = began + START_TIMEOUT_S
         while not self._ports_file.exists():
-            if self._ended_within(0.05):
+            if ended_within(self._process, 0.05):
                 raise BenchmarkError(f"livetwin up ended early: {self._last_lines()}")
             if time.monotonic() > deadline:
                 raise BenchmarkError(
                     f"livetwin up is not ready after {START_TIMEOUT_S:.0f} s: {self._last_lines()}"
                 )
         self.started_in_s = round(time.monotonic() - began, 2)
-
-    def _ended_within(self, timeout_s: float) -> bool:
-        assert self._process is not None
-        try:
-            self._process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            return False
-        return True
 
     def _end(self) -> None:
         try:

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.load.live_subscriber import Event
-from benchmarks.measure.worker_process import BenchmarkError
+from benchmarks.measure.worker_process import BenchmarkError, ended_within
 from benchmarks.report.results import CHECKOUT
 
 Command = Callable[[str, str], list[str]]
@@ -118,21 +118,13 @@ class LiveSubscriberProcess:
     def _wait_for(self, done: Callable[[], bool]) -> None:
         deadline = time.monotonic() + PROGRESS_S_MAX
         while not done():
-            if self._has_ended():
+            assert self._process is not None
+            if ended_within(self._process, POLL_S):
                 raise BenchmarkError(f"the subscriber of {self._file.stem} ended by itself, see above")
             if time.monotonic() > deadline:
                 raise BenchmarkError(
                     f"the subscriber of {self._file.stem} got nothing in {PROGRESS_S_MAX:.0f} s"
                 )
-
-    def _has_ended(self) -> bool:
-        """Wait a moment; return whether the process has ended."""
-        assert self._process is not None
-        try:
-            self._process.wait(POLL_S)
-        except subprocess.TimeoutExpired:
-            return False
-        return True
 
     def _events(self) -> Iterator[Event]:
         with self._file.open("rb") as lines:

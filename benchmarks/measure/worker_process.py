@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
+import subprocess
 import time
 from collections.abc import Callable, Coroutine
 from multiprocessing.connection import Connection
@@ -109,6 +110,15 @@ class WorkerProcess:
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
+
+
+def ended_within(process: subprocess.Popen[bytes], timeout_s: float) -> bool:
+    """Wait for the end of a program, at most so long; return whether it has ended."""
+    try:
+        process.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def wait_for_count(count: Callable[[], int], expected: int, worker: WorkerProcess) -> None:
