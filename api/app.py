@@ -115,6 +115,7 @@ def create_context(
     command_gateway = CommandGateway(kafka, settings.partitions, metrics, database.is_command_stored)
     replay = LogReplay(kafka, settings.replays_max)
     download_slots = DownloadSlots()
+    histories = Histories(hub, database, clock, download_slots.reading)
     return ApiContext(
         settings=settings,
         clock=clock,
@@ -130,16 +131,8 @@ def create_context(
             record_traces=RecordTraces(tracer, clock, hub) if tracer is not None else None,
         ),
         command_gateway=command_gateway,
-        event_streams=EventStreams(
-            hub,
-            replay,
-            metrics,
-            subscribers_max=settings.subscribers_max,
-            client_subscribers_max=settings.client_subscribers_max,
-            queue_bytes_max=settings.subscriber_queue_bytes_max,
-            queues_bytes_max=settings.subscribers_queue_bytes_max,
-        ),
-        histories=Histories(hub, database, clock, download_slots.reading),
+        event_streams=_event_streams(settings, replay, metrics, histories),
+        histories=histories,
         durable_stream=_durable_stream(settings, clock, LiveLog(hub, replay)),
         database=database,
         authenticator=authenticator,
@@ -169,6 +162,21 @@ def _hub(settings: ApiSettings, model: CityModel, clock: Clock, metrics: ApiMetr
         partitions=settings.partitions,
         ring_events_max=settings.ring_events_max,
         ring_bytes_max=settings.ring_bytes_max,
+    )
+
+
+def _event_streams(
+    settings: ApiSettings, replay: LogReplay, metrics: ApiMetrics, histories: Histories
+) -> EventStreams:
+    return EventStreams(
+        histories.hub,
+        replay,
+        metrics,
+        subscribers_max=settings.subscribers_max,
+        client_subscribers_max=settings.client_subscribers_max,
+        queue_bytes_max=settings.subscriber_queue_bytes_max,
+        queues_bytes_max=settings.subscribers_queue_bytes_max,
+        histories=histories,
     )
 
 

@@ -1,4 +1,4 @@
-"""The database of the api: a small connection pool with short timeouts that survives outages."""
+"""The database of the api and of outlets: a small pool with short timeouts that survives outages."""
 
 from __future__ import annotations
 
@@ -44,8 +44,9 @@ PROBE_WAIT_S = 1.0
 class Database:
     """Provides connections to requests."""
 
-    def __init__(self, dsn: str, connections_max: int) -> None:
+    def __init__(self, dsn: str, connections_max: int, *, role: str = "api") -> None:
         self._dsn = dsn
+        self._role = role
         self._available: bool | None = None  # None until the first probe
         self._probed = asyncio.Event()
         self._probing: asyncio.Task[None] | None = None
@@ -61,17 +62,18 @@ class Database:
             check=AsyncConnectionPool.check_connection,
             kwargs={
                 "autocommit": True,
-                "application_name": "livetwin-api",
+                "application_name": f"livetwin-{role}",
                 "connect_timeout": CONNECT_TIMEOUT_S,
                 **KEEPALIVE_OPTIONS,
                 "options": f"{SESSION_OPTIONS} -c statement_timeout={STATEMENT_TIMEOUT_MS}",
             },
         )
 
-    async def open(self) -> None:
-        """Open the pool; works without a database."""
+    async def open(self, *, probing: bool = True) -> None:
+        """Open the pool; works without a database. Without probing, a request finds out that it hangs."""
         await self._pool.open(wait=False)
-        self._probing = asyncio.create_task(self._probe(), name="database probe")
+        if probing:
+            self._probing = asyncio.create_task(self._probe(), name="database probe")
 
     async def close(self) -> None:
         """Close every connection."""
@@ -150,30 +152,25 @@ class Database:
 
     async def read_seed(self, log_id: str) -> ViewSeed:
         """Return the stored state and its positions in a log; raise ServiceError when that fails."""
-        return await read_seed(self._dsn, log_id)
-
-
-async def read_seed(dsn: str, log_id: str, *, role: str = "api") -> ViewSeed:
-    """Return the stored state and its positions in a log; raise ServiceError when that fails."""
-    try:
-        # One database snapshot: the state must not include changes after the positions.
-        async with await connect(dsn, role=role) as connection, snapshot(connection):
-            stored = await read_state_in_snapshot(connection, log_id)
-            alarms = await read_newest_alarms(connection)
-            incidents = await read_last_incidents(connection)
-    except psycopg.Error as error:
-        raise ServiceError(f"the stored state cannot be read: {error}") from error
-    return ViewSeed(
-        updates=tuple(stored.updates),
-        datastreams=tuple(stored.datastreams),
-        alarms=tuple(alarms),
-        incidents=tuple(incidents),
-        offsets={
-            partition: offset
-            for partition, offset in stored.positions.items()
-            if partition[0] in (UPDATES, ALARMS)
-        },
-    )
+        try:
+            # One database snapshot: the state must not include changes after the positions.
+            async with await connect(self._dsn, role=self._role) as connection, snapshot(connection):
+                stored = await read_state_in_snapshot(connection, log_id)
+                alarms = await read_newest_alarms(connection)
+                incidents = await read_last_incidents(connection)
+        except psycopg.Error as error:
+            raise ServiceError(f"the stored state cannot be read: {error}") from error
+        return ViewSeed(
+            updates=tuple(stored.updates),
+            datastreams=tuple(stored.datastreams),
+            alarms=tuple(alarms),
+            incidents=tuple(incidents),
+            offsets={
+                partition: offset
+                for partition, offset in stored.positions.items()
+                if partition[0] in (UPDATES, ALARMS)
+            },
+        )
 
 
 def _unavailable() -> ProblemError:

@@ -6,14 +6,16 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
 from random import Random
 from typing import Any
 from urllib.parse import urlsplit
 
 from prometheus_client import CollectorRegistry
 
-from api.database import read_seed
+from api.database import Database
 from api.live.event_stream import EventStreams
+from api.live.history.history_player import Histories
 from api.live.hub import Hub
 from api.live.log_follower import LogFollower
 from api.live.log_replay import LogReplay
@@ -50,6 +52,10 @@ QUEUE_BYTES_MAX = 1_000_000
 # Webhooks that read the log again at the same time; others wait.
 REPLAYS_MAX = 8
 
+# Of which one reads what webhooks missed, the other answers the probes.
+DATABASE_CONNECTIONS_MAX = 2
+HISTORY_READS_MAX = 1
+
 
 async def run(settings: OutletSettings, models: CityModelSource) -> None:
     """Run the role until cancelled. Raises ServiceError when there is no city model."""
@@ -69,7 +75,7 @@ async def run_with_model(
     settings: OutletSettings, model: CityModel, models: CityModelSource, registry: CollectorRegistry
 ) -> None:
     """Run the role with a loaded model, until cancelled."""
-    dsn = settings.database.get_secret_value()
+    database = Database(settings.database.get_secret_value(), DATABASE_CONNECTIONS_MAX, role="outlets")
     metrics, view_metrics = OutletMetrics(registry), ApiMetrics(registry)
     changes = PendingChanges()
     hub = Hub(
@@ -84,7 +90,7 @@ async def run_with_model(
         settings.kafka_access(),
         settings.partitions,
         hub,
-        lambda log_id: read_seed(dsn, log_id, role="outlets"),
+        database.read_seed,
         view_metrics,
         pace=FETCH_IN_BULK,
     )
@@ -104,11 +110,15 @@ async def run_with_model(
         view_metrics,
         subscribers_max=WEBHOOKS_MAX,
         queue_bytes_max=QUEUE_BYTES_MAX,
+        histories=Histories(hub, database, system_clock, asyncio.Semaphore(HISTORY_READS_MAX)),
     )
     async with (
+        AsyncExitStack() as opened,
         _sender(settings) as sender,
         asyncio.TaskGroup() as tasks,
     ):
+        await database.open(probing=False)
+        opened.push_async_callback(database.close)
         turn = OutletsTurn()
 
         async def work() -> None:

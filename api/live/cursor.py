@@ -42,19 +42,43 @@ class CursorError(ValueError):
     """A text is not a cursor that this API gave."""
 
 
+_DATASTREAM_MAX = (1 << 31) - 1
+
+
 class HistoryPlace(NamedTuple):
-    """A place in stored history, in the order of reception."""
+    """A place in stored history, in the order of reception; events of alarms are at their log time.
+
+    Of one time observations come first, by datastream and phenomenon time, then alarms, by id and revision.
+    """
 
     start: Instant  #: from which on history is played
     received_time: Instant
     datastream: int
     phenomenon_time: Instant
+    alarm: str = ""  #: empty: before all events of alarms of this time
+    revision: int = 0  #: of the alarm
+
+    @classmethod
+    def between(cls, start: Instant, time: Instant) -> HistoryPlace:
+        """Return the place before everything of a time."""
+        return cls(start, time, -1, INSTANT_MIN)
+
+    @classmethod
+    def of_alarm(cls, start: Instant, event: AlarmEvent) -> HistoryPlace:
+        """Return the place of an event of an alarm."""
+        return cls(start, event.told_time, _DATASTREAM_MAX, INSTANT_MAX, event.alarm, event.revision)
+
+    @property
+    def is_between(self) -> bool:
+        """Whether nothing of its time is before it."""
+        return self.datastream < 0
 
     def is_valid(self) -> bool:
         """Whether a database can have such a place."""
         times = self.start, self.received_time, self.phenomenon_time
         in_range = all(INSTANT_MIN <= time <= INSTANT_MAX for time in times)
-        return in_range and -1 <= self.datastream < 1 << 31
+        of_database = -1 <= self.datastream <= _DATASTREAM_MAX and "\0" not in self.alarm
+        return in_range and of_database and 0 <= self.revision < 1 << 63
 
 
 class Cursor(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -67,10 +91,12 @@ class Cursor(msgspec.Struct, array_like=True, frozen=True, gc=False):
     version: int = _VERSION
     #: of the last part of the snapshot that was sent; None: a subscriber that resumes needs a new one
     after: SnapshotKey | None = None
-    #: of the last observation that was sent of stored history; the position in the log says nothing then
+    #: of the last event that was sent of stored history; the position in the log says nothing then
     history: HistoryPlace | None = None
     #: what was received before that was sent from stored history, and comes again in the log; 0: nothing was
     played_until: Instant = 0
+    #: while updates come late: of what was received later, some is not sent yet; 0: they come in time
+    received_until: Instant = 0
 
     def includes(self, key: SnapshotKey) -> bool:
         """Whether what has a key was sent, and changes of it follow; all is, outside a snapshot."""

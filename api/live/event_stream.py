@@ -19,7 +19,7 @@ from msgspec import structs
 from api.entities.selection import CHANGE_KINDS, EntityFilter, resolve_filter
 from api.http.problems import ProblemError, unavailable
 from api.live.alarm_events import alarm_data
-from api.live.cursor import Cursor, SnapshotKey, ageing_positions, encode_cursor
+from api.live.cursor import Cursor, HistoryPlace, SnapshotKey, ageing_positions, encode_cursor
 from api.live.events import (
     EMPTY_SNAPSHOT,
     KEEPALIVE,
@@ -28,7 +28,12 @@ from api.live.events import (
     gap_data,
     state_data,
 )
-from api.live.history.history_player import HistoryPlayer
+from api.live.history.history_player import (
+    HISTORY_SPAN_MAX,
+    Histories,
+    HistoryPlayer,
+    PlayedHistory,
+)
 from api.live.hub import AgedValue, Hub, LiveSnapshot, MissedChanges, SnapshotValue
 from api.live.log_replay import LogReplay, ReplayError
 from api.live.models import GapReason
@@ -36,6 +41,7 @@ from api.live.reduction import Reducer, Reduction
 from api.live.subscriber import Subscriber
 from api.metrics import ApiMetrics
 from twin.alarms.messages import AlarmEvent
+from twin.instant import MINUTE, Duration
 from twin.state.freshness import freshness
 from twin.wire.messages import UNSENT_KINDS, Update
 
@@ -50,6 +56,13 @@ REDUCERS_MAX = 200
 # A process that has just started may be behind a cursor that another process gave; it catches up in less.
 CATCH_UP_S = 5.0
 RETRY_AFTER_S = 10
+
+MISSED_BEFORE_SNAPSHOT_MAX: Duration = 10 * MINUTE
+"""So much of what it missed is played to a subscriber that takes snapshots; after longer it gets one."""
+
+# What was missed is in the database.
+_IN_DATABASE = {GapReason.LOG_CHANGED, GapReason.LOG_TRUNCATED}
+
 _PAUSE_S = 0.05
 _SEEDING_POLL_S = 0.5
 
@@ -65,13 +78,6 @@ class WantedEvents(NamedTuple):
     cursor: Cursor | None = None
     reduction: Reduction = Reduction()
     history: HistoryPlayer | None = None  #: to be played first; the cursor says nothing then
-
-
-class PlayedHistory(NamedTuple):
-    """Stored history that a subscriber gets first, and what gives back its slot."""
-
-    player: HistoryPlayer
-    give_back: Callable[[], None]
 
 
 class OpenStream(NamedTuple):
@@ -96,10 +102,13 @@ class EventStreams:
         queues_bytes_max: int | None = None,
         keepalive_s: float = KEEPALIVE_S,
         catch_up_s: float = CATCH_UP_S,
+        histories: Histories | None = None,
     ) -> None:
+        """Without `histories`, a subscriber whose cursor the log does not have gets a gap."""
         self.hub = hub
         self.replay = replay
         self.metrics = metrics
+        self.histories = histories
         self.keepalive_s = keepalive_s
         self.catch_up_s = catch_up_s
         self._subscribers_max = subscribers_max
@@ -214,7 +223,8 @@ class EventStreams:
     ) -> AsyncGenerator[bytes, None]:
         """Yield the Server-Sent Events of one subscriber, until the server stops or its key is revoked.
 
-        A gap event is sent even if `events` does not include it: the other events would mislead without it.
+        `history` is played first, instead of a snapshot or of what comes after the cursor. A gap event is
+        sent even if `events` does not include it: the other events would mislead without it.
         """
         while not (self.hub.seeded.is_set() or subscriber.closed):
             # An empty snapshot would be wrong, and after a refusal a browser does not reconnect.
@@ -224,8 +234,6 @@ class EventStreams:
         run = stream.run if reducer is None else partial(stream.run_reduced, reducer)
         if cursor is not None and cursor.partial and (cursor.after is None or "snapshot" not in events):
             cursor = None
-        if cursor is not None and cursor.history is not None:
-            cursor = None  # Only a request plays history.
         while not subscriber.closed:
             async with aclosing(run(cursor)) as chunks:
                 async for chunk in chunks:
@@ -306,10 +314,53 @@ class _Stream:
         if self._history is not None:
             history, self._history = self._history, None
             return self._play(history)
-        return self._snapshot(self._hub.join(self._subscriber)) if cursor is None else self._resume(cursor)
+        if cursor is None:
+            return self._snapshot(self._hub.join(self._subscriber))
+        return self._resume(cursor) if cursor.history is None else self._play_missed(cursor.history)
+
+    async def _resume(self, cursor: Cursor) -> AsyncGenerator[bytes, None]:
+        """Yield the changes since a cursor, from the log or the database; raise ReplayError at a gap."""
+        try:
+            async with aclosing(self._resume_in_log(cursor)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        except ReplayError as error:
+            histories, takes_snapshot = self._streams.histories, "snapshot" in self._events
+            span_max = MISSED_BEFORE_SNAPSHOT_MAX if takes_snapshot else HISTORY_SPAN_MAX
+            if error.reason not in _IN_DATABASE or cursor.partial or histories is None:
+                raise
+            start = histories.missed_from(cursor, span_max)
+            if start is None or not CHANGE_KINDS & self._events:
+                raise
+            lost = error.reason
+        else:
+            return
+        async with aclosing(self._play_missed(start, lost)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def _play_missed(
+        self, place: HistoryPlace, lost: GapReason = GapReason.LOG_TRUNCATED
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield stored history behind a place, and what the log has after it; raise ReplayError at a gap.
+
+        Its reason is `lost` where no later try can change that, or where a snapshot comes next.
+        """
+        histories = self._streams.histories
+        if histories is None:
+            raise ReplayError(lost)
+        try:
+            history = await histories.open_missed(self._subscriber.filter, place)
+        except ProblemError as problem:
+            is_final = problem.status == HTTPStatus.BAD_REQUEST or "snapshot" in self._events
+            raise ReplayError(lost if is_final else GapReason.LOG_UNREADABLE) from problem
+        self._streams.metrics.resumes.labels("database").inc()
+        async with aclosing(self._play(history)) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
     async def _play(self, history: PlayedHistory) -> AsyncGenerator[bytes, None]:
-        """Yield stored history, and what the log has after it; raise ReplayError as `_resume` does."""
+        """Yield stored history, and what the log has after it; raise ReplayError at a gap."""
         cursor: Cursor | None = None
         try:
             played = history.player.play(self._subscriber, self._streams.keepalive_s)
@@ -317,12 +368,14 @@ class _Stream:
                 async for chunk in chunks:
                     if isinstance(chunk, Cursor):
                         cursor = chunk
-                    else:
+                    elif CHANGE_KINDS & self._events:
                         yield chunk
         finally:
             history.give_back()
         if cursor is not None:
-            async with aclosing(self._resume(cursor)) as missed:
+            # The log has again what the stream told of an alarm after the end of history was chosen.
+            seen = {("", alarm): last for alarm, last in history.player.alarm_revisions.items()}
+            async with aclosing(self._resume_in_log(cursor, seen)) as missed:
                 async for chunk in missed:
                     yield chunk
 
@@ -361,13 +414,14 @@ class _Stream:
             yield b"".join(frames)
             await asyncio.sleep(0)
 
-    async def _resume(self, cursor: Cursor) -> AsyncGenerator[bytes, None]:
+    async def _resume_in_log(self, cursor: Cursor, seen: _Seen | None = None) -> AsyncGenerator[bytes, None]:
         """Yield the changes since a cursor, from the replay buffer or the log; raise ReplayError at a gap.
 
-        Inside a snapshot these are the changes of what was sent of it, and then comes the rest of it.
+        Inside a snapshot these are the changes of what was sent of it, and then comes the rest of it. Changes
+        of `seen`, and older ones, are left out.
         """
         await self._catch_up(cursor)
-        seen: _Seen = {}
+        seen = {} if seen is None else seen
         source = "ring"
         while True:
             if cursor.log != self._hub.log_id:

@@ -25,11 +25,11 @@ from api.live.subscriber import Subscriber
 from api.metrics import ApiMetrics
 from runtime.clock import Clock
 from twin.alarms.messages import ALARMS, AlarmBatch, AlarmEvent
-from twin.instant import Instant
+from twin.instant import HOUR, MINUTE, SECOND, Duration, Instant
 from twin.model.city_model import CityModel
 from twin.state.freshness import Freshness
 from twin.wire.codec import LAYOUT_VERSION
-from twin.wire.messages import UNSENT_KINDS, UPDATES, Update, UpdateBatch
+from twin.wire.messages import UNSENT_KINDS, UPDATES, Update, UpdateBatch, UpdateKind
 
 RING_BYTES_MAX = 16 * 1024 * 1024
 """An update takes about a hundred bytes: this holds 150,000 of them."""
@@ -37,6 +37,21 @@ RING_BYTES_MAX = 16 * 1024 * 1024
 
 MARKS_MAX = 120
 """Positions of the last two minutes, one a second."""
+
+
+LATE_MIN: Duration = 5 * SECOND
+"""From the reception of an observation to its update, when the stream works through a backlog."""
+
+LATE_MAX: Duration = HOUR
+"""Later ones are of a history that is played into the system."""
+
+LATE_KEPT: Duration = MINUTE
+"""After the last late record of a partition."""
+
+
+class _LateRecord(NamedTuple):
+    time: Instant  #: when it came
+    received_time: Instant  #: of its first observation
 
 
 class PositionMark(NamedTuple):
@@ -91,7 +106,8 @@ class LiveSnapshot(NamedTuple):
 class MissedChanges(NamedTuple):
     """The changes since the cursor of a subscriber that resumes: aged values, then changes of the log."""
 
-    aged: list[AgedValue]  #: by instant; without values that the log changed since
+    #: by instant; without values that the log changed since. Behind played history derived values, too
+    aged: list[AgedValue]
     changes: list[BufferedChange]
     selection: ResolvedFilter
     cursor: Cursor
@@ -128,6 +144,7 @@ class Hub:
         self._log_readers: set[Subscriber] = set()  # that are woken when the log has changes
         # From here on the buffer has every change that the log before it does not repeat, by partition.
         self._buffered_from = [offset for offset, _ in self.positions]
+        self._late: dict[int, _LateRecord] = {}  # the last record of a partition, if it came late
 
     @property
     def model(self) -> CityModel:
@@ -136,7 +153,10 @@ class Hub:
 
     def cursor(self, *, partial: bool = False) -> Cursor:
         """Return the present position in the log."""
-        return Cursor(self.log_id, tuple(self.positions), self._aged_until, partial)
+        received_until = min((each.received_time for each in self._late.values()), default=0)
+        return Cursor(
+            self.log_id, tuple(self.positions), self._aged_until, partial, received_until=received_until
+        )
 
     # --- calls of the log follower ---
 
@@ -150,6 +170,7 @@ class Hub:
         self.seeded.set()
         self.positions = [(offset, 0) for offset in offsets]
         self.marks.clear()
+        self._late.clear()
         self.mark_position()
         self._buffer.reset(self.positions)
         self._buffered_from = list(offsets)
@@ -161,8 +182,10 @@ class Hub:
 
     def mark_position(self) -> None:
         """Remember the position of now, once a log is followed."""
+        now = self._clock()
+        self._late = {index: each for index, each in self._late.items() if now - each.time < LATE_KEPT}
         if self.log_id:
-            self.marks.append(PositionMark(self._clock(), tuple(self.positions)))
+            self.marks.append(PositionMark(now, tuple(self.positions)))
 
     def merge(self, seed: ViewSeed) -> None:
         """Add the part of the stored state that is newer than the view, and send it as changes."""
@@ -187,6 +210,7 @@ class Hub:
         """Apply one record of `updates`; `record` is its bytes on the log, encoded here by default."""
         # Events carry the freshness of now, so their cursors must cover the ageing until now.
         now = self.age_values()
+        self._note_delay(partition_index, updates, now)
         apply, add_state, model = self.view.apply, self.fan_out.add_state, self.model
         heads = None
         if self.fan_out.groups and updates:
@@ -214,6 +238,15 @@ class Hub:
         self._set_size_metrics()
         self.fan_out.flush()
         self._wake_log_readers()
+
+    def _note_delay(self, partition_index: int, updates: Sequence[Update], now: Instant) -> None:
+        """Note whether a record of a partition came late: others received before it will come, too."""
+        if updates and updates[0].kind is UpdateKind.OBSERVED:
+            received_time = updates[0].received_time
+            if LATE_MIN < now - received_time < LATE_MAX:
+                self._late[partition_index] = _LateRecord(now, received_time)
+            else:
+                self._late.pop(partition_index, None)
 
     def on_alarms(
         self, partition_index: int, offset: int, batch: AlarmBatch, record: bytes | None = None
@@ -317,10 +350,16 @@ class Hub:
             for value in self.view.matching(selection)
             if value.freshness is not None
             and (value.update.entity, value.update.property) not in changed
-            and (due := self.view.aged_at(value, cursor.aged_until, self._aged_until)) is not None
+            and (due := self._due_since(value, cursor)) is not None
         ]
         aged.sort(key=lambda value: value.due)
         return MissedChanges(aged, changes, selection, self.cursor())
+
+    def _due_since(self, value: LiveValue, cursor: Cursor) -> Instant | None:
+        """Return when a value changed since a cursor without a change of the log; None when it did not."""
+        if value.update.kind is UpdateKind.INDICATOR and cursor.aged_until < cursor.played_until:
+            return cursor.played_until  # Derived values are not played: the newest of each comes behind.
+        return self.view.aged_at(value, cursor.aged_until, self._aged_until)
 
     def leave(self, subscriber: Subscriber) -> None:
         """Stop sending changes to a subscriber."""

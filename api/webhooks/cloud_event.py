@@ -123,7 +123,7 @@ def cloud_event(
         # in its data, so it has none.
         time=data.received_time,
         datacontenttype="application/json",
-        sequence=f"{data.revision:020d}" if subject else None,
+        sequence=f"{data.revision:020d}" if subject and data.revision else None,
         cursor=event.cursor,
         data=msgspec.Raw(event.data),
     )
@@ -133,7 +133,9 @@ def _identity(event: LiveEvent, data: _EventData, previous_cursor: str) -> _Iden
     if data.alarm_id:
         id, subject = f"alarm/{data.alarm_id}/{data.revision}", data.alarm_id
     elif data.entity_id:
-        id = f"state/{data.entity_id}/{data.property}/{data.revision}/{data.freshness}"
+        # A played value has no revision; nothing else of its entity was received at the same time with it.
+        version = str(data.revision or f"{data.received_time}/{data.phenomenon_time}")
+        id = f"state/{data.entity_id}/{data.property}/{version}/{data.freshness}"
         subject = data.entity_id
     else:
         return _Identity(f"{event.name}/place/{short_hash(previous_cursor)}", None)

@@ -78,6 +78,16 @@ class ObservationColumns(NamedTuple):
         """The position of the last row."""
         return ObservationCursor(int(self.phenomenon_time[-1]), int(self.datastream[-1]))
 
+    def rows(self, index: slice | NDArray[np.intp]) -> ObservationColumns:
+        """Return the rows that an index of numpy selects."""
+        return ObservationColumns(
+            self.datastream[index],
+            self.phenomenon_time[index],
+            self.received_time[index],
+            self.value[index],
+            self.flags[index],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class BulkSeries:
@@ -188,14 +198,7 @@ async def read_received_columns(
         },
     )
     check_kept(start, removed_to)
-    order = np.lexsort((columns.phenomenon_time, columns.datastream, columns.received_time))
-    return ObservationColumns(
-        columns.datastream[order],
-        columns.phenomenon_time[order],
-        columns.received_time[order],
-        columns.value[order],
-        columns.flags[order],
-    )
+    return columns.rows(np.lexsort((columns.phenomenon_time, columns.datastream, columns.received_time)))
 
 
 async def read_newest_columns(

@@ -72,6 +72,9 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
     "outlets": {
         f"{_MODEL} {_STATE}": "SELECT",
         "alarm incident log_position": "SELECT",
+        # What webhooks missed.
+        "alarm_event assessment datastream_retention observation superseded_observation": "SELECT",
+        "recompute_request repair_request": "SELECT",
         # Not its address, filter or secret.
         "webhook": (
             "SELECT, UPDATE (state, reason, cursor, failures, failing_since, last_error, delivered_at, "

@@ -33,6 +33,23 @@ test("an older revision changes nothing, a newer one does", () => {
   assert.equal(state.valuesOf("alkmaar.overdie").get("no2")?.value, 30);
 });
 
+test("a value from history, which has no revision, counts by its time", () => {
+  const state = new LiveState();
+  const first = event("pm2_5", 10, 5);
+  state.apply(first);
+  const minute = 60_000;
+  const played = (value: number, minutes: number): StateEvent => ({
+    ...event("pm2_5", value, 0),
+    phenomenonTime: first.phenomenonTime + minutes * minute,
+  });
+  assert.equal(state.apply(played(8, -1)), false);
+  assert.equal(state.apply(played(10, 0)), false);
+  assert.equal(state.apply(played(11, 0)), true);
+  assert.equal(state.apply(played(12, 1)), true);
+  assert.equal(state.apply(event("pm2_5", 13, 6)), true);
+  assert.equal(state.valuesOf("alkmaar.overdie").get("pm2_5")?.value, 13);
+});
+
 test("a value that ages keeps its revision and is shown", () => {
   const state = new LiveState();
   state.apply(event("no2", 20, 5));

@@ -4,12 +4,15 @@ A place in history is a key of the database, the same at every replica. The end 
 that the log still has what follows, however long the history is. The hub marks its position each second: all
 that a record before a mark tells was received before the time of the mark, as far as clocks agree. Whatever
 was received before the end comes from history, and what the log has of it behind the mark is left out.
+
+A subscriber whose cursor the log does not have any more is played what it missed, from a little before the
+time of its cursor on.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from itertools import islice
 from typing import NamedTuple
@@ -22,18 +25,17 @@ from api.entities.selection import EntityFilter, resolve_filter
 from api.http.problems import ProblemError, RequestFault, bad_request
 from api.live.cursor import Cursor, HistoryPlace
 from api.live.events import KEEPALIVE
-from api.live.history.history_events import HistoryEvents
+from api.live.history.history_events import HistoryEvents, HistoryPage, PageLimits, history_page
 from api.live.hub import Hub, PositionMark
 from api.live.log_replay import ReplayError
 from api.live.models import GapReason
 from api.live.partition_order import ordered_partitions
 from api.live.subscriber import Subscriber
 from runtime.clock import Clock
-from storage.database import QueryError
+from storage.database import Connection, QueryError
 from storage.history.observation_columns import (
     BulkSeries,
     ObservationColumns,
-    ObservedDatastream,
     ReceptionPlace,
     check_kept,
     list_observed_datastreams,
@@ -41,9 +43,14 @@ from storage.history.observation_columns import (
     read_newest_columns,
     read_received_columns,
 )
+from storage.stores.alarms import (
+    ALARM_ROWS_MAX,
+    PublishedEventPosition,
+    StoredAlarmEvent,
+    read_published_alarm_events,
+)
 from storage.stores.log_positions import SETTLED_AFTER, LogPositions, read_positions
 from twin.instant import DAY, HOUR, INSTANT_MIN, MINUTE, SECOND, Duration, Instant, format_instant
-from twin.model.city_model import CityModel
 
 HISTORY_SPAN_MAX: Duration = 31 * DAY
 """From `start` to now."""
@@ -54,11 +61,21 @@ HISTORIES_MAX = 8
 CLIENT_HISTORIES_MAX = 2
 """Of one client."""
 
+MISSED_MAX = 64
+"""Subscribers that what they missed is played to at one time; another one gets a gap. After a restart of the
+whole system each needs some 40 s."""
+
+MISSED_LEAD: Duration = 10 * SECOND
+"""So much before the time of a cursor may be missing: from the reception of an observation to its event."""
+
 HISTORY_S_MAX = 3_600.0
 """After this a stream that is still in history ends: another one has its place, and it resumes."""
 
 CLOCK_SKEW_MAX: Duration = 10 * SECOND
 """Between the clocks of ingest and api."""
+
+# The stream sends no events that are added to the past of an alarm: all those of a revision are skipped.
+_AMENDMENT_MAX = (1 << 31) - 1
 
 PAGE_ROWS_MAX = 5_000
 CHUNK_EVENTS = 200
@@ -79,7 +96,7 @@ def requested_start(start: Instant, now: Instant, part: str) -> HistoryPlace:
             "older observations"
         )
         raise bad_request(RequestFault(part, "start", "range", detail))
-    return HistoryPlace(start, start, -1, INSTANT_MIN)
+    return HistoryPlace.between(start, start)
 
 
 class PlayedEnd(NamedTuple):
@@ -99,6 +116,7 @@ class Histories:
         self.clock = clock
         self.reading = reading  #: parts of the database that are read at one time
         self.slots = DownloadSlots(HISTORIES_MAX, CLIENT_HISTORIES_MAX, "streams that play history")
+        self.missed_slots = DownloadSlots(MISSED_MAX, MISSED_MAX, "streams that play what was missed")
         self.settled_after = SETTLED_AFTER
         self.clock_skew_max = CLOCK_SKEW_MAX
         self.page_rows_max = PAGE_ROWS_MAX
@@ -131,7 +149,22 @@ class Histories:
                 check_kept(place.received_time, series.raw_from)
             except QueryError as error:
                 raise bad_request(RequestFault(part, "start", "range", str(error))) from error
-        return HistoryPlayer(self, model, selected, series, place)
+        return HistoryPlayer(self, HistoryEvents(selected, selection, model), series, place)
+
+    def missed_from(self, cursor: Cursor, span_max: Duration) -> HistoryPlace | None:
+        """Return the place before what is not sent up to a cursor; None when it is older than `span_max`."""
+        sent_until = min(cursor.aged_until, cursor.received_until or cursor.aged_until)
+        start = max(sent_until, cursor.played_until) - MISSED_LEAD
+        return HistoryPlace.between(start, start) if start >= self.clock() - span_max else None
+
+    async def open_missed(self, filter: EntityFilter, place: HistoryPlace) -> PlayedHistory:
+        """Open the history behind a place as `open`, with one of the slots of those who missed it."""
+        give_back = self.missed_slots.take("")
+        try:
+            return PlayedHistory(await self.open(filter, place, "query"), give_back)
+        except BaseException:
+            give_back()
+            raise
 
     async def settled_until(self) -> Instant:
         """Return the time before which everything that was received is stored.
@@ -164,27 +197,34 @@ def _is_stored(mark: PositionMark, stored: LogPositions) -> bool:
     )
 
 
+class PlayedHistory(NamedTuple):
+    """Stored history that a subscriber gets, and what gives back its slot."""
+
+    player: HistoryPlayer
+    give_back: Callable[[], None]
+
+
 class HistoryPlayer:
     """The history of one subscriber."""
 
     def __init__(
-        self,
-        histories: Histories,
-        model: CityModel,
-        selected: Sequence[ObservedDatastream],
-        series: BulkSeries,
-        place: HistoryPlace,
+        self, histories: Histories, events: HistoryEvents, series: BulkSeries, place: HistoryPlace
     ) -> None:
         self._histories = histories
+        self._events = events
         self._series = series
         self._place = place
         self._span = _SPAN_FIRST
-        self._events = HistoryEvents(selected, model)
         self._is_begun = False
 
     def take_slot(self, client: str) -> Callable[[], None]:
         """Take a slot; return what gives it back. Raises a problem (429, 503) when there is none."""
         return self._histories.slots.take(client)
+
+    @property
+    def alarm_revisions(self) -> Mapping[str, int]:
+        """The revision of the last event that was played, by alarm: the log has some of them, too."""
+        return self._events.alarm_revisions
 
     async def play(self, subscriber: Subscriber, keepalive_s: float) -> AsyncGenerator[bytes | Cursor, None]:
         """Yield events up to the end of history, comments while it waits, and last the cursor in the log.
@@ -225,8 +265,8 @@ class HistoryPlayer:
     def _is_at(self, end: PlayedEnd) -> bool:
         """Whether everything received before the end, and nothing else, was played or is not asked for."""
         place = self._place
-        is_between = place.datastream < 0  # Not among observations that were received at one time.
-        return is_between and place.received_time >= end.until and end.log == self._histories.hub.log_id
+        is_after = place.is_between and place.received_time >= end.until
+        return is_after and end.log == self._histories.hub.log_id
 
     def _cursor(self, end: PlayedEnd) -> Cursor:
         # What has aged since the start, and was not received again, is sent with what was missed.
@@ -239,34 +279,44 @@ class HistoryPlayer:
 
     async def _play_until(self, end: Instant) -> AsyncGenerator[bytes, None]:
         """Yield the events of what was received before `end`."""
-        histories = self._histories
         while self._place.received_time < end:
-            place = self._place
-            page_end = min(place.received_time + self._span, end)
-            rows = 0
-            if self._series.datastreams:
-                columns = await self._read(page_end)
-                rows = len(columns.value)
-                events = self._events.events(columns, place.start)
-                while chunk := list(islice(events, CHUNK_EVENTS)):
-                    if any(chunk):
-                        yield b"".join(chunk)
-                    await asyncio.sleep(0)
-            if rows == histories.page_rows_max:
-                last = columns.last
-                received = int(columns.received_time[-1])
-                self._place = HistoryPlace(place.start, received, last.datastream, last.phenomenon_time)
-                self._span = max(_SPAN_MIN, self._span // 2)
-            else:
-                self._place = HistoryPlace(place.start, page_end, -1, INSTANT_MIN)
+            page = await self._read(min(self._place.received_time + self._span, end))
+            events = self._events.events(page)
+            while chunk := list(islice(events, CHUNK_EVENTS)):
+                if any(chunk):
+                    yield b"".join(chunk)
+                await asyncio.sleep(0)
+            self._place = page.end
+            if page.end.is_between:
                 self._span = min(_SPAN_MAX, self._span * 2)
+            else:
+                self._span = max(_SPAN_MIN, self._span // 2)
 
-    async def _read(self, end: Instant) -> ObservationColumns:
-        """Return the next page of what was received before `end`."""
-        histories, place = self._histories, ReceptionPlace(*self._place[1:])
+    async def _read(self, end: Instant) -> HistoryPage:
+        """Return the next page of what was received, or told of alarms, before `end`."""
+        histories, start = self._histories, self._place.start
+        rows_max = histories.page_rows_max
+        limits = PageLimits(rows_max, min(rows_max, ALARM_ROWS_MAX))
         async with histories.reading, histories.database.connection() as connection:
-            if not self._is_begun:
-                self._events.begin(await read_newest_columns(connection, self._series, place))
-                self._is_begun = True
-            span = place.received_time, end
-            return await read_received_columns(connection, self._series, span, place, histories.page_rows_max)
+            observations = await self._read_observations(connection, end, limits.observations)
+            alarms = await self._read_alarms(connection, end, limits.alarms)
+        return history_page(start, end, observations, alarms, limits)
+
+    async def _read_observations(
+        self, connection: Connection, end: Instant, limit: int
+    ) -> ObservationColumns | None:
+        if not self._series.datastreams:
+            return None
+        _, received, datastream, measured, *_ = self._place
+        place = ReceptionPlace(received, datastream, measured)
+        if not self._is_begun:
+            self._events.begin(await read_newest_columns(connection, self._series, place))
+            self._is_begun = True
+        return await read_received_columns(connection, self._series, (received, end), place, limit)
+
+    async def _read_alarms(self, connection: Connection, end: Instant, limit: int) -> list[StoredAlarmEvent]:
+        if not self._events.has_alarms:
+            return []
+        place = self._place
+        after = PublishedEventPosition(place.received_time, place.alarm, place.revision, _AMENDMENT_MAX)
+        return await read_published_alarm_events(connection, place.received_time, end, end, after, limit)

@@ -10,16 +10,22 @@ from typing import Any
 
 import pytest
 
+from api.live.history import history_player
 from outlets.webhook_message import MESSAGE_EVENTS_MAX
 from runtime.clock import system_clock
+from runtime.kafka import topics
+from runtime.kafka.consumer import log_identity
 from tests.integration.api.conftest import PARTITIONS
 from tests.integration.api.live.test_live_alarms import write_alarms
+from tests.integration.api.stored_city import StoredCity, store_records
 from tests.integration.outlets.webhook_system import LOOPBACK, WebhookSystem, state_event_ids, until_received
-from tests.support.payloads.alarm_events import acknowledged_event, alarm_event
+from tests.support.database.history_rows import store_observations
+from tests.support.payloads.alarm_events import acknowledged_event, alarm_event, alarm_record
 from tests.support.processes.role_process import RoleProcess
 from tests.support.receivers.webhook_receiver import NO_ANSWER, Consent, WebhookReceiver, webhook_receiver
 from tests.unit.outlets.test_signature import documented_verify
-from twin.instant import SECOND
+from twin.instant import SECOND, to_datetime
+from twin.wire.messages import partition_of
 
 
 @pytest.fixture
@@ -187,8 +193,48 @@ async def test_delivery_continues_while_the_database_is_unavailable(
     assert receiver.accepted_ids() == state_event_ids("city.1", 1, 2, 3, 4)
 
 
-async def test_a_gap_is_delivered_when_the_log_no_longer_reaches_back_and_later_events_follow(
-    hooks: WebhookSystem, second_kafka: str, log: Any, open_log: Any
+@pytest.fixture
+def prompt_histories(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait a second for what may not be stored yet, instead of half a minute."""
+    monkeypatch.setattr(history_player, "SETTLED_AFTER", SECOND)
+    monkeypatch.setattr(history_player, "CLOCK_SKEW_MAX", 1)
+
+
+@pytest.mark.usefixtures("prompt_histories")
+async def test_what_a_lost_log_had_is_delivered_from_the_database(
+    hooks: WebhookSystem, second_kafka: str, stored: StoredCity, log: Any, open_log: Any
+) -> None:
+    async with webhook_receiver() as receiver:
+        await hooks.subscribe(receiver.url, mode="single")
+        await hooks.start_outlets()
+        await log.write_updates("city.1")
+        await until_received(receiver, lambda one: len(one.accepted_events) == 1)
+        await hooks.stop_outlets()
+        missed = [log.update("city.1"), log.update("city.1")]
+        await store_observations(stored.connection, [each.observation for each in missed])
+        told = alarm_event(entity="city.1", told_time=system_clock())
+        await store_records(stored, (topics.ALARMS, 0, alarm_record(told)))
+        # Killed after the first of them, it goes on behind it.
+        receiver.script = [204, NO_ANSWER]
+        await hooks.start_outlets(kafka=second_kafka)
+        await until_received(receiver, lambda one: len(one.requests) == 3)
+        await hooks.stop_outlets()
+        async with open_log(second_kafka) as other:
+            await hooks.start_outlets(kafka=second_kafka)
+            await until_received(receiver, lambda one: len(one.accepted_events) == 4)
+            update = other.update("city.2")
+            await other.write([update])
+            reached = {partition_of("city.2", PARTITIONS): 1}
+            await stored.remember(await log_identity(second_kafka), reached, update)
+            await until_received(receiver, lambda one: len(one.accepted_events) == 5)
+    shown = [event["data"].get("value", event["id"]) for event in receiver.accepted_events]
+    assert shown == [1.0, 2.0, 3.0, f"alarm/{told.alarm}/1", 1.0]
+    assert len(set(receiver.accepted_ids())) == 5
+    assert [event.get("sequence") for event in receiver.accepted_events[1:3]] == [None, None]
+
+
+async def test_a_gap_is_delivered_when_the_database_does_not_reach_back_and_later_events_follow(
+    hooks: WebhookSystem, second_kafka: str, stored: StoredCity, log: Any, open_log: Any
 ) -> None:
     async with webhook_receiver() as receiver:
         await hooks.subscribe(receiver.url)
@@ -196,6 +242,11 @@ async def test_a_gap_is_delivered_when_the_log_no_longer_reaches_back_and_later_
         await log.write_updates("city.1")
         await until_received(receiver, lambda one: len(one.accepted_events) == 1)
         await hooks.stop_outlets()
+        await stored.connection.execute(
+            "INSERT INTO datastream_retention (datastream_id, raw_from) VALUES (%s, %s)",
+            (stored.datastream("city.1"), to_datetime(system_clock())),
+        )
+        await stored.connection.commit()
         receiver.answering.clear()
         async with open_log(second_kafka) as other:
             await hooks.start_outlets(kafka=second_kafka)

@@ -66,10 +66,10 @@ export class LiveState {
     return changed;
   }
 
-  /** Applies a change; returns false for a repeated or older revision. */
+  /** Applies a change; returns false for a repeated or older one. */
   apply(event: StateEvent): boolean {
     const known = this.#values.get(event.entityId)?.get(event.property);
-    if (known !== undefined && event.revision < known.revision) return false;
+    if (known !== undefined && isOlder(event, known)) return false;
     if (
       known !== undefined &&
       event.revision === known.revision &&
@@ -124,6 +124,13 @@ export class LiveState {
     }
     return true;
   }
+}
+
+/** Values that are played from history have no revision, and come in order. */
+function isOlder(event: StateEvent, known: Value): boolean {
+  if (event.revision > 0) return event.revision < known.revision;
+  if (event.phenomenonTime === known.phenomenonTime) return event.value === known.value;
+  return event.phenomenonTime < known.phenomenonTime;
 }
 
 /** Returns the state event of a message's data, or undefined for data without a value. */

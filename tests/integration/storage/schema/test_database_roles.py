@@ -54,7 +54,7 @@ REFUSED = {
     "outlets": (
         "SELECT * FROM message_batch",
         "SELECT payload FROM quarantine",
-        "SELECT * FROM observation",
+        "DELETE FROM observation",
         "UPDATE webhook SET url = 'https://example.org'",
         "UPDATE webhook SET secret = ''",
         "INSERT INTO webhook SELECT * FROM webhook",

@@ -19,8 +19,18 @@ cursors = st.builds(
     positions=st.lists(positions, max_size=64).map(tuple),
     aged_until=st.integers(-(2**62), 2**62),
     partial=st.booleans(),
-    history=st.none() | st.builds(HistoryPlace, times, times, st.integers(-1, 2**31 - 1), times),
+    history=st.none()
+    | st.builds(
+        HistoryPlace,
+        times,
+        times,
+        st.integers(-1, 2**31 - 1),
+        times,
+        st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40),
+        st.integers(0, 2**63 - 1),
+    ),
     played_until=times,
+    received_until=times,
 )
 
 

@@ -13,7 +13,7 @@ from api.live.hub import Hub
 from api.live.live_view import ViewSeed
 from api.live.models import GapReason
 from api.live.subscriber import Subscriber
-from twin.instant import MINUTE, parse_instant
+from twin.instant import HOUR, MINUTE, SECOND, Duration, Instant, parse_instant
 from twin.model.city_model import CityModel
 from twin.model.observation import LastGoodValue
 from twin.quality.quality_flags import QualityFlag
@@ -197,6 +197,27 @@ async def test_ageing_is_sent_with_the_same_revision(hub: Hub, clock: Any, make_
     missed = hub.resume(subscriber(), decode_cursor(after))
     assert missed is not None
     assert not missed.aged
+
+
+async def test_the_cursor_says_how_late_updates_come(hub: Hub, clock: Any, make_update: Any) -> None:
+    def come(partition: int, delay: Duration, revision: int) -> Instant:
+        update = structs.replace(make_update(1, revision), received_time=clock() - delay)
+        hub.on_updates(partition, revision, [update])
+        return hub.cursor().received_until
+
+    assert come(0, SECOND, 1) == 0
+    first = come(0, 60 * SECOND, 2)
+    assert first == clock() - 60 * SECOND
+    # The other partition is not behind, which says nothing of this one.
+    assert come(1, SECOND, 3) == first
+    assert come(0, SECOND, 4) == 0
+    # A history that is played into the system comes as late as it is old.
+    assert come(0, 24 * HOUR, 5) == 0
+    # Nothing more came.
+    assert come(0, 60 * SECOND, 6) != 0
+    clock.now += 2 * MINUTE
+    hub.mark_position()
+    assert hub.cursor().received_until == 0
 
 
 async def test_a_new_model_with_an_entity_shows_its_values(
