@@ -5,6 +5,10 @@ for all that its values touch. A name is computed for the whole city at once, so
 follow from the same values. What changes is stored under the revision that a value has: whatever the stream
 emits later replaces it.
 
+A value of an area may be stored before the values that it follows from, which are on other partitions of the
+log. A repair would take it for wrong. So a round first looks which values are stored, waits until all is
+stored that was on the log by then, and leaves those alone that came since.
+
 Where neighbours are compared, the stream is told for newer slots which entities an area above has outvoted:
 that area may have forgotten the slot, or never have had it in this log. For the same reason it is told the
 newest point of a series whose state is none.
@@ -16,6 +20,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple, Protocol
@@ -24,7 +29,7 @@ from runtime.kafka.topics import OBSERVATIONS, UPDATES
 from storage.database import Connection, fetch_rows
 from storage.history.chunk_reader import read_chunk
 from storage.maintenance.changed_series import note_changed_series, read_newest_area_times
-from storage.maintenance.log_end import StoredUntil
+from storage.maintenance.log_end import StoredUntil, read_database_time
 from storage.maintenance.series_repair import (
     SeriesDay,
     consecutive_days,
@@ -119,17 +124,53 @@ class AreaInputsLog(Protocol):
         """Send inputs of areas; return when they are on the log."""
 
 
-async def repair_areas(
-    connection: Connection, model: CityModel, area_inputs: AreaInputsLog, stored_until: StoredUntil
-) -> int:
-    """Process at most `AREA_DAYS_PER_ROUND_MAX` requests that are ready; return their number.
+class _Round(NamedTuple):
+    """Requests that are ready, and which values of areas were stored at a time."""
 
-    Consecutive days of a name are one transaction. A request that is repeated meanwhile stays, and all wait
-    while the database has a newer model, or not all is stored that was on the log with the request.
-    """
-    ((requested_at,),) = await fetch_rows(connection, "maintenance/areas/find_newest_area_repair")
-    if requested_at is None:
-        return 0
+    model_version: int
+    time: datetime  #: by the clock of the database
+    days: Sequence[tuple[NamedDays, Mapping[str, int]]]  #: with the last stored revision of each area
+
+
+class AreaRepairs:
+    """Processes requests in rounds. Owned by one task."""
+
+    def __init__(self, area_inputs: AreaInputsLog, stored_until: StoredUntil) -> None:
+        self._area_inputs = area_inputs
+        self._stored_until = stored_until
+        self._round: _Round | None = None
+
+    async def run(self, connection: Connection, model: CityModel) -> int:
+        """Begin a round of at most `AREA_DAYS_PER_ROUND_MAX` requests, or finish it; return how many it did.
+
+        A round is finished when all is stored that was on the log at its begin. Consecutive days of a name
+        are one transaction. A request that is repeated meanwhile stays, and all wait while the database has a
+        newer model. Raises ServiceError without Kafka.
+        """
+        if self._round is None or self._round.model_version != model.version:
+            self._round = await _begin_round(connection, model)
+        begun = self._round
+        if begun is None:
+            return 0
+        until = await self._stored_until.read(connection, begun.time)
+        if until is None or until <= begun.time:
+            return 0
+        self._round = None
+        changed = 0
+        for days, last_revisions in begun.days:
+            changed += await _repair(connection, model, days, last_revisions, self._area_inputs)
+        count = sum(len(days.requests) for days, _ in begun.days)
+        log.info(
+            "computed %d days of areas again, %d values changed",
+            count,
+            changed,
+            extra={"event": "repair.areas_finished", "days": count, "values": changed},
+        )
+        return count
+
+
+async def _begin_round(connection: Connection, model: CityModel) -> _Round | None:
+    """Return the requests that are ready; None when none is."""
     rows = await fetch_rows(
         connection,
         "maintenance/areas/list_ready_area_repairs",
@@ -139,22 +180,31 @@ async def repair_areas(
             "derived": UPDATE_PROGRESS,
             "updates": UPDATES,
             "model_version": model.version,
-            "stored_until": await stored_until.read(connection, requested_at),
             "limit": AREA_DAYS_PER_ROUND_MAX,
         },
     )
     ready = [SeriesDay(area, name, from_datetime(day), number) for area, name, day, number in rows]
-    changed = 0
-    for days in named_days(ready):
-        changed += await _repair(connection, model, days, area_inputs)
-    if ready:
-        log.info(
-            "computed %d days of areas again, %d values changed",
-            len(ready),
-            changed,
-            extra={"event": "repair.areas_finished", "days": len(ready), "values": changed},
-        )
-    return len(ready)
+    if not ready:
+        return None
+    days = [(one, await _read_last_revisions(connection, model, one)) for one in named_days(ready)]
+    # The end of the log is read later than this: all that these values follow from is before it.
+    return _Round(model.version, await read_database_time(connection), days)
+
+
+async def _read_last_revisions(connection: Connection, model: CityModel, days: NamedDays) -> dict[str, int]:
+    """Return the last revision that is stored of each affected area, in the span of some days."""
+    start, end = days.span(series_interval(days.name, model))
+    rows = await fetch_rows(
+        connection,
+        "maintenance/areas/list_last_revisions",
+        {
+            "areas": affected_areas(days, model),
+            "name": AREA_PREFIX + days.name,
+            "start": to_datetime(start),
+            "end": to_datetime(end),
+        },
+    )
+    return dict(rows)
 
 
 def named_days(requests: Sequence[SeriesDay]) -> Iterator[NamedDays]:
@@ -170,7 +220,11 @@ def named_days(requests: Sequence[SeriesDay]) -> Iterator[NamedDays]:
 
 
 async def _repair(
-    connection: Connection, model: CityModel, days: NamedDays, area_inputs: AreaInputsLog
+    connection: Connection,
+    model: CityModel,
+    days: NamedDays,
+    last_revisions: Mapping[str, int],
+    area_inputs: AreaInputsLog,
 ) -> int:
     """Compute days of a name again, for the areas that they affect; return the number of changes."""
     name = days.name
@@ -186,7 +240,7 @@ async def _repair(
         states = await asyncio.to_thread(area_states, name, inputs, model)
         found = area_points(name, states, model)
         computed = {area: found.get(area, {}) for area in areas}
-        changed = changed_points(stored, span, computed)
+        changed = changed_points(stored, span, computed, last_revisions)
         if changed:
             newest = await read_newest_area_times(connection, areas, [name])
             votes = votes_of_changes(name, changed, newest, states, model)
@@ -363,8 +417,12 @@ def changed_points(
     stored: Mapping[tuple[str, Instant], StoredAreaPoint],
     span: tuple[Instant, Instant],
     computed: Mapping[str, Mapping[Instant, AreaValue]],
+    last_revisions: Mapping[str, int],
 ) -> dict[tuple[str, Instant], StoredAreaPoint]:
-    """Return the points of a span that differ from the stored ones, with the revision of these."""
+    """Return the points of a span that differ from the stored ones, with the revision of these.
+
+    Those that have a revision behind the last one of their area are left alone.
+    """
     start, end = span
     changed: dict[tuple[str, Instant], StoredAreaPoint] = {}
     for area, points in computed.items():
@@ -373,11 +431,15 @@ def changed_points(
                 continue
             known = stored.get((area, time))
             revision = known.revision if known is not None else 0
+            if revision > last_revisions[area]:
+                continue
             counts = value.weight, value.members, value.members_expected
             point = StoredAreaPoint(value.value, value.flags, *counts, revision)
             if known is None or not _is_same(point, known):
                 changed[area, time] = point
     for key, known in stored.items():
+        if known.revision > last_revisions[key[0]]:
+            continue
         if key[1] not in computed[key[0]] and not math.isnan(known.value):
             changed[key] = StoredAreaPoint(math.nan, 0, 0, 0, known.members_expected, known.revision)
     return changed

@@ -71,11 +71,11 @@ class StoredUntil:
         if self._until is not None and self._until > needed:
             return self._until
         if self._awaited is None:
-            _, _, now = await _compare(connection, LogEnd("", {}))
+            now = await read_database_time(connection)
             # After the time: what is on the log by then has a position before the end.
             self._awaited = now, await self._log.end()
         time, end = self._awaited
-        is_present, is_stored, _ = await _compare(connection, end)
+        is_present, is_stored = await _compare(connection, end)
         if is_stored:
             self._until = time
         if is_stored or not is_present:  # Another log is not stored up to positions of this one.
@@ -83,10 +83,17 @@ class StoredUntil:
         return self._until
 
 
-async def _compare(connection: Connection, end: LogEnd) -> tuple[bool, bool, datetime]:
-    """Return whether the log is the present one, whether it is stored up to there, and the present time."""
+async def read_database_time(connection: Connection) -> datetime:
+    """Return the present time by the clock of the database."""
+    ((now,),) = await fetch_rows(connection, "stores/positions/read_time")
+    assert isinstance(now, datetime)  # noqa: S101 - timestamptz
+    return now
+
+
+async def _compare(connection: Connection, end: LogEnd) -> tuple[bool, bool]:
+    """Return whether the log is the present one, and whether it is stored up to there."""
     places = [place.rsplit("/", 1) for place in end.positions]
-    ((is_present, is_stored, now),) = await fetch_rows(
+    ((is_present, is_stored),) = await fetch_rows(
         connection,
         "stores/positions/compare_positions",
         {
@@ -96,4 +103,4 @@ async def _compare(connection: Connection, end: LogEnd) -> tuple[bool, bool, dat
             "offsets": list(end.positions.values()),
         },
     )
-    return is_present, is_stored, now
+    return is_present, is_stored

@@ -13,7 +13,7 @@ from runtime.cancellation import raise_if_cancelled
 from runtime.kafka.topics import OBSERVATIONS
 from storage.database import DATABASE_UNAVAILABLE, Connection, connect, wait_for_lock
 from storage.historian.writers.aggregate_writer import create_aggregate_staging
-from storage.maintenance.area_repair import AreaInputsLog, repair_areas
+from storage.maintenance.area_repair import AreaInputsLog, AreaRepairs
 from storage.maintenance.log_end import EndingLog, StoredUntil
 from storage.maintenance.recompute import process_recompute_requests, recompute_hours
 from storage.maintenance.series_repair import SeriesPointLog, repair_series
@@ -63,7 +63,6 @@ async def run_repairs(
     `model` returns the present city model.
     """
     backoff = Backoff(first_s=PAUSE_S, max_s=BACK_OFF_MAX_S)
-    stored_until = StoredUntil(stream)
     while True:
         try:
             connection = await connect(dsn, role="repair")
@@ -71,6 +70,7 @@ async def run_repairs(
                 await prepare_repairs(connection)
                 backoff.reset()
                 await wait_for_lock(connection, "maintenance/recompute/lock_repairs", PAUSE_S)
+                areas = AreaRepairs(stream, StoredUntil(stream))
                 while True:
                     current = model()
                     processed = await repair_hours(connection, current.properties)
@@ -78,7 +78,7 @@ async def run_repairs(
                     if processed < REPAIRS_PER_ROUND_MAX:  # else more windows change soon
                         processed += await repair_series(connection, current, stream)
                     if not processed:  # else more values below areas change soon
-                        processed = await repair_areas(connection, current, stream, stored_until)
+                        processed = await areas.run(connection, current)
                     if not processed:
                         await asyncio.sleep(PAUSE_S)
         except (*DATABASE_UNAVAILABLE, ServiceError) as error:

@@ -190,7 +190,7 @@ class SimulatedCity:
         awaited, self._awaited = self._awaited, None
         for (topic, partition), end in awaited.ends.items():
             database.store_until(log, topic, partition, end)
-        run_area_repairs(database, self.model, log, awaited.requests)
+        run_area_repairs(database, self.model, log, awaited)
 
     def _command(self) -> None:
         """Sometimes let a person act on an alarm."""

@@ -44,43 +44,41 @@ class AwaitedEnd:
     log: SimulatedLog
     ends: Mapping[tuple[str, int], int]  #: by topic and partition
     requests: Mapping[SeriesKey, SeriesRepairRequest]
+    last_revisions: Mapping[tuple[str, str], int]  #: that are stored of areas, by area and name
 
     @classmethod
     def of(cls, log: SimulatedLog, database: ModelDatabase) -> AwaitedEnd:
         """Return the end of now."""
         ends = {place: log.end(*place) for place in log.partitions() if place[0] in STORED_TOPICS}
-        return cls(log, ends, dict(database.series_repairs))
+        return cls(log, ends, dict(database.series_repairs), database.last_revisions(AREA_PREFIX))
 
 
 def run_area_repairs(
-    database: ModelDatabase,
-    model: CityModel,
-    log: SimulatedLog,
-    known: Mapping[SeriesKey, SeriesRepairRequest] | None = None,
+    database: ModelDatabase, model: CityModel, log: SimulatedLog, awaited: AwaitedEnd | None = None
 ) -> int:
     """Process the requests that are ready, when nothing below them waits; return their number.
 
     The stream may not have rolled up yet what is stored of entities: in the system it may be any time behind.
-    Of `known` requests only those that were not repeated since are processed.
+    Of requests with an awaited end only those that were not repeated since are processed.
     """
+    awaited = AwaitedEnd.of(log, database) if awaited is None else awaited
     stored = [key for key, request in database.series_repairs.items() if database.has_stored_inputs(request)]
     ready = [key for key in stored if key[1].startswith(AREA_PREFIX)]
     if len(ready) < len(stored) or database.ready_repairs():
         return 0
-    if known is not None:
-        ready = [key for key in ready if database.series_repairs[key] is known.get(key)]
+    ready = [key for key in ready if database.series_repairs[key] is awaited.requests.get(key)]
     requests = [
         SeriesDay(*key, requests=1) for key in sorted(ready, key=lambda key: (key[1], key[2], key[0]))
     ]
     for days in named_days(requests):
-        _repair(database, model, days, log)
+        _repair(database, model, days, awaited)
     for key in ready:
         del database.series_repairs[key]
     return len(ready)
 
 
-def _repair(database: ModelDatabase, model: CityModel, days: NamedDays, log: SimulatedLog) -> None:
-    name = days.name
+def _repair(database: ModelDatabase, model: CityModel, days: NamedDays, awaited: AwaitedEnd) -> None:
+    name, log = days.name, awaited.log
     areas = affected_areas(days, model)
     if not areas or roll_up_of(name, model) == "none":
         return
@@ -95,7 +93,9 @@ def _repair(database: ModelDatabase, model: CityModel, days: NamedDays, log: Sim
         for time, one in database.values_of(area, AREA_PREFIX + name).items()
         if start <= time < end
     }
-    changed = changed_points(stored, (start, end), {area: found.get(area, {}) for area in areas})
+    computed = {area: found.get(area, {}) for area in areas}
+    last_revisions = {area: awaited.last_revisions[area, AREA_PREFIX + name] for area in areas}
+    changed = changed_points(stored, (start, end), computed, last_revisions)
     _store(database, AREA_PREFIX + name, changed)
     newest = newest_area_times(database, areas, [name])
     votes = votes_of_changes(name, changed, newest, states, model)

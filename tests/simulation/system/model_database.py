@@ -5,7 +5,7 @@ tests/integration/storage/historian/test_model_database.py compares it with the 
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
@@ -317,6 +317,16 @@ class ModelDatabase:
     def values_of(self, entity: str, name: str) -> Mapping[Instant, Update]:
         """Return the derived values of a series by phenomenon time; NaN was withdrawn."""
         return self._values.get((entity, name), {})
+
+    def last_revisions(self, prefix: str) -> Counter[tuple[str, str]]:
+        """Return the last stored revision of each series whose name has a prefix, by entity and name."""
+        return Counter(
+            {
+                series: max(one.revision for one in points.values())
+                for series, points in self._values.items()
+                if points and series[1].startswith(prefix)
+            }
+        )
 
     def ready_repairs(self) -> list[tuple[Key, str, RepairRequest]]:
         """Return the repair requests whose observations are stored."""

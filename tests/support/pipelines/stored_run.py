@@ -14,7 +14,7 @@ from storage.history.backtest import backtest_rules
 from storage.history.baseline_seed import read_baselines
 from storage.history.condition_reader import read_corrections
 from storage.maintenance.alarm_repair import repair_alarms
-from storage.maintenance.area_repair import repair_areas
+from storage.maintenance.area_repair import AreaRepairs
 from storage.maintenance.log_end import LogEnd, StoredUntil
 from storage.maintenance.log_sender import RepairRecord, point_records, repaired_area_records
 from storage.maintenance.repair import prepare_repairs, repair_hours
@@ -129,7 +129,7 @@ class StoredRun:
                 async with connection.transaction():
                     await connection.execute(_SERIES_REPAIRS_ARE_SETTLED)
                 processed += await repair_series(connection, self.model, self)
-                processed += await repair_areas(connection, self.model, self, StoredUntil(self))
+                processed += await AreaRepairs(self, StoredUntil(self)).run(connection, self.model)
                 processed += await repair_alarms(connection, self.model, self, self.pipeline.time)
                 if not processed and not await self._has_requests(connection):
                     return

@@ -7,7 +7,7 @@
 -- While the historian stores many updates, that takes longer than ten seconds: a minute. As for entities, observations
 -- must be stored up to the position that the stored windows reach, and these up to that of the stored derived values.
 -- An area is requested on its own partition. The values of entities that it was requested for are on those of the
--- entities, which may be stored much later: all that was on the log by then must be stored.
+-- entities, which may be stored much later: who reads this waits until all is stored that is on the log now.
 WITH progress AS (
     SELECT partition,
         coalesce(max(next_offset) FILTER (WHERE topic = %(topic)s), 0) AS observations,
@@ -32,7 +32,6 @@ WHERE request.name LIKE 'area\_%%'
         )
         OR (
             request.requested_at < now() - interval '10 seconds'
-            AND request.requested_at < %(stored_until)s
             AND (
                 request.requested_at < now() - interval '1 minute'
                 OR NOT EXISTS (

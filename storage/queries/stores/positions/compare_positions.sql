@@ -9,5 +9,4 @@ SELECT
             AND stored.topic = wanted.topic
             AND stored.partition = wanted.partition
         WHERE coalesce(stored.next_offset, 0) < wanted.next_offset
-    ),
-    clock_timestamp();
+    );

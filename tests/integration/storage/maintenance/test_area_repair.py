@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest_asyncio
 from runtime.kafka import topics
 from storage.database import Connection, connect
 from storage.maintenance import area_repair
-from storage.maintenance.area_repair import repair_areas
+from storage.maintenance.area_repair import AreaRepairs
 from storage.maintenance.log_end import LogEnd, StoredUntil
 from storage.model.model_store import apply_plan, load_model
 from tests.support.cities.city_builder import CityBuilder
@@ -106,7 +107,7 @@ async def request_all(connection: Connection) -> None:
 
 async def repaired(connection: Connection, model: CityModel, log: SentRepairs) -> int:
     """Process the requests that are ready with all of the log stored; return their number."""
-    return await repair_areas(connection, model, log, StoredUntil(log))
+    return await AreaRepairs(log, StoredUntil(log)).run(connection, model)
 
 
 async def wait_for_the_stream(connection: Connection) -> None:
@@ -373,14 +374,14 @@ async def test_an_area_is_repaired_when_all_that_was_on_the_log_is_stored(connec
     await request_all(connection)
     await date_requests(connection, "1 hour")
     log = LogAhead("present", 7)
-    until = StoredUntil(log)
+    repairs = AreaRepairs(log, StoredUntil(log))
     for stored in (0, 6):
         await store_position(connection, "present", stored)
-        assert await repair_areas(connection, model, log, until) == 0
+        assert await repairs.run(connection, model) == 0
     assert log.reads == 1, "the end of the first time is awaited, not one that moves on"
     log.ends = LogEnd("present", {"updates/1": 99})
     await store_position(connection, "present", 7)
-    assert await repair_areas(connection, model, log, until) == len(AREAS) * len(NAMES) * (DAYS + 2)
+    assert await repairs.run(connection, model) == len(AREAS) * len(NAMES) * (DAYS + 2)
 
 
 async def test_an_end_of_a_log_that_was_replaced_is_not_awaited(connection: Connection) -> None:
@@ -389,35 +390,92 @@ async def test_an_end_of_a_log_that_was_replaced_is_not_awaited(connection: Conn
     await date_requests(connection, "1 hour")
     await store_position(connection, "lost", 1)
     log = LogAhead("lost", 7)
-    until = StoredUntil(log)
-    assert await repair_areas(connection, model, log, until) == 0
+    repairs = AreaRepairs(log, StoredUntil(log))
+    assert await repairs.run(connection, model) == 0
     await store_position(connection, "next", 2)
     log.ends = LogEnd("next", {"updates/1": 2})
-    assert await repair_areas(connection, model, log, until) == 0, "the end of the lost log is given up"
-    assert await repair_areas(connection, model, log, until) == len(AREAS) * len(NAMES) * (DAYS + 2)
+    assert await repairs.run(connection, model) == 0, "the end of the lost log is given up"
+    assert await repairs.run(connection, model) == len(AREAS) * len(NAMES) * (DAYS + 2)
 
 
 async def test_without_requests_the_log_is_not_asked_for_its_end(connection: Connection) -> None:
     model = await stored_city(connection)
     await connection.execute("DELETE FROM series_repair_request")
     log = LogAhead("present", 0)
-    assert await repair_areas(connection, model, log, StoredUntil(log)) == 0
+    assert await repaired(connection, model, log) == 0
     assert log.reads == 0
 
 
-async def test_the_log_is_asked_once_while_a_request_waits_for_its_ten_seconds(
+async def test_the_log_is_not_asked_while_a_request_waits_for_its_ten_seconds(
     connection: Connection,
 ) -> None:
     model = await stored_city(connection)
     await request_all(connection)
     log = LogAhead("present", 0)
-    until = StoredUntil(log)
-    for _ in range(3):
-        assert await repair_areas(connection, model, log, until) == 0
-    assert log.reads == 1
+    repairs = AreaRepairs(log, StoredUntil(log))
+    assert await repairs.run(connection, model) == 0
+    assert log.reads == 0
     await date_requests(connection, "11 seconds")
-    assert await repair_areas(connection, model, log, until) == len(AREAS) * len(NAMES) * (DAYS + 2)
+    assert await repairs.run(connection, model) == len(AREAS) * len(NAMES) * (DAYS + 2)
     assert log.reads == 1
+
+
+async def test_values_that_were_stored_since_a_round_began_stay(connection: Connection) -> None:
+    """What they follow from may be on another partition, and not be stored yet."""
+    model = await repaired_city(connection)
+    expected = await stored_series(connection)
+    key = "town.north", "area_pm2_5"
+    wrong, newer, *_ = expected[key]
+    await set_value(connection, key, wrong, value=99, revision=0)
+    await request_all(connection)
+    await date_requests(connection, "1 hour")
+    log = LogAhead("present", 7)
+    repairs = AreaRepairs(log, StoredUntil(log))
+    await store_position(connection, "present", 6)
+    assert await repairs.run(connection, model) == 0
+    await set_value(connection, key, newer, value=77, revision=1)
+    await set_value(connection, key, newer + 1, value=78, revision=2)
+    await store_position(connection, "present", 7)
+    assert await repairs.run(connection, model) == len(AREAS) * len(NAMES) * (DAYS + 2)
+    found = await stored_series(connection)
+    assert found[key][newer][0] == 77
+    assert found[key][newer + 1][0] == 78
+    assert found[key][wrong] == expected[key][wrong]
+    # They are as any others for the next round.
+    await request_all(connection)
+    await date_requests(connection, "1 hour")
+    assert await repairs.run(connection, model) == len(AREAS) * len(NAMES) * (DAYS + 2)
+    assert await stored_series(connection) == expected
+
+
+async def test_a_round_begins_anew_with_another_model(connection: Connection) -> None:
+    model = await repaired_city(connection)
+    await request_all(connection)
+    await date_requests(connection, "1 hour")
+    log = LogAhead("present", 7)
+    repairs = AreaRepairs(log, StoredUntil(log))
+    await store_position(connection, "present", 6)
+    assert await repairs.run(connection, model) == 0
+    await store_position(connection, "present", 7)
+    newer = replace(model, version=model.version + 1)
+    # What was on the log at the first begin is stored; what came until the second one is awaited next.
+    log.ends = LogEnd("present", {"updates/1": 8})
+    assert await repairs.run(connection, newer) == 0
+    await store_position(connection, "present", 8)
+    assert await repairs.run(connection, newer) == len(AREAS) * len(NAMES) * (DAYS + 2)
+
+
+async def set_value(
+    connection: Connection, key: tuple[str, str], time: Instant, *, value: float, revision: int
+) -> None:
+    """Store a value of an area, as the historian does."""
+    await connection.execute(
+        "INSERT INTO entity_value (entity_id, name, phenomenon_time, value, flags, count, revision)"
+        " VALUES (%s, %s, %s, %s, 0, 1, %s)"
+        " ON CONFLICT (entity_id, name, phenomenon_time) DO UPDATE SET value = excluded.value,"
+        " revision = excluded.revision",
+        (*key, to_datetime(time), value, revision),
+    )
 
 
 async def store_position(connection: Connection, log_id: str, offset: int) -> None:

@@ -1,0 +1,3 @@
+-- The present time.
+-- No index, and no table.
+SELECT clock_timestamp();
