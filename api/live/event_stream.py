@@ -325,19 +325,24 @@ class _Stream:
                 async for chunk in chunks:
                     yield chunk
         except ReplayError as error:
-            histories, takes_snapshot = self._streams.histories, "snapshot" in self._events
-            span_max = MISSED_BEFORE_SNAPSHOT_MAX if takes_snapshot else HISTORY_SPAN_MAX
-            if error.reason not in _IN_DATABASE or cursor.partial or histories is None:
+            lost, start = error.reason, self._missed_from(cursor)
+            if lost not in _IN_DATABASE or start is None:
                 raise
-            start = histories.missed_from(cursor, span_max)
-            if start is None or not CHANGE_KINDS & self._events:
-                raise
-            lost = error.reason
         else:
             return
         async with aclosing(self._play_missed(start, lost)) as chunks:
             async for chunk in chunks:
                 yield chunk
+
+    def _missed_from(self, cursor: Cursor) -> HistoryPlace | None:
+        """Return from where on the database may have what is missed; None when a gap is told instead."""
+        histories = self._streams.histories
+        if histories is None or cursor.partial or not CHANGE_KINDS & self._events:
+            return None
+        takes_snapshot = "snapshot" in self._events
+        return histories.missed_from(
+            cursor, MISSED_BEFORE_SNAPSHOT_MAX if takes_snapshot else HISTORY_SPAN_MAX
+        )
 
     async def _play_missed(
         self, place: HistoryPlace, lost: GapReason = GapReason.LOG_TRUNCATED

@@ -431,18 +431,14 @@ def changed_points(
                 continue
             known = stored.get((area, time))
             revision = known.revision if known is not None else 0
-            if revision > last_revisions[area]:
-                continue
             counts = value.weight, value.members, value.members_expected
             point = StoredAreaPoint(value.value, value.flags, *counts, revision)
             if known is None or not _is_same(point, known):
                 changed[area, time] = point
     for key, known in stored.items():
-        if known.revision > last_revisions[key[0]]:
-            continue
         if key[1] not in computed[key[0]] and not math.isnan(known.value):
             changed[key] = StoredAreaPoint(math.nan, 0, 0, 0, known.members_expected, known.revision)
-    return changed
+    return {key: point for key, point in changed.items() if point.revision <= last_revisions[key[0]]}
 
 
 def votes_of_changes(

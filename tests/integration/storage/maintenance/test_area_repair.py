@@ -420,6 +420,16 @@ async def test_the_log_is_not_asked_while_a_request_waits_for_its_ten_seconds(
     assert log.reads == 1
 
 
+async def begun_repairs(connection: Connection, model: CityModel, log: LogAhead) -> AreaRepairs:
+    """Return repairs of all areas that have begun; the log is stored up to the last record of partition 1."""
+    await request_all(connection)
+    await date_requests(connection, "1 hour")
+    repairs = AreaRepairs(log, StoredUntil(log))
+    await store_position(connection, log.ends.log_id, log.ends.positions["updates/1"] - 1)
+    assert await repairs.run(connection, model) == 0
+    return repairs
+
+
 async def test_values_that_were_stored_since_a_round_began_stay(connection: Connection) -> None:
     """What they follow from may be on another partition, and not be stored yet."""
     model = await repaired_city(connection)
@@ -427,12 +437,8 @@ async def test_values_that_were_stored_since_a_round_began_stay(connection: Conn
     key = "town.north", "area_pm2_5"
     wrong, newer, *_ = expected[key]
     await set_value(connection, key, wrong, value=99, revision=0)
-    await request_all(connection)
-    await date_requests(connection, "1 hour")
     log = LogAhead("present", 7)
-    repairs = AreaRepairs(log, StoredUntil(log))
-    await store_position(connection, "present", 6)
-    assert await repairs.run(connection, model) == 0
+    repairs = await begun_repairs(connection, model, log)
     await set_value(connection, key, newer, value=77, revision=1)
     await set_value(connection, key, newer + 1, value=78, revision=2)
     await store_position(connection, "present", 7)
@@ -450,12 +456,8 @@ async def test_values_that_were_stored_since_a_round_began_stay(connection: Conn
 
 async def test_a_round_begins_anew_with_another_model(connection: Connection) -> None:
     model = await repaired_city(connection)
-    await request_all(connection)
-    await date_requests(connection, "1 hour")
     log = LogAhead("present", 7)
-    repairs = AreaRepairs(log, StoredUntil(log))
-    await store_position(connection, "present", 6)
-    assert await repairs.run(connection, model) == 0
+    repairs = await begun_repairs(connection, model, log)
     await store_position(connection, "present", 7)
     newer = replace(model, version=model.version + 1)
     # What was on the log at the first begin is stored; what came until the second one is awaited next.
