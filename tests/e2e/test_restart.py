@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psycopg
 import pytest
 
 from cli.process.procfs import processes_of_data_dir
@@ -32,15 +31,6 @@ BASE = system_clock() // SECOND * SECOND - DAY
 def observation(number: int) -> bytes:
     time = format_instant(BASE + number * SECOND)
     return json.dumps({"time": time, "values": {"noise_level": float(number)}}).encode()
-
-
-def stored(system: Any) -> list[float]:
-    with psycopg.connect(system.postgres) as connection:
-        rows = connection.execute(
-            "SELECT value FROM observation JOIN datastream ON datastream.id = datastream_id "
-            "WHERE sensor_id = 'noise-binnenstad' ORDER BY phenomenon_time"
-        ).fetchall()
-    return [row[0] for row in rows]
 
 
 async def follow(
@@ -89,7 +79,11 @@ async def test_what_was_missed_when_everything_was_killed_is_played_from_the_dat
         await until_accepted(receiver, [1.0])
         receiver.script = [HTTPStatus.SERVICE_UNAVAILABLE] * 1_000
         first.publish_all([(TOPIC, observation(number)) for number in (2, 3)])
-        await asyncio.to_thread(wait_until, lambda: stored(first) == [1.0, 2.0, 3.0], "all is stored")
+        await asyncio.to_thread(
+            wait_until,
+            lambda: first.stored_values("noise-binnenstad", "noise_level") == [1.0, 2.0, 3.0],
+            "all is stored",
+        )
         first.stop(signal.SIGKILL)
         await asyncio.to_thread(
             wait_until, lambda: processes_of_data_dir(service_folder) == [], "nothing of it runs"

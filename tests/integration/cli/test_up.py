@@ -13,7 +13,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
@@ -48,12 +47,8 @@ def count_of(system: Any) -> float | None:
 
 def stored(system: Any) -> list[float]:
     """Return all vehicle counts in the database by time, including duplicates."""
-    with psycopg.connect(system.postgres) as connection:
-        rows = connection.execute(
-            "SELECT value FROM observation JOIN datastream ON datastream.id = datastream_id "
-            "WHERE sensor_id = 'traffic-a9-1' AND property = 'vehicle_count' ORDER BY phenomenon_time"
-        ).fetchall()
-    return [row[0] for row in rows]
+    found: list[float] = system.stored_values("traffic-a9-1", "vehicle_count")
+    return found
 
 
 def test_a_published_observation_reaches_state_and_history(running_system: Any) -> None:

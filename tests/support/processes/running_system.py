@@ -15,6 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import psycopg
+
 from tests.support.brokers.mqtt_publisher import publish
 
 START_TIMEOUT_S = 90
@@ -99,6 +101,16 @@ class RunningSystem:
     def operator_key(self) -> str:
         """The API key of an operator."""
         return str(self.ports["operatorKey"])
+
+    def stored_values(self, sensor: str, property: str) -> list[float]:
+        """Return all observations of a property by a sensor in the database, by time, also repeated ones."""
+        with psycopg.connect(self.postgres) as connection:
+            rows = connection.execute(
+                "SELECT value FROM observation JOIN datastream ON datastream.id = datastream_id "
+                "WHERE sensor_id = %s AND property = %s ORDER BY phenomenon_time",
+                (sensor, property),
+            ).fetchall()
+        return [row[0] for row in rows]
 
     def publish(self, topic: str, payload: bytes | str, qos: int = 1) -> None:
         """Publish one message and return when the broker acknowledged it."""
