@@ -69,16 +69,22 @@ class AlarmInputBuffer:
         if series is not None:
             self._add(series, property_points(state, property, since, self.model))
 
-    def add_window(self, entity: str, property: str, aggregate: Aggregate, derived: DerivedState) -> None:
-        """Add the points of a closed window."""
+    def add_window(self, entity: str, property: str, aggregate: Aggregate, derived: DerivedState) -> bool:
+        """Add the points of a closed window; return False where rules use one that is not in memory.
+
+        The windows of other datastreams are not known then, either.
+        """
         watched = self.rule_index.watched_windows(entity, property, aggregate.size)
         history = derived.window_histories.get(property, {}).get(aggregate.size) if watched else None
         if history is None:
-            return
+            return True
+        if aggregate.start <= history.floor:
+            return False
         for series in watched:
             point = window_point(series, aggregate, history, self.model.properties[property])
             if point is not None:
                 self._add(series, [point])
+        return True
 
     def add_derived(self, entity: str, value: DerivedValue) -> None:
         """Add a derived value of an entity.

@@ -161,6 +161,8 @@ class EntityStage(BucketStage[EntityContent]):
         now, offset = moment
         content = self._buckets.content_to_change(datastream.entity)
         adopt_model(content, model)
+        if self._roll_ups.is_at_memory_end(content, datastream, model):
+            self._emit_entity(datastream.entity, model, now, output)
         result = content.state.observe(observation, model, self._factory.future_max)
         outcome = result.outcome
         if outcome is ObservationOutcome.FUTURE:
@@ -475,14 +477,15 @@ class EntityStage(BucketStage[EntityContent]):
                 kind=policy.aggregation,
             )
             output.aggregates.append(aggregate)
-            if is_incomplete:
-                output.repairs.append(WindowRepair(datastream.id, window.start))
+            is_told = True
             if policy.personal:
                 content.derived.on_personal_window(model.properties[property], aggregate, now)
             else:
                 content.derived.on_window(property, aggregate, required)
                 if self._alarm_inputs is not None:
-                    self._alarm_inputs.add_window(entity, property, aggregate, content.derived)
+                    is_told = self._alarm_inputs.add_window(entity, property, aggregate, content.derived)
+            if is_incomplete or not is_told:
+                output.repairs.append(WindowRepair(datastream.id, window.start))
         self._schedule(datastream, state, model)
 
     def _schedule(self, datastream: Datastream, state: DatastreamState, model: CityModel) -> None:

@@ -130,6 +130,24 @@ class RollUpTable:
             content.rolled_up_since[property] = since
             content.pending_properties.add(property)
 
+    def is_at_memory_end(self, content: EntityContent, datastream: Datastream, model: CityModel) -> bool:
+        """Whether the oldest value in memory has changed, and its area lacks the change.
+
+        The next observation would make the datastream forget it: emit before. A value that is not the last
+        of its slot counts nowhere.
+        """
+        since = content.rolled_up_since.get(datastream.property)
+        if since is None or datastream.id not in content.state.datastreams:
+            return False
+        kept = content.state.datastreams[datastream.id].assessed
+        if len(kept) < RECENT_MAX or kept[0].phenomenon_time < since:
+            return False
+        roll_up = self.of(datastream.entity, datastream.property, model)
+        return (
+            roll_up is not None
+            and kept[0].phenomenon_time // roll_up.size < kept[1].phenomenon_time // roll_up.size
+        )
+
     def add_repair(
         self, datastream: Datastream, time: Instant, model: CityModel, output: EntityOutput
     ) -> None:

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from msgspec import structs
 
+from runtime.kafka import topics
 from stream.engine.stage_seed import EMPTY_SEED
 from stream.entities.entity_stage import EntityStageFactory
 from tests.support.cities.alarm_city import alarm_city, high_water_rule, point
+from tests.support.cities.city_builder import CityBuilder
 from tests.support.pipelines.stage_pipeline import StagePipeline
 from tests.unit.stream.test_alarm_stage import START, kinds, level
 from twin.alarms.rules.operand import Operand
-from twin.alarms.rules.rule import ThresholdCondition
+from twin.alarms.rules.rule import EntitySelection, Level, ThresholdCondition
 from twin.alarms.rules.rule_index import RuleIndex
+from twin.alarms.severity import Severity
 from twin.backtest.condition_history import (
     AlarmHistory,
     condition_from_points,
     correction_of,
     stored_severity_before,
 )
-from twin.instant import MINUTE, SECOND
+from twin.instant import HOUR, MINUTE, SECOND
+from twin.model.observation import Observation
 from twin.state.window import WindowAccumulator, aggregate_of
+from twin.wire.messages import AGGREGATES
 
 
 def test_a_gap_between_ticks_does_not_count_towards_a_delay() -> None:
@@ -89,3 +94,33 @@ def test_a_new_log_knows_the_windows_that_only_rules_use() -> None:
     stage = EntityStageFactory("log-2", 1, 1, MINUTE).seeded(0, seed, model)
     (content,) = [content for _, content in stage._buckets.items()]
     assert 10 * MINUTE in content.derived.window_histories["water_level"]
+
+
+def test_the_alarms_on_a_late_window_are_repaired_when_later_ones_have_displaced_it() -> None:
+    """The sensor reports seldom: its observations are in memory for longer than its windows."""
+    condition = ThresholdCondition(
+        operand=Operand("pm2_5", over="hour"), direction="above", levels=(Level(Severity.MINOR, 25.0, 20.0),)
+    )
+    rule = high_water_rule(
+        id="dust", select=EntitySelection(types=("AirQualityStation",)), condition=condition
+    )
+    builder = CityBuilder().entity("town", "Municipality").entity("town.air", "AirQualityStation")
+    model = builder.sensor("air", "town.air", "pm2_5", interval=HOUR).model(rules={rule.id: rule})
+    begin = START - START % HOUR
+
+    def hours(*numbers: int, value: float = 10.0) -> list[Observation]:
+        return [Observation(1, begin + one * HOUR, begin + one * HOUR, value) for one in numbers]
+
+    run = StagePipeline(model)
+    run.observe(*hours(0, 1, 2, 60, 61, 62), now=begin + 63 * HOUR)
+    run.advance(begin + 66 * HOUR, step=HOUR)
+    run.observe(*hours(5, value=80.0), *hours(50), now=begin + 66 * HOUR)
+    run.advance(begin + 70 * HOUR, step=HOUR)
+    repairs = {
+        repair.phenomenon_time
+        for number in range(run.partitions)
+        for value in run.records[topics.AGGREGATES, number]
+        for repair in AGGREGATES.decode(value).repairs
+    }
+    assert begin + 5 * HOUR in repairs
+    assert begin + 50 * HOUR not in repairs

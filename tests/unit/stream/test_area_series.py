@@ -185,3 +185,29 @@ def test_a_point_is_told_again_after_values_that_its_area_never_got(between: lis
     assert {(one.phenomenon_time, one.value) for one in points} == {(START, 10.0)}
     assert [one.kind for one in points].count(UpdateKind.AMENDMENT) == told
     assert [one.kind for one in points].count(UpdateKind.INDICATOR) == 2
+
+
+@pytest.mark.parametrize("before", range(16))
+def test_hours_that_a_backlog_shows_to_be_stuck_leave_their_area_before_they_are_forgotten(
+    before: int,
+) -> None:
+    model = CityBuilder().entity("town", "Municipality").entity("town.n0", "Neighbourhood")
+    for number in range(2):
+        entity = f"town.n0.s{number}"
+        model.entity(entity, "AirQualityStation").sensor(entity, entity, "pm2_5", interval=HOUR)
+    # The second day comes after the third: the run of equal values is long enough only with it.
+    stuck = range(46, 80)
+    hours = [*range(48 - 16 - before, 48), *range(72, 96), *range(48, 72), *range(96, 106)]
+    record = [
+        Observation(id, START + hour * HOUR, START + hour * HOUR, value, 0)
+        for id in (1, 2)
+        for hour in hours
+        for value in (20.0 if id == 2 and hour in stuck else 10.0 * id + hour % 7,)
+    ]
+    pipeline = StagePipeline(model.model())
+    pipeline.observe(*record, now=START + 30 * DAY)
+    pipeline.advance(START + 30 * DAY + 10 * SECOND)
+    series = series_of(published_updates(pipeline))
+    for area in ("town", "town.n0"):
+        counts = {time: count for time, (_, _, count) in series[area, "area_pm2_5"].items()}
+        assert {hour: counts[START + hour * HOUR] for hour in stuck} == dict.fromkeys(stuck, 1)
