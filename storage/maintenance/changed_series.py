@@ -68,15 +68,22 @@ async def request_series_of_datastream(
 
 
 async def note_repaired_points(
-    connection: Connection, datastream: int, entity: str, newest: Mapping[str, Instant]
+    connection: Connection,
+    datastream: int,
+    entity: str,
+    newest: Mapping[str, Instant],
+    repaired: Sequence[str],
 ) -> None:
     """Note in the open transaction that points of an entity have changed, the newest of each name at a time.
 
-    Its newest points are then sent to the stream, under one of its datastreams.
+    Its newest points are then sent to the stream, under one of its datastreams. So they are where the state
+    of a repaired name is not its newest point: the stream may have been told one that is withdrawn since, or
+    may not know the newest any more.
     """
     parameters = {
         "datastream": datastream,
         "entity": entity,
+        "repaired": repaired,
         "names": list(newest),
         "times": [to_datetime(time) for time in newest.values()],
     }

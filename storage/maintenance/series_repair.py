@@ -219,8 +219,12 @@ async def _repair_days(
             await _write_points(connection, entity, changed)
             series = {(entity, name) for name, _ in changed}
             await note_changed_series(connection, series, min(time for _, time in changed))
-            newest = {name: max(time for one, time in changed if one == name) for _, name in series}
-            await note_repaired_points(connection, model.datastreams_of(entity)[0].id, entity, newest)
+        if indicators and entity in model.entities:
+            newest = {name: max(time for one, time in changed if one == name) for name, _ in changed}
+            of_entity = model.datastreams_of(entity)[0].id
+            await note_repaired_points(
+                connection, of_entity, entity, newest, [one.name for one in indicators]
+            )
         if points:
             await stream.send_points(points)
         await _request_areas(connection, model, entity, changed, group)

@@ -266,6 +266,9 @@ class DerivedState(msgspec.Struct, array_like=True):
         if math.isnan(point.value):
             if points.pop(time, None) is None:
                 return False
+            emitted = self.emitted.get(name)
+            if emitted is not None and emitted.time == time:
+                self.emitted[name] = _without_inputs(math.nan, time, 0, 0)
         elif point == known or (known is None and time < max(points, default=INSTANT_MIN)):
             return False
         else:
@@ -303,6 +306,13 @@ class DerivedState(msgspec.Struct, array_like=True):
         inputs = [one for one in indicator.inputs if one.property in required.observed]
         return not self._has_all_inputs(indicator, inputs, time, required)
 
+    def _floor_of(self, input: Input, size: Duration) -> Instant:
+        """Return the start up to which windows of an input are not remembered."""
+        if input.property in self.households:
+            return self._complete_after(input, size)
+        history = self.window_histories.get(input.property, {}).get(size)
+        return history.floor if history is not None else INSTANT_MIN
+
     def _has_all_inputs(
         self, indicator: Indicator, inputs: Sequence[Input], time: Instant, required: RequiredInputs
     ) -> bool:
@@ -313,7 +323,10 @@ class DerivedState(msgspec.Struct, array_like=True):
             known_from = (self._complete_from(one, reach[one.property]) for one in inputs)
             return all(one is None or time >= one for one in known_from)
         first = time - reach_of(indicator, size) + size
-        return first > max(self._complete_after(one, size) for one in inputs)
+        # Before the windows in memory storage may have some that were never here.
+        return time > max(self._floor_of(one, size) for one in inputs) and first > max(
+            self._complete_after(one, size) for one in inputs
+        )
 
     def _complete_after(self, input: Input, size: Duration) -> Instant:
         """Return the start after which every window of an input is in memory."""
@@ -555,12 +568,15 @@ class _Evaluation:
         current = None
         if newest is not None:
             current = found.get(newest) or self._known_point(newest)
-        elif emitted is not None and emitted.time < series.known_from:  # a checkpoint of version 0.1
+        elif emitted is not None and emitted.time < series.known_from and not math.isnan(emitted.value):
+            # Of a checkpoint of version 0.1.
             current = emitted._replace(flags=emitted.flags & ~UNUSABLE_FLAGS)
         values = []
         if current is None:
             if emitted is not None:
                 del self._state.emitted[name]
+                if series.known_from > INSTANT_MIN:  # Storage tells an earlier point that is not known here.
+                    self._request(emitted.time)
                 withdrawn = IndicatorValue(math.nan, emitted.time, _INCOMPLETE, ())
                 found.pop(emitted.time, None)
                 values.append(self._derived_value(withdrawn))
@@ -571,9 +587,10 @@ class _Evaluation:
             if published != emitted:
                 self._state.emitted[name] = published
                 newest_value = self._derived_value(published)
+                if found.get(published.time) is None:
+                    self._repair_repeated(published.time)
                 if failure is None:
-                    if found.pop(published.time, None) is None:
-                        self._repair_repeated(published.time)
+                    found.pop(published.time, None)
                 else:
                     good = LastGoodValue(published.value, newest_value.phenomenon_time)
                     newest_value = newest_value._replace(last_good=good, in_series=False)
@@ -587,8 +604,11 @@ class _Evaluation:
         Storage may have computed another one since: it would be replaced by this one, which is later.
         """
         if not self._state._has_all_inputs(self._indicator, self._inputs, time, self._required):
-            first = time + self._size
-            self._state.spans.append(SeriesSpan(self._indicator.name, first, first + 1))
+            self._request(time)
+
+    def _request(self, time: Instant) -> None:
+        first = time + self._size
+        self._state.spans.append(SeriesSpan(self._indicator.name, first, first + 1))
 
     def _changed_points(self, touched: Sequence[Instant]) -> dict[Instant, IndicatorValue | None]:
         """Compute points again; return those that changed, with None where there is no value any more."""
@@ -667,13 +687,6 @@ class _Evaluation:
                 self._state.spans.append(SeriesSpan(self._indicator.name, start + size, start + size + 1))
         return computable
 
-    def _floor(self, input: Input) -> Instant:
-        """Return the start up to which windows of an input are not remembered."""
-        if input.property in self._state.households:
-            return self._state._complete_after(input, self._size)
-        history = self._state.window_histories.get(input.property, {}).get(self._size)
-        return history.floor if history is not None else INSTANT_MIN
-
     def _point(self, time: Instant) -> IndicatorValue | None:
         if self._size:
             return windowed_point(self._indicator, self._size, time, self._windows, self._attributes)
@@ -738,7 +751,7 @@ class _Evaluation:
         """
         points = self._series.points
         if self._size:
-            floor = max(self._floor(one) for one in self._inputs)
+            floor = max(self._state._floor_of(one, self._size) for one in self._inputs)
         else:
             floor = sorted(points)[-POINTS_MAX // 2] - 1
         if floor > self._series.known_from:

@@ -5,6 +5,7 @@ tests/integration/storage/historian/test_model_database.py compares it with the 
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, TypeVar
@@ -19,7 +20,7 @@ from storage.stores.state_seed import SEED_HOURS_MAX, SEED_TEN_MINUTES_MAX, Stat
 from tests.simulation.system.simulated_log import SimulatedLog
 from tests.support.database.memory_history import MemoryHistory, completed
 from twin.alarms.messages import AlarmEvent, IncidentEvent
-from twin.instant import HOUR, MINUTE, Duration, Instant
+from twin.instant import HOUR, INSTANT_MIN, MINUTE, Duration, Instant
 from twin.model.city_model import CityModel
 from twin.model.datastream_policy import window_sizes_for
 from twin.model.observation import Observation, order_of_knowledge
@@ -277,6 +278,20 @@ class ModelDatabase:
         """Note an entity whose newest points are to be sent to the stream, as a point has changed."""
         state = self.updates.get((entity, name))
         if state is None or time >= state.phenomenon_time:
+            self.repaired_points.add(entity)
+
+    def note_outdated_state(self, entity: str, name: str) -> None:
+        """Note an entity whose state is not its newest point: its newest ones are to be sent, too."""
+        state, points = self.updates.get((entity, name)), self.values_of(entity, name)
+        if state is None:
+            return
+        newest = max((time for time, one in points.items() if not math.isnan(one.value)), default=INSTANT_MIN)
+        own = points.get(state.phenomenon_time)
+        if math.isnan(state.value):
+            is_outdated = newest > INSTANT_MIN
+        else:
+            is_outdated = newest > state.phenomenon_time or (own is not None and math.isnan(own.value))
+        if is_outdated:
             self.repaired_points.add(entity)
 
     def note_repaired_windows(self, repaired: Iterable[Aggregate]) -> None:

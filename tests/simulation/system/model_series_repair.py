@@ -69,6 +69,8 @@ def _repair_day(
     for changed_name, time in changed:
         database.note_changed_series(entity, changed_name, time)
         database.note_repaired_point(entity, changed_name, time)
+    for repaired in computed:
+        database.note_outdated_state(entity, repaired)
     now_stored = _stored_points(database, entity, computed, (day, day + DAY))
     newest = newest_area_times(database, [area_of(entity, model) or ""], computed)
     of_area = last_points_of_slots(entity, {key: now_stored[key] for key in changed}, known, newest, model)

@@ -212,6 +212,48 @@ async def test_only_what_differs_is_written_and_a_newer_revision_stays(connectio
     ) == [(index[wrong][0], 7), (None, 9)]
 
 
+@pytest.mark.parametrize(
+    ("state", "is_told"),
+    [("newest", False), ("older", True), ("withdrawn", True), ("of-a-withdrawn-point", True)],
+)
+async def test_the_stream_is_told_where_a_state_is_not_the_newest_point(
+    connection: Connection, state: str, is_told: bool
+) -> None:
+    """Also where the repair itself has changed nothing."""
+    model = await stored_city(connection)
+    await played(connection, model, measured(model, 3))
+    await request(connection, STATION, "lki", range(4))
+    await repair_series(connection, model, SentRepairs())
+    points = (await stored_series(connection))[STATION, "lki"]
+    newest, withdrawn = max(points), max(points) + HOUR
+    value, time = {
+        "newest": (points[newest][0], newest),
+        "older": (points[min(points)][0], min(points)),
+        "withdrawn": (float("nan"), newest),
+        "of-a-withdrawn-point": (3.0, withdrawn),
+    }[state]
+    await rows(
+        connection,
+        "INSERT INTO entity_value (entity_id, name, phenomenon_time, value, flags, count, revision) "
+        "VALUES (%s, 'lki', %s, NULL, 0, 0, 1) RETURNING 1",
+        STATION,
+        to_datetime(withdrawn),
+    )
+    await rows(
+        connection,
+        "INSERT INTO property_state (entity_id, property, revision, value, phenomenon_time, received_time, "
+        "flags, datastream_ids) VALUES (%s, 'lki', 1, %s, %s, now(), 0, '{}') RETURNING 1",
+        STATION,
+        value,
+        to_datetime(time),
+    )
+    await rows(connection, "DELETE FROM repaired_window RETURNING 1")
+    await request(connection, STATION, "lki", range(1))
+    assert await repair_series(connection, model, SentRepairs()) == 1
+    told = await rows(connection, "SELECT count(*) FROM repaired_window WHERE size = 0")
+    assert told == [(int(is_told),)]
+
+
 async def test_a_repair_waits_until_all_is_stored_that_stored_values_were_computed_from(
     connection: Connection,
 ) -> None:

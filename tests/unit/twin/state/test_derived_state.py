@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isnan
+from math import isnan, nan
 
 import msgspec
 import pytest
@@ -14,7 +14,7 @@ from twin.instant import HOUR, MINUTE, SECOND, Instant
 from twin.model.observation import LastGoodValue
 from twin.quality.quality_flags import QualityFlag
 from twin.state.derived_points import RequiredInputs, required_inputs
-from twin.state.derived_state import DerivedState, DerivedValue
+from twin.state.derived_state import DerivedState, DerivedValue, PointSummary
 from twin.state.window import Aggregate, WindowAccumulator, aggregate_of
 from twin.wire.messages import Update
 
@@ -129,6 +129,38 @@ def test_when_the_newest_value_is_withdrawn_that_before_the_windows_in_memory_is
     state.on_window("pm10", hour(1, 120.0, 100 * HOUR, SPIKE), AIR)
     failed = derived_values(state, "air", AIR)["lki"]
     assert (failed.phenomenon_time, failed.flags) == (HOUR, SPIKE)
+
+
+def long_failed() -> DerivedState:
+    """Return a state whose last good hour is long before the windows in memory."""
+    state = DerivedState()
+    state.on_window("pm10", hour(1, 20.0, 0), AIR)
+    for number in range(1, 100):
+        state.on_window("pm10", hour(1, 20.0, number * HOUR, STUCK), AIR)
+        state.derive(MODEL, "air", AIR, 0)
+    state.take_spans()
+    return state
+
+
+def test_a_point_of_storage_before_the_windows_in_memory_is_taken_over() -> None:
+    """The window of it never was here: it came too late, and storage has computed it."""
+    state, point = long_failed(), PointSummary(30.0, 0, 1)
+    assert state.is_left_to_storage("lki", 9 * HOUR, AIR)
+    assert state.on_repaired_point("lki", 9 * HOUR, point, AIR)
+    failed = derived_values(state, "air", AIR)["lki"]
+    assert (failed.phenomenon_time, failed.flags) == (10 * HOUR, STUCK)
+    # Its inputs are not here: storage may have another value by the time that this is stored.
+    assert ("lki", 10 * HOUR) in {(name, start) for name, start, _ in state.take_spans()}
+
+
+def test_a_state_that_storage_has_withdrawn_is_withdrawn_here_and_another_is_asked_for() -> None:
+    state = long_failed()
+    assert state.on_repaired_point("lki", 0, PointSummary(nan, 0, 0), AIR)
+    withdrawn = derived_values(state, "air", AIR)["lki"]
+    assert isnan(withdrawn.value)
+    assert withdrawn.phenomenon_time == HOUR
+    assert ("lki", HOUR) in {(name, start) for name, start, _ in state.take_spans()}
+    assert derived_values(state, "air", AIR) == {}
 
 
 def test_a_failed_input_gives_no_value_to_an_indicator_without_one() -> None:
