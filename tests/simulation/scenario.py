@@ -30,6 +30,9 @@ class Scenario:
     days: bool = True  #: in some cities sensors report each hour for days, instead of each minute for hours
     standstills: bool = True  #: in some cities sensors report one value for hours
     backlogs: bool = True  #: many hours of a device arrive in one moment, or the second half of them first
+    outages: bool = (
+        True  #: in some hourly cities devices send hours of a day and a half ago, and then the newest
+    )
     doubts: bool = True  #: devices say that some of their values are doubtful
     corrections: bool = True  #: devices send other values for the same times later
     restarts: bool = True  #: the system stops, and begins with an empty log and what the database stores
@@ -70,6 +73,7 @@ _PARTS = (
     "new_rules",
     "corrections",
     "backlogs",
+    "outages",
     "faults",
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from random import Random
 from typing import NamedTuple
 
 from simulators.faults import (
@@ -17,7 +18,7 @@ from simulators.faults import (
     random_fault_plan,
 )
 from simulators.faults.fault_plan import FAULT_TYPES
-from tests.simulation.city.random_city import RandomCity, SensorTruth
+from tests.simulation.city.random_city import RandomCity, SensorTruth, has_outages
 from tests.simulation.scenario import Scenario
 from twin.instant import Instant, format_instant
 
@@ -79,7 +80,10 @@ def device_messages(
         dice = scenario.dice(f"faults of {sensor}")
         topic = f"livetwin/town/{sensor}/observations"
         moment, delay = -1, 0
-        for delivery in apply_faults(reports, faults_for_sensor(plan, sensor), dice):
+        deliveries = apply_faults(reports, faults_for_sensor(plan, sensor), dice)
+        if has_outages(scenario):
+            deliveries = _with_outage(list(deliveries), scenario.dice(f"outage of {sensor}"))
+        for delivery in deliveries:
             # Messages of a device that were sent in one moment arrive in one.
             if delivery.arrival != moment:
                 moment, delay = delivery.arrival, dice.randrange(2_000_000)
@@ -91,6 +95,27 @@ def device_messages(
         found += _garbage(scenario, city, len(found))
     found.sort(key=lambda one: (one.arrival, one.sensor))
     return found[: scenario.messages]
+
+
+def _with_outage(deliveries: list[ReportDelivery], dice: Random) -> list[ReportDelivery]:
+    """Return the deliveries of a device that keeps two parts of them, and sends both when the later one ends.
+
+    The hours between the parts are about as many as the stream has in memory.
+    """
+    kept, newest = dice.randint(2, 12), dice.randint(1, 14)
+    begin = dice.randrange(max(1, len(deliveries) - 50))
+    between = dice.randint(28, 48)
+    first, second = slice(begin, begin + kept), slice(begin + kept + between, begin + kept + between + newest)
+    if not deliveries[second]:
+        return deliveries
+    arrival = max(one.arrival for one in deliveries[second])
+    late = [one._replace(arrival=arrival) for one in (*deliveries[first], *deliveries[second])]
+    return [
+        *deliveries[: first.start],
+        *deliveries[first.stop : second.start],
+        *late,
+        *deliveries[second.stop :],
+    ]
 
 
 def _reports(truth: SensorTruth, end: Instant, interval: int) -> Iterator[DeviceReport]:

@@ -103,6 +103,12 @@ _KINDS: Mapping[str, tuple[str, Mapping[str, Callable[[Random], Signal]]]] = Map
 
 NEIGHBOURLY = "air_temperature"
 
+OUTAGE_SPAN = 48 * HOUR
+"""So much longer a city with outages reports: what comes late is then among the oldest values in memory."""
+
+OUTAGE_SENSORS_MAX = 3
+"""Their reports are no more than those of another city."""
+
 _POSTS = ("town.east.street", "town.east.air", "town.east", "town.west.mast", "town.west.pump", "town.canal")
 
 
@@ -155,18 +161,35 @@ def is_slow(scenario: Scenario) -> bool:
     return scenario.days and scenario.dice("days").random() < 0.4
 
 
+def has_outages(scenario: Scenario) -> bool:
+    """Return whether devices of a scenario's city send some hours much later than others."""
+    is_hourly = is_slow(scenario) and not is_standing(scenario) and _is_hourly(scenario.dice("slow city"))
+    return is_hourly and scenario.outages and scenario.dice("outages").random() < 0.4
+
+
+def _is_hourly(dice: Random) -> bool:
+    return dice.random() < 0.5
+
+
 def _slow_city(scenario: Scenario) -> RandomCity:
     dice = scenario.dice("slow city")
-    is_hourly = dice.random() < 0.5
+    is_hourly = _is_hourly(dice)
     kinds = AIR if is_hourly else QUARTERS
     start = dice.choice(BEGINNINGS) // HOUR * HOUR + dice.choice((0, 0, dice.randrange(HOUR)))
     span = dice.randrange(30, 60) * HOUR if is_hourly else dice.randrange(8, 16) * HOUR
+    reports_max = REPORTS_MAX
+    if has_outages(scenario):
+        span += OUTAGE_SPAN
+        reports_max = span // HOUR
     builder = _Builder(scenario, start, span, slow_entities(), slow_properties(), often_punctual=True)
     # A kind several times in a row, so that areas and entities have several sensors of it.
     names = sorted(dice.choice(tuple(kinds)) for _ in range(dice.randint(2, 6)))
+    if has_outages(scenario):
+        names = names[:OUTAGE_SENSORS_MAX]
     for number, kind in enumerate(names[: scenario.sensors]):
         entity = dice.choice(kinds[kind].entities)
-        builder.add(f"{kind}-{number}", entity, kinds[kind].signals, slow_interval(dice, kind))
+        interval = slow_interval(dice, kind)
+        builder.add(f"{kind}-{number}", entity, kinds[kind].signals, interval, reports_max=reports_max)
     if not is_hourly:
         _add_neighbours(scenario, builder, SLOW_POSTS)
     return builder.built(dice)
