@@ -221,10 +221,9 @@ async def _repair_days(
             await note_changed_series(connection, series, min(time for _, time in changed))
         if indicators and entity in model.entities:
             newest = {name: max(time for one, time in changed if one == name) for name, _ in changed}
-            of_entity = model.datastreams_of(entity)[0].id
-            await note_repaired_points(
-                connection, of_entity, entity, newest, [one.name for one in indicators]
-            )
+            repaired = [one.name for one in indicators]
+            first = model.datastreams_of(entity)[0].id
+            await note_repaired_points(connection, first, entity, newest, repaired)
         if points:
             await stream.send_points(points)
         await _request_areas(connection, model, entity, changed, group)

@@ -143,10 +143,10 @@ class RollUpTable:
         if len(kept) < RECENT_MAX or kept[0].phenomenon_time < since:
             return False
         roll_up = self.of(datastream.entity, datastream.property, model)
-        return (
-            roll_up is not None
-            and kept[0].phenomenon_time // roll_up.size < kept[1].phenomenon_time // roll_up.size
-        )
+        if roll_up is None:
+            return False
+        oldest, following = (slot_of(one.phenomenon_time, roll_up.size, windowed=False) for one in kept[:2])
+        return oldest < following
 
     def add_repair(
         self, datastream: Datastream, time: Instant, model: CityModel, output: EntityOutput
