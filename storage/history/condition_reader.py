@@ -22,10 +22,9 @@ from twin.alarms.rules.rule_index import BoundRule, RuleIndex
 from twin.backtest.baseline_history import baseline_series
 from twin.backtest.condition_history import (
     AlarmHistory,
-    condition_from_points,
     correction_of,
     state_span,
-    stored_severity_before,
+    stored_condition,
 )
 from twin.backtest.history_chunk import SeriesHistory, datastreams_of_series
 from twin.backtest.point_column import PointColumn
@@ -247,10 +246,10 @@ class _StoredStates:
             return None
         alarm = self.histories.get(alarm_id(bound.rule.id, bound.entity)) or AlarmHistory.of(())
         baseline = self.baselines.get(bound.series[0]) if bound.uses_baseline else None
-        reached = condition_from_points(
+        reached = stored_condition(
             bound,
             self.points,
-            stored_severity_before(alarm),
+            alarm,
             baseline.copy() if baseline is not None else None,
             self._arrived_time(max(ends)),
         )

@@ -303,7 +303,7 @@ class _AlarmEvaluation:
                 extra={"event": "repair.alarm_refused", "rule": bound.rule.id, "entity": bound.entity},
             )
             return None
-        condition = repaired_condition(bound, points, self._alarm, severity, baseline, now=now)
+        condition, severity = repaired_condition(bound, points, self._alarm, severity, baseline, now=now)
         until = judged_past_until(self._alarm, severity, judged_until)
         return correction_of(bound, self._alarm, severity, condition), severity, until
 

@@ -174,6 +174,11 @@ class SeverityHistory(NamedTuple):
         reached = [one.severity for one in self.changes if one.time <= time]
         return reached[-1] if reached else self.base
 
+    def reaching(self, time: Instant, condition: ConditionState, bound: BoundRule) -> SeverityHistory:
+        """Return the severity up to a time that has passed, if no point follows those of `condition`."""
+        passed = condition.current.copy().advance(time, bound.level_config)
+        return self._replace(changes=(*self.changes, *passed))
+
     def ending_after(self, cut: Instant) -> SeverityHistory:
         """Return the changes of the episodes that end after a time."""
         first = next((one for one in episodes(self.base, self.changes) if one.end > cut), None)
@@ -343,22 +348,35 @@ def _reassessed(occurrence: StoredOccurrence, episode: Episode, now: Instant) ->
     )
 
 
-def stored_severity_before(alarm: AlarmHistory) -> Callable[[Instant], int]:
-    """Return the function of the severity before a time, as the history of an alarm has it."""
-    return lambda time: stored_severity_at(alarm.occurrences, time - 1)
+def stored_condition(
+    bound: BoundRule,
+    points: Mapping[OperandSeries, Sequence[Point]],
+    alarm: AlarmHistory,
+    baseline: Baseline | None,
+    arrived_time: Instant,
+) -> tuple[ConditionState, SeverityHistory] | None:
+    """Return the state of a rule after the newest points of its operands; None if there are none.
+
+    The severity before them is that of the alarm. The returned one reaches its last occurrence at least.
+    """
+
+    def severity_before(time: Instant) -> int:
+        return stored_severity_at(alarm.occurrences, time - 1)
+
+    reached = _condition_from_points(bound, points, severity_before, baseline, arrived_time)
+    if reached is None:
+        return None
+    condition, severity = reached
+    return condition, severity.reaching(alarm.past_until, condition, bound)
 
 
-def condition_from_points(
+def _condition_from_points(
     bound: BoundRule,
     points: Mapping[OperandSeries, Sequence[Point]],
     severity_before: Callable[[Instant], int],
     baseline: Baseline | None,
     arrived_time: Instant,
 ) -> tuple[ConditionState, SeverityHistory] | None:
-    """Return the state of a rule after the newest points of its operands; None if there are none.
-
-    `severity_before` returns the severity of the rule before a time.
-    """
     merged = sorted(
         BufferedPoint(point.time, operand, point)
         for operand, series in enumerate(bound.series)
@@ -390,10 +408,12 @@ def repaired_condition(
     baseline: Baseline | None,
     *,
     now: Instant,
-) -> ConditionState:
+) -> tuple[ConditionState, SeverityHistory]:
     """Return the state of a rule after the newest points of its operands, by a severity evaluated anew.
 
     If all points were withdrawn, it is the state before the first one, with the severity of that evaluation.
+    The returned severity reaches the alarm's last occurrence at least: points after the newest one may have
+    been withdrawn, and what its delays had not yet told then became true as time passed.
     """
 
     def severity_before(time: Instant) -> int:
@@ -401,13 +421,14 @@ def repaired_condition(
             return stored_severity_at(alarm.occurrences, time - 1)
         return severity.severity_at(time - 1)
 
-    reached = condition_from_points(bound, points, severity_before, baseline, now)
+    reached = _condition_from_points(bound, points, severity_before, baseline, now)
     if reached is not None:
-        return reached[0]
+        condition, _ = reached
+        return condition, severity.reaching(alarm.past_until, condition, bound)
     empty = ConditionState.initial(bound)
     empty.baseline, empty.arrived_time = baseline or Baseline(), now
     empty.resume(bound, severity.severity_at(INSTANT_MAX), INSTANT_MIN)
-    return empty
+    return empty, severity
 
 
 def _warm_from(bound: BoundRule, points: Sequence[BufferedPoint], begin: Instant) -> Instant:

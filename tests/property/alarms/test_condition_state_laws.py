@@ -16,7 +16,7 @@ from twin.alarms.rules.operand import Operand, Point
 from twin.alarms.rules.rule import Level, NOfM, ThresholdCondition
 from twin.alarms.rules.rule_index import BoundRule
 from twin.alarms.severity import Severity
-from twin.backtest.condition_history import condition_from_points
+from twin.backtest.condition_history import AlarmHistory, stored_condition
 from twin.instant import MINUTE, SECOND
 from twin.quality.quality_flags import QualityFlag
 
@@ -181,7 +181,7 @@ NEWEST = point(31 * MINUTE, -0.5)
 
 
 def stored_state(rule: BoundRule, points: list[Point]) -> ConditionState:
-    reached = condition_from_points(rule, {rule.series[0]: [*CALM, *points, NEWEST]}, lambda time: 0, None, 0)
+    reached = stored_condition(rule, {rule.series[0]: [*CALM, *points, NEWEST]}, AlarmHistory.of(()), None, 0)
     assert reached is not None
     return reached[0]
 

@@ -23,13 +23,12 @@ from twin.backtest.condition_history import (
     AlarmHistory,
     RuleHistory,
     amendments,
-    condition_from_points,
     correction_of,
     evaluation_start,
     past_difference,
     repaired_condition,
     state_span,
-    stored_severity_before,
+    stored_condition,
 )
 from twin.backtest.condition_replay import ConditionReplay
 from twin.backtest.firing import firings_of
@@ -132,7 +131,9 @@ class LateRun:
             {self.series: PointColumn.from_points([one for one in stored if one.time >= first])}
         )
         severity = replay.severity(newest)
-        condition = repaired_condition(self.bound, self._newest_points(), alarm, severity, None, now=self.now)
+        condition, severity = repaired_condition(
+            self.bound, self._newest_points(), alarm, severity, None, now=self.now
+        )
         added = amendments(
             past_difference(alarm, severity, alarm.past_until), alarm, self.bound, self.model, self.now
         )
@@ -167,9 +168,7 @@ class LateRun:
         newest = max((one for one in self.events if not one[0][1]), key=lambda one: one[0], default=None)
         if newest is not None:
             self.content.alarms[id] = Alarm.from_event(newest[1])
-        reached = condition_from_points(
-            self.bound, self._newest_points(), stored_severity_before(alarm), None, self.now
-        )
+        reached = stored_condition(self.bound, self._newest_points(), alarm, None, self.now)
         if reached is not None:
             self._correct(correction_of(self.bound, alarm, reached[1], reached[0]))
 

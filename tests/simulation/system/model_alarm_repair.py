@@ -22,14 +22,13 @@ from twin.backtest.condition_history import (
     RuleHistory,
     SeverityHistory,
     amendments,
-    condition_from_points,
     correction_of,
     evaluation_start,
     judged_past_until,
     past_difference,
     repaired_condition,
     state_span,
-    stored_severity_before,
+    stored_condition,
 )
 from twin.backtest.history_chunk import HistoryChunk, SeriesHistory
 from twin.backtest.point_column import PointColumn
@@ -145,7 +144,7 @@ def _repair(stored: _Stored, start: Instant, log: SimulatedLog, now: Instant) ->
     newest = max(stored.ends().values(), default=start)
     first = evaluation_start(stored.bound, stored.alarm.occurrences, min(start, newest), stored.model)
     severity = stored.severity_from(first, newest)
-    condition = repaired_condition(
+    condition, severity = repaired_condition(
         stored.bound, stored.newest_points(), stored.alarm, severity, None, now=now
     )
     correction = correction_of(stored.bound, stored.alarm, severity, condition)
@@ -172,9 +171,8 @@ def stored_corrections(database: ModelDatabase, model: CityModel) -> list[AlarmC
             if not bound.series or bound.fault:
                 continue
             stored = _Stored.read(database, model, bound)
-            before = stored_severity_before(stored.alarm)
-            reached = condition_from_points(
-                bound, stored.newest_points(), before, None, _newest_reception(database)
+            reached = stored_condition(
+                bound, stored.newest_points(), stored.alarm, None, _newest_reception(database)
             )
             if reached is not None:
                 condition, severity = reached

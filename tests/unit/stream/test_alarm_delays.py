@@ -17,9 +17,8 @@ from twin.alarms.rules.rule_index import RuleIndex
 from twin.alarms.severity import Severity
 from twin.backtest.condition_history import (
     AlarmHistory,
-    condition_from_points,
     correction_of,
-    stored_severity_before,
+    stored_condition,
 )
 from twin.instant import HOUR, MINUTE, SECOND
 from twin.model.observation import Observation
@@ -70,7 +69,7 @@ def test_a_new_log_keeps_an_alarm_that_was_raised_after_the_newest_point() -> No
         ]
     }
     history = AlarmHistory.of(run.alarms)
-    reached = condition_from_points(bound, points, stored_severity_before(history), None, run.time)
+    reached = stored_condition(bound, points, history, None, run.time)
     assert reached is not None
     correction = correction_of(bound, history, reached[1], reached[0])
     seed = EMPTY_SEED._replace(alarms=tuple(run.alarms), corrections=(correction,))
@@ -78,6 +77,28 @@ def test_a_new_log_keeps_an_alarm_that_was_raised_after_the_newest_point() -> No
     later.time = run.time
     later.advance(START + 5 * MINUTE)
     assert later.alarms == []
+
+
+def test_an_alarm_has_begun_earlier_when_the_points_that_raised_it_are_withdrawn() -> None:
+    """What is left is beyond the limit at its end: the delay ended then, before the withdrawn points."""
+    rule = structs.replace(high_water_rule(), on_delay=2 * MINUTE)
+    model = alarm_city([rule])
+    run = StagePipeline(model)
+    for minute in range(55, 64):
+        run.observe(level(minute, -0.2 if minute >= 60 else -0.5))
+    assert [(event.kind, event.time) for event in run.alarms] == [("raised", START + 62 * MINUTE)]
+    bound = RuleIndex(model).rules_of("canal").rules[rule.id]
+    left = {bound.series[0]: [point(START - MINUTE, -0.5), point(START, -0.2)]}
+    history = AlarmHistory.of(run.alarms)
+    reached = stored_condition(bound, left, history, None, run.time)
+    assert reached is not None
+    correction = correction_of(bound, history, reached[1], reached[0])
+    seed = EMPTY_SEED._replace(alarms=tuple(run.alarms), corrections=(correction,))
+    later = StagePipeline(model, knowledge=seed, log="log-2")
+    later.time = run.time
+    later.advance(run.time + MINUTE)
+    assert [(event.kind, event.raised_time) for event in later.alarms] == [("reassessed", START + 2 * MINUTE)]
+    assert later.alarms[-1].active
 
 
 def test_a_new_log_knows_the_windows_that_only_rules_use() -> None:
