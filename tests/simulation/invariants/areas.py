@@ -19,7 +19,7 @@ from twin.privacy.cohort import COHORT_BREAK, CONNECTIONS_MIN
 from twin.quality.quality_flags import QualityFlag, is_usable
 from twin.state.area_members import expected_members, member_entities
 from twin.state.area_state import last_slot
-from twin.state.derived_points import is_windowed
+from twin.state.derived_points import derived_interval, is_windowed
 from twin.state.freshness import freshness, live_duration
 from twin.wire.messages import AGGREGATES, UPDATES, Update, UpdateKind
 
@@ -93,7 +93,9 @@ def _inputs(entity: str, name: str, ending: FinalState, judged: CheckedObservati
     for time, update in sorted(points):
         slot = slot_of(time, size, windowed=name in model.properties or is_windowed(name))
         value = update.value if is_usable(update.flags) else None
-        last = last_slot(slot, size, live_duration(update.interval))
+        # A repaired point has no interval of its own.
+        interval = update.interval or derived_interval(name, entity, model) or model.interval_of(entity)
+        last = last_slot(slot, size, live_duration(interval))
         inputs[slot] = _Input(slot, value, update.count, last)
     return [inputs[slot] for slot in sorted(inputs)]
 
