@@ -123,9 +123,9 @@ def _recurrence_faults(text: str, events: Sequence[Event]) -> Iterator[CalendarF
 
 
 def _repeats(event: Event) -> bool:
-    """Whether a rule repeats its event soon: a rule that never does is searched up to the year 9999."""
+    """Whether a rule repeats its event soon; one that never does is searched up to the year 9999, despite UNTIL."""
     rule = dict(event["RRULE"])
-    if "UNTIL" in rule or rule.pop("COUNT", None) == [1]:
+    if rule.pop("COUNT", None) == [1]:
         return True
     start = event["DTSTART"].dt
     alone = icalendar.Event({name: event[name] for name in ("UID", "DTSTART", "DTEND") if name in event})

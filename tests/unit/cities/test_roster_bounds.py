@@ -22,6 +22,7 @@ def messages(*events: tuple[str, ...]) -> list[str]:
         ("FREQ=MINUTELY;INTERVAL=5", "found FREQ=MINUTELY"),
         ("FREQ=DAILY;BYSECOND=1,2,3", "found BYSECOND"),
         ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", "found no repetition"),
+        ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30;UNTIL=20270101T000000Z", "found no repetition"),
     ],
 )
 def test_a_rule_that_repeats_too_often_or_never_is_refused(rule: str, message: str) -> None:
