@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Literal, NamedTuple, TypeAlias
 
 from fastapi import APIRouter, Request
 from starlette.datastructures import Headers
@@ -18,7 +20,7 @@ from starlette.types import Scope
 from api.context import context_of
 from api.entities.geometry import bounding_box
 from api.http.answer_parts import ANSWER_BYTES_MAX
-from api.http.compression import COMPRESSED_BYTES_MIN, TEXTS, accepts_gzip, compress
+from api.http.compression import COMPRESSED_BYTES_MIN, TEXTS, accepts_brotli, accepts_gzip, compress
 from api.http.header_values import bare_media_type
 from api.http.methods import FILE_METHODS
 from api.http.parameters import NoQuery
@@ -93,7 +95,10 @@ _HASHED_NAME = re.compile(r"/assets/[^/]+-[A-Za-z0-9_-]{8}\.\w+")
 
 
 class PageFiles(StaticFiles):
-    """The built page. Compressed files stay in memory: a page has some twenty."""
+    """The built page. Compressed files stay in memory: a page has some fifty.
+
+    The build writes them beside the files, as `.br` and `.gz`; only a file without one is compressed here.
+    """
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory=directory, html=True)
@@ -101,7 +106,7 @@ class PageFiles(StaticFiles):
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         """Return a file."""
-        if scope["path"] != "/" and scope["path"].endswith("/"):
+        if scope["path"] != "/" and scope["path"].endswith(("/", *_SUFFIXES.values())):
             raise HTTPException(status_code=404)
         if scope["method"] not in ("GET", "HEAD"):
             # Raises 404 for a file that is not there.
@@ -118,23 +123,48 @@ class PageFiles(StaticFiles):
             return response
         response.headers.add_vary_header("Accept-Encoding")
         request = Headers(scope=scope)
-        if "range" in request or not accepts_gzip(", ".join(request.getlist("accept-encoding"))):
+        accepted = ", ".join(request.getlist("accept-encoding"))
+        if "range" in request:
             return response
         headers = {name: value for name, value in response.headers.items() if name != "content-length"}
-        body = await self._compress(str(response.path), headers["etag"])
-        return Response(body, headers={**headers, "Content-Encoding": "gzip"})
+        for coding in _codings(accepted):
+            body = await self._compress(Path(response.path), coding, headers["etag"])
+            if body is not None:
+                return Response(body, headers={**headers, "Content-Encoding": coding})
+        return response
 
-    async def _compress(self, path: str, tag: str) -> bytes:
-        known = self._compressed.get(path)
+    async def _compress(self, path: Path, coding: _Coding, tag: str) -> bytes | None:
+        """Return the compressed file; None with Brotli where the build wrote none."""
+        built = Path(f"{path}{_SUFFIXES[coding]}")
+        known = self._compressed.get(str(built))
         if known is None or known.tag != tag:
-            body = await asyncio.to_thread(lambda: compress(Path(path).read_bytes()))
-            known = self._compressed[path] = _CompressedFile(tag, body)
+            body = await asyncio.to_thread(_compressed, path, built, coding)
+            known = self._compressed[str(built)] = _CompressedFile(tag, body)
         return known.body
+
+
+_Coding: TypeAlias = Literal["br", "gzip"]
+
+_SUFFIXES: Mapping[_Coding, str] = MappingProxyType({"br": ".br", "gzip": ".gz"})
+"""Of the files that the build writes, as Content-Encoding has them; the shortest first."""
+
+
+def _codings(accept_encoding: str) -> Iterator[_Coding]:
+    if accepts_brotli(accept_encoding):
+        yield "br"
+    if accepts_gzip(accept_encoding):
+        yield "gzip"
+
+
+def _compressed(path: Path, built: Path, coding: _Coding) -> bytes | None:
+    if built.is_file():
+        return built.read_bytes()
+    return compress(path.read_bytes()) if coding == "gzip" else None
 
 
 class _CompressedFile(NamedTuple):
     tag: str  #: of the file
-    body: bytes
+    body: bytes | None  #: None if there is none
 
 
 def _is_compressible(response: FileResponse) -> bool:

@@ -43,20 +43,31 @@ def accepts_gzip(accept_encoding: str) -> bool:
     [True, True, False, False, False]
     """
     if len(accept_encoding) > CACHED_CHARACTERS_MAX:
-        return _accepts_gzip(accept_encoding)
-    return _accepts_gzip_cached(accept_encoding)
+        return _accepts(accept_encoding, ("gzip", "x-gzip"))
+    return _accepts_cached(accept_encoding, ("gzip", "x-gzip"))
 
 
-def _accepts_gzip(accept_encoding: str) -> bool:
+def accepts_brotli(accept_encoding: str) -> bool:
+    """Whether a client prefers a body compressed with Brotli (RFC 7932).
+
+    >>> [accepts_brotli(text) for text in ("gzip, br", "gzip", "br;q=0, *", "")]
+    [True, False, False, False]
+    """
+    if len(accept_encoding) > CACHED_CHARACTERS_MAX:
+        return _accepts(accept_encoding, ("br",))
+    return _accepts_cached(accept_encoding, ("br",))
+
+
+def _accepts(accept_encoding: str, names: tuple[str, ...]) -> bool:
     weights: dict[str, float] = {}
     for coding, parameters, quality in parse_weighted(accept_encoding):
         if not parameters:
             weights.setdefault(coding, quality)
-    gzip = weights.get("gzip", weights.get("x-gzip", weights.get("*", 0.0)))
-    return gzip > 0 and gzip >= weights.get("identity", 0.0)
+    weight = next((weights[name] for name in names if name in weights), weights.get("*", 0.0))
+    return weight > 0 and weight >= weights.get("identity", 0.0)
 
 
-_accepts_gzip_cached = lru_cache(maxsize=1024)(_accepts_gzip)
+_accepts_cached = lru_cache(maxsize=1024)(_accepts)
 
 
 def compress(body: bytes) -> bytes:
