@@ -58,6 +58,8 @@ class Live implements EventStreamListener {
   readonly isCurrent = $derived(this.connection === "live");
 
   readonly #values = new EntityValues();
+  /** What the page shows instead: the values of a moment in the past. */
+  #past: EntityValues | undefined;
   readonly #cells = new Map<string, EntityCell>();
   readonly #changed = new Set<string>();
   readonly #listeners = new Set<FrameListener>();
@@ -93,8 +95,9 @@ class Live implements EventStreamListener {
       // A signal that a derived value makes for itself is not followed by it.
       cell = untrack(() => new EntityCell());
       const entity = untrack(() => this.entities.get(id));
-      cell.values = this.#values.valuesOf(id);
-      cell.freshness = entity && this.#values.freshnessOf(entity);
+      const shown = this.#past ?? this.#values;
+      cell.values = shown.valuesOf(id);
+      cell.freshness = entity && shown.freshnessOf(entity);
       this.#cells.set(id, cell);
     }
     return cell;
@@ -109,6 +112,20 @@ class Live implements EventStreamListener {
   onFrame(listener: FrameListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Shows the values of a moment in the past; undefined shows the present again. Events are kept meanwhile. */
+  showPast(past: EntityValues | undefined): void {
+    if (past === undefined && this.#past === undefined) return;
+    this.#past = past;
+    const shown = past ?? this.#values;
+    for (const [id, cell] of this.#cells) {
+      const entity = this.entities.get(id);
+      const values = shown.valuesOf(id);
+      if (!isSame(cell.values, values)) cell.values = new Map(values);
+      cell.freshness = entity && shown.freshnessOf(entity);
+    }
+    this.#layOut();
   }
 
   onBeat(): void {
@@ -192,6 +209,10 @@ class Live implements EventStreamListener {
 
   #show(): void {
     this.lastEvent = this.#newest;
+    if (this.#past !== undefined) {
+      this.#changed.clear();
+      return;
+    }
     let lookChanged = false;
     for (const id of this.#changed) {
       const entity = this.entities.get(id);
@@ -211,7 +232,7 @@ class Live implements EventStreamListener {
     clearTimeout(this.#layoutDue);
     this.#layoutDue = undefined;
     this.#laidOut = Date.now();
-    this.counts = this.#values.counts();
+    this.counts = (this.#past ?? this.#values).counts();
     this.layout += 1;
   }
 
@@ -244,3 +265,9 @@ class Live implements EventStreamListener {
 }
 
 export const live = new Live();
+
+function isSame(one: EntityCell["values"], other: EntityCell["values"]): boolean {
+  if (one.size !== other.size) return false;
+  for (const [property, value] of one) if (other.get(property) !== value) return false;
+  return true;
+}
