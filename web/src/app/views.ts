@@ -5,6 +5,7 @@ import AlarmList from "../alarms/AlarmList.svelte";
 import { alarms } from "../alarms/alarms.svelte";
 import { alarmSentences } from "../alarms/sentences";
 import Explorer from "../entities/Explorer.svelte";
+import { workSentences } from "../work/sentences";
 import { address } from "./address.svelte";
 import { appSentences } from "./sentences";
 
@@ -31,6 +32,7 @@ export const VIEWS: readonly View[] = [
     onMap: true,
     component: AlarmList,
   },
+  { id: "work", title: () => workSentences().work, onMap: false, load: () => import("../work/WorkRoom.svelte") },
 ];
 
 /** Returns the view that the address names. */
