@@ -94,6 +94,12 @@ IMMUTABLE = "public, max-age=31536000, immutable"
 _HASHED_NAME = re.compile(r"/assets/[^/]+-[A-Za-z0-9_-]{8}\.\w+")
 
 
+ENTRIES: Mapping[str, str] = MappingProxyType(
+    {"duty": "duty.html", "openbaar": "openbaar.html", "public": "openbaar.html"}
+)
+"""The documents of the pages beside the operations room, by path."""
+
+
 class PageFiles(StaticFiles):
     """The built page. Compressed files stay in memory: a page has some fifty.
 
@@ -108,6 +114,7 @@ class PageFiles(StaticFiles):
         """Return a file."""
         if scope["path"] != "/" and scope["path"].endswith(("/", *_SUFFIXES.values())):
             raise HTTPException(status_code=404)
+        path = ENTRIES.get(path, path)
         if scope["method"] not in ("GET", "HEAD"):
             # Raises 404 for a file that is not there.
             await super().get_response(path, {**scope, "method": "HEAD"})
