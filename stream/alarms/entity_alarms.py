@@ -100,9 +100,8 @@ class EntityAlarms:
             return []
         alarm = self._alarm(bound.rule)
         known = self._content.conditions.get(bound.rule.id) or ConditionState.initial(bound)
-        is_known = (correction.occurrence, correction.raised_time) == (alarm.occurrence, alarm.raised_time)
         is_older = correction.condition.newest_time < known.horizon != known.repaired_to
-        if correction.rule_version != bound.rule.version or not is_known or is_older:
+        if correction.rule_version != bound.rule.version or not _is_about(correction, alarm) or is_older:
             known.repaired_to = known.horizon
             self._request_repair(bound, correction.since)
             return []
@@ -488,6 +487,20 @@ def begin_condition(bound: BoundRule, content: AlarmContent) -> ConditionState:
         last_change = max(alarm.raised_time or INSTANT_MIN, alarm.returned_time or INSTANT_MIN)
         condition.resume(bound, int(alarm.severity) if alarm.active else 0, last_change)
     return condition
+
+
+def _is_about(correction: AlarmCorrection, alarm: Alarm) -> bool:
+    """Whether a correction is about the last occurrence of an alarm as it is now.
+
+    Storage takes over from it whether the condition held where it begins to evaluate. An event of the alarm
+    that storage did not have yet may say otherwise.
+    """
+    known = (
+        alarm.occurrence,
+        alarm.raised_time,
+        alarm.returned_time if alarm.raised_time is not None else None,
+    )
+    return known == (correction.occurrence, correction.raised_time, correction.returned_time)
 
 
 def _with_point(operand: OperandValue, point: Point | None) -> OperandValue:

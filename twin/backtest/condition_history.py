@@ -242,6 +242,7 @@ def correction_of(
         base,
         tuple(changes),
         condition,
+        last.returned if last is not None else None,
     )
 
 

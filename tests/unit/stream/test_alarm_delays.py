@@ -11,16 +11,20 @@ from tests.support.cities.alarm_city import alarm_city, high_water_rule, point
 from tests.support.cities.city_builder import CityBuilder
 from tests.support.pipelines.stage_pipeline import StagePipeline
 from tests.unit.stream.test_alarm_stage import START, kinds, level
+from twin.alarms.evaluation.alarm_correction import AlarmCorrection, AlarmRepair
+from twin.alarms.evaluation.level_state import ConditionValue, SeverityChange
 from twin.alarms.rules.operand import Operand
 from twin.alarms.rules.rule import EntitySelection, Level, ThresholdCondition
 from twin.alarms.rules.rule_index import RuleIndex
 from twin.alarms.severity import Severity
 from twin.backtest.condition_history import (
     AlarmHistory,
+    SeverityHistory,
     correction_of,
     stored_condition,
 )
-from twin.instant import HOUR, MINUTE, SECOND
+from twin.backtest.stored_occurrences import stored_severity_at
+from twin.instant import HOUR, INSTANT_MAX, MINUTE, SECOND
 from twin.model.observation import Observation
 from twin.state.window import WindowAccumulator, aggregate_of
 from twin.wire.messages import AGGREGATES
@@ -99,6 +103,42 @@ def test_an_alarm_has_begun_earlier_when_the_points_that_raised_it_are_withdrawn
     later.advance(run.time + MINUTE)
     assert [(event.kind, event.raised_time) for event in later.alarms] == [("reassessed", START + 2 * MINUTE)]
     assert later.alarms[-1].active
+
+
+def test_a_correction_that_lacks_the_last_event_of_an_alarm_does_not_retract_it() -> None:
+    """Two repairs follow each other: the second is computed before the result of the first is stored."""
+    rule = high_water_rule()
+    model = alarm_city([rule])
+    run = StagePipeline(model)
+    for minute in range(90):
+        run.observe(level(minute, -0.2 if minute < 10 else -0.5))
+    told = AlarmHistory.of(run.alarms)
+    assert [event.kind for event in run.alarms] == ["raised", "returned"]
+    bound, severity = RuleIndex(model).rules_of("canal").rules[rule.id], int(run.alarms[0].severity)
+
+    def correction(history: AlarmHistory, since: int, end: int) -> AlarmCorrection:
+        levels = [point(START + minute * MINUTE, -0.2 if minute < end else -0.5) for minute in range(90)]
+        reached = stored_condition(bound, {bound.series[0]: levels}, history, None, run.time)
+        assert reached is not None
+        condition, _ = reached
+        begin = START + since * MINUTE
+        base = stored_severity_at(history.occurrences, begin - 1)
+        value = ConditionValue(START, -0.2, INSTANT_MAX, (levels[0],))
+        changes = SeverityChange(START, severity, value), SeverityChange(START + end * MINUTE, 0, value)
+        found = tuple(one for one in changes if one.time >= begin) if base or begin <= START else ()
+        severities = SeverityHistory(begin, base, found)
+        return correction_of(bound, history, severities, condition)
+
+    run.send_corrections(correction(told, 0, 30))
+    assert [(event.kind, event.returned_time) for event in run.alarms[2:]] == [
+        ("reassessed", START + 30 * MINUTE)
+    ]
+    outdated = correction(told, 25, 30)
+    run.send_corrections(outdated)
+    assert len(run.alarms) == 3
+    assert run.repairs[-1] == AlarmRepair(rule.id, "canal", outdated.since)
+    run.send_corrections(correction(AlarmHistory.of(run.alarms), 25, 30))
+    assert len(run.alarms) == 3
 
 
 def test_a_new_log_knows_the_windows_that_only_rules_use() -> None:

@@ -39,3 +39,5 @@ class AlarmCorrection(NamedTuple):
     base: int  #: severity before that time
     changes: tuple[SeverityChange, ...]  #: up to the horizon of `condition`
     condition: ConditionState
+    #: the end of that occurrence, as it is stored; None: it is active. Last: older records lack it
+    returned_time: Instant | None = None
