@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import batched
 from types import MappingProxyType
@@ -19,6 +19,7 @@ from twin.instant import HOUR, MINUTE, Duration, Instant, from_datetime, to_date
 from twin.model.city_model import CityModel
 from twin.model.observation import LastGoodValue, Observation
 from twin.quality.constant_run import ConstantRun
+from twin.quality.quality_check import CONTEXT_MAX
 from twin.quality.quality_flags import UNUSABLE_FLAGS
 from twin.quality.stuck_runs import LongRun, activity_memory, long_run
 from twin.state.preceding_history import PrecedingHistory
@@ -50,6 +51,8 @@ class StateSeed:
     incidents: Sequence[IncidentEvent] = ()  #: the newest event of the last incident of each cause and area
     #: of truncated datastreams: summary of the observations before these
     preceding: Mapping[int, PrecedingHistory] = MappingProxyType({})
+    #: of the same: the stored flags of the first `CONTEXT_MAX` of these
+    context_flags: Mapping[int, Sequence[int]] = MappingProxyType({})
 
 
 async def read_state_seed(
@@ -69,6 +72,7 @@ async def read_state_seed(
     hours = await _fetch_aggregates(connection, "aggregate_hour", SEED_HOURS_MAX)
     ten_minutes = await _fetch_aggregates(connection, "aggregate_ten_minutes", SEED_TEN_MINUTES_MAX)
     truncated = frozenset(id for id, count in counts.items() if count >= observations_max)
+    contexts = _contexts(observations, truncated)
     without = await fetch_rows(connection, "stores/state/list_hours_to_repair", {"limit": SEED_REPAIRS_MAX})
     return StateSeed(
         observations,
@@ -78,17 +82,45 @@ async def read_state_seed(
         state,
         await read_newest_alarms(connection),
         await read_last_incidents(connection),
-        await _preceding_histories(connection, _first_times(observations, truncated), model),
+        await _preceding_histories(
+            connection, {id: found[0].phenomenon_time for id, found in contexts.items()}, model
+        ),
+        await _context_flags(connection, contexts),
     )
 
 
-def _first_times(observations: Iterable[Observation], datastreams: Container[int]) -> dict[int, Instant]:
-    """Return the time of the first observation of each of these datastreams."""
-    times: dict[int, Instant] = {}
+def _contexts(
+    observations: Iterable[Observation], datastreams: Iterable[int]
+) -> dict[int, list[Observation]]:
+    """Return the first `CONTEXT_MAX` observations of each of these datastreams."""
+    contexts: dict[int, list[Observation]] = {id: [] for id in sorted(datastreams)}
     for observation in observations:
-        if observation.datastream in datastreams:
-            times.setdefault(observation.datastream, observation.phenomenon_time)
-    return times
+        context = contexts.get(observation.datastream)
+        if context is not None and len(context) < CONTEXT_MAX:
+            context.append(observation)
+    return contexts
+
+
+async def _context_flags(
+    connection: Connection, contexts: Mapping[int, Sequence[Observation]]
+) -> dict[int, list[int]]:
+    """Return the stored flags of these observations, by datastream."""
+    flags: dict[int, list[int]] = {}
+    for group in batched(contexts.items(), PRECEDING_MAX):
+        rows = await fetch_rows(
+            connection,
+            "stores/state/list_verdicts",
+            {
+                "datastreams": [id for id, _ in group],
+                "starts": [to_datetime(found[0].phenomenon_time) for _, found in group],
+                "ends": [to_datetime(found[-1].phenomenon_time) for _, found in group],
+                "limit": CONTEXT_MAX,
+            },
+        )
+        verdicts = {(id, from_datetime(time)): verdict for id, time, verdict in rows}
+        for id, found in group:
+            flags[id] = [one.flags | verdicts.get((id, one.phenomenon_time), 0) for one in found]
+    return flags
 
 
 async def _preceding_histories(

@@ -49,6 +49,8 @@ class StageSeed(NamedTuple):
     corrections: Sequence[AlarmCorrection] = ()  #: the states of rules by the stored points of their operands
     #: of truncated datastreams: summary of the observations before these
     preceding: Mapping[int, PrecedingHistory] = MappingProxyType({})
+    #: of the same: the stored flags of the first `CONTEXT_MAX` of their observations
+    context_flags: Mapping[int, Sequence[int]] = MappingProxyType({})
 
     @property
     def time(self) -> Instant:
@@ -101,6 +103,7 @@ def stage_seed_of(stored: StateSeed) -> StageSeed:
         stored.alarms,
         stored.incidents,
         preceding=stored.preceding,
+        context_flags=stored.context_flags,
     )
 
 

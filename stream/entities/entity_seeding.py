@@ -37,6 +37,7 @@ def seeded_entities(
     get another observation.
     """
     contents: dict[str, EntityContent] = {}
+    context_flags = dict(seed.context_flags)
     for observation in seed.observations:
         datastream = model.datastreams.get(observation.datastream)
         if datastream is None:
@@ -47,7 +48,10 @@ def seeded_entities(
             preceding = seed.preceding.get(datastream.id)
             state = DatastreamState(replace(preceding) if preceding is not None else None)
             content.state.datastreams[datastream.id] = state
-        state.observe(observation, model.policy_of(datastream), future_max)
+        policy = model.policy_of(datastream)
+        state.observe(observation, policy, future_max)
+        if state.is_full and datastream.id in context_flags:
+            state.set_folded_flags(context_flags.pop(datastream.id), policy)
     for entity, content in contents.items():
         content.state.revision = max(seed.revisions.get(entity, 0), revision_base(model))
         for id, state in content.state.datastreams.items():

@@ -611,6 +611,25 @@ class DatastreamState:
             if before.get(time) != increase:
                 self._windows.mark_changed(time, newest, policy.sizes)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether as many observations are in memory as there may be: the next one drops the oldest."""
+        return len(self._recent) >= RECENT_MAX
+
+    def set_folded_flags(self, flags: Sequence[int], policy: DatastreamPolicy) -> None:
+        """Set the flags of all folded observations to those that are stored, except those of stuck runs.
+
+        When the state is rebuilt, they are judged without the observations before them, which were their
+        context. One of them may be the last good value.
+        """
+        for index, stored in enumerate(flags):
+            known = self._assessed[index]
+            judged = stored & ~STUCK_FOUND_LATER | known.flags & STUCK_FOUND_LATER
+            if judged != known.flags:
+                self._assessed[index] = known._replace(flags=judged)
+        self._register = self._register_after_folded(policy)
+        self._is_last_good_current = False
+
     def mark_emitted(self, policy: DatastreamPolicy, *, complete: bool) -> None:
         """Mark all windows as emitted, after the state was rebuilt from stored observations.
 

@@ -186,6 +186,13 @@ async def test_only_the_newest_of_each_datastream_are_read(connection: Connectio
     assert found.indexes == {"observation_key"}, found.plan
 
 
+async def test_the_verdicts_of_a_span_of_each_datastream_are_read(connection: Connection) -> None:
+    spans = {"starts": [to_datetime(BEGIN + DAY)] * 2, "ends": [to_datetime(BEGIN + 2 * DAY)] * 2}
+    found = await read(connection, "stores/state/list_verdicts", {"datastreams": [7, 8], "limit": 3, **spans})
+    assert found.answer == found.rows == 6, found.plan
+    assert found.indexes == {"assessment_key"}, found.plan
+
+
 async def test_readings_before_a_time_are_read_backwards(connection: Connection) -> None:
     asked = {"datastreams": [7, 8], "start": to_datetime(BEGIN + 9 * DAY), "known_at": None, "limit": 64}
     found = await read(connection, "history/list_readings_before", asked)

@@ -24,6 +24,7 @@ from twin.instant import HOUR, INSTANT_MIN, MINUTE, Duration, Instant
 from twin.model.city_model import CityModel
 from twin.model.datastream_policy import window_sizes_for
 from twin.model.observation import Observation, order_of_knowledge
+from twin.quality.quality_check import CONTEXT_MAX
 from twin.state.datastream_history import read_stored_history
 from twin.state.datastream_state import SEED_MAX
 from twin.state.preceding_history import PrecedingHistory
@@ -311,6 +312,10 @@ class ModelDatabase:
         """Return the offset up to which the observations of a partition of this log are stored."""
         return self._positions.get((self.log, topics.OBSERVATIONS, partition), 0) - 1
 
+    def _stored_flags(self, observation: Observation) -> int:
+        assessment = self.assessments.get(observation[:2])
+        return observation.flags | (assessment.flags if assessment is not None else 0)
+
     def merge_assessments(self, found: Iterable[Assessment]) -> None:
         """Store the assessments whose revision is greater than the stored one."""
         _merge(self.assessments, {one[:2]: one for one in found})
@@ -371,6 +376,7 @@ class ModelDatabase:
         newest: list[Observation] = []
         truncated = set()
         preceding: dict[int, PrecedingHistory] = {}
+        context_flags: dict[int, list[int]] = {}
         for id in ids:
             of_one = self.observations_of(id)
             newest += of_one[-SEED_MAX:]
@@ -381,6 +387,7 @@ class ModelDatabase:
                 history = completed(read_stored_history(reader, policy, id, SEED_MAX)).preceding
                 if history is not None:
                     preceding[id] = history
+                context_flags[id] = [self._stored_flags(one) for one in of_one[-SEED_MAX:][:CONTEXT_MAX]]
         newest.sort(key=lambda one: (one[1], one[0]))
         aggregates = [
             *self._newest_aggregates(ids, HOUR, SEED_HOURS_MAX),
@@ -396,7 +403,17 @@ class ModelDatabase:
         states = [one.observation for one in self.states.values() if one.observation is not None]
         state = CurrentState(list(self.updates.values()), states, revisions, {}, dict(self.amended_series))
         alarms, incidents = tuple(self.alarms.values()), tuple(self.incidents.values())
-        return StateSeed(newest, frozenset(truncated), aggregates, hours, state, alarms, incidents, preceding)
+        return StateSeed(
+            newest,
+            frozenset(truncated),
+            aggregates,
+            hours,
+            state,
+            alarms,
+            incidents,
+            preceding,
+            context_flags,
+        )
 
     def _newest_aggregates(self, ids: Iterable[int], size: Duration, limit: int) -> list[Aggregate]:
         found: list[Aggregate] = []

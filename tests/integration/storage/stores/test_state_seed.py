@@ -1,4 +1,7 @@
-"""A new log begins with whole runs of equal values: a restart does not make a stuck sensor healthy."""
+"""A new log begins with what storage knows of the observations before those that it reads.
+
+A restart does not make a stuck sensor healthy, and a bad value no last good one.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +16,14 @@ from storage.model.model_store import apply_plan, load_model
 from storage.stores.state_seed import read_state_seed
 from stream.engine.stage_seed import stage_seed_of
 from tests.support.cities.canal_city import canal_plan
+from tests.support.cities.city_builder import CityBuilder
 from tests.support.database.history_rows import store_assessments, store_observations
 from tests.support.pipelines.stage_pipeline import StagePipeline
 from twin.instant import DAY, HOUR, MINUTE, parse_instant
 from twin.model.calibration import Calibration
 from twin.model.city_model import CityModel
 from twin.model.observation import LastGoodValue, Observation
-from twin.quality.quality_flags import STUCK_FOUND_LATER, QualityFlag
+from twin.quality.quality_flags import STUCK_FOUND_LATER, QualityFlag, is_usable
 from twin.state.datastream_history import assess_history
 from twin.state.datastream_state import SEED_MAX
 from twin.wire.messages import AGGREGATES, UPDATES
@@ -118,3 +122,31 @@ async def test_a_run_that_becomes_stuck_after_a_restart_is_repaired_from_its_beg
         if one.flags & STUCK_FOUND_LATER == STUCK_FOUND_LATER
     ]
     assert later
+
+
+async def test_the_last_good_value_stays_when_the_first_values_of_a_new_log_lack_their_context(
+    connection: Connection,
+) -> None:
+    """A sensor jumps to and fro for hours: each value is a spike beside those before it."""
+    plan = CityBuilder().entity("town", "Municipality").sensor("s1", "town", "relative_humidity")
+    await apply_plan(connection, plan.plan())
+    model = await load_model(connection, "town")
+    (datastream,) = model.datastreams_of("town", "relative_humidity")
+    policy = model.policy_of(datastream)
+    observations = [
+        Observation(datastream.id, NOON + n * STEP, NOON + n * STEP, 90.0 if n > 80 and n % 2 else 40 + n % 5)
+        for n in range(81 + 2 * SEED_MAX)
+    ]
+    found = assess_history(observations, policy)
+    newest = found[-SEED_MAX:]
+    assert not any(is_usable(one.flags) for one in newest)
+    assert any(is_usable(one.flags) for one in assess_history(observations[-SEED_MAX:], policy))
+    await store_observations(connection, observations)
+    await store_assessments(connection, [(one[0], one[1], one.flags, 1) for one in found if one.flags])
+    await connection.commit()
+    pipeline = await restarted(connection, model)
+    (first,) = [
+        update for record in pipeline.records[topics.UPDATES, 0] for update in UPDATES.decode(record).updates
+    ]
+    good = next(one for one in reversed(found) if is_usable(one.flags))
+    assert first.last_good == LastGoodValue(good.value, good.phenomenon_time)
