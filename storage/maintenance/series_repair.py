@@ -36,7 +36,7 @@ from twin.model.city_model import CityModel
 from twin.model.names import AREA_PREFIX, roll_up_of, series_interval, slot_of
 from twin.model.observation import Observation
 from twin.privacy.household_sum import HOUSEHOLD_WINDOW
-from twin.state.area_members import area_of
+from twin.state.area_members import area_of, areas_around
 from twin.state.area_state import SLOTS_MAX
 from twin.state.derived_points import RequiredInputs, entity_inputs, is_windowed
 from twin.state.freshness import live_duration
@@ -383,12 +383,12 @@ async def _points_for_area(
     changed: Mapping[tuple[str, Instant], StoredPoint],
     known: Mapping[tuple[str, Instant], StoredPoint],
 ) -> list[SeriesPoint]:
-    """Return what changes for the area of an entity in slots that its stage may keep."""
-    area = area_of(entity, model)
+    """Return what changes for the areas of an entity in slots that one of them may keep."""
+    areas = areas_around(entity, model)
     names = sorted({name for name, _ in changed if roll_up_of(name, model) != "none"})
-    if area is None or not names:
+    if not areas or not names:
         return []
-    newest = await read_newest_area_times(connection, [area], names)
+    newest = await read_newest_area_times(connection, areas, names)
     return last_points_of_slots(entity, changed, known, newest, model)
 
 
@@ -401,17 +401,18 @@ def last_points_of_slots(
 ) -> list[SeriesPoint]:
     """Return the last point of each slot with a changed one; NaN: it has none. Only of slots that are kept.
 
-    The area of the entity may keep the slots up to its state; `newest` are the times of the states of areas,
-    `known` the stored points before the change.
+    An area may keep the slots up to its state, and one around it may be behind: its inputs can be on other
+    partitions of the log. `newest` are the times of the states of areas, `known` the stored points before the
+    change.
     """
-    area = area_of(entity, model) or ""
+    areas = areas_around(entity, model)
     slots: dict[tuple[str, Instant], SeriesPoint] = {}
     touched: set[tuple[str, Instant]] = set()
     for (name, time), point in sorted({**known, **changed}.items(), key=lambda one: one[0]):
         if roll_up_of(name, model) == "none":
             continue
         size = series_interval(name, model)
-        last = newest.get((area, name), time)
+        last = min((newest.get((area, name), time) for area in areas), default=time)
         if time < last - SLOTS_MAX * size:
             continue
         slot = name, slot_of(time, size, windowed=is_windowed(name))

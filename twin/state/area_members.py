@@ -24,6 +24,16 @@ def area_of(entity: str, model: CityModel) -> str | None:
     return entity if known.type in AREA_TYPES else known.parent
 
 
+def areas_around(entity: str, model: CityModel) -> list[str]:
+    """Return the area to which an entity sends its values and those around that, from the nearest on."""
+    found: list[str] = []
+    current = area_of(entity, model)
+    while current is not None and current in model.entities and current not in found:
+        found.append(current)
+        current = model.entities[current].parent
+    return found
+
+
 def member_entities(area: str, name: str, model: CityModel) -> list[str]:
     """Return the entities whose values of a name are expected in an area or the areas in it, by id."""
     return sorted(

@@ -18,7 +18,7 @@ from twin.indicators.indicator import IndicatorValue
 from twin.instant import DAY, HOUR, INSTANT_MAX, INSTANT_MIN, Instant
 from twin.model.city_model import CityModel
 from twin.model.names import AREA_PREFIX, roll_up_of
-from twin.state.area_members import area_of
+from twin.state.area_members import area_of, areas_around
 from twin.state.derived_points import entity_inputs
 from twin.wire.messages import Update, UpdateKind
 
@@ -72,7 +72,7 @@ def _repair_day(
     for repaired in computed:
         database.note_outdated_state(entity, repaired)
     now_stored = _stored_points(database, entity, computed, (day, day + DAY))
-    newest = newest_area_times(database, [area_of(entity, model) or ""], computed)
+    newest = newest_area_times(database, areas_around(entity, model), computed)
     of_area = last_points_of_slots(entity, {key: now_stored[key] for key in changed}, known, newest, model)
     for record in point_records(of_area, log.partition_count):
         log.append(*record)

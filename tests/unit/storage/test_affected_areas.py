@@ -12,13 +12,13 @@ from storage.maintenance.area_repair import (
     restoring_inputs,
     stored_area_inputs,
 )
-from storage.maintenance.series_repair import SeriesDay
+from storage.maintenance.series_repair import SeriesDay, StoredPoint, last_points_of_slots
 from tests.support.pipelines.neighbour_pipeline import MODEL, PROPERTY
 from twin.backtest.history_chunk import HistoryChunk
 from twin.backtest.readings import DatastreamReadings
 from twin.instant import MINUTE
 from twin.model.names import series_interval
-from twin.state.area_state import restoring_input
+from twin.state.area_state import SLOTS_MAX, restoring_input
 
 
 def areas_of_repair(name: str, *requested: str) -> list[str]:
@@ -65,3 +65,20 @@ def test_areas_are_told_the_newest_point_of_a_series_whose_state_is_none() -> No
         restoring_input("town", PROPERTY, 3 * size, (7.0, 4, 2, 1)),
         restoring_input("town.south", PROPERTY, 9 * size, None),
     ]
+
+
+def test_a_changed_point_is_told_as_long_as_an_area_around_the_entity_keeps_its_slot() -> None:
+    """The inputs of the area around its own one may be behind, on another partition of the log."""
+    size = series_interval(PROPERTY, MODEL)
+    entity = next(one for one in MODEL.entities.values() if one.parent == "town.south").id
+    change = {(PROPERTY, 3 * size): StoredPoint(7.0, 0, 1, 5)}
+
+    def told(**newest: int) -> list[float]:
+        states = {(area.replace("_", "."), PROPERTY): slots * size for area, slots in newest.items()}
+        return [one.value for one in last_points_of_slots(entity, change, {}, states, MODEL)]
+
+    far = 4 + SLOTS_MAX
+    assert told(town_south=4, town=4) == [7.0]
+    assert told(town_south=far, town=4) == [7.0]
+    assert told(town_south=far) == [7.0], "nothing is stored of the area above"
+    assert told(town_south=far, town=far) == []
