@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -84,7 +84,9 @@ class AlarmRepairRequest(NamedTuple):
     entity: str
     start: Instant
     requests: int  #: counts the requests that it joins
-    is_determined: bool  #: whether it is known how far the log must be stored before
+    #: of the alarm's events that it looks at; 0: there is none; None: not determined yet, nor is it known how
+    #: far the log must be stored before
+    last_revision: int | None
     is_ready: bool  #: whether the log is stored so far
 
 
@@ -111,7 +113,7 @@ async def run_alarm_repairs(
 async def request_repairs_of_changed_series(connection: Connection, index: RuleIndex) -> int:
     """Request repairs of the alarms that watch changed series; return the number of series.
 
-    What has changed is stored already, so these requests are ready at once.
+    What has changed is stored already, but not all that the alarms' events follow from.
     """
     changes = {
         (entity, name): (start, number)
@@ -122,7 +124,7 @@ async def request_repairs_of_changed_series(connection: Connection, index: RuleI
     if not changes:
         return 0
     rows = [
-        _request_row(bound.rule.id, entity, min(starts), {})
+        _request_row(bound.rule.id, entity, min(starts))
         for entity in sorted(index.model.entities)
         for bound in index.rules_of(entity).rules.values()
         if (starts := [changes[key][0] for one in bound.series if (key := (one.entity, one.name)) in changes])
@@ -163,12 +165,12 @@ async def repair_alarms(
         },
     )
     requests = [
-        AlarmRepairRequest(rule, entity, from_datetime(start), number, determined, ready)
-        for rule, entity, start, number, determined, ready in rows
+        AlarmRepairRequest(rule, entity, from_datetime(start), number, last_revision, ready)
+        for rule, entity, start, number, last_revision, ready in rows
     ]
-    if any(not request.is_determined for request in requests):
-        await _determine_positions(connection, alarm_inputs, requests)
-    ready = [request for request in requests if request.is_determined and request.is_ready]
+    if new := [request for request in requests if request.last_revision is None]:
+        await _determine_positions(connection, alarm_inputs, new)
+    ready = [request for request in requests if request.last_revision is not None and request.is_ready]
     for request in ready:
         bound = index.rules_of(request.entity).rules.get(request.rule)
         stored: list[StoredAlarmEvent] = []
@@ -176,7 +178,8 @@ async def repair_alarms(
         is_whole = True
         if bound is not None and bound.series and not bound.fault:
             id = alarm_id(bound.rule.id, bound.entity)
-            stored = (await read_whole_alarm_history(connection, [id]))[id]
+            whole = (await read_whole_alarm_history(connection, [id]))[id]
+            stored = [one for one in whole if one.event.revision <= (request.last_revision or 0)]
             alarm = AlarmHistory.of([one.event for one in stored])
             evaluated = await _AlarmEvaluation(connection, model, bound, alarm).run(request.start, now)
             if evaluated is not None:
@@ -189,21 +192,27 @@ async def repair_alarms(
 
 
 async def _determine_positions(
-    connection: Connection, alarm_inputs: AlarmInputsLog, requests: Iterable[AlarmRepairRequest]
+    connection: Connection, alarm_inputs: AlarmInputsLog, requests: Sequence[AlarmRepairRequest]
 ) -> None:
-    """Note the present end of the log for new requests: the late values lie before it."""
+    """Note the present end of the log for new requests: the late values lie before it.
+
+    So does all that the events of the alarms follow from which are stored by now. They are read first.
+    """
+    alarms = [alarm_id(request.rule, request.entity) for request in requests]
+    rows = await fetch_rows(connection, "maintenance/alarms/list_last_alarm_revisions", {"alarms": alarms})
+    revisions: dict[str, int] = dict(rows)
     end = await alarm_inputs.end()
     async with connection.transaction():
-        for request in requests:
-            if not request.is_determined:
-                await connection.execute(
-                    query("maintenance/alarms/set_alarm_repair_positions"),
-                    {
-                        "log_id": end.log_id,
-                        "positions": json.dumps(dict(end.positions)),
-                        **_key(request),
-                    },
-                )
+        for request, alarm in zip(requests, alarms, strict=True):
+            await connection.execute(
+                query("maintenance/alarms/set_alarm_repair_positions"),
+                {
+                    "log_id": end.log_id,
+                    "positions": json.dumps(dict(end.positions)),
+                    "last_revision": revisions.get(alarm, 0),
+                    **_key(request),
+                },
+            )
 
 
 async def _store(
@@ -221,7 +230,7 @@ async def _store(
             await connection.execute(query("maintenance/alarms/insert_amendments"), {"rows": rows})
         await connection.execute(query("maintenance/alarms/delete_alarm_repair"), _key(request))
         if not is_whole:
-            rows = encode_rows([_request_row(request.rule, request.entity, to_datetime(request.start), None)])
+            rows = encode_rows([_request_row(request.rule, request.entity, to_datetime(request.start))])
             await connection.execute(query("historian/alarms/request_alarm_repairs"), {"rows": rows})
     if added:
         log.info(
@@ -232,18 +241,8 @@ async def _store(
         )
 
 
-def _request_row(
-    rule: str, entity: str, start: datetime, positions: Mapping[str, int] | None
-) -> dict[str, object]:
-    """Return the row of a request; without positions it waits until all of the log is stored."""
-    return {
-        "rule": rule,
-        "entity_id": entity,
-        "start": start,
-        "requested_at": start,
-        "log_id": "",
-        "positions": positions,
-    }
+def _request_row(rule: str, entity: str, start: datetime) -> dict[str, object]:
+    return {"rule": rule, "entity_id": entity, "start": start, "requested_at": start}
 
 
 def _key(request: AlarmRepairRequest) -> dict[str, object]:

@@ -101,7 +101,7 @@ class EntityAlarms:
         alarm = self._alarm(bound.rule)
         known = self._content.conditions.get(bound.rule.id) or ConditionState.initial(bound)
         is_older = correction.condition.newest_time < known.horizon != known.repaired_to
-        if correction.rule_version != bound.rule.version or not _is_about(correction, alarm) or is_older:
+        if correction.rule_version != bound.rule.version or not is_about(correction, alarm) or is_older:
             known.repaired_to = known.horizon
             self._request_repair(bound, correction.since)
             return []
@@ -489,7 +489,7 @@ def begin_condition(bound: BoundRule, content: AlarmContent) -> ConditionState:
     return condition
 
 
-def _is_about(correction: AlarmCorrection, alarm: Alarm) -> bool:
+def is_about(correction: AlarmCorrection, alarm: Alarm) -> bool:
     """Whether a correction is about the last occurrence of an alarm as it is now.
 
     Storage takes over from it whether the condition held where it begins to evaluate. An event of the alarm

@@ -14,13 +14,18 @@ from typing import Any
 import pytest
 
 from ingest.formats import source_quality
+from storage.maintenance import series_repair
 from storage.stores.state_seed import StateSeed
+from stream.alarms import entity_alarms
+from stream.alarms.entity_alarms import is_about
 from stream.engine.buckets import CheckpointEntry, PartitionBuckets
 from tests.simulation.system import model_database, model_repair
 from tests.simulation.system.model_database import ModelDatabase
 from tests.simulation.system.model_repair import recompute_properties
 from twin.alarms import alarm
+from twin.alarms.alarm import Alarm
 from twin.alarms.evaluation import explanation
+from twin.alarms.evaluation.alarm_correction import AlarmCorrection
 from twin.alarms.state_machine import AlarmStatus, TransitionRefused, next_status
 from twin.instant import HOUR
 from twin.model.city_model import CityModel
@@ -33,6 +38,7 @@ from twin.quality.neighbours import NeighbourResult, NeighbourState
 from twin.quality.stuck_runs import mark_stuck_runs
 from twin.quality.valid_when import ValidWhen
 from twin.state import area_state, datastream_state, derived_points
+from twin.state.area_members import areas_around
 from twin.state.datastream_state import DatastreamState, ObservationOutcome, ObservationResult
 from twin.state.derived_state import DerivedState, DerivedValue
 from twin.state.open_windows import OpenWindows
@@ -185,6 +191,33 @@ def seed_only_the_last_observations(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ModelDatabase, state_seed.__name__, mutated)
 
 
+def judge_the_context_of_a_new_log_alone(patch: pytest.MonkeyPatch) -> None:
+    """Judge the first observations of a new log without those before them, whatever is stored of them."""
+    state_seed = ModelDatabase.state_seed
+
+    def mutated(self: ModelDatabase, model: CityModel) -> StateSeed:
+        return replace(state_seed(self, model), context_flags={})
+
+    patch.setattr(ModelDatabase, state_seed.__name__, mutated)
+
+
+# --- alarms whose past has changed ---
+
+
+def take_over_a_correction_without_the_last_end(patch: pytest.MonkeyPatch) -> None:
+    """Take over what storage says of an alarm although it does not know when the alarm ended."""
+
+    def mutated(correction: AlarmCorrection, alarm: Alarm) -> bool:
+        return (correction.occurrence, correction.raised_time) == (alarm.occurrence, alarm.raised_time)
+
+    patch.setattr(entity_alarms, is_about.__name__, mutated)
+
+
+def repair_alarms_by_events_that_came_since(patch: pytest.MonkeyPatch) -> None:
+    """Compare the past of an alarm also with events that follow from values which are not stored yet."""
+    patch.setattr(ModelDatabase, ModelDatabase.last_alarm_revision.__name__, lambda *_: 1 << 62)
+
+
 # --- derived values, and what sources say ---
 
 
@@ -220,6 +253,11 @@ def repair_values_of_areas_that_came_since(patch: pytest.MonkeyPatch) -> None:
     )
 
 
+def tell_changed_points_to_the_own_area_alone(patch: pytest.MonkeyPatch) -> None:
+    """Tell changed points only where the entity's own area may keep them, and not one around it."""
+    patch.setattr(series_repair, areas_around.__name__, lambda entity, model: areas_around(entity, model)[:1])
+
+
 def drop_the_doubts_of_a_source(patch: pytest.MonkeyPatch) -> None:
     """Take values that their source calls doubtful as good."""
     patch.setattr(source_quality, "QUALITY_WORDS", {**source_quality.QUALITY_WORDS, "doubtful": 0})
@@ -250,11 +288,15 @@ MUTANTS: Mapping[str, Mutant] = MappingProxyType(
             aggregate_repaired_hours_without_judging_them,
             judge_only_new_values_by_a_changed_rule,
             seed_only_the_last_observations,
+            judge_the_context_of_a_new_log_alone,
+            take_over_a_correction_without_the_last_end,
+            repair_alarms_by_events_that_came_since,
             sample_derived_values_by_log_time,
             use_ten_minutes_of_slow_meters,
             call_an_area_good_with_few_members,
             repair_areas_from_what_happens_to_be_stored,
             repair_values_of_areas_that_came_since,
+            tell_changed_points_to_the_own_area_alone,
             drop_the_doubts_of_a_source,
             ignore_that_another_field_makes_values_invalid,
         )
@@ -272,6 +314,10 @@ FIRST_SEEDS: Mapping[str, int] = MappingProxyType(
     {
         repair_areas_from_what_happens_to_be_stored.__name__: 160,
         repair_values_of_areas_that_came_since.__name__: 3400,
+        take_over_a_correction_without_the_last_end.__name__: 15906,
+        judge_the_context_of_a_new_log_alone.__name__: 40202,
+        repair_alarms_by_events_that_came_since.__name__: 103119,
+        tell_changed_points_to_the_own_area_alone.__name__: 111472,
     }
 )
 """Where a planted bug is rarely seen: a seed from which it is seen soon."""

@@ -30,8 +30,6 @@ async def write_alarms(connection: Connection, buffer: AlarmBuffer) -> None:
                     "entity_id": entity,
                     "start": to_datetime(demand.start),
                     "requested_at": to_datetime(demand.requested_at),
-                    "log_id": None,
-                    "positions": None,
                 }
                 for (rule, entity), demand in sorted(buffer.repairs.items())
             ]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from runtime.kafka import topics
 from storage.history.condition_reader import SeriesEnd, judged_ends
-from tests.simulation.system.model_database import ModelDatabase
+from tests.simulation.system.model_database import AlarmRepairRequest, ModelDatabase
 from tests.simulation.system.model_history import history_chunk, points
 from tests.simulation.system.simulated_log import SimulatedLog
 from twin.alarms.evaluation.alarm_correction import AlarmCorrection
@@ -49,13 +49,17 @@ class _Stored(NamedTuple):
 
     @classmethod
     def read(
-        cls, database: ModelDatabase, model: CityModel, bound: BoundRule, *, judged: bool = False
+        cls, database: ModelDatabase, model: CityModel, bound: BoundRule, *, until: int | None = None
     ) -> _Stored:
-        """Return what is stored; with `judged`, no observations that the stream has not told yet."""
+        """Return what is stored.
+
+        With a revision: only events of the alarm up to it, and no observations that the stream has not told.
+        """
         id = alarm_id(bound.rule.id, bound.entity)
-        events = [database.alarm_events[key] for key in sorted(database.alarm_events) if key[0] == id]
+        keys = sorted(key for key in database.alarm_events if key[0] == id)
+        events = [database.alarm_events[key] for key in keys if until is None or key[1] <= until]
         told = None
-        if judged:
+        if until is not None:
             entities = {one.entity for one in bound.series}
             ids = [one.id for one in model.datastreams.values() if one.entity in entities]
             told = database.told_times(ids)
@@ -106,7 +110,7 @@ def request_repairs_of_changed_series(database: ModelDatabase, model: CityModel)
         for bound in index.rules_of(entity).rules.values():
             starts = [changes[one[:2]] for one in bound.series if one[:2] in changes]
             if starts:
-                database.request_alarm_repair(bound.rule.id, entity, min(starts), is_stored=True)
+                database.request_alarm_repair(bound.rule.id, entity, min(starts))
     return len(changes)
 
 
@@ -116,7 +120,8 @@ def run_alarm_repairs(database: ModelDatabase, model: CityModel, log: SimulatedL
     index = RuleIndex(model)
     for key, request in sorted(database.alarm_repairs.items()):
         if request.positions is None:
-            database.alarm_repairs[key] = request._replace(log=log.identity, positions=_ends(log))
+            last = database.last_alarm_revision(alarm_id(*key))
+            database.alarm_repairs[key] = AlarmRepairRequest(request.start, log.identity, _ends(log), last)
             count += 1
             continue
         if not database.has_consistent_inputs():
@@ -127,7 +132,7 @@ def run_alarm_repairs(database: ModelDatabase, model: CityModel, log: SimulatedL
         bound = index.rules_of(key[1]).rules.get(key[0])
         is_whole = True
         if bound is not None and bound.series and not bound.fault:
-            stored = _Stored.read(database, model, bound, judged=True)
+            stored = _Stored.read(database, model, bound, until=request.last_revision)
             is_whole = _repair(stored, request.start, log, now)
         del database.alarm_repairs[key]
         if not is_whole:

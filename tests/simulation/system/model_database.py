@@ -46,7 +46,8 @@ class AlarmRepairRequest(NamedTuple):
     start: Instant
     log: str
     #: how far the log must be stored before; None: not determined yet
-    positions: Mapping[tuple[str, int], int] | None
+    positions: Mapping[tuple[str, int], int] | None = None
+    last_revision: int = 0  #: of the alarm's stored events, when the positions were determined
 
 
 class SeriesRepairRequest(NamedTuple):
@@ -191,15 +192,16 @@ class ModelDatabase:
         if stored is None or order_of_knowledge(arrived) > order_of_knowledge(stored):
             self.observations[arrived[:2]] = self._observed[arrived[0]][arrived[1]] = arrived
 
-    def request_alarm_repair(
-        self, rule: str, entity: str, start: Instant, *, is_stored: bool = False
-    ) -> None:
-        """Request that an alarm is evaluated again; `is_stored`: nothing on the log is awaited."""
+    def request_alarm_repair(self, rule: str, entity: str, start: Instant) -> None:
+        """Request that an alarm is evaluated again."""
         known = self.alarm_repairs.get((rule, entity))
-        ready = is_stored and (known is None or known.positions == {})
-        positions: Mapping[tuple[str, int], int] | None = {} if ready else None
         start = min(start, known.start) if known is not None else start
-        self.alarm_repairs[rule, entity] = AlarmRepairRequest(start, self.log, positions)
+        self.alarm_repairs[rule, entity] = AlarmRepairRequest(start, self.log)
+
+    def last_alarm_revision(self, alarm: str) -> int:
+        """Return the revision of the newest stored event of an alarm; 0: there is none."""
+        known = self.alarms.get(alarm)
+        return known.revision if known is not None else 0
 
     def has_stored(self, log: SimulatedLog, positions: Mapping[tuple[str, int], int]) -> bool:
         """Return whether the log is stored up to these positions, of the topics that are stored."""

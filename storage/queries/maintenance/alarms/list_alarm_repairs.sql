@@ -1,7 +1,7 @@
 -- Requests to repair alarms, the oldest first, and whether the log is stored as far as they need it.
 -- No index: reads the whole small table. log_position_pkey.
 --
--- Without positions it is not known yet how far the log must be stored. No more records of another log than the
+-- Without a last revision it is not known yet how far the log must be stored. No more records of another log than the
 -- present one will be stored: its requests are ready. As for areas, observations must be stored up to the position that
 -- the stored windows and assessments reach, and these up to that of the stored derived values and states.
 WITH progress AS (
@@ -14,7 +14,7 @@ WITH progress AS (
     GROUP BY partition
 )
 SELECT request.rule, request.entity_id, request.start, request.requests,
-    request.positions IS NOT NULL AS is_determined,
+    CASE WHEN request.positions IS NOT NULL THEN request.last_revision END AS last_revision,
     (NOT EXISTS (
         SELECT 1
         FROM jsonb_each_text(request.positions) AS needed (place, next_offset)

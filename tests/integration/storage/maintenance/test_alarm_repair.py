@@ -209,7 +209,8 @@ async def test_a_repair_leaves_alone_what_follows_from_values_that_are_not_judge
                 "DELETE FROM observation WHERE phenomenon_time < %s", (to_datetime(START + 5 * MINUTE),)
             )
             await note_changed_series(connection, [("canal", "water_level")], START)
-        await repair_alarms(connection, run.model, run, END)
+        for _ in ("requested", "repaired"):
+            await repair_alarms(connection, run.model, run, END)
         await run.store()
         found = await run.episodes(START, END)
         assert (ALARM, START + 5 * MINUTE, START + 10 * MINUTE, "major") in found, (
@@ -220,6 +221,31 @@ async def test_a_repair_leaves_alone_what_follows_from_values_that_are_not_judge
         async with connection.transaction():
             await connection.execute(tell, (to_datetime(START + 119 * MINUTE), CANAL))
     await assert_history_is_the_back_test(run)
+
+
+async def test_a_repair_leaves_alone_what_follows_from_values_that_are_not_stored_yet(
+    run: StoredRun, database: str
+) -> None:
+    """Events of the alarm are stored after the request, and the values behind them are not."""
+    for minute in range(60):
+        run.pipeline.observe(level(minute, MAJOR if minute % 30 < 10 else LOW))
+    await run.store()
+    async with await connect(database, role="test") as connection:
+        async with connection.transaction():
+            await note_changed_series(connection, [("canal", "water_level")], START)
+        await repair_alarms(connection, run.model, run, END)
+        for minute in range(60, 120):
+            run.pipeline.observe(level(minute, MAJOR if minute % 30 < 10 else LOW))
+        await run.store()
+        known = await run.episodes(START, END)
+        async with connection.transaction():
+            await connection.execute(
+                "DELETE FROM observation WHERE phenomenon_time >= %s", (to_datetime(START + 70 * MINUTE),)
+            )
+        assert await repair_alarms(connection, run.model, run, END) == len(run.model.rules)
+        await run.store()
+    assert await run.episodes(START, END) == known
+    assert (ALARM, START + 60 * MINUTE, START + 70 * MINUTE, "major") in known
 
 
 async def test_an_alarm_whose_points_were_all_withdrawn_is_retracted(run: StoredRun, database: str) -> None:
