@@ -490,17 +490,12 @@ def begin_condition(bound: BoundRule, content: AlarmContent) -> ConditionState:
 
 
 def is_about(correction: AlarmCorrection, alarm: Alarm) -> bool:
-    """Whether a correction is about the last occurrence of an alarm as it is now.
+    """Whether storage had all events of an alarm when it computed a correction.
 
-    Storage takes over from it whether the condition held where it begins to evaluate. An event of the alarm
-    that storage did not have yet may say otherwise.
+    Storage takes over from them whether the condition held where it begins to evaluate, and how bad the last
+    occurrence has been. An event that it did not have yet may say otherwise.
     """
-    known = (
-        alarm.occurrence,
-        alarm.raised_time,
-        alarm.returned_time if alarm.raised_time is not None else None,
-    )
-    return known == (correction.occurrence, correction.raised_time, correction.returned_time)
+    return correction.last_revision == alarm.revision
 
 
 def _with_point(operand: OperandValue, point: Point | None) -> OperandValue:

@@ -204,8 +204,8 @@ def judge_the_context_of_a_new_log_alone(patch: pytest.MonkeyPatch) -> None:
 # --- alarms whose past has changed ---
 
 
-def take_over_a_correction_without_the_last_end(patch: pytest.MonkeyPatch) -> None:
-    """Take over what storage says of an alarm although it does not know when the alarm ended."""
+def take_over_a_correction_without_the_last_event(patch: pytest.MonkeyPatch) -> None:
+    """Take over what storage says of an occurrence although it lacks the last event of the alarm."""
 
     def mutated(correction: AlarmCorrection, alarm: Alarm) -> bool:
         return (correction.occurrence, correction.raised_time) == (alarm.occurrence, alarm.raised_time)
@@ -289,7 +289,7 @@ MUTANTS: Mapping[str, Mutant] = MappingProxyType(
             judge_only_new_values_by_a_changed_rule,
             seed_only_the_last_observations,
             judge_the_context_of_a_new_log_alone,
-            take_over_a_correction_without_the_last_end,
+            take_over_a_correction_without_the_last_event,
             repair_alarms_by_events_that_came_since,
             sample_derived_values_by_log_time,
             use_ten_minutes_of_slow_meters,
@@ -312,9 +312,9 @@ PARTS_NEEDED: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 FIRST_SEEDS: Mapping[str, int] = MappingProxyType(
     {
-        repair_areas_from_what_happens_to_be_stored.__name__: 160,
+        repair_areas_from_what_happens_to_be_stored.__name__: 960,
         repair_values_of_areas_that_came_since.__name__: 3400,
-        take_over_a_correction_without_the_last_end.__name__: 15906,
+        take_over_a_correction_without_the_last_event.__name__: 15906,
         judge_the_context_of_a_new_log_alone.__name__: 40202,
         repair_alarms_by_events_that_came_since.__name__: 103119,
         tell_changed_points_to_the_own_area_alone.__name__: 111472,

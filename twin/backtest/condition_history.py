@@ -242,7 +242,7 @@ def correction_of(
         base,
         tuple(changes),
         condition,
-        last.returned if last is not None else None,
+        alarm.events[-1].revision if alarm.events else 0,
     )
 
 

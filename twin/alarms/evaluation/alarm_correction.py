@@ -24,7 +24,7 @@ class AlarmRepair(NamedTuple):
 class AlarmCorrection(NamedTuple):
     """The state of a rule on an entity by stored history, and its severity changes up to that state.
 
-    The stage applies it to an alarm whose last occurrence is the one named here, and requests another repair
+    The stage applies it to an alarm whose last event is the one named here, and requests another repair
     otherwise.
     """
 
@@ -39,5 +39,5 @@ class AlarmCorrection(NamedTuple):
     base: int  #: severity before that time
     changes: tuple[SeverityChange, ...]  #: up to the horizon of `condition`
     condition: ConditionState
-    #: the end of that occurrence, as it is stored; None: it is active. Last: older records lack it
-    returned_time: Instant | None = None
+    #: of the newest event of the alarm that storage had; 0: none. At the end: older records lack it
+    last_revision: int = 0
