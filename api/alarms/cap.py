@@ -266,12 +266,8 @@ def cap_circle(geometry: Geometry) -> str | None:
 
 def area_geometry(entity: str, model: CityModel) -> Geometry | None:
     """Return the geometry of an entity, or of the nearest area that has one."""
-    area = model.entities.get(entity)
-    visited: set[str] = set()
-    while area is not None and area.geometry is None and area.id not in visited:
-        visited.add(area.id)
-        area = model.entities.get(area.parent) if area.parent is not None else None
-    return area.geometry if area is not None else None
+    geometries = (model.entities[area].geometry for area in model.around(entity))
+    return next((one for one in geometries if one is not None), None)
 
 
 def _rings(geometry: Geometry) -> Iterator[Any]:

@@ -47,7 +47,7 @@ from twin.model.observation import Observation
 from twin.model.sensor import Datastream
 from twin.quality.neighbours import disagreement_limit
 from twin.quality.quality_flags import is_usable
-from twin.state.area_members import area_of, areas_around, member_entities
+from twin.state.area_members import area_of, member_entities
 from twin.state.area_state import SLOTS_MAX, AreaState, AreaValue, last_slot, restoring_input, usable_value
 from twin.state.combination import CombinationInput, combine
 from twin.state.derived_points import derived_interval, is_windowed
@@ -268,7 +268,7 @@ def affected_areas(days: NamedDays, model: CityModel) -> list[str]:
     """
     found: set[str] = set()
     for request in days.requests:
-        found.update({request.entity} & model.entities.keys(), areas_around(request.entity, model))
+        found.update(model.around(request.entity))
     if found and disagreement_limit(days.name, model) is not None:
         found.update(id for id in model.entities if area_of(id, model) == id)
     return sorted(found)

@@ -135,6 +135,15 @@ class CityModel:
             yield current
             waiting.extend(self._children.get(current, ()))
 
+    def around(self, entity: str) -> Iterator[str]:
+        """Yield the ids of the entity itself and of all areas around it, from the nearest on."""
+        visited: set[str] = set()
+        current: str | None = entity
+        while current is not None and current in self.entities and current not in visited:
+            visited.add(current)
+            yield current
+            current = self.entities[current].parent
+
     def themes_of(self, entity: str) -> frozenset[Theme]:
         """Return the themes of the properties that are observed on an entity."""
         return frozenset(self.properties[one.property].theme for one in self.datastreams_of(entity))

@@ -26,12 +26,8 @@ def area_of(entity: str, model: CityModel) -> str | None:
 
 def areas_around(entity: str, model: CityModel) -> list[str]:
     """Return the area to which an entity sends its values and those around that, from the nearest on."""
-    found: list[str] = []
-    current = area_of(entity, model)
-    while current is not None and current in model.entities and current not in found:
-        found.append(current)
-        current = model.entities[current].parent
-    return found
+    area = area_of(entity, model)
+    return list(model.around(area)) if area is not None else []
 
 
 def member_entities(area: str, name: str, model: CityModel) -> list[str]:

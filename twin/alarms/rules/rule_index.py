@@ -191,12 +191,7 @@ class RuleIndex:
 
     def ancestors(self, entity: Entity) -> list[str]:
         """Return the entity's own id and those of the areas around it, from the nearest to the city."""
-        found = [entity.id]
-        while (parent := self.model.entities[found[-1]].parent) is not None and parent not in found:
-            if parent not in self.model.entities:
-                break
-            found.append(parent)
-        return found
+        return list(self.model.around(entity.id))
 
     def _bind(self, rule: Rule, entity: Entity) -> BoundRule | None:
         """Return a rule on an entity; None if the entity lacks a series that the rule looks at."""

@@ -1,5 +1,7 @@
 -- The first few verdicts on the observations of datastreams in a span of each, both ends included.
--- assessment_key, in the chunks of each span; the limit also keeps the planner from reading whole chunks. An observation without a row has the flags of its reception.
+-- assessment_key, in the chunks of each span; the limit also keeps the planner from reading whole chunks.
+--
+-- An observation without a row has the flags of its reception.
 SELECT assessment.datastream_id, assessment.phenomenon_time, assessment.flags
 FROM unnest(%(datastreams)s::integer[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
     AS asked (id, start, "end")
