@@ -124,7 +124,7 @@ async def request_repairs_of_changed_series(connection: Connection, index: RuleI
     if not changes:
         return 0
     rows = [
-        _request_row(bound.rule.id, entity, min(starts))
+        _request_row(bound.rule.id, entity, min(starts), is_stored=True)
         for entity in sorted(index.model.entities)
         for bound in index.rules_of(entity).rules.values()
         if (starts := [changes[key][0] for one in bound.series if (key := (one.entity, one.name)) in changes])
@@ -230,7 +230,8 @@ async def _store(
             await connection.execute(query("maintenance/alarms/insert_amendments"), {"rows": rows})
         await connection.execute(query("maintenance/alarms/delete_alarm_repair"), _key(request))
         if not is_whole:
-            rows = encode_rows([_request_row(request.rule, request.entity, to_datetime(request.start))])
+            row = _request_row(request.rule, request.entity, to_datetime(request.start), is_stored=False)
+            rows = encode_rows([row])
             await connection.execute(query("historian/alarms/request_alarm_repairs"), {"rows": rows})
     if added:
         log.info(
@@ -241,8 +242,15 @@ async def _store(
         )
 
 
-def _request_row(rule: str, entity: str, start: datetime) -> dict[str, object]:
-    return {"rule": rule, "entity_id": entity, "start": start, "requested_at": start}
+def _request_row(rule: str, entity: str, start: datetime, *, is_stored: bool) -> dict[str, object]:
+    """Return the row of a request; `is_stored`: all that has changed is stored already."""
+    return {
+        "rule": rule,
+        "entity_id": entity,
+        "start": start,
+        "requested_at": start,
+        "is_stored": is_stored,
+    }
 
 
 def _key(request: AlarmRepairRequest) -> dict[str, object]:

@@ -314,7 +314,7 @@ FIRST_SEEDS: Mapping[str, int] = MappingProxyType(
     {
         repair_areas_from_what_happens_to_be_stored.__name__: 960,
         repair_values_of_areas_that_came_since.__name__: 3400,
-        take_over_a_correction_without_the_last_event.__name__: 15906,
+        take_over_a_correction_without_the_last_event.__name__: 112093,
         judge_the_context_of_a_new_log_alone.__name__: 40202,
         repair_alarms_by_events_that_came_since.__name__: 103119,
         tell_changed_points_to_the_own_area_alone.__name__: 111472,

@@ -192,11 +192,14 @@ class ModelDatabase:
         if stored is None or order_of_knowledge(arrived) > order_of_knowledge(stored):
             self.observations[arrived[:2]] = self._observed[arrived[0]][arrived[1]] = arrived
 
-    def request_alarm_repair(self, rule: str, entity: str, start: Instant) -> None:
-        """Request that an alarm is evaluated again."""
+    def request_alarm_repair(
+        self, rule: str, entity: str, start: Instant, *, is_stored: bool = False
+    ) -> None:
+        """Request that an alarm is evaluated again; `is_stored`: all that has changed is stored already."""
         known = self.alarm_repairs.get((rule, entity))
         start = min(start, known.start) if known is not None else start
-        self.alarm_repairs[rule, entity] = AlarmRepairRequest(start, self.log)
+        request = known if is_stored and known is not None else AlarmRepairRequest(start, self.log)
+        self.alarm_repairs[rule, entity] = request._replace(start=start)
 
     def last_alarm_revision(self, alarm: str) -> int:
         """Return the revision of the newest stored event of an alarm; 0: there is none."""

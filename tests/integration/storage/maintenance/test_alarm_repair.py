@@ -248,6 +248,19 @@ async def test_a_repair_leaves_alone_what_follows_from_values_that_are_not_store
     assert (ALARM, START + 60 * MINUTE, START + 70 * MINUTE, "major") in known
 
 
+async def test_changes_that_go_on_do_not_postpone_a_repair(run: StoredRun, database: str) -> None:
+    for minute in range(60):
+        run.pipeline.observe(level(minute, LOW))
+    await run.store()
+    rules = len(run.model.rules)
+    async with await connect(database, role="test") as connection:
+        for processed in (1, 1 + rules, 1, 1 + rules):
+            async with connection.transaction():
+                await note_changed_series(connection, [("canal", "water_level")], START + 30 * MINUTE)
+            assert await repair_alarms(connection, run.model, run, END) == processed
+            await run.store()
+
+
 async def test_an_alarm_whose_points_were_all_withdrawn_is_retracted(run: StoredRun, database: str) -> None:
     for minute in range(60):
         run.pipeline.observe(level(minute, MAJOR))
