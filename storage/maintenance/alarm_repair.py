@@ -88,6 +88,7 @@ class AlarmRepairRequest(NamedTuple):
     #: far the log must be stored before
     last_revision: int | None
     is_ready: bool  #: whether the log is stored so far
+    has_changes: bool  #: whether points of the alarm were changed in storage
 
 
 async def run_alarm_repairs(
@@ -165,8 +166,8 @@ async def repair_alarms(
         },
     )
     requests = [
-        AlarmRepairRequest(rule, entity, from_datetime(start), number, last_revision, ready)
-        for rule, entity, start, number, last_revision, ready in rows
+        AlarmRepairRequest(rule, entity, from_datetime(start), number, last_revision, ready, changes)
+        for rule, entity, start, number, last_revision, ready, changes in rows
     ]
     if new := [request for request in requests if request.last_revision is None]:
         await _determine_positions(connection, alarm_inputs, new)
@@ -184,7 +185,7 @@ async def repair_alarms(
             evaluated = await _AlarmEvaluation(connection, model, bound, alarm).run(request.start, now)
             if evaluated is not None:
                 correction, severity, until = evaluated
-                await alarm_inputs.send([correction])
+                await alarm_inputs.send([correction._replace(has_changes=request.has_changes)])
                 added = amendments(past_difference(alarm, severity, until), alarm, bound, model, now)
                 is_whole = until == alarm.past_until
         await _store(connection, request, stored, added, is_whole=is_whole)

@@ -105,6 +105,8 @@ class EntityAlarms:
             known.repaired_to = known.horizon
             self._request_repair(bound, correction.since)
             return []
+        if correction.has_changes:
+            known.awaited_until = INSTANT_MAX  # newer points were perhaps stored, and withdrawn there
         # A delay may have ended after the newest point, before the log began.
         reached = max(alarm.raised_time or INSTANT_MIN, alarm.returned_time or INSTANT_MIN)
         condition = known.corrected(correction.condition, bound, reached)

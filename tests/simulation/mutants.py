@@ -19,9 +19,10 @@ from storage.stores.state_seed import StateSeed
 from stream.alarms import entity_alarms
 from stream.alarms.entity_alarms import is_about
 from stream.engine.buckets import CheckpointEntry, PartitionBuckets
-from tests.simulation.system import model_database, model_repair
+from tests.simulation.system import model_alarm_repair, model_database, model_repair
 from tests.simulation.system.model_database import ModelDatabase
 from tests.simulation.system.model_repair import recompute_properties
+from tests.simulation.system.simulated_log import SimulatedLog
 from twin.alarms import alarm
 from twin.alarms.alarm import Alarm
 from twin.alarms.evaluation import explanation
@@ -218,6 +219,16 @@ def repair_alarms_by_events_that_came_since(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ModelDatabase, ModelDatabase.last_alarm_revision.__name__, lambda *_: 1 << 62)
 
 
+def take_points_for_unstored_although_storage_has_changed_some(patch: pytest.MonkeyPatch) -> None:
+    """Keep all points that came after a request, also when its repair follows a change in storage."""
+    send = model_alarm_repair.send_correction
+
+    def mutated(log: SimulatedLog, correction: AlarmCorrection) -> None:
+        send(log, correction._replace(has_changes=False))
+
+    patch.setattr(model_alarm_repair, send.__name__, mutated)
+
+
 # --- derived values, and what sources say ---
 
 
@@ -291,6 +302,7 @@ MUTANTS: Mapping[str, Mutant] = MappingProxyType(
             judge_the_context_of_a_new_log_alone,
             take_over_a_correction_without_the_last_event,
             repair_alarms_by_events_that_came_since,
+            take_points_for_unstored_although_storage_has_changed_some,
             sample_derived_values_by_log_time,
             use_ten_minutes_of_slow_meters,
             call_an_area_good_with_few_members,
@@ -318,6 +330,7 @@ FIRST_SEEDS: Mapping[str, int] = MappingProxyType(
         judge_the_context_of_a_new_log_alone.__name__: 40202,
         repair_alarms_by_events_that_came_since.__name__: 103119,
         tell_changed_points_to_the_own_area_alone.__name__: 111472,
+        take_points_for_unstored_although_storage_has_changed_some.__name__: 105682,
     }
 )
 """Where a planted bug is rarely seen: a seed from which it is seen soon."""

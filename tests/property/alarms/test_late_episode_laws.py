@@ -72,6 +72,7 @@ class LateRun:
         #: (revision, amendment) and event
         self.events: list[tuple[tuple[int, int], AlarmEvent]] = []
         self.repairs: list[AlarmRepair] = []
+        self.has_changes = False  # whether storage has changed points since the last repair
         self.now = START
 
     def _alarms(self) -> EntityAlarms:
@@ -98,6 +99,7 @@ class LateRun:
             else:
                 self.points[one.time] = one
         self.repairs += [AlarmRepair(self.bound.rule.id, "canal", one.time) for one in points]
+        self.has_changes = True
 
     def _store(self, alarms: EntityAlarms, events: Sequence[AlarmEvent]) -> None:
         self.events += [((event.revision, 0), event) for event in events]
@@ -140,7 +142,9 @@ class LateRun:
         if added:
             revision, known = self.events[-1][0]
             self.events += [((revision, number), event) for number, event in enumerate(added, known + 1)]
-        self._correct(correction_of(self.bound, alarm, severity, condition))
+        correction = correction_of(self.bound, alarm, severity, condition)
+        has_changes, self.has_changes = self.has_changes, False
+        self._correct(correction._replace(has_changes=has_changes))
 
     def _stored_points(self) -> list[Point]:
         return [self.points[time] for time in sorted(self.points) if time not in self.unstored]
@@ -343,6 +347,19 @@ def test_storage_may_withdraw_the_newest_points_of_an_alarm(kept: int) -> None:
     run.repair()
     assert run.episodes() == run.backtest()
     assert bool(run.episodes()) == (kept > 15)
+
+
+def test_storage_may_withdraw_a_point_that_came_after_an_open_request() -> None:
+    """A request of the stage and that for the changed points are one repair, which lacks the newest point."""
+    run = LateRun(high_water_rule())
+    for minute in range(50):
+        run.arrive(point(START + minute * MINUTE, -0.5))
+    run.arrive(point(START + 30 * SECOND, -0.2))  # too late for the stage, which requests a repair
+    run.arrive(point(START + 50 * MINUTE, -0.2))
+    run.repair_points(Point.withdrawn(START + 50 * MINUTE))
+    run.repair()
+    assert [start for start, _, _ in run.episodes()] == [START + 30 * SECOND]
+    assert run.episodes() == run.backtest()
 
 
 def test_storage_may_bring_back_the_newest_points_of_an_alarm_that_the_log_has_withdrawn() -> None:

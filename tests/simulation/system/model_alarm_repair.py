@@ -121,7 +121,9 @@ def run_alarm_repairs(database: ModelDatabase, model: CityModel, log: SimulatedL
     for key, request in sorted(database.alarm_repairs.items()):
         if request.positions is None:
             last = database.last_alarm_revision(alarm_id(*key))
-            database.alarm_repairs[key] = AlarmRepairRequest(request.start, log.identity, _ends(log), last)
+            database.alarm_repairs[key] = request._replace(
+                log=log.identity, positions=_ends(log), last_revision=last
+            )
             count += 1
             continue
         if not database.has_consistent_inputs():
@@ -133,7 +135,7 @@ def run_alarm_repairs(database: ModelDatabase, model: CityModel, log: SimulatedL
         is_whole = True
         if bound is not None and bound.series and not bound.fault:
             stored = _Stored.read(database, model, bound, until=request.last_revision)
-            is_whole = _repair(stored, request.start, log, now)
+            is_whole = _repair(stored, request, log, now)
         del database.alarm_repairs[key]
         if not is_whole:
             database.request_alarm_repair(*key, request.start)
@@ -144,16 +146,17 @@ def _ends(log: SimulatedLog) -> Mapping[tuple[str, int], int]:
     return {place: log.end(*place) for place in log.partitions()}
 
 
-def _repair(stored: _Stored, start: Instant, log: SimulatedLog, now: Instant) -> bool:
+def _repair(stored: _Stored, request: AlarmRepairRequest, log: SimulatedLog, now: Instant) -> bool:
     """Repair an alarm; return whether its whole past could be compared."""
-    newest = max(stored.ends().values(), default=start)
-    first = evaluation_start(stored.bound, stored.alarm.occurrences, min(start, newest), stored.model)
+    newest = max(stored.ends().values(), default=request.start)
+    start = min(request.start, newest)
+    first = evaluation_start(stored.bound, stored.alarm.occurrences, start, stored.model)
     severity = stored.severity_from(first, newest)
     condition, severity = repaired_condition(
         stored.bound, stored.newest_points(), stored.alarm, severity, None, now=now
     )
     correction = correction_of(stored.bound, stored.alarm, severity, condition)
-    send_correction(log, correction)
+    send_correction(log, correction._replace(has_changes=request.has_changes))
     until = judged_past_until(stored.alarm, severity, stored.judged_until())
     difference = past_difference(stored.alarm, severity, until)
     added = amendments(difference, stored.alarm, stored.bound, stored.model, now)

@@ -48,6 +48,7 @@ class AlarmRepairRequest(NamedTuple):
     #: how far the log must be stored before; None: not determined yet
     positions: Mapping[tuple[str, int], int] | None = None
     last_revision: int = 0  #: of the alarm's stored events, when the positions were determined
+    has_changes: bool = False  #: whether it joins a request for points that were changed in storage
 
 
 class SeriesRepairRequest(NamedTuple):
@@ -198,8 +199,9 @@ class ModelDatabase:
         """Request that an alarm is evaluated again; `is_stored`: all that has changed is stored already."""
         known = self.alarm_repairs.get((rule, entity))
         start = min(start, known.start) if known is not None else start
+        has_changes = is_stored or (known is not None and known.has_changes)
         request = known if is_stored and known is not None else AlarmRepairRequest(start, self.log)
-        self.alarm_repairs[rule, entity] = request._replace(start=start)
+        self.alarm_repairs[rule, entity] = request._replace(start=start, has_changes=has_changes)
 
     def last_alarm_revision(self, alarm: str) -> int:
         """Return the revision of the newest stored event of an alarm; 0: there is none."""

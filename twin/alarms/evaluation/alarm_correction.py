@@ -41,3 +41,5 @@ class AlarmCorrection(NamedTuple):
     condition: ConditionState
     #: of the newest event of the alarm that storage had; 0: none. At the end: older records lack it
     last_revision: int = 0
+    #: whether it follows a change of points in storage, which may have withdrawn any point of the stage
+    has_changes: bool = False

@@ -3,12 +3,13 @@
 --
 -- How far the log must be stored before is determined later. Where all that has changed is stored already, a request that
 -- was determined stays so: else changes that go on would postpone it for ever.
-INSERT INTO alarm_repair_request AS stored (rule, entity_id, start, requested_at, positions)
-SELECT rule, entity_id, start, requested_at, CASE WHEN is_stored THEN '{}'::jsonb END
+INSERT INTO alarm_repair_request AS stored (rule, entity_id, start, requested_at, has_changes)
+SELECT rule, entity_id, start, requested_at, is_stored
 FROM jsonb_to_recordset(%(rows)s::jsonb)
     AS asked (rule text, entity_id text, start timestamptz, requested_at timestamptz, is_stored boolean)
 ON CONFLICT (rule, entity_id) DO UPDATE
 SET start = least(stored.start, excluded.start), requests = stored.requests + 1,
     requested_at = greatest(stored.requested_at, excluded.requested_at),
-    positions = CASE WHEN excluded.positions IS NOT NULL THEN stored.positions END,
-    last_revision = CASE WHEN excluded.positions IS NOT NULL THEN stored.last_revision END;
+    has_changes = stored.has_changes OR excluded.has_changes,
+    positions = CASE WHEN excluded.has_changes THEN stored.positions END,
+    last_revision = CASE WHEN excluded.has_changes THEN stored.last_revision END;

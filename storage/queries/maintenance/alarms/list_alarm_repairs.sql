@@ -22,7 +22,8 @@ SELECT request.rule, request.entity_id, request.start, request.requests,
             AND reached.topic || '/' || reached.partition = needed.place
         WHERE coalesce(reached.next_offset, 0) < needed.next_offset::bigint
     ) OR request.log_id <> (SELECT log_id FROM log_position ORDER BY updated_at DESC LIMIT 1))
-    AND NOT EXISTS (SELECT FROM progress WHERE observations < windows OR windows < derived) AS is_ready
+    AND NOT EXISTS (SELECT FROM progress WHERE observations < windows OR windows < derived) AS is_ready,
+    request.has_changes
 FROM alarm_repair_request AS request
 ORDER BY request.requested_at, request.rule, request.entity_id
 LIMIT %(limit)s;
