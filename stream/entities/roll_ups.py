@@ -221,7 +221,7 @@ class RollUpTable:
                 continue
             since = content.rolled_up_since.get(property)
             is_early = not is_closing and property in times and now - times[property] < roll_up.interval
-            if is_early and not (since is not None and _is_filling(roll_up, states, since)):
+            if is_early and not (since is not None and is_filling(roll_up, states, since)):
                 waiting.add(property)
                 continue
             parts = [states[id] for id in roll_up.datastreams if id in states]
@@ -246,14 +246,15 @@ class RollUpTable:
         content.pending_properties = waiting
 
 
-def _is_filling(roll_up: RollUp, states: Mapping[int, DatastreamState], since: Instant) -> bool:
+def is_filling(roll_up: RollUp, states: Mapping[int, DatastreamState], since: Instant) -> bool:
     """Return whether changes are about to be forgotten that are the last of their slot."""
     for id in roll_up.datastreams:
-        if id in states:
-            kept = states[id].assessed
-            newest = kept[-1][1]
-            if newest - newest % roll_up.size > since and len(kept) >= WAITING_MAX:
-                return kept[-WAITING_MAX][1] >= since
+        kept = states[id].assessed if id in states else ()
+        if len(kept) < WAITING_MAX or kept[-WAITING_MAX].phenomenon_time < since:
+            continue
+        newest = kept[-1].phenomenon_time
+        if newest - newest % roll_up.size > since:
+            return True
     return False
 
 

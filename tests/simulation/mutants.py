@@ -19,6 +19,8 @@ from storage.stores.state_seed import StateSeed
 from stream.alarms import entity_alarms
 from stream.alarms.entity_alarms import is_about
 from stream.engine.buckets import CheckpointEntry, PartitionBuckets
+from stream.entities import roll_ups
+from stream.entities.roll_ups import RollUp, is_filling
 from tests.simulation.system import model_alarm_repair, model_database, model_repair
 from tests.simulation.system.model_database import ModelDatabase
 from tests.simulation.system.model_repair import recompute_properties
@@ -28,7 +30,7 @@ from twin.alarms.alarm import Alarm
 from twin.alarms.evaluation import explanation
 from twin.alarms.evaluation.alarm_correction import AlarmCorrection
 from twin.alarms.state_machine import AlarmStatus, TransitionRefused, next_status
-from twin.instant import HOUR
+from twin.instant import HOUR, Instant
 from twin.model.city_model import CityModel
 from twin.model.names import coverage_min_of, kept_window
 from twin.model.observation import Observation, order_of_knowledge
@@ -269,6 +271,15 @@ def tell_changed_points_to_the_own_area_alone(patch: pytest.MonkeyPatch) -> None
     patch.setattr(series_repair, areas_around.__name__, lambda entity, model: areas_around(entity, model)[:1])
 
 
+def roll_up_a_backlog_by_the_first_sensor_alone(patch: pytest.MonkeyPatch) -> None:
+    """Send the values of an entity before they are forgotten only if its first sensor has a backlog."""
+
+    def mutated(roll_up: RollUp, states: Mapping[int, DatastreamState], since: Instant) -> bool:
+        return is_filling(roll_up._replace(datastreams=roll_up.datastreams[:1]), states, since)
+
+    patch.setattr(roll_ups, is_filling.__name__, mutated)
+
+
 def drop_the_doubts_of_a_source(patch: pytest.MonkeyPatch) -> None:
     """Take values that their source calls doubtful as good."""
     patch.setattr(source_quality, "QUALITY_WORDS", {**source_quality.QUALITY_WORDS, "doubtful": 0})
@@ -309,6 +320,7 @@ MUTANTS: Mapping[str, Mutant] = MappingProxyType(
             repair_areas_from_what_happens_to_be_stored,
             repair_values_of_areas_that_came_since,
             tell_changed_points_to_the_own_area_alone,
+            roll_up_a_backlog_by_the_first_sensor_alone,
             drop_the_doubts_of_a_source,
             ignore_that_another_field_makes_values_invalid,
         )
@@ -331,6 +343,7 @@ FIRST_SEEDS: Mapping[str, int] = MappingProxyType(
         repair_alarms_by_events_that_came_since.__name__: 103119,
         tell_changed_points_to_the_own_area_alone.__name__: 111472,
         take_points_for_unstored_although_storage_has_changed_some.__name__: 105682,
+        roll_up_a_backlog_by_the_first_sensor_alone.__name__: 108048,
     }
 )
 """Where a planted bug is rarely seen: a seed from which it is seen soon."""

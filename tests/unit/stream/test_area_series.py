@@ -211,3 +211,25 @@ def test_hours_that_a_backlog_shows_to_be_stuck_leave_their_area_before_they_are
     for area in ("town", "town.n0"):
         counts = {time: count for time, (_, _, count) in series[area, "area_pm2_5"].items()}
         assert {hour: counts[START + hour * HOUR] for hour in stuck} == dict.fromkeys(stuck, 1)
+
+
+def test_a_backlog_of_one_sensor_beside_another_in_time_gives_every_hour_of_the_area() -> None:
+    """The sensor in time has many values before the backlog, and one after it."""
+    model = CityBuilder().entity("town", "Municipality").entity("town.s0", "AirQualityStation")
+    for sensor in ("in-time", "late"):
+        model.sensor(sensor, "town.s0", "pm2_5", interval=HOUR)
+    hours = range(100)
+    pipeline, now = StagePipeline(model.model()), START + 101 * HOUR
+    record = [
+        Observation(id, START + hour * HOUR, START + hour * HOUR, 10.0 * id + hour % 7, 0)
+        for hour in range(20)
+        for id in (1, 2)
+    ]
+    pipeline.observe(*record, now=now)
+    backlog = [Observation(1, START + 99 * HOUR, START + 99 * HOUR, 11.0, 0)]
+    backlog += [Observation(2, time := START + hour * HOUR, time, 20.0 + hour % 7, 0) for hour in hours[20:]]
+    pipeline.observe(*backlog, now=now + 1)
+    pipeline.advance(now + 10 * SECOND)
+    found = series_of(published_updates(pipeline))["town", "area_pm2_5"]
+    assert [hour for hour in hours if START + hour * HOUR not in found] == []
+    assert requested_repairs(pipeline) == set()
