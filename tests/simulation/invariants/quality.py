@@ -26,7 +26,6 @@ CONTEXT_MIN = 7
 SPIKES_MAX = 2
 
 LEVEL_INTERVALS = 4
-ROUNDING = 1e-9
 """Values that confirm another must follow within so many intervals."""
 
 HEIGHT_MIN = 10.0
@@ -77,10 +76,7 @@ def whole_runs_are_stuck(ending: FinalState, judged: CheckedObservations) -> Ite
 
 
 def levels_are_good(ending: FinalState, judged: CheckedObservations) -> Iterator[str]:
-    """A value that the next three confirm is no spike, and has not changed too fast.
-
-    Values at the limit are left out: whether 8.9 and 0.9 differ by more than 8 depends on rounding.
-    """
+    """A value that the next three confirm is no spike, and has not changed too fast."""
     for id, found in judged.items():
         datastream = ending.model.datastreams[id]
         rules = ending.model.properties[datastream.property].quality
@@ -88,9 +84,12 @@ def levels_are_good(ending: FinalState, judged: CheckedObservations) -> Iterator
             continue
         for number, observation in enumerate(found):
             following = found[number + 1 : number + 4]
-            confirmed = len(following) == 3 and all(
-                abs(one.value - observation.value) < rules.spike.deviation_min - ROUNDING for one in following
+            # Rounded as by the check: 8.9 - 0.9 is 8, but 0.9 is below 8.9 - 8.
+            low, high = (
+                observation.value - rules.spike.deviation_min,
+                observation.value + rules.spike.deviation_min,
             )
+            confirmed = len(following) == 3 and all(low <= one.value <= high for one in following)
             soon = following and following[-1][1] - observation[1] <= LEVEL_INTERVALS * datastream.interval
             assessment = ending.database.assessments.get(observation[:2])
             flags = assessment.flags if assessment is not None else 0
