@@ -125,7 +125,7 @@ async def request_repairs_of_changed_series(connection: Connection, index: RuleI
     if not changes:
         return 0
     rows = [
-        _request_row(bound.rule.id, entity, min(starts), is_stored=True)
+        _request_row(bound.rule.id, entity, min(starts), has_changes=True)
         for entity in sorted(index.model.entities)
         for bound in index.rules_of(entity).rules.values()
         if (starts := [changes[key][0] for one in bound.series if (key := (one.entity, one.name)) in changes])
@@ -231,7 +231,7 @@ async def _store(
             await connection.execute(query("maintenance/alarms/insert_amendments"), {"rows": rows})
         await connection.execute(query("maintenance/alarms/delete_alarm_repair"), _key(request))
         if not is_whole:
-            row = _request_row(request.rule, request.entity, to_datetime(request.start), is_stored=False)
+            row = _request_row(request.rule, request.entity, to_datetime(request.start), has_changes=False)
             rows = encode_rows([row])
             await connection.execute(query("historian/alarms/request_alarm_repairs"), {"rows": rows})
     if added:
@@ -243,14 +243,14 @@ async def _store(
         )
 
 
-def _request_row(rule: str, entity: str, start: datetime, *, is_stored: bool) -> dict[str, object]:
-    """Return the row of a request; `is_stored`: all that has changed is stored already."""
+def _request_row(rule: str, entity: str, start: datetime, *, has_changes: bool) -> dict[str, object]:
+    """Return the row of a request; `has_changes`: it is about points that were changed in storage."""
     return {
         "rule": rule,
         "entity_id": entity,
         "start": start,
         "requested_at": start,
-        "is_stored": is_stored,
+        "has_changes": has_changes,
     }
 
 

@@ -30,7 +30,7 @@ async def write_alarms(connection: Connection, buffer: AlarmBuffer) -> None:
                     "entity_id": entity,
                     "start": to_datetime(demand.start),
                     "requested_at": to_datetime(demand.requested_at),
-                    "is_stored": False,
+                    "has_changes": False,
                 }
                 for (rule, entity), demand in sorted(buffer.repairs.items())
             ]

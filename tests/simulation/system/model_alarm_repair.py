@@ -110,7 +110,7 @@ def request_repairs_of_changed_series(database: ModelDatabase, model: CityModel)
         for bound in index.rules_of(entity).rules.values():
             starts = [changes[one[:2]] for one in bound.series if one[:2] in changes]
             if starts:
-                database.request_alarm_repair(bound.rule.id, entity, min(starts), is_stored=True)
+                database.request_alarm_repair(bound.rule.id, entity, min(starts), has_changes=True)
     return len(changes)
 
 

@@ -194,13 +194,14 @@ class ModelDatabase:
             self.observations[arrived[:2]] = self._observed[arrived[0]][arrived[1]] = arrived
 
     def request_alarm_repair(
-        self, rule: str, entity: str, start: Instant, *, is_stored: bool = False
+        self, rule: str, entity: str, start: Instant, *, has_changes: bool = False
     ) -> None:
-        """Request that an alarm is evaluated again; `is_stored`: all that has changed is stored already."""
+        """Request that an alarm is evaluated again; `has_changes`: points were changed in storage."""
         known = self.alarm_repairs.get((rule, entity))
         start = min(start, known.start) if known is not None else start
-        has_changes = is_stored or (known is not None and known.has_changes)
-        request = known if is_stored and known is not None else AlarmRepairRequest(start, self.log)
+        # What was changed in storage is stored already: a request that was determined stays so.
+        request = known if has_changes and known is not None else AlarmRepairRequest(start, self.log)
+        has_changes = has_changes or (known is not None and known.has_changes)
         self.alarm_repairs[rule, entity] = request._replace(start=start, has_changes=has_changes)
 
     def last_alarm_revision(self, alarm: str) -> int:
