@@ -336,7 +336,9 @@ class LeaseLog:
 
     @property
     def _is_lost(self) -> bool:
-        return self._is_log_gone or self._held_epoch == 0 or self.order.epoch != self._held_epoch
+        order = self.order
+        is_own = order.epoch == self._held_epoch and order.owner == self._options.owner
+        return self._is_log_gone or self._held_epoch == 0 or not is_own
 
     def _raise_if_lost(self) -> None:
         if self._is_log_gone:

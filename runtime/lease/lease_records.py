@@ -116,6 +116,7 @@ class LeaseOrder:
         self.log = log  #: identity of the log that is read
         self._start = start
         self._unproven = (0, 0)  #: the last claim whose validity is unknown, as `last`
+        self._claimed_after = (0, 0)  #: what the last valid claim named
         self.owner = ""  #: the holder; empty when nobody has ever claimed
         self.epoch = 0
         self.number = 0  #: of the last valid record
@@ -147,6 +148,8 @@ class LeaseOrder:
         self.owner, self.epoch, self.number = record.owner, record.epoch, record.number
         self.base = record.base
         self.is_released = record.kind is RecordKind.RELEASE
+        if record.kind is RecordKind.CLAIM:
+            self._claimed_after = record.after
         return True
 
     def _is_valid(self, record: LeaseRecord) -> bool:
@@ -156,15 +159,30 @@ class LeaseOrder:
             return self._is_valid_first(record)
         if record.kind is RecordKind.CLAIM:
             return record.epoch == self.epoch + 1 and record.after == self.last
-        if record.epoch > self.epoch:
-            # Its writer has read its own valid claim, which lies before the first record that was read here.
-            return True
-        # Where records are missing, the first one read may be a late copy, so that numbers are missing, too.
-        follows = record.number == self.number + 1 or (
-            self._start is ReadingStart.UNKNOWN and record.number > self.number
-        )
-        is_of_holder = record.epoch == self.epoch and record.owner == self.owner
-        return is_of_holder and follows and not self.is_released
+        # The writer of a greater epoch has read its own valid claim, which lies before the first record read.
+        return record.epoch > self.epoch or self._refutes_claim(record) or self._continues_epoch(record)
+
+    def _continues_epoch(self, record: LeaseRecord) -> bool:
+        if record.epoch != self.epoch or record.owner != self.owner:
+            return False
+        if self._start is ReadingStart.UNKNOWN:
+            # The first record read may be a late copy, so that numbers are missing; or a release that came
+            # after another record with its number: its sender sends nothing more after a valid one.
+            return record.number > self.number
+        return record.number == self.number + 1 and not self.is_released
+
+    def _refutes_claim(self, record: LeaseRecord) -> bool:
+        """Return whether a record proves that the last claim was invalid, although it seemed to be valid.
+
+        Where records are missing, the record that the claim names may have been read as a late copy, after
+        others that made the claim invalid. A holder has read all of its own records, so its record decides:
+        of the epoch of the claim, or of the epoch before with a number that it cannot have reached.
+        """
+        if self._start is not ReadingStart.UNKNOWN or self.number > 0:
+            return False
+        epoch, number = self._claimed_after
+        is_of_other = record.epoch == self.epoch and record.owner != self.owner
+        return is_of_other or (record.epoch == epoch and record.number > number + 1)
 
     def _is_valid_first(self, record: LeaseRecord) -> bool:
         if self._start is ReadingStart.VALID_RECORD:
