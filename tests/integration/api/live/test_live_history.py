@@ -201,6 +201,7 @@ async def test_history_and_log_are_what_a_follower_got_however_often_cut(
         for api in (first, other):
             api.context.hub.mark_position()
         marked = {api: api.context.hub.marks[-1].time for api in (first, other)}
+        stored_before_mark = states
         await record(5)
         stored = states
         if is_held:
@@ -225,7 +226,11 @@ async def test_history_and_log_are_what_a_follower_got_however_often_cut(
         assert shown(last[0][2]) == shown((await steady.next())[2])
     assert by_subject(resumed) == by_subject(followed), f"seed {seed}"
     from_history = [data["revision"] for _, _, data in resumed].count(0)
-    assert (from_history == stored) if is_held else (from_history >= stored), f"seed {seed}"
+    if is_held:
+        assert from_history == stored, f"seed {seed}"
+    else:
+        # How much further history goes depends on speed: a reader that is at the last mark goes to the log.
+        assert from_history >= stored_before_mark, f"seed {seed}"
     assert HOUSEHOLD not in by_subject(resumed)
 
 
