@@ -100,7 +100,7 @@ class EntityAlarms:
             return []
         alarm = self._alarm(bound.rule)
         known = self._content.conditions.get(bound.rule.id) or ConditionState.initial(bound)
-        is_older = correction.condition.newest_time < known.horizon != known.repaired_to
+        is_older = known.is_newer_than(correction.condition)
         if correction.rule_version != bound.rule.version or not is_about(correction, alarm) or is_older:
             known.repaired_to = known.horizon
             self._request_repair(bound, correction.since)
@@ -124,7 +124,7 @@ class EntityAlarms:
     def _request_repair(self, bound: BoundRule, time: Instant) -> None:
         condition = self._content.conditions.get(bound.rule.id)
         if condition is not None:
-            condition.awaited_until = condition.newest_time
+            condition.note_request()
         self.repairs.append(AlarmRepair(bound.rule.id, self._entity, time))
 
     def on_time(self) -> list[AlarmEvent]:

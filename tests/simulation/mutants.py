@@ -29,6 +29,7 @@ from twin.alarms import alarm
 from twin.alarms.alarm import Alarm
 from twin.alarms.evaluation import explanation
 from twin.alarms.evaluation.alarm_correction import AlarmCorrection
+from twin.alarms.evaluation.condition_state import ConditionState
 from twin.alarms.state_machine import AlarmStatus, TransitionRefused, next_status
 from twin.instant import HOUR, Instant
 from twin.model.city_model import CityModel
@@ -231,6 +232,15 @@ def take_points_for_unstored_although_storage_has_changed_some(patch: pytest.Mon
     patch.setattr(model_alarm_repair, send.__name__, mutated)
 
 
+def settle_for_points_whose_verdicts_storage_lacks(patch: pytest.MonkeyPatch) -> None:
+    """Take over from storage what the stage has settled since, by points that are not judged there yet."""
+
+    def mutated(self: ConditionState, other: ConditionState) -> bool:
+        return other.newest_time < self.horizon != self.repaired_to
+
+    patch.setattr(ConditionState, ConditionState.is_newer_than.__name__, mutated)
+
+
 # --- derived values, and what sources say ---
 
 
@@ -314,6 +324,7 @@ MUTANTS: Mapping[str, Mutant] = MappingProxyType(
             take_over_a_correction_without_the_last_event,
             repair_alarms_by_events_that_came_since,
             take_points_for_unstored_although_storage_has_changed_some,
+            settle_for_points_whose_verdicts_storage_lacks,
             sample_derived_values_by_log_time,
             use_ten_minutes_of_slow_meters,
             call_an_area_good_with_few_members,
@@ -344,6 +355,7 @@ FIRST_SEEDS: Mapping[str, int] = MappingProxyType(
         tell_changed_points_to_the_own_area_alone.__name__: 111472,
         take_points_for_unstored_although_storage_has_changed_some.__name__: 105682,
         roll_up_a_backlog_by_the_first_sensor_alone.__name__: 108048,
+        settle_for_points_whose_verdicts_storage_lacks.__name__: 120946,
     }
 )
 """Where a planted bug is rarely seen: a seed from which it is seen soon."""

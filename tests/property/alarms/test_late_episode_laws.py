@@ -69,6 +69,7 @@ class LateRun:
         self.content = AlarmContent()
         self.points: dict[Instant, Point] = {}
         self.unstored: set[Instant] = set()  # times of points that are on their way to storage
+        self.unjudged: set[Instant] = set()  # times of points whose verdicts are
         #: (revision, amendment) and event
         self.events: list[tuple[tuple[int, int], AlarmEvent]] = []
         self.repairs: list[AlarmRepair] = []
@@ -118,7 +119,7 @@ class LateRun:
             start = min(one.time for one in self.repairs)
             self.repairs = []
             self._repair(start)
-            self.unstored = set()  # the next request waits until all is stored
+            self.unstored, self.unjudged = set(), set()  # the next request waits until all is stored
 
     def _repair(self, start: Instant) -> None:
         alarm = self.history()
@@ -147,7 +148,8 @@ class LateRun:
         self._correct(correction._replace(has_changes=has_changes))
 
     def _stored_points(self) -> list[Point]:
-        return [self.points[time] for time in sorted(self.points) if time not in self.unstored]
+        stored = [self.points[time] for time in sorted(self.points) if time not in self.unstored]
+        return [one._replace(flags=0) if one.time in self.unjudged else one for one in stored]
 
     def _newest_points(self) -> dict[OperandSeries, list[Point]]:
         points = self._stored_points()
@@ -242,9 +244,12 @@ def test_any_order_with_repairs_has_the_episodes_of_the_back_test(
 
 
 def drawn_change(data: st.DataObject, time: Instant) -> Point:
-    """Return a point of this time that is withdrawn or has another value."""
-    withdrawn = data.draw(st.booleans())
-    return Point.withdrawn(time) if withdrawn else point(time, data.draw(st.sampled_from(VALUES)))
+    """Return a point of this time that is withdrawn or has another value, perhaps a doubtful one."""
+    if data.draw(st.booleans()):
+        return Point.withdrawn(time)
+    return point(
+        time, data.draw(st.sampled_from(VALUES)), data.draw(st.sampled_from([0, int(QualityFlag.SPIKE)]))
+    )
 
 
 @given(st.sampled_from(RULES), days, st.data())
@@ -279,9 +284,12 @@ def test_what_storage_changes_behind_the_log_ends_in_the_episodes_of_the_back_te
         count = data.draw(st.integers(1, back))
         changed = [drawn_change(data, one.time) for one in points[-back:][:count]]
         if data.draw(st.booleans()):
+            is_open = bool(run.repairs)
             run.arrive(*changed)
             if data.draw(st.booleans()):
                 run.unstored = {one.time for one in points[-data.draw(st.integers(1, 5)) :]}
+            if is_open and data.draw(st.booleans()):
+                run.unjudged |= {one.time for one in changed}
         else:
             run.repair_points(*changed)
         if data.draw(st.booleans()):
@@ -360,6 +368,22 @@ def test_storage_may_withdraw_a_point_that_came_after_an_open_request() -> None:
     run.repair()
     assert [start for start, _, _ in run.episodes()] == [START + 30 * SECOND]
     assert run.episodes() == run.backtest()
+
+
+def test_storage_may_lack_the_verdicts_of_late_points_that_the_stage_has_settled() -> None:
+    """They came after the request, and storage answers it without their verdicts."""
+    run = LateRun(high_water_rule())
+    doubtful = {START + minute * MINUTE for minute in range(30, 34)}
+    times = [START + minute * MINUTE for minute in range(76)]
+    in_time = [point(time, -0.2) for time in times if time not in doubtful]
+    run.arrive(*in_time[:56])
+    run.arrive(point(START + 30 * SECOND, -0.2))  # too late for the stage, which requests a repair
+    run.arrive(*(point(time, -0.5, int(QualityFlag.SPIKE)) for time in sorted(doubtful)))
+    run.arrive(*in_time[56:])
+    run.unjudged = set(doubtful)
+    run.repair()
+    assert run.episodes() == run.backtest()
+    assert [event.kind for (_, amendment), event in run.events if not amendment] == ["raised"]
 
 
 def test_storage_may_bring_back_the_newest_points_of_an_alarm_that_the_log_has_withdrawn() -> None:

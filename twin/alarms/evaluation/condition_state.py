@@ -86,6 +86,9 @@ class ConditionState(msgspec.Struct, array_like=True):
     repaired_to: Instant = INSTANT_MIN
     #: the newest point when a repair was last requested: the next correction may lack later ones
     awaited_until: Instant = INSTANT_MAX
+    #: the earliest point that came behind newer ones since a repair was last requested: storage may lack its
+    #: verdict
+    overtaken_from: Instant = INSTANT_MAX
 
     @classmethod
     def initial(cls, bound: BoundRule) -> ConditionState:
@@ -154,12 +157,12 @@ class ConditionState(msgspec.Struct, array_like=True):
             if point.time <= self.horizon:
                 self.late_time = min(self.late_time, point.time)
                 continue
-            if point.time <= self.stored_until:
-                self.amended.add((point.time, operand))
-            self.doubted.discard((point.time, operand))
+            self._note_sent((point.time, operand))
             index = self._index_of(operand, point)
             if index is None:
                 continue
+            if point.time < newest_time:
+                self.overtaken_from = min(self.overtaken_from, point.time)
             if point.is_withdrawn:
                 del self.buffered[index]
                 added, must_rebuild = added + 1, True
@@ -185,6 +188,12 @@ class ConditionState(msgspec.Struct, array_like=True):
         after = tuple(self.changes)
         self._settle(bound)
         return ConditionChange(base, newest_time, before, after) if after != before else None
+
+    def _note_sent(self, key: tuple[Instant, int]) -> None:
+        """Note that the log has sent a point: it is no longer known from stored history."""
+        if key[0] <= self.stored_until:
+            self.amended.add(key)
+        self.doubted.discard(key)
 
     def advance(self, bound: BoundRule, now: Instant) -> ConditionChange | None:
         """Advance the clock of the log to `now`; return the changes that fell due, or None."""
@@ -256,9 +265,24 @@ class ConditionState(msgspec.Struct, array_like=True):
             stored_until=after if self.buffered else other.newest_time,
             amended={key for key in self.amended if key[0] > other.horizon},
             doubted=doubted,
+            overtaken_from=self.overtaken_from,
         )
         found._rebuild(bound)
         return found
+
+    def is_newer_than(self, other: ConditionState) -> bool:
+        """Return whether this state has settled what the state of stored history, `other`, may lack.
+
+        That are points newer than all stored ones, and points that came behind newer ones after the repair
+        was requested: storage has these as soon as they are received, but their verdicts only when the
+        stream has told them, and the settled state cannot be computed again.
+        """
+        is_behind = other.newest_time < self.horizon != self.repaired_to
+        return is_behind or self.overtaken_from <= max(self.horizon, other.horizon)
+
+    def note_request(self) -> None:
+        """Note that a repair is requested: it will have all that is known here now."""
+        self.awaited_until, self.overtaken_from = self.newest_time, INSTANT_MAX
 
     def _differing(
         self,
@@ -298,6 +322,7 @@ class ConditionState(msgspec.Struct, array_like=True):
         other.frontier, other.arrived_time, other.horizon = self.frontier, self.arrived_time, self.horizon
         other.stored_until, other.amended = self.stored_until, set(self.amended)
         other.doubted, other.awaited_until = set(self.doubted), self.awaited_until
+        other.overtaken_from = self.overtaken_from
         other._rebuild(bound)
         return other
 
