@@ -110,7 +110,7 @@ class NewestPoint(NamedTuple):
 
 
 class OutdatedState(NamedTuple):
-    """A stored state of an area that is no point of its series."""
+    """A stored state of an area that is no point of its series, or not as that was computed again."""
 
     area: str
     time: Instant  #: of the state

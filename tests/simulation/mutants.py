@@ -21,7 +21,7 @@ from stream.alarms.entity_alarms import is_about
 from stream.engine.buckets import CheckpointEntry, PartitionBuckets
 from stream.entities import roll_ups
 from stream.entities.roll_ups import RollUp, is_filling
-from tests.simulation.system import model_alarm_repair, model_database, model_repair
+from tests.simulation.system import model_alarm_repair, model_area_repair, model_database, model_repair
 from tests.simulation.system.model_database import ModelDatabase
 from tests.simulation.system.model_repair import recompute_properties
 from tests.simulation.system.simulated_log import SimulatedLog
@@ -241,6 +241,11 @@ def settle_for_points_whose_verdicts_storage_lacks(patch: pytest.MonkeyPatch) ->
     patch.setattr(ConditionState, ConditionState.is_newer_than.__name__, mutated)
 
 
+def keep_states_whose_points_were_computed_again(patch: pytest.MonkeyPatch) -> None:
+    """Tell no area that storage has another value of its newest point."""
+    patch.setattr(model_area_repair, "_is_same", lambda *_: True)
+
+
 # --- derived values, and what sources say ---
 
 
@@ -325,6 +330,7 @@ MUTANTS: Mapping[str, Mutant] = MappingProxyType(
             repair_alarms_by_events_that_came_since,
             take_points_for_unstored_although_storage_has_changed_some,
             settle_for_points_whose_verdicts_storage_lacks,
+            keep_states_whose_points_were_computed_again,
             sample_derived_values_by_log_time,
             use_ten_minutes_of_slow_meters,
             call_an_area_good_with_few_members,
@@ -356,6 +362,7 @@ FIRST_SEEDS: Mapping[str, int] = MappingProxyType(
         take_points_for_unstored_although_storage_has_changed_some.__name__: 105682,
         roll_up_a_backlog_by_the_first_sensor_alone.__name__: 108048,
         settle_for_points_whose_verdicts_storage_lacks.__name__: 120946,
+        keep_states_whose_points_were_computed_again.__name__: 140210,
     }
 )
 """Where a planted bug is rarely seen: a seed from which it is seen soon."""

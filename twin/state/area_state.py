@@ -367,7 +367,11 @@ class AreaState(msgspec.Struct, array_like=True):
         if series.emitted is not None and _slot_of_value(series.emitted, series.size) not in kept:
             series.emitted = None
         now, now_slot = _value_now(name, series, expected, model)
-        if told.later and slot not in series.results and (now_slot is None or now_slot < slot):
+        is_of_now = slot == now_slot and bool(told.later) and _differs(told.later[0], series.results[slot])
+        if is_of_now and not series.outdated.touch(slot, series.inputs):
+            return  # All that counts in it is known here: storage gets its point from here.
+        is_newer = slot not in series.results and (now_slot is None or now_slot < slot)
+        if told.later and (is_of_now or is_newer):
             value, flags, weight, members, until = told.later[0]
             series.results[slot] = SlotResult(value, flags & ~_INCOMPLETE, weight, members, until, (), ())
             now, _ = _value_now(name, series, expected, model)
@@ -532,6 +536,12 @@ def restoring_input(
     """
     later = (LaterValue(*point, slot),) if point is not None else ()
     return AreaInput(area, area, name, None, slot, 0, RESTORED, slot, 0, slot, 0, later)
+
+
+def _differs(told: LaterValue, found: SlotResult | None) -> bool:
+    if found is None or found.value is None or found.members != told.members:
+        return True
+    return not math.isclose(found.value, told.value, rel_tol=1e-12, abs_tol=1e-12)
 
 
 def _slot_of_value(value: AreaValue, size: Duration) -> Instant:

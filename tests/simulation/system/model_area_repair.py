@@ -113,12 +113,25 @@ def _outdated_states(database: ModelDatabase, name: str, areas: Iterable[str]) -
         points = database.values_of(area, AREA_PREFIX + name)
         newest = max((one for one in points.items() if not math.isnan(one[1].value)), default=None)
         own = points.get(state.phenomenon_time)
-        if newest is not None if math.isnan(state.value) else own is not None and math.isnan(own.value):
+        if math.isnan(state.value):
+            is_outdated = newest is not None
+        elif own is None:
+            is_outdated = False
+        else:
+            is_newest = newest is not None and newest[0] == state.phenomenon_time
+            is_outdated = math.isnan(own.value) or (
+                is_newest and state.members > 0 and not _is_same(own, state)
+            )
+        if is_outdated:
             point = None
             if newest is not None:
                 time, one = newest
                 point = NewestPoint(time, one.value, one.flags, one.count, one.members)
             yield OutdatedState(area, state.phenomenon_time, point)
+
+
+def _is_same(own: Update, state: Update) -> bool:
+    return own.members == state.members and math.isclose(own.value, state.value, rel_tol=1e-12, abs_tol=1e-12)
 
 
 def newest_area_times(

@@ -325,6 +325,24 @@ def test_the_state_of_an_area_without_points_in_memory_is_the_newest_stored_one(
     assert same == newer, "what is known here is newer"
 
 
+def test_the_state_is_the_point_of_storage_where_an_input_of_its_slot_may_not_be_known_here() -> None:
+    # Since a restart: the value before the one that is withdrawn may count, and only storage has it.
+    area, name = "town.east", "pm2_5"
+    state = AreaState(series={name: AreaSeries(MINUTE, floor=9 * MINUTE)})
+    for source in ("a", "b"):
+        state.apply(area, [area_input(area, source, name, 10.0, time=9 * MINUTE)], MODEL, 1)
+    told = restoring_input(area, name, 9 * MINUTE, (12.0, 0, 2, 2))
+    before = state.revision
+    assert state.apply(area, [told], MODEL, 2, repeated=True).values == [], "all is known here"
+    assert state.revision == before
+    state.apply(area, [area_input(area, "a", name, None, time=9 * MINUTE, revision=HOUR)], MODEL, 3)
+    (restored,) = state.apply(area, [told], MODEL, 4, repeated=True).values
+    assert restored.is_newest
+    assert (restored.value, restored.phenomenon_time, restored.members) == (12.0, 9 * MINUTE, 2)
+    amended = state.apply(area, [area_input(area, "b", name, 11.0, time=9 * MINUTE, revision=HOUR)], MODEL, 5)
+    assert SeriesRepair(area, "area_pm2_5", 9 * MINUTE, 10 * MINUTE + 1) in amended.repairs, "asked again"
+
+
 def test_a_point_that_storage_has_told_and_withdrawn_since_is_withdrawn() -> None:
     area, name = "town.east", "pm2_5"
     state = AreaState(series={name: AreaSeries(MINUTE, floor=9 * MINUTE)})

@@ -291,6 +291,34 @@ async def test_a_repair_tells_the_stream_of_states_that_are_no_point_of_their_se
     } == {area: (last[area], *series[area, "area_pm2_5"][last[area]]) for area in ("town", "town.north")}
 
 
+async def test_a_repair_tells_the_stream_of_states_whose_point_is_another(connection: Connection) -> None:
+    model = await repaired_city(connection)
+    series = await stored_series(connection)
+    last = {area: max(series[area, "area_pm2_5"]) for area in AREAS}
+    # By area: what its state has more than its point, and how many members; none have failed since.
+    stored = {
+        "town": (1.0, None),
+        "town.north": (0.0, 99),
+        "town.north.a": (0.0, None),
+        "town.south": (1.0, 0),
+    }
+    for area, (more, members) in stored.items():
+        await connection.execute(
+            "INSERT INTO property_state (entity_id, property, revision, value, phenomenon_time,"
+            " received_time, flags, datastream_ids, members)"
+            " SELECT entity_id, name, 1, value + %(more)s, phenomenon_time, phenomenon_time, flags, '{}',"
+            " coalesce(%(members)s, members) FROM entity_value WHERE entity_id = %(area)s"
+            " AND name = 'area_pm2_5' AND phenomenon_time = %(time)s",
+            {"area": area, "more": more, "members": members, "time": to_datetime(last[area])},
+        )
+    await request_all(connection)
+    await wait_for_the_stream(connection)
+    sent = SentRepairs()
+    await repaired(connection, model, sent)
+    restored = {one.area: one.slot for one in sent.area_inputs if one.weight == RESTORED}
+    assert restored == {area: last[area] for area in ("town", "town.north")}
+
+
 async def test_a_repair_of_which_the_stream_cannot_be_told_is_made_again(connection: Connection) -> None:
     model = await outvoted_city(connection)
     with pytest.raises(ServiceError):
