@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from api.live.events import EventName
+from api.live.events import SentEventName
 from api.webhooks.cloud_event import CloudEvent, short_hash
 from storage.stores.webhooks import WebhookMode
 
@@ -20,7 +20,7 @@ MESSAGE_EVENTS_MAX = 100
 MESSAGE_BYTES_MAX = 256 * 1024
 """Bytes of a message with several events: a state has some 600, an alarm some kilobytes."""
 
-_URGENT: frozenset[EventName] = frozenset({"alarm", "gap"})
+_URGENT: frozenset[SentEventName] = frozenset({"alarm", "gap"})
 """Events that wait for no others."""
 
 _encode = msgspec.json.Encoder().encode
@@ -47,12 +47,12 @@ class BatchLimits(NamedTuple):
 class EncodedEvent(NamedTuple):
     """An event and its bytes."""
 
-    name: EventName
+    name: SentEventName
     event: CloudEvent
     body: bytes
 
 
-def encode_event(name: EventName, event: CloudEvent) -> EncodedEvent:
+def encode_event(name: SentEventName, event: CloudEvent) -> EncodedEvent:
     """Return an event of the live stream with the bytes of its CloudEvent."""
     return EncodedEvent(name, event, _encode(event))
 

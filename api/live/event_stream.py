@@ -26,6 +26,7 @@ from api.live.events import (
     EventName,
     encode_event,
     gap_data,
+    heartbeats_of,
     state_data,
 )
 from api.live.history.history_player import (
@@ -78,6 +79,7 @@ class WantedEvents(NamedTuple):
     cursor: Cursor | None = None
     reduction: Reduction = Reduction()
     history: HistoryPlayer | None = None  #: to be played first; the cursor says nothing then
+    heartbeat_s: float | None = None  #: between two heartbeats; None: there are none
 
 
 class OpenStream(NamedTuple):
@@ -127,7 +129,9 @@ class EventStreams:
             subscriber.close()
 
     @contextmanager
-    def open_subscriber(self, filter: EntityFilter, client: str = "") -> Iterator[Subscriber]:
+    def open_subscriber(
+        self, filter: EntityFilter, client: str = "", heartbeat_s: float | None = None
+    ) -> Iterator[Subscriber]:
         """Add a subscriber for the block; raise a problem at the limit of all, or of this client.
 
         Subscribers without a client identity have no limit per client.
@@ -147,7 +151,7 @@ class EventStreams:
                 "some, or combine them: a filter accepts many names.",
                 headers={"Retry-After": str(RETRY_AFTER_S)},
             )
-        subscriber = Subscriber(filter, self._queue_bytes_max)
+        subscriber = Subscriber(filter, self._queue_bytes_max, heartbeat_s)
         self._clients[client] += 1
         self._subscribers.add(subscriber)
         self._share_queues()
@@ -179,9 +183,9 @@ class EventStreams:
     @contextmanager
     def open_stream(self, wanted: WantedEvents, client: str) -> Iterator[OpenStream]:
         """Open the stream of a client for the block; raise a problem as `open_subscriber` does."""
-        filter, events, cursor, reduction, history = wanted
+        filter, events, cursor, reduction, history, heartbeat_s = wanted
         with (
-            self.open_subscriber(filter, client) as subscriber,
+            self.open_subscriber(filter, client, heartbeat_s) as subscriber,
             self._open_reducer(reduction) as reducer,
             ExitStack() as slot,
         ):
@@ -302,6 +306,8 @@ class _Stream:
                 elif CHANGE_KINDS & self._events:
                     yield queued
                     subscriber.on_chunk_sent()
+                elif heartbeats := heartbeats_of(queued):
+                    yield heartbeats
             lost = subscriber.lost
         except ReplayError as error:
             lost = error.reason

@@ -15,7 +15,14 @@ from msgspec import UNSET, UnsetType
 
 from api.entities.models import LastGood
 from api.live.cursor import RecordCursors
-from api.live.models import EmptySnapshot, GapData, GapReason, SnapshotState, StateData
+from api.live.models import (
+    EmptySnapshot,
+    GapData,
+    GapReason,
+    HeartbeatData,
+    SnapshotState,
+    StateData,
+)
 from twin.instant import SECOND, Instant, format_instant
 from twin.model.city_model import CityModel
 from twin.model.names import resolve_name
@@ -24,6 +31,12 @@ from twin.state.freshness import Freshness
 from twin.wire.messages import Update
 
 EventName: TypeAlias = Literal["snapshot", "state", "alarm", "gap"]
+"""The events that a subscriber chooses among."""
+
+HEARTBEAT: Literal["heartbeat"] = "heartbeat"
+
+SentEventName: TypeAlias = Literal[EventName, "heartbeat"]
+"""All events; a heartbeat comes only to who asks for it by its own parameter."""
 
 KEEPALIVE = b":\n"
 """A comment, without the empty line that ends an event: httpx-sse reads that as an event without data."""
@@ -33,7 +46,7 @@ class LiveEvent(NamedTuple):
     """One event of the live stream."""
 
     cursor: str
-    name: EventName
+    name: SentEventName
     data: bytes  #: JSON
 
 
@@ -89,7 +102,18 @@ def gap_data(reason: GapReason) -> bytes:
     return _encode(GapData(reason=reason, detail=GAP_DETAILS[reason]))
 
 
-def encode_event(event: EventName, cursor: str, data: bytes) -> bytes:
+def heartbeat_data(now: Instant, caught_up_time: Instant | None, update_time: Instant | None) -> bytes:
+    """Return the JSON of a heartbeat; None: not known yet."""
+    return _encode(
+        HeartbeatData(
+            time=format_instant(now),
+            caught_up_time=format_instant(caught_up_time) if caught_up_time is not None else None,
+            update_time=format_instant(update_time) if update_time is not None else None,
+        )
+    )
+
+
+def encode_event(event: SentEventName, cursor: str, data: bytes) -> bytes:
     """Return one Server-Sent Event; `data` contains no line break."""
     return b"id: %b\nevent: %b\ndata: %b\n\n" % (cursor.encode(), event.encode(), data)
 
@@ -104,8 +128,18 @@ def decode_events(chunk: bytes) -> list[LiveEvent]:
     for block in chunk.split(b"\n\n"):
         if block.startswith(b"id: "):
             cursor, name, data = (line.partition(b": ")[2] for line in block.split(b"\n"))
-            events.append(LiveEvent(cursor.decode(), cast(EventName, name.decode()), data))
+            events.append(LiveEvent(cursor.decode(), cast(SentEventName, name.decode()), data))
     return events
+
+
+def heartbeats_of(chunk: bytes) -> bytes:
+    """Return the heartbeats of a chunk that `encode_event` wrote, as a chunk.
+
+    >>> heartbeats_of(encode_event("state", "c1", b"{}") + encode_event("heartbeat", "c1", b"{}"))
+    b'id: c1\\nevent: heartbeat\\ndata: {}\\n\\n'
+    """
+    heartbeats = (event for event in decode_events(chunk) if event.name == HEARTBEAT)
+    return b"".join(encode_event(event.name, event.cursor, event.data) for event in heartbeats)
 
 
 # Flags have some hundred combinations; a bound all the same, as devices may send any.

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from api.entities.selection import EntityFilter, ResolvedFilter, resolve_filter
 from api.live.alarm_events import alarm_data
-from api.live.events import EventHead, EventName, constant_parts, encode_event, encode_state_event
+from api.live.events import (
+    HEARTBEAT,
+    EventHead,
+    EventName,
+    constant_parts,
+    encode_event,
+    encode_state_event,
+)
 from api.live.live_view import LiveValue
 from api.live.models import GapReason
 from api.live.subscriber import Subscriber
@@ -31,6 +39,7 @@ class FanOut:
         self.groups: dict[EntityFilter, SubscriberGroup] = {}
         self.last_notified: Subscriber | None = None  #: a subscriber that the last flush sent events to
         self._metrics = metrics
+        self._heartbeats: set[Subscriber] = set()  # that get heartbeats
 
     def join(self, subscriber: Subscriber, model: CityModel) -> SubscriberGroup:
         """Start sending a subscriber the events that its filter selects; return its group."""
@@ -39,10 +48,14 @@ class FanOut:
         if group is None:
             group = self.groups[subscriber.filter] = SubscriberGroup(resolve_filter(subscriber.filter, model))
         group.members.add(subscriber)
+        if subscriber.heartbeat_s is not None:
+            self._heartbeats.add(subscriber)
+            subscriber.heartbeat_due_s = 0.0
         return group
 
     def leave(self, subscriber: Subscriber) -> None:
         """Stop sending events to a subscriber."""
+        self._heartbeats.discard(subscriber)
         group = self.groups.get(subscriber.filter)
         if group is not None:
             group.members.discard(subscriber)
@@ -52,6 +65,7 @@ class FanOut:
     def lose_all(self, reason: GapReason) -> None:
         """Drop all subscribers: each needs a new snapshot."""
         groups, self.groups = self.groups, {}
+        self._heartbeats.clear()
         for group in groups.values():
             for member in group.members:
                 member.lose(reason)
@@ -81,6 +95,18 @@ class FanOut:
             event = encode_event("alarm", cursor, data)
             for group in groups:
                 group.events.append(event)
+
+    def add_heartbeat(self, until_s: float, encode: Callable[[], bytes]) -> None:
+        """Queue a heartbeat, encoded once, for each subscriber whose next one is due until a time."""
+        due = [each for each in self._heartbeats if each.heartbeat_due_s <= until_s]
+        if not due:
+            return
+        event = encode()
+        self._metrics.events.labels(HEARTBEAT).inc(len(due))
+        for each in due:
+            each.heartbeat_due_s = until_s + (each.heartbeat_s or 0.0)
+            if not each.offer(event):
+                self.leave(each)
 
     def flush(self, name: EventName = "state") -> None:
         """Queue the added events for the members of each group; drop members whose queue is full."""

@@ -15,7 +15,14 @@ from api.entities.selection import ResolvedFilter, resolve_filter
 from api.live.alarm_events import alarm_data
 from api.live.alarm_view import AlarmView
 from api.live.cursor import Cursor, PartitionPosition, RecordCursors, ageing_positions, encode_cursor
-from api.live.events import encode_event, event_head, event_heads, state_data
+from api.live.events import (
+    HEARTBEAT,
+    encode_event,
+    event_head,
+    event_heads,
+    heartbeat_data,
+    state_data,
+)
 from api.live.fan_out import FanOut
 from api.live.live_view import LiveValue, LiveView, ViewSeed
 from api.live.models import GapReason
@@ -145,6 +152,9 @@ class Hub:
         # From here on the buffer has every change that the log before it does not repeat, by partition.
         self._buffered_from = [offset for offset, _ in self.positions]
         self._late: dict[int, _LateRecord] = {}  # the last record of a partition, if it came late
+        # Of the present log: everything that it had at a time was applied; the newest record of `updates`.
+        self._caught_up_time: Instant | None = None
+        self._update_time: Instant | None = None
 
     @property
     def model(self) -> CityModel:
@@ -171,6 +181,7 @@ class Hub:
         self.positions = [(offset, 0) for offset in offsets]
         self.marks.clear()
         self._late.clear()
+        self._caught_up_time = self._update_time = None
         self.mark_position()
         self._buffer.reset(self.positions)
         self._buffered_from = list(offsets)
@@ -203,6 +214,27 @@ class Hub:
         self._set_size_metrics()
         if self._listener is not None:
             self._listener.on_reset()
+
+    def on_progress(self, caught_up_time: Instant | None, update_time: Instant | None) -> None:
+        """Note how far the log is read: everything that it had at `caught_up_time` has been applied.
+
+        `update_time` is when the newest record of `updates` was written; None: nothing is known since the
+        last call.
+        """
+        self._caught_up_time = _later(self._caught_up_time, caught_up_time)
+        self._update_time = _later(self._update_time, update_time)
+
+    def send_heartbeats(self, until_s: float) -> None:
+        """Send a heartbeat to each subscriber whose next one is due until a time of a monotonic clock.
+
+        It passes the queue of its subscriber behind all events before it, and has the cursor behind them.
+        """
+        now = self.age_values()
+        self.fan_out.add_heartbeat(until_s, lambda: self._heartbeat(now))
+
+    def _heartbeat(self, now: Instant) -> bytes:
+        data = heartbeat_data(now, self._caught_up_time, self._update_time)
+        return encode_event(HEARTBEAT, encode_cursor(self.cursor()), data)
 
     def on_updates(
         self, partition_index: int, offset: int, updates: Sequence[Update], record: bytes | None = None
@@ -398,6 +430,12 @@ class Hub:
     def _set_size_metrics(self) -> None:
         self._metrics.view_size.set(len(self.view))
         self._metrics.view_alarms.set(len(self.alarms))
+
+
+def _later(known: Instant | None, found: Instant | None) -> Instant | None:
+    if known is None or found is None:
+        return found if known is None else known
+    return max(known, found)
 
 
 def _compact(indexes: Sequence[int], count: int) -> Sequence[int]:

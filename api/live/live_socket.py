@@ -155,7 +155,14 @@ class LiveSocket:
         filter = message.filter.filter()
         first = message.first_place(self._histories.clock(), "body") if cursor is None else cursor.history
         history = await self._histories.open(filter, first, "body") if first is not None else None
-        wanted = WantedEvents(filter, message.filter.event_names(), cursor, message.reduction(), history)
+        wanted = WantedEvents(
+            filter,
+            message.filter.event_names(),
+            cursor,
+            message.reduction(),
+            history,
+            message.heartbeat_s(),
+        )
         await self._stop(name)
         opened = ExitStack()
         stream = opened.enter_context(self._streams.open_stream(wanted, self._client))

@@ -33,17 +33,20 @@ from runtime.kafka.consumer import (
     new_consumer,
     wait_for_another_log,
 )
+from runtime.kafka.read_progress import ReadProgress
 from runtime.kafka.topics import ALARMS as ALARM_TOPIC
 from runtime.kafka.topics import create_topics, partition_counts
 from runtime.telemetry.tracing import RecordHeaders, Tracer, extract_context
 from twin.alarms.messages import ALARMS, AlarmBatch
 from twin.errors import MessageError, ServiceError
+from twin.instant import SECOND, Duration
 from twin.wire.messages import UPDATES
 
 log = logging.getLogger(__name__)
 
 IDENTITY_TIMEOUT_S = 5.0
 SWEEP_S = 1.0
+"""Between two looks at what became old, and at which heartbeats are due."""
 
 RETRY_FIRST_S = 0.2
 RETRY_MAX_S = 5.0
@@ -51,6 +54,8 @@ RETRY_MAX_S = 5.0
 # One fetch takes 50 ms of the event loop: about 10 us an update, and 100 updates a record.
 RECORDS_MAX = 50
 _POLL_MS = 500
+
+_MILLISECOND: Duration = SECOND // 1_000  # the unit of the log's times
 
 
 class SeedSource(Protocol):
@@ -116,6 +121,8 @@ class LogFollower:
             await asyncio.sleep(SWEEP_S)
             self._hub.age_values()
             self._hub.mark_position()
+            # Those that are due nearer to now than to the next look.
+            self._hub.send_heartbeats(asyncio.get_running_loop().time() + SWEEP_S / 2)
 
     async def _follow_one_log(self) -> None:
         """Seed the view and follow the log until its identity changes, or it no longer reaches back."""
@@ -231,6 +238,7 @@ class LogFollower:
                 self._kafka, identity, timeout_s=IDENTITY_TIMEOUT_S, on_check=self._on_log_check
             )
         )
+        progress = ReadProgress(len(self._partitions))
         time_slice = TimeSlice(asyncio.get_running_loop().time)
         try:
             while not changed.done():
@@ -246,6 +254,7 @@ class LogFollower:
                         # Lets connections send their events before the next records add more.
                         await time_slice.give_way(len(record.value))
                 self._set_lag_metric(consumer)
+                self._note_progress(consumer, progress, fetched)
                 if not self.ready.is_set() and all(
                     self._hub.positions[self._partitions[each]][0] >= end for each, end in caught_up.items()
                 ):
@@ -292,6 +301,20 @@ class LogFollower:
             if end is not None:
                 lag += max(0, end - self._hub.positions[index][0])
         self._metrics.log_lag.set(lag)
+
+    def _note_progress(self, consumer: Any, progress: ReadProgress, fetched: Mapping[Any, Any]) -> None:
+        """Tell the hub how far the log is read, by the answers to fetches alone."""
+        for partition, index in self._partitions.items():
+            end, answered_ms = consumer.highwater(partition), consumer.last_poll_timestamp(partition)
+            if end is not None and answered_ms is not None:
+                time = answered_ms * _MILLISECOND
+                progress.on_answer(index, end, time, self._hub.positions[index][0])
+        written = (
+            records[-1].timestamp * _MILLISECOND
+            for partition, records in fetched.items()
+            if records and partition.topic != ALARM_TOPIC
+        )
+        self._hub.on_progress(progress.caught_up_time, max(written, default=None))
 
     def _on_log_check(self, error: ServiceError | None) -> None:
         if error is not None and self.connected:

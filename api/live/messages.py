@@ -18,7 +18,7 @@ from api.http.parameters import parsed_by
 from api.http.problems import Problem, ProblemError, RequestFault, bad_request, body_faults
 from api.live.cursor import decode_cursor
 from api.live.models import AnyLiveEvent
-from api.live.schemas import EventFilter, PlayedEvents, ReducedEvents
+from api.live.schemas import EventFilter, Heartbeats, PlayedEvents, ReducedEvents
 
 EVENTS_BYTES_MAX = 64 * 1024
 """Of the events in one message, unless a single one is longer: clients refuse messages beyond a megabyte."""
@@ -31,7 +31,7 @@ SubscriptionName: TypeAlias = Annotated[
 NameOfSubscription: TypeAlias = Annotated[str, Meta(pattern=_NAME)]
 
 
-class Subscribe(RequestBody, ReducedEvents, PlayedEvents):
+class Subscribe(RequestBody, ReducedEvents, PlayedEvents, Heartbeats):
     """Begins a subscription; one of the same name is replaced, with its filter.
 
     Without a cursor and a start a snapshot comes first.

@@ -118,6 +118,26 @@ class GapData(Model, frozen=True, kw_only=True):
     detail: str
 
 
+class HeartbeatData(Model, frozen=True, kw_only=True):
+    """How far the stream is: what tells a live stream from a connection that is merely open."""
+
+    time: Annotated[Time, Meta(description="Now, by the clock of the server.")]
+    caught_up_time: Annotated[
+        Time | None,
+        Meta(
+            description="Everything that the log had at this time was sent before. It falls behind `time` "
+            "while the log is not read, or too slowly; null until it was read to its end once."
+        ),
+    ]
+    update_time: Annotated[
+        Time | None,
+        Meta(
+            description="When the newest record of values was written to the log; where sensors report, it "
+            "falls behind `time` while nothing makes values of what they report. Null before the first."
+        ),
+    ]
+
+
 SNAPSHOT_DATA = (SnapshotState, SnapshotAlarm, EmptySnapshot)
 
 
@@ -149,4 +169,13 @@ class LiveGapEvent(Model, tag_field="event", tag="gap", frozen=True, kw_only=Tru
     data: GapData
 
 
-AnyLiveEvent: TypeAlias = LiveSnapshotEvent | LiveStateEvent | LiveAlarmEvent | LiveGapEvent
+class LiveHeartbeatEvent(Model, tag_field="event", tag="heartbeat", frozen=True, kw_only=True):
+    """A sign of life, for who asks for it with `heartbeat`."""
+
+    id: CursorText
+    data: HeartbeatData
+
+
+AnyLiveEvent: TypeAlias = (
+    LiveSnapshotEvent | LiveStateEvent | LiveAlarmEvent | LiveGapEvent | LiveHeartbeatEvent
+)

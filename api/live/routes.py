@@ -62,7 +62,14 @@ async def follow_live_events(request: Request, parameters: Annotated[LiveParamet
     filter, histories = parameters.filter(), context.histories
     first = parameters.first_place(histories.clock(), "query") if cursor is None else cursor.history
     history = await histories.open(filter, first, "query") if first is not None else None
-    wanted = WantedEvents(filter, parameters.event_names(), cursor, parameters.reduction(), history)
+    wanted = WantedEvents(
+        filter,
+        parameters.event_names(),
+        cursor,
+        parameters.reduction(),
+        history,
+        parameters.heartbeat_s(),
+    )
     return EventStreamResponse(request, context.event_streams, context.key_watch, wanted)
 
 

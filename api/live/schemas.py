@@ -15,7 +15,7 @@ from api.live.events import EventName
 from api.live.history.history_player import requested_start
 from api.live.reduction import FIELDS, Reduction
 from cities.duration import parse_duration
-from twin.instant import HOUR, SECOND, Duration, Instant
+from twin.instant import HOUR, MINUTE, SECOND, Duration, Instant
 
 INTERVAL_MAX: Duration = HOUR
 """Between two events of one value."""
@@ -25,6 +25,18 @@ def _interval_s(text: str) -> float:
     interval = parse_duration(text)
     if not 0 < interval <= INTERVAL_MAX:
         raise ValueError("expected a duration above zero and at most an hour, such as PT10S")
+    return interval / SECOND
+
+
+HEARTBEAT_MIN: Duration = SECOND
+HEARTBEAT_MAX: Duration = MINUTE
+"""Between two heartbeats. A thousand subscribers with one a second take some 5 % of a core."""
+
+
+def _heartbeat_s(text: str) -> float:
+    interval = parse_duration(text)
+    if not HEARTBEAT_MIN <= interval <= HEARTBEAT_MAX:
+        raise ValueError("expected a duration from a second to a minute, such as PT5S")
     return interval / SECOND
 
 
@@ -100,6 +112,20 @@ class LiveFilter(EventFilter):
     )
 
 
+class Heartbeats(Parameters):
+    """Whether signs of life come among the events."""
+
+    heartbeat: Annotated[DurationText, parsed_by(_heartbeat_s)] | None = Field(
+        default=None,
+        description="Time between two events `heartbeat`, which tell how far the stream is (ISO 8601, from "
+        "PT1S to PT1M); none by default. They begin when what was missed has been sent.",
+    )
+
+    def heartbeat_s(self) -> float | None:
+        """Return the time between two heartbeats; None for none."""
+        return _heartbeat_s(self.heartbeat) if self.heartbeat is not None else None
+
+
 class PlayedEvents(Parameters):
     """From when on stored history is played first, instead of a snapshot."""
 
@@ -117,5 +143,5 @@ class PlayedEvents(Parameters):
         return None if self.start is None else requested_start(parse_time(self.start), now, part)
 
 
-class LiveParameters(LiveFilter, ReducedEvents, PlayedEvents):
-    """Which events, from where on, and what of them is left out."""
+class LiveParameters(LiveFilter, ReducedEvents, PlayedEvents, Heartbeats):
+    """Which events, from where on, what of them is left out, and the signs of life between them."""

@@ -18,8 +18,10 @@ class Subscriber:
     event and joins the hub again. A lost subscriber costs the hub nothing.
     """
 
-    def __init__(self, filter: EntityFilter, queue_bytes_max: int) -> None:
+    def __init__(self, filter: EntityFilter, queue_bytes_max: int, heartbeat_s: float | None = None) -> None:
         self.filter = filter
+        self.heartbeat_s = heartbeat_s  #: between two heartbeats; None: it gets none
+        self.heartbeat_due_s = 0.0  #: when the next one is due, on a monotonic clock
         self.lost: GapReason | None = None
         self.closed = False
         self.queue_bytes_max = queue_bytes_max  #: before it is lost; takes effect with the next event

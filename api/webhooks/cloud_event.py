@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from api.live.events import EventName, LiveEvent
+from api.live.events import LiveEvent, SentEventName
 from storage.stores.webhooks import WebhookFormat
 from twin.instant import Instant, parse_instant
 
@@ -24,13 +24,14 @@ DEPRECATED: Instant = parse_instant("2026-12-01T00:00:00Z")
 SUNSET: Instant = parse_instant("2027-12-01T00:00:00Z")
 """Until when the format `livetwin` is sent; a year, as the NLGov rules have it for versions of an API."""
 
-TYPE_NAMES: Mapping[EventName, str] = {
+TYPE_NAMES: Mapping[SentEventName, str] = {
     "state": "state-changed.v1",
     "alarm": "alarm-changed.v1",
     "snapshot": "snapshot.v1",
     "gap": "gap.v1",
 }
-"""The end of each type of the format `nlgov`, behind the name of the data source."""
+"""The end of each type of the format `nlgov`, behind the name of the data source. A webhook gets no
+heartbeats."""
 
 
 class CloudEvent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

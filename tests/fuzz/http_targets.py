@@ -57,7 +57,7 @@ _EXAMPLES: dict[str, str] = {
     "alarm": "a~town.street",
     "at": "2026-10-24T12:00:00Z", "team": "operations", "incident": "rain~town~1", "contact": "anna",
     "outcome": "sent", "token": "AAAA", "acknowledged": "false", "sensor": "noise-1",
-    "minChange": "0.5", "minInterval": "PT10S", "fields": "entityId,value",
+    "minChange": "0.5", "minInterval": "PT10S", "fields": "entityId,value", "heartbeat": "PT5S",
 }  # fmt: skip
 _WORDS = (
     b"GET ", b"POST ", b"PUT ", b"DELETE ", b"HEAD ", b"OPTIONS ", b"%00", b"%2F", b"%ff", b"%F0%9F%8C%8A",

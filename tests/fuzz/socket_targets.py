@@ -24,6 +24,7 @@ _SUBSCRIBE = {
     "cursor": _CURSOR,
     "minChange": 0.5,
     "minInterval": "PT10S",
+    "heartbeat": "PT5S",
     "fields": ["entityId", "value"],
     "filter": {
         "entity": ["town.street"],

@@ -269,6 +269,30 @@ class LiveGapEvent(TypedDict):
     data: GapData
 
 
+@final
+class HeartbeatData(TypedDict):
+    """How far the stream is: what tells a live stream from a connection that is merely open."""
+
+    #: Now, by the clock of the server.
+    time: str
+    #: Everything that the log had at this time was sent before. It falls behind `time` while the log is
+    #: not read, or too slowly; null until it was read to its end once.
+    caughtUpTime: str | None
+    #: When the newest record of values was written to the log; where sensors report, it falls behind
+    #: `time` while nothing makes values of what they report. Null before the first.
+    updateTime: str | None
+
+
+@final
+class LiveHeartbeatEvent(TypedDict):
+    """A sign of life, for who asks for it with `heartbeat`."""
+
+    event: Literal["heartbeat"]
+    #: Opaque: the position after the event, from which a client resumes.
+    id: str
+    data: HeartbeatData
+
+
 RequestFault = TypedDict("RequestFault", {"in": str, "name": str, "code": str, "detail": str})
 """One fault of a request."""
 
@@ -599,13 +623,16 @@ class State(TypedDict):
     _links: StateLinks
 
 
-LiveEvent: TypeAlias = LiveSnapshotEvent | LiveStateEvent | LiveAlarmEvent | LiveGapEvent
+LiveEvent: TypeAlias = LiveSnapshotEvent | LiveStateEvent | LiveAlarmEvent | LiveGapEvent | LiveHeartbeatEvent
 
 
 @final
 class LiveQuery(TypedDict):
     """What may be asked for, by the names of the API."""
 
+    #: Time between two events `heartbeat`, which tell how far the stream is (ISO 8601, from PT1S to PT1M);
+    #: none by default. They begin when what was missed has been sent.
+    heartbeat: NotRequired[str]
     #: Play what was received from this time on (RFC 3339, at most 31 days ago), as it was stored and in
     #: the order of reception, then go on with changes. Ignored with a cursor.
     start: NotRequired[str | datetime]

@@ -7,12 +7,13 @@ import { authorization, failureOf, isTemporary, urlOf, type RequestSettings } fr
 import { SseParser, type SseMessage } from "./sseParser.js";
 import { Backoff, sleep, Watch } from "./waiting.js";
 
-/** An event as `GET /v1/live` sends it: `snapshot`, `state`, `alarm` or `gap`. */
+/** An event as `GET /v1/live` sends it: `snapshot`, `state`, `alarm` or `gap`; `heartbeat` for a query with it. */
 export type LiveEvent =
   | Schemas["LiveSnapshotEvent"]
   | Schemas["LiveStateEvent"]
   | Schemas["LiveAlarmEvent"]
-  | Schemas["LiveGapEvent"];
+  | Schemas["LiveGapEvent"]
+  | Schemas["LiveHeartbeatEvent"];
 
 export type LiveQuery = Parameters<"/v1/live">;
 
@@ -30,7 +31,13 @@ export interface LiveOptions {
 /** The longest silence: twice the time after which the server sends a comment. */
 const SILENCE_MS_MAX = 30_000;
 
-const EVENTS: Readonly<Record<LiveEvent["event"], true>> = { snapshot: true, state: true, alarm: true, gap: true };
+const EVENTS: Readonly<Record<LiveEvent["event"], true>> = {
+  snapshot: true,
+  state: true,
+  alarm: true,
+  gap: true,
+  heartbeat: true,
+};
 
 /**
  * Yields the events, and connects again whenever the connection breaks.

@@ -3637,6 +3637,26 @@ export interface components {
          * @enum {unknown}
          */
         GapReason: "cursor-ahead" | "log-changed" | "log-truncated" | "log-unreadable" | "too-slow";
+        /** @description A sign of life, for who asks for it with `heartbeat`. */
+        LiveHeartbeatEvent: {
+            /** @enum {unknown} */
+            event: "heartbeat";
+            /** @description Opaque: the position after the event, from which a client resumes. */
+            id: string;
+            data: components["schemas"]["HeartbeatData"];
+        };
+        /** @description How far the stream is: what tells a live stream from a connection that is merely open. */
+        HeartbeatData: {
+            /**
+             * Format: date-time
+             * @description Now, by the clock of the server.
+             */
+            time: string;
+            /** @description Everything that the log had at this time was sent before. It falls behind `time` while the log is not read, or too slowly; null until it was read to its end once. */
+            caughtUpTime: string | null;
+            /** @description When the newest record of values was written to the log; where sensors report, it falls behind `time` while nothing makes values of what they report. Null before the first. */
+            updateTime: string | null;
+        };
         /** @description A changed value. Its freshness is that at its reception: what turns stale makes no record. */
         StreamState: {
             /** @enum {unknown} */
@@ -6825,6 +6845,8 @@ export interface operations {
     followLiveEvents: {
         parameters: {
             query?: {
+                /** @description Time between two events `heartbeat`, which tell how far the stream is (ISO 8601, from PT1S to PT1M); none by default. They begin when what was missed has been sent. */
+                heartbeat?: string;
                 /** @description Play what was received from this time on (RFC 3339, at most 31 days ago), as it was stored and in the order of reception, then go on with changes. Ignored with a cursor. */
                 start?: string;
                 /** @description Least change of a value since the last event of it, in its unit; a change of quality or freshness is always sent. */

@@ -59,6 +59,22 @@ test("live: a snapshot says when it is complete, and a gap is passed on", async 
   });
 });
 
+test("live: heartbeats are asked for, have types, and the stream resumes behind them", async () => {
+  const heartbeat =
+    'id: 2\nevent: heartbeat\n' +
+    'data: {"time":"2026-11-23T12:00:05Z","caughtUpTime":"2026-11-23T12:00:04Z","updateTime":null}\n\n';
+  await new TestServer(stream(stateEvent("1") + heartbeat, "end"), stream(stateEvent("3"))).run(
+    async (twin, server) => {
+      const [, found] = await take(twin.live({ heartbeat: "PT5S" }), 3);
+      assert.ok(found?.event === "heartbeat");
+      assert.equal(found.data.caughtUpTime, "2026-11-23T12:00:04Z");
+      assert.equal(found.data.updateTime, null);
+      assert.equal(server.requests[1]!.url, "/v1/live?heartbeat=PT5S");
+      assert.equal(server.requests[1]!.headers["last-event-id"], "2");
+    },
+  );
+});
+
 test("live: events of a kind that is not known yet are left out", async () => {
   const text = `id: 1\nevent: forecast\ndata: {}\n\n${stateEvent("2")}`;
   await new TestServer(stream(text)).run(async (twin) => {

@@ -73,6 +73,44 @@ async def test_a_subscriber_gets_the_newest_value_of_an_interval_and_what_it_ask
     assert {data["entityId"]: data["revision"] for _, _, data in missed} == {"city.1": 21, "city.2": 1}
 
 
+async def test_heartbeats_come_between_the_events_and_resume_like_them(api: Any, log: Any) -> None:
+    async with api.follow(heartbeat="PT1S") as events:
+        await events.snapshot()
+        cursor, name, data = await events.next()
+        while data["caughtUpTime"] is None:
+            cursor, name, data = await events.next()
+        assert name == "heartbeat"
+        assert data["caughtUpTime"] <= data["time"]
+        await log.write_updates("city.1")
+        received: list[tuple[str, str, dict[str, Any]]] = []
+        while not (received and received[-1][2].get("updateTime")):
+            received.append(await events.next())
+    # The state event is somewhere between them.
+    assert sorted({name for _, name, _ in received}) == ["heartbeat", "state"]
+    async with api.follow(cursor) as events:
+        assert (await events.next())[2]["revision"] == 1
+    await log.write_updates("city.1")
+    async with api.follow(received[-1][0]) as events:
+        assert (await events.next())[2]["revision"] == 2
+
+
+@pytest.mark.parametrize("query", [{"events": "snapshot"}, {"minInterval": "PT1H"}, {"entity": "city.2"}])
+async def test_heartbeats_come_whatever_else_is_left_out(api: Any, log: Any, query: dict[str, str]) -> None:
+    await log.write_updates("city.1")
+    await api.shows(1)
+    async with api.follow(heartbeat="PT1S", **query) as events:
+        await events.snapshot()
+        await log.write_updates("city.1")
+        names = [(await events.next())[1] for _ in range(2)]
+    assert names == ["heartbeat", "heartbeat"]
+
+
+@pytest.mark.parametrize("heartbeat", ["PT0.5S", "PT61S", "often"])
+async def test_the_time_between_heartbeats_has_bounds(api: Any, heartbeat: str) -> None:
+    problem = (await api.client.get(f"/v1/live?heartbeat={heartbeat}")).json()
+    assert [fault["name"] for fault in problem["errors"]] == ["heartbeat"]
+
+
 async def test_faults_of_what_is_left_out_are_listed_together(api: Any) -> None:
     query = "minChange=-1&minInterval=PT2H&fields=value,colour"
     problem = (await api.client.get(f"/v1/live?{query}")).json()

@@ -43,6 +43,17 @@ async def test_its_events_are_those_of_the_stream(api: Any, log: Any) -> None:
             assert await socket.event() == await stream.next()
 
 
+async def test_a_subscription_has_heartbeats_of_its_own(api: Any) -> None:
+    async with live_socket(base(api)) as socket:
+        await socket.subscribe("a")
+        await socket.snapshot("a")
+        await socket.send("subscribe", subscription="b", heartbeat="PT1S")
+        await socket.snapshot("b")
+        _, name, data = await socket.event("b")
+    assert name == "heartbeat"
+    assert data["time"] >= (data["caughtUpTime"] or "")
+
+
 async def test_a_subscription_resumes_at_any_event(api: Any, log: Any) -> None:
     async with live_socket(base(api)) as socket:
         await socket.subscribe()

@@ -21,6 +21,7 @@ from api.live.events import (
     event_head,
     event_heads,
     gap_data,
+    heartbeat_data,
     state_data,
 )
 from api.live.models import GapReason
@@ -97,6 +98,11 @@ def test_an_alarm_is_as_described(operand: OperandValue) -> None:
 def test_gaps_and_the_empty_snapshot_are_as_described(reason: GapReason) -> None:
     check(encode_event("gap", "abc", gap_data(reason)))
     check(encode_event("snapshot", "abc", EMPTY_SNAPSHOT))
+
+
+@pytest.mark.parametrize("known", [NOW, None])
+def test_a_heartbeat_is_as_described(known: int | None) -> None:
+    check(encode_event("heartbeat", "abc", heartbeat_data(NOW, known, known)))
 
 
 def test_an_event_that_differs_from_the_document_is_found() -> None:

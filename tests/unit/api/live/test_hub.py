@@ -9,6 +9,7 @@ from msgspec import structs
 
 from api.entities.selection import EntityFilter
 from api.live.cursor import Cursor, decode_cursor
+from api.live.events import encode_event
 from api.live.hub import Hub
 from api.live.live_view import ViewSeed
 from api.live.models import GapReason
@@ -243,3 +244,92 @@ async def test_a_new_model_with_an_entity_shows_its_values(
 async def test_a_hub_behind_a_cursor_has_not_reached_it(hub: Hub) -> None:
     assert not hub.has_reached(Cursor("log-1", ((3, 0), *((0, 0),) * 3), 0))
     assert hub.has_reached(Cursor("log-1", ((0, 0),) * 4, 0))
+
+
+def beating(filter: EntityFilter = EVERYTHING, heartbeat_s: float = 5.0) -> Subscriber:
+    return Subscriber(filter, 100_000, heartbeat_s)
+
+
+async def test_a_heartbeat_comes_behind_the_events_before_it_with_the_cursor_behind_them(
+    hub: Hub, make_update: Any
+) -> None:
+    hub.reset("log-1", ViewSeed(), [0] * 8)
+    follower, silent = beating(), subscriber()
+    hub.join(follower)
+    hub.join(silent)
+    hub.on_updates(0, 0, [make_update(1, 1)])
+    hub.on_progress(NOW - SECOND, NOW - 2 * SECOND)
+    hub.send_heartbeats(100.0)
+    hub.on_updates(0, 1, [make_update(1, 2)])
+    (_, first), (cursor, heartbeat), (_, second) = await events(follower)
+    assert [first["revision"], second["revision"]] == [1, 2]
+    assert heartbeat == {
+        "time": "2026-11-23T12:00:00Z",
+        "caughtUpTime": "2026-11-23T11:59:59Z",
+        "updateTime": "2026-11-23T11:59:58Z",
+    }
+    assert len(await events(silent)) == 2
+    # Who resumes at a heartbeat gets exactly what came after it.
+    missed = hub.resume(beating(), decode_cursor(cursor))
+    assert missed is not None
+    assert [each.change.revision for each in missed.changes] == [2]
+
+
+async def test_heartbeats_come_in_their_interval_and_again_after_a_loss(hub: Hub) -> None:
+    follower = beating(heartbeat_s=5.0)
+    hub.join(follower)
+    sent = []
+    for now_s in range(100, 111):
+        hub.send_heartbeats(float(now_s))
+        sent += [now_s] * len(await events(follower))
+    assert sent == [100, 105, 110]
+    hub.reset("log-2", ViewSeed(), [0] * 8)
+    hub.send_heartbeats(120.0)
+    assert follower.lost is GapReason.LOG_CHANGED
+    hub.join(follower)
+    hub.send_heartbeats(121.0)
+    ((_, heartbeat),) = await events(follower)
+    assert (heartbeat["caughtUpTime"], heartbeat["updateTime"]) == (None, None)
+    hub.leave(follower)
+    hub.send_heartbeats(130.0)
+    assert await events(follower) == []
+
+
+async def test_a_heartbeat_tells_nothing_newer_than_what_was_read(hub: Hub) -> None:
+    """The clock goes on while nothing is read: the difference shows it."""
+    follower = beating()
+    hub.join(follower)
+    hub.on_progress(NOW, NOW)
+    hub.on_progress(None, None)
+    hub.on_progress(NOW - SECOND, NOW - SECOND)  # A clock was set back.
+    for now_s in (100.0, 200.0):
+        hub.send_heartbeats(now_s)
+    times = [(data["caughtUpTime"], data["updateTime"]) for _, data in await events(follower)]
+    assert times == [("2026-11-23T12:00:00Z", "2026-11-23T12:00:00Z")] * 2
+
+
+async def test_a_heartbeat_is_encoded_once_for_all_subscribers(hub: Hub, monkeypatch: Any) -> None:
+    encoded: list[bytes] = []
+
+    def encode(*arguments: Any) -> bytes:
+        encoded.append(encode_event(*arguments))
+        return encoded[-1]
+
+    monkeypatch.setattr("api.live.hub.encode_event", encode)
+    followers = [beating(filter) for filter in (EVERYTHING, WATER) for _ in range(500)]
+    for each in followers:
+        hub.join(each)
+    hub.send_heartbeats(100.0)
+    assert len(encoded) == 1
+    assert {await each.next_chunk(0.001) for each in followers} == set(encoded)
+
+
+async def test_who_does_not_read_is_lost_and_gets_no_more_heartbeats(hub: Hub) -> None:
+    follower = Subscriber(EVERYTHING, 250, 1.0)
+    hub.join(follower)
+    for now_s in range(100, 110):
+        hub.send_heartbeats(float(now_s))
+    assert follower.lost is GapReason.TOO_SLOW
+    follower.reset()
+    hub.send_heartbeats(200.0)
+    assert await events(follower) == []

@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from api.app import create_app
 from api.context import ApiContext
 from api.live.cursor import Cursor, encode_cursor
-from api.live.events import decode_events, encode_event, gap_data
+from api.live.events import decode_events, encode_event, gap_data, heartbeat_data
 from api.live.messages import event_messages
 from api.live.models import GapReason
 from api.webhooks.cloud_event import EventSource, cloud_event
@@ -86,6 +86,15 @@ async def test_what_is_sent_is_as_described(document: dict[str, Any]) -> None:
         encoded = encode_cloud_event("gap", cloud_event(event, EventSource.of_city("city"), format, ""))
         sent = build_message([encoded], "batch")
         assert faults(document, "cloudEvents", json.loads(sent.body)) == []
+
+
+async def test_heartbeats_are_described(document: dict[str, Any]) -> None:
+    body = {"id": "c1", "event": "heartbeat", "data": json.loads(heartbeat_data(5, None, 4))}
+    assert faults(document, "heartbeat", body) == []
+    assert faults(document, "heartbeat", {**body, "data": {"time": "now"}})
+    assert "heartbeat" in document["operations"]["sendEvents"]["bindings"]["http"]["query"]["properties"]
+    message = {"type": "subscribe", "subscription": "a", "heartbeat": "PT5S"}
+    assert faults(document, "subscribe", message) == []
 
 
 async def test_messages_of_clients_are_as_described(document: dict[str, Any]) -> None:

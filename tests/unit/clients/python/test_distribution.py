@@ -15,7 +15,7 @@ import pytest
 from packaging.requirements import Requirement
 
 import livetwin_client
-from api.live.events import EventName
+from api.live.events import SentEventName
 from livetwin_client import api_types
 from livetwin_client.live_stream import EVENT_NAMES
 from tests.standards.python_client_types import TARGET, SchemaTypeError, python_client_types
@@ -50,7 +50,7 @@ def test_the_types_are_those_of_a_type_checker() -> None:
 
 
 def test_the_client_knows_every_event() -> None:
-    assert set(get_args(EventName)) == EVENT_NAMES
+    assert set(get_args(SentEventName)) == EVENT_NAMES
 
 
 def test_what_is_exported_is_sorted_and_complete() -> None:

@@ -252,6 +252,23 @@ async def test_a_gap_is_passed_on_and_the_snapshot_after_it() -> None:
     assert [event["event"] for event in await following.events(3)] == ["gap", "snapshot", "alarm"]
 
 
+async def test_heartbeats_are_asked_for_have_types_and_move_the_position() -> None:
+    following = Following(
+        event_stream(
+            encoded(1),
+            encoded(2, "heartbeat", time="2026-11-23T12:00:05Z", caughtUpTime=None, updateTime=None),
+            ends_with=CUT,
+        ),
+        event_stream(encoded(3)),
+    )
+    _, heartbeat, _ = await following.events(heartbeat="PT5S")
+    assert heartbeat["event"] == "heartbeat"
+    assert heartbeat["data"]["time"] == "2026-11-23T12:00:05Z"
+    assert heartbeat["data"]["caughtUpTime"] is None
+    assert following.transport.requests[1].url.params["heartbeat"] == "PT5S"
+    assert following.cursors_sent[:2] == [None, "c2"]
+
+
 async def test_an_event_of_a_newer_server_is_left_out_and_the_position_moves() -> None:
     following = Following(event_stream(encoded(1), encoded(2, "forecast")), cursors=MemoryCursorStore())
     assert revisions(await following.events()) == [1]
