@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 
 from alerting.delivery.channel_secrets import ChannelSecrets
 from api import operations_routes, page_routes
+from api.access import routes as access_routes
 from api.access.access_tokens import AccessTokens
 from api.access.api_keys import ApiKeys
 from api.access.authentication import Authenticator
@@ -213,6 +214,7 @@ ROUTERS: Sequence[tuple[APIRouter, str | None]] = (
             unassigned_routes,
             duty_routes,
             audit_routes,
+            access_routes,
         )
     ),
     # The link that a person got is the credential.
@@ -274,6 +276,7 @@ def create_app(context: ApiContext) -> ASGIApp:
     """Return the application; its caller starts and stops the parts of the context."""
     app = DescribedApp(context)
     app.state.context = context
+    app.state.api_routes = tuple(_api_routes())
     add_error_handlers(app, read_body_faults)
     allowed = AllowedMethods(_api_routes())
     add_method_handler(app, allowed)

@@ -60,7 +60,7 @@ def require(granted: bool, rights: Rights, needed: Role) -> None:
         return
     principal = rights.principal
     above = f"the role {needed}" + ("" if needed in ("admin", "metering") else " or above")
-    if principal.role == "anonymous" and principal.expires is None:
+    if principal.kind == "anonymous":
         raise ProblemError(HTTPStatus.UNAUTHORIZED, f"This needs an API key of {above}.", headers=CHALLENGE)
     found = f"this key has the role {principal.role}"
     if principal.areas is not None:

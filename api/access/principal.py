@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from twin.instant import Instant
 from twin.model.role import Role
+
+CredentialKind: TypeAlias = Literal["anonymous", "api-key", "access-token"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,13 @@ class Principal:
     role: Role
     areas: frozenset[str] | None = None  #: ids of entities; None: the whole city
     expires: Instant | None = None  #: None: until the credential is revoked
+
+    @property
+    def kind(self) -> CredentialKind:
+        """What the principal was identified by: tokens expire, and no API key has the role `anonymous`."""
+        if self.expires is not None:
+            return "access-token"
+        return "anonymous" if self.role == "anonymous" else "api-key"
 
 
 ANONYMOUS = Principal("anonymous", "anonymous")

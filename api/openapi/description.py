@@ -27,6 +27,7 @@ TAGS = {
     "insights": "Values side by side.",
     "ledger": "The account of all received messages.",
     "quarantine": "Messages that could not be used, and devices without a sensor.",
+    "access": "Who sends a request, and what they may do.",
     "audit": "Who changed what, and who read whose personal data.",
     "operations": "Health of the installation, and this document.",
 }

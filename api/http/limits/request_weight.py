@@ -14,7 +14,7 @@ HEAVY_TOKENS = 10
 # From memory, or one row: everything else below /v1 reads tables, or all of a view.
 _LIGHT_PATHS = re.compile(
     r"/v1/(entities/[^/]+(/state|/relations)?|alarms/[^/]+(/_\w+)?|incidents/[^/]+(/_\w+)?"
-    r"|rules/[^/]+|duty/on-call|subscriptions/[^/]+)"
+    r"|rules/[^/]+|duty/on-call|principal|subscriptions/[^/]+)"
 )
 
 

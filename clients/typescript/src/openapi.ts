@@ -1368,6 +1368,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/principal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get who sends this request
+         * @description Return whom the API key or access token stands for, and what they may do; without one: anonymous.
+         */
+        get: operations["getPrincipal"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/acknowledge/{token}": {
         parameters: {
             query?: never;
@@ -4622,6 +4642,27 @@ export interface components {
             traceId: string;
             /** @description When the collector of processing logs had it; null: not yet, or not for it. */
             sentTime: string | null;
+        };
+        /** @description Who sends a request, and what they may do. */
+        Principal: {
+            /**
+             * @description What the request was authenticated by.
+             * @enum {unknown}
+             */
+            kind: "access-token" | "anonymous" | "api-key";
+            /** @description As the audit log and others see it. */
+            name: string;
+            /**
+             * @description `anonymous` also for a token whose claims grant no role, and reads what is open.
+             * @enum {unknown}
+             */
+            role: "admin" | "anonymous" | "duty" | "metering" | "operator" | "viewer";
+            /** @description The entities, with all that lie in them, to which the role and the permissions are limited; null: the whole city. */
+            areas: string[] | null;
+            /** @description Until when the credential is valid; null: until it is revoked. */
+            expiresTime: string | null;
+            /** @description The operations that need a role, and that the principal may do: method and path, as `POST /v1/alarms/{id}/_acknowledge`. Other operations that need no role are open to everybody. */
+            permissions: string[];
         };
         /** @description What became of a reply, and a text for its sender. */
         ReplyAnswer: {
@@ -8283,6 +8324,48 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            414: components["responses"]["UriTooLong"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    getPrincipal: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Entity tags that the client has; 304 if the present one is among them. */
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The principal. */
+            200: {
+                headers: {
+                    "API-Version": components["headers"]["API-Version"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Principal"];
+                };
+            };
+            /** @description It has not changed. */
+            304: {
+                headers: {
+                    "API-Version": components["headers"]["API-Version"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
             406: components["responses"]["NotAcceptable"];
             414: components["responses"]["UriTooLong"];
             429: components["responses"]["TooManyRequests"];

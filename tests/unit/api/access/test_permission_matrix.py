@@ -6,6 +6,7 @@ change of who may do what.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -35,6 +36,7 @@ from ingest.broker_accounts import READER_ACCOUNT
 from storage.stores.tokens import TOKEN_PREFIX, TokenGrant, token_digest
 from storage.stores.webhooks import Webhook
 from tests.support.http.documented_answers import openapi_document
+from tests.support.http.documented_client import documented_client
 from tests.support.http.permission_matrix import Column, measure, render, render_rows
 from tests.support.http.token_issuer import AUDIENCE, TokenIssuer
 from tests.support.http.transport_matrix import Changes, Transports, measure_transports
@@ -185,6 +187,57 @@ async def test_each_role_may_do_with_each_credential_what_the_page_says(
 ) -> None:
     table = render(await measured(parts, columns[kind]), columns[kind])
     assert table in PAGE.read_text(), f"{PAGE.relative_to(ROOT)}: put this in, if it is meant:\n{table}"
+
+
+# The route refuses by the household in its path; it declares no role.
+OF_HOUSEHOLDS = {
+    "GET /v1/datastreams/{id}",
+    "GET /v1/datastreams/{id}/observations",
+    "GET /v1/entities/{id}/history",
+}
+
+
+def allowed_by_page(columns: list[Column]) -> dict[str, set[str]]:
+    """For each column of the page the operations that are not for everybody, and that it may do."""
+    allowed: dict[str, set[str]] = {column.name: set() for column in columns}
+    for name, row in re.findall(r"^\| `([A-Z]+ /v1/\S+)` \|(.+)\|$", PAGE.read_text(), re.MULTILINE):
+        cells = [cell.strip() == "yes" for cell in row.split("|")]
+        if len(cells) == len(columns) and not cells[0] and name not in OF_HOUSEHOLDS:
+            for column, cell in zip(columns, cells, strict=True):
+                allowed[column.name] |= {name} if cell else set()
+    return allowed
+
+
+@pytest.mark.parametrize("kind", ["key", "token"])
+async def test_each_principal_is_told_what_the_page_says(
+    parts: ApiContext, columns: dict[str, list[Column]], kind: str
+) -> None:
+    told: dict[str, dict[str, Any]] = {}
+    transport = httpx.ASGITransport(create_app(parts))
+    async with documented_client(transport=transport, base_url="http://city.example") as client:
+        for column in columns[kind]:
+            headers = {"Authorization": f"Bearer {column.credential}"} if column.credential else {}
+            told[column.name] = (await client.get("/v1/principal", headers=headers)).json()
+        wrong = await client.get("/v1/principal", headers={"Authorization": f"Bearer {TOKEN_PREFIX}wrong"})
+    assert wrong.status_code == 401
+    allowed = allowed_by_page(columns[kind])
+    for name in ("anonymous", *GRANTABLE_ROLES, "operator there", "metering there"):
+        assert set(told[name]["permissions"]) == allowed[name], name
+    # What concerns a place is refused elsewhere, and the answer names the places.
+    assert told["operator elsewhere"]["permissions"] == told["operator there"]["permissions"]
+    assert told["operator elsewhere"]["areas"] == [ELSEWHERE]
+    assert told["anonymous"] == {
+        "kind": "anonymous",
+        "name": "anonymous",
+        "role": "anonymous",
+        "areas": None,
+        "expiresTime": None,
+        "permissions": [],
+    }
+    duty = told["duty"]
+    expected = ("api-key", "duty") if kind == "key" else ("access-token", "j.devries (sso)")
+    assert (duty["kind"], duty["name"]) == expected
+    assert (duty["expiresTime"] is None) == (kind == "key")
 
 
 async def test_a_planted_hole_is_found(
