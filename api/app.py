@@ -23,6 +23,7 @@ from api.access.api_keys import ApiKeys
 from api.access.authentication import Authenticator
 from api.access.authorization import authorize
 from api.access.key_watch import KeyWatch
+from api.access.sign_in import sign_ins_of
 from api.alarms import (
     acknowledgement_link,
     acknowledgement_reply,
@@ -138,6 +139,7 @@ def create_context(
         database=database,
         authenticator=authenticator,
         key_watch=KeyWatch(authenticator.principal_of),
+        sign_ins=sign_ins_of(settings.oidc),
         ledger_cache=LedgerCache(database),
         sink_rules=SinkRules(parse_networks(settings.sink_networks)),
         contact_secrets=ChannelSecrets(environment or {}),
@@ -290,7 +292,7 @@ def create_app(context: ApiContext) -> ASGIApp:
     audited = AuditedAnswers(app, context.database, context.clock, metrics)
     limits = RequestLimits(Representations(audited), context.authenticator, metrics, limiter, admission)
     inner = SocketKeys(Methods(AnswerParts(limits), allowed))
-    return ResponseHeaders(inner, metrics, context.settings.tiles)
+    return ResponseHeaders(inner, metrics, context.settings.tiles, context.settings.sign_in_origins)
 
 
 def _api_routes() -> Iterator[APIRoute]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -11,6 +12,7 @@ from starlette.requests import HTTPConnection
 from alerting.delivery.channel_secrets import ChannelSecrets
 from api.access.authentication import Authenticator
 from api.access.key_watch import KeyWatch
+from api.access.sign_in import SignIn
 from api.alarms.command_gateway import CommandGateway
 from api.bulk.slots import DownloadSlots
 from api.database import Database
@@ -49,6 +51,7 @@ class ApiContext:
     database: Database
     authenticator: Authenticator
     key_watch: KeyWatch  #: ends streams whose key is revoked
+    sign_ins: Mapping[str, SignIn]  #: the issuers at which the page signs people in, by id
     ledger_cache: LedgerCache
     backtest_queue: BacktestQueue
     sink_rules: SinkRules

@@ -15,6 +15,8 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from api.access.issuer_documents import IssuerError
+from api.access.sign_in import REFETCH_S
 from api.context import context_of
 from api.entities.geometry import bounding_box
 from api.http.answer_parts import ANSWER_BYTES_MAX
@@ -22,6 +24,7 @@ from api.http.compression import COMPRESSED_BYTES_MIN, TEXTS, accepts_gzip, comp
 from api.http.header_values import bare_media_type
 from api.http.methods import FILE_METHODS
 from api.http.parameters import NoQuery
+from api.http.problems import not_found, unavailable
 from api.http.responses import Document, json_response
 from cities.model.geometry import BoundingBox
 from twin.model.city_model import CityModel
@@ -30,6 +33,9 @@ from twin.model.names import all_value_names
 
 router = APIRouter(include_in_schema=False)
 unbuilt_router = APIRouter(include_in_schema=False)
+
+SIGN_IN_RETRY_S = int(REFETCH_S)
+"""Until the metadata of an issuer is asked for again."""
 
 
 @router.get("/page.json")
@@ -47,8 +53,45 @@ async def page(request: Request, _: NoQuery) -> Response:
             "centre": [(box.west + box.east) / 2, (box.south + box.north) / 2] if box is not None else None,
         },
         "tiles": context.settings.tiles,
+        "signIn": [
+            {"id": id, "name": each.page.name or id, "href": f"/sign-in/{id}.json"}
+            for id, each in context.sign_ins.items()
+        ],
         **_texts(context.model),
         "version": version("livetwin"),
+    }
+    return json_response(document)
+
+
+@router.get("/sign-in/{issuer}.json")
+async def sign_in(request: Request, issuer: str, _: NoQuery) -> Response:
+    """Return what the page needs to sign a person in at an issuer: endpoints, and itself as their client.
+
+    Raises a problem: 404 for an issuer at which the page signs nobody in, 503 with the reason while its
+    endpoints are not known.
+    """
+    context = context_of(request)
+    found = context.sign_ins.get(issuer)
+    if found is None:
+        raise not_found(f"The page signs nobody in at {issuer[:40]!r}; /page.json lists where it does.")
+    try:
+        endpoints = await found.endpoints()
+    except IssuerError as error:
+        detail = f"Nobody can sign in at {found.settings.issuer}: {error}."
+        raise unavailable(detail, SIGN_IN_RETRY_S) from None
+    document: Document = {
+        "id": found.settings.id,
+        "name": found.page.name or found.settings.id,
+        "issuer": found.settings.issuer,
+        "clientId": found.page.client_id,
+        "scopes": list(found.page.scopes),
+        "resource": found.page.resource,
+        # One for the whole page: an issuer compares it with what it has registered, character by character.
+        "redirectUri": f"{context.settings.base_url.rstrip('/')}/",
+        "authorizationEndpoint": endpoints.authorization,
+        "tokenEndpoint": endpoints.token,
+        "endSessionEndpoint": endpoints.end_session,
+        "issInResponse": endpoints.names_itself,
     }
     return json_response(document)
 

@@ -134,7 +134,7 @@ def _configuration(context: ApiContext) -> uvicorn.Config:
             write_timeout_s=settings.write_timeout_s,
             waiting=waiting,
             metrics=context.metrics,
-            headers=standard_headers(settings.tiles),
+            headers=standard_headers(settings.tiles, settings.sign_in_origins),
         ),
         ws=BoundedWebSocketProtocol.with_limits(
             write_timeout_s=settings.write_timeout_s, waiting=waiting, metrics=context.metrics

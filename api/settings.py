@@ -195,6 +195,13 @@ class ApiSettings(RoleSettings):
         return self
 
     @model_validator(mode="after")
+    def _issuers_have_their_own_ids(self) -> Self:
+        ids = [each.id for each in self.oidc]
+        if len(ids) != len(set(ids)):
+            raise ValueError(f"LIVETWIN_OIDC has the ids {', '.join(ids)}: give each issuer another id")
+        return self
+
+    @model_validator(mode="after")
     def _processing_log_has_its_activity(self) -> Self:
         if self.processing_log and not self.processing_activity:
             raise ValueError(
@@ -210,6 +217,11 @@ class ApiSettings(RoleSettings):
             each.strip().lower() for each in self.websocket_origins.split(",") if each.strip()
         )
         return frozenset() if "*" in origins else origins
+
+    @property
+    def sign_in_origins(self) -> tuple[str, ...]:
+        """The origins to which the page sends the code of a person who signs in."""
+        return tuple(sorted({each.page_origin for each in self.oidc if each.page_origin is not None}))
 
     def tls(self) -> ssl.SSLContext | None:
         """Return the TLS context of HTTPS, None for HTTP. Raises TlsError when a file cannot be used."""

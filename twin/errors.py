@@ -13,9 +13,10 @@
     ├── ExpressionError        a rule expression is wrong or fails
     ├── FaultPlanError         a plan of simulated faults is wrong
     ├── HoleError              log records are missing at a partition
+    ├── IssuerError            an issuer of access tokens cannot be asked, or its answer cannot be used
+    │   └── KeySetError              its keys cannot be read
     ├── JsonNestingError       JSON text is nested too deeply
     ├── KafkaPasswordError     the password of a role at Kafka cannot be written
-    ├── KeySetError            the keys of an issuer of access tokens cannot be read
     ├── LeaseLostError         another process works, or the log of the lease is gone
     ├── MessageError           a record between two roles cannot be read
     │   └── NewerLeaseLayoutError    a record of a lease was written by a newer program

@@ -11,31 +11,31 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
-import msgspec
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, Key, KeySet, OKPKey, RSAKey
 
-from twin.errors import TwinError
-from twin.wire.codec import DECODE_ERRORS
+from api.access.issuer_documents import (
+    IssuerError,
+    endpoint_of,
+    fetch_document,
+    fetch_metadata,
+    issuer_session,
+)
 
 log = logging.getLogger(__name__)
 
 REFETCH_S = 10.0
 REFRESH_S = 600.0
 """A set is downloaded again after this, so that a key that the issuer withdrew is refused."""
-FETCH_TIMEOUT_S = 5.0
-DOCUMENT_BYTES_MAX = 256 * 1024
 KEYS_MAX = 100
 # RFC 7518, 3.3.
 _RSA_BITS_MIN = 2048
 
 
-class KeySetError(TwinError):
+class KeySetError(IssuerError):
     """The keys of an issuer cannot be read."""
 
 
@@ -96,7 +96,7 @@ class IssuerKeys:
         try:
             self._keys = await self._fetch()
             self._fetched_s = self._monotonic()
-        except KeySetError as error:
+        except IssuerError as error:
             log.warning(
                 "%s: %s; %s",
                 self._issuer,
@@ -106,36 +106,12 @@ class IssuerKeys:
             )
 
     async def _fetch(self) -> dict[str, Key]:
-        async with aiohttp.ClientSession(
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=FETCH_TIMEOUT_S),
-            auto_decompress=False,
-            headers={"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "livetwin"},
-        ) as session:
+        async with issuer_session() as session:
             uri = self._jwks_uri or await self._discovered_uri(session)
-            return read_key_set(await _document(session, uri))
+            return read_key_set(await fetch_document(session, uri))
 
     async def _discovered_uri(self, session: aiohttp.ClientSession) -> str:
-        metadata = await _document(session, f"{self._issuer.rstrip('/')}/.well-known/openid-configuration")
-        if metadata.get("issuer") != self._issuer:
-            raise KeySetError(f"its metadata has the issuer {metadata.get('issuer')!r}")
-        uri = metadata.get("jwks_uri")
-        if not isinstance(uri, str) or not is_safe_url(uri):
-            raise KeySetError(f"its metadata has the jwks_uri {uri!r}, expected an https URL")
-        return uri
-
-
-def is_safe_url(url: str) -> bool:
-    """Return whether keys may be downloaded from a URL: by https, or by http from this machine.
-
-    >>> is_safe_url("https://sso.example.nl"), is_safe_url("http://sso.example.nl")
-    (True, False)
-    >>> is_safe_url("http://127.0.0.1:4000/jwks")
-    True
-    """
-    parts = urlsplit(url)
-    local = parts.hostname in ("127.0.0.1", "::1", "localhost")
-    return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and local))
+        return endpoint_of(await fetch_metadata(session, self._issuer), "jwks_uri")
 
 
 def read_key_set(document: dict[str, Any]) -> dict[str, Key]:
@@ -163,24 +139,3 @@ def read_key_set(document: dict[str, Any]) -> dict[str, Key]:
     if not keys:
         raise KeySetError("the key set has no public key for signatures with a `kid`")
     return keys
-
-
-async def _document(session: aiohttp.ClientSession, url: str) -> dict[str, Any]:
-    try:
-        async with session.get(url, allow_redirects=False) as response:
-            if response.status != HTTPStatus.OK:
-                raise KeySetError(f"{url} answers {response.status}, expected 200")
-            content = await response.content.read(DOCUMENT_BYTES_MAX + 1)
-            while len(content) <= DOCUMENT_BYTES_MAX and not response.content.at_eof():
-                content += await response.content.read(DOCUMENT_BYTES_MAX + 1 - len(content))
-    except TimeoutError:
-        raise KeySetError(f"{url} did not answer within {FETCH_TIMEOUT_S:g} s") from None
-    except (aiohttp.ClientError, OSError, ValueError) as error:
-        raise KeySetError(f"{url} cannot be reached: {type(error).__name__}") from None
-    if len(content) > DOCUMENT_BYTES_MAX:
-        raise KeySetError(f"{url} has more than {DOCUMENT_BYTES_MAX} bytes")
-    try:
-        document: dict[str, Any] = msgspec.json.decode(content, type=dict[str, Any])
-    except DECODE_ERRORS:
-        raise KeySetError(f"{url} is not a JSON object") from None
-    return document

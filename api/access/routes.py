@@ -59,4 +59,4 @@ def permissions_of(rights: Rights, routes: Iterable[APIRoute]) -> Iterator[str]:
         # As `authorize` does: a route that knows areas checks the place itself.
         role = rights.principal.role if declaration.in_areas else rights.role
         if role_includes(role, declaration.role):
-            yield from (f"{method} {route.path_format}" for method in route.methods)
+            yield from (f"{method} {route.path_format}" for method in route.methods or ())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -27,11 +28,11 @@ BEGINNINGS = ("http.response.start", "websocket.accept", "websocket.http.respons
 """The messages with which the answer to a request begins; the last one refuses a WebSocket."""
 
 
-def standard_headers(tiles: str | None) -> dict[str, str]:
-    """Return the headers of every response; `tiles` is the address of the map's tiles."""
+def standard_headers(tiles: str | None, connect_origins: Sequence[str] = ()) -> dict[str, str]:
+    """Return the headers of every response; `tiles` and `connect_origins` as in the policy."""
     return {
         "API-Version": API_VERSION,
-        "Content-Security-Policy": content_security_policy(tiles),
+        "Content-Security-Policy": content_security_policy(tiles, connect_origins),
         "X-Content-Type-Options": "nosniff",
         "X-Frame-Options": "DENY",
         "Referrer-Policy": "no-referrer",
@@ -40,10 +41,16 @@ def standard_headers(tiles: str | None) -> dict[str, str]:
     }
 
 
-def content_security_policy(tiles: str | None) -> str:
+def content_security_policy(tiles: str | None, connect_origins: Sequence[str] = ()) -> str:
     """Return the policy that allows only what the page needs; MapLibre draws in a blob worker.
 
+    `tiles` is the address of the map's tiles; `connect_origins` are those of the token endpoints to which the
+    page sends the code of a person who signs in. Going to an issuer and back is navigation, which no member
+    of the policy restricts.
+
     >>> "https://tiles.example" in content_security_policy("https://tiles.example/{z}/{x}/{y}.png")
+    True
+    >>> "connect-src 'self' https://sso.example;" in content_security_policy(None, ["https://sso.example"])
     True
     """
     host = ""
@@ -57,7 +64,7 @@ def content_security_policy(tiles: str | None) -> str:
             # MapLibre and charts set styles on elements.
             "style-src 'self' 'unsafe-inline'",
             f"img-src 'self' data: blob:{host}",
-            f"connect-src 'self'{host}",
+            " ".join((f"connect-src 'self'{host}", *connect_origins)),
             "font-src 'self'",
             "worker-src 'self' blob:",
             "child-src blob:",
@@ -72,10 +79,12 @@ def content_security_policy(tiles: str | None) -> str:
 class ResponseHeaders:
     """The outermost middleware of the application."""
 
-    def __init__(self, app: ASGIApp, metrics: ApiMetrics, tiles: str | None) -> None:
+    def __init__(
+        self, app: ASGIApp, metrics: ApiMetrics, tiles: str | None, connect_origins: Sequence[str] = ()
+    ) -> None:
         self._app = app
         self._metrics = metrics
-        self._headers = standard_headers(tiles)
+        self._headers = standard_headers(tiles, connect_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, and complete the headers of its response."""

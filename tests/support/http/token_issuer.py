@@ -25,6 +25,7 @@ class TokenIssuer:
         self.url = ""
         self.available = True
         self.requests = 0
+        self.metadata_requests = 0
         self.keys: dict[str, Any] = {}
         self.signing = ""
         self.rotate("key-1")
@@ -72,7 +73,15 @@ class TokenIssuer:
         """Serve the documents on a free port of this machine."""
 
         async def metadata(_: web.Request) -> web.Response:
-            return self._answer({"issuer": self.url, "jwks_uri": f"{self.url}/jwks"})
+            self.metadata_requests += 1
+            return self._answer(
+                {
+                    "issuer": self.url,
+                    "jwks_uri": f"{self.url}/jwks",
+                    "authorization_endpoint": f"{self.url}/authorize",
+                    "token_endpoint": f"{self.url}/token",
+                }
+            )
 
         async def jwks(_: web.Request) -> web.Response:
             self.requests += 1

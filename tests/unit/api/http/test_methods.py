@@ -34,6 +34,7 @@ OPERATOR = {"Authorization": "Bearer sesame"}
         "/v1/openapi.json",
         "/v1/acknowledge/token",
         "/page.json",
+        "/sign-in/nowhere.json",
         "/.well-known/jwks.json",
     ],
 )
