@@ -12,6 +12,7 @@ from twin.model.calibration import Calibration, Maintenance
 from twin.model.city_model import City, CityFeed, CityModel, index_by_id
 from twin.model.duty import DutyPlan
 from twin.model.entity import Entity
+from twin.model.maintenance_window import MaintenanceWindow
 from twin.model.observed_property import ObservedProperty
 from twin.model.sensor import Datastream, Sensor
 from twin.wire.codec import DECODE_ERRORS
@@ -35,6 +36,7 @@ class _ModelDocument:
     duty: DutyPlan
     withdrawn_rules: tuple[Rule, ...] = ()
     rule_authors: dict[str, str] = field(default_factory=dict)
+    maintenance_windows: tuple[MaintenanceWindow, ...] = ()
 
 
 _encode = msgspec.json.Encoder().encode
@@ -59,6 +61,7 @@ def encode_model(model: CityModel) -> bytes:
             duty=model.duty,
             withdrawn_rules=tuple(model.withdrawn_rules.values()),
             rule_authors=dict(model.rule_authors),
+            maintenance_windows=tuple(model.maintenance_windows.values()),
         )
     )
 
@@ -85,4 +88,5 @@ def decode_model(data: bytes) -> CityModel:
         duty=found.duty,
         withdrawn_rules={one.id: one for one in found.withdrawn_rules},
         rule_authors=found.rule_authors,
+        maintenance_windows={one.id: one for one in found.maintenance_windows},
     )

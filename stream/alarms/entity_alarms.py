@@ -346,11 +346,7 @@ class EntityAlarms:
             is_excused = outage.since is not None or self._now < self._excused_until(sensor, outage)
             if outage.alarm != alarm.id and is_excused:
                 return outage.alarm
-        is_maintained = any(
-            work.sensor == sensor.id and work.start <= self._now < work.end
-            for work in self._model.maintenance
-        )
-        return "maintenance" if is_maintained else ""
+        return "maintenance" if self._model.maintenance_of_sensor(sensor.id).includes(self._now) else ""
 
     def _outages_of(self, sensor: Sensor) -> Iterator[DependencyOutage]:
         """Yield the last outage of each dependency of a sensor, over or not."""
@@ -377,9 +373,7 @@ class EntityAlarms:
                 for outage in self._outages_of(sensor)
                 if outage.since is None
             ]
-            for work in self._model.maintenance:
-                if work.sensor == alarm.sensor:
-                    times += (work.start, work.end)
+            times += self._model.maintenance_of_sensor(sensor.id).changes_after(self._now)
             yield from (time for time in times if time > self._now)
 
     def _update_silencing(self, alarm: Alarm) -> list[AlarmEvent]:

@@ -159,6 +159,9 @@ def reduced_model(evidence: Evidence, entity: str) -> CityModel:
         feeds=model.feeds,
         calibrations=tuple(one for one in model.calibrations if one.sensor in sensors),
         maintenance=tuple(one for one in model.maintenance if one.sensor in sensors),
+        maintenance_windows={
+            window.id: window for one in datastreams.values() for window in model.windows_of(one)
+        },
         rules=model.rules,
         rule_authors=_part(model.rule_authors, set(model.rules)),
     )

@@ -12,7 +12,9 @@ from twin.model.calibration import Calibration, Maintenance
 from twin.model.datastream_policy import DatastreamPolicy
 from twin.model.duty import NO_DUTY_PLAN, DutyPlan
 from twin.model.entity import Entity
+from twin.model.maintenance_window import MaintenanceSchedule, MaintenanceWindow, WindowIndex
 from twin.model.observed_property import BUILT_IN_PROPERTIES, ObservedProperty, Theme
+from twin.model.recurrence import RecurringPeriod
 from twin.model.sensor import Datastream, Sensor
 
 
@@ -52,17 +54,23 @@ class CityModel:
     feeds: tuple[CityFeed, ...] = ()
     calibrations: tuple[Calibration, ...] = ()
     maintenance: tuple[Maintenance, ...] = ()
+    maintenance_windows: Mapping[str, MaintenanceWindow] = field(default_factory=dict)
     rules: Mapping[str, Rule] = field(default_factory=dict)
     withdrawn_rules: Mapping[str, Rule] = field(default_factory=dict)  #: deleted ones as they last were
     rule_authors: Mapping[str, str] = field(default_factory=dict)  #: who last changed or deleted each rule
     duty: DutyPlan = NO_DUTY_PLAN
     entity_types: frozenset[str] = field(init=False, repr=False, compare=False)  #: those that entities have
     _by_entity: Mapping[str, tuple[Datastream, ...]] = field(init=False, repr=False, compare=False)
+    _by_sensor: Mapping[str, tuple[Datastream, ...]] = field(init=False, repr=False, compare=False)
     _children: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
     _calibrations: Mapping[tuple[str, str], tuple[Calibration, ...]] = field(
         init=False, repr=False, compare=False
     )
     _maintenance: Mapping[str, tuple[Maintenance, ...]] = field(init=False, repr=False, compare=False)
+    _windows: WindowIndex = field(init=False, repr=False, compare=False)
+    _sensor_schedules: dict[str, MaintenanceSchedule] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
     _policies: dict[int, DatastreamPolicy] = field(
         init=False, repr=False, compare=False, default_factory=dict
     )
@@ -75,8 +83,10 @@ class CityModel:
 
     def __post_init__(self) -> None:
         by_entity: defaultdict[str, list[Datastream]] = defaultdict(list)
+        by_sensor: defaultdict[str, list[Datastream]] = defaultdict(list)
         for datastream in sorted(self.datastreams.values(), key=lambda one: one.id):
             by_entity[datastream.entity].append(datastream)
+            by_sensor[datastream.sensor].append(datastream)
         children: defaultdict[str, list[str]] = defaultdict(list)
         for entity in self.entities.values():
             if entity.parent is not None:
@@ -89,9 +99,11 @@ class CityModel:
             maintenance[period.sensor].append(period)
         object.__setattr__(self, "_calibrations", {key: tuple(value) for key, value in calibrations.items()})
         object.__setattr__(self, "_maintenance", {key: tuple(value) for key, value in maintenance.items()})
+        object.__setattr__(self, "_windows", WindowIndex(self.maintenance_windows.values()))
         types = frozenset(entity.type for entity in self.entities.values())
         object.__setattr__(self, "entity_types", types)
         object.__setattr__(self, "_by_entity", {key: tuple(value) for key, value in by_entity.items()})
+        object.__setattr__(self, "_by_sensor", {key: tuple(value) for key, value in by_sensor.items()})
         object.__setattr__(self, "_children", {key: tuple(value) for key, value in children.items()})
 
     def datastreams_of(self, entity: str, property: str | None = None) -> tuple[Datastream, ...]:
@@ -105,9 +117,46 @@ class CityModel:
         """Return the calibrations of a datastream, ordered by their start."""
         return self._calibrations.get((datastream.sensor, datastream.property), ())
 
-    def maintenance_of(self, datastream: Datastream) -> tuple[Maintenance, ...]:
-        """Return the maintenance periods of the sensor of a datastream."""
-        return self._maintenance.get(datastream.sensor, ())
+    def windows_of(self, datastream: Datastream) -> tuple[MaintenanceWindow, ...]:
+        """Return the maintenance windows that cover a datastream."""
+        if not self.maintenance_windows:
+            return ()
+        places = tuple(self.around(datastream.entity))
+        return self._windows.of(datastream.sensor, datastream.property, places)
+
+    def maintenance_of(self, datastream: Datastream) -> MaintenanceSchedule:
+        """Return when a datastream is in maintenance: by its sensor, and by maintenance windows."""
+        return self._schedule(datastream.sensor, self.windows_of(datastream))
+
+    def maintenance_of_sensor(self, sensor: str) -> MaintenanceSchedule:
+        """Return when a sensor as a whole is in maintenance: with all that it observes."""
+        schedule = self._sensor_schedules.get(sensor)
+        if schedule is None:
+            schedule = self._sensor_schedules[sensor] = self._schedule(sensor, self._windows_of_sensor(sensor))
+        return schedule
+
+    def _windows_of_sensor(self, sensor: str) -> tuple[MaintenanceWindow, ...]:
+        if not self.maintenance_windows or sensor not in self.sensors:
+            return ()
+        observed = self._by_sensor.get(sensor, ())
+        if not observed:
+            return tuple(one for one in self._windows.of(sensor, "", ()) if not one.properties)
+        first, *others = (self.windows_of(one) for one in observed)
+        return tuple(window for window in first if all(window in each for each in others))
+
+    def _schedule(self, sensor: str, windows: tuple[MaintenanceWindow, ...]) -> MaintenanceSchedule:
+        periods = [RecurringPeriod(one.start, one.end) for one in self._maintenance.get(sensor, ())]
+        return MaintenanceSchedule.of(periods + [one.period(self.city.timezone) for one in windows])
+
+    def around(self, entity: str) -> Iterator[str]:
+        """Yield the id of an entity and those of the areas around it, inner ones first."""
+        seen: set[str] = set()
+        current: str | None = entity
+        while current is not None and current not in seen:
+            yield current
+            seen.add(current)
+            known = self.entities.get(current)
+            current = known.parent if known is not None else None
 
     def policy_of(self, datastream: Datastream) -> DatastreamPolicy:
         """Return how the observations of a datastream are calibrated, checked and put into windows."""
@@ -164,6 +213,7 @@ class CityPlan:
     feeds: tuple[CityFeed, ...] = ()
     calibrations: tuple[Calibration, ...] = ()
     maintenance: tuple[Maintenance, ...] = ()
+    maintenance_windows: tuple[MaintenanceWindow, ...] = ()
     rules: tuple[Rule, ...] = ()
     duty: DutyPlan = NO_DUTY_PLAN
 
@@ -180,6 +230,7 @@ class CityPlan:
             feeds=self.feeds,
             calibrations=self.calibrations,
             maintenance=self.maintenance,
+            maintenance_windows={one.id: one for one in self.maintenance_windows},
             rules={one.id: one for one in self.rules},
             duty=self.duty,
         )

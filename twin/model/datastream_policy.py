@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from twin.instant import HOUR, MINUTE, Duration, Instant
 from twin.model.calibration import Calibration, Maintenance, calibration_at
+from twin.model.maintenance_window import MaintenanceSchedule
 from twin.model.observed_property import COUNTER_RATE_MAX, Aggregation, ObservedProperty
+from twin.model.recurrence import RecurringPeriod
 from twin.quality.quality_rules import QualityRules
 
 WINDOW_SIZES: tuple[Duration, ...] = (MINUTE, 10 * MINUTE, HOUR)
@@ -38,7 +40,7 @@ class DatastreamPolicy:
     rate_max: float | None  #: a counter's greatest plausible increase, canonical unit per second
     sizes: tuple[Duration, ...]  #: of its windows, ascending
     calibrations: tuple[Calibration, ...]  #: ordered by their start
-    maintenance: tuple[Maintenance, ...]
+    maintenance: MaintenanceSchedule | None  #: None: never, so that most pay nothing
     personal: bool = False  #: whether single values are personal data
 
     @classmethod
@@ -47,7 +49,7 @@ class DatastreamPolicy:
         property: ObservedProperty,
         interval: Duration,
         calibrations: Sequence[Calibration] = (),
-        maintenance: Sequence[Maintenance] = (),
+        maintenance: Sequence[Maintenance] | MaintenanceSchedule = (),
         *,
         personal: bool = False,
     ) -> DatastreamPolicy:
@@ -60,7 +62,7 @@ class DatastreamPolicy:
             COUNTER_RATE_MAX.get(property.name),
             window_sizes_for(interval),
             tuple(calibrations),
-            tuple(maintenance),
+            _schedule(maintenance) or None,
             personal,
         )
 
@@ -74,4 +76,10 @@ class DatastreamPolicy:
 
     def is_in_maintenance(self, time: Instant) -> bool:
         """Return whether the sensor was in maintenance at this time."""
-        return any(one.start <= time < one.end for one in self.maintenance)
+        return self.maintenance is not None and self.maintenance.includes(time)
+
+
+def _schedule(maintenance: Sequence[Maintenance] | MaintenanceSchedule) -> MaintenanceSchedule:
+    if isinstance(maintenance, MaintenanceSchedule):
+        return maintenance
+    return MaintenanceSchedule.of(RecurringPeriod(one.start, one.end) for one in maintenance)

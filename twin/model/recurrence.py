@@ -1,0 +1,200 @@
+"""Times that recur: an iCalendar rule (RFC 5545) over the local times of a city, expanded by blocks of time.
+
+`icalendar` reads the rule and `recurring_ical_events` expands it, over local times without a zone. What that
+library gets wrong about UNTIL is decided here: a DATE means the whole of that local day, and a time without
+`Z` is local.
+
+The first occurrence has the start and the end that are stated. Every other one begins and ends at the same
+local times of day, so one from 22:00 to 06:00 takes seven or nine hours where the clocks change. A local time
+that the spring night skips is read with the offset from before, one that the autumn night repeats is the
+first of the two; an occurrence that would be empty thereby is as long as the first.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta
+from functools import lru_cache
+from typing import NamedTuple, TypeAlias
+from zoneinfo import ZoneInfo
+
+import icalendar
+import msgspec
+import recurring_ical_events
+
+from twin.instant import DAY, INSTANT_MAX, Duration, Instant, from_datetime, to_datetime
+
+OCCURRENCE_LENGTH_MAX: Duration = 7 * DAY
+"""The longest recurring occurrence; what takes longer is stated once."""
+
+BLOCK: Duration = 28 * DAY
+"""Occurrences are expanded and cached by blocks that start at whole multiples of this."""
+
+EXPANSIONS_CACHED_MAX = 4_096
+"""Of one process, each with at most 36 occurrences of 100 bytes: 15 MB."""
+
+FREQUENCIES = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
+REFUSED_PARTS = ("BYHOUR", "BYMINUTE", "BYSECOND")
+"""With them a rule could recur more often than daily."""
+
+SEARCHED_YEARS = 8
+"""Leap days come at least each eight years."""
+
+Period: TypeAlias = tuple[Instant, Instant]
+"""A time span, start ≤ t < end."""
+
+
+class Recurrence(msgspec.Struct, frozen=True, kw_only=True):
+    """When a period recurs."""
+
+    rule: str  #: the value of an RRULE (RFC 5545, 3.3.10), at most daily
+    exdates: tuple[str, ...] = ()  #: local dates (YYYY-MM-DD) on which no occurrence begins
+
+
+class RecurringPeriod(NamedTuple):
+    """A period of time, and its recurrence in a time zone, if it recurs."""
+
+    start: Instant
+    end: Instant
+    recurrence: Recurrence | None = None
+    zone: str = "UTC"  #: IANA name; without a recurrence it does not matter
+
+    @property
+    def reach(self) -> Period:
+        """The time in which all occurrences are; up to INSTANT_MAX where their number is not known."""
+        if self.recurrence is None:
+            return self.start, self.end
+        until = _until(_parse(self.recurrence.rule))
+        if until is None:
+            return self.start, INSTANT_MAX
+        if not isinstance(until, datetime):
+            until = datetime.combine(until, time())
+        # Two days: for the zone of local times, and for the end of a date.
+        last = from_datetime(until.replace(tzinfo=until.tzinfo or ZoneInfo("UTC"))) + 2 * DAY
+        return self.start, max(self.end, last + OCCURRENCE_LENGTH_MAX)
+
+
+def rule_fault(text: str) -> str:
+    """Return what is wrong with the text of a rule: found …, expected …; empty if nothing is."""
+    try:
+        rule = _parse(text)
+    except Exception as error:  # the library raises many types of errors
+        return f"found no RRULE (RFC 5545): {' '.join(str(error).split())[:200]}"
+    frequency = "".join(rule.get("FREQ", [])).upper()
+    if frequency not in FREQUENCIES:
+        found = f"FREQ={frequency}" if frequency else "no FREQ"
+        return f"found {found}, expected FREQ with one of {', '.join(FREQUENCIES)}"
+    if any(one < 1 for name in ("INTERVAL", "COUNT") for one in rule.get(name, [])):
+        return "found an INTERVAL or COUNT below 1, expected 1 or more"
+    if "COUNT" in rule and "UNTIL" in rule:
+        return "found COUNT and UNTIL, expected at most one of them"
+    for part in REFUSED_PARTS:
+        if part in rule:
+            return f"found {part}, expected at most one occurrence a day"
+    return ""
+
+
+def recurs(period: RecurringPeriod) -> bool:
+    """Return whether the rule of a period gives another occurrence within `SEARCHED_YEARS`.
+
+    A rule that never does would be searched up to the year 9999 with each expansion.
+    """
+    assert period.recurrence is not None
+    rule = dict(_parse(period.recurrence.rule))
+    if "UNTIL" in rule or rule.get("COUNT") == [1]:
+        return True
+    start = _wall(period.start, ZoneInfo(period.zone))
+    # A month first: a daily rule has three thousand occurrences in eight years, and two are enough.
+    for days in (32, SEARCHED_YEARS * 366):
+        limited = icalendar.vRecur({**rule, "UNTIL": [start + timedelta(days=days)]})
+        if len(_expand(start, limited, start, start + timedelta(days=days))) > 1:
+            return True
+    return False
+
+
+def occurrences_between(period: RecurringPeriod, start: Instant, end: Instant) -> tuple[Period, ...]:
+    """Return the occurrences that overlap start ≤ t < end, ascending."""
+    if period.recurrence is None:
+        return ((period.start, period.end),) if period.start < end and period.end > start else ()
+    first, last = max(start, period.start), min(end, period.reach[1])
+    found = {
+        one
+        for block in range(first // BLOCK, (last - 1) // BLOCK + 1)
+        for one in occurrences_of_block(period, block)
+    }
+    return tuple(sorted(one for one in found if one[0] < end and one[1] > start))
+
+
+@lru_cache(maxsize=EXPANSIONS_CACHED_MAX)
+def occurrences_of_block(period: RecurringPeriod, block: int) -> tuple[Period, ...]:
+    """Return the occurrences that overlap a block, ascending."""
+    start, end = block * BLOCK, (block + 1) * BLOCK
+    if period.recurrence is None or end <= period.start:
+        return occurrences_between(period._replace(recurrence=None), start, end)
+    zone = ZoneInfo(period.zone)
+    rule = dict(_parse(period.recurrence.rule))
+    until = _until(rule)
+    begin = _wall(period.start, zone)
+    if until is not None:
+        day = until.date() if isinstance(until, datetime) else until
+        # Later than any meaning of it; which occurrences are not too late is decided below.
+        rule["UNTIL"] = [datetime.combine(day + timedelta(days=2), time())]
+    walls = _expand(
+        begin,
+        icalendar.vRecur(rule),
+        _wall(max(start - OCCURRENCE_LENGTH_MAX - DAY, 0), zone),
+        _wall(min(end + DAY, INSTANT_MAX - DAY), zone),
+    )
+    found = [
+        (wall, *_placed(period, wall, zone))
+        for wall in {*walls, begin}
+        if wall.date().isoformat() not in period.recurrence.exdates
+    ]
+    return tuple(
+        sorted(
+            (first, last)
+            for wall, first, last in found
+            if first < end and last > start and (wall == begin or not _is_after(until, wall, first))
+        )
+    )
+
+
+def _parse(text: str) -> icalendar.vRecur:
+    return icalendar.vRecur.from_ical(text)
+
+
+def _until(rule: dict[str, list[date]]) -> date | None:
+    listed = rule.get("UNTIL")
+    return listed[0] if listed else None
+
+
+def _wall(instant: Instant, zone: ZoneInfo) -> datetime:
+    return to_datetime(instant).astimezone(zone).replace(tzinfo=None, fold=0)
+
+
+def _expand(begin: datetime, rule: icalendar.vRecur, start: datetime, end: datetime) -> list[datetime]:
+    """Return the local times of a rule that begins at a local time, within a span of local times."""
+    event, calendar = icalendar.Event(), icalendar.Calendar()
+    event["UID"] = "recurrence"
+    event["DTSTART"], event["DTEND"] = icalendar.vDatetime(begin), icalendar.vDatetime(begin)
+    event["RRULE"] = rule
+    calendar.add_component(event)
+    return [one["DTSTART"].dt for one in recurring_ical_events.of(calendar).between(start, end)]
+
+
+def _placed(period: RecurringPeriod, wall: datetime, zone: ZoneInfo) -> Period:
+    """Return the occurrence that begins at a local time."""
+    begin = _wall(period.start, zone)
+    if wall == begin:
+        return period.start, period.end
+    start = from_datetime(wall.replace(tzinfo=zone))
+    end = from_datetime((wall + (_wall(period.end, zone) - begin)).replace(tzinfo=zone))
+    return start, end if end > start else start + (period.end - period.start)
+
+
+def _is_after(until: date | None, wall: datetime, start: Instant) -> bool:
+    """Return whether an occurrence begins after the UNTIL of its rule."""
+    if until is None:
+        return False
+    if not isinstance(until, datetime):
+        return wall.date() > until
+    return wall > until if until.tzinfo is None else start > from_datetime(until)
