@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from cities.duty.routes_file import read_duty
 from cities.files.faults import CityError, CityFault
-from cities.files.items import Items, read_items, read_only_item, suggestion
+from cities.files.items import Items, read_items, read_only_item, read_section, suggestion
 from cities.files.schema import (
     FEEDS,
     CalibrationItem,
@@ -20,6 +20,7 @@ from cities.files.schema import (
     FeedItem,
     Item,
     MaintenanceItem,
+    MaintenanceWindowItem,
     PropertyItem,
     SensorItem,
 )
@@ -32,6 +33,7 @@ from cities.model.calibration_and_maintenance import (
 )
 from cities.model.entities import check_entities, to_entity
 from cities.model.geometry import NETHERLANDS
+from cities.model.maintenance_windows import WindowContext, read_windows
 from cities.model.properties import check_properties, to_properties
 from cities.model.sensors import check_personal_mix, check_sensors, to_datastreams, to_sensor
 from cities.rules.context import RuleContext
@@ -88,7 +90,7 @@ class _Reading:
         entities = self._list("entities.yaml", "entities", EntityItem)
         sensors = self._list("sensors.yaml", "sensors", SensorItem)
         calibrations = self._list("calibrations.yaml", "calibrations", CalibrationItem)
-        maintenance = self._list("maintenance.yaml", "maintenance", MaintenanceItem)
+        maintenance, windows = self._maintenance()
         rules = self._list("rules.yaml", "rules", RuleItem)
 
         check_properties(properties)
@@ -104,7 +106,16 @@ class _Reading:
         check_personal_mix(sensors, own_feeds)
         check_calibrations(calibrations, sensors, known)
         check_maintenance(maintenance, sensors)
-        for items in (properties, feeds, entities, sensors, calibrations, maintenance):
+        own_windows = read_windows(
+            windows,
+            WindowContext(
+                sensors=sensors.ids if sensors.document and (sensors.entries or not sensors.faults) else None,
+                entities=entities.ids if entities.document else None,
+                properties=known,
+                zone=city.timezone if city is not None else "UTC",
+            ),
+        )
+        for items in (properties, feeds, entities, sensors, calibrations, maintenance, windows):
             self.faults.extend(items.faults)
         plan = None
         if city is not None and not self.faults:
@@ -121,6 +132,7 @@ class _Reading:
                 feeds=tuple(own_feeds.values()),
                 calibrations=tuple(to_calibration(one.item) for one in calibrations.placed),
                 maintenance=tuple(to_maintenance(one.item) for one in maintenance.placed),
+                maintenance_windows=own_windows,
             )
         ids = entities.ids if entities.document else None
         own_rules = check_rules(rules, RuleContext.of_folder(plan, known, ids))
@@ -161,6 +173,22 @@ class _Reading:
         duty, faults = read_duty(document, self.folder, areas)
         self.faults.extend(faults)
         return duty
+
+    def _maintenance(self) -> tuple[Items[MaintenanceItem], Items[MaintenanceWindowItem]]:
+        """Return the two lists of maintenance.yaml: times of single sensors, and windows with ids."""
+        document = self._document("maintenance.yaml")
+        if document is None:
+            return Items(), Items()
+        if not isinstance(document.data, dict) or "windows" not in document.data:
+            return read_items(document, "maintenance", MaintenanceItem), Items()
+        for key in document.data:
+            if key not in ("maintenance", "windows"):
+                message = "unknown key: expected 'maintenance' and 'windows'"
+                self.faults.append(document.fault_at((key,), message))
+        return (
+            read_section(document, "maintenance", MaintenanceItem),
+            read_section(document, "windows", MaintenanceWindowItem),
+        )
 
     def _list(self, name: str, key: str, item_type: type[ItemType], label: str = "id") -> Items[ItemType]:
         document = self._document(name)

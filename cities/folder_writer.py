@@ -13,12 +13,23 @@ from cities.duty.routes_file import roster_files, routes_document
 from cities.files.schema import FeedItem, SensorItem
 from cities.model.calibration_and_maintenance import from_calibration, from_maintenance
 from cities.model.entities import from_entity
+from cities.model.maintenance_windows import window_document
 from cities.model.properties import from_property, own_properties
 from cities.model.sensors import from_sensor
 from cities.rules.document import rule_document
 from twin.model.city_model import CityModel
 from twin.model.entity import Entity
 from twin.model.sensor import Datastream
+
+
+_LISTS_OF_FILES = {
+    "properties": ("properties",),
+    "feeds": ("feeds",),
+    "calibrations": ("calibrations",),
+    "maintenance": ("maintenance", "windows"),
+    "rules": ("rules",),
+}
+"""The lists of each optional file."""
 
 
 class _Flow(dict[str, Any]):
@@ -55,6 +66,7 @@ def write_city(model: CityModel, folder: Path) -> tuple[Path, ...]:
         "feeds": [FeedItem.of(**asdict(one)).document() for one in feeds],
         "calibrations": [from_calibration(one).document() for one in calibrations],
         "maintenance": [from_maintenance(one).document() for one in maintenance],
+        "windows": [window_document(one) for _, one in sorted(model.maintenance_windows.items())],
         "rules": [_styled(rule_document(one, model)) for one in rules],
     }
     files: dict[str, dict[str, Any]] = {
@@ -63,7 +75,10 @@ def write_city(model: CityModel, folder: Path) -> tuple[Path, ...]:
             "entities": [_styled(from_entity(one).document()) for one in _tree(model.entities.values())]
         },
         "sensors.yaml": {"sensors": [_styled(one.document()) for one in _sensors(model)]},
-        **{f"{key}.yaml": {key: items} if items else {} for key, items in lists.items()},
+        **{
+            f"{key}.yaml": {name: lists[name] for name in names if lists[name]}
+            for key, names in _LISTS_OF_FILES.items()
+        },
         "routes.yaml": routes_document(model.duty),
     }
     written = []

@@ -13,11 +13,13 @@ from pydantic.alias_generators import to_camel
 
 from cities.files.faults import describe_value
 from cities.files.values import (
+    ONE_LINE,
     CityId,
     DecoderName,
     EntityType,
     Id,
     Interval,
+    LocalDate,
     Note,
     Number,
     Positive,
@@ -30,6 +32,7 @@ from cities.files.values import (
     TopicFilter,
     Unit,
 )
+from twin.model.maintenance_window import COVERED_MAX, EXDATES_MAX, RULE_LENGTH_MAX
 from twin.model.observed_property import Aggregation, Combination, RollUp, Theme
 from twin.quality.quality_check import CONTEXT_MAX
 from twin.quality.spike import SPIKE_CONTEXT_MIN
@@ -235,6 +238,32 @@ class MaintenanceItem(Item):
     start: Annotated[Time, Field(alias="from")]
     until: Time | None = None
     note: Note = ""
+
+
+class RecurrenceItem(Item):
+    """`recurrence` of a maintenance window: an iCalendar rule (RFC 5545) in the time zone of the city."""
+
+    rule: Annotated[str, Field(min_length=1, max_length=RULE_LENGTH_MAX), ONE_LINE]
+    exdates: Annotated[list[LocalDate], Field(max_length=EXDATES_MAX)] = Field(default_factory=list)
+
+
+_Covered = Annotated[list[Id], Field(min_length=1, max_length=COVERED_MAX)]
+
+
+class MaintenanceWindowItem(Item):
+    """One of `windows` in maintenance.yaml: what it covers, and when."""
+
+    id: Id
+    title: Text
+    note: Note = ""
+    sensors: _Covered | None = None
+    entities: _Covered | None = None
+    areas: _Covered | None = None
+    properties: Annotated[list[PropertyName], Field(min_length=1, max_length=COVERED_MAX)] | None = None
+    start: Time
+    end: Time | None = None
+    duration: Interval | None = None
+    recurrence: RecurrenceItem | None = None
 
 
 class FeedItem(Item):

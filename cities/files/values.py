@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from functools import cache
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
@@ -74,6 +75,16 @@ def _time(value: object) -> Instant:
     return instant
 
 
+def _local_date(text: str) -> str:
+    try:
+        known = date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        known = False
+    if not known:
+        raise ValueError("expected a date such as 2026-05-05")
+    return text
+
+
 def _topic_filter(text: str) -> str:
     levels = text.split("/")
     if "#" in levels[:-1] or any(len(level) > 1 and set(level) & {"+", "#"} for level in levels):
@@ -118,6 +129,7 @@ RetentionTime = Annotated[
 Time = Annotated[
     Instant, PlainValidator(_time, json_schema_input_type=TimeText), PlainSerializer(format_instant)
 ]
+LocalDate = Annotated[str, AfterValidator(_local_date), WithJsonSchema({"type": "string", "format": "date"})]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(allow_inf_nan=False, gt=0)]
 Share = Annotated[float, Field(allow_inf_nan=False, ge=0, le=1)]

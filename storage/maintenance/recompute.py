@@ -32,11 +32,12 @@ from twin.instant import (
     from_datetime,
     to_datetime,
 )
-from twin.model.calibration import Maintenance
 from twin.model.city_model import CityModel
 from twin.model.datastream_policy import DatastreamPolicy
+from twin.model.maintenance_window import MaintenanceSchedule, decode_window
 from twin.model.observation import LastGoodValue, Observation
 from twin.model.observed_property import ObservedProperty
+from twin.model.recurrence import RecurringPeriod
 from twin.quality.constant_run import ACTIVITY_MEMORY, STANDSTILL_MIN, ConstantRun, run_after
 from twin.quality.quality_flags import TIME_FLAGS, UNUSABLE_FLAGS
 from twin.quality.quality_rules import QualityRules
@@ -226,16 +227,23 @@ async def _read_policy(
     calibrations = await _fetch_rows(
         connection, "history/list_calibrations_known_at", {"datastreams": [datastream], "known_at": None}
     )
-    maintenance = [
-        Maintenance(
-            sensor="", start=from_datetime(start), end=from_datetime(end) if end is not None else INSTANT_MAX
-        )
+    periods = [
+        RecurringPeriod(from_datetime(start), from_datetime(end) if end is not None else INSTANT_MAX)
         for start, end in await _fetch_rows(
             connection, "maintenance/recompute/list_maintenance_of_datastream", (datastream,)
         )
     ]
+    periods += [
+        decode_window(content).period(zone)
+        for content, zone in await _fetch_rows(
+            connection, "maintenance/recompute/list_windows_of_datastream", {"datastream": datastream}
+        )
+    ]
     policy = DatastreamPolicy.of(
-        properties[name], interval, calibrations_by_datastream(calibrations).get(datastream, ()), maintenance
+        properties[name],
+        interval,
+        calibrations_by_datastream(calibrations).get(datastream, ()),
+        MaintenanceSchedule.of(periods),
     )
     return policy, from_datetime(raw_from) if raw_from is not None else INSTANT_MIN
 

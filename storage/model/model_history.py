@@ -22,6 +22,7 @@ from storage.queries import query
 from twin.instant import Instant, format_instant, to_datetime
 from twin.model.city_model import CityModel
 from twin.model.duty import NO_DUTY_PLAN
+from twin.model.maintenance_window import decode_window
 
 UNDONE_MAX = 100_000
 """The most changes of rows to undo: some 50 MB. A large city has so many rows in all."""
@@ -65,6 +66,9 @@ async def load_model_at(connection: Connection, city: str, at: Instant) -> CityM
         async with connection.cursor(row_factory=dict_row) as cursor:
             for name, statement in _DATED.items():
                 rows[name] = await (await cursor.execute(query(statement), moment)).fetchall()
+        windows = await (
+            await connection.execute(query("model/history/list_maintenance_windows_at"), moment)
+        ).fetchall()
     if len(changes) > UNDONE_MAX:
         raise QueryError(
             f"more than {UNDONE_MAX:,} rows of the model have changed since {format_instant(at)}: the model "
@@ -75,7 +79,13 @@ async def load_model_at(connection: Connection, city: str, at: Instant) -> CityM
     known = version[0] if version is not None and version[0] is not None else 1
     plans = rows[model_rows.DUTY_PLAN_TABLE.name]
     duty = model_rows.duty_plan_from_row(plans[0], ()) if plans else NO_DUTY_PLAN
-    return replace(model_of_rows(present.city, known, rows), rules=present.rules, duty=duty)
+    in_force = [decode_window(content) for (content,) in windows]
+    return replace(
+        model_of_rows(present.city, known, rows),
+        maintenance_windows={one.id: one for one in in_force},
+        rules=present.rules,
+        duty=duty,
+    )
 
 
 def undone(

@@ -31,6 +31,12 @@ from storage.model.model_rows import (
 )
 from storage.model.rule_store import read_rule_versions, write_rule_changes
 from storage.model.rule_version import folder_rule_changes
+from storage.model.window_store import (
+    folder_window_changes,
+    read_window_versions,
+    request_recompute_of_moved,
+    write_window_changes,
+)
 from storage.queries import query
 from storage.stores.replay_outbox import request_replays_of_devices
 from twin.errors import ServiceError, TwinError
@@ -64,9 +70,9 @@ async def apply_plan(
 ) -> ModelApplyResult:
     """Make the database hold a plan, in one transaction; the version rises only if something changed.
 
-    `based_on` is the version of the model that the plan was derived from, if any: then rules stay as they
-    are, and ModelConflictError is raised when this is not the present version. Raises ServiceError when the
-    database serves another city.
+    `based_on` is the version of the model that the plan was derived from, if any: then rules and
+    maintenance windows stay as they are, and ModelConflictError is raised when this is not the present
+    version. Raises ServiceError when the database serves another city.
     """
     async with connection.transaction():
         await connection.execute(query("model/lock_model"))
@@ -92,10 +98,15 @@ async def apply_plan(
             if based_on is not None
             else folder_rule_changes(await read_rule_versions(connection), plan.rules)
         )
-        actions = [change.action for change in changes] + [
-            rule_change.action for rule_change in rules if rule_change.action is not None
-        ]
+        windows = (
+            []
+            if based_on is not None
+            else folder_window_changes(await read_window_versions(connection), plan.maintenance_windows)
+        )
+        actions = [change.action for change in changes]
+        actions += [one.action for one in (*rules, *windows) if one.action is not None]
         version = before + 1 if actions else before
+        earlier = None
         if actions:
             earlier = await _read_model(connection, stored_city) if stored_city is not None else None
             await _write(connection, plan.city, version, changes)
@@ -108,6 +119,15 @@ async def apply_plan(
             await insert_recompute_requests(connection, changes)
             await request_replays_of_assigned(connection, changes, planned[model_rows.SENSOR_TABLE.name])
         await write_rule_changes(connection, rules, version)
+        await write_window_changes(connection, windows, version)
+        if actions and earlier is not None:
+            present = {
+                id: one.window
+                for id, one in (await read_window_versions(connection)).items()
+                if not one.deleted
+            }
+            later = replace(plan.model(version), maintenance_windows=present)
+            await request_recompute_of_moved(connection, earlier, later)
         await _apply_built_in_rules(connection, changes, plan.properties, is_new=stored_city is None)
     return ModelApplyResult(
         version=version,
@@ -138,10 +158,12 @@ async def _read_model(connection: Connection, city: ModelRow) -> CityModel:
     """Return the active model, in the open transaction; `city` is the row of the city."""
     rows = {table.name: await read_rows(connection, table) for table in model_rows.MODEL_TABLES}
     rules = await read_rule_versions(connection)
+    windows = await read_window_versions(connection)
     plans = [one for one in rows[model_rows.DUTY_PLAN_TABLE.name] if one["active"]]
     identity = City(id=city["id"], name=city["name"], timezone=city["timezone"])
     return replace(
         model_of_rows(identity, city["model_version"], rows),
+        maintenance_windows={id: one.window for id, one in windows.items() if not one.deleted},
         rules={id: version.rule for id, version in rules.items() if not version.deleted},
         withdrawn_rules={id: version.rule for id, version in rules.items() if version.deleted},
         rule_authors={
@@ -153,7 +175,7 @@ async def _read_model(connection: Connection, city: ModelRow) -> CityModel:
 
 
 def model_of_rows(city: City, version: int, rows: Mapping[str, Sequence[ModelRow]]) -> CityModel:
-    """Return the model of the active rows of each table, without rules and duty plan."""
+    """Return the model of the active rows of each table, without rules, windows and duty plan."""
     active = {name: [one for one in of_table if one["active"]] for name, of_table in rows.items()}
     entities = map(model_rows.entity_from_row, active["entity"])
     sensors = map(model_rows.sensor_from_row, active["sensor"])

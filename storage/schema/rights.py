@@ -15,7 +15,7 @@ ROLE_PREFIX = "livetwin_"
 
 _MODEL = """
     calibration city datastream duty_override duty_plan entity feed fetched_roster maintenance
-    observed_property rule sensor
+    maintenance_window observed_property rule sensor
 """
 """Tables of the city model: every role reads all of it."""
 
@@ -62,7 +62,7 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
     },
     "alerting": {
         "calibration datastream duty_override duty_plan entity feed maintenance": "SELECT",
-        "observed_property rule sensor": "SELECT",
+        "maintenance_window observed_property rule sensor": "SELECT",
         "alarm incident": "SELECT",
         # It fetches rosters, which are a part of the model.
         "fetched_roster": "SELECT, INSERT, UPDATE",
@@ -85,7 +85,7 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
     "api": {
         "calibration duty_plan entity feed fetched_roster maintenance observed_property": "SELECT",
         "city datastream sensor": "SELECT, INSERT, UPDATE",
-        "rule": "SELECT, INSERT, UPDATE (folder_digest)",
+        "maintenance_window rule": "SELECT, INSERT, UPDATE (folder_digest)",
         "duty_override": "SELECT, INSERT, UPDATE (withdrawn_at, withdrawn_by)",
         "model_change": "SELECT, INSERT",
         "recompute_request": "SELECT, INSERT",

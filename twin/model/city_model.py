@@ -132,7 +132,9 @@ class CityModel:
         """Return when a sensor as a whole is in maintenance: with all that it observes."""
         schedule = self._sensor_schedules.get(sensor)
         if schedule is None:
-            schedule = self._sensor_schedules[sensor] = self._schedule(sensor, self._windows_of_sensor(sensor))
+            schedule = self._sensor_schedules[sensor] = self._schedule(
+                sensor, self._windows_of_sensor(sensor)
+            )
         return schedule
 
     def _windows_of_sensor(self, sensor: str) -> tuple[MaintenanceWindow, ...]:

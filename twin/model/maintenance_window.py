@@ -60,6 +60,11 @@ class MaintenanceWindow(msgspec.Struct, frozen=True, kw_only=True):
         """Return the window without what changes no observation: its version, title and note."""
         return msgspec.structs.replace(self, version=0, title="", note="")
 
+    @property
+    def reach(self) -> Period:
+        """The time in which all its occurrences are, in any time zone; to INSTANT_MAX while it is open."""
+        return self.period("UTC").reach
+
     def period(self, zone: str) -> RecurringPeriod:
         """Return the period of the window in a city of this time zone."""
         return RecurringPeriod(self.start, self.end, self.recurrence, zone if self.recurrence else "UTC")

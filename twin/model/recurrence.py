@@ -98,9 +98,10 @@ def recurs(period: RecurringPeriod) -> bool:
 
     A rule that never does would be searched up to the year 9999 with each expansion.
     """
-    assert period.recurrence is not None
+    if period.recurrence is None:
+        return False
     rule = dict(_parse(period.recurrence.rule))
-    if "UNTIL" in rule or rule.get("COUNT") == [1]:
+    if "UNTIL" in rule or rule.pop("COUNT", None) == [1]:
         return True
     start = _wall(period.start, ZoneInfo(period.zone))
     # A month first: a daily rule has three thousand occurrences in eight years, and two are enough.
@@ -128,21 +129,22 @@ def occurrences_between(period: RecurringPeriod, start: Instant, end: Instant) -
 def occurrences_of_block(period: RecurringPeriod, block: int) -> tuple[Period, ...]:
     """Return the occurrences that overlap a block, ascending."""
     start, end = block * BLOCK, (block + 1) * BLOCK
-    if period.recurrence is None or end <= period.start:
+    if period.recurrence is None or end <= period.start or start >= period.reach[1]:
         return occurrences_between(period._replace(recurrence=None), start, end)
     zone = ZoneInfo(period.zone)
     rule = dict(_parse(period.recurrence.rule))
     until = _until(rule)
     begin = _wall(period.start, zone)
-    if until is not None:
-        day = until.date() if isinstance(until, datetime) else until
-        # Later than any meaning of it; which occurrences are not too late is decided below.
-        rule["UNTIL"] = [datetime.combine(day + timedelta(days=2), time())]
+    limit = _wall(min(end + DAY, INSTANT_MAX - 2 * DAY), zone)
+    if "COUNT" not in rule:
+        # A rule that has no more occurrences would be searched up to the end of time. Which are after its own
+        # UNTIL is decided below.
+        rule["UNTIL"] = [limit]
     walls = _expand(
         begin,
         icalendar.vRecur(rule),
         _wall(max(start - OCCURRENCE_LENGTH_MAX - DAY, 0), zone),
-        _wall(min(end + DAY, INSTANT_MAX - DAY), zone),
+        limit,
     )
     found = [
         (wall, *_placed(period, wall, zone))

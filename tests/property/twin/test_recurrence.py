@@ -1,4 +1,4 @@
-"""The expansion of a recurrence equals a naive walk over the days of the city, over both nights of the clocks."""
+"""The expansion of a recurrence equals a naive walk over the days, over both nights of the clocks."""
 
 from __future__ import annotations
 
@@ -114,10 +114,10 @@ def test_a_schedule_includes_the_times_of_its_occurrences_in_any_order(
     once = RecurringPeriod(period.start + 5 * DAY, period.start + 5 * DAY + HOUR)
     schedule = MaintenanceSchedule.of([period, once])
     edges = [edge + step for one in wanted for edge in one for step in (-1, 0)]
-    for time in [period.start + one * MINUTE for one in minutes] + edges:
-        if time < period.start + 44 * DAY:
-            expected = any(start <= time < end for start, end in [*wanted, (once.start, once.end)])
-            assert schedule.includes(time) == expected
+    for moment in [period.start + one * MINUTE for one in minutes] + edges:
+        if moment < period.start + 44 * DAY:
+            expected = any(start <= moment < end for start, end in [*wanted, (once.start, once.end)])
+            assert schedule.includes(moment) == expected
 
 
 @given(cases())
@@ -127,12 +127,12 @@ def test_between_two_changes_a_schedule_does_not_change(
     case: tuple[RecurringPeriod, list[tuple[int, int]]],
 ) -> None:
     period, _ = case
-    schedule, time = MaintenanceSchedule.of([period]), period.start - DAY
+    schedule, moment = MaintenanceSchedule.of([period]), period.start - DAY
     for _ in range(12):
-        following = min(schedule.changes_after(time), default=time)
-        if following == time:
+        following = min(schedule.changes_after(moment), default=moment)
+        if following == moment:
             break
-        assert following > time
-        middle = (time + following) // 2
-        assert schedule.includes(time) == schedule.includes(middle) == schedule.includes(following - 1)
-        time = following
+        assert following > moment
+        middle = (moment + following) // 2
+        assert schedule.includes(moment) == schedule.includes(middle) == schedule.includes(following - 1)
+        moment = following

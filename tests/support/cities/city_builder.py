@@ -159,6 +159,7 @@ def plan_of(model: CityModel) -> CityPlan:
         feeds=model.feeds,
         calibrations=model.calibrations,
         maintenance=model.maintenance,
+        maintenance_windows=tuple(model.maintenance_windows.values()),
         rules=tuple(model.rules.values()),
         duty=model.duty,
     )
