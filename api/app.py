@@ -68,6 +68,7 @@ from api.live.history.history_player import Histories
 from api.live.hub import Hub
 from api.live.log_follower import LogFollower, RecordTraces, SeedSource
 from api.live.log_replay import LogReplay
+from api.maintenance import routes as maintenance_routes
 from api.metrics import ApiMetrics
 from api.openapi.description import API_KEY, REPLY_KEY, application_members, contact
 from api.openapi.document import complete_document
@@ -212,6 +213,7 @@ ROUTERS: Sequence[tuple[APIRouter, str | None]] = (
             quarantine_routes,
             rules_routes,
             backtest_routes,
+            maintenance_routes,
             webhooks_routes,
             unassigned_routes,
             duty_routes,

@@ -23,6 +23,7 @@ TAGS = {
     "subscriptions": "The same events, sent to a URL.",
     "alarms": "Alarms after ISA-18.2 with their explanation, incidents, and operator actions.",
     "rules": "The rules that raise alarms, and what they would have raised.",
+    "maintenance": "Times of work on sensors, once or recurring; what was measured then does not count.",
     "duty": "Who is on call, and what they were told.",
     "insights": "Values side by side.",
     "ledger": "The account of all received messages.",

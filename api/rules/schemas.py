@@ -15,7 +15,8 @@ from cities.rules.document import RuleItem
 _IGNORED = Field(default=None, description="Ignored.", json_schema_extra={"readOnly": True})
 
 
-def _without_default(schema: dict[str, Any]) -> None:
+def without_default(schema: dict[str, Any]) -> None:
+    """Remove the default of a schema: that of an id is the one of the path."""
     del schema["default"]
 
 
@@ -42,7 +43,7 @@ class RuleBody(RuleItem):
 class PutRuleBody(RuleBody):
     """A rule, as an item of rules.yaml, with the id of the path. What answers add to a rule is ignored."""
 
-    id: Annotated[Id, Field(json_schema_extra=_without_default)] = ""
+    id: Annotated[Id, Field(json_schema_extra=without_default)] = ""
 
 
 class BacktestBody(RequestBody):

@@ -33,8 +33,10 @@ EXPANSIONS_CACHED_MAX = 4_096
 """Of one process, each with at most 36 occurrences of 100 bytes: 15 MB."""
 
 FREQUENCIES = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
-REFUSED_PARTS = ("BYHOUR", "BYMINUTE", "BYSECOND")
-"""With them a rule could recur more often than daily."""
+PARTS = ("FREQ", "INTERVAL", "COUNT", "UNTIL", "BYDAY", "BYMONTHDAY", "BYMONTH", "BYSETPOS", "WKST")
+"""Times of day could recur more often than daily; numbers of days and weeks of a year, nobody plans by."""
+
+_DAYS_OF_MONTHS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 SEARCHED_YEARS = 8
 """Leap days come at least each eight years."""
@@ -87,21 +89,25 @@ def rule_fault(text: str) -> str:
         return "found an INTERVAL or COUNT below 1, expected 1 or more"
     if "COUNT" in rule and "UNTIL" in rule:
         return "found COUNT and UNTIL, expected at most one of them"
-    for part in REFUSED_PARTS:
-        if part in rule:
-            return f"found {part}, expected at most one occurrence a day"
+    for part in rule:
+        if part not in PARTS:
+            return f"found {part}, expected {', '.join(PARTS)}; it recurs at most daily, at the time of its start"
+    longest = max((_DAYS_OF_MONTHS[int(one) - 1] for one in rule.get("BYMONTH", [])), default=31)
+    if min((abs(one) for one in rule.get("BYMONTHDAY", [])), default=1) > longest:
+        return "found a BYMONTHDAY that no BYMONTH has, expected a date that exists"
     return ""
 
 
 def recurs(period: RecurringPeriod) -> bool:
     """Return whether the rule of a period gives another occurrence within `SEARCHED_YEARS`.
 
-    A rule that never does would be searched up to the year 9999 with each expansion.
+    A rule that never does would be searched up to the year 9999 with each expansion, whatever its UNTIL.
     """
     if period.recurrence is None:
         return False
     rule = dict(_parse(period.recurrence.rule))
-    if "UNTIL" in rule or rule.pop("COUNT", None) == [1]:
+    rule.pop("UNTIL", None)
+    if rule.pop("COUNT", None) == [1]:
         return True
     start = _wall(period.start, ZoneInfo(period.zone))
     # A month first: a daily rule has three thousand occurrences in eight years, and two are enough.
@@ -137,8 +143,7 @@ def occurrences_of_block(period: RecurringPeriod, block: int) -> tuple[Period, .
     begin = _wall(period.start, zone)
     limit = _wall(min(end + DAY, INSTANT_MAX - 2 * DAY), zone)
     if "COUNT" not in rule:
-        # A rule that has no more occurrences would be searched up to the end of time. Which are after its own
-        # UNTIL is decided below.
+        # Which occurrences are after its own UNTIL is decided below.
         rule["UNTIL"] = [limit]
     walls = _expand(
         begin,

@@ -32,6 +32,8 @@ def listed(one: RecurringPeriod, days: int = 40) -> list[str]:
         ("FREQ=DAILY;COUNT=0", "COUNT"),
         ("FREQ=DAILY;COUNT=2;UNTIL=20260401", "at most one of them"),
         ("FREQ=DAILY;BYHOUR=1,2", "BYHOUR"),
+        ("FREQ=YEARLY;BYWEEKNO=7", "BYWEEKNO"),
+        ("FREQ=DAILY;BYMONTH=2,4;BYMONTHDAY=31,-31", "that no BYMONTH has"),
     ],
 )
 def test_a_wrong_rule_is_explained(rule: str, expected: str) -> None:
@@ -39,8 +41,9 @@ def test_a_wrong_rule_is_explained(rule: str, expected: str) -> None:
 
 
 def test_a_rule_that_never_recurs_is_found() -> None:
-    never = period("2026-03-01T08:00:00+01:00", HOUR, "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30")
-    assert not recurs(never)
+    odd = "FREQ=YEARLY;INTERVAL=2;BYMONTH=2;BYMONTHDAY=29"
+    assert not recurs(period("2025-02-28T08:00:00+01:00", HOUR, odd))
+    assert not recurs(period("2025-02-28T08:00:00+01:00", HOUR, f"{odd};UNTIL=99981231"))
     leap = period("2024-02-29T08:00:00+01:00", HOUR, "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29")
     assert recurs(leap)
 

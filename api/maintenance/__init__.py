@@ -1,0 +1,1 @@
+"""Maintenance windows: routes and documents. Reading and checking a window belongs to cities."""
