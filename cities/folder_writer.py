@@ -21,7 +21,6 @@ from twin.model.city_model import CityModel
 from twin.model.entity import Entity
 from twin.model.sensor import Datastream
 
-
 _LISTS_OF_FILES = {
     "properties": ("properties",),
     "feeds": ("feeds",),

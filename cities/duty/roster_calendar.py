@@ -171,7 +171,28 @@ def contact_names(contacts: Iterable[Contact]) -> dict[str, str]:
 @lru_cache(maxsize=_CALENDARS_MAX)
 def _calendar(text: str) -> tuple[Any, tzinfo]:
     calendar = icalendar.Calendar.from_ical(text)
-    return recurring_ical_events.of(calendar), _zone(calendar)[0] or UTC
+    zone = _zone(calendar)[0] or UTC
+    for event in calendar.walk("VEVENT"):
+        if "UNTIL" in event.get("RRULE", {}):
+            event["RRULE"]["UNTIL"] = [_exact_until(event["RRULE"]["UNTIL"][0], event["DTSTART"].dt, zone)]
+    return recurring_ical_events.of(calendar), zone
+
+
+def _exact_until(until: date, start: date, zone: tzinfo) -> date:
+    """Return an UNTIL in the form of the start of its event, of which it is inclusive.
+
+    `recurring_ical_events` takes a date for its first moment and a time without a zone for UTC. Calendar
+    programs write both for events with times, and mean the whole day and the local time.
+    """
+    if not isinstance(start, datetime):
+        if not isinstance(until, datetime):
+            return until
+        return (until.astimezone(zone) if until.tzinfo is not None else until).date()
+    if not isinstance(until, datetime):
+        until = datetime.combine(until, time(23, 59, 59))
+    if until.tzinfo is not None or start.tzinfo is None:
+        return until
+    return until.replace(tzinfo=start.tzinfo).astimezone(UTC)
 
 
 @lru_cache(maxsize=_SPANS_MAX)

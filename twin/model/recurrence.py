@@ -12,6 +12,7 @@ first of the two; an occurrence that would be empty thereby is as long as the fi
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
@@ -81,21 +82,27 @@ def rule_fault(text: str) -> str:
         rule = _parse(text)
     except Exception as error:  # the library raises many types of errors
         return f"found no RRULE (RFC 5545): {' '.join(str(error).split())[:200]}"
+    return next(_rule_faults(rule), "")
+
+
+def _rule_faults(rule: icalendar.vRecur) -> Iterator[str]:
     frequency = "".join(rule.get("FREQ", [])).upper()
     if frequency not in FREQUENCIES:
         found = f"FREQ={frequency}" if frequency else "no FREQ"
-        return f"found {found}, expected FREQ with one of {', '.join(FREQUENCIES)}"
+        yield f"found {found}, expected FREQ with one of {', '.join(FREQUENCIES)}"
     if any(one < 1 for name in ("INTERVAL", "COUNT") for one in rule.get(name, [])):
-        return "found an INTERVAL or COUNT below 1, expected 1 or more"
+        yield "found an INTERVAL or COUNT below 1, expected 1 or more"
     if "COUNT" in rule and "UNTIL" in rule:
-        return "found COUNT and UNTIL, expected at most one of them"
+        yield "found COUNT and UNTIL, expected at most one of them"
     for part in rule:
         if part not in PARTS:
-            return f"found {part}, expected {', '.join(PARTS)}; it recurs at most daily, at the time of its start"
-    longest = max((_DAYS_OF_MONTHS[int(one) - 1] for one in rule.get("BYMONTH", [])), default=31)
+            yield f"found {part}, expected {', '.join(PARTS)}: at most daily, at the time of the start"
+    months = [int(one) for one in rule.get("BYMONTH", [])]
+    if any(not 1 <= one <= len(_DAYS_OF_MONTHS) for one in months):
+        yield "found a BYMONTH that is no month, expected 1 to 12"
+    longest = max((_DAYS_OF_MONTHS[one - 1] for one in months if one <= len(_DAYS_OF_MONTHS)), default=31)
     if min((abs(one) for one in rule.get("BYMONTHDAY", [])), default=1) > longest:
-        return "found a BYMONTHDAY that no BYMONTH has, expected a date that exists"
-    return ""
+        yield "found a BYMONTHDAY that no BYMONTH has, expected a date that exists"
 
 
 def recurs(period: RecurringPeriod) -> bool:
