@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 
 import pytest
 
@@ -13,10 +14,12 @@ from tests.support.pipelines.stage_pipeline import StagePipeline
 from tests.unit.stream.test_alarm_stage import START, kinds, level
 from twin.alarms.rules.rule import EntitySelection, OutageCondition, Rule, SilenceCondition
 from twin.alarms.severity import Severity
-from twin.instant import HOUR, MINUTE, SECOND
+from twin.instant import DAY, HOUR, MINUTE, SECOND
 from twin.model.bilingual_text import BilingualText
 from twin.model.calibration import Maintenance
 from twin.model.city_model import CityModel
+from twin.model.maintenance_window import MaintenanceWindow
+from twin.model.recurrence import Recurrence
 
 SILENT = Rule(
     id="silent",
@@ -85,6 +88,37 @@ def test_maintenance_suppresses_a_silence_by_design() -> None:
     assert run.incidents == []
     run.advance(START + 31 * MINUTE, 10 * SECOND)
     assert (run.alarms[-1].kind, run.alarms[-1].state) == ("unsuppressed", "unacknowledged")
+
+
+def test_each_occurrence_of_a_window_of_an_area_suppresses_a_silence() -> None:
+    """The second night is the one in which it is silent."""
+    window = MaintenanceWindow(
+        id="nightly",
+        title="Flushing",
+        areas=("town",),
+        start=START - DAY,
+        end=START - DAY + 30 * MINUTE,
+        recurrence=Recurrence(rule="FREQ=DAILY"),
+    )
+    run = StagePipeline(replace(alarm_city([SILENT]), maintenance_windows={"nightly": window}))
+    run.observe(level(0, -0.5))
+    run.advance(START + 20 * MINUTE, 10 * SECOND)
+    assert [(one.kind, one.state) for one in run.alarms] == [
+        ("suppressed", "suppressed-by-design"),
+        ("raised", "suppressed-by-design"),
+    ]
+    run.advance(START + 31 * MINUTE, 10 * SECOND)
+    assert (run.alarms[-1].kind, run.alarms[-1].state) == ("unsuppressed", "unacknowledged")
+
+
+def test_a_window_of_another_property_excuses_no_silence() -> None:
+    window = MaintenanceWindow(
+        id="w", title="W", sensors=("gauge-canal",), properties=("pm2_5",), start=START - DAY
+    )
+    run = StagePipeline(replace(alarm_city([SILENT]), maintenance_windows={"w": window}))
+    run.observe(level(0, -0.5))
+    run.advance(START + 20 * MINUTE, 10 * SECOND)
+    assert kinds(run, "silent~canal~gauge-canal") == ["raised"]
 
 
 OUT = Rule(

@@ -42,9 +42,11 @@ from tests.support.http.token_issuer import AUDIENCE, TokenIssuer
 from tests.support.http.transport_matrix import Changes, Transports, measure_transports
 from tests.support.payloads.alarm_events import alarm_event, incident_event
 from tests.support.repository import ROOT
-from tests.unit.api.conftest import NOW
+from tests.unit.api.conftest import NOW, make_model
 from twin.alarms.messages import AlarmBatch
 from twin.instant import MINUTE
+from twin.model.city_model import CityModel
+from twin.model.maintenance_window import MaintenanceWindow
 from twin.model.role import GRANTABLE_ROLES, Role
 from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import Update, UpdateKind
@@ -88,7 +90,9 @@ EXAMPLES = {
 
 # A webhook of the canal.
 SUBSCRIPTION: dict[str, object] = {"url": "https://example.org/", "filter": {"entity": [CANAL]}}
-BODIES = {"POST /v1/subscriptions": SUBSCRIPTION}
+# What it covers is at the canal, before and after.
+WINDOW: dict[str, object] = {"title": "Work", "entities": [CANAL], "start": "2026-11-23T12:00:00Z"}
+BODIES = {"POST /v1/subscriptions": SUBSCRIPTION, "PUT /v1/maintenance-windows/{id}": WINDOW}
 WEBHOOK = Webhook(
     id=WATER.alarm,
     url="https://example.org/",
@@ -105,10 +109,18 @@ WEBHOOK = Webhook(
 def example_urls(document: Mapping[str, Any]) -> dict[str, str]:
     """Return an URL for each path that needs an id of its own kind."""
     urls = dict(EXAMPLES)
+    urls["/v1/maintenance-windows/{id}"] = "/v1/maintenance-windows/work"
     for path in document["paths"]:
         if path.startswith("/incidents/{id}"):
             urls[f"/v1{path}"] = f"/v1{path}".replace("{id}", INCIDENT.incident)
     return urls
+
+
+@pytest.fixture
+def model() -> CityModel:
+    """The city with the maintenance window that requests change: what it covers is at the canal."""
+    work = MaintenanceWindow(id="work", title="Work", entities=(CANAL,), start=NOW)
+    return replace(make_model(), maintenance_windows={"work": work})
 
 
 @pytest.fixture
