@@ -58,7 +58,7 @@ PUT_BODY = Body(
     {
         "title": "Weekly flushing",
         "areas": ["alkmaar.schermer"],
-        "start": "2026-11-03T22:00:00+01:00",
+        "start": "2026-11-03T21:00:00Z",
         "duration": "PT8H",
         "recurrence": {"rule": "FREQ=WEEKLY;BYDAY=TU", "exdates": ["2026-12-01"]},
     },

@@ -41,7 +41,7 @@ class Viewing(NamedTuple):
     model: CityModel
     rights: Rights
     now: Instant
-    count: int
+    occurrences: int
 
 
 def window_model(

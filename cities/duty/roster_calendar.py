@@ -172,7 +172,8 @@ def contact_names(contacts: Iterable[Contact]) -> dict[str, str]:
 def _calendar(text: str) -> tuple[Any, tzinfo]:
     calendar = icalendar.Calendar.from_ical(text)
     zone = _zone(calendar)[0] or UTC
-    for event in calendar.walk("VEVENT"):
+    events: list[Event] = calendar.walk("VEVENT")
+    for event in events:
         if "UNTIL" in event.get("RRULE", {}):
             event["RRULE"]["UNTIL"] = [_exact_until(event["RRULE"]["UNTIL"][0], event["DTSTART"].dt, zone)]
     return recurring_ical_events.of(calendar), zone

@@ -104,7 +104,8 @@ async def apply_plan(
             else folder_window_changes(await read_window_versions(connection), plan.maintenance_windows)
         )
         actions = [change.action for change in changes]
-        actions += [one.action for one in (*rules, *windows) if one.action is not None]
+        actions += [rule_change.action for rule_change in rules if rule_change.action is not None]
+        actions += [window_change.action for window_change in windows if window_change.action is not None]
         version = before + 1 if actions else before
         earlier = None
         if actions:
