@@ -173,7 +173,8 @@ def occurrences_of_block(period: RecurringPeriod, block: int) -> tuple[Period, .
 
 
 def _parse(text: str) -> icalendar.vRecur:
-    return icalendar.vRecur.from_ical(text)
+    rule: icalendar.vRecur = icalendar.vRecur.from_ical(text)
+    return rule
 
 
 def _until(rule: dict[str, list[date]]) -> date | None:

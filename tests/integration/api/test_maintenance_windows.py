@@ -11,6 +11,7 @@ from storage.model.model_store import load_model
 from storage.stores.tokens import create_token
 from tests.integration.api.conftest import RunningApi, StartApi
 from tests.integration.api.stored_city import StoredCity
+from twin.model.role import Role
 
 OPERATOR = {"Authorization": "Bearer sesame"}
 PATH = "/v1/maintenance-windows/flushing"
@@ -95,8 +96,8 @@ async def test_an_operator_in_areas_covers_only_what_lies_in_them(
 ) -> None:
     inside = next(one.id for one in stored.model.entities.values() if one.parent is not None)
 
-    async def key(name: str, role: str, *areas: str) -> dict[str, str]:
-        token = await create_token(stored.connection, name, role, areas or None)  # type: ignore[arg-type]
+    async def key(name: str, role: Role, *areas: str) -> dict[str, str]:
+        token = await create_token(stored.connection, name, role, areas or None)
         await stored.connection.commit()
         return {"Authorization": f"Bearer {token}"}
 
