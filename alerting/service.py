@@ -17,7 +17,9 @@ from contextlib import asynccontextmanager, suppress
 from alerting.delivery.channel_secrets import ChannelSecrets
 from alerting.delivery.channels import ChannelSender
 from alerting.delivery.delivery_pool import DeliveryOptions, DeliveryPool, SendPermit
+from alerting.delivery.gone_subscriptions import GoneSubscriptions
 from alerting.delivery.notification_publisher import publish_notifications
+from alerting.delivery.push_channel import PushOptions
 from alerting.incidents.duty_log_reader import (
     QUEUE_RECORDS_MAX,
     CaughtUp,
@@ -39,6 +41,7 @@ from alerting.standby.standby_loop import run_with_standby
 from runtime.clock import Clock, system_clock
 from runtime.kafka.topics import ALARMS as ALARM_TOPIC
 from runtime.model_source import CityModelSource, FollowedModel
+from runtime.push_key import PushKey
 from runtime.readiness import notify_ready
 from runtime.sink_address import SinkRules, parse_networks
 from runtime.telemetry.metrics import new_registry, serve_metrics
@@ -101,7 +104,10 @@ class AlertingService:
         self._next_prune = 0
         self._counted_steps = 0
         self.incident_manager = IncidentManager(journal.read(), model)
-        self._channels = ChannelSender(secrets, settings.try_timeout_s, sink_rules(settings))
+        self._gone_subscriptions = GoneSubscriptions(settings.database.get_secret_value(), settings.city)
+        self._channels = ChannelSender(
+            secrets, settings.try_timeout_s, sink_rules(settings), push_options(settings, clock)
+        )
         self._pool = DeliveryPool(self._channels, delivery_options(settings), self._add_event, permit)
         self._self_monitor = SelfMonitor(
             self_monitor_options(settings),
@@ -140,6 +146,7 @@ class AlertingService:
                 tasks.create_task(self._watch_model(models), name="model")
                 tasks.create_task(self._self_monitor.run(), name="self monitor")
                 tasks.create_task(self._rosters.run(), name="rosters")
+                tasks.create_task(self._gone_subscriptions.run(), name="gone subscriptions")
                 tasks.create_task(self._process(), name="duty loop")
         finally:
             await self._pool.close()
@@ -276,6 +283,7 @@ class AlertingService:
         match event:
             case AttemptResult():
                 outcome = self.incident_manager.end_attempt(event, now)
+                self._gone_subscriptions.add(event.gone)
                 self._metrics.tries.labels(outcome).inc()
                 if not event.sent:
                     log.warning(
@@ -374,6 +382,13 @@ def delivery_options(settings: AlertingSettings) -> DeliveryOptions:
         link_valid=settings.link_hours * HOUR,
         attempt_timeout_s=settings.try_timeout_s,
     )
+
+
+def push_options(settings: AlertingSettings, clock: Clock) -> PushOptions:
+    """Return how messages are sent to browsers, by the settings. Raises PushKeyError for another key."""
+    pem = settings.push_key
+    key = PushKey.from_pem(pem.get_secret_value()) if pem is not None else None
+    return PushOptions(key, settings.base_url, clock)
 
 
 def self_monitor_options(settings: AlertingSettings) -> SelfMonitorOptions:

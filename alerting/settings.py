@@ -19,6 +19,11 @@ class AlertingSettings(MqttSettings):
         default=SecretStr("livetwin-development-key"),
         description="Secret that signs the links that acknowledge; the api needs the same.",
     )
+    push_key: SecretStr | None = Field(
+        default=None,
+        description="Private key (P-256, PEM) with which messages are sent to browsers (web push), the same "
+        "as in the api; without it none are.",
+    )
     link_hours: int = Field(default=72, ge=1, le=720, description="Hours for which such a link is valid.")
     watchdog_interval_s: float = Field(
         default=60.0, gt=0, le=3600, description="Seconds between two probes of the watchdog."

@@ -40,7 +40,7 @@ from api.bulk.slots import DownloadSlots
 from api.context import ApiContext
 from api.database import Database
 from api.dossier import routes as dossier_routes
-from api.duty import notification_routes
+from api.duty import notification_routes, push_routes
 from api.duty import routes as duty_routes
 from api.entities import datastream_routes, vocabulary_routes
 from api.entities import routes as entities_routes
@@ -81,6 +81,7 @@ from api.streams.live_log import LiveLog
 from api.streams.protocol import StreamAnswers, StreamTimes
 from api.webhooks import routes as webhooks_routes
 from runtime.clock import Clock
+from runtime.push_key import PushKey
 from runtime.signing_key import SigningKey
 from runtime.sink_address import SinkRules, parse_networks
 from runtime.telemetry.tracing import Tracer
@@ -146,6 +147,7 @@ def create_context(
         contact_secrets=ChannelSecrets(environment or {}),
         reply_limiter=RateLimiter(REPLY_CODES_PER_S, REPLY_CODES_BURST),
         signing_key=_signing_key(settings),
+        push_key=_push_key(settings),
         dossier_slots=asyncio.Semaphore(dossier_routes.DOSSIERS_MAX),
         download_slots=download_slots,
         correlation_slots=asyncio.Semaphore(CORRELATIONS_MAX),
@@ -156,6 +158,11 @@ def create_context(
 def _signing_key(settings: ApiSettings) -> SigningKey | None:
     pem = settings.dossier_key
     return SigningKey.from_pem(pem.get_secret_value()) if pem is not None else None
+
+
+def _push_key(settings: ApiSettings) -> PushKey | None:
+    pem = settings.push_key
+    return PushKey.from_pem(pem.get_secret_value()) if pem is not None else None
 
 
 def _hub(settings: ApiSettings, model: CityModel, clock: Clock, metrics: ApiMetrics) -> Hub:
@@ -217,6 +224,7 @@ ROUTERS: Sequence[tuple[APIRouter, str | None]] = (
             webhooks_routes,
             unassigned_routes,
             duty_routes,
+            push_routes,
             audit_routes,
             access_routes,
         )

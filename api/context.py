@@ -28,6 +28,7 @@ from api.rules.backtest_queue import BacktestQueue
 from api.settings import ApiSettings
 from api.streams.protocol import StreamAnswers
 from runtime.clock import Clock
+from runtime.push_key import PushKey
 from runtime.signing_key import SigningKey
 from runtime.sink_address import SinkRules
 from twin.model.city_model import CityModel
@@ -58,6 +59,7 @@ class ApiContext:
     contact_secrets: ChannelSecrets  #: of the addresses from which contacts reply
     reply_limiter: RateLimiter  #: of the codes in replies, by contact
     signing_key: SigningKey | None  #: signs dossiers; None: none are made
+    push_key: PushKey | None  #: with which browsers subscribe; None: they cannot
     dossier_slots: asyncio.Semaphore  #: bounds the dossiers that are made or sent at one time
     download_slots: DownloadSlots  #: bounds the downloads at one time
     correlation_slots: asyncio.Semaphore  #: bounds the correlations computed at one time

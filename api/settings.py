@@ -83,6 +83,11 @@ class ApiSettings(RoleSettings):
         description="Secret that signs acknowledgement links, the same as in alerting; without it no link is "
         "valid.",
     )
+    push_key: Annotated[SecretStr | None, BeforeValidator(_unset_if_empty)] = Field(
+        default=None,
+        description="Private key (P-256, PEM) with which alerting sends messages to browsers (web push): the "
+        "page subscribes with its public part; without it no browser can subscribe.",
+    )
     reply_key: Annotated[SecretStr | None, BeforeValidator(_unset_if_empty)] = Field(
         default=None,
         min_length=32,

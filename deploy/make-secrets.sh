@@ -40,6 +40,7 @@ for name in pseudonym_key operator_key link_key; do
   secret ours "$name" "$(random)"
 done
 [ -s "$folder/dossier_key" ] || secret ours dossier_key "$(openssl genpkey -algorithm ed25519)"
+[ -s "$folder/push_key" ] || secret ours push_key "$(openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256)"
 for name in database_password grafana_password; do
   secret theirs "$name" "$(random)"
 done

@@ -17,6 +17,7 @@ import msgspec
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 from twin.errors import TwinError
 
@@ -137,6 +138,12 @@ def create_key_file(path: Path) -> PublicKey:
     The key of a file is never replaced: what it has signed could no longer be verified.
     """
     key = Ed25519PrivateKey.generate()
+    write_key_file(path, key)
+    return SigningKey(key).public
+
+
+def write_key_file(path: Path, key: PrivateKeyTypes) -> None:
+    """Write a private key (PEM, PKCS #8) to a new file of its owner; raise SigningError if it exists."""
     pem = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
@@ -150,7 +157,6 @@ def create_key_file(path: Path) -> PublicKey:
         file.write(pem)
         file.flush()
         os.fsync(descriptor)
-    return SigningKey(key).public
 
 
 def _parts(signature: str) -> tuple[str, bytes]:

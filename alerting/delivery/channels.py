@@ -1,10 +1,11 @@
-"""Sending a message over a channel: mail, apprise for the others, and `livetwin://log` without a service."""
+"""Sending a message over a channel: mail, web push, apprise for others, and `livetwin://log`."""
 
 from __future__ import annotations
 
 import logging
 import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
@@ -18,6 +19,7 @@ from apprise.plugins.email import NotifyEmail
 
 from alerting.delivery.channel_secrets import ChannelSecrets, MissingSecretError
 from alerting.delivery.mail_sender import send_mail
+from alerting.delivery.push_channel import PUSH_TEXT_CHARACTERS_MAX, PushOptions, PushSender
 from alerting.delivery.webhook_channel import (
     CONNECT_SHARE,
     IDEMPOTENCY_HEADER,
@@ -30,7 +32,7 @@ from alerting.messages.short_text import SHORT_CHARACTERS_MAX
 from runtime.secret_files import SecretFileError
 from runtime.sink_address import SinkRules
 from twin.alarms.severity import Severity
-from twin.model.duty import NotificationChannel, WebhookTemplate
+from twin.model.duty import PUSH_URL, NotificationChannel, PushSubscription, WebhookTemplate
 
 log = logging.getLogger(__name__)
 
@@ -51,13 +53,21 @@ class ChannelSender:
     """Sends messages, each in the thread of the caller; safe for several threads.
 
     An attempt has `timeout_s`. It is doubtful if the receiver has the message and does not answer in time.
-    `rules` are those for the hosts of channels with a template; apprise has none.
+    `rules` are those for the hosts of channels with a template, and of push services; apprise has none.
+    Without `push` nothing is sent to browsers.
     """
 
-    def __init__(self, secrets: ChannelSecrets, timeout_s: float, rules: SinkRules = _PUBLIC) -> None:
+    def __init__(
+        self,
+        secrets: ChannelSecrets,
+        timeout_s: float,
+        rules: SinkRules = _PUBLIC,
+        push: PushOptions | None = None,
+    ) -> None:
         self._secrets = secrets
         self._timeout_s = timeout_s
         self._rules = rules
+        self._push = PushSender(push, rules, timeout_s) if push is not None else None
         self._capture = _LibraryLogCapture()
         # These logs may contain secrets. The reason of a failure is redacted and goes into the result.
         for name in LOGGING_LIBRARIES:
@@ -89,6 +99,8 @@ class ChannelSender:
             return webhook_characters(channel.webhook)
         if channel.url == LOG_URL:
             return SHORT_CHARACTERS_MAX
+        if channel.url == PUSH_URL:
+            return PUSH_TEXT_CHARACTERS_MAX
         self._capture.begin()
         try:
             url = self._secrets.fill(channel.url).replace("{address}", "address")
@@ -105,10 +117,12 @@ class ChannelSender:
         link: str,
         *,
         code: str = "",
+        subscriptions: Sequence[PushSubscription] = (),
     ) -> AttemptResult:
         """Send a message to an address, and return the result; every failure is a result, too.
 
         `link` is the acknowledge link with its label, `code` the one of a reply; both may be empty.
+        `subscriptions` are those of the duty plan, of which a push channel uses the contact's.
         """
         if channel.url == LOG_URL:
             # Without the link: readers of the log are not on duty.
@@ -120,6 +134,8 @@ class ChannelSender:
                 extra={"event": "alerting.message", "notification": message.id},
             )
             return AttemptResult(message.id, True)
+        if channel.url == PUSH_URL and self._push is not None:
+            return self._push.send(message, link, subscriptions)
         if channel.webhook is not None:
             return self._send_by_webhook(channel.id, channel.webhook, message, address, link, code=code)
         try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -21,7 +21,7 @@ from alerting.incidents.incident_state import Recipient
 from alerting.messages.channel_fit import fit_message
 from alerting.messages.outgoing_message import NOT_SENT_DETAIL, AttemptKey, AttemptResult, OutgoingMessage
 from twin.instant import HOUR, Duration, Instant
-from twin.model.duty import DutyPlan, NotificationChannel
+from twin.model.duty import DutyPlan, NotificationChannel, PushSubscription
 
 CHANNEL_THREADS_MAX = 32
 """The most attempts of one channel at one time."""
@@ -131,7 +131,8 @@ class DeliveryPool:
             await self._wait_for_permit(self._permit, message)
         address, link = _address(message, plan), self._link(message, now)
         code = reply_code(self._options.link_key, message.id) if message.answerable else ""
-        self._on_result(await self._send(channel, message, address, MessageAnswer(link, code)))
+        answer = MessageAnswer(link, code)
+        self._on_result(await self._send(channel, message, address, answer, plan.push_subscriptions))
 
     async def _wait_for_permit(self, permit: SendPermit, message: OutgoingMessage) -> None:
         waiting = asyncio.ensure_future(permit.wait())
@@ -146,7 +147,12 @@ class DeliveryPool:
             self._waits.discard(waiting)
 
     async def _send(
-        self, channel: NotificationChannel, message: OutgoingMessage, address: str, answer: MessageAnswer
+        self,
+        channel: NotificationChannel,
+        message: OutgoingMessage,
+        address: str,
+        answer: MessageAnswer,
+        subscriptions: Sequence[PushSubscription],
     ) -> AttemptResult:
         loop = asyncio.get_running_loop()
         done: asyncio.Future[AttemptResult] = loop.create_future()
@@ -158,7 +164,9 @@ class DeliveryPool:
 
         def send() -> None:
             if self._permit is None or self._permit.is_valid():
-                result = self._channels.send(channel, message, address, answer.link, code=answer.code)
+                result = self._channels.send(
+                    channel, message, address, answer.link, code=answer.code, subscriptions=subscriptions
+                )
             else:
                 result = _not_sent(self._permit, message)
             try:

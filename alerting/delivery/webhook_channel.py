@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+import socket
+import ssl
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from contextlib import suppress
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote, urlencode
 from xml.sax.saxutils import escape
 
@@ -27,6 +30,8 @@ from runtime.sink_resolver import CheckedResolver
 from twin.model.duty import WebhookTemplate
 from twin.model.plain_text import one_line
 
+T = TypeVar("T")
+
 IDEMPOTENCY_HEADER = "Idempotency-Key"
 """The header of webhooks with the notification's id, by which a receiver drops repetitions (IETF draft)."""
 
@@ -38,6 +43,9 @@ REQUEST_BYTES_MAX = 100_000
 
 ANSWER_BYTES_MAX = 2_000
 """How much of an answer is read, to say why it refuses."""
+
+# Turns of the event loop in which a connection sees that its socket was shut, and closes it.
+_CLOSING_TURNS = 4
 
 _NAME = re.compile(r"\$\{(\w+)\}|\{(\w+)\}")
 # Another attempt with the same message has the same answer.
@@ -54,6 +62,15 @@ class WebhookRequest(NamedTuple):
     url: str
     headers: Mapping[str, str]
     body: bytes
+
+
+class Exchange(NamedTuple):
+    """What came of a request: an answer, or why there is none. The texts may contain secrets."""
+
+    status: int = 0  #: of the answer; 0: there is none
+    answer: str = ""  #: its beginning, of a refusal
+    fault: str = ""
+    doubtful: bool = False  #: whether the provider has the request, and did not answer in time
 
 
 def webhook_request(
@@ -129,16 +146,40 @@ def send_request(request: WebhookRequest, id: str, rules: SinkRules, timeout_s: 
         rules.check_url(request.url)
     except SinkError as error:
         return AttemptResult(id, False, f"the URL is not allowed: {error}", final=True)
-    # A runner of asyncio would wait at its end for the look-up of a host, long after the time limit.
+    exchange = run_in_thread(exchange_once(request, rules, timeout_s))
+    if not exchange.status:
+        return AttemptResult(id, False, exchange.fault, doubtful=exchange.doubtful)
+    if exchange.status < 300:
+        return AttemptResult(id, True)
+    detail = f"the provider answered {exchange.status}: {exchange.answer}"
+    return AttemptResult(id, False, detail, final=exchange.status in _FINAL)
+
+
+def run_in_thread(work: Coroutine[Any, Any, T]) -> T:
+    """Return the result of work in a thread without an event loop.
+
+    A runner of asyncio would wait at its end for the look-up of a host, long after the time limit.
+    """
     loop = asyncio.new_event_loop()
     try:
-        return loop.run_until_complete(_send(request, id, rules, timeout_s))
+        return loop.run_until_complete(work)
     finally:
         loop.close()
 
 
-async def _send(request: WebhookRequest, id: str, rules: SinkRules, timeout_s: float) -> AttemptResult:
+async def exchange_once(
+    request: WebhookRequest, rules: SinkRules, timeout_s: float, tls: ssl.SSLContext | None = None
+) -> Exchange:
+    """Send a request once to a checked address, and return what came of it.
+
+    `tls` is how the provider's certificate is checked, by the authorities of the machine by default.
+    """
     is_handed_over = False
+    sockets: list[socket.socket] = []
+
+    def open_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+        sockets.append(socket.socket(*address[:3]))
+        return sockets[-1]
 
     async def hand_over(*_: object) -> None:
         nonlocal is_handed_over
@@ -147,7 +188,12 @@ async def _send(request: WebhookRequest, id: str, rules: SinkRules, timeout_s: f
     trace = aiohttp.TraceConfig()
     trace.on_request_headers_sent.append(hand_over)
     session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(resolver=CheckedResolver(rules), force_close=True),
+        connector=aiohttp.TCPConnector(
+            resolver=CheckedResolver(rules),
+            force_close=True,
+            ssl=True if tls is None else tls,
+            socket_factory=open_socket,
+        ),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=timeout_s, connect=timeout_s * CONNECT_SHARE),
         trace_configs=[trace],
@@ -164,27 +210,38 @@ async def _send(request: WebhookRequest, id: str, rules: SinkRules, timeout_s: f
                 allow_redirects=False,
             ) as response,
         ):
-            return await _result(response, id)
+            return Exchange(response.status, await _beginning(response))
     except TimeoutError:
         if is_handed_over:
-            detail = "no answer in time, although the provider has the message"
-            return AttemptResult(id, False, detail, doubtful=True)
-        return AttemptResult(id, False, "the provider cannot be reached: no answer in time")
+            fault = "no answer in time, although the provider has the message"
+            return Exchange(fault=fault, doubtful=True)
+        return Exchange(fault="the provider cannot be reached: no answer in time")
     except (aiohttp.ClientError, OSError, ValueError) as error:
         # The text of these errors may contain the URL.
         reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
-        return AttemptResult(id, False, f"the provider cannot be reached: {reason}")
+        return Exchange(fault=f"the provider cannot be reached: {reason}")
+    finally:
+        await _cut_off(sockets)
 
 
-async def _result(response: aiohttp.ClientResponse, id: str) -> AttemptResult:
+async def _cut_off(sockets: Iterable[socket.socket]) -> None:
+    """Close what is still open: with TLS a close waits for the other end, which may be the one that hangs."""
+    for each in sockets:
+        with suppress(OSError):
+            each.shutdown(socket.SHUT_RDWR)
+    for _ in range(_CLOSING_TURNS):
+        await asyncio.sleep(0)
+
+
+async def _beginning(response: aiohttp.ClientResponse) -> str:
+    """Return the beginning of a refusal; nothing of another answer, which is not read."""
     if 200 <= response.status < 300:
-        return AttemptResult(id, True)
+        return ""
     try:
         answer = await response.content.read(ANSWER_BYTES_MAX)
     except (TimeoutError, aiohttp.ClientError, OSError):
-        answer = b""
-    detail = f"the provider answered {response.status}: {answer.decode(errors='replace')}"
-    return AttemptResult(id, False, detail, final=response.status in _FINAL)
+        return ""
+    return answer.decode(errors="replace")
 
 
 class _Values:

@@ -51,6 +51,7 @@ class AttemptResult:
     detail: str = ""  #: why it was not sent, without secrets
     final: bool = False  #: whether another attempt would fail in the same way
     doubtful: bool = False  #: whether the message may have arrived nevertheless
+    gone: tuple[str, ...] = ()  #: ids of subscriptions of browsers that have ended
 
 
 _STORED_NAMES = {"request": "send", "text": "wording", "state": "standing"}

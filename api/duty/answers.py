@@ -14,8 +14,11 @@ from api.duty.models import (
     OnCallLinks,
     OnCallModel,
     OnCallPage,
+    PushKeyModel,
+    PushSubscriptionLinks,
+    PushSubscriptionModel,
 )
-from api.duty.schemas import OverrideBody
+from api.duty.schemas import OverrideBody, PushSubscriptionBody
 from api.http.answers import Answer, Body, NoContent
 from api.http.models import Link
 from api.http.pages import Page, PageLinks
@@ -109,6 +112,50 @@ OVERRIDE_BODY = Body(
         "start": "2026-11-25T17:00:00Z",
         "end": "2026-11-26T07:00:00Z",
         "note": "Swapped.",
+    },
+)
+_PUSH_SUBSCRIPTION = PushSubscriptionModel(
+    id="0a1e8a40-3f0a-4f6b-9a53-0c7a2c9f9d11",
+    contact_id="water",
+    device="Duty phone",
+    push_service="push.example.com",
+    made_by="duty desk",
+    made_time="2026-11-23T12:00:00Z",
+    expiration_time="2027-02-21T12:00:00Z",
+    links=PushSubscriptionLinks(collection=Link(href="/v1/duty/push-subscriptions")),
+)
+PUSH_KEY = Answer(
+    model=PushKeyModel,
+    description="The key.",
+    example=PushKeyModel(
+        application_server_key="BP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBru3jl7A8"
+    ),
+)
+PUSH_SUBSCRIPTIONS = Answer(
+    model=Page[PushSubscriptionModel],
+    description="The browsers that take messages.",
+    example=Page(items=[_PUSH_SUBSCRIPTION], links=PageLinks(self_=Link(href="/v1/duty/push-subscriptions"))),
+)
+PUSH_SUBSCRIBED = Answer(
+    model=PushSubscriptionModel,
+    description="Subscribed; alerting knows it within 2 s.",
+    example=_PUSH_SUBSCRIPTION,
+    status=HTTPStatus.CREATED,
+    headers={"Location": "The path of the browser, for its removal."},
+)
+PUSH_UNSUBSCRIBED = NoContent("No message is sent to it any more.")
+PUSH_SUBSCRIPTION_BODY = Body(
+    PushSubscriptionBody,
+    {
+        "contactId": "water",
+        "endpoint": "https://push.example.com/send/JzLQ3raZJfFBR0aqvOMsLrt54w4rJUsV",
+        "keys": {
+            "p256dh": (
+                "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4"
+            ),
+            "auth": "BTBZMqHH6r4Tts7J_aSIgg",
+        },
+        "device": "Duty phone",
     },
 )
 NOTIFICATIONS = Answer(

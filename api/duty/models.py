@@ -86,6 +86,33 @@ class DutyOverrideModel(Model, frozen=True, kw_only=True):
     links: DutyOverrideLinks
 
 
+class PushKeyModel(Model, frozen=True, kw_only=True):
+    """The public key of web push."""
+
+    application_server_key: Annotated[
+        str, Meta(description="An uncompressed point of the curve P-256, base64url without padding.")
+    ]
+
+
+class PushSubscriptionLinks(Model, frozen=True, kw_only=True):
+    """Links of a subscribed browser."""
+
+    collection: Link
+
+
+class PushSubscriptionModel(Model, frozen=True, kw_only=True):
+    """A browser that takes the messages of a contact."""
+
+    id: str
+    contact_id: ContactId
+    device: Annotated[str, Meta(description="What its owner calls it.")]
+    push_service: Annotated[str, Meta(description="Host of its endpoint.", examples=["push.example.com"])]
+    made_by: str
+    made_time: Time
+    expiration_time: Annotated[Time, Meta(description="Until when messages are sent to it.")]
+    links: PushSubscriptionLinks
+
+
 class NotificationLinks(Model, frozen=True, kw_only=True):
     """Links of a notification."""
 

@@ -27,11 +27,7 @@ from cities.files.faults import CityFault, describe_value
 from cities.files.items import Items, read_section, suggestion, validate_item
 from cities.files.yaml_document import Location, YamlDocument
 from cities.model.entities import ReferenceCheck
-from twin.model.duty import (
-    Contact,
-    DutyPlan,
-    StormLimit,
-)
+from twin.model.duty import PUSH_URL, Contact, DutyPlan, StormLimit
 
 KEYS = ("channels", "contacts", "teams", "policies", "quietHours", "routes", "watchdog", "storm")
 
@@ -180,13 +176,22 @@ def check_references(sections: DutySections, areas: frozenset[str] | None) -> No
         _refer(sections.routes, (*location, "policy"), entry.get("policy"), policies)
         if within is not None:
             _refer_all(sections.routes, (*location, "within"), entry.get("within"), within)
+    _check_watchdog(sections, channels)
+    _check_policies(sections.policies)
+    _check_reach(sections)
+    _check_covered(sections.routes)
+
+
+def _check_watchdog(sections: DutySections, channels: ReferenceCheck) -> None:
     if sections.watchdog is not None:
         _refer(sections.other, ("watchdog", "channel"), sections.watchdog.channel, channels)
         if sections.watchdog.channel in _with_address(sections) and not sections.watchdog.address:
             sections.other.add_fault(("watchdog", "address"), "key is missing: this channel needs an address")
-    _check_policies(sections.policies)
-    _check_reach(sections)
-    _check_covered(sections.routes)
+        if sections.watchdog.channel in _to_browsers(sections):
+            sections.other.add_fault(
+                ("watchdog", "channel"),
+                f"found a channel to {PUSH_URL}, which reaches contacts only; expected one with an address",
+            )
 
 
 def _refer(items: Items[Any], location: Location, name: Any, references: ReferenceCheck) -> None:
@@ -229,6 +234,10 @@ def _check_reach(sections: DutySections) -> None:
         channels = [] if team.hand_over is None else team.hand_over.channels
         for index, message in _without_address(sections, team.members, channels):
             sections.teams.add_fault((*location, "handOver", "channels", index), message)
+
+
+def _to_browsers(sections: DutySections) -> set[str]:
+    return {one.item.id for one in sections.channels.placed if one.item.url == PUSH_URL}
 
 
 def _with_address(sections: DutySections) -> set[str]:

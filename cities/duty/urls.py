@@ -15,6 +15,7 @@ from apprise.plugins import N_MGR
 
 from cities.files.items import suggestion
 from runtime.sink_address import SinkError, SinkRules, parse_networks
+from twin.model.duty import PUSH_URL
 from twin.model.plain_text import control_character
 
 OWN_SCHEME = "livetwin"
@@ -56,8 +57,8 @@ def channel_faults(url: str) -> Iterator[str]:
     if not separator:
         yield f"found no scheme, expected an apprise URL such as mailtos://… or {LOG_URL}"
     elif scheme.lower() == OWN_SCHEME:
-        if url != LOG_URL:
-            yield f"found {url!r}, expected {LOG_URL}: there is no other channel of our own"
+        if url not in (LOG_URL, PUSH_URL):
+            yield f"found {url!r}, expected {LOG_URL} or {PUSH_URL}: there is no other channel of our own"
     elif scheme.lower() not in _schemes():
         yield (
             f"found the scheme {scheme!r}, expected one that apprise knows"

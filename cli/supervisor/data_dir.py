@@ -7,15 +7,19 @@ import fcntl
 import os
 import secrets
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 from cli.process.procfs import command_name, is_alive, processes_of_data_dir
+from runtime.push_key import create_push_key_file
 from runtime.signing_key import create_key_file
 from twin.errors import ServiceError
 
 OPERATOR_KEY_FILE = "operator.key"
 
-KEY_FILES = ("dossier.key", "link.key", OPERATOR_KEY_FILE, "pseudonym.key")
+PUSH_KEY_FILE = "push.key"
+
+KEY_FILES = ("dossier.key", "link.key", OPERATOR_KEY_FILE, "pseudonym.key", PUSH_KEY_FILE)
 """The secrets of a data dir that a backup must contain; a restore creates a new database password."""
 
 CLIENT_ID_FILE = "mqtt-client.id"
@@ -92,11 +96,18 @@ class DataDir:
 
     def signing_key(self, name: str) -> str:
         """Return a signing key of this data dir as PEM; create it at first use, as `secret` does."""
+        return self._key_file(name, create_key_file)
+
+    def push_key(self) -> str:
+        """Return the key of web push of this data dir as PEM; create it at first use, as `secret` does."""
+        return self._key_file(PUSH_KEY_FILE, create_push_key_file)
+
+    def _key_file(self, name: str, create: Callable[[Path], object]) -> str:
         path = self.path / name
         if not path.exists():
             incomplete = path.with_suffix(".incomplete")
             incomplete.unlink(missing_ok=True)
-            create_key_file(incomplete)
+            create(incomplete)
             incomplete.replace(path)
         return path.read_text()
 

@@ -209,6 +209,7 @@ class EmbeddedSystem:
                 link_key=self._data_dir.secret("link.key"),
                 mqtt_client_id=self._mqtt_client_id,
                 dossier_key=self._data_dir.signing_key("dossier.key"),
+                push_key=self._data_dir.push_key(),
                 channel_variables=secret_names(plan.duty),
                 reply_variables=reply_secret_names(plan.duty),
             ),

@@ -29,6 +29,7 @@ _UNUSED = {
     "LIVETWIN_DATABASE",
     "LIVETWIN_DATABASE_FILE",
     "LIVETWIN_DOSSIER_KEY_FILE",
+    "LIVETWIN_PUSH_KEY_FILE",
     "LIVETWIN_LINK_KEY_FILE",
     "LIVETWIN_OPERATOR_KEY_FILE",
     "LIVETWIN_PSEUDONYM_KEY_FILE",
@@ -74,6 +75,7 @@ class SystemSecrets:
     link_key: str
     mqtt_client_id: str  #: of ingest
     dossier_key: str
+    push_key: str
     channel_variables: frozenset[str]  #: names of environment variables
     reply_variables: frozenset[str] = frozenset()  #: those of addresses from which contacts reply
 
@@ -107,7 +109,7 @@ def role_environments(
     http = {"LIVETWIN_PORT": str(http_port), "LIVETWIN_OPERATOR_KEY": secrets.operator_key}
     dossiers = {"LIVETWIN_DOSSIER_KEY": secrets.dossier_key}
     replies = _secret_variables({*secrets.reply_variables, _REPLY_KEY})
-    links = {"LIVETWIN_LINK_KEY": secrets.link_key}
+    links = {"LIVETWIN_LINK_KEY": secrets.link_key, "LIVETWIN_PUSH_KEY": secrets.push_key}
     # Allow receivers of webhooks, providers and rosters on this machine, since the whole system runs on it.
     sinks = {"LIVETWIN_SINK_NETWORKS": inherited.get("LIVETWIN_SINK_NETWORKS", "127.0.0.0/8,::1/128")}
     base_url = {"LIVETWIN_BASE_URL": inherited.get("LIVETWIN_BASE_URL", f"http://localhost:{http_port}")}

@@ -133,7 +133,7 @@ def planned_rows(plan: CityPlan) -> dict[str, list[ModelRow]]:
 
 def _duty_rows(plan: CityPlan) -> list[ModelRow]:
     """Return the row of the duty plan, if there is one, without what has a table of its own."""
-    duty = msgspec.structs.replace(plan.duty, overrides=(), rosters=())
+    duty = msgspec.structs.replace(plan.duty, overrides=(), rosters=(), push_subscriptions=())
     if duty == NO_DUTY_PLAN:
         return []
     return [{"city": plan.city.id, "plan": msgspec.json.decode(encode_duty_plan(duty))}]

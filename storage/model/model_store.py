@@ -29,6 +29,7 @@ from storage.model.model_rows import (
     RowChange,
     property_from_row,
 )
+from storage.model.push_subscriptions import read_push_subscriptions
 from storage.model.rule_store import read_rule_versions, write_rule_changes
 from storage.model.rule_version import folder_rule_changes
 from storage.model.window_store import (
@@ -42,7 +43,7 @@ from storage.stores.replay_outbox import request_replays_of_devices
 from twin.errors import ServiceError, TwinError
 from twin.instant import INSTANT_MIN, to_datetime
 from twin.model.city_model import City, CityModel, CityPlan, index_by_id
-from twin.model.duty import NO_DUTY_PLAN, DutyPlan
+from twin.model.duty import NO_DUTY_PLAN, PUSH_URL, DutyPlan
 from twin.model.observed_property import BUILT_IN_PROPERTIES, ObservedProperty
 
 
@@ -201,6 +202,11 @@ async def _duty(connection: Connection, rows: list[ModelRow]) -> DutyPlan:
         return NO_DUTY_PLAN
     overrides = tuple(stored.override for stored in await read_overrides(connection))
     plan = model_rows.duty_plan_from_row(rows[0], overrides)
+    if any(channel.url == PUSH_URL for channel in plan.channels):
+        # Those that have expired since the last change are in it as well: whoever sends looks at the time.
+        stored_ones = await read_push_subscriptions(connection, INSTANT_MIN)
+        browsers = tuple(stored.subscription for stored in stored_ones)
+        plan = msgspec.structs.replace(plan, push_subscriptions=browsers)
     by_url = {team.id for team in plan.teams if team.calendar_url}
     if not by_url:
         return plan

@@ -15,7 +15,7 @@ ROLE_PREFIX = "livetwin_"
 
 _MODEL = """
     calibration city datastream duty_override duty_plan entity feed fetched_roster maintenance
-    maintenance_window observed_property rule sensor
+    maintenance_window observed_property push_subscription rule sensor
 """
 """Tables of the city model: every role reads all of it."""
 
@@ -64,6 +64,8 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
         "calibration datastream duty_override duty_plan entity feed maintenance": "SELECT",
         "maintenance_window observed_property rule sensor": "SELECT",
         "alarm incident": "SELECT",
+        # It learns from the push services which ones have ended.
+        "push_subscription": "SELECT, DELETE",
         # It fetches rosters, which are a part of the model.
         "fetched_roster": "SELECT, INSERT, UPDATE",
         "city": "SELECT, UPDATE (model_version)",
@@ -88,6 +90,7 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
         "maintenance_window rule": "SELECT, INSERT, UPDATE (folder_digest)",
         "duty_override": "SELECT, INSERT, UPDATE (withdrawn_at, withdrawn_by)",
         "model_change": "SELECT, INSERT",
+        "push_subscription": "SELECT, INSERT, UPDATE, DELETE",
         "recompute_request": "SELECT, INSERT",
         "series_repair_request": "SELECT, INSERT, UPDATE",
         f"{_HISTORY} {_STATE}": "SELECT",

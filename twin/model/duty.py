@@ -51,6 +51,10 @@ class NotificationChannel(msgspec.Struct, frozen=True, kw_only=True):
         return any("{address}" in text for text in texts)
 
 
+PUSH_URL = "livetwin://push"
+"""The URL of a channel to the browsers that contacts have subscribed (web push, RFC 8030)."""
+
+
 class Contact(msgspec.Struct, frozen=True, kw_only=True):
     """A person, or a function such as a control room, that can be notified."""
 
@@ -142,6 +146,17 @@ class FetchedRoster(msgspec.Struct, frozen=True, kw_only=True):
     changed: Instant  #: when this content was first fetched
 
 
+class PushSubscription(msgspec.Struct, frozen=True, kw_only=True):
+    """A browser of a contact that takes messages: where to send them, and how to encrypt them (RFC 8291)."""
+
+    id: str
+    contact: str
+    endpoint: str = ""  #: URL at the push service of the browser; whoever knows it and the key may send
+    p256dh: str = ""  #: public key of the browser, base64url
+    auth: str = ""  #: secret of the subscription, base64url
+    expires: Instant
+
+
 class DutyPlan(msgspec.Struct, frozen=True, kw_only=True):
     """The whole duty plan. Without routes nobody is notified."""
 
@@ -156,6 +171,7 @@ class DutyPlan(msgspec.Struct, frozen=True, kw_only=True):
     watchdog: tuple[str, str] | None = None
     storm: StormLimit = StormLimit()
     rosters: tuple[FetchedRoster, ...] = ()  #: copies; like overrides, not part of the city folder
+    push_subscriptions: tuple[PushSubscription, ...] = ()  #: not part of the city folder either
 
     def calendar_of(self, team: DutyTeam) -> str:
         """Return the calendar of a team: the copy of the one that it names by URL, or its own."""

@@ -59,6 +59,7 @@ def environments(*, simulate: bool = True, acknowledge: str | None = None) -> di
             operator_key="operators",
             link_key="links",
             dossier_key="dossiers",
+            push_key="pushes",
             mqtt_client_id="livetwin-ingest-hidden",
             channel_variables=frozenset({"WATER_MAIL", "WATER_MOBILE"}),
             reply_variables=frozenset({"WATER_MOBILE"}),
@@ -79,13 +80,14 @@ def test_every_variable_is_a_setting_that_the_role_knows(role: str, monkeypatch:
 def test_a_secret_goes_only_to_the_role_that_needs_it() -> None:
     holders = {
         secret: {role for role, variables in environments().items() if secret in variables.values()}
-        for secret in ("pseudonyms", "operators", "links", "dossiers", "livetwin-ingest-hidden")
+        for secret in ("pseudonyms", "operators", "links", "dossiers", "pushes", "livetwin-ingest-hidden")
     }
     assert holders == {
         "pseudonyms": {"ingest"},
         "operators": {"api"},
         "links": {"alerting", "api"},
         "dossiers": {"api"},
+        "pushes": {"alerting", "api"},
         "livetwin-ingest-hidden": {"ingest"},
     }
 
