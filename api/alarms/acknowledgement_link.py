@@ -1,36 +1,46 @@
-"""Acknowledgement links of notifications, and the page behind them: the alarms and one button.
+"""Acknowledgement links of notifications: what they show, as a page and as JSON, and how they acknowledge.
 
-Mail scanners follow every link: opening the page changes nothing, only the button does. The page is plain
-HTML without a script.
+Mail scanners follow every link: opening it changes nothing, only the button does. The page is plain HTML
+without a script, for every browser; a page with a script asks for JSON.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from html import escape
 from http import HTTPStatus
 from typing import Annotated, NamedTuple
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Path, Request
 from starlette.responses import HTMLResponse, Response
 
 from alerting.delivery.acknowledge_links import LINK_PATH, AcknowledgeLink, LinkRefusal, verify_link
-from alerting.messages.phrases import severity_label
 from api.access.rights import rights_of_role
 from api.alarms import answers as alarm_answers
-from api.alarms.incident_acknowledgement import acknowledge_incident, awaits_acknowledgement
+from api.alarms.command_routes import IdempotencyKey
+from api.alarms.incident_acknowledgement import acknowledge_incident
+from api.alarms.links.link_document import link_acknowledgement, linked_incident_model
+from api.alarms.links.link_page import CONTENT_SECURITY_POLICY, LinkPage, refusal_page
+from api.alarms.links.linked_incident import (
+    LINKED_NOTIFICATIONS_MAX,
+    AcknowledgementOutcome,
+    LinkedAlarms,
+    LinkedIncident,
+    LinkOutcome,
+    acknowledgement_outcome,
+    next_step,
+)
 from api.alarms.lookup import lookup_incident
 from api.alarms.visibility import may_see_alarm
 from api.context import ApiContext, context_of
-from api.http.answers import answers
+from api.http.answers import JSON, answers
+from api.http.header_values import parse_weighted
 from api.http.negotiation import accept_of, preferred
 from api.http.parameters import NoQuery
-from api.http.problems import MEDIA_TYPE, ProblemError, not_found, problem_response
-from twin.alarms.messages import AlarmEvent
-from twin.instant import Instant, to_datetime
+from api.http.problems import MEDIA_TYPE, ProblemError, RequestFault, not_found, problem_response
+from storage.stores.alarms import read_stored_notifications
+from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.model.bilingual_text import Language
 from twin.model.duty import Contact
+from twin.wire.duty_messages import NotificationEvent
 
 router = APIRouter(tags=["duty"])
 
@@ -40,95 +50,67 @@ Token = Annotated[str, Path(max_length=TOKEN_CHARACTERS_MAX, description="From a
 # A contact who is notified of an incident sees as much of it as an operator.
 _RIGHTS = rights_of_role("operator")
 
-# Only this page may send a form, and only to its own origin.
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "style-src 'unsafe-inline'",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-    )
-)
 _SECURITY = {"Content-Security-Policy": CONTENT_SECURITY_POLICY}
+_BY_ACCEPT = {"Vary": "Accept"}
 
-_WORDS: dict[Language, dict[str, str]] = {
-    "en": {
-        "title": "Acknowledge",
-        "button": "Acknowledge: I am handling this",
-        "waiting": "These alarms wait for an acknowledgement:",
-        "later": "These came after your message or have become worse; this link does not acknowledge them:",
-        "none": "No alarm waits for an acknowledgement any more.",
-        "done": "Thank you. Your acknowledgement is recorded.",
-        "open": "The command is being processed; reload this page in a moment.",
-        "used": "This link was already used for this occurrence; acknowledge the alarm on the page.",
-        "by": "acknowledged by",
-        "since": "since",
-        "page": "To the page",
-        "bad": "This link cannot be used",
-    },
-    "nl": {
-        "title": "Bevestigen",
-        "button": "Bevestigen: ik pak dit op",
-        "waiting": "Deze alarmen wachten op een bevestiging:",
-        "later": "Deze kwamen na uw bericht of zijn erger geworden; deze link bevestigt ze niet:",
-        "none": "Er wacht geen alarm meer op een bevestiging.",
-        "done": "Dank u. Uw bevestiging is vastgelegd.",
-        "open": "De opdracht wordt verwerkt; vernieuw deze pagina over een ogenblik.",
-        "used": "Deze link is voor dit voorval al gebruikt; bevestig het op de pagina.",
-        "by": "bevestigd door",
-        "since": "sinds",
-        "page": "Naar de pagina",
-        "bad": "Deze link kan niet worden gebruikt",
-    },
-}
 
-_STYLE = (
-    "body{font:1.05rem/1.5 system-ui,sans-serif;max-width:38rem;margin:2rem auto;padding:0 1rem;"
-    "color:#16232e;background:#f6f8fa}h1{font-size:1.4rem}li{margin:.6rem 0}small{color:#4a5b68}"
-    "button{font:inherit;font-weight:600;padding:.8rem 1.4rem;border:0;border-radius:.4rem;"
-    "background:#0b5cad;color:#fff;cursor:pointer;width:100%}"
-    "button:focus-visible{outline:3px solid #f2a900}"
-    "@media(prefers-color-scheme:dark){body{color:#e4ebf0;background:#10181f}small{color:#a9b8c3}"
-    "a{color:#7db8f5}}"
-)
+class _Opened(NamedTuple):
+    """A valid link that was opened."""
+
+    link: AcknowledgeLink
+    contact: Contact
+    path: str
+    as_json: bool
 
 
 @router.get(f"{LINK_PATH}{{token}}", summary="Show the incident of an acknowledgement link")
 @answers(
     alarm_answers.ACKNOWLEDGE_PAGE,
+    alarm_answers.LINKED_INCIDENT,
     *alarm_answers.ACKNOWLEDGE_REFUSALS,
     problems=(HTTPStatus.NOT_FOUND, HTTPStatus.GONE),
     negotiated=False,
 )
 async def show_acknowledgement_page(request: Request, token: Token, _: NoQuery) -> Response:
-    """Return a page with the alarms of the incident and a button; opening it changes nothing."""
+    """Return the alarms of the incident, the worst first, and a button; opening it changes nothing.
+
+    A page for browsers, JSON for `Accept: application/json`.
+    """
     context = context_of(request)
     try:
-        link, contact = _link(context, token)
-        alarms = await _linked_alarms(context, link)
+        opened = _open(request, token)
+        linked = await _linked_incident(context, opened.link)
     except ProblemError as problem:
         return _refused(request, problem)
-    return _page(context, contact, LinkedAlarms.of(link, alarms), LinkOutcome())
+    return _shown(context, opened, linked, None)
 
 
 @router.post(f"{LINK_PATH}{{token}}", summary="Acknowledge an incident by a link")
 @answers(
     alarm_answers.ACKNOWLEDGE_PAGE,
+    alarm_answers.LINK_ACKNOWLEDGED,
     alarm_answers.ACKNOWLEDGE_PAGE_UNANSWERED,
+    alarm_answers.LINK_UNANSWERED,
     *alarm_answers.ACKNOWLEDGE_REFUSALS,
     problems=(HTTPStatus.NOT_FOUND, HTTPStatus.GONE),
     negotiated=False,
 )
-async def confirm_acknowledgement(request: Request, token: Token, _: NoQuery) -> Response:
-    """Acknowledge for the link's contact what its message told of; once for each occurrence."""
+async def confirm_acknowledgement(
+    request: Request, token: Token, _: NoQuery, _key: IdempotencyKey = ""
+) -> Response:
+    """Acknowledge for the link's contact what its message told of; once for each occurrence.
+
+    As JSON it says whether it counted, also when it was sent late or twice: the link is the key by which it
+    is done once, so `Idempotency-Key` may be left out and changes nothing.
+    """
     context = context_of(request)
     try:
-        link, contact = _link(context, token)
-        linked, outcome = await acknowledge_by_link(context, link, contact, key=token)
+        opened = _open(request, token)
+        _, outcome = await acknowledge_by_link(context, opened.link, opened.contact, key=token)
+        linked = await _linked_incident(context, opened.link)
     except ProblemError as problem:
         return _refused(request, problem)
-    return _page(context, contact, linked, outcome)
+    return _shown(context, opened, linked, acknowledgement_outcome(opened.contact, linked.alarms, outcome))
 
 
 async def acknowledge_by_link(
@@ -139,9 +121,10 @@ async def acknowledge_by_link(
     Return the alarms afterwards. Raises ProblemError: as `lookup_incident`, or 503 when the log does not
     confirm the commands.
     """
-    told = [event for event in await _linked_alarms(context, link) if link.covers(event)]
+    _, alarms = await _linked_alarms(context, link)
+    told = [event for event in alarms if link.covers(event)]
     result = await acknowledge_incident(context, told, contact.name, key=key)
-    linked = LinkedAlarms.of(link, await _linked_alarms(context, link))
+    linked = LinkedAlarms.of(link, (await _linked_alarms(context, link))[1])
     waiting = {event.alarm for event in linked.waiting}
     outcome = LinkOutcome(
         acknowledged=any(alarm not in waiting for alarm in result.done),
@@ -151,147 +134,112 @@ async def acknowledge_by_link(
     return linked, outcome
 
 
-def _link(context: ApiContext, token: str) -> tuple[AcknowledgeLink, Contact]:
+def _open(request: Request, token: str) -> _Opened:
     """Return a verified link and its contact.
 
     Raises ProblemError: 410 when the link has expired, or its contact is not in the duty plan any more; 404
     when it is not valid.
     """
+    context = context_of(request)
     key = context.settings.link_key
     if key is None:
         raise not_found("This server has no key to verify acknowledgement links.")
     link = verify_link(key.get_secret_value().encode(), token, context.clock())
     if isinstance(link, LinkRefusal):
-        raise ProblemError(
-            HTTPStatus.GONE if link.expired else HTTPStatus.NOT_FOUND,
-            f"{link.reason[:1].upper()}{link.reason[1:]}; acknowledge the alarm on the page instead.",
-        )
+        detail = f"{link.reason[:1].upper()}{link.reason[1:]}; acknowledge the alarm on the page instead."
+        raise _gone("expired", detail) if link.expired else not_found(detail)
     for contact in context.model.duty.contacts:
         if contact.id == link.contact:
-            return link, contact
-    raise ProblemError(
-        HTTPStatus.GONE,
+            as_json = preferred(accept_of(request), ("text/html", JSON)) == JSON
+            return _Opened(link, contact, request.url.path, as_json)
+    raise _gone(
+        "not-in-plan",
         f"Contact {link.contact} of this link is not in the duty plan any more; "
         "acknowledge the alarm on the page instead.",
     )
 
 
-async def _linked_alarms(context: ApiContext, link: AcknowledgeLink) -> list[AlarmEvent]:
-    """Return the alarms of the link's incident; of a digest those of each cause and area that it told of.
+def _gone(code: str, detail: str) -> ProblemError:
+    """Return the problem of a link that was valid; `code` says why to a program that sends it late."""
+    return ProblemError(HTTPStatus.GONE, detail, faults=[RequestFault("path", "token", code, detail)])
+
+
+async def _linked_alarms(
+    context: ApiContext, link: AcknowledgeLink
+) -> tuple[IncidentEvent | None, list[AlarmEvent]]:
+    """Return the link's incident and its alarms; of a digest those of each cause and area that it told of.
 
     Raises ProblemError: as `lookup_incident`.
     """
     if link.incident:
-        _event, alarms = await lookup_incident(context, link.incident, _RIGHTS)
-        return alarms
+        return await lookup_incident(context, link.incident, _RIGHTS)
     known = [one for one in context.hub.alarms.standing() if may_see_alarm(_RIGHTS, one, context.model)]
     told = {(event.cause, event.area) for event in known if link.covers(event)}
-    return [event for event in known if (event.cause, event.area) in told]
+    return None, [event for event in known if (event.cause, event.area) in told]
 
 
-def _page(context: ApiContext, contact: Contact, alarms: LinkedAlarms, outcome: LinkOutcome) -> Response:
-    zone = ZoneInfo(context.model.city.timezone)
-    answer = (
-        alarm_answers.ACKNOWLEDGE_PAGE_UNANSWERED if outcome.unanswered else alarm_answers.ACKNOWLEDGE_PAGE
+async def _linked_incident(context: ApiContext, link: AcknowledgeLink) -> LinkedIncident:
+    """Return everything that a link shows. Raises ProblemError: as `lookup_incident`."""
+    incident, alarms = await _linked_alarms(context, link)
+    linked = LinkedAlarms.of(link, alarms)
+    if incident is None:
+        return LinkedIncident(None, linked, None, None)
+    notifications = await _notifications(context, incident.incident)
+    following = next_step(incident, notifications or (), context.model)
+    return LinkedIncident(incident, linked, notifications, following)
+
+
+async def _notifications(context: ApiContext, incident: str) -> list[NotificationEvent] | None:
+    """Return the newest notifications of an incident; None while the database is away: the button works."""
+    try:
+        async with context.database.connection() as connection:
+            return await read_stored_notifications(
+                connection, before=None, limit=LINKED_NOTIFICATIONS_MAX, incident=incident
+            )
+    except ProblemError:
+        return None
+
+
+def _shown(
+    context: ApiContext, opened: _Opened, linked: LinkedIncident, outcome: AcknowledgementOutcome | None
+) -> Response:
+    model, view = context.model, context.hub.view
+    if not opened.as_json:
+        answer = (
+            alarm_answers.ACKNOWLEDGE_PAGE_UNANSWERED
+            if outcome == "unanswered"
+            else alarm_answers.ACKNOWLEDGE_PAGE
+        )
+        page = LinkPage(opened.contact, model, view, _RIGHTS).render(linked, outcome)
+        return answer.response(page, {**_SECURITY, **_BY_ACCEPT})
+    document = linked_incident_model(
+        linked,
+        opened.contact,
+        opened.path,
+        model=model,
+        view=view,
+        rights=_RIGHTS,
+        now=context.clock(),
     )
-    page = incident_page(alarms, contact.name, contact.language, zone, outcome)
-    return answer.response(page, _SECURITY)
+    if outcome is None:
+        return alarm_answers.LINKED_INCIDENT.response(document, _BY_ACCEPT)
+    told = alarm_answers.LINK_UNANSWERED if outcome == "unanswered" else alarm_answers.LINK_ACKNOWLEDGED
+    return told.response(link_acknowledgement(document, outcome, linked, opened.contact, model), _BY_ACCEPT)
 
 
 def _refused(request: Request, problem: ProblemError) -> Response:
     """Return a page for browsers, and a problem document for other clients."""
-    if preferred(accept_of(request), (MEDIA_TYPE, "text/html")) != "text/html":
+    if preferred(accept_of(request), (MEDIA_TYPE, JSON, "text/html")) != "text/html":
         return problem_response(problem, request.url.path)
-    language: Language = "en" if request.headers.get("accept-language", "").startswith("en") else "nl"
-    page = refusal_page(problem.detail, language)
+    page = refusal_page(problem.detail, _language_of(request))
     return HTMLResponse(page, problem.status, headers={**_SECURITY, **problem.headers})
 
 
-class LinkedAlarms(NamedTuple):
-    """The alarms of a link's incident, or of the incidents of its digest."""
-
-    told: tuple[AlarmEvent, ...]  #: of which its message told
-    later: tuple[AlarmEvent, ...]  #: others that wait for an acknowledgement
-
-    @classmethod
-    def of(cls, link: AcknowledgeLink, alarms: Iterable[AlarmEvent]) -> LinkedAlarms:
-        """Divide the alarms of an incident by what a link covers."""
-        known = tuple(alarms)
-        return cls(
-            tuple(event for event in known if link.covers(event)),
-            tuple(event for event in known if not link.covers(event) and awaits_acknowledgement(event)),
-        )
-
-    @property
-    def waiting(self) -> tuple[AlarmEvent, ...]:
-        """The alarms that the link acknowledges."""
-        return tuple(event for event in self.told if awaits_acknowledgement(event))
-
-
-class LinkOutcome(NamedTuple):
-    """The result of pressing the button; all False before."""
-
-    acknowledged: bool = False
-    unanswered: bool = False
-    already_used: bool = False
-
-
-def incident_page(
-    alarms: LinkedAlarms, name: str, language: Language, zone: ZoneInfo, outcome: LinkOutcome
-) -> str:
-    """Return the page of a link's alarms for the contact `name`; times are shown in `zone`."""
-    words = _WORDS[language]
-    waiting = alarms.waiting
-    status = "".join(
-        f"<p role=status>{escape(words[word])}</p>"
-        for word, applies in (
-            ("done", outcome.acknowledged),
-            ("open", outcome.unanswered),
-            ("used", outcome.already_used),
-        )
-        if applies
-    )
-    form = ""
-    if waiting and not any(outcome):
-        form = f"<form method=post><button>{escape(words['button'])}</button></form>"
-    lead = words["waiting"] if waiting else words["none"]
-    later = f"<p>{escape(words['later'])}</p>{_list(alarms.later, language, zone)}" if alarms.later else ""
-    body = (
-        f"<p>{escape(name)}</p>{status}<p>{escape(lead)}</p>"
-        f"{_list(waiting or alarms.told, language, zone)}{form}{later}"
-        f"<p><a href='/'>{escape(words['page'])}</a></p>"
-    )
-    return _document(words["title"], body, language)
-
-
-def refusal_page(reason: str, language: Language) -> str:
-    """Return the page that gives the reason why a link is refused."""
-    words = _WORDS[language]
-    body = f"<p role=alert>{escape(reason)}</p><p><a href='/'>{escape(words['page'])}</a></p>"
-    return _document(words["bad"], body, language)
-
-
-def _list(events: Iterable[AlarmEvent], language: Language, zone: ZoneInfo) -> str:
-    return f"<ul>{''.join(_item(event, language, zone) for event in events)}</ul>"
-
-
-def _item(event: AlarmEvent, language: Language, zone: ZoneInfo) -> str:
-    words = _WORDS[language]
-    sentence = event.sentence_nl if language == "nl" else event.sentence_en
-    severity = severity_label(event.severity, language)
-    since = f"{words['since']} {_time(event.raised_time, zone)}" if event.raised_time is not None else ""
-    by = f"; {words['by']} {event.acknowledged_by}" if event.acknowledged_by else ""
-    return f"<li><b>{escape(severity)}</b> {escape(sentence)}<br><small>{escape(since + by)}</small></li>"
-
-
-def _time(instant: Instant, zone: ZoneInfo) -> str:
-    return to_datetime(instant).astimezone(zone).strftime("%Y-%m-%d %H:%M")
-
-
-def _document(title: str, body: str, language: Language) -> str:
-    return (
-        f"<!doctype html><html lang={language}><meta charset=utf-8>"
-        "<meta name=viewport content='width=device-width'><meta name=robots content=noindex>"
-        f"<title>{escape(title)} – LiveTwin</title><style>{_STYLE}</style>"
-        f"<main><h1>{escape(title)}</h1>{body}</main></html>"
-    )
+def _language_of(request: Request) -> Language:
+    """Return which of the two languages a browser prefers; Dutch, if it says nothing about them."""
+    weights = {"nl": 0.0, "en": 0.0}
+    for name, _, quality in parse_weighted(request.headers.get("accept-language", "")):
+        language = name.partition("-")[0].lower()
+        if language in weights:
+            weights[language] = max(weights[language], quality)
+    return "en" if weights["en"] > weights["nl"] else "nl"

@@ -22,8 +22,9 @@ from alerting.delivery.acknowledge_links import AcknowledgeLink
 from alerting.delivery.channel_secrets import MissingSecretError
 from alerting.delivery.reply_codes import CODE_VALID, codes_in, decode_occurrences, reply_code, same_number
 from api.alarms import answers as alarm_answers
-from api.alarms.acknowledgement_link import LinkedAlarms, LinkOutcome, acknowledge_by_link
+from api.alarms.acknowledgement_link import acknowledge_by_link
 from api.alarms.documents import incident_path
+from api.alarms.links.linked_incident import LinkedAlarms, LinkOutcome, acknowledgement_outcome
 from api.alarms.models import ReplyAnswer, ReplyLinks, ReplyOutcome
 from api.alarms.reply_request import ReplyParameters, check_credentials, read_reply
 from api.context import ApiContext, context_of
@@ -218,16 +219,11 @@ async def _acknowledge(context: ApiContext, found: _Answered) -> Response:
 
 
 def _outcome(contact: Contact, alarms: LinkedAlarms, outcome: LinkOutcome) -> ReplyOutcome:
-    if outcome.unanswered:
-        return "unanswered"
-    if outcome.acknowledged:
-        return "acknowledged"
-    if outcome.already_used:
-        return "used"
-    if not alarms.waiting and any(event.acknowledged_by == contact.name for event in alarms.told):
-        return "acknowledged"  # before: the provider sent the reply again
-    # What its message told and still waits was refused, since it has become worse meanwhile.
-    return "changed" if alarms.waiting or alarms.later else "over"
+    found = acknowledgement_outcome(contact, alarms, outcome)
+    if found == "already":
+        # By somebody else: a text says that it is over, or that there is news.
+        return "changed" if alarms.later else "over"
+    return found
 
 
 def _response(

@@ -9,6 +9,18 @@ from msgspec.structs import asdict, replace
 
 from api.alarms.atom_feed import ATOM_TYPE
 from api.alarms.cap import MEDIA_TYPE as CAP_TYPE
+from api.alarms.links.link_models import (
+    LinkAcknowledgement,
+    LinkedAlarm,
+    LinkedAlarmLinks,
+    LinkedContact,
+    LinkedIncidentLinks,
+    LinkedIncidentModel,
+    LinkedNextStep,
+    LinkedNotification,
+    LinkedValue,
+    ValueNow,
+)
 from api.alarms.models import (
     AcceptedAlarmCommand,
     AcceptedDutyCommand,
@@ -303,6 +315,101 @@ ACKNOWLEDGE_PAGE_UNANSWERED = replace_answer(
     ACKNOWLEDGE_PAGE,
     status=HTTPStatus.ACCEPTED,
     description="The page; an outcome is missing after 5 s.",
+)
+_LINKED_ALARM = LinkedAlarm(
+    id="high-water~alkmaar.singelgracht",
+    severity="major",
+    state=AlarmState.UNACKNOWLEDGED,
+    title=BilingualText("High water", "Hoog water"),
+    sentence=BilingualText(
+        "Water level -0.25 m, at or above -0.3 m.", "Waterstand -0,25 m, op of boven -0,3 m."
+    ),
+    guidance=BilingualText("Open the sluice.", "Open de sluis."),
+    entity_id="alkmaar.singelgracht",
+    entity_name="Singelgracht",
+    values=[
+        LinkedValue(
+            name="water_level",
+            value=-0.25,
+            unit="m",
+            time="2026-11-23T12:00:00Z",
+            threshold=-0.3,
+            now=ValueNow(value=-0.22, time="2026-11-23T12:20:00Z", quality="good", freshness="live"),
+        )
+    ],
+    raised_time="2026-11-23T12:00:00Z",
+    returned_time=None,
+    acknowledged_time=None,
+    acknowledged_by=None,
+    told=True,
+    waits=True,
+    links=LinkedAlarmLinks(
+        alarm=Link(href="/v1/alarms/high-water~alkmaar.singelgracht"),
+        page=Link(href="/?alarm=high-water~alkmaar.singelgracht"),
+    ),
+)
+_LINKED_INCIDENT = LinkedIncidentModel(
+    contact=LinkedContact(id="water", name="Duty officer water", language="nl"),
+    incident_id="high-water~alkmaar~4",
+    time="2026-11-23T12:21:00Z",
+    waiting=1,
+    later=0,
+    alarms=[_LINKED_ALARM],
+    omitted=0,
+    notifications=[
+        LinkedNotification(
+            contact_name="Duty officer water", channel="push", outcome="sent", time="2026-11-23T12:00:06Z"
+        )
+    ],
+    next=LinkedNextStep(contact_names=["Second duty officer water"], time="2026-11-23T12:30:00Z"),
+    links=LinkedIncidentLinks(
+        self_=Link(href="/v1/acknowledge/5kQ2"),
+        page=Link(href="/?incident=high-water~alkmaar~4"),
+        incident=Link(href="/v1/incidents/high-water~alkmaar~4"),
+    ),
+)
+LINKED_INCIDENT = Answer(
+    model=LinkedIncidentModel,
+    description="The same as JSON, for a page with a script.",
+    example=_LINKED_INCIDENT,
+)
+LINK_ACKNOWLEDGED = Answer(
+    model=LinkAcknowledgement,
+    description="The same as JSON: whether it counted.",
+    example=LinkAcknowledgement(
+        **asdict(
+            replace(
+                _LINKED_INCIDENT,
+                waiting=0,
+                alarms=[
+                    replace(
+                        _LINKED_ALARM,
+                        state=AlarmState.ACKNOWLEDGED,
+                        acknowledged_time="2026-11-23T12:21:00Z",
+                        acknowledged_by="Duty officer water",
+                        waits=False,
+                    )
+                ],
+                next=None,
+            )
+        ),
+        outcome="acknowledged",
+        answer="Dank u. Uw bevestiging is vastgelegd.",
+        acknowledged_by="Duty officer water",
+        acknowledged_time="2026-11-23T12:21:00Z",
+    ),
+)
+LINK_UNANSWERED = replace_answer(
+    LINK_ACKNOWLEDGED,
+    status=HTTPStatus.ACCEPTED,
+    description="The same as JSON; an outcome is missing after 5 s.",
+    example=replace(
+        LINK_ACKNOWLEDGED.example,
+        outcome="unanswered",
+        answer="De opdracht wordt verwerkt; kijk over een ogenblik opnieuw.",
+        acknowledged_by=None,
+        acknowledged_time=None,
+    ),
 )
 ACKNOWLEDGE_REFUSALS = tuple(
     replace_answer(ACKNOWLEDGE_PAGE, status=status, description="The same as a page, for browsers.")
