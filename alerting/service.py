@@ -18,6 +18,7 @@ from alerting.delivery.channel_secrets import ChannelSecrets
 from alerting.delivery.channels import ChannelSender
 from alerting.delivery.delivery_pool import DeliveryOptions, DeliveryPool, SendPermit
 from alerting.delivery.gone_subscriptions import GoneSubscriptions
+from alerting.delivery.message_file import MessageFile
 from alerting.delivery.notification_publisher import publish_notifications
 from alerting.delivery.push_channel import PushOptions
 from alerting.incidents.duty_log_reader import (
@@ -106,7 +107,11 @@ class AlertingService:
         self.incident_manager = IncidentManager(journal.read(), model)
         self._gone_subscriptions = GoneSubscriptions(settings.database.get_secret_value(), settings.city)
         self._channels = ChannelSender(
-            secrets, settings.try_timeout_s, sink_rules(settings), push_options(settings, clock)
+            secrets,
+            settings.try_timeout_s,
+            sink_rules(settings),
+            push_options(settings, clock),
+            MessageFile(settings.message_file) if settings.message_file is not None else None,
         )
         self._pool = DeliveryPool(self._channels, delivery_options(settings), self._add_event, permit)
         self._self_monitor = SelfMonitor(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field, SecretStr
 
 from runtime.mqtt.access import MqttSettings
@@ -47,6 +49,11 @@ class AlertingSettings(MqttSettings):
         gt=0,
         le=300,
         description="Seconds after which an attempt to send a message ends as doubtful.",
+    )
+    message_file: Path | None = Field(
+        default=None,
+        description="File, readable by its owner only, that gets messages to `livetwin://log` with the links "
+        "that the log must not have; none by default.",
     )
     sink_networks: SinkNetworks = ""
     roster_interval_s: float = Field(

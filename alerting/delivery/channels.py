@@ -19,6 +19,7 @@ from apprise.plugins.email import NotifyEmail
 
 from alerting.delivery.channel_secrets import ChannelSecrets, MissingSecretError
 from alerting.delivery.mail_sender import send_mail
+from alerting.delivery.message_file import MessageFile
 from alerting.delivery.push_channel import PUSH_TEXT_CHARACTERS_MAX, PushOptions, PushSender
 from alerting.delivery.webhook_channel import (
     CONNECT_SHARE,
@@ -54,7 +55,7 @@ class ChannelSender:
 
     An attempt has `timeout_s`. It is doubtful if the receiver has the message and does not answer in time.
     `rules` are those for the hosts of channels with a template, and of push services; apprise has none.
-    Without `push` nothing is sent to browsers.
+    Without `push` nothing is sent to browsers. `message_file` has the links that the log must not have.
     """
 
     def __init__(
@@ -63,10 +64,12 @@ class ChannelSender:
         timeout_s: float,
         rules: SinkRules = _PUBLIC,
         push: PushOptions | None = None,
+        message_file: MessageFile | None = None,
     ) -> None:
         self._secrets = secrets
         self._timeout_s = timeout_s
         self._rules = rules
+        self._message_file = message_file
         self._push = PushSender(push, rules, timeout_s) if push is not None else None
         self._capture = _LibraryLogCapture()
         # These logs may contain secrets. The reason of a failure is redacted and goes into the result.
@@ -133,7 +136,7 @@ class ChannelSender:
                 message.text.short,
                 extra={"event": "alerting.message", "notification": message.id},
             )
-            return AttemptResult(message.id, True)
+            return self._write_to_file(message, link)
         if channel.url == PUSH_URL and self._push is not None:
             return self._push.send(message, link, subscriptions)
         if channel.webhook is not None:
@@ -149,6 +152,16 @@ class ChannelSender:
         result = self._attempt(url, channel.id, message, link)
         detail = self._secrets.redact(result.detail, channel.url + address)
         return replace(result, detail=detail)
+
+    def _write_to_file(self, message: OutgoingMessage, link: str) -> AttemptResult:
+        if self._message_file is not None:
+            text = f"{message.request.contact}: {message.text.title}\n{_body(message, link)}"
+            try:
+                self._message_file.write(text)
+            except OSError as error:
+                detail = f"the file of messages cannot be written: {error.strerror}"
+                return AttemptResult(message.id, False, detail)
+        return AttemptResult(message.id, True)
 
     def _send_by_webhook(
         self,

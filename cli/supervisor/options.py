@@ -21,6 +21,9 @@ STREAM_SESSION_S = 2
 # Messages that may await storage: at ten thousand messages a second, those of one second.
 _RECEIVE_STORED_MAX = "10000"
 
+MESSAGE_FILE = "messages.txt"
+"""In the data dir: the messages of the log channel with their links."""
+
 DEFAULT_DATA_DIR = Path(".livetwin")
 DEFAULT_LOG_MIB_MAX = 256
 
@@ -134,6 +137,7 @@ def role_environments(
             **sinks,
             **links,
             **base_url,
+            "LIVETWIN_MESSAGE_FILE": inherited.get("LIVETWIN_MESSAGE_FILE", str(data_dir / MESSAGE_FILE)),
         },
         "outlets": {**shared, **mqtt, **sinks, **base_url},
         "api": {**replies, **shared, **sinks, **links, **base_url, **dossiers, **http},

@@ -19,6 +19,7 @@ from alerting.delivery.delivery_pool import (
     DeliveryOptions,
     DeliveryPool,
 )
+from alerting.delivery.message_file import MESSAGE_FILE_BYTES_MAX, MessageFile
 from alerting.incidents.incident_state import NotificationRequest
 from alerting.messages.message_text import MessageText
 from alerting.messages.outgoing_message import AttemptResult, OutgoingMessage
@@ -350,6 +351,26 @@ def test_the_log_gets_the_message_and_not_the_link(
     assert send(channels, "livetwin://log", link=link).sent
     assert "High water" in caplog.text
     assert "token" not in caplog.text
+
+
+def test_the_file_of_messages_has_the_link_is_for_its_owner_and_bounded(tmp_path: Path) -> None:
+    path = tmp_path / "messages.txt"
+    path.touch(mode=0o644)
+    channels = ChannelSender(ChannelSecrets({}), DEADLINE_S, message_file=MessageFile(path))
+    link = "Acknowledge: https://twin.example/v1/acknowledge/token"
+    try:
+        assert send(channels, "livetwin://log", link=link).sent
+        assert link in path.read_text()
+        assert path.stat().st_mode & 0o777 == 0o600
+        path.write_text("x" * MESSAGE_FILE_BYTES_MAX)
+        assert send(channels, "livetwin://log", link=link).sent
+        assert (path.exists(), (tmp_path / "messages.txt.1").exists()) == (False, True)
+        path.mkdir()
+        result = send(channels, "livetwin://log", link=link)
+    finally:
+        channels.close()
+    assert (result.sent, result.final) == (False, False)
+    assert "token" not in result.detail
 
 
 async def test_a_missing_secret_file_is_reported_and_the_message_may_be_sent_again(

@@ -60,7 +60,7 @@ CASES = [
      "name: name is used twice: first in line 5"),
     ("{id: lead,", "{id: water,", 9, "id: id is used twice: first in line 5"),
     ("roster: roster-operations.ics", "roster: ../roster.ics", 11, "expected the name of a file"),
-    ("livetwin://log", "livetwin://nowhere", 2, "expected livetwin://log: there is no"),
+    ("livetwin://log", "livetwin://nowhere", 2, "expected livetwin://log or livetwin://push: there is no"),
     ("livetwin://log", "https://example.org/hook", 2, "found the scheme 'https', expected one that ap"),
     ("livetwin://log", "mailtoo://example.org", 2, "expected one that apprise knows (did you mean mailto?)"),
     ("livetwin://log", "log", 2, "found no scheme, expected an apprise URL"),

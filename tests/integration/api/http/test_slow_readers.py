@@ -42,6 +42,12 @@ FILL = {
     FROM generate_series(1, {QUARANTINED}) AS n
     """,
     """
+    INSERT INTO push_subscription (contact, endpoint, p256dh, auth, device, made_by, made_at, expires_at)
+    SELECT 'water', 'https://push.example.com/' || n, '', '', repeat('d', 100), repeat('m', 100), %(start)s,
+        now() + interval '90 days'
+    FROM generate_series(1, 500) AS n
+    """,
+    """
     INSERT INTO ledger (feed, minute, received, accepted)
     SELECT 'feed-' || n %% 100, %(start)s + n / 100 * interval '1 minute', 1, 1
     FROM generate_series(0, 9999) AS n

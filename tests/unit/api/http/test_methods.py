@@ -77,6 +77,8 @@ async def test_head_is_counted_for_its_route(client: httpx.AsyncClient) -> None:
         ("POST", "/v1/entities", "GET, HEAD, OPTIONS"),
         ("PUT", "/v1/duty/overrides", "GET, HEAD, OPTIONS, POST"),
         ("POST", "/v1/duty/overrides/1", "GET, HEAD, OPTIONS, DELETE"),
+        ("PUT", "/v1/duty/push-subscriptions", "GET, HEAD, OPTIONS, POST"),
+        ("GET", "/v1/duty/push-subscriptions/1", "OPTIONS, DELETE"),
         ("POST", "/v1/rules/high", "GET, HEAD, OPTIONS, PUT, DELETE"),
         ("GET", "/v1/alarms/a~b/_shelve", "OPTIONS, POST"),
         ("GET", "/v1/quarantine/_replay", "OPTIONS, POST"),
