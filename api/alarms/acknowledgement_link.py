@@ -106,7 +106,7 @@ async def confirm_acknowledgement(
     context = context_of(request)
     try:
         opened = _open(request, token)
-        _, outcome = await acknowledge_by_link(context, opened.link, opened.contact, key=token)
+        outcome = (await acknowledge_by_link(context, opened.link, opened.contact, key=token))[1]
         linked = await _linked_incident(context, opened.link)
     except ProblemError as problem:
         return _refused(request, problem)

@@ -373,38 +373,39 @@ LINKED_INCIDENT = Answer(
     description="The same as JSON, for a page with a script.",
     example=_LINKED_INCIDENT,
 )
+_LINK_ACKNOWLEDGEMENT = LinkAcknowledgement(
+    **asdict(
+        replace(
+            _LINKED_INCIDENT,
+            waiting=0,
+            alarms=[
+                replace(
+                    _LINKED_ALARM,
+                    state=AlarmState.ACKNOWLEDGED,
+                    acknowledged_time="2026-11-23T12:21:00Z",
+                    acknowledged_by="Duty officer water",
+                    waits=False,
+                )
+            ],
+            next=None,
+        )
+    ),
+    outcome="acknowledged",
+    answer="Dank u. Uw bevestiging is vastgelegd.",
+    acknowledged_by="Duty officer water",
+    acknowledged_time="2026-11-23T12:21:00Z",
+)
 LINK_ACKNOWLEDGED = Answer(
     model=LinkAcknowledgement,
     description="The same as JSON: whether it counted.",
-    example=LinkAcknowledgement(
-        **asdict(
-            replace(
-                _LINKED_INCIDENT,
-                waiting=0,
-                alarms=[
-                    replace(
-                        _LINKED_ALARM,
-                        state=AlarmState.ACKNOWLEDGED,
-                        acknowledged_time="2026-11-23T12:21:00Z",
-                        acknowledged_by="Duty officer water",
-                        waits=False,
-                    )
-                ],
-                next=None,
-            )
-        ),
-        outcome="acknowledged",
-        answer="Dank u. Uw bevestiging is vastgelegd.",
-        acknowledged_by="Duty officer water",
-        acknowledged_time="2026-11-23T12:21:00Z",
-    ),
+    example=_LINK_ACKNOWLEDGEMENT,
 )
 LINK_UNANSWERED = replace_answer(
     LINK_ACKNOWLEDGED,
     status=HTTPStatus.ACCEPTED,
     description="The same as JSON; an outcome is missing after 5 s.",
     example=replace(
-        LINK_ACKNOWLEDGED.example,
+        _LINK_ACKNOWLEDGEMENT,
         outcome="unanswered",
         answer="De opdracht wordt verwerkt; kijk over een ogenblik opnieuw.",
         acknowledged_by=None,
