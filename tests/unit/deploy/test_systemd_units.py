@@ -135,6 +135,6 @@ def test_the_secrets_of_a_role_are_among_its_settings(role: str) -> None:
     assert sorted(re.findall(r"=%d/([\w-]+)$", text, re.MULTILINE)) == sorted(loaded)
     assert (f"mqtt:/etc/livetwin/secrets/mqtt-{role}" in text) is ("mqtt" in loaded)
     # What a city must choose comes from a file; docs/explanation/security.md has the exceptions.
-    elsewhere = {"kafka_password", "operator_key", "heartbeat_url", "reply_key"}
+    elsewhere = {"kafka_password", "operator_key", "heartbeat_url", "reply_key", "push_key"}
     needed = {name for name, field in fields.items() if is_secret(field)} - elsewhere
     assert needed == {name.removesuffix(FILE_SUFFIX).lower() for name in names if name.endswith(FILE_SUFFIX)}
