@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +30,7 @@ from tests.simulation.duty.virtual_loop import VirtualLoop
 from tests.support.pipelines.duty_loop import NOON
 from twin.instant import SECOND, Instant
 from twin.model.city_model import CityModel
-from twin.model.duty import NotificationChannel
+from twin.model.duty import NotificationChannel, PushSubscription
 from twin.wire.duty_messages import NotificationEvent
 
 PLACE = ("alarms", 0)
@@ -261,9 +261,17 @@ class SimulatedChannels:
         return 1_000
 
     def send(
-        self, _channel: NotificationChannel, message: OutgoingMessage, _address: str, _link: str, *, code: str
+        self,
+        _channel: NotificationChannel,
+        message: OutgoingMessage,
+        _address: str,
+        _link: str,
+        *,
+        code: str,
+        subscriptions: Sequence[PushSubscription],
     ) -> AttemptResult:
         assert not code, "the plan has no channel that takes replies"
+        assert not subscriptions, "nor one to browsers"
         process, dice = self._process, self._process.dice
         arrived = dice.random() < 0.95
         process.record.hand_overs.append(
