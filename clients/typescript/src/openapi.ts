@@ -1114,61 +1114,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/maintenance-windows": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List the maintenance windows of the city
-         * @description List the windows in force, by id, each with its present occurrence and the next ones.
-         *
-         *     Times of maintenance of single sensors without an id, of maintenance.yaml, are not among them. Without the
-         *     database the windows come from memory, without the names of their editors.
-         */
-        get: operations["listMaintenanceWindows"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/maintenance-windows/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get a maintenance window
-         * @description Return a window in force; its version is the ETag.
-         */
-        get: operations["getMaintenanceWindow"];
-        /**
-         * Create or change a maintenance window
-         * @description Put a window into force, in the format of `windows` in maintenance.yaml; every role applies it in 2 s.
-         *
-         *     What is stored of its times, and of those that it had, is judged again. An operator in areas may cover
-         *     what lies in them. The version rises only when the content changes. The city folder replaces the window
-         *     once the folder itself changes it.
-         */
-        put: operations["putMaintenanceWindow"];
-        post?: never;
-        /**
-         * Delete a maintenance window
-         * @description Put a window out of force; what it covered is judged again. To end it now, change its end instead.
-         */
-        delete: operations["deleteMaintenanceWindow"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/subscriptions": {
         parameters: {
             query?: never;
@@ -1401,6 +1346,72 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/duty/push-key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the public key of web push
+         * @description Return the key with which a browser subscribes, as `applicationServerKey` (RFC 8292).
+         */
+        get: operations["getPushKey"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/duty/push-subscriptions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the subscribed browsers of contacts
+         * @description List the browsers that take messages, in the order of their subscription; at most 500.
+         */
+        get: operations["listPushSubscriptions"];
+        put?: never;
+        /**
+         * Subscribe a browser for a contact
+         * @description Let messages of a contact be pushed to a browser, for 90 days; at most five browsers for a contact.
+         *
+         *     Subscribing the same browser again begins these days again, and may name another contact.
+         */
+        post: operations["createPushSubscription"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/duty/push-subscriptions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove a browser
+         * @description Send no further messages to a browser, and forget it.
+         */
+        delete: operations["deletePushSubscription"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/audit-records": {
         parameters: {
             query?: never;
@@ -1423,26 +1434,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/principal": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get who sends this request
-         * @description Return whom the API key or access token stands for, and what they may do; without one: anonymous.
-         */
-        get: operations["getPrincipal"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/acknowledge/{token}": {
         parameters: {
             query?: never;
@@ -1452,13 +1443,18 @@ export interface paths {
         };
         /**
          * Show the incident of an acknowledgement link
-         * @description Return a page with the alarms of the incident and a button; opening it changes nothing.
+         * @description Return the alarms of the incident, the worst first, and a button; opening it changes nothing.
+         *
+         *     A page for browsers, JSON for `Accept: application/json`.
          */
         get: operations["showAcknowledgementPage"];
         put?: never;
         /**
          * Acknowledge an incident by a link
          * @description Acknowledge for the link's contact what its message told of; once for each occurrence.
+         *
+         *     As JSON it says whether it counted, also when it was sent late or twice: the link is the key by which it
+         *     is done once, so `Idempotency-Key` may be left out and changes nothing.
          */
         post: operations["confirmAcknowledgement"];
         delete?: never;
@@ -1805,67 +1801,25 @@ export interface components {
              */
             duration?: string | null;
         };
-        /**
-         * @description A window, as one of `windows` in maintenance.yaml, with the id of the path.
-         *
-         *     What answers add to a window is ignored.
-         */
-        PutMaintenanceWindowBody: {
-            id?: string;
-            title: string;
-            /** @default  */
-            note?: string;
-            /** @default null */
-            sensors?: string[] | null;
-            /** @default null */
-            entities?: string[] | null;
-            /** @default null */
-            areas?: string[] | null;
-            /** @default null */
-            properties?: string[] | null;
-            /** Format: date-time */
-            start: string;
-            /** @default null */
-            end?: string | null;
-            /** @default null */
-            duration?: string | null;
-            /** @default null */
-            recurrence?: components["schemas"]["RecurrenceItem"] | null;
+        /** @description The keys of a subscription, as `PushSubscription.toJSON()` of a browser has them. */
+        PushKeysBody: {
+            /** @description Public key of the browser, base64url. */
+            p256dh: string;
+            /** @description Secret of the subscription, base64url. */
+            auth: string;
+        };
+        /** @description Which browser takes the messages of which contact. */
+        PushSubscriptionBody: {
+            /** @description Contact whose messages it takes. */
+            contactId: string;
+            /** @description URL at the push service, https. */
+            endpoint: string;
+            keys: components["schemas"]["PushKeysBody"];
             /**
-             * @description Ignored.
-             * @default null
+             * @description A name by which to know it in the list.
+             * @default
              */
-            readonly active?: unknown;
-            /**
-             * @description Ignored.
-             * @default null
-             */
-            readonly occurrences?: unknown;
-            /**
-             * @description Ignored.
-             * @default null
-             */
-            readonly version?: unknown;
-            /**
-             * @description Ignored.
-             * @default null
-             */
-            readonly origin?: unknown;
-            /**
-             * @description Ignored.
-             * @default null
-             */
-            readonly changedTime?: unknown;
-            /**
-             * @description Ignored.
-             * @default null
-             */
-            readonly changedBy?: unknown;
-            /**
-             * @description Ignored.
-             * @default null
-             */
-            readonly _links?: unknown;
+            device?: string;
         };
         /** @description A rule, as an item of rules.yaml, with the id of the path. What answers add to a rule is ignored. */
         PutRuleBody: {
@@ -1984,11 +1938,6 @@ export interface components {
              * @default PT30M
              */
             span?: string;
-        };
-        /** @description `recurrence` of a maintenance window: an iCalendar rule (RFC 5545) in the time zone of the city. */
-        RecurrenceItem: {
-            rule: string;
-            exdates?: string[];
         };
         /** @description One of an entity's `relations`. */
         RelationItem: {
@@ -3779,26 +3728,6 @@ export interface components {
          * @enum {unknown}
          */
         GapReason: "cursor-ahead" | "log-changed" | "log-truncated" | "log-unreadable" | "too-slow";
-        /** @description A sign of life, for who asks for it with `heartbeat`. */
-        LiveHeartbeatEvent: {
-            /** @enum {unknown} */
-            event: "heartbeat";
-            /** @description Opaque: the position after the event, from which a client resumes. */
-            id: string;
-            data: components["schemas"]["HeartbeatData"];
-        };
-        /** @description How far the stream is: what tells a live stream from a connection that is merely open. */
-        HeartbeatData: {
-            /**
-             * Format: date-time
-             * @description Now, by the clock of the server.
-             */
-            time: string;
-            /** @description Everything that the log had at this time was sent before. It falls behind `time` while the log is not read, or too slowly; null until it was read to its end once. */
-            caughtUpTime: string | null;
-            /** @description When the newest record of values was written to the log; where sensors report, it falls behind `time` while nothing makes values of what they report. Null before the first. */
-            updateTime: string | null;
-        };
         /** @description A changed value. Its freshness is that at its reception: what turns stale makes no record. */
         StreamState: {
             /** @enum {unknown} */
@@ -4452,64 +4381,6 @@ export interface components {
             after: components["schemas"]["Firing"];
         };
         /** @description A page of a collection. */
-        MaintenanceWindowPage: {
-            items: components["schemas"]["MaintenanceWindow"][];
-            _links: components["schemas"]["PageLinks"];
-        };
-        /** @description A window in force; origin, time and editor of its last change are null while the database is away. */
-        MaintenanceWindow: {
-            id: string;
-            title: string;
-            note?: string;
-            sensors?: string[];
-            entities?: string[];
-            /** @description Each with all that lies in it. */
-            areas?: string[];
-            /** @description Of what is covered only these; all without it. */
-            properties?: string[];
-            /**
-             * Format: date-time
-             * @description RFC 3339, UTC.
-             */
-            start: string;
-            /**
-             * Format: date-time
-             * @description Exclusive; without it the window is open.
-             */
-            end?: string;
-            recurrence?: components["schemas"]["Recurrence"];
-            /** @description Whether an occurrence lasts at the time of the answer. */
-            active: boolean;
-            /** @description The present one and the next, within a year. */
-            occurrences: components["schemas"]["Occurrence"][];
-            /** @description It rises with each change. */
-            version: number;
-            origin: ("api" | "folder") | null;
-            changedTime: string | null;
-            changedBy: string | null;
-            _links: components["schemas"]["MaintenanceWindowLinks"];
-        };
-        /** @description When a window recurs, by local times of the city. */
-        Recurrence: {
-            /** @description The value of an RRULE (RFC 5545). */
-            rule: string;
-            /** @description Local dates on which no occurrence begins. */
-            exdates?: string[];
-        };
-        /** @description One time of maintenance. */
-        Occurrence: {
-            /**
-             * Format: date-time
-             * @description RFC 3339, UTC.
-             */
-            start: string;
-            end: string | null;
-        };
-        /** @description Links of a maintenance window. */
-        MaintenanceWindowLinks: {
-            self: components["schemas"]["Link"];
-        };
-        /** @description A page of a collection. */
         WebhookPage: {
             items: components["schemas"]["Webhook"][];
             _links: components["schemas"]["PageLinks"];
@@ -4791,6 +4662,41 @@ export interface components {
         DutyOverrideLinks: {
             self: components["schemas"]["Link"];
         };
+        /** @description The public key of web push. */
+        PushKey: {
+            /** @description An uncompressed point of the curve P-256, base64url without padding. */
+            applicationServerKey: string;
+        };
+        /** @description A page of a collection. */
+        PushSubscriptionPage: {
+            items: components["schemas"]["PushSubscription"][];
+            _links: components["schemas"]["PageLinks"];
+        };
+        /** @description A browser that takes the messages of a contact. */
+        PushSubscription: {
+            id: string;
+            contactId: string;
+            /** @description What its owner calls it. */
+            device: string;
+            /** @description Host of its endpoint. */
+            pushService: string;
+            madeBy: string;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC.
+             */
+            madeTime: string;
+            /**
+             * Format: date-time
+             * @description Until when messages are sent to it.
+             */
+            expirationTime: string;
+            _links: components["schemas"]["PushSubscriptionLinks"];
+        };
+        /** @description Links of a subscribed browser. */
+        PushSubscriptionLinks: {
+            collection: components["schemas"]["Link"];
+        };
         /** @description A page of a collection. */
         AuditRecordPage: {
             items: components["schemas"]["AuditRecord"][];
@@ -4823,26 +4729,142 @@ export interface components {
             /** @description When the collector of processing logs had it; null: not yet, or not for it. */
             sentTime: string | null;
         };
-        /** @description Who sends a request, and what they may do. */
-        Principal: {
+        /** @description The incident of an acknowledgement link. */
+        LinkedIncident: {
+            contact: components["schemas"]["LinkedContact"];
+            incidentId: string | null;
             /**
-             * @description What the request was authenticated by.
-             * @enum {unknown}
+             * Format: date-time
+             * @description Of this answer.
              */
-            kind: "access-token" | "anonymous" | "api-key";
-            /** @description As the audit log and others see it. */
+            time: string;
+            /** @description Alarms that the link acknowledges. */
+            waiting: number;
+            /** @description Alarms that wait, and that it does not acknowledge: they came later. */
+            later: number;
+            /** @description At most 20, the worst first. */
+            alarms: components["schemas"]["LinkedAlarm"][];
+            /** @description Further alarms, for which there is no room. */
+            omitted: number;
+            notifications: components["schemas"]["LinkedNotification"][] | null;
+            next: components["schemas"]["LinkedNextStep"] | null;
+            _links: components["schemas"]["LinkedIncidentLinks"];
+        };
+        /** @description Whose link it is: in this name it acknowledges. */
+        LinkedContact: {
+            id: string;
             name: string;
+            /** @enum {unknown} */
+            language: "en" | "nl";
+        };
+        /** @description An alarm of the link's incident. */
+        LinkedAlarm: {
+            /** @description `rule~entity`, or `rule~entity~sensor`. */
+            id: string;
+            /** @enum {unknown} */
+            severity: "cleared" | "critical" | "major" | "minor" | "warning";
+            state: components["schemas"]["AlarmState"];
+            title: components["schemas"]["BilingualText"];
+            sentence: components["schemas"]["BilingualText"];
+            guidance: components["schemas"]["BilingualText"] | null;
+            entityId: string;
+            entityName: string | null;
+            values: components["schemas"]["LinkedValue"][];
+            raisedTime: string | null;
+            returnedTime: string | null;
+            acknowledgedTime: string | null;
+            acknowledgedBy: string | null;
+            /** @description Whether the message of the link told of it, as it is now. */
+            told: boolean;
+            /** @description Whether it waits for an acknowledgement. */
+            waits: boolean;
+            _links: components["schemas"]["LinkedAlarmLinks"];
+        };
+        /** @description A value against its limit. */
+        LinkedValue: {
+            name: string;
+            value: number | null;
+            /** @description UCUM. */
+            unit: string;
             /**
-             * @description `anonymous` also for a token whose claims grant no role, and reads what is open.
-             * @enum {unknown}
+             * Format: date-time
+             * @description Of the last change of the alarm, of a window its end.
              */
-            role: "admin" | "anonymous" | "duty" | "metering" | "operator" | "viewer";
-            /** @description The entities, with all that lie in them, to which the role and the permissions are limited; null: the whole city. */
-            areas: string[] | null;
-            /** @description Until when the credential is valid; null: until it is revoked. */
-            expiresTime: string | null;
-            /** @description The operations that need a role, and that the principal may do: method and path, as `POST /v1/alarms/{id}/_acknowledge`. Other operations that need no role are open to everybody. */
-            permissions: string[];
+            time: string;
+            threshold: number | null;
+            now: components["schemas"]["ValueNow"] | null;
+        };
+        /** @description The present value of what an alarm is about. */
+        ValueNow: {
+            value: number | null;
+            /**
+             * Format: date-time
+             * @description When it was measured.
+             */
+            time: string;
+            /** @enum {unknown} */
+            quality: "estimated" | "good" | "late" | "maintenance" | "suspect";
+            /** @enum {unknown} */
+            freshness: "live" | "silent" | "stale";
+        };
+        /** @description Links of an alarm. */
+        LinkedAlarmLinks: {
+            alarm: components["schemas"]["Link"];
+            page: components["schemas"]["Link"];
+        };
+        /** @description A message about the incident. */
+        LinkedNotification: {
+            contactName: string;
+            channel: string;
+            /** @enum {unknown} */
+            outcome: "failed" | "given-up" | "sending" | "sent" | "withdrawn";
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC.
+             */
+            time: string;
+        };
+        /** @description Whom the plan has notified next. */
+        LinkedNextStep: {
+            contactNames: string[];
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC.
+             */
+            time: string;
+        };
+        /** @description Links of the incident. */
+        LinkedIncidentLinks: {
+            self: components["schemas"]["Link"];
+            page: components["schemas"]["Link"];
+            incident: components["schemas"]["Link"];
+        };
+        /** @description Whether an acknowledgement counted, and the incident afterwards. */
+        LinkAcknowledgement: {
+            contact: components["schemas"]["LinkedContact"];
+            incidentId: string | null;
+            /**
+             * Format: date-time
+             * @description Of this answer.
+             */
+            time: string;
+            /** @description Alarms that the link acknowledges. */
+            waiting: number;
+            /** @description Alarms that wait, and that it does not acknowledge: they came later. */
+            later: number;
+            /** @description At most 20, the worst first. */
+            alarms: components["schemas"]["LinkedAlarm"][];
+            /** @description Further alarms, for which there is no room. */
+            omitted: number;
+            notifications: components["schemas"]["LinkedNotification"][] | null;
+            next: components["schemas"]["LinkedNextStep"] | null;
+            _links: components["schemas"]["LinkedIncidentLinks"];
+            /** @enum {unknown} */
+            outcome: "acknowledged" | "already" | "changed" | "over" | "unanswered" | "used";
+            /** @description The outcome in the language of the contact. */
+            answer: string;
+            acknowledgedBy: string | null;
+            acknowledgedTime: string | null;
         };
         /** @description What became of a reply, and a text for its sender. */
         ReplyAnswer: {
@@ -7066,8 +7088,6 @@ export interface operations {
     followLiveEvents: {
         parameters: {
             query?: {
-                /** @description Time between two events `heartbeat`, which tell how far the stream is (ISO 8601, from PT1S to PT1M); none by default. They begin when what was missed has been sent. */
-                heartbeat?: string;
                 /** @description Play what was received from this time on (RFC 3339, at most 31 days ago), as it was stored and in the order of reception, then go on with changes. Ignored with a cursor. */
                 start?: string;
                 /** @description Least change of a value since the last event of it, in its unit; a change of quality or freshness is always sent. */
@@ -7839,194 +7859,6 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
-    listMaintenanceWindows: {
-        parameters: {
-            query?: {
-                /** @description From `_links.next`; opaque. */
-                cursor?: string;
-                /** @description Items per page. */
-                limit?: number;
-                /** @description Those that cover something of these entities, any of them. */
-                entity?: string[];
-                /** @description Those with an occurrence at this time. */
-                activeAt?: string;
-                /** @description The largest number of occurrences of a window. */
-                occurrences?: number;
-            };
-            header?: {
-                /** @description Entity tags that the client has; 304 if the present one is among them. */
-                "If-None-Match"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A page of maintenance windows. */
-            200: {
-                headers: {
-                    "API-Version": components["headers"]["API-Version"];
-                    ETag: components["headers"]["ETag"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["MaintenanceWindowPage"];
-                };
-            };
-            /** @description It has not changed. */
-            304: {
-                headers: {
-                    "API-Version": components["headers"]["API-Version"];
-                    ETag: components["headers"]["ETag"];
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
-            406: components["responses"]["NotAcceptable"];
-            414: components["responses"]["UriTooLong"];
-            429: components["responses"]["TooManyRequests"];
-            431: components["responses"]["RequestHeaderFieldsTooLarge"];
-            500: components["responses"]["InternalServerError"];
-            503: components["responses"]["ServiceUnavailable"];
-        };
-    };
-    getMaintenanceWindow: {
-        parameters: {
-            query?: {
-                /** @description The largest number of occurrences of a window. */
-                occurrences?: number;
-            };
-            header?: never;
-            path: {
-                /** @description Id of the maintenance window. */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The window. */
-            200: {
-                headers: {
-                    "API-Version": components["headers"]["API-Version"];
-                    /** @description The version of the window, for `If-Match`. */
-                    ETag?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["MaintenanceWindow"];
-                };
-            };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
-            404: components["responses"]["NotFound"];
-            406: components["responses"]["NotAcceptable"];
-            414: components["responses"]["UriTooLong"];
-            429: components["responses"]["TooManyRequests"];
-            431: components["responses"]["RequestHeaderFieldsTooLarge"];
-            500: components["responses"]["InternalServerError"];
-            503: components["responses"]["ServiceUnavailable"];
-        };
-    };
-    putMaintenanceWindow: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The ETag that the window must have. */
-                "If-Match"?: string;
-                /** @description `*`: only if the window does not exist. */
-                "If-None-Match"?: string;
-            };
-            path: {
-                /** @description Id of the maintenance window. */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["PutMaintenanceWindowBody"];
-            };
-        };
-        responses: {
-            /** @description Changed or unchanged: the window in force. */
-            200: {
-                headers: {
-                    "API-Version": components["headers"]["API-Version"];
-                    /** @description The version of the window, for `If-Match`. */
-                    ETag?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["MaintenanceWindow"];
-                };
-            };
-            /** @description Created. */
-            201: {
-                headers: {
-                    "API-Version": components["headers"]["API-Version"];
-                    /** @description The version of the window, for `If-Match`. */
-                    ETag?: string;
-                    /** @description The path of the window. */
-                    Location?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["MaintenanceWindow"];
-                };
-            };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
-            403: components["responses"]["Forbidden"];
-            406: components["responses"]["NotAcceptable"];
-            408: components["responses"]["RequestTimeout"];
-            412: components["responses"]["PreconditionFailed"];
-            413: components["responses"]["ContentTooLarge"];
-            414: components["responses"]["UriTooLong"];
-            415: components["responses"]["UnsupportedMediaType"];
-            429: components["responses"]["TooManyRequests"];
-            431: components["responses"]["RequestHeaderFieldsTooLarge"];
-            500: components["responses"]["InternalServerError"];
-            503: components["responses"]["ServiceUnavailable"];
-        };
-    };
-    deleteMaintenanceWindow: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The ETag that the window must have. */
-                "If-Match"?: string;
-            };
-            path: {
-                /** @description Id of the maintenance window. */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description No longer in force; what it covered is judged again. */
-            204: {
-                headers: {
-                    "API-Version": components["headers"]["API-Version"];
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
-            403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
-            412: components["responses"]["PreconditionFailed"];
-            414: components["responses"]["UriTooLong"];
-            429: components["responses"]["TooManyRequests"];
-            431: components["responses"]["RequestHeaderFieldsTooLarge"];
-            500: components["responses"]["InternalServerError"];
-            503: components["responses"]["ServiceUnavailable"];
-        };
-    };
     listSubscriptions: {
         parameters: {
             query?: never;
@@ -8642,6 +8474,162 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    getPushKey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Entity tags that the client has; 304 if the present one is among them. */
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The key. */
+            200: {
+                headers: {
+                    "API-Version": components["headers"]["API-Version"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PushKey"];
+                };
+            };
+            /** @description It has not changed. */
+            304: {
+                headers: {
+                    "API-Version": components["headers"]["API-Version"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            414: components["responses"]["UriTooLong"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    listPushSubscriptions: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Entity tags that the client has; 304 if the present one is among them. */
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The browsers that take messages. */
+            200: {
+                headers: {
+                    "API-Version": components["headers"]["API-Version"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PushSubscriptionPage"];
+                };
+            };
+            /** @description It has not changed. */
+            304: {
+                headers: {
+                    "API-Version": components["headers"]["API-Version"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            414: components["responses"]["UriTooLong"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    createPushSubscription: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PushSubscriptionBody"];
+            };
+        };
+        responses: {
+            /** @description Subscribed; alerting knows it within 2 s. */
+            201: {
+                headers: {
+                    "API-Version": components["headers"]["API-Version"];
+                    /** @description The path of the browser, for its removal. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PushSubscription"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            414: components["responses"]["UriTooLong"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    deletePushSubscription: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No message is sent to it any more. */
+            204: {
+                headers: {
+                    "API-Version": components["headers"]["API-Version"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            414: components["responses"]["UriTooLong"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     listAuditRecords: {
         parameters: {
             query?: {
@@ -8700,48 +8688,6 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
-    getPrincipal: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description Entity tags that the client has; 304 if the present one is among them. */
-                "If-None-Match"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The principal. */
-            200: {
-                headers: {
-                    "API-Version": components["headers"]["API-Version"];
-                    ETag: components["headers"]["ETag"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Principal"];
-                };
-            };
-            /** @description It has not changed. */
-            304: {
-                headers: {
-                    "API-Version": components["headers"]["API-Version"];
-                    ETag: components["headers"]["ETag"];
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
-            406: components["responses"]["NotAcceptable"];
-            414: components["responses"]["UriTooLong"];
-            429: components["responses"]["TooManyRequests"];
-            431: components["responses"]["RequestHeaderFieldsTooLarge"];
-            500: components["responses"]["InternalServerError"];
-            503: components["responses"]["ServiceUnavailable"];
-        };
-    };
     showAcknowledgementPage: {
         parameters: {
             query?: never;
@@ -8766,6 +8712,7 @@ export interface operations {
                 };
                 content: {
                     "text/html": string;
+                    "application/json": components["schemas"]["LinkedIncident"];
                 };
             };
             /** @description It has not changed. */
@@ -8822,7 +8769,10 @@ export interface operations {
     confirmAcknowledgement: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Of your choice: the same action on the same alarm with the same key is done once. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /** @description From a notification. */
                 token: string;
@@ -8839,6 +8789,7 @@ export interface operations {
                 };
                 content: {
                     "text/html": string;
+                    "application/json": components["schemas"]["LinkAcknowledgement"];
                 };
             };
             /** @description The page; an outcome is missing after 5 s. */
@@ -8849,6 +8800,7 @@ export interface operations {
                 };
                 content: {
                     "text/html": string;
+                    "application/json": components["schemas"]["LinkAcknowledgement"];
                 };
             };
             400: components["responses"]["BadRequest"];
