@@ -9,6 +9,7 @@ import pytest
 from cities.folder_reader import read_city
 from tests.support.cities.city_folders import ROUTES, faults_of, write_city_folder, write_duty_folder
 from tests.support.cities.rosters import WEEKS, ZONE, calendar_text
+from twin.model.duty import PUSH_URL
 
 # What stands in routes.yaml, what stands there instead, line of the fault, part of its text.
 CASES = [
@@ -88,6 +89,15 @@ def test_a_secret_that_is_refused_is_not_repeated(tmp_path: Path) -> None:
     for secret in ("hunter2", "$hunter2", "{hunter2}"):
         folder = write_duty_folder(tmp_path, ROUTES.replace("${MAIL_PASSWORD}", secret))
         assert "hunter2" not in "\n".join(map(str, faults_of(folder)))
+
+
+def test_a_channel_to_browsers_is_for_contacts_and_not_for_the_watchdog(tmp_path: Path) -> None:
+    routes = ROUTES.replace("livetwin://log", "livetwin://push")
+    assert read_city(write_duty_folder(tmp_path, routes)).duty.channels[0].url == PUSH_URL
+    [fault] = faults_of(
+        write_duty_folder(tmp_path, routes.replace("watchdog: {channel: mail", "watchdog: {channel: log"))
+    )
+    assert "watchdog: channel: found a channel to livetwin://push, which reaches contacts only" in str(fault)
 
 
 def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
