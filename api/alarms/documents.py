@@ -13,6 +13,7 @@ from msgspec.structs import asdict
 from api.access.rights import Rights
 from api.alarms import models
 from api.alarms.visibility import (
+    may_see_guidance,
     may_see_people,
     may_see_value,
     note_readings,
@@ -56,7 +57,7 @@ def alarm_model(
         revision=event.revision,
         time=format_instant(event.time),
         title=rule.title if rule is not None else None,
-        guidance=rule.guidance if rule is not None else None,
+        guidance=rule.guidance if rule is not None and may_see_guidance(rights) else None,
         entity_name=entity.name if entity is not None else None,
         incident_id=incident,
         links=models.AlarmLinks(

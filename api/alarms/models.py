@@ -146,7 +146,9 @@ class AlarmModel(AlarmCondition, frozen=True, kw_only=True):
     revision: Revision
     time: Annotated[Time, Meta(description="Of the last change.")]
     title: Annotated[BilingualText, Meta(description="Null when the rule was deleted.")] | None
-    guidance: Annotated[BilingualText, Meta(description="What to do.")] | None
+    guidance: (
+        Annotated[BilingualText, Meta(description="What staff is to do; null for anonymous clients.")] | None
+    )
     entity_name: str | None
     incident_id: IncidentIdText | None
     links: AlarmLinks

@@ -1,7 +1,7 @@
 """Which parts of an alarm a principal may see.
 
-Values of single households are visible to `metering` only (decision 0009), and people's names and texts not
-to anonymous clients.
+Values of single households are visible to `metering` only (decision 0009); people's names and texts, and the
+guidance for staff, not to anonymous clients.
 """
 
 from __future__ import annotations
@@ -43,6 +43,14 @@ def is_public(event: AlarmEvent, model: CityModel) -> bool:
 def may_see_people(rights: Rights, event: AlarmEvent) -> bool:
     """Whether a principal may see who acted on an alarm, and what they wrote."""
     return rights.includes_at("viewer", event.entity)
+
+
+def may_see_guidance(rights: Rights) -> bool:
+    """Whether a principal may read what staff is told to do about alarms of a rule: all of staff may.
+
+    A rule is one of the city, so the areas of the principal do not matter.
+    """
+    return role_includes(rights.principal.role, "viewer")
 
 
 def may_see_value(rights: Rights, operand: OperandValue, model: CityModel) -> bool:

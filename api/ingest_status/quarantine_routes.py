@@ -12,6 +12,7 @@ from msgspec import UNSET
 from starlette.responses import Response
 
 from api.access.authorization import require_role, rights_of
+from api.access.source_visibility import SourceVisibility
 from api.context import context_of
 from api.http.answers import answers
 from api.http.models import Link
@@ -28,7 +29,6 @@ from api.ingest_status.models import (
     RequestedReplays,
 )
 from api.ingest_status.schemas import QuarantineFilter, QuarantineParameters
-from api.ingest_status.source_visibility import SourceVisibility
 from storage.stores.list_position import ListPosition
 from storage.stores.quarantine import (
     QuarantinedRow,
@@ -52,7 +52,8 @@ async def list_quarantined_messages(
     """List quarantined messages, newest first, without their payloads: each has a link to its own.
 
     Device, topic, detail, payload and hash are null where the role may not see what the device sends:
-    operators see it of all devices, others of sensors that are not personal and have no other address.
+    operators see it of all devices, others of sensors that are not personal and have no other address;
+    anonymous clients see no payload.
     Topics are cut after 512 characters. A page ends early where it would have more than 1 MiB.
     """
     context = context_of(request)
@@ -86,7 +87,7 @@ async def get_quarantined_message(request: Request, id: QuarantineId, _: NoQuery
     What the role may not see is null, as in the list.
     """
     row, payload, visibility = await _find(request, id)
-    shown = visibility.shows_device(row.feed, row.device)
+    shown = visibility.shows_payload(row.feed, row.device)
     encoded = base64.b64encode(payload).decode() if shown else None
     message = _message(row, visibility)
     members = {name: getattr(message, name) for name in QuarantinedMessageModel.__struct_fields__}
@@ -94,11 +95,11 @@ async def get_quarantined_message(request: Request, id: QuarantineId, _: NoQuery
 
 
 @router.get("/quarantine/{id}/payload", summary="Get the payload of a quarantined message")
-@answers(status_answers.QUARANTINED_PAYLOAD, problems=(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND))
+@answers(status_answers.QUARANTINED_PAYLOAD, problems=(HTTPStatus.NOT_FOUND,), role="viewer")
 async def get_quarantined_payload(request: Request, id: QuarantineId, _: NoQuery) -> Response:
     """Return the kept beginning of a payload as it was received, redacted for personal feeds."""
     row, payload, visibility = await _find(request, id)
-    if not visibility.shows_device(row.feed, row.device):
+    if not visibility.shows_payload(row.feed, row.device):
         require_role(rights_of(request), "operator")
     return status_answers.QUARANTINED_PAYLOAD.response(payload, {"Content-Disposition": "attachment"})
 
@@ -190,5 +191,9 @@ def _message(row: QuarantinedRow, visibility: SourceVisibility) -> QuarantinedMe
         payload_bytes=row.payload_bytes,
         payload_sha256=row.payload_sha256 if visibility.shows_hash(row.feed, row.device) else None,
         payload_truncated=row.kept_bytes < row.payload_bytes,
-        links=PayloadLinks(payload=Link(href=payload_path(row.id)) if shown else UNSET),
+        links=PayloadLinks(
+            payload=Link(href=payload_path(row.id))
+            if visibility.shows_payload(row.feed, row.device)
+            else UNSET
+        ),
     )

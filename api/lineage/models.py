@@ -52,7 +52,8 @@ class LogPosition(Model, frozen=True, kw_only=True):
 class LineageMessage(Model, frozen=True, kw_only=True):
     """A message as it was received; a stored one that cannot be read has `problem` alone.
 
-    Topic, device, payload and hash are null for roles that may not see which device it is.
+    Topic, device, payload and hash are null for roles that may not see which device it is; the payload is
+    null for anonymous clients.
     """
 
     topic: str | UnsetType | None = UNSET

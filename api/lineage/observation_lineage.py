@@ -6,6 +6,7 @@ import base64
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
+from api.access.source_visibility import may_see_payloads, may_see_source
 from api.context import ApiContext
 from api.lineage.models import CalibrationPeriod, LineageMessage, LogPosition, ObservationLineage
 from runtime.kafka.topics import OBSERVATIONS
@@ -17,7 +18,7 @@ from twin.errors import MessageError
 from twin.instant import INSTANT_MAX, Duration, format_instant
 from twin.model.calibration import Calibration, calibration_at
 from twin.model.observation import Observation
-from twin.model.role import Role, may_read_personal_data
+from twin.model.role import Role
 from twin.quality.quality_check import check_times
 from twin.quality.quality_flags import QualityFlag, quality_word
 from twin.quality.quality_rules import TIME_RULES_ONLY, QualityRules
@@ -56,8 +57,8 @@ class ObservationTracer:
     async def trace(self, observations: Sequence[Observation], role: Role) -> list[TracedObservation]:
         """Return observations with their lineage; pass at most `TRACED_MAX` at a time.
 
-        What identifies a device is included for the roles that may see it (`may_see_source`). The caller
-        decides whether a role gets observations of personal sensors at all.
+        What identifies a device is included for the roles that may see it (`api.access.source_visibility`),
+        payloads for staff. The caller decides whether a role gets observations of personal sensors at all.
         """
         missing = sorted({each.datastream for each in observations} - self._extents.keys())
         if missing:
@@ -96,18 +97,8 @@ class ObservationTracer:
             return LineageMessage(problem=str(error))
         if message is None:
             return None
-        return _message_lineage(message, hidden=not may_see_source(role, source, message.header.device))
-
-
-def may_see_source(role: Role, source: SourceDatastream, device: str) -> bool:
-    """Whether a role may see topic, device, payload and hash of a message.
-
-    Those of personal sensors are for `metering`. Anonymous clients see those of devices that are named as
-    their sensors: others have an address of a radio network or a gateway, and their payloads contain it.
-    """
-    if source.personal:
-        return may_read_personal_data(role)
-    return role != "anonymous" or device == source.sensor
+        shown = may_see_source(role, message.header.device, sensor=source.sensor, personal=source.personal)
+        return _message_lineage(message, shown=shown, with_payload=shown and may_see_payloads(role))
 
 
 def _calibration(calibration: Calibration) -> CalibrationPeriod:
@@ -119,20 +110,20 @@ def _calibration(calibration: Calibration) -> CalibrationPeriod:
     )
 
 
-def _message_lineage(message: StoredMessage, *, hidden: bool) -> LineageMessage:
-    """Return a message; `hidden` omits what identifies its device: topic, device, payload, and its hash."""
+def _message_lineage(message: StoredMessage, *, shown: bool, with_payload: bool) -> LineageMessage:
+    """Return a message; unless it is `shown`, without what identifies its device: topic, device and hash."""
     header = message.header
-    shown = message.payload is not None and not hidden
+    payload = message.payload if with_payload else None
     return LineageMessage(
-        topic=None if hidden else header.topic,
+        topic=header.topic if shown else None,
         feed=header.feed,
-        device=None if hidden else header.device,
+        device=header.device if shown else None,
         received_time=format_instant(header.received_time),
         decoder=header.decoder,
         decoder_version=header.decoder_version,
         payload_bytes=header.payload_bytes,
-        payload_sha256=None if hidden else header.payload_sha256.hex(),
-        payload=base64.b64encode(message.payload or b"").decode() if shown else None,
+        payload_sha256=header.payload_sha256.hex() if shown else None,
+        payload=base64.b64encode(payload).decode() if payload is not None else None,
         session=message.session,
         sequence=header.sequence if header.sequence >= 0 else None,
         replayed=header.sequence < 0,

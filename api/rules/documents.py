@@ -7,7 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
+from msgspec.structs import replace
 
+from api.access.rights import Rights
+from api.alarms.visibility import may_see_guidance
 from api.http.models import Link
 from api.http.problems import RequestFault, bad_request
 from api.rules.models import RESPONSE_MEMBERS, RuleContent, RuleLinks, RuleModel, RuleVersionModel
@@ -26,16 +30,16 @@ def rule_path(id: str) -> str:
     return f"/v1/rules/{id}"
 
 
-def rule_model(rule: Rule, stored: RuleVersion | None, model: CityModel, role: Role) -> RuleModel:
+def rule_model(rule: Rule, stored: RuleVersion | None, model: CityModel, rights: Rights) -> RuleModel:
     """Return a rule in force; only a stored one has its editor and its time of change."""
-    content = rule_content(rule, model)
+    content = visible_content(rule, model, rights)
     path = rule_path(rule.id)
     return RuleModel(
         **{name: getattr(content, name) for name in RuleContent.__struct_fields__},
         version=rule.version,
         origin=stored.origin if stored is not None else None,
         changed_time=format_instant(stored.changed_at) if stored is not None else None,
-        changed_by=_editor(stored, role) if stored is not None else None,
+        changed_by=_editor(stored, rights.role) if stored is not None else None,
         links=RuleLinks(
             self_=Link(href=path),
             versions=Link(href=f"{path}/versions"),
@@ -44,16 +48,22 @@ def rule_model(rule: Rule, stored: RuleVersion | None, model: CityModel, role: R
     )
 
 
-def version_model(stored: RuleVersion, model: CityModel, role: Role) -> RuleVersionModel:
+def version_model(stored: RuleVersion, model: CityModel, rights: Rights) -> RuleVersionModel:
     """Return one version of a rule."""
     return RuleVersionModel(
         version=stored.rule.version,
         deleted=stored.deleted,
         origin=stored.origin,
         changed_time=format_instant(stored.changed_at),
-        changed_by=_editor(stored, role),
-        rule=rule_content(stored.rule, model),
+        changed_by=_editor(stored, rights.role),
+        rule=visible_content(stored.rule, model, rights),
     )
+
+
+def visible_content(rule: Rule, model: CityModel, rights: Rights) -> RuleContent:
+    """Return a rule as a principal may see it: without the guidance for staff where that is not for it."""
+    content = rule_content(rule, model)
+    return content if may_see_guidance(rights) else replace(content, guidance=UNSET)
 
 
 def rule_content(rule: Rule, model: CityModel) -> RuleContent:

@@ -110,7 +110,10 @@ class RuleContent(Model, frozen=True, kw_only=True):
     start: Time | UnsetType = UNSET
     end: Time | UnsetType = UNSET
     schedule: list[RuleTimes] | UnsetType = UNSET
-    guidance: BilingualText | UnsetType = UNSET
+    guidance: (
+        Annotated[BilingualText, Meta(description="What staff is to do; missing for anonymous clients.")]
+        | UnsetType
+    ) = UNSET
     enabled: bool | UnsetType = UNSET
 
 

@@ -65,7 +65,7 @@ async def list_rules(request: Request, parameters: Annotated[RuleParameters, Que
     page, following = first_page(selected, parameters.limit, lambda rule: rule.id)
 
     def rendered(rule: Rule) -> RuleModel:
-        return rule_model(rule, stored.get(rule.id), context.model, rights.role)
+        return rule_model(rule, stored.get(rule.id), context.model, rights)
 
     return rule_answers.RULES.response(render_page(request, page, rendered, lambda last: last.id, following))
 
@@ -161,7 +161,7 @@ async def list_rule_versions(
     page, following = first_page(versions, parameters.limit, lambda version: version.rule.version)
 
     def rendered(version: RuleVersion) -> RuleVersionModel:
-        return version_model(version, context.model, rights.role)
+        return version_model(version, context.model, rights)
 
     return rule_answers.VERSIONS.response(
         render_page(request, page, rendered, lambda last: last.rule.version, following)
@@ -185,7 +185,7 @@ async def _rules_in_force(
 
 def _tagged(request: Request, rule: Rule, stored: RuleVersion | None) -> tuple[RuleModel, Mapping[str, str]]:
     """Return a rule in force, and the header with its entity tag."""
-    body = rule_model(rule, stored, context_of(request).model, rights_of(request).role)
+    body = rule_model(rule, stored, context_of(request).model, rights_of(request))
     return body, {"ETag": entity_tag(rule.version)}
 
 

@@ -96,6 +96,61 @@ async def test_a_value_is_traced_to_its_observation_calibration_decoder_topic_an
     }
 
 
+PUBLIC_ADDRESSES = {
+    "{id}": "city.0",
+    "/v1/entities/{id}/provenance": "/v1/entities/city.0/provenance?property=pm2_5"
+    f"&time={format_instant(START + 51 * MINUTE)}",
+    "/v1/entities/{id}/history": "/v1/entities/city.0/history?property=pm2_5"
+    f"&start={format_instant(START)}&end={format_instant(START + HOUR)}",
+    "/v1/quarantine/{id}": "/v1/quarantine/id6",
+    "/v1/quarantine/{id}/payload": "/v1/quarantine/id6/payload",
+    "/v1/ledger": f"/v1/ledger?start={format_instant(START)}&end={format_instant(START + HOUR)}",
+    "/v1/observations": f"/v1/observations?start={format_instant(START)}&end={format_instant(START + HOUR)}",
+}
+"""Of operations that need an id of their own, or a time in which there is something."""
+
+ENDLESS = {"/v1/live", "/v1/streams/live"}
+"""Streams: `tests/unit/api/access/test_permission_matrix.py` looks at what they send."""
+
+
+async def public_text(api: Any) -> str:
+    """Return all that an anonymous client gets from the operations that read."""
+    document = (await api.client.get("/v1/openapi.json")).json()
+    text = ""
+    for path, operations in document["paths"].items():
+        address = f"/v1{path}"
+        if "get" in operations and address not in {*ENDLESS, "/v1/openapi.json"}:
+            address = PUBLIC_ADDRESSES.get(address) or address.replace("{id}", PUBLIC_ADDRESSES["{id}"])
+            text += (await api.client.get(address)).text
+    return text
+
+
+def sent(values: list[Observation]) -> list[str]:
+    """Return how devices sent them: their payloads, topics and names."""
+    payloads = [*(payload_of(one) for one in values), b"payload"]
+    texts = [base64.b64encode(one).decode() for one in payloads]
+    return [*texts, '"a/b"', '"d1"', f"livetwin/alkmaar/s{values[0].datastream}/observations"]
+
+
+async def test_no_answer_to_the_public_has_what_devices_sent(
+    start_api: Any,
+    kafka: str,
+    stored: StoredCity,
+    air: list[Observation],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with start_api(kafka, model=stored.model, database=stored.dsn) as api:
+        text = await public_text(api)
+        for name in ("source_visibility.may_see_payloads", "source_visibility.role_includes"):
+            monkeypatch.setattr(f"api.access.{name}", lambda *_: True)
+        leaking = await public_text(api)
+    assert [each for each in sent(air) if each in text] == []
+    found = [each for each in sent(air) if each in leaking]
+    # The payload of quarantine has a link; of the values the one that is asked for.
+    assert sent([air[5]])[0] in found
+    assert sent(air)[-3:] == found[-3:]
+
+
 async def test_a_bucket_is_traced_to_all_its_observations_including_suspect_ones(
     start_api: Any, kafka: str, stored: StoredCity, air: list[Observation]
 ) -> None:

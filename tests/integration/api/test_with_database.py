@@ -216,7 +216,7 @@ async def test_quarantined_messages_are_listed_newest_first(
         refused = await api.client.get(payload_path)
         whole = (await api.client.get("/v1/quarantine/id-1", headers=key)).json()
         masked = (await api.client.get("/v1/quarantine/id-2")).json()
-        unknown = await api.client.get("/v1/quarantine/id-9/payload")
+        unknown = await api.client.get("/v1/quarantine/id-9/payload", headers=key)
     assert [one["id"] for one in first["items"] + second["items"]] == ["id-2", "id-1", "id-0"]
     # Nobody but operators sees what an unknown device sent, and nobody the hash of a household's payload.
     hidden = ("device", "topic", "detail", "payloadSha256")

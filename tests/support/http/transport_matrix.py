@@ -37,6 +37,7 @@ from tests.support.http.asgi_connection import DEADLINE_S, asgi_connection
 from tests.support.http.permission_matrix import REFUSED, Column
 from tests.support.payloads.alarm_events import acknowledged_event, alarm_event
 from twin.alarms.messages import AlarmBatch
+from twin.model.bilingual_text import BilingualText
 from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import Update, UpdateKind
 
@@ -45,6 +46,8 @@ COMPLETE = '"complete":true'
 
 READING = 0.4321
 PERSON = "P. Jansen"
+GUIDANCE = BilingualText("Call the lock-keeper.", "Bel de sluiswachter.")
+"""Of the rule of the alarm that is open to all."""
 
 
 KINDS = (
@@ -52,6 +55,7 @@ KINDS = (
     "readings of households",
     "alarms of meters of households",
     "names and texts of people",
+    "guidance of rules",
 )
 """What may be in events. The first is open to all, and comes last."""
 
@@ -74,7 +78,13 @@ class Marks(NamedTuple):
 
     def kinds_in(self, text: str) -> frozenset[str]:
         """Return which kinds of `KINDS` a text has."""
-        marks = ((self.changes, self.alarm), (self.household, str(READING)), (self.meter,), (PERSON,))
+        marks = (
+            (self.changes, self.alarm),
+            (self.household, str(READING)),
+            (self.meter,),
+            (PERSON,),
+            (GUIDANCE.en, GUIDANCE.nl),
+        )
         return frozenset(
             kind for kind, texts in zip(KINDS, marks, strict=True) if any(each in text for each in texts)
         )
@@ -127,10 +137,11 @@ class Transports:
     changes: Changes
 
     async def requests(self, credential: str | None) -> Outcome:
-        """Read states of entities, and alarms."""
+        """Read states of entities, alarms, and rules."""
         marks = self.changes.write()
         text = ""
-        for path in (*(f"/v1/entities/{each}/state" for each in self.changes.entities), "/v1/alarms"):
+        states = (f"/v1/entities/{each}/state" for each in self.changes.entities)
+        for path in (*states, "/v1/alarms", "/v1/rules"):
             answer = await self.client.get(path, headers=_headers(credential))
             text += answer.text if answer.status_code not in REFUSED else ""
         return Outcome(frozenset(), marks.kinds_in(text))
@@ -275,7 +286,7 @@ class _Receiver(WebhookSender):
 
 
 TRANSPORTS: Mapping[str, tuple[Callable[[Transports, str | None], Awaitable[Outcome]], tuple[str, ...]]] = {
-    "states and alarms": (Transports.requests, ()),
+    "states, alarms and rules": (Transports.requests, ()),
     "`GET /v1/live`": (Transports.events, ()),
     "`GET /v1/streams/live`": (Transports.durable, ()),
     "`WS /v1/live/ws`": (Transports.socket, ("handshake", "`subscribe`")),

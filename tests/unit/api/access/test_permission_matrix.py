@@ -35,14 +35,15 @@ from api.webhooks import routes as webhooks_routes
 from ingest.broker_accounts import READER_ACCOUNT
 from storage.stores.tokens import TOKEN_PREFIX, TokenGrant, token_digest
 from storage.stores.webhooks import Webhook
+from tests.support.cities.alarm_city import high_water_rule
 from tests.support.http.documented_answers import openapi_document
 from tests.support.http.documented_client import documented_client
 from tests.support.http.permission_matrix import Column, measure, render, render_rows
 from tests.support.http.token_issuer import AUDIENCE, TokenIssuer
-from tests.support.http.transport_matrix import Changes, Transports, measure_transports
+from tests.support.http.transport_matrix import GUIDANCE, Changes, Transports, measure_transports
 from tests.support.payloads.alarm_events import alarm_event, incident_event
 from tests.support.repository import ROOT
-from tests.unit.api.conftest import NOW, make_model
+from tests.unit.api.conftest import NOW
 from twin.alarms.messages import AlarmBatch
 from twin.instant import MINUTE
 from twin.model.city_model import CityModel
@@ -117,10 +118,15 @@ def example_urls(document: Mapping[str, Any]) -> dict[str, str]:
 
 
 @pytest.fixture
-def model() -> CityModel:
-    """The city with the maintenance window that requests change: what it covers is at the canal."""
-    work = MaintenanceWindow(id="work", title="Work", entities=(CANAL,), start=NOW)
-    return replace(make_model(), maintenance_windows={"work": work})
+def model(model: CityModel) -> CityModel:
+    """The city with the rule of the alarm, what staff is told to do about it, and work at the canal in a window."""
+    return replace(
+        model,
+        rules={WATER.rule: high_water_rule(id=WATER.rule, guidance=GUIDANCE)},
+        maintenance_windows={
+            "work": MaintenanceWindow(id="work", title="Work", entities=(CANAL,), start=NOW)
+        },
+    )
 
 
 @pytest.fixture
@@ -339,7 +345,14 @@ HOLES: Mapping[str, tuple[dict[str, object], set[str]]] = {
             "api.live.live_view.LiveView.expected_interval": lambda *_: MINUTE,
             "api.streams.live_log.UNSENT_KINDS": {UpdateKind.AMENDMENT},
         },
-        {"states and alarms", *STREAMS},
+        {"states, alarms and rules", *STREAMS},
+    ),
+    "guidance of rules": (
+        {
+            "api.alarms.documents.may_see_guidance": lambda _: True,
+            "api.rules.documents.may_see_guidance": lambda _: True,
+        },
+        {"states, alarms and rules"},
     ),
     "alarms of meters of households": ({"api.live.alarm_events.is_public": lambda *_: True}, STREAMS),
 }
