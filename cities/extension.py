@@ -32,7 +32,7 @@ def with_sensor(model: CityModel, item: Mapping[str, Any]) -> CityPlan:
         listed["sensors"].append(dict(item))
         path.write_text(yaml.safe_dump(listed, sort_keys=False, allow_unicode=True), encoding="utf-8")
         try:
-            return read_city(folder)
+            return replace(read_city(folder), city=model.city)
         except CityError as error:
             faults = (CityFault(SENSORS, one.line, one.subject, one.message) for one in error.faults)
             raise CityError(faults) from None

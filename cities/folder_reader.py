@@ -6,6 +6,8 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from errno import EFBIG
+from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,7 +26,7 @@ from cities.files.schema import (
     PropertyItem,
     SensorItem,
 )
-from cities.files.yaml_document import YamlDocument, load_yaml
+from cities.files.yaml_document import FILE_BYTES_MAX, YamlDocument, load_yaml
 from cities.model.calibration_and_maintenance import (
     check_calibrations,
     check_maintenance,
@@ -32,22 +34,28 @@ from cities.model.calibration_and_maintenance import (
     to_maintenance,
 )
 from cities.model.entities import check_entities, to_entity
-from cities.model.geometry import NETHERLANDS
+from cities.model.geometry import NETHERLANDS, BoundingBox
 from cities.model.maintenance_windows import WindowContext, read_windows
 from cities.model.properties import check_properties, to_properties
+from cities.model.register import check_register, to_sensor_register
 from cities.model.sensors import check_personal_mix, check_sensors, to_datastreams, to_sensor
 from cities.rules.context import RuleContext
 from cities.rules.document import RuleItem, check_rules
+from cities.site.background import background_faults
+from cities.site.design_tokens import theme_faults
+from cities.site.site_file import read_site
 from runtime.mqtt.outlet_topics import may_match_outlet_topic
 from twin.model.city_model import City, CityFeed, CityPlan
 from twin.model.duty import NO_DUTY_PLAN, DutyPlan
 from twin.model.observed_property import BUILT_IN_PROPERTIES
+from twin.model.site import BACKGROUND_FILE, NO_SITE, SITE_FILES, THEME_FILE, Site
 
 ItemType = TypeVar("ItemType", bound=Item)
 
 REQUIRED_FILES = ("city.yaml", "entities.yaml", "sensors.yaml")
 OPTIONAL_FILES = ("properties.yaml", "feeds.yaml", "calibrations.yaml", "maintenance.yaml", "rules.yaml")
 DUTY_FILE = "routes.yaml"
+SITE_FILE = "site.yaml"
 
 
 def read_city(path: Path) -> CityPlan:
@@ -96,7 +104,9 @@ class _Reading:
         check_properties(properties)
         _check_feeds(feeds)
         in_netherlands = city is not None and city.timezone == "Europe/Amsterdam"
-        check_entities(entities, NETHERLANDS if in_netherlands else None)
+        home = NETHERLANDS if in_netherlands else None
+        check_entities(entities, home)
+        site, files = self._site(), self._files(home)
         own_properties = to_properties(properties)
         known = {**BUILT_IN_PROPERTIES, **{one.name: one for one in own_properties}}
         check_sensors(
@@ -104,6 +114,8 @@ class _Reading:
         )
         own_feeds = {one.item.id: _feed(one.item) for one in feeds.placed}
         check_personal_mix(sensors, own_feeds)
+        kinds = frozenset(city.sensor_register.kinds) if city and city.sensor_register else frozenset()
+        check_register(sensors, kinds if city is not None else None)
         check_calibrations(calibrations, sensors, known)
         check_maintenance(maintenance, sensors)
         own_windows = read_windows(
@@ -120,7 +132,14 @@ class _Reading:
         plan = None
         if city is not None and not self.faults:
             plan = CityPlan(
-                city=City(id=city.id, name=city.name, timezone=city.timezone),
+                city=City(
+                    id=city.id,
+                    name=city.name,
+                    timezone=city.timezone,
+                    sensor_register=to_sensor_register(city.sensor_register),
+                    site=site,
+                    files={name: sha256(content).hexdigest() for name, content in files.items()},
+                ),
                 entities=tuple(to_entity(one.item) for one in entities.placed),
                 sensors=tuple(to_sensor(one.item, own_feeds) for one in sensors.placed),
                 datastreams=tuple(
@@ -133,6 +152,7 @@ class _Reading:
                 calibrations=tuple(to_calibration(one.item) for one in calibrations.placed),
                 maintenance=tuple(to_maintenance(one.item) for one in maintenance.placed),
                 maintenance_windows=own_windows,
+                files=files,
             )
         ids = entities.ids if entities.document else None
         own_rules = check_rules(rules, RuleContext.of_folder(plan, known, ids))
@@ -142,7 +162,7 @@ class _Reading:
 
     def _check_names(self) -> None:
         """Report files that no reader knows: most often a misspelt name."""
-        names = (*REQUIRED_FILES, *OPTIONAL_FILES, DUTY_FILE)
+        names = (*REQUIRED_FILES, *OPTIONAL_FILES, DUTY_FILE, SITE_FILE)
         for file in sorted(self.folder.iterdir()):
             if file.suffix.lower() in (".yaml", ".yml") and file.name not in names:
                 message = f"unknown file{suggestion(file.name, names)}: expected {', '.join(names)}"
@@ -189,6 +209,37 @@ class _Reading:
             read_section(document, "maintenance", MaintenanceItem),
             read_section(document, "windows", MaintenanceWindowItem),
         )
+
+    def _site(self) -> Site:
+        document = self._document(SITE_FILE)
+        if document is None:
+            return NO_SITE
+        site, faults = read_site(document)
+        self.faults.extend(faults)
+        return site
+
+    def _files(self, home: BoundingBox | None) -> dict[str, bytes]:
+        """Return the content of the files that the page reads as they are, by name."""
+        files: dict[str, bytes] = {}
+        for name in SITE_FILES:
+            path = self.folder / name
+            if not path.exists():
+                continue
+            try:
+                if path.stat().st_size > FILE_BYTES_MAX:
+                    raise OSError(EFBIG, "file is too large")
+                files[name] = path.read_bytes()
+            except OSError as error:
+                self.faults.append(CityFault(str(path), 1, "", f"file cannot be read: {error.strerror}"))
+        for line, message in theme_faults(files.get(THEME_FILE, b"")):
+            self.faults.append(CityFault(str(self.folder / THEME_FILE), line, "", message))
+        if BACKGROUND_FILE in files:
+            path = self.folder / BACKGROUND_FILE
+            self.faults.extend(
+                CityFault(str(path), 1, "", message)
+                for message in background_faults(files[BACKGROUND_FILE], home)
+            )
+        return files
 
     def _list(self, name: str, key: str, item_type: type[ItemType], label: str = "id") -> Items[ItemType]:
         document = self._document(name)

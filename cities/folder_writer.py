@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,14 @@ from cities.model.calibration_and_maintenance import from_calibration, from_main
 from cities.model.entities import from_entity
 from cities.model.maintenance_windows import window_document
 from cities.model.properties import from_property, own_properties
+from cities.model.register import from_sensor_register
 from cities.model.sensors import from_sensor
 from cities.rules.document import rule_document
-from twin.model.city_model import CityModel
+from cities.site.site_file import site_document
+from twin.model.city_model import City, CityModel
 from twin.model.entity import Entity
 from twin.model.sensor import Datastream
+from twin.model.site import SITE_FILES
 
 _LISTS_OF_FILES = {
     "properties": ("properties",),
@@ -48,10 +51,13 @@ _Dumper.add_representer(
 )
 
 
-def write_city(model: CityModel, folder: Path) -> tuple[Path, ...]:
+def write_city(
+    model: CityModel, folder: Path, contents: Mapping[str, bytes] | None = None
+) -> tuple[Path, ...]:
     """Write the model's files into a folder, which is created if needed; return the files.
 
-    Optional files that the model has no content for are removed; other files stay. Raises OSError.
+    Optional files that the model has no content for are removed; other files stay. `contents` has that of
+    the page's files by name, which the model does not have; one that is missing there stays. Raises OSError.
     """
     folder.mkdir(parents=True, exist_ok=True)
     city = model.city
@@ -69,7 +75,7 @@ def write_city(model: CityModel, folder: Path) -> tuple[Path, ...]:
         "rules": [_styled(rule_document(one, model)) for one in rules],
     }
     files: dict[str, dict[str, Any]] = {
-        "city.yaml": {"city": {"id": city.id, "name": city.name, "timezone": city.timezone}},
+        "city.yaml": {"city": _city_document(city)},
         "entities.yaml": {
             "entities": [_styled(from_entity(one).document()) for one in _tree(model.entities.values())]
         },
@@ -79,6 +85,7 @@ def write_city(model: CityModel, folder: Path) -> tuple[Path, ...]:
             for key, names in _LISTS_OF_FILES.items()
         },
         "routes.yaml": routes_document(model.duty),
+        "site.yaml": site_document(city.site),
     }
     written = []
     for name, content in files.items():
@@ -88,6 +95,12 @@ def write_city(model: CityModel, folder: Path) -> tuple[Path, ...]:
             written.append(path)
         else:
             path.unlink(missing_ok=True)
+    for name in SITE_FILES:
+        if name not in city.files:
+            (folder / name).unlink(missing_ok=True)
+        elif contents is not None and name in contents:
+            _write_bytes(folder / name, contents[name])
+            written.append(folder / name)
     rosters = roster_files(model.duty)
     for name, text in rosters.items():
         _write_text(folder / name, text)
@@ -104,10 +117,20 @@ def _write(path: Path, content: dict[str, Any]) -> None:
 
 
 def _write_text(path: Path, text: str) -> None:
+    _write_bytes(path, text.encode())
+
+
+def _write_bytes(path: Path, content: bytes) -> None:
     # The rename is atomic, so a reader or a crash never sees half a file.
     part = path.with_name(path.name + ".part")
-    part.write_bytes(text.encode())
+    part.write_bytes(content)
     part.replace(path)
+
+
+def _city_document(city: City) -> dict[str, Any]:
+    document: dict[str, Any] = {"id": city.id, "name": city.name, "timezone": city.timezone}
+    register = from_sensor_register(city.sensor_register)
+    return {**document, "sensorRegister": register} if register else document
 
 
 def _tree(entities: Iterable[Entity]) -> Iterator[Entity]:
@@ -132,7 +155,7 @@ def _sensors(model: CityModel) -> Iterator[SensorItem]:
         yield from_sensor(sensor, datastreams.get(id, ()), model)
 
 
-_ONE_LINE = frozenset({"geometry", "relations", "observes", "title", "select", "spike", "stuck"})
+_ONE_LINE = frozenset({"geometry", "relations", "observes", "title", "select", "spike", "stuck", "register"})
 
 
 def _styled(document: dict[str, Any]) -> dict[str, Any]:

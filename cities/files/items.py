@@ -181,8 +181,9 @@ def _keys_at(item_type: type[Item], location: Iterable[str | int]) -> list[str]:
     """Return the keys that an item, or an item inside it, may have."""
     current = item_type
     for step in location:
-        if isinstance(step, str) and step in current.model_fields:
-            current = _item_inside(current.model_fields[step].annotation) or current
+        by_key = {one.alias or name: one for name, one in current.model_fields.items()}
+        if step in by_key:
+            current = _item_inside(by_key[step].annotation) or current
     return [one.alias or name for name, one in current.model_fields.items()]
 
 

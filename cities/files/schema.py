@@ -15,6 +15,7 @@ from cities.files.faults import describe_value
 from cities.files.values import (
     ONE_LINE,
     CityId,
+    ContactUrl,
     DecoderName,
     EntityType,
     Id,
@@ -25,6 +26,7 @@ from cities.files.values import (
     Positive,
     PropertyName,
     RetentionTime,
+    Sentences,
     Share,
     Text,
     Time,
@@ -47,6 +49,9 @@ FEEDS = (
     "airrohr",
 )
 """The built-in feeds, which every city has."""
+
+SENSOR_KINDS_MAX = 200
+"""Kinds of devices in the register of a city."""
 
 # Decoders and feeds whose single readings reveal the life of a household.
 PERSONAL_FEEDS = frozenset({"dsmr", "homewizard"})
@@ -76,12 +81,47 @@ class Item(BaseModel):
         return self.model_dump(by_alias=True, exclude_unset=True)
 
 
+class SentencesItem(Item):
+    """A text of the sensor register in both languages."""
+
+    en: Sentences
+    nl: Sentences
+
+
+class RegisterItem(Item):
+    """What the register says of all sensors, of a kind, or of one sensor."""
+
+    device: SentencesItem | None = None
+    owner: Text | None = None
+    contact: ContactUrl | None = None
+    purpose: SentencesItem | None = None
+    observes: SentencesItem | None = None
+    observes_not: SentencesItem | None = None
+    legal_basis: SentencesItem | None = None
+    personal_data: bool | None = None
+
+
+class SensorRegisterItem(RegisterItem):
+    """`sensorRegister` of the city: what holds for all sensors, and for each kind of device."""
+
+    kinds: Annotated[dict[Id, RegisterItem], Field(max_length=SENSOR_KINDS_MAX)] = Field(default_factory=dict)
+
+
+class SensorRegisterEntryItem(RegisterItem):
+    """`register` of a sensor; what it lacks is that of its kind, and then of the city."""
+
+    kind: Id | None = None
+    since: LocalDate | None = None
+    until: LocalDate | None = None
+
+
 class CityItem(Item):
     """`city` in city.yaml."""
 
     id: CityId
     name: Text
     timezone: Timezone
+    sensor_register: SensorRegisterItem | None = None
 
 
 class RelationItem(Item):
@@ -138,6 +178,7 @@ class SensorItem(Item):
     personal: bool | None = None
     gateway: Id | None = None
     power: Id | None = None
+    register_: Annotated[SensorRegisterEntryItem | None, Field(alias="register")] = None
     observes: Annotated[list[ObserveItem], Field(min_length=1)]
 
 
@@ -288,6 +329,8 @@ def explain_error(kind: str, value: object, context: dict[str, Any]) -> str:
             expected = f"expected at least {context['min_length']}"
         case "string_too_long":
             expected = f"expected at most {context['max_length']} characters"
+        case "too_long":
+            expected = f"expected at most {context['max_length']}"
         case "greater_than_equal":
             expected = f"expected at least {context['ge']}"
         case "greater_than":

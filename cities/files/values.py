@@ -6,6 +6,7 @@ import re
 from datetime import date
 from functools import cache
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
@@ -26,6 +27,10 @@ _ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?")
 _CITY_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _PROPERTY_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _ENTITY_TYPE = re.compile(r"[A-Z][A-Za-z0-9]{0,62}")
+_URL = re.compile(r"[!-~]{1,500}")
+_MAILBOX = re.compile(r"mailto:[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){1,8}")
+# It goes into a header: small letters, digits, hyphens and dots, and perhaps a port.
+_ORIGIN = re.compile(r"https://(\*\.)?[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63}){1,8}(:[1-9][0-9]{0,4})?")
 _DECODER_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
 
@@ -85,6 +90,33 @@ def _local_date(text: str) -> str:
     return text
 
 
+def _https_url(text: str) -> str:
+    """Return an address that a page may link to, without credentials."""
+    try:
+        parts = urlsplit(text)
+        named = parts.hostname and parts.port != 0 and "@" not in parts.netloc
+    except ValueError:  # a bracket or a port that is none
+        named = False
+    if not named or parts.scheme != "https" or not _URL.fullmatch(text):
+        raise ValueError("expected an address such as https://www.example.org/privacy")
+    return text
+
+
+def _contact(text: str) -> str:
+    if _MAILBOX.fullmatch(text):
+        return text
+    try:
+        return _https_url(text)
+    except ValueError:
+        raise ValueError("expected mailto: with an address, or an address with https") from None
+
+
+def _origin(text: str) -> str:
+    if not _ORIGIN.fullmatch(text):
+        raise ValueError("expected an origin such as https://www.example.org, without a path")
+    return text
+
+
 def _topic_filter(text: str) -> str:
     levels = text.split("/")
     if "#" in levels[:-1] or any(len(level) > 1 and set(level) & {"+", "#"} for level in levels):
@@ -130,10 +162,15 @@ Time = Annotated[
     Instant, PlainValidator(_time, json_schema_input_type=TimeText), PlainSerializer(format_instant)
 ]
 LocalDate = Annotated[str, AfterValidator(_local_date), WithJsonSchema({"type": "string", "format": "date"})]
+HttpsUrl = Annotated[str, AfterValidator(_https_url)]
+ContactUrl = Annotated[str, AfterValidator(_contact)]
+Origin = Annotated[str, AfterValidator(_origin)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(allow_inf_nan=False, gt=0)]
 Share = Annotated[float, Field(allow_inf_nan=False, ge=0, le=1)]
 Unit = Annotated[str, Field(min_length=1, max_length=32), ONE_LINE]
+Sentences = Annotated[str, Field(min_length=1, max_length=1000), LINES]
+Markdown = Annotated[str, Field(min_length=1, max_length=20_000), LINES]
 Note = Annotated[str, Field(max_length=1000), LINES]
 
 

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from cities.files.items import Items, PlacedItem, suggestion
 from cities.files.schema import PERSONAL_FEEDS, ObserveItem, SensorItem
 from cities.model.entities import ReferenceCheck
+from cities.model.register import from_entry, to_entry
 from cities.model.validity import from_valid_when, to_valid_when, validity_faults
 from twin.errors import UnitError
 from twin.model.city_model import CityFeed, CityModel
@@ -168,6 +169,7 @@ def to_sensor(item: SensorItem, feeds: Mapping[str, CityFeed]) -> Sensor:
         personal=is_personal(item, feeds),
         gateway=item.gateway or "",
         power=item.power or "",
+        register=to_entry(item.register_),
     )
 
 
@@ -201,6 +203,7 @@ def from_sensor(sensor: Sensor, datastreams: Iterable[Datastream], model: CityMo
         personal=sensor.personal if sensor.personal != by_feed else None,
         gateway=sensor.gateway or None,
         power=sensor.power or None,
+        register_=from_entry(sensor.register),
         observes=[_from_datastream(datastream, sensor, model) for datastream in datastreams],
     )
 

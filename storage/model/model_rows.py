@@ -15,11 +15,13 @@ import msgspec
 
 from twin.instant import INSTANT_MAX, Instant, format_instant, from_datetime, to_datetime
 from twin.model.calibration import Calibration, Maintenance
-from twin.model.city_model import CityFeed, CityPlan
+from twin.model.city_model import City, CityFeed, CityPlan
 from twin.model.duty import NO_DUTY_PLAN, DutyOverride, DutyPlan, encode_duty_plan
 from twin.model.entity import Entity, Relation
 from twin.model.observed_property import ObservedProperty, Retention
 from twin.model.sensor import Datastream, Sensor
+from twin.model.sensor_register import RegisterEntry, SensorRegister
+from twin.model.site import Site
 from twin.quality.quality_rules import TIME_RULES_ONLY, QualityRules
 from twin.quality.valid_when import ValidWhen
 
@@ -103,7 +105,10 @@ MODEL_TABLES = (
 """In the order of their references: a referenced table comes first."""
 
 JSON_COLUMNS = frozenset(
-    {"geometry", "attributes", "relations", "quality", "retention", "plan", "valid_when"}
+    {
+        *("geometry", "attributes", "relations", "quality", "retention", "plan", "valid_when", "register"),
+        *("site", "sensor_register", "files"),
+    }
 )
 
 
@@ -117,13 +122,30 @@ class RowChange(NamedTuple):
     difference: Mapping[str, Sequence[Any]]  #: column → [before, after]
 
 
+def city_row(city: City) -> ModelRow:
+    """Return the row of a city, without the version of its model."""
+    return _as_json(asdict(city))
+
+
+def city_from_row(row: ModelRow) -> City:
+    """Return the city in a row with its content."""
+    return City(
+        id=row["id"],
+        name=row["name"],
+        timezone=row["timezone"],
+        sensor_register=msgspec.convert(row["sensor_register"], SensorRegister),
+        site=msgspec.convert(row["site"], Site),
+        files=row["files"],
+    )
+
+
 def planned_rows(plan: CityPlan) -> dict[str, list[ModelRow]]:
     """Return the rows of a plan, by table."""
     return {
         ENTITY_TABLE.name: [_as_json(asdict(entity)) for entity in plan.entities],
         PROPERTY_TABLE.name: [_property_row(one) for one in plan.properties],
         FEED_TABLE.name: [asdict(one) for one in plan.feeds],
-        SENSOR_TABLE.name: [asdict(one) for one in plan.sensors],
+        SENSOR_TABLE.name: [_as_json(asdict(one)) for one in plan.sensors],
         DATASTREAM_TABLE.name: [_without(_as_json(asdict(one)), "id") for one in plan.datastreams],
         CALIBRATION_TABLE.name: [_with_times(asdict(one)) for one in plan.calibrations],
         MAINTENANCE_TABLE.name: [_with_times(asdict(one)) for one in plan.maintenance],
@@ -228,7 +250,8 @@ def feed_from_row(row: ModelRow) -> CityFeed:
 
 def sensor_from_row(row: ModelRow) -> Sensor:
     """Return the sensor in a row."""
-    return Sensor(**_without(row, "active"))
+    register = msgspec.convert(row["register"], RegisterEntry)
+    return Sensor(**{**_without(row, "active"), "register": register})
 
 
 def datastream_from_row(row: ModelRow) -> Datastream:

@@ -77,7 +77,7 @@ async def apply_plan(
     """
     async with connection.transaction():
         await connection.execute(query("model/lock_model"))
-        stored_city = await find_city_row(connection)
+        stored_city = await find_city_with_content(connection)
         if stored_city is not None and stored_city["id"] != plan.city.id:
             raise ServiceError(
                 f"the database serves the city {stored_city['id']!r}, expected {plan.city.id!r}; "
@@ -120,6 +120,7 @@ async def apply_plan(
                 )
             await insert_recompute_requests(connection, changes)
             await request_replays_of_assigned(connection, changes, planned[model_rows.SENSOR_TABLE.name])
+            await write_city_files(connection, plan)
         await write_rule_changes(connection, rules, version)
         await write_window_changes(connection, windows, version)
         if actions and earlier is not None:
@@ -147,7 +148,7 @@ async def load_model(connection: Connection, city: str) -> CityModel:
 
 async def read_model_in_snapshot(connection: Connection, city: str) -> CityModel:
     """Return what `load_model` returns, within a snapshot."""
-    row = await find_city_row(connection)
+    row = await find_city_with_content(connection)
     if row is None or row["id"] != city:
         state = f"serves {row['id']!r}" if row is not None else "has no city yet"
         raise ServiceError(
@@ -157,14 +158,13 @@ async def read_model_in_snapshot(connection: Connection, city: str) -> CityModel
 
 
 async def _read_model(connection: Connection, city: ModelRow) -> CityModel:
-    """Return the active model, in the open transaction; `city` is the row of the city."""
+    """Return the active model, in the open transaction; `city` is the row of the city with its content."""
     rows = {table.name: await read_rows(connection, table) for table in model_rows.MODEL_TABLES}
     rules = await read_rule_versions(connection)
     windows = await read_window_versions(connection)
     plans = [one for one in rows[model_rows.DUTY_PLAN_TABLE.name] if one["active"]]
-    identity = City(id=city["id"], name=city["name"], timezone=city["timezone"])
     return replace(
-        model_of_rows(identity, city["model_version"], rows),
+        model_of_rows(model_rows.city_from_row(city), city["model_version"], rows),
         maintenance_windows={id: one.window for id, one in windows.items() if not one.deleted},
         rules={id: version.rule for id, version in rules.items() if not version.deleted},
         withdrawn_rules={id: version.rule for id, version in rules.items() if version.deleted},
@@ -224,6 +224,46 @@ async def find_city_row(connection: Connection) -> ModelRow | None:
         raise not_migrated_error(error) from error
 
 
+async def find_city_with_content(connection: Connection) -> ModelRow | None:
+    """Return the row of the city with what it says of itself, or None while no city was applied.
+
+    Processes poll the row for its version, each second: that is without the content.
+    """
+    row = await find_city_row(connection)
+    if row is None:
+        return None
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(query("model/find_city_content"))
+        content = await cursor.fetchone()
+    return {**row, **(content or {})}
+
+
+async def write_city_files(connection: Connection, plan: CityPlan) -> None:
+    """Store the content of the files of the page, and remove that of files which the city has no more.
+
+    A plan that was made of a model has no content: then the files stay.
+    """
+    if plan.files.keys() != plan.city.files.keys():
+        return
+    async with connection.cursor() as cursor:
+        for name, content in plan.files.items():
+            await cursor.execute(query("model/write_city_file"), (plan.city.files[name], content))
+        await cursor.execute(query("model/remove_city_files"), (list(plan.city.files.values()),))
+
+
+async def read_city_file(connection: Connection, sha256: str) -> bytes | None:
+    """Return the content of a file of the page, or None when the city has none with this digest."""
+    cursor = await connection.execute(query("model/find_city_file"), (sha256,))
+    row = await cursor.fetchone()
+    return None if row is None else bytes(row[0])
+
+
+async def read_city_files(connection: Connection, city: City) -> dict[str, bytes]:
+    """Return the content of the files of the page by name, without one that was replaced meanwhile."""
+    found = {name: await read_city_file(connection, sha256) for name, sha256 in city.files.items()}
+    return {name: content for name, content in found.items() if content is not None}
+
+
 async def read_rows(connection: Connection, table: ModelTable) -> list[ModelRow]:
     """Return the rows of a table, retired ones too, in the open transaction."""
     async with connection.cursor(row_factory=dict_row) as cursor:
@@ -235,15 +275,15 @@ _CITY = ModelTable(name="city", key=("id",), list_query="model/list_cities", wri
 
 
 def _city_changes(stored: ModelRow | None, city: City) -> list[RowChange]:
-    planned = {"id": city.id, "name": city.name, "timezone": city.timezone}
-    return model_rows.row_changes(_CITY, [{**stored, "active": True}] if stored else [], [planned])
+    before = [{**stored, "active": True}] if stored else []
+    return model_rows.row_changes(_CITY, before, [model_rows.city_row(city)])
 
 
 async def _write(connection: Connection, city: City, version: int, changes: list[RowChange]) -> None:
     async with connection.cursor() as cursor:
         await cursor.execute(
             query(_CITY.write_query),
-            {"id": city.id, "name": city.name, "timezone": city.timezone, "model_version": version},
+            {**model_rows.query_parameters(model_rows.city_row(city)), "model_version": version},
         )
         for table in model_rows.MODEL_TABLES:
             of_table = [change for change in changes if change.table is table]

@@ -88,6 +88,7 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
         "calibration duty_plan entity feed fetched_roster maintenance observed_property": "SELECT",
         "city datastream sensor": "SELECT, INSERT, UPDATE",
         "maintenance_window rule": "SELECT, INSERT, UPDATE (folder_digest)",
+        "city_file": "SELECT",
         "duty_override": "SELECT, INSERT, UPDATE (withdrawn_at, withdrawn_by)",
         "model_change": "SELECT, INSERT",
         "push_subscription": "SELECT, INSERT, UPDATE, DELETE",

@@ -16,15 +16,20 @@ from twin.model.maintenance_window import MaintenanceSchedule, MaintenanceWindow
 from twin.model.observed_property import BUILT_IN_PROPERTIES, ObservedProperty, Theme
 from twin.model.recurrence import RecurringPeriod
 from twin.model.sensor import Datastream, Sensor
+from twin.model.sensor_register import NO_REGISTER, SensorRegister
+from twin.model.site import NO_SITE, FileDigests, Site
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class City:
-    """Identity and time zone of the city."""
+    """Identity and time zone of the city, and what it says of itself."""
 
     id: str
     name: str
     timezone: str  #: IANA name; only queries use it
+    sensor_register: SensorRegister = NO_REGISTER
+    site: Site = NO_SITE
+    files: FileDigests = field(default_factory=dict)  #: of the page; the database has their content
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,6 +223,8 @@ class CityPlan:
     maintenance_windows: tuple[MaintenanceWindow, ...] = ()
     rules: tuple[Rule, ...] = ()
     duty: DutyPlan = NO_DUTY_PLAN
+    #: content by name of the files whose digests `city` has; a plan that was made of a model has none
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
     def model(self, version: int) -> CityModel:
         """Return the model of this plan in an empty database."""

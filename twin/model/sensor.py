@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from twin.instant import Duration
+from twin.model.sensor_register import NO_ENTRY, RegisterEntry
 from twin.quality.valid_when import ValidWhen
 
 
@@ -40,3 +41,4 @@ class Sensor:
     personal: bool = False  #: whether its single readings are personal data (a household's meter)
     gateway: str = ""  #: id of the entity that forwards its messages; empty: not known
     power: str = ""  #: id of the entity that powers it; empty: its own battery, or not known
+    register: RegisterEntry = NO_ENTRY  #: what the city says of it, without what its kind has

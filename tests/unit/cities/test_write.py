@@ -40,7 +40,7 @@ def in_order(plan: CityPlan) -> CityPlan:
 
 def test_alkmaar_reads_back_as_it_was(tmp_path: Path) -> None:
     plan = read_city(default_city())
-    write_city(plan.model(1), tmp_path)
+    write_city(plan.model(1), tmp_path, plan.files)
     assert in_order(read_city(tmp_path)) == in_order(plan)
 
 
