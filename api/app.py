@@ -37,6 +37,8 @@ from api.audit import routes as audit_routes
 from api.audit.audited_answers import AuditedAnswers
 from api.bulk import routes as bulk_routes
 from api.bulk.slots import DownloadSlots
+from api.city import routes as city_routes
+from api.city.site_files import SiteFiles
 from api.context import ApiContext
 from api.database import Database
 from api.dossier import routes as dossier_routes
@@ -75,6 +77,7 @@ from api.openapi.document import complete_document
 from api.rules import backtest_routes
 from api.rules import routes as rules_routes
 from api.rules.backtest_queue import BacktestQueue
+from api.sensors import routes as sensors_routes
 from api.settings import ApiSettings
 from api.streams import routes as stream_routes
 from api.streams.live_log import LiveLog
@@ -151,6 +154,8 @@ def create_context(
         dossier_slots=asyncio.Semaphore(dossier_routes.DOSSIERS_MAX),
         download_slots=download_slots,
         correlation_slots=asyncio.Semaphore(CORRELATIONS_MAX),
+        export_slots=asyncio.Semaphore(city_routes.EXPORTS_MAX),
+        site_files=SiteFiles(database),
         backtest_queue=BacktestQueue(),
     )
 
@@ -211,6 +216,8 @@ ROUTERS: Sequence[tuple[APIRouter, str | None]] = (
             recompute_routes,
             lineage_routes,
             datastream_routes,
+            sensors_routes,
+            city_routes,
             bulk_routes,
             vocabulary_routes,
             live_routes,
@@ -236,7 +243,12 @@ ROUTERS: Sequence[tuple[APIRouter, str | None]] = (
 )
 """The routers below /v1, each with the security scheme of its routes."""
 
-UNVERSIONED_ROUTERS = (dossier_routes.keys_router, operations_routes.unversioned_router, page_routes.router)
+UNVERSIONED_ROUTERS = (
+    dossier_routes.keys_router,
+    operations_routes.unversioned_router,
+    page_routes.router,
+    city_routes.files_router,
+)
 """The routers whose paths are beside /v1, in names that others prescribe; not in the document."""
 
 
@@ -294,7 +306,7 @@ def create_app(context: ApiContext) -> ASGIApp:
     add_method_handler(app, allowed)
     static = context.settings.static_dir
     if (static / "index.html").is_file():
-        app.mount("/", page_routes.PageFiles(static))
+        app.mount("/", page_routes.PageFiles(static, lambda: context.model.city.site.embedding_origins))
     else:
         app.include_router(page_routes.unbuilt_router)
     metrics = context.metrics

@@ -15,6 +15,7 @@ from api.access.key_watch import KeyWatch
 from api.access.sign_in import SignIn
 from api.alarms.command_gateway import CommandGateway
 from api.bulk.slots import DownloadSlots
+from api.city.site_files import SiteFiles
 from api.database import Database
 from api.http.limits.bounded_protocol import HEAD_TIMEOUT_S
 from api.http.limits.rate_limiter import RateLimiter
@@ -63,6 +64,8 @@ class ApiContext:
     dossier_slots: asyncio.Semaphore  #: bounds the dossiers that are made or sent at one time
     download_slots: DownloadSlots  #: bounds the downloads at one time
     correlation_slots: asyncio.Semaphore  #: bounds the correlations computed at one time
+    export_slots: asyncio.Semaphore  #: bounds the archives of the city folder at one time
+    site_files: SiteFiles  #: of the page, from the city folder
     body_timeout_s: float = BODY_TIMEOUT_S  #: from the head of a request until its body is complete
     head_timeout_s: float = HEAD_TIMEOUT_S  #: from the start of a request until its head is complete
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -17,14 +18,16 @@ from starlette.types import Scope
 
 from api.access.issuer_documents import IssuerError
 from api.access.sign_in import REFETCH_S
+from api.city.documents import page_members
 from api.context import context_of
 from api.entities.geometry import bounding_box
 from api.http.answer_parts import ANSWER_BYTES_MAX
-from api.http.compression import COMPRESSED_BYTES_MIN, TEXTS, accepts_gzip, compress
+from api.http.compression import COMPRESSED_BYTES_MIN, TEXTS, accepts_brotli, accepts_gzip, compress
 from api.http.header_values import bare_media_type
 from api.http.methods import FILE_METHODS
 from api.http.parameters import NoQuery
 from api.http.problems import not_found, unavailable
+from api.http.response_headers import FRAME_ANCESTORS
 from api.http.responses import Document, json_response
 from cities.model.geometry import BoundingBox
 from twin.model.city_model import CityModel
@@ -58,6 +61,7 @@ async def page(request: Request, _: NoQuery) -> Response:
             for id, each in context.sign_ins.items()
         ],
         **_texts(context.model),
+        **page_members(context.model),
         "version": version("livetwin"),
     }
     return json_response(document)
@@ -132,17 +136,46 @@ IMMUTABLE = "public, max-age=31536000, immutable"
 _HASHED_NAME = re.compile(r"/assets/[^/]+-[A-Za-z0-9_-]{8}\.\w+")
 
 
-class PageFiles(StaticFiles):
-    """The built page. Compressed files stay in memory: a page has some twenty."""
+PUBLIC_VIEWS = frozenset({"openbaar", "public"})
+"""Beginnings of the paths of the public view, which pages of some origins may embed."""
 
-    def __init__(self, directory: Path) -> None:
+VIEWS = PUBLIC_VIEWS | {
+    *("accessibility", "alarms", "areas", "audit", "city", "compare", "contact", "correlations", "data"),
+    *("duty", "entities", "incidents", "insights", "ledger", "maintenance", "map", "notifications"),
+    *("operations", "privacy", "properties", "provenance", "quarantine", "roster", "rules", "search"),
+    *("sensors", "settings", "sign-in", "signed-in", "statistics", "subscriptions", "wall"),
+}
+"""Beginnings of paths that the page itself resolves (history API): it is the answer to all of them."""
+
+COMPRESSED_SUFFIXES = (".br", ".gz")
+"""Of copies that the build may have put beside a file."""
+
+
+class PageFiles(StaticFiles):
+    """The built page. Compressed files stay in memory: a page has some twenty.
+
+    `embedding_origins` returns the origins whose pages may embed the public view.
+    """
+
+    def __init__(self, directory: Path, embedding_origins: Callable[[], Sequence[str]] = tuple) -> None:
         super().__init__(directory=directory, html=True)
         self._compressed: dict[str, _CompressedFile] = {}
+        self._embedding_origins = embedding_origins
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        """Return a file."""
-        if scope["path"] != "/" and scope["path"].endswith("/"):
+        """Return a file; the page for the path of one of its views."""
+        view = scope["path"][1:].partition("/")[0]
+        if view in VIEWS and "/assets/" not in scope["path"]:
+            if view in PUBLIC_VIEWS:
+                scope[FRAME_ANCESTORS] = self._embedding_origins()
+            if scope["path"].endswith("/"):
+                return Response(status_code=308, headers={"Location": scope["path"].rstrip("/")})
+            return await self._file("index.html", scope)
+        if scope["path"] != "/" and scope["path"].endswith(("/", *COMPRESSED_SUFFIXES)):
             raise HTTPException(status_code=404)
+        return await self._file(path, scope)
+
+    async def _file(self, path: str, scope: Scope) -> Response:
         if scope["method"] not in ("GET", "HEAD"):
             # Raises 404 for a file that is not there.
             await super().get_response(path, {**scope, "method": "HEAD"})
@@ -158,23 +191,43 @@ class PageFiles(StaticFiles):
             return response
         response.headers.add_vary_header("Accept-Encoding")
         request = Headers(scope=scope)
-        if "range" in request or not accepts_gzip(", ".join(request.getlist("accept-encoding"))):
+        accepted = ", ".join(request.getlist("accept-encoding"))
+        if "range" in request or not (accepts_gzip(accepted) or accepts_brotli(accepted)):
             return response
         headers = {name: value for name, value in response.headers.items() if name != "content-length"}
-        body = await self._compress(str(response.path), headers["etag"])
-        return Response(body, headers={**headers, "Content-Encoding": "gzip"})
+        known = await self._compress(str(response.path), headers["etag"])
+        if known.brotli is not None and accepts_brotli(accepted):
+            return Response(known.brotli, headers={**headers, "Content-Encoding": "br"})
+        if not accepts_gzip(accepted):
+            return response
+        return Response(known.gzip, headers={**headers, "Content-Encoding": "gzip"})
 
-    async def _compress(self, path: str, tag: str) -> bytes:
+    async def _compress(self, path: str, tag: str) -> _CompressedFile:
         known = self._compressed.get(path)
         if known is None or known.tag != tag:
-            body = await asyncio.to_thread(lambda: compress(Path(path).read_bytes()))
-            known = self._compressed[path] = _CompressedFile(tag, body)
-        return known.body
+            known = self._compressed[path] = await asyncio.to_thread(_read_compressed, Path(path), tag)
+        return known
 
 
 class _CompressedFile(NamedTuple):
     tag: str  #: of the file
-    body: bytes
+    gzip: bytes
+    brotli: bytes | None  #: only if the build made it
+
+
+def _read_compressed(path: Path, tag: str) -> _CompressedFile:
+    """Return a file compressed: as the build did it, unless the file has changed since."""
+    brotli, gzip = (_read_copy(path, suffix) for suffix in COMPRESSED_SUFFIXES)
+    return _CompressedFile(tag, gzip if gzip is not None else compress(path.read_bytes()), brotli)
+
+
+def _read_copy(path: Path, suffix: str) -> bytes | None:
+    copy = path.with_name(path.name + suffix)
+    try:
+        is_current = copy.stat().st_mtime >= path.stat().st_mtime
+        return copy.read_bytes() if is_current else None
+    except FileNotFoundError:
+        return None
 
 
 def _is_compressible(response: FileResponse) -> bool:

@@ -31,14 +31,16 @@ from api.http.pages import Page, PageLinks
 CONTENT_CRS = {"Content-Crs": "<http://www.opengis.net/def/crs/OGC/1.3/CRS84>"}
 """Of answers with geometries (NLGov API Design Rules, module geospatial 1.0.2): WGS 84, longitude first."""
 
-_CRS = {"Content-Crs": f"The coordinate reference system of geometries: `{CONTENT_CRS['Content-Crs']}`."}
-ENTITIES = Answer(model=Page[EntityModel], description="A page of entities.", headers=_CRS)
+CRS_HEADER = {
+    "Content-Crs": f"The coordinate reference system of geometries: `{CONTENT_CRS['Content-Crs']}`."
+}
+ENTITIES = Answer(model=Page[EntityModel], description="A page of entities.", headers=CRS_HEADER)
 ENTITIES_GEOJSON = Answer(
-    model=EntityFeatureCollection, description="The same as GeoJSON.", media_type=GEOJSON, headers=_CRS
+    model=EntityFeatureCollection, description="The same as GeoJSON.", media_type=GEOJSON, headers=CRS_HEADER
 )
-ENTITY = Answer(model=EntityModel, description="The entity.", headers=_CRS)
+ENTITY = Answer(model=EntityModel, description="The entity.", headers=CRS_HEADER)
 ENTITY_GEOJSON = Answer(
-    model=EntityFeature, description="The same as GeoJSON.", media_type=GEOJSON, headers=_CRS
+    model=EntityFeature, description="The same as GeoJSON.", media_type=GEOJSON, headers=CRS_HEADER
 )
 
 _VALUE = Value(

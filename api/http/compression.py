@@ -47,13 +47,30 @@ def accepts_gzip(accept_encoding: str) -> bool:
     return _accepts_gzip_cached(accept_encoding)
 
 
+def accepts_brotli(accept_encoding: str) -> bool:
+    """Whether a client takes a body compressed with Brotli as gladly as one with gzip, or as it is.
+
+    >>> [accepts_brotli(text) for text in ("gzip, br", "*", "br;q=0", "br;q=0.5, gzip", "gzip")]
+    [True, False, False, False, False]
+    """
+    weights = _weights(accept_encoding)
+    brotli = weights.get("br", 0.0)
+    others = (weights.get("gzip", 0.0), weights.get("x-gzip", 0.0), weights.get("identity", 0.0))
+    return brotli > 0 and brotli >= max(others)
+
+
 def _accepts_gzip(accept_encoding: str) -> bool:
+    weights = _weights(accept_encoding)
+    gzip = weights.get("gzip", weights.get("x-gzip", weights.get("*", 0.0)))
+    return gzip > 0 and gzip >= weights.get("identity", 0.0)
+
+
+def _weights(accept_encoding: str) -> dict[str, float]:
     weights: dict[str, float] = {}
     for coding, parameters, quality in parse_weighted(accept_encoding):
         if not parameters:
             weights.setdefault(coding, quality)
-    gzip = weights.get("gzip", weights.get("x-gzip", weights.get("*", 0.0)))
-    return gzip > 0 and gzip >= weights.get("identity", 0.0)
+    return weights
 
 
 _accepts_gzip_cached = lru_cache(maxsize=1024)(_accepts_gzip)

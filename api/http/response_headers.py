@@ -24,6 +24,11 @@ _CORS = {
     "Stream-Up-To-Date, Sunset",
 }
 
+FRAME_ANCESTORS = "livetwin.frame_ancestors"
+"""Member of a request's scope: the origins whose pages may embed the answer; none by default."""
+
+_UNFRAMEABLE = "frame-ancestors 'none'"
+
 BEGINNINGS = ("http.response.start", "websocket.accept", "websocket.http.response.start")
 """The messages with which the answer to a request begins; the last one refuses a WebSocket."""
 
@@ -71,9 +76,18 @@ def content_security_policy(tiles: str | None, connect_origins: Sequence[str] = 
             "manifest-src 'self'",
             "base-uri 'none'",
             "form-action 'none'",
-            "frame-ancestors 'none'",
+            _UNFRAMEABLE,
         )
     )
+
+
+def _allow_frames(headers: MutableHeaders, origins: Sequence[str]) -> None:
+    """Let pages of some origins embed an answer: `X-Frame-Options` knows none or all of them."""
+    if origins:
+        allowed = " ".join(("frame-ancestors 'self'", *origins))
+        policy = headers["Content-Security-Policy"]
+        headers["Content-Security-Policy"] = policy.replace(_UNFRAMEABLE, allowed)
+        del headers["X-Frame-Options"]
 
 
 class ResponseHeaders:
@@ -100,6 +114,7 @@ class ResponseHeaders:
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
                     headers.setdefault(name, value)
+                _allow_frames(headers, scope.get(FRAME_ANCESTORS, ()))
                 if scope["scheme"] in ("https", "wss"):
                     headers["Strict-Transport-Security"] = TRANSPORT_SECURITY
                 self._count(scope, message.get("status", HTTPStatus.SWITCHING_PROTOCOLS), clock() - began)

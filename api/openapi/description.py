@@ -16,6 +16,8 @@ DESCRIPTION = (
 TAGS = {
     "entities": "Things in the city, their present state and their history.",
     "datastreams": "One sensor and one property on one entity, and its single readings.",
+    "sensors": "The sensor register: whose sensors are, why, what they observe and what not.",
+    "city": "What the city says of itself, and the configuration that is applied.",
     "downloads": "All readings, or all events of alarms, of any time, as files.",
     "vocabulary": "What may be asked for: names of values, and types of entities.",
     "history": "What is computed again after a change of the configuration.",

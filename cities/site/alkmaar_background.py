@@ -1,8 +1,8 @@
 """Draws cities/alkmaar/background.geojson: `python -m cities.site.alkmaar_background`.
 
 A sketch of our own, from general knowledge of the city and on the coordinates of its entities.yaml: accurate
-to some hundreds of metres, so that somebody who knows Alkmaar sees where they are. Blocks of houses and ditches
-are drawn by rule, not from a register; a city that has the data of the Kadaster uses those.
+to some hundreds of metres, so that somebody who knows Alkmaar sees where they are. Blocks of houses and
+ditches are drawn by rule, not from a register; a city that has the data of the Kadaster uses those.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ Languages = Annotated[list[Literal["nl", "en"]], Field(min_length=1, max_length=
 class SiteItem(Item):
     """`site` in site.yaml."""
 
-    languages: Languages = Field(default_factory=lambda: ["nl", "en"])
+    languages: Languages = Field(default_factory=lambda: list(NO_SITE.languages))
     organisation: NameItem | None = None
     privacy: SiteTextItem | None = None
     accessibility: SiteTextItem | None = None

@@ -688,6 +688,94 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sensors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the sensor register
+         * @description List sensors by id: whose they are, why, what they observe and what not; GeoJSON for
+         *     `Accept: application/geo+json`.
+         *
+         *     Meters of households are one entry for each area. Retired sensors are those that the city has removed:
+         *     they come from the database, at most 10,000.
+         */
+        get: operations["listSensors"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sensors/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get an entry of the sensor register
+         * @description Return a sensor, also one that was removed; as a GeoJSON feature for `Accept: application/geo+json`.
+         */
+        get: operations["getSensor"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/city": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the city
+         * @description Return what the city is, which version of its model is applied, and the texts of its page.
+         *
+         *     Without the database it comes from memory, without what made the version.
+         */
+        get: operations["getCity"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/city/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export the city folder
+         * @description Return the city folder that `livetwin export` writes, as an archive, with the addresses of contacts.
+         *
+         *     One archive is made or sent at a time.
+         */
+        get: operations["exportCity"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/observations": {
         parameters: {
             query?: never;
@@ -923,7 +1011,8 @@ export interface paths {
          * @description List quarantined messages, newest first, without their payloads: each has a link to its own.
          *
          *     Device, topic, detail, payload and hash are null where the role may not see what the device sends:
-         *     operators see it of all devices, others of sensors that are not personal and have no other address.
+         *     operators see it of all devices, others of sensors that are not personal and have no other address;
+         *     anonymous clients see no payload.
          *     Topics are cut after 512 characters. A page ends early where it would have more than 1 MiB.
          */
         get: operations["listQuarantinedMessages"];
@@ -2067,7 +2156,39 @@ export interface components {
             gateway?: string | null;
             /** @default null */
             power?: string | null;
+            /** @default null */
+            register?: components["schemas"]["SensorRegisterEntryItem"] | null;
             observes: components["schemas"]["ObserveItem"][];
+        };
+        /** @description `register` of a sensor; what it lacks is that of its kind, and then of the city. */
+        SensorRegisterEntryItem: {
+            /** @default null */
+            device?: components["schemas"]["SentencesItem"] | null;
+            /** @default null */
+            owner?: string | null;
+            /** @default null */
+            contact?: string | null;
+            /** @default null */
+            purpose?: components["schemas"]["SentencesItem"] | null;
+            /** @default null */
+            observes?: components["schemas"]["SentencesItem"] | null;
+            /** @default null */
+            observesNot?: components["schemas"]["SentencesItem"] | null;
+            /** @default null */
+            legalBasis?: components["schemas"]["SentencesItem"] | null;
+            /** @default null */
+            personalData?: boolean | null;
+            /** @default null */
+            kind?: string | null;
+            /** @default null */
+            since?: string | null;
+            /** @default null */
+            until?: string | null;
+        };
+        /** @description A text of the sensor register in both languages. */
+        SentencesItem: {
+            en: string;
+            nl: string;
         };
         /** @description The period for which an alarm is shelved. */
         ShelveBody: {
@@ -3156,7 +3277,8 @@ export interface components {
         /**
          * @description A message as it was received; a stored one that cannot be read has `problem` alone.
          *
-         *     Topic, device, payload and hash are null for roles that may not see which device it is.
+         *     Topic, device, payload and hash are null for roles that may not see which device it is; the payload is
+         *     null for anonymous clients.
          */
         LineageMessage: {
             topic?: string | null;
@@ -3378,6 +3500,208 @@ export interface components {
             /** @enum {unknown} */
             quality: "estimated" | "good" | "late" | "maintenance" | "suspect";
             sensorId: string | null;
+        };
+        /** @description A page of a collection. */
+        SensorPage: {
+            items: components["schemas"]["Sensor"][];
+            _links: components["schemas"]["PageLinks"];
+        };
+        /** @description An entry of the sensor register: a sensor, or the meters of the households of an area together. */
+        Sensor: {
+            /** @description Of a sensor, or of all household meters of an area together. */
+            id: string;
+            /** @enum {unknown} */
+            status: "active" | "retired";
+            count: number | null;
+            kind: string | null;
+            /** @description The kind of device in words. */
+            deviceKind: components["schemas"]["BilingualText"] | null;
+            owner: string | null;
+            contact: string | null;
+            /** @description Why it is there. */
+            purpose: components["schemas"]["BilingualText"] | null;
+            /** @description What it observes. */
+            observes: components["schemas"]["BilingualText"] | null;
+            /** @description What it explicitly does not observe. */
+            observesNot: components["schemas"]["BilingualText"] | null;
+            legalBasis: components["schemas"]["BilingualText"] | null;
+            personalData: boolean | null;
+            properties: components["schemas"]["ObservedBySensor"][];
+            interval: string | null;
+            entityId: string;
+            entityName: string | null;
+            since: string | null;
+            until: string | null;
+            device: components["schemas"]["SensorDevice"] | null;
+            _links: components["schemas"]["SensorLinks"];
+            geometry: ({
+                /** @enum {string} */
+                type: "Point";
+                coordinates: number[];
+            } | {
+                /** @enum {string} */
+                type: "MultiPoint";
+                coordinates: number[][];
+            } | {
+                /** @enum {string} */
+                type: "LineString";
+                coordinates: number[][];
+            } | {
+                /** @enum {string} */
+                type: "MultiLineString";
+                coordinates: number[][][];
+            } | {
+                /** @enum {string} */
+                type: "Polygon";
+                coordinates: number[][][];
+            } | {
+                /** @enum {string} */
+                type: "MultiPolygon";
+                coordinates: number[][][][];
+            } | {
+                /** @enum {string} */
+                type: "GeometryCollection";
+                geometries: {
+                    /** @enum {string} */
+                    type: "Point" | "MultiPoint" | "LineString" | "MultiLineString" | "Polygon" | "MultiPolygon" | "GeometryCollection";
+                }[];
+            }) | null;
+        };
+        /** @description A property that a sensor observes. */
+        ObservedBySensor: {
+            property: string;
+            unit: string | null;
+            interval: string | null;
+        };
+        /** @description How the network knows the device of a sensor. */
+        SensorDevice: {
+            feed: string;
+            address: string;
+        };
+        /** @description Links of a sensor. */
+        SensorLinks: {
+            self: components["schemas"]["Link"];
+            entity: components["schemas"]["Link"];
+            datastreams?: components["schemas"]["Link"];
+        };
+        /** @description A page of the register as GeoJSON. */
+        SensorFeatureCollection: {
+            /** @enum {unknown} */
+            type: "FeatureCollection";
+            features: components["schemas"]["SensorFeature"][];
+            _links: components["schemas"]["PageLinks"];
+        };
+        /** @description An entry of the register as a GeoJSON feature (RFC 7946). */
+        SensorFeature: {
+            /** @enum {unknown} */
+            type: "Feature";
+            id: string;
+            geometry: ({
+                /** @enum {string} */
+                type: "Point";
+                coordinates: number[];
+            } | {
+                /** @enum {string} */
+                type: "MultiPoint";
+                coordinates: number[][];
+            } | {
+                /** @enum {string} */
+                type: "LineString";
+                coordinates: number[][];
+            } | {
+                /** @enum {string} */
+                type: "MultiLineString";
+                coordinates: number[][][];
+            } | {
+                /** @enum {string} */
+                type: "Polygon";
+                coordinates: number[][][];
+            } | {
+                /** @enum {string} */
+                type: "MultiPolygon";
+                coordinates: number[][][][];
+            } | {
+                /** @enum {string} */
+                type: "GeometryCollection";
+                geometries: {
+                    /** @enum {string} */
+                    type: "Point" | "MultiPoint" | "LineString" | "MultiLineString" | "Polygon" | "MultiPolygon" | "GeometryCollection";
+                }[];
+            }) | null;
+            properties: components["schemas"]["SensorMembers"];
+        };
+        /** @description A sensor without its geometry: the properties of a GeoJSON feature. */
+        SensorMembers: {
+            /** @description Of a sensor, or of all household meters of an area together. */
+            id: string;
+            /** @enum {unknown} */
+            status: "active" | "retired";
+            count: number | null;
+            kind: string | null;
+            /** @description The kind of device in words. */
+            deviceKind: components["schemas"]["BilingualText"] | null;
+            owner: string | null;
+            contact: string | null;
+            /** @description Why it is there. */
+            purpose: components["schemas"]["BilingualText"] | null;
+            /** @description What it observes. */
+            observes: components["schemas"]["BilingualText"] | null;
+            /** @description What it explicitly does not observe. */
+            observesNot: components["schemas"]["BilingualText"] | null;
+            legalBasis: components["schemas"]["BilingualText"] | null;
+            personalData: boolean | null;
+            properties: components["schemas"]["ObservedBySensor"][];
+            interval: string | null;
+            entityId: string;
+            entityName: string | null;
+            since: string | null;
+            until: string | null;
+            device: components["schemas"]["SensorDevice"] | null;
+            _links: components["schemas"]["SensorLinks"];
+        };
+        /** @description The city, and what it says of itself. */
+        CityModelAnswer: {
+            id: string;
+            name: string;
+            timezone: string;
+            /** @description Of the page; the first is the default. */
+            languages: ("en" | "nl")[];
+            organisation: components["schemas"]["BilingualText"] | null;
+            model: components["schemas"]["Applied"];
+            privacy: components["schemas"]["SiteText"] | null;
+            accessibility: components["schemas"]["SiteText"] | null;
+            contact: components["schemas"]["SiteText"] | null;
+            processingRegister: string | null;
+            /** @description Which may embed the public view. */
+            embeddingOrigins: string[];
+            _links: components["schemas"]["CityLinks"];
+        };
+        /** @description The model of the city in use; what made its version is null while the database is away. */
+        Applied: {
+            version: number;
+            appliedTime: string | null;
+            appliedBy: string | null;
+            changes: components["schemas"]["CountedChange"][] | null;
+        };
+        /** @description How much of one kind a change of the model concerned. */
+        CountedChange: {
+            kind: string;
+            /** @enum {unknown} */
+            action: "create" | "retire" | "revive" | "update";
+            count: number;
+        };
+        /** @description A text of the page, or the addresses of a page that has it. */
+        SiteText: {
+            text: components["schemas"]["BilingualText"] | null;
+            url: components["schemas"]["BilingualText"] | null;
+        };
+        /** @description Links of the city. */
+        CityLinks: {
+            self: components["schemas"]["Link"];
+            sensors: components["schemas"]["Link"];
+            theme?: components["schemas"]["Link"];
+            background?: components["schemas"]["Link"];
+            export?: components["schemas"]["Link"];
         };
         /** @description A row of observations. */
         ObservationRow: {
@@ -6819,6 +7143,210 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            414: components["responses"]["UriTooLong"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    listSensors: {
+        parameters: {
+            query?: {
+                /** @description From `_links.next`; opaque. */
+                cursor?: string;
+                /** @description Items per page. */
+                limit?: number;
+                /** @description Present ones, or earlier ones. */
+                status?: "active" | "retired";
+                /** @description Ids of areas; everything inside them. */
+                parent?: string[];
+                /** @description Types of the observed entities, any of them. */
+                type?: string[];
+                /** @description Observed properties, any of them. */
+                property?: string[];
+                /** @description west,south,east,north in degrees (WGS 84): what shares a point with the box. */
+                bbox?: string;
+                /** @description Part of the id, the name of the entity, the owner, or a text in either language. */
+                q?: string;
+            };
+            header?: {
+                /** @description Entity tags that the client has; 304 if the present one is among them. */
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of the register. */
+            200: {
+                headers: {
+                    "API-Version": components["headers"]["API-Version"];
+                    /** @description The coordinate reference system of geometries: `<http://www.opengis.net/def/crs/OGC/1.3/CRS84>`. */
+                    "Content-Crs"?: string;
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SensorPage"];
+                    "application/geo+json": components["schemas"]["SensorFeatureCollection"];
+                };
+            };
+            /** @description It has not changed. */
+            304: {
+                headers: {
+                    "API-Version": components["headers"]["API-Version"];
+                    /** @description The coordinate reference system of geometries: `<http://www.opengis.net/def/crs/OGC/1.3/CRS84>`. */
+                    "Content-Crs"?: string;
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            406: components["responses"]["NotAcceptable"];
+            414: components["responses"]["UriTooLong"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    getSensor: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Entity tags that the client has; 304 if the present one is among them. */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description Id of an entry of the register. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The entry. */
+            200: {
+                headers: {
+                    "API-Version": components["headers"]["API-Version"];
+                    /** @description The coordinate reference system of geometries: `<http://www.opengis.net/def/crs/OGC/1.3/CRS84>`. */
+                    "Content-Crs"?: string;
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Sensor"];
+                    "application/geo+json": components["schemas"]["SensorFeature"];
+                };
+            };
+            /** @description It has not changed. */
+            304: {
+                headers: {
+                    "API-Version": components["headers"]["API-Version"];
+                    /** @description The coordinate reference system of geometries: `<http://www.opengis.net/def/crs/OGC/1.3/CRS84>`. */
+                    "Content-Crs"?: string;
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            414: components["responses"]["UriTooLong"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    getCity: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Entity tags that the client has; 304 if the present one is among them. */
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The city. */
+            200: {
+                headers: {
+                    "API-Version": components["headers"]["API-Version"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CityModelAnswer"];
+                };
+            };
+            /** @description It has not changed. */
+            304: {
+                headers: {
+                    "API-Version": components["headers"]["API-Version"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            406: components["responses"]["NotAcceptable"];
+            414: components["responses"]["UriTooLong"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    exportCity: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Entity tags that the client has; 304 if the present one is among them. */
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The city folder: a ZIP archive of what `livetwin export` writes. */
+            200: {
+                headers: {
+                    "API-Version": components["headers"]["API-Version"];
+                    /** @description A name for the file. */
+                    "Content-Disposition"?: string;
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": string;
+                };
+            };
+            /** @description It has not changed. */
+            304: {
+                headers: {
+                    "API-Version": components["headers"]["API-Version"];
+                    /** @description A name for the file. */
+                    "Content-Disposition"?: string;
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             406: components["responses"]["NotAcceptable"];
             414: components["responses"]["UriTooLong"];
             429: components["responses"]["TooManyRequests"];

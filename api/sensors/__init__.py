@@ -1,0 +1,1 @@
+"""The sensor register: which sensors there are, whose, why, and what they do not observe."""
