@@ -15,7 +15,16 @@ from simulators.replay.recording import read_files
 from simulators.replay.sample_recordings import fine_dust, transformer_load, water_level
 from tests.fuzz.device_targets import dictionary_of
 from tests.fuzz.engine import FuzzTarget, error_text
-from tests.support.cities.city_folders import FILES, ROSTER, ROUTES, write_city_folder, write_duty_folder
+from tests.support.cities.city_folders import (
+    BACKGROUND,
+    FILES,
+    ROSTER,
+    ROUTES,
+    SITE,
+    THEME,
+    write_city_folder,
+    write_duty_folder,
+)
 from tests.support.cities.rosters import LEAD, ROADS, WATER, WEEKS, calendar_text
 from twin.alarms.rules.expression import CompiledExpression, ExpressionError
 from twin.instant import DAY, INSTANT_MAX, INSTANT_MIN, parse_instant
@@ -60,7 +69,13 @@ def file_targets() -> list[FuzzTarget]:
 
 
 def _folder_targets() -> list[FuzzTarget]:
-    files = {**FILES, "routes.yaml": ROUTES, "roster-operations.ics": ROSTER}
+    files = {
+        **FILES,
+        "routes.yaml": ROUTES,
+        "site.yaml": SITE,
+        "theme.css": THEME.decode(),
+        "background.geojson": BACKGROUND,
+    }
     return [
         FuzzTarget(
             name=f"folder-{name}",
@@ -70,7 +85,6 @@ def _folder_targets() -> list[FuzzTarget]:
             dictionary=(*_YAML_WORDS, *dictionary_of((text.encode(),))),
         )
         for name, text in files.items()
-        if name.endswith(".yaml")
     ]
 
 

@@ -111,6 +111,23 @@ rules:
     when: {expression: air_temperature > 30 && pm2_5 > 25, severity: warning, over: {pm2_5: PT10M}}
 """
 
+SITE = """\
+site:
+  languages: [en, nl]
+  organisation: {en: Delta, nl: Delta}
+  privacy: {url: {en: "https://delta.example/privacy", nl: "https://delta.example/avg"}}
+  contact:
+    text: {en: "# Contact\\n\\nCall us.", nl: "# Contact\\n\\nBel ons."}
+  processingRegister: https://delta.example/register
+  embeddingOrigins: [https://delta.example, "https://*.delta.example:8443"]
+"""
+
+THEME = b":root { --nl-color: #9b1b1f; }\n"
+BACKGROUND = """\
+{"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {"kind": "canal", "name": "Singel"},
+"geometry": {"type": "LineString", "coordinates": [[4.7, 52.6], [4.8, 52.7]]}}]}
+"""
+
 FILES = {
     "city.yaml": CITY,
     "entities.yaml": ENTITIES,

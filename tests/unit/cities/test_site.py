@@ -22,21 +22,10 @@ from cities.site.background import (
     background_faults,
 )
 from cities.site.design_tokens import THEME_BYTES_MAX, TOKENS_MAX, VALUE_CHARACTERS_MAX, theme_faults
-from tests.support.cities.city_folders import faults_of, write_city_folder
+from tests.support.cities.city_folders import SITE, THEME, faults_of, write_city_folder
 from twin.model.bilingual_text import BilingualText
 from twin.model.site import BACKGROUND_FILE, NO_SITE, ORIGINS_MAX, THEME_FILE, Site, SiteText
 
-SITE = """\
-site:
-  languages: [en, nl]
-  organisation: {en: Delta, nl: Delta}
-  privacy: {url: {en: "https://delta.example/privacy", nl: "https://delta.example/avg"}}
-  contact:
-    text: {en: "# Contact\\n\\nCall us.", nl: "# Contact\\n\\nBel ons."}
-  processingRegister: https://delta.example/register
-  embeddingOrigins: [https://delta.example, "https://*.delta.example:8443"]
-"""
-THEME = b":root { --nl-color: #9b1b1f; }\n"
 ITEM = {
     "id": "air-9",
     "feed": "native",

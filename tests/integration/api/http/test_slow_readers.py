@@ -88,6 +88,7 @@ QUERIES = {
 PAGED = (
     "entities",
     "datastreams",
+    "sensors",
     "properties",
     "alarms",
     "rules",
@@ -104,6 +105,7 @@ IDS = {
     "properties": "pm2_5",
     "quarantine": "id1",
     "rules": "rule-1",
+    "sensors": "s-city.0",
     "subscriptions": "s1",
 }
 
