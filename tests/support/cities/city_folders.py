@@ -124,7 +124,8 @@ site:
 
 THEME = b":root { --nl-color: #9b1b1f; }\n"
 BACKGROUND = """\
-{"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {"kind": "canal", "name": "Singel"},
+{"type": "FeatureCollection", "features": [
+{"type": "Feature", "properties": {"kind": "canal", "name": "Gracht"},
 "geometry": {"type": "LineString", "coordinates": [[4.7, 52.6], [4.8, 52.7]]}}]}
 """
 
