@@ -33,7 +33,6 @@
     ├── ReplayError            the log cannot be read from a cursor on
     ├── RestoreError           a backup cannot be restored
     ├── RolesError             the roles of the database cannot be created
-    ├── RuleConflictError      a rule changed since it was read
     ├── SecretFileError        a file with a secret cannot be read
     ├── ServiceError           a required service is missing or refuses
     │   ├── LogReplacedError         the log was replaced by another
@@ -45,7 +44,8 @@
     ├── TooManyFiringsError    a rule fires too often in a back-test
     ├── TooManyOverridesError  a team has too many duty overrides
     ├── UnitError              a unit does not convert into another
-    └── UnknownRuleError       no rule has that id
+    ├── UnknownRuleError       no rule has that id
+    └── VersionConflictError   a rule or a maintenance window changed since it was read
 
 Outside of the tree, because they never reach a person: CursorError, MissingSecretError, OffsetError,
 ProblemError and ProtocolError.

@@ -21,10 +21,10 @@ from storage.history.baseline_seed import read_baselines_until
 from storage.history.condition_reader import read_points
 from storage.history.observations import OBSERVATIONS_MAX, ObservationCursor, read_observations
 from storage.history.source_messages import SourceMessage, read_source_messages
+from storage.model.content_version import RuleVersion
 from storage.model.model_document import encode_model
 from storage.model.model_history import load_model_at
 from storage.model.rule_store import read_versions_of
-from storage.model.rule_version import RuleVersion
 from storage.stores.alarm_trail import AlarmTrail, read_alarm_trail, told_of, unknown_alarm_message
 from twin.alarms.rules.rule import encode_rule
 from twin.dossier.documents import (
@@ -174,14 +174,14 @@ async def _draft(connection: Connection, city: str, request: DossierRequest) -> 
     versions = []
     for number in dict.fromkeys(one.rule_version for one in events):
         found = await read_versions_of(connection, rule_id, number + 1, 1)
-        versions += [one for one in found if one.rule.version == number]
+        versions += [one for one in found if one.item.version == number]
     omissions = [f"{name}: only the first are in this dossier" for name in trail.truncated]
     if not versions:
         raise QueryError(
             f"version {events[0].rule_version} of the rule {rule_id!r} is not stored: the alarm cannot be "
             "evaluated again"
         )
-    evidence = evidence_of(events[0], versions[0].rule, then)
+    evidence = evidence_of(events[0], versions[0].item, then)
     if evidence.bound is None:
         omissions.append(f"the rule {rule_id} was not one for {events[0].entity} when the alarm was raised")
     omissions += [f"the messages of {id} are personal data and are left out" for id in evidence.withheld]
@@ -358,13 +358,13 @@ def _rules(draft: _Draft) -> list[dict[str, Any]]:
         since.setdefault(stored.event.rule_version, stored.event.told_time)
     return [
         {
-            "id": one.rule.id,
-            "version": one.rule.version,
-            "since": format_instant(since[one.rule.version]),
+            "id": one.item.id,
+            "version": one.item.version,
+            "since": format_instant(since[one.item.version]),
             "origin": one.origin,
             "changedBy": one.changed_by,
             "changedTime": format_instant(one.changed_at),
-            "content": msgspec.json.decode(encode_rule(one.rule)),
+            "content": msgspec.json.decode(encode_rule(one.item)),
         }
         for one in draft.versions
     ]
@@ -394,7 +394,7 @@ def _manifest(draft: _Draft, documents: Mapping[str, bytes], complete_to: Instan
             else first.entity,
             "occurrence": first.occurrence,
             "at": format_instant(draft.request.at),
-            "rule": draft.versions[0].rule.id,
+            "rule": draft.versions[0].item.id,
             "ruleVersion": first.rule_version,
             "modelVersion": draft.model.version,
             "messages": {"start": format_instant(draft.start), "end": format_instant(complete_to)},

@@ -22,7 +22,7 @@ from api.maintenance.models import (
     OccurrenceModel,
 )
 from cities.model.maintenance_windows import WindowContext, window_document
-from storage.model.window_store import WindowVersion
+from storage.model.content_version import WindowVersion
 from twin.instant import INSTANT_MAX, Instant, format_instant
 from twin.model.city_model import CityModel
 from twin.model.maintenance_window import MaintenanceWindow, next_occurrences

@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 from api.entities.models import EntityId, PropertyName
 from api.http.models import Link, Model, Time
 from api.rules.models import Version
-from storage.model.rule_version import RuleOrigin
+from storage.model.content_version import Origin
 
 LocalDateText = Annotated[str, Meta(extra_json_schema={"format": "date"}, examples=["2026-05-05"])]
 
@@ -66,7 +66,7 @@ class MaintenanceWindowModel(MaintenanceWindowContent, frozen=True, kw_only=True
         list[OccurrenceModel], Meta(description="The present one and the next, within a year.")
     ]
     version: Version
-    origin: RuleOrigin | None
+    origin: Origin | None
     changed_time: Time | None
     changed_by: str | None  #: null for anonymous clients
     links: MaintenanceWindowLinks

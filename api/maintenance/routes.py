@@ -38,8 +38,9 @@ from api.maintenance.schemas import (
 )
 from api.rules.documents import entity_tag, expected_version, rule_faults
 from cities.model.maintenance_windows import read_window
-from storage.model import window_store
-from storage.model.window_store import WindowConflictError, WindowVersion, read_window_versions
+from storage.model.content_version import WindowVersion
+from storage.model.version_table import VersionConflictError
+from storage.model.window_store import WINDOWS
 from twin.model.maintenance_window import WINDOWS_MAX, MaintenanceWindow
 
 router = APIRouter(prefix="/v1", tags=["maintenance"])
@@ -138,9 +139,9 @@ async def put_maintenance_window(
     if id in model.maintenance_windows:
         require_operator_of(model.maintenance_windows[id], model, rights)
     async with context.database.connection() as connection:
-        versions = await read_window_versions(connection)
+        versions = await WINDOWS.read(connection)
         before = versions.get(id)
-        in_force = before.window if before is not None and not before.deleted else None
+        in_force = before.item if before is not None and not before.deleted else None
         if in_force is not None:
             require_operator_of(in_force, model, rights)
         elif sum(not one.deleted for one in versions.values()) >= WINDOWS_MAX:
@@ -148,7 +149,7 @@ async def put_maintenance_window(
                 RequestFault("body", "", "many", f"the city already has the limit of {WINDOWS_MAX} windows")
             )
         try:
-            change = await window_store.put_window(
+            change = await WINDOWS.put(
                 connection,
                 model.city.id,
                 with_hidden_sensors(window, in_force, model, rights),
@@ -156,10 +157,10 @@ async def put_maintenance_window(
                 # What was just checked is what is changed.
                 expected if expected is not None else (in_force.version if in_force is not None else 0),
             )
-        except WindowConflictError as error:
+        except VersionConflictError as error:
             raise _conflict(error) from None
-        stored = (await read_window_versions(connection))[id]
-    answer, headers = await _tagged(request, stored.window, stored, OCCURRENCES_SHOWN)
+        stored = (await WINDOWS.read(connection))[id]
+    answer, headers = await _tagged(request, stored.item, stored, OCCURRENCES_SHOWN)
     if change.action in ("create", "revive"):
         return window_answers.WINDOW_CREATED.response(answer, {**headers, "Location": window_path(id)})
     return window_answers.WINDOW_PUT.response(answer, headers)
@@ -181,19 +182,19 @@ async def delete_maintenance_window(
     if id in context.model.maintenance_windows:
         require_operator_of(context.model.maintenance_windows[id], context.model, rights)
     async with context.database.connection() as connection:
-        before = (await read_window_versions(connection)).get(id)
+        before = (await WINDOWS.read(connection)).get(id)
         if before is None or before.deleted:
             raise _unknown_window(id)
-        require_operator_of(before.window, context.model, rights)
+        require_operator_of(before.item, context.model, rights)
         try:
-            change = await window_store.delete_window(
+            change = await WINDOWS.delete(
                 connection,
                 context.model.city.id,
                 id,
                 actor_of(request),
-                expected if expected is not None else before.window.version,
+                expected if expected is not None else before.item.version,
             )
-        except WindowConflictError as error:
+        except VersionConflictError as error:
             raise _conflict(error) from None
     if change is None:
         raise _unknown_window(id)
@@ -209,10 +210,10 @@ async def _windows_in_force(
     """
     try:
         async with context.database.connection() as connection:
-            stored = await read_window_versions(connection)
+            stored = await WINDOWS.read(connection)
     except ProblemError:
         return context.model.maintenance_windows, {}
-    return {id: version.window for id, version in stored.items() if not version.deleted}, stored
+    return {id: version.item for id, version in stored.items() if not version.deleted}, stored
 
 
 async def _tagged(
@@ -229,7 +230,7 @@ def _unknown_window(id: str) -> ProblemError:
     return not_found(f"The city has no maintenance window {id!r}; /v1/maintenance-windows lists them.")
 
 
-def _conflict(error: WindowConflictError) -> ProblemError:
+def _conflict(error: VersionConflictError) -> ProblemError:
     return ProblemError(
         HTTPStatus.PRECONDITION_FAILED, f"{error}. Read the window again before you change it."
     )

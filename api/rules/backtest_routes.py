@@ -23,7 +23,7 @@ from api.rules.schemas import BacktestBody
 from cities.rules.document import read_rule
 from storage.database import Connection
 from storage.history.backtest import backtest_rules
-from storage.model.rule_store import read_rule_versions, read_versions_of
+from storage.model.rule_store import RULES, read_versions_of
 from twin.alarms.rules.rule import Rule
 from twin.alarms.severity import severity_of
 from twin.backtest.backtest import TooManyFiringsError
@@ -63,14 +63,14 @@ async def backtest_rule(request: Request, _: NoQuery) -> Response:
 
 async def _tested_rule(connection: Connection, tested: str | dict[str, Any], model: CityModel) -> Rule:
     if isinstance(tested, str):
-        stored = (await read_rule_versions(connection)).get(tested)
+        stored = (await RULES.read(connection)).get(tested)
         if stored is None or stored.deleted:
             raise bad_request(
                 RequestFault(
                     "body", "rule", "unknown", f"the city has no rule {tested!r}; /v1/rules lists them"
                 )
             )
-        return stored.rule
+        return stored.item
     document = {name: value for name, value in tested.items() if name not in RESPONSE_MEMBERS}
     rule = await asyncio.to_thread(read_rule, document, model)
     if not isinstance(rule, Rule):
@@ -83,13 +83,13 @@ async def _tested_rule(connection: Connection, tested: str | dict[str, Any], mod
 async def _compared_rule(connection: Connection, id: str, version: Literal["in-force"] | int) -> Rule | None:
     """Return the rule to compare with; None when no rule of that id is in force."""
     if version == "in-force":
-        stored = (await read_rule_versions(connection)).get(id)
-        return stored.rule if stored is not None and not stored.deleted else None
+        stored = (await RULES.read(connection)).get(id)
+        return stored.item if stored is not None and not stored.deleted else None
     versions = await read_versions_of(connection, id, version + 1, 1)
-    if not versions or versions[0].rule.version != version:
+    if not versions or versions[0].item.version != version:
         raise bad_request(
             RequestFault(
                 "body", "compareWith", "unknown", f"rule {id} has no version {version}, see its versions"
             )
         )
-    return versions[0].rule
+    return versions[0].item

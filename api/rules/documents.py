@@ -16,7 +16,7 @@ from api.http.models import Link
 from api.http.problems import RequestFault, bad_request
 from api.rules.models import RESPONSE_MEMBERS, RuleContent, RuleLinks, RuleModel, RuleVersionModel
 from cities.rules.document import RuleFault, rule_document
-from storage.model.rule_version import RuleVersion
+from storage.model.content_version import RuleVersion
 from twin.alarms.rules.rule import Rule
 from twin.instant import format_instant
 from twin.model.city_model import CityModel
@@ -51,12 +51,12 @@ def rule_model(rule: Rule, stored: RuleVersion | None, model: CityModel, rights:
 def version_model(stored: RuleVersion, model: CityModel, rights: Rights) -> RuleVersionModel:
     """Return one version of a rule."""
     return RuleVersionModel(
-        version=stored.rule.version,
+        version=stored.item.version,
         deleted=stored.deleted,
         origin=stored.origin,
         changed_time=format_instant(stored.changed_at),
         changed_by=_editor(stored, rights.role),
-        rule=visible_content(stored.rule, model, rights),
+        rule=visible_content(stored.item, model, rights),
     )
 
 

@@ -10,7 +10,7 @@ from api.alarms.models import AlarmIdText, RuleId, SeverityCounts
 from api.entities.models import EntityId, PropertyName, Unit
 from api.http.models import Count, DurationText, Link, Model, Time
 from cities.files.weekly_times import DayWord
-from storage.model.rule_version import RuleOrigin
+from storage.model.content_version import Origin
 from twin.alarms.severity import SeverityWord
 from twin.model.bilingual_text import BilingualText
 from twin.model.observed_property import Theme
@@ -129,7 +129,7 @@ class RuleModel(RuleContent, frozen=True, kw_only=True):
     """A rule in force; origin, time and editor of its last change are null while the database is away."""
 
     version: Version
-    origin: RuleOrigin | None
+    origin: Origin | None
     changed_time: Time | None
     changed_by: str | None  #: null for anonymous clients
     links: RuleLinks
@@ -144,7 +144,7 @@ class RuleVersionModel(Model, frozen=True, kw_only=True):
 
     version: Version
     deleted: bool
-    origin: RuleOrigin
+    origin: Origin
     changed_time: Time
     changed_by: str | None  #: null for anonymous clients
     rule: RuleContent

@@ -31,9 +31,9 @@ from api.rules.documents import (
 from api.rules.models import RuleModel, RuleVersionModel
 from api.rules.schemas import RuleParameters
 from cities.rules.document import RULES_MAX, read_rule
-from storage.model import rule_store
-from storage.model.rule_store import RuleConflictError, read_rule_versions, read_versions_of
-from storage.model.rule_version import RuleVersion
+from storage.model.content_version import RuleVersion
+from storage.model.rule_store import RULES, read_versions_of
+from storage.model.version_table import VersionConflictError
 from twin.alarms.rules.rule import Rule
 
 router = APIRouter(prefix="/v1", tags=["rules"])
@@ -115,11 +115,11 @@ async def put_rule(
     actor = actor_of(request)
     async with context.database.connection() as connection:
         try:
-            change = await rule_store.put_rule(connection, model.city.id, rule, actor, expected)
-        except RuleConflictError as error:
+            change = await RULES.put(connection, model.city.id, rule, actor, expected)
+        except VersionConflictError as error:
             raise _conflict(error) from None
-        stored = (await read_rule_versions(connection))[id]
-    body, headers = _tagged(request, stored.rule, stored)
+        stored = (await RULES.read(connection))[id]
+    body, headers = _tagged(request, stored.item, stored)
     if change.action in ("create", "revive"):
         return rule_answers.RULE_CREATED.response(body, {**headers, "Location": rule_path(id)})
     return rule_answers.RULE_PUT.response(body, headers)
@@ -138,8 +138,8 @@ async def delete_rule(request: Request, id: RuleId, _: NoQuery, if_match: IfMatc
     actor = actor_of(request)
     async with context.database.connection() as connection:
         try:
-            change = await rule_store.delete_rule(connection, context.model.city.id, id, actor, expected)
-        except RuleConflictError as error:
+            change = await RULES.delete(connection, context.model.city.id, id, actor, expected)
+        except VersionConflictError as error:
             raise _conflict(error) from None
     if change is None:
         raise _unknown_rule(id)
@@ -158,13 +158,13 @@ async def list_rule_versions(
         versions = await read_versions_of(connection, id, before or ANY_VERSION, parameters.limit + 1)
     if not versions and before is None:
         raise _unknown_rule(id)
-    page, following = first_page(versions, parameters.limit, lambda version: version.rule.version)
+    page, following = first_page(versions, parameters.limit, lambda version: version.item.version)
 
     def rendered(version: RuleVersion) -> RuleVersionModel:
         return version_model(version, context.model, rights)
 
     return rule_answers.VERSIONS.response(
-        render_page(request, page, rendered, lambda last: last.rule.version, following)
+        render_page(request, page, rendered, lambda last: last.item.version, following)
     )
 
 
@@ -177,10 +177,10 @@ async def _rules_in_force(
     """
     try:
         async with context.database.connection() as connection:
-            stored = await read_rule_versions(connection)
+            stored = await RULES.read(connection)
     except ProblemError:
         return context.model.rules, {}
-    return {id: version.rule for id, version in stored.items() if not version.deleted}, stored
+    return {id: version.item for id, version in stored.items() if not version.deleted}, stored
 
 
 def _tagged(request: Request, rule: Rule, stored: RuleVersion | None) -> tuple[RuleModel, Mapping[str, str]]:
@@ -193,5 +193,5 @@ def _unknown_rule(id: str) -> ProblemError:
     return not_found(f"The city has no rule {id!r}; /v1/rules lists them.")
 
 
-def _conflict(error: RuleConflictError) -> ProblemError:
+def _conflict(error: VersionConflictError) -> ProblemError:
     return ProblemError(HTTPStatus.PRECONDITION_FAILED, f"{error}. Read the rule again before you change it.")

@@ -30,14 +30,8 @@ from storage.model.model_rows import (
     property_from_row,
 )
 from storage.model.push_subscriptions import read_push_subscriptions
-from storage.model.rule_store import read_rule_versions, write_rule_changes
-from storage.model.rule_version import folder_rule_changes
-from storage.model.window_store import (
-    folder_window_changes,
-    read_window_versions,
-    request_recompute_of_moved,
-    write_window_changes,
-)
+from storage.model.rule_store import RULES
+from storage.model.window_store import WINDOWS, request_recompute_of_moved
 from storage.queries import query
 from storage.stores.replay_outbox import request_replays_of_devices
 from twin.errors import ServiceError, TwinError
@@ -94,15 +88,11 @@ async def apply_plan(
             stored = model_rows.rows_in_scope(table, await read_rows(connection, table), planned)
             changes += model_rows.row_changes(table, stored, planned[table.name])
         # A plan that was derived from the model does not contain the rules of the folder.
-        rules = (
-            []
-            if based_on is not None
-            else folder_rule_changes(await read_rule_versions(connection), plan.rules)
-        )
+        rules = [] if based_on is not None else RULES.folder_changes(await RULES.read(connection), plan.rules)
         windows = (
             []
             if based_on is not None
-            else folder_window_changes(await read_window_versions(connection), plan.maintenance_windows)
+            else WINDOWS.folder_changes(await WINDOWS.read(connection), plan.maintenance_windows)
         )
         actions = [change.action for change in changes]
         actions += [rule_change.action for rule_change in rules if rule_change.action is not None]
@@ -121,13 +111,11 @@ async def apply_plan(
             await insert_recompute_requests(connection, changes)
             await request_replays_of_assigned(connection, changes, planned[model_rows.SENSOR_TABLE.name])
             await write_city_files(connection, plan)
-        await write_rule_changes(connection, rules, version)
-        await write_window_changes(connection, windows, version)
+        await RULES.write(connection, rules, version)
+        await WINDOWS.write(connection, windows, version)
         if actions and earlier is not None:
             present = {
-                id: one.window
-                for id, one in (await read_window_versions(connection)).items()
-                if not one.deleted
+                id: one.item for id, one in (await WINDOWS.read(connection)).items() if not one.deleted
             }
             later = replace(plan.model(version), maintenance_windows=present)
             await request_recompute_of_moved(connection, earlier, later)
@@ -160,14 +148,14 @@ async def read_model_in_snapshot(connection: Connection, city: str) -> CityModel
 async def _read_model(connection: Connection, city: ModelRow) -> CityModel:
     """Return the active model, in the open transaction; `city` is the row of the city with its content."""
     rows = {table.name: await read_rows(connection, table) for table in model_rows.MODEL_TABLES}
-    rules = await read_rule_versions(connection)
-    windows = await read_window_versions(connection)
+    rules = await RULES.read(connection)
+    windows = await WINDOWS.read(connection)
     plans = [one for one in rows[model_rows.DUTY_PLAN_TABLE.name] if one["active"]]
     return replace(
         model_of_rows(model_rows.city_from_row(city), city["model_version"], rows),
-        maintenance_windows={id: one.window for id, one in windows.items() if not one.deleted},
-        rules={id: version.rule for id, version in rules.items() if not version.deleted},
-        withdrawn_rules={id: version.rule for id, version in rules.items() if version.deleted},
+        maintenance_windows={id: one.item for id, one in windows.items() if not one.deleted},
+        rules={id: version.item for id, version in rules.items() if not version.deleted},
+        withdrawn_rules={id: version.item for id, version in rules.items() if version.deleted},
         rule_authors={
             id: version.changed_by if version.origin == "api" else "livetwin apply"
             for id, version in rules.items()

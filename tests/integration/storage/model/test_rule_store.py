@@ -13,13 +13,8 @@ import pytest
 from storage.database import Connection, connect
 from storage.model.model_source import ModelSource
 from storage.model.model_store import apply_plan, load_model
-from storage.model.rule_store import (
-    RuleConflictError,
-    delete_rule,
-    put_rule,
-    read_rule_versions,
-    read_versions_of,
-)
+from storage.model.rule_store import RULES, read_versions_of
+from storage.model.version_table import VersionConflictError
 from tests.integration.storage.model.test_model_store import fetch, next_model
 from tests.support.cities.alarm_city import high_water_rule
 from tests.support.cities.canal_city import canal_plan
@@ -46,7 +41,7 @@ async def apply_rules(connection: Connection, *rules: Rule) -> int:
 async def history(connection: Connection, id: str = "high-water") -> list[tuple[int, str, bool, int]]:
     """Return version number, origin, deletion and on-delay of each version, oldest first."""
     found = await read_versions_of(connection, id, before=1_000_000, limit=100)
-    return [(one.rule.version, one.origin, one.deleted, one.rule.on_delay) for one in reversed(found)]
+    return [(one.item.version, one.origin, one.deleted, one.item.on_delay) for one in reversed(found)]
 
 
 async def test_rules_are_loaded_as_they_were_planned(database: str) -> None:
@@ -78,11 +73,11 @@ async def test_a_version_rises_only_when_the_content_changes(database: str) -> N
 async def test_a_change_by_the_api_stays_while_the_folder_is_unchanged(database: str) -> None:
     async with await connect(database, role="test") as connection:
         await apply_rules(connection, rule())
-        await put_rule(connection, CITY, rule(on_delay=MINUTE), "desk")
+        await RULES.put(connection, CITY, rule(on_delay=MINUTE), "desk")
         version = await apply_rules(connection, rule())
         assert version == 2
         assert (await active_rules(connection))["high-water"].on_delay == MINUTE
-        await delete_rule(connection, CITY, "high-water", "desk")
+        await RULES.delete(connection, CITY, "high-water", "desk")
         await apply_rules(connection, rule())
         assert await active_rules(connection) == {}
 
@@ -90,9 +85,9 @@ async def test_a_change_by_the_api_stays_while_the_folder_is_unchanged(database:
 async def test_a_change_in_the_folder_replaces_a_change_by_the_api(database: str) -> None:
     async with await connect(database, role="test") as connection:
         await apply_rules(connection, rule())
-        await put_rule(connection, CITY, rule(on_delay=MINUTE), "desk")
+        await RULES.put(connection, CITY, rule(on_delay=MINUTE), "desk")
         await apply_rules(connection, rule(on_delay=2 * MINUTE))
-        await put_rule(connection, CITY, rule(on_delay=3 * MINUTE), "desk")
+        await RULES.put(connection, CITY, rule(on_delay=3 * MINUTE), "desk")
         await apply_rules(connection)
         assert await history(connection) == [
             (1, "folder", False, 0),
@@ -116,7 +111,7 @@ async def test_a_change_in_the_folder_replaces_a_change_by_the_api(database: str
 async def test_a_folder_with_the_change_of_the_api_changes_nothing(database: str) -> None:
     async with await connect(database, role="test") as connection:
         await apply_rules(connection, rule())
-        await put_rule(connection, CITY, rule(on_delay=MINUTE), "desk")
+        await RULES.put(connection, CITY, rule(on_delay=MINUTE), "desk")
         assert await apply_rules(connection, rule(on_delay=MINUTE)) == 2
         # The folder now has this content: returning to the former one is a change.
         assert await apply_rules(connection, rule()) == 3
@@ -126,7 +121,7 @@ async def test_a_folder_with_the_change_of_the_api_changes_nothing(database: str
 async def test_a_rule_that_the_folder_never_had_stays(database: str) -> None:
     async with await connect(database, role="test") as connection:
         await apply_rules(connection)
-        await put_rule(connection, CITY, rule(id="mine"), "desk")
+        await RULES.put(connection, CITY, rule(id="mine"), "desk")
         await apply_rules(connection, rule())
         await apply_rules(connection)
         assert set(await active_rules(connection)) == {"mine"}
@@ -142,22 +137,22 @@ async def test_a_plan_derived_from_the_model_does_not_change_rules(database: str
 async def test_a_change_of_an_outdated_version_is_refused(database: str) -> None:
     async with await connect(database, role="test") as connection:
         await apply_rules(connection)
-        await put_rule(connection, CITY, rule(), "desk", expected=0)
+        await RULES.put(connection, CITY, rule(), "desk", expected=0)
         for expected in (0, 2):
-            with pytest.raises(RuleConflictError, match="has version 1, expected"):
-                await put_rule(connection, CITY, rule(on_delay=MINUTE), "desk", expected=expected)
-        with pytest.raises(RuleConflictError, match="has version 1, expected 7"):
-            await delete_rule(connection, CITY, "high-water", "desk", expected=7)
-        await put_rule(connection, CITY, rule(on_delay=MINUTE), "desk", expected=1)
-        assert (await read_rule_versions(connection))["high-water"].rule.version == 2
-        assert await delete_rule(connection, CITY, "nothing", "desk") is None
+            with pytest.raises(VersionConflictError, match="has version 1, expected"):
+                await RULES.put(connection, CITY, rule(on_delay=MINUTE), "desk", expected=expected)
+        with pytest.raises(VersionConflictError, match="has version 1, expected 7"):
+            await RULES.delete(connection, CITY, "high-water", "desk", expected=7)
+        await RULES.put(connection, CITY, rule(on_delay=MINUTE), "desk", expected=1)
+        assert (await RULES.read(connection))["high-water"].item.version == 2
+        assert await RULES.delete(connection, CITY, "nothing", "desk") is None
 
 
 async def test_an_unchanged_rule_gets_no_new_version(database: str) -> None:
     async with await connect(database, role="test") as connection:
         await apply_rules(connection, rule())
-        change = await put_rule(connection, CITY, rule(), "desk")
-        assert (change.action, change.rule.version) == (None, 1)
+        change = await RULES.put(connection, CITY, rule(), "desk")
+        assert (change.action, change.item.version) == (None, 1)
         assert (await load_model(connection, CITY)).version == 1
 
 
@@ -174,7 +169,7 @@ async def test_a_changed_rule_is_in_the_next_model(database: str, tmp_path: Path
         await apply_rules(connection, rule())
         source = ModelSource(database, CITY, tmp_path)
         await source.load()
-        await put_rule(connection, CITY, rule(on_delay=MINUTE), "desk")
+        await RULES.put(connection, CITY, rule(on_delay=MINUTE), "desk")
         model = await next_model(source)
     assert model.rules["high-water"] == msgspec.structs.replace(rule(on_delay=MINUTE), version=2)
 

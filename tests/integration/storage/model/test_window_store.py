@@ -16,12 +16,8 @@ from storage.maintenance.repair import prepare_repairs
 from storage.model.model_document import decode_model, encode_model
 from storage.model.model_history import load_model_at
 from storage.model.model_store import apply_plan, load_model
-from storage.model.window_store import (
-    WindowConflictError,
-    delete_window,
-    put_window,
-    read_window_versions,
-)
+from storage.model.version_table import VersionConflictError
+from storage.model.window_store import WINDOWS
 from tests.support.cities.canal_city import canal_plan
 from tests.support.database.history_rows import store_observations
 from twin.instant import DAY, HOUR, MINUTE, Instant, from_datetime, parse_instant, to_datetime
@@ -84,11 +80,11 @@ async def water_level(connection: Connection) -> int:
 
 async def test_a_window_has_versions_and_survives_an_apply(connection: Connection) -> None:
     await apply_plan(connection, canal_plan())
-    first = await put_window(connection, "alkmaar", FLUSHING, "desk", 0)
-    assert (first.action, first.window.version) == ("create", 1)
-    assert (await put_window(connection, "alkmaar", FLUSHING, "desk")).action is None
-    with pytest.raises(WindowConflictError, match="has version 1, expected none"):
-        await put_window(connection, "alkmaar", FLUSHING, "desk", 0)
+    first = await WINDOWS.put(connection, "alkmaar", FLUSHING, "desk", 0)
+    assert (first.action, first.item.version) == ("create", 1)
+    assert (await WINDOWS.put(connection, "alkmaar", FLUSHING, "desk")).action is None
+    with pytest.raises(VersionConflictError, match="has version 1, expected none"):
+        await WINDOWS.put(connection, "alkmaar", FLUSHING, "desk", 0)
     model = await load_model(connection, "alkmaar")
     assert model.maintenance_windows == {"flushing": changed(FLUSHING, version=1)}
     assert decode_model(encode_model(model)) == model
@@ -97,26 +93,26 @@ async def test_a_window_has_versions_and_survives_an_apply(connection: Connectio
     # The folder takes it over, and then says nothing new: what the API changes stays.
     in_folder = replace(canal_plan(), maintenance_windows=(changed(FLUSHING, title="Folder"),))
     assert (await apply_plan(connection, in_folder)).updated == 1
-    await put_window(connection, "alkmaar", changed(FLUSHING, title="API"), "desk", 2)
+    await WINDOWS.put(connection, "alkmaar", changed(FLUSHING, title="API"), "desk", 2)
     assert not (await apply_plan(connection, in_folder)).changed
     assert (await load_model(connection, "alkmaar")).maintenance_windows["flushing"].title == "API"
     assert (await apply_plan(connection, canal_plan())).retired == 1
     assert (await load_model(connection, "alkmaar")).maintenance_windows == {}
-    assert (await delete_window(connection, "alkmaar", "flushing", "desk")) is None
+    assert (await WINDOWS.delete(connection, "alkmaar", "flushing", "desk")) is None
 
     actions = await rows(
         connection, "SELECT action FROM model_change WHERE kind = 'maintenance_window' ORDER BY id"
     )
     assert [action for (action,) in actions] == ["create", "update", "update", "retire"]
-    versions = await read_window_versions(connection)
-    assert (versions["flushing"].deleted, versions["flushing"].window.version) == (True, 4)
+    versions = await WINDOWS.read(connection)
+    assert (versions["flushing"].deleted, versions["flushing"].item.version) == (True, 4)
 
 
 async def test_the_model_of_an_earlier_time_has_its_windows(connection: Connection) -> None:
     await apply_plan(connection, canal_plan())
-    await put_window(connection, "alkmaar", FLUSHING, "desk")
+    await WINDOWS.put(connection, "alkmaar", FLUSHING, "desk")
     ((then,),) = await rows(connection, "SELECT changed_at FROM maintenance_window")
-    await delete_window(connection, "alkmaar", "flushing", "desk")
+    await WINDOWS.delete(connection, "alkmaar", "flushing", "desk")
     earlier = await load_model_at(connection, "alkmaar", from_datetime(then))
     assert list(earlier.maintenance_windows) == ["flushing"]
     assert (await load_model(connection, "alkmaar")).maintenance_windows == {}
@@ -124,20 +120,20 @@ async def test_the_model_of_an_earlier_time_has_its_windows(connection: Connecti
 
 async def test_only_what_a_change_affects_is_judged_again(connection: Connection) -> None:
     await apply_plan(connection, canal_plan())
-    await put_window(connection, "alkmaar", FLUSHING, "desk")
+    await WINDOWS.put(connection, "alkmaar", FLUSHING, "desk")
     assert await requests(connection) == [("s1", "water_level")]
-    await put_window(connection, "alkmaar", changed(FLUSHING, title="Other", note="words"), "desk")
+    await WINDOWS.put(connection, "alkmaar", changed(FLUSHING, title="Other", note="words"), "desk")
     assert await requests(connection) == []
     ahead = changed(FLUSHING, id="ahead", start=SATURDAY + 40_000 * DAY, end=SATURDAY + 40_001 * DAY)
-    await put_window(connection, "alkmaar", changed(ahead, recurrence=None), "desk")
+    await WINDOWS.put(connection, "alkmaar", changed(ahead, recurrence=None), "desk")
     assert await requests(connection) == []
     everything = {(one.sensor, one.property) for one in canal_plan().datastreams}
-    await put_window(
+    await WINDOWS.put(
         connection, "alkmaar", changed(FLUSHING, sensors=(), areas=("city",), properties=()), "desk"
     )
     # What it covered before, and what it covers now.
     assert set(await requests(connection)) == everything
-    await delete_window(connection, "alkmaar", "flushing", "desk")
+    await WINDOWS.delete(connection, "alkmaar", "flushing", "desk")
     assert set(await requests(connection)) == everything
 
 
@@ -159,14 +155,14 @@ async def test_stored_values_are_judged_again_for_each_occurrence(connection: Co
     await store_observations(
         connection, [Observation(datastream, time, time, 1.0 + index, 0) for index, time in enumerate(times)]
     )
-    await put_window(connection, "alkmaar", FLUSHING, "desk")
+    await WINDOWS.put(connection, "alkmaar", FLUSHING, "desk")
     wanted = [to_datetime(times[index]).isoformat() for index in (1, 2, 6, 7, 8)]
     assert await maintained(connection) == wanted
     # Changed for the past: without the second night; and then gone.
     without = Recurrence(rule=WEEKLY.rule, exdates=("2026-10-24",))
-    await put_window(connection, "alkmaar", changed(FLUSHING, recurrence=without), "desk")
+    await WINDOWS.put(connection, "alkmaar", changed(FLUSHING, recurrence=without), "desk")
     assert await maintained(connection) == wanted[:2]
-    await delete_window(connection, "alkmaar", "flushing", "desk")
+    await WINDOWS.delete(connection, "alkmaar", "flushing", "desk")
     assert await maintained(connection) == []
 
 
@@ -178,7 +174,7 @@ async def test_an_entity_that_moves_comes_under_the_windows_of_its_area(connecti
     plan = replace(plan, entities=(*plan.entities, other))
     await apply_plan(connection, plan)
     window = changed(FLUSHING, sensors=(), areas=("elsewhere",), properties=())
-    await put_window(connection, "alkmaar", window, "desk")
+    await WINDOWS.put(connection, "alkmaar", window, "desk")
     assert await requests(connection) == []
     entities = tuple(replace(one, parent="elsewhere") if one is moved else one for one in plan.entities)
     await apply_plan(connection, replace(plan, entities=entities))

@@ -119,7 +119,7 @@ def example_urls(document: Mapping[str, Any]) -> dict[str, str]:
 
 @pytest.fixture
 def model(model: CityModel) -> CityModel:
-    """The city with the rule of the alarm, what staff is told to do about it, and work at the canal in a window."""
+    """The city with the rule of the alarm, what staff is told to do about it, and work at the canal."""
     return replace(
         model,
         rules={WATER.rule: high_water_rule(id=WATER.rule, guidance=GUIDANCE)},
