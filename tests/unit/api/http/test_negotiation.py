@@ -203,9 +203,11 @@ async def test_nobody_is_kept_from_an_acknowledgement_by_a_header(client: httpx.
         response = await client.request(method, "/v1/acknowledge/none", headers={"Accept": "text/csv"})
         assert response.status_code == 404
         assert response.headers["content-type"] == "application/problem+json"
-    weighed = {"Accept": "text/html;q=0.1, application/json"}
-    assert (
-        (await client.get("/v1/acknowledge/none", headers=weighed))
-        .headers["content-type"]
-        .startswith("text/html")
-    )
+    accepted = {
+        "text/html;q=0.1, application/json": "application/problem+json",
+        "text/html, application/json;q=0.9": "text/html",
+        "*/*": "application/problem+json",
+    }
+    for accept, media_type in accepted.items():
+        response = await client.get("/v1/acknowledge/none", headers={"Accept": accept})
+        assert response.headers["content-type"].startswith(media_type), accept
