@@ -1203,6 +1203,61 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/maintenance-windows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the maintenance windows of the city
+         * @description List the windows in force, by id, each with its present occurrence and the next ones.
+         *
+         *     Times of maintenance of single sensors without an id, of maintenance.yaml, are not among them. Without the
+         *     database the windows come from memory, without the names of their editors.
+         */
+        get: operations["listMaintenanceWindows"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/maintenance-windows/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a maintenance window
+         * @description Return a window in force; its version is the ETag.
+         */
+        get: operations["getMaintenanceWindow"];
+        /**
+         * Create or change a maintenance window
+         * @description Put a window into force, in the format of `windows` in maintenance.yaml; every role applies it in 2 s.
+         *
+         *     What is stored of its times, and of those that it had, is judged again. An operator in areas may cover
+         *     what lies in them. The version rises only when the content changes. The city folder replaces the window
+         *     once the folder itself changes it.
+         */
+        put: operations["putMaintenanceWindow"];
+        post?: never;
+        /**
+         * Delete a maintenance window
+         * @description Put a window out of force; what it covered is judged again. To end it now, change its end instead.
+         */
+        delete: operations["deleteMaintenanceWindow"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/subscriptions": {
         parameters: {
             query?: never;
@@ -1515,6 +1570,26 @@ export interface paths {
          *     Who changed the city with `livetwin apply` is in the versions of the model.
          */
         get: operations["listAuditRecords"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/principal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get who sends this request
+         * @description Return whom the API key or access token stands for, and what they may do; without one: anonymous.
+         */
+        get: operations["getPrincipal"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1910,6 +1985,68 @@ export interface components {
              */
             device?: string;
         };
+        /**
+         * @description A window, as one of `windows` in maintenance.yaml, with the id of the path.
+         *
+         *     What answers add to a window is ignored.
+         */
+        PutMaintenanceWindowBody: {
+            id?: string;
+            title: string;
+            /** @default  */
+            note?: string;
+            /** @default null */
+            sensors?: string[] | null;
+            /** @default null */
+            entities?: string[] | null;
+            /** @default null */
+            areas?: string[] | null;
+            /** @default null */
+            properties?: string[] | null;
+            /** Format: date-time */
+            start: string;
+            /** @default null */
+            end?: string | null;
+            /** @default null */
+            duration?: string | null;
+            /** @default null */
+            recurrence?: components["schemas"]["RecurrenceItem"] | null;
+            /**
+             * @description Ignored.
+             * @default null
+             */
+            readonly active?: unknown;
+            /**
+             * @description Ignored.
+             * @default null
+             */
+            readonly occurrences?: unknown;
+            /**
+             * @description Ignored.
+             * @default null
+             */
+            readonly version?: unknown;
+            /**
+             * @description Ignored.
+             * @default null
+             */
+            readonly origin?: unknown;
+            /**
+             * @description Ignored.
+             * @default null
+             */
+            readonly changedTime?: unknown;
+            /**
+             * @description Ignored.
+             * @default null
+             */
+            readonly changedBy?: unknown;
+            /**
+             * @description Ignored.
+             * @default null
+             */
+            readonly _links?: unknown;
+        };
         /** @description A rule, as an item of rules.yaml, with the id of the path. What answers add to a rule is ignored. */
         PutRuleBody: {
             id?: string;
@@ -2027,6 +2164,11 @@ export interface components {
              * @default PT30M
              */
             span?: string;
+        };
+        /** @description `recurrence` of a maintenance window: an iCalendar rule (RFC 5545) in the time zone of the city. */
+        RecurrenceItem: {
+            rule: string;
+            exdates?: string[];
         };
         /** @description One of an entity's `relations`. */
         RelationItem: {
@@ -4052,6 +4194,26 @@ export interface components {
          * @enum {unknown}
          */
         GapReason: "cursor-ahead" | "log-changed" | "log-truncated" | "log-unreadable" | "too-slow";
+        /** @description A sign of life, for who asks for it with `heartbeat`. */
+        LiveHeartbeatEvent: {
+            /** @enum {unknown} */
+            event: "heartbeat";
+            /** @description Opaque: the position after the event, from which a client resumes. */
+            id: string;
+            data: components["schemas"]["HeartbeatData"];
+        };
+        /** @description How far the stream is: what tells a live stream from a connection that is merely open. */
+        HeartbeatData: {
+            /**
+             * Format: date-time
+             * @description Now, by the clock of the server.
+             */
+            time: string;
+            /** @description Everything that the log had at this time was sent before. It falls behind `time` while the log is not read, or too slowly; null until it was read to its end once. */
+            caughtUpTime: string | null;
+            /** @description When the newest record of values was written to the log; where sensors report, it falls behind `time` while nothing makes values of what they report. Null before the first. */
+            updateTime: string | null;
+        };
         /** @description A changed value. Its freshness is that at its reception: what turns stale makes no record. */
         StreamState: {
             /** @enum {unknown} */
@@ -4705,6 +4867,64 @@ export interface components {
             after: components["schemas"]["Firing"];
         };
         /** @description A page of a collection. */
+        MaintenanceWindowPage: {
+            items: components["schemas"]["MaintenanceWindow"][];
+            _links: components["schemas"]["PageLinks"];
+        };
+        /** @description A window in force; origin, time and editor of its last change are null while the database is away. */
+        MaintenanceWindow: {
+            id: string;
+            title: string;
+            note?: string;
+            sensors?: string[];
+            entities?: string[];
+            /** @description Each with all that lies in it. */
+            areas?: string[];
+            /** @description Of what is covered only these; all without it. */
+            properties?: string[];
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC.
+             */
+            start: string;
+            /**
+             * Format: date-time
+             * @description Exclusive; without it the window is open.
+             */
+            end?: string;
+            recurrence?: components["schemas"]["Recurrence"];
+            /** @description Whether an occurrence lasts at the time of the answer. */
+            active: boolean;
+            /** @description The present one and the next, within a year. */
+            occurrences: components["schemas"]["Occurrence"][];
+            /** @description It rises with each change. */
+            version: number;
+            origin: ("api" | "folder") | null;
+            changedTime: string | null;
+            changedBy: string | null;
+            _links: components["schemas"]["MaintenanceWindowLinks"];
+        };
+        /** @description When a window recurs, by local times of the city. */
+        Recurrence: {
+            /** @description The value of an RRULE (RFC 5545). */
+            rule: string;
+            /** @description Local dates on which no occurrence begins. */
+            exdates?: string[];
+        };
+        /** @description One time of maintenance. */
+        Occurrence: {
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC.
+             */
+            start: string;
+            end: string | null;
+        };
+        /** @description Links of a maintenance window. */
+        MaintenanceWindowLinks: {
+            self: components["schemas"]["Link"];
+        };
+        /** @description A page of a collection. */
         WebhookPage: {
             items: components["schemas"]["Webhook"][];
             _links: components["schemas"]["PageLinks"];
@@ -5052,6 +5272,27 @@ export interface components {
             traceId: string;
             /** @description When the collector of processing logs had it; null: not yet, or not for it. */
             sentTime: string | null;
+        };
+        /** @description Who sends a request, and what they may do. */
+        Principal: {
+            /**
+             * @description What the request was authenticated by.
+             * @enum {unknown}
+             */
+            kind: "access-token" | "anonymous" | "api-key";
+            /** @description As the audit log and others see it. */
+            name: string;
+            /**
+             * @description `anonymous` also for a token whose claims grant no role, and reads what is open.
+             * @enum {unknown}
+             */
+            role: "admin" | "anonymous" | "duty" | "metering" | "operator" | "viewer";
+            /** @description The entities, with all that lie in them, to which the role and the permissions are limited; null: the whole city. */
+            areas: string[] | null;
+            /** @description Until when the credential is valid; null: until it is revoked. */
+            expiresTime: string | null;
+            /** @description The operations that need a role, and that the principal may do: method and path, as `POST /v1/alarms/{id}/_acknowledge`. Other operations that need no role are open to everybody. */
+            permissions: string[];
         };
         /** @description The incident of an acknowledgement link. */
         LinkedIncident: {
@@ -7616,6 +7857,8 @@ export interface operations {
     followLiveEvents: {
         parameters: {
             query?: {
+                /** @description Time between two events `heartbeat`, which tell how far the stream is (ISO 8601, from PT1S to PT1M); none by default. They begin when what was missed has been sent. */
+                heartbeat?: string;
                 /** @description Play what was received from this time on (RFC 3339, at most 31 days ago), as it was stored and in the order of reception, then go on with changes. Ignored with a cursor. */
                 start?: string;
                 /** @description Least change of a value since the last event of it, in its unit; a change of quality or freshness is always sent. */
@@ -8381,6 +8624,194 @@ export interface operations {
             413: components["responses"]["ContentTooLarge"];
             414: components["responses"]["UriTooLong"];
             415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    listMaintenanceWindows: {
+        parameters: {
+            query?: {
+                /** @description From `_links.next`; opaque. */
+                cursor?: string;
+                /** @description Items per page. */
+                limit?: number;
+                /** @description Those that cover something of these entities, any of them. */
+                entity?: string[];
+                /** @description Those with an occurrence at this time. */
+                activeAt?: string;
+                /** @description The largest number of occurrences of a window. */
+                occurrences?: number;
+            };
+            header?: {
+                /** @description Entity tags that the client has; 304 if the present one is among them. */
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of maintenance windows. */
+            200: {
+                headers: {
+                    "API-Version": components["headers"]["API-Version"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MaintenanceWindowPage"];
+                };
+            };
+            /** @description It has not changed. */
+            304: {
+                headers: {
+                    "API-Version": components["headers"]["API-Version"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            406: components["responses"]["NotAcceptable"];
+            414: components["responses"]["UriTooLong"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    getMaintenanceWindow: {
+        parameters: {
+            query?: {
+                /** @description The largest number of occurrences of a window. */
+                occurrences?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Id of the maintenance window. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The window. */
+            200: {
+                headers: {
+                    "API-Version": components["headers"]["API-Version"];
+                    /** @description The version of the window, for `If-Match`. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MaintenanceWindow"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            414: components["responses"]["UriTooLong"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    putMaintenanceWindow: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the window must have. */
+                "If-Match"?: string;
+                /** @description `*`: only if the window does not exist. */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description Id of the maintenance window. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PutMaintenanceWindowBody"];
+            };
+        };
+        responses: {
+            /** @description Changed or unchanged: the window in force. */
+            200: {
+                headers: {
+                    "API-Version": components["headers"]["API-Version"];
+                    /** @description The version of the window, for `If-Match`. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MaintenanceWindow"];
+                };
+            };
+            /** @description Created. */
+            201: {
+                headers: {
+                    "API-Version": components["headers"]["API-Version"];
+                    /** @description The version of the window, for `If-Match`. */
+                    ETag?: string;
+                    /** @description The path of the window. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MaintenanceWindow"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            408: components["responses"]["RequestTimeout"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            414: components["responses"]["UriTooLong"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    deleteMaintenanceWindow: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the window must have. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description Id of the maintenance window. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No longer in force; what it covered is judged again. */
+            204: {
+                headers: {
+                    "API-Version": components["headers"]["API-Version"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            412: components["responses"]["PreconditionFailed"];
+            414: components["responses"]["UriTooLong"];
             429: components["responses"]["TooManyRequests"];
             431: components["responses"]["RequestHeaderFieldsTooLarge"];
             500: components["responses"]["InternalServerError"];
@@ -9208,6 +9639,48 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            414: components["responses"]["UriTooLong"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["RequestHeaderFieldsTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    getPrincipal: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Entity tags that the client has; 304 if the present one is among them. */
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The principal. */
+            200: {
+                headers: {
+                    "API-Version": components["headers"]["API-Version"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Principal"];
+                };
+            };
+            /** @description It has not changed. */
+            304: {
+                headers: {
+                    "API-Version": components["headers"]["API-Version"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
             406: components["responses"]["NotAcceptable"];
             414: components["responses"]["UriTooLong"];
             429: components["responses"]["TooManyRequests"];
