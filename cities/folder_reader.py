@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from errno import EFBIG
@@ -132,14 +132,7 @@ class _Reading:
         plan = None
         if city is not None and not self.faults:
             plan = CityPlan(
-                city=City(
-                    id=city.id,
-                    name=city.name,
-                    timezone=city.timezone,
-                    sensor_register=to_sensor_register(city.sensor_register),
-                    site=site,
-                    files={name: sha256(content).hexdigest() for name, content in files.items()},
-                ),
+                city=_city(city, site, files),
                 entities=tuple(to_entity(one.item) for one in entities.placed),
                 sensors=tuple(to_sensor(one.item, own_feeds) for one in sensors.placed),
                 datastreams=tuple(
@@ -265,6 +258,17 @@ def _check_feeds(items: Items[FeedItem]) -> None:
             )
     for index, message in items.duplicates("filter", lambda item: item.filter):
         items.add_fault(("feeds", index, "filter"), message)
+
+
+def _city(item: CityItem, site: Site, files: Mapping[str, bytes]) -> City:
+    return City(
+        id=item.id,
+        name=item.name,
+        timezone=item.timezone,
+        sensor_register=to_sensor_register(item.sensor_register),
+        site=site,
+        files={name: sha256(content).hexdigest() for name, content in files.items()},
+    )
 
 
 def _feed(item: FeedItem) -> CityFeed:

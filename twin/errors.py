@@ -25,6 +25,7 @@
     ├── PasswordFileError      a password file of Mosquitto is wrong
     ├── PayloadError           a device's message cannot be used; carries the reason
     ├── PositionConflictError  another process moved the log positions
+    ├── PushKeyError           the key of web push is wrong
     ├── QueryError             a history query cannot be answered
     ├── RecordBatchError       a batch of log records is malformed
     ├── RecordingError         a recorded feed cannot be read
@@ -43,6 +44,7 @@
     ├── TokenError             an API key cannot be created or revoked
     ├── TooManyFiringsError    a rule fires too often in a back-test
     ├── TooManyOverridesError  a team has too many duty overrides
+    ├── TooManySubscriptionsError  a contact has too many browsers for messages
     ├── UnitError              a unit does not convert into another
     ├── UnknownRuleError       no rule has that id
     └── VersionConflictError   a rule or a maintenance window changed since it was read

@@ -8,7 +8,7 @@ ditches are drawn by rule, not from a register; a city that has the data of the 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from math import cos, hypot, radians, sin
 from random import Random
@@ -237,6 +237,20 @@ BUILT = (
 """Neighbourhoods that are built up as a whole."""
 
 
+OWN_CANALS = ("noordhollandsch-kanaal", "hoornse-vaart", "kanaal-alkmaar-kolhorn", "singel", "bierkade")
+"""Entities of the city folder."""
+
+OWN_ROADS = (
+    *("a9", "n9", "n242", "n245"),
+    *("martin-luther-kingweg", "nollenweg", "kennemerstraatweg", "huiswaarderweg"),
+)
+
+
+def _extended(name: str, shapes: Mapping[str, Any]) -> list[Position]:
+    """Return the line of an entity, with what lies beyond the city."""
+    return [*_SOUTHWARD.get(name, ()), *_positions(shapes[name]), *_NORTHWARD.get(name, ())]
+
+
 def drawing() -> dict[str, Any]:
     """Return the background as a GeoJSON FeatureCollection."""
     shapes = {
@@ -244,29 +258,8 @@ def drawing() -> dict[str, Any]:
         for entity in read_city(default_city()).entities
         if entity.geometry is not None
     }
-    line = {
-        name: [*_SOUTHWARD.get(name, ()), *_positions(shapes[name]), *_NORTHWARD.get(name, ())]
-        for name in (
-            "noordhollandsch-kanaal",
-            "hoornse-vaart",
-            "kanaal-alkmaar-kolhorn",
-            "singel",
-            "bierkade",
-        )
-    }
-    roads = {
-        name: [*_SOUTHWARD.get(name, ()), *_positions(shapes[name]), *_NORTHWARD.get(name, ())]
-        for name in (
-            "a9",
-            "n9",
-            "n242",
-            "n245",
-            "martin-luther-kingweg",
-            "nollenweg",
-            "kennemerstraatweg",
-            "huiswaarderweg",
-        )
-    }
+    line = {name: _extended(name, shapes) for name in OWN_CANALS}
+    roads = {name: _extended(name, shapes) for name in OWN_ROADS}
     rings = {name: _positions(shapes[name][0]) for name in BUILT}
     schermer = _shrunk(_positions(shapes["schermerboezem"]), 0.95)
     island = _positions(shapes["eilandspolder"][0])

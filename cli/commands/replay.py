@@ -212,7 +212,7 @@ async def load_served_city(dsn: str) -> CityModel:
     """Return the city that a database serves. Raises ServiceError."""
     async with await connect(dsn, role="replay") as connection:
         async with connection.transaction():
-            row = await (await connection.execute(query("model/list_cities"))).fetchone()
+            row = await (await connection.execute(query("model/city/list_cities"))).fetchone()
         if row is None:
             raise ServiceError("the database has no city; run `livetwin apply` with a city folder")
         return await load_model(connection, str(row[0]))

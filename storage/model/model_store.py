@@ -110,7 +110,8 @@ async def apply_plan(
                 )
             await insert_recompute_requests(connection, changes)
             await request_replays_of_assigned(connection, changes, planned[model_rows.SENSOR_TABLE.name])
-            await write_city_files(connection, plan)
+            if based_on is None:
+                await write_city_files(connection, plan)
         await RULES.write(connection, rules, version)
         await WINDOWS.write(connection, windows, version)
         if actions and earlier is not None:
@@ -206,7 +207,7 @@ async def find_city_row(connection: Connection) -> ModelRow | None:
     """Return the row of the city, or None while no city was applied."""
     try:
         async with connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(query("model/list_cities"))
+            await cursor.execute(query("model/city/list_cities"))
             return await cursor.fetchone()
     except NOT_MIGRATED as error:
         raise not_migrated_error(error) from error
@@ -221,27 +222,22 @@ async def find_city_with_content(connection: Connection) -> ModelRow | None:
     if row is None:
         return None
     async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(query("model/find_city_content"))
+        await cursor.execute(query("model/city/find_city_content"))
         content = await cursor.fetchone()
     return {**row, **(content or {})}
 
 
 async def write_city_files(connection: Connection, plan: CityPlan) -> None:
-    """Store the content of the files of the page, and remove that of files which the city has no more.
-
-    A plan that was made of a model has no content: then the files stay.
-    """
-    if plan.files.keys() != plan.city.files.keys():
-        return
+    """Store the content of the files of the page, and remove that of files which the city has no more."""
     async with connection.cursor() as cursor:
         for name, content in plan.files.items():
-            await cursor.execute(query("model/write_city_file"), (plan.city.files[name], content))
-        await cursor.execute(query("model/remove_city_files"), (list(plan.city.files.values()),))
+            await cursor.execute(query("model/city/write_city_file"), (plan.city.files[name], content))
+        await cursor.execute(query("model/city/remove_city_files"), (list(plan.city.files.values()),))
 
 
 async def read_city_file(connection: Connection, sha256: str) -> bytes | None:
     """Return the content of a file of the page, or None when the city has none with this digest."""
-    cursor = await connection.execute(query("model/find_city_file"), (sha256,))
+    cursor = await connection.execute(query("model/city/find_city_file"), (sha256,))
     row = await cursor.fetchone()
     return None if row is None else bytes(row[0])
 
@@ -259,7 +255,9 @@ async def read_rows(connection: Connection, table: ModelTable) -> list[ModelRow]
         return await cursor.fetchall()
 
 
-_CITY = ModelTable(name="city", key=("id",), list_query="model/list_cities", write_query="model/write_city")
+_CITY = ModelTable(
+    name="city", key=("id",), list_query="model/city/list_cities", write_query="model/city/write_city"
+)
 
 
 def _city_changes(stored: ModelRow | None, city: City) -> list[RowChange]:

@@ -142,7 +142,7 @@ async def test_the_model_of_alkmaar_is_loaded_as_it_was_applied(
 ) -> None:
     wanted = read_city(default_city())
     await apply_plan(connection, wanted)
-    write_city(await load_model(connection, wanted.city.id), tmp_path)
+    write_city(await load_model(connection, wanted.city.id), tmp_path, wanted.files)
     assert not (await apply_plan(connection, read_city(tmp_path))).changed
 
 
