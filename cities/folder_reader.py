@@ -118,15 +118,11 @@ class _Reading:
         check_register(sensors, kinds if city is not None else None)
         check_calibrations(calibrations, sensors, known)
         check_maintenance(maintenance, sensors)
-        own_windows = read_windows(
-            windows,
-            WindowContext(
-                sensors=sensors.ids if sensors.document and (sensors.entries or not sensors.faults) else None,
-                entities=entities.ids if entities.document else None,
-                properties=known,
-                zone=city.timezone if city is not None else "UTC",
-            ),
-        )
+        ids = entities.ids if entities.document else None
+        sensor_ids = sensors.ids if sensors.document and (sensors.entries or not sensors.faults) else None
+        zone = city.timezone if city is not None else "UTC"
+        context = WindowContext(sensors=sensor_ids, entities=ids, properties=known, zone=zone)
+        own_windows = read_windows(windows, context)
         for items in (properties, feeds, entities, sensors, calibrations, maintenance, windows):
             self.faults.extend(items.faults)
         plan = None
@@ -147,7 +143,6 @@ class _Reading:
                 maintenance_windows=own_windows,
                 files=files,
             )
-        ids = entities.ids if entities.document else None
         own_rules = check_rules(rules, RuleContext.of_folder(plan, known, ids))
         self.faults.extend(rules.faults)
         duty = self._duty(ids)

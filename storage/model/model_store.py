@@ -16,6 +16,7 @@ from storage.database import NOT_MIGRATED, Connection, fetch_rows, not_migrated_
 from storage.model import model_rows
 from storage.model.built_in_rules import built_in_rules, rules_digest
 from storage.model.changed_grids import series_on_other_grids
+from storage.model.content_version import ContentT, ContentVersion
 from storage.model.duty_overrides import read_overrides
 from storage.model.fetched_rosters import read_fetched_rosters
 from storage.model.model_rows import (
@@ -115,10 +116,7 @@ async def apply_plan(
         await RULES.write(connection, rules, version)
         await WINDOWS.write(connection, windows, version)
         if actions and earlier is not None:
-            present = {
-                id: one.item for id, one in (await WINDOWS.read(connection)).items() if not one.deleted
-            }
-            later = replace(plan.model(version), maintenance_windows=present)
+            later = replace(plan.model(version), maintenance_windows=_present(await WINDOWS.read(connection)))
             await request_recompute_of_moved(connection, earlier, later)
         await _apply_built_in_rules(connection, changes, plan.properties, is_new=stored_city is None)
     return ModelApplyResult(
@@ -146,6 +144,10 @@ async def read_model_in_snapshot(connection: Connection, city: str) -> CityModel
     return await _read_model(connection, row)
 
 
+def _present(versions: Mapping[str, ContentVersion[ContentT]]) -> dict[str, ContentT]:
+    return {id: one.item for id, one in versions.items() if not one.deleted}
+
+
 async def _read_model(connection: Connection, city: ModelRow) -> CityModel:
     """Return the active model, in the open transaction; `city` is the row of the city with its content."""
     rows = {table.name: await read_rows(connection, table) for table in model_rows.MODEL_TABLES}
@@ -154,8 +156,8 @@ async def _read_model(connection: Connection, city: ModelRow) -> CityModel:
     plans = [one for one in rows[model_rows.DUTY_PLAN_TABLE.name] if one["active"]]
     return replace(
         model_of_rows(model_rows.city_from_row(city), city["model_version"], rows),
-        maintenance_windows={id: one.item for id, one in windows.items() if not one.deleted},
-        rules={id: version.item for id, version in rules.items() if not version.deleted},
+        maintenance_windows=_present(windows),
+        rules=_present(rules),
         withdrawn_rules={id: version.item for id, version in rules.items() if version.deleted},
         rule_authors={
             id: version.changed_by if version.origin == "api" else "livetwin apply"

@@ -155,16 +155,6 @@ class CityModel:
         periods = [RecurringPeriod(one.start, one.end) for one in self._maintenance.get(sensor, ())]
         return MaintenanceSchedule.of(periods + [one.period(self.city.timezone) for one in windows])
 
-    def around(self, entity: str) -> Iterator[str]:
-        """Yield the id of an entity and those of the areas around it, inner ones first."""
-        seen: set[str] = set()
-        current: str | None = entity
-        while current is not None and current not in seen:
-            yield current
-            seen.add(current)
-            known = self.entities.get(current)
-            current = known.parent if known is not None else None
-
     def policy_of(self, datastream: Datastream) -> DatastreamPolicy:
         """Return how the observations of a datastream are calibrated, checked and put into windows."""
         policy = self._policies.get(datastream.id)

@@ -181,11 +181,12 @@ def test_the_examples_of_the_configuration_page_are_valid(tmp_path: Path) -> Non
     (folder / "sensors.yaml").write_text(text[: text.index("  - id: tr-")])
     (folder / "rules.yaml").unlink()  # they look at those properties
     blocks = re.findall(r"```yaml\n# (\w+\.yaml)(.*?)```", page, re.DOTALL)
-    for name, text in blocks:
-        (folder / name).write_text("#" + text)
+    for name in {name for name, _ in blocks}:
+        (folder / name).write_text("".join(f"#{text}" for of, text in blocks if of == name))
     plan = read_city(folder)
     assert {"properties.yaml", "calibrations.yaml", "maintenance.yaml"} <= {name for name, _ in blocks}
-    assert (len(plan.properties), len(plan.calibrations), len(plan.maintenance)) == (2, 1, 1)
+    assert (len(plan.properties), len(plan.calibrations)) == (2, 1)
+    assert (len(plan.maintenance), len(plan.maintenance_windows)) == (1, 1)
 
 
 def test_the_examples_of_conditions_on_another_field_are_valid(tmp_path: Path) -> None:
