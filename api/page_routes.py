@@ -101,10 +101,13 @@ async def sign_in(request: Request, issuer: str, _: NoQuery) -> Response:
 
 
 def _texts(model: CityModel) -> Document:
-    """Return the English labels of all values except roll-ups, and the symbols of their units."""
+    """Return the labels of all values except roll-ups, and the symbols of their units."""
     names = [each for each in all_value_names(model) if not each.rolled_up]
     return {
-        "names": {each.name: display_name(each.name, "en") for each in names},
+        "names": {
+            each.name: {"en": display_name(each.name, "en"), "nl": display_name(each.name, "nl")}
+            for each in names
+        },
         "unitSymbols": {each.unit: unit_symbol(each.unit) for each in names},
     }
 

@@ -1,15 +1,18 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import { ageText } from "../src/page/age";
+import { test } from "vitest";
+import { ageText, numberText } from "../src/language/format";
 import { alarmOf, causeName, type Alarm } from "../src/alarms/alarm";
 import { StandingAlarms } from "../src/alarms/standingAlarms";
 import type { Entity } from "../src/entities/entity";
 import { append, seriesOf, type Series } from "../src/entities/history";
 import { freshest } from "../src/entities/freshness";
-import { kindOf, numberText, propertyName, quantityText, rankOf, setDisplayTexts } from "../src/entities/quantity";
-import { stateEventOf, LiveState, type StateEvent } from "../src/entities/liveState";
+import { kindOf, propertyName, quantityText, rankOf, setDisplayTexts } from "../src/entities/quantity";
+import { EntityValues, stateEventOf, type StateEvent } from "../src/live/entityValues";
 
-setDisplayTexts({ names: { pm2_5: "PM2.5", no2: "nitrogen dioxide" }, unitSymbols: { "ug/m3": "µg/m³", "1": "" } });
+setDisplayTexts({
+  names: { pm2_5: { en: "PM2.5", nl: "PM2,5" }, no2: { en: "nitrogen dioxide", nl: "stikstofdioxide" } },
+  unitSymbols: { "ug/m3": "µg/m³", "1": "" },
+});
 
 const event = (property: string, value: number, revision: number): StateEvent => ({
   entityId: "alkmaar.overdie",
@@ -25,7 +28,7 @@ const event = (property: string, value: number, revision: number): StateEvent =>
 });
 
 test("an older revision changes nothing, a newer one does", () => {
-  const state = new LiveState();
+  const state = new EntityValues();
   assert.ok(state.apply(event("no2", 20, 5)));
   assert.ok(!state.apply(event("no2", 10, 4)));
   assert.ok(!state.apply(event("no2", 20, 5)));
@@ -34,7 +37,7 @@ test("an older revision changes nothing, a newer one does", () => {
 });
 
 test("a value from history, which has no revision, counts by its time", () => {
-  const state = new LiveState();
+  const state = new EntityValues();
   const first = event("pm2_5", 10, 5);
   state.apply(first);
   const minute = 60_000;
@@ -51,14 +54,14 @@ test("a value from history, which has no revision, counts by its time", () => {
 });
 
 test("a value that ages keeps its revision and is shown", () => {
-  const state = new LiveState();
+  const state = new EntityValues();
   state.apply(event("no2", 20, 5));
   assert.ok(state.apply({ ...event("no2", 20, 5), freshness: "stale" }));
   assert.equal(state.valuesOf("alkmaar.overdie").get("no2")?.freshness, "stale");
 });
 
 test("a complete snapshot removes missing values, and may lower revisions", () => {
-  const state = new LiveState();
+  const state = new EntityValues();
   state.apply(event("no2", 20, 5));
   state.apply(event("pm10", 9, 6));
   state.addFromSnapshot(event("no2", 21, 1));
@@ -73,7 +76,7 @@ test("a message without a value is not a state event", () => {
 });
 
 test("values of unknown entities stay bounded", () => {
-  const state = new LiveState();
+  const state = new EntityValues();
   for (let index = 0; index < 5000; index += 1) state.apply({ ...event("no2", 1, 1), entityId: `x${index}` });
   let kept = 0;
   for (let index = 0; index < 5000; index += 1) kept += state.valuesOf(`x${index}`).size;
@@ -139,7 +142,7 @@ test("a suspect value has the last good one", () => {
 });
 
 test("roll-ups over an area do not hide its own silent sensors", () => {
-  const state = new LiveState();
+  const state = new EntityValues();
   const area = { id: "alkmaar.overdie", type: "Neighbourhood", name: "", parent: undefined, geometry: undefined, themes: [] };
   const without: Entity = { ...area, properties: [] };
   const withSensors: Entity = { ...area, themes: ["environment"], properties: ["no2"] };

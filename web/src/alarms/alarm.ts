@@ -1,34 +1,16 @@
 /** An alarm, from an event of the stream or a document of `GET /v1/alarms`. */
 
+import type { Bilingual } from "../language/language.svelte";
+
 /** Worst first. */
 export const SEVERITIES = ["critical", "major", "minor", "warning"] as const;
 
 export type Severity = (typeof SEVERITIES)[number];
 
-export const SEVERITY_NAMES: Readonly<Record<Severity, string>> = {
-  critical: "Critical",
-  major: "Major",
-  minor: "Minor",
-  warning: "Warning",
-};
-
 /** Colours on a light and on a dark map; a word or the order in the list always shows the same. */
 export const SEVERITY_COLOURS: Readonly<Record<"light" | "dark", Readonly<Record<Severity, string>>>> = {
   light: { critical: "#8f1239", major: "#c81e1e", minor: "#b45309", warning: "#4d5d69" },
   dark: { critical: "#ff5d8f", major: "#ff8a80", minor: "#fbb040", warning: "#aebcc7" },
-};
-
-/** States of ISA-18.2, in plain words. */
-const STATE_NAMES: Readonly<Record<string, string>> = {
-  normal: "Normal again",
-  unacknowledged: "New",
-  acknowledged: "Acknowledged",
-  "returned-unacknowledged": "Returned to normal, not acknowledged",
-  "latched-unacknowledged": "Over, kept until it is reset",
-  "latched-acknowledged": "Over, kept until it is reset",
-  shelved: "Shelved",
-  "suppressed-by-design": "Suppressed",
-  "out-of-service": "Out of service",
 };
 
 const WAITING: ReadonlySet<string> = new Set([
@@ -37,11 +19,6 @@ const WAITING: ReadonlySet<string> = new Set([
   "latched-unacknowledged",
 ]);
 const ASIDE: ReadonlySet<string> = new Set(["shelved", "suppressed-by-design", "out-of-service"]);
-
-export interface Sentence {
-  readonly en: string;
-  readonly nl: string;
-}
 
 export interface Alarm {
   readonly id: string;
@@ -56,7 +33,8 @@ export interface Alarm {
   /** Alarms of one cause and one area are one incident. */
   readonly cause: string;
   readonly area: string;
-  readonly sentence: Sentence;
+  /** What is wrong, without the time at its end, which the page shows on its own. */
+  readonly sentence: Bilingual;
 }
 
 /** Returns the alarm of an event or a document, or undefined for other data. */
@@ -78,12 +56,8 @@ export function alarmOf(data: Record<string, unknown>): Alarm | undefined {
     shelvedUntil: timeOf(data["shelvedUntil"]),
     cause: String(data["cause"] ?? ""),
     area: String(data["area"] ?? ""),
-    sentence: { en: String(en ?? id), nl: String(nl ?? en ?? id) },
+    sentence: { en: withoutTime(String(en ?? id)), nl: withoutTime(String(nl ?? en ?? id)) },
   };
-}
-
-export function stateName(state: string): string {
-  return STATE_NAMES[state] ?? state;
 }
 
 /** Whether it waits for an acknowledgement. */
@@ -111,6 +85,10 @@ export function byUrgency(one: Alarm, other: Alarm): number {
 export function causeName(cause: string): string {
   const words = cause.replaceAll("-", " ");
   return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+function withoutTime(text: string): string {
+  return text.replace(/, (at|om) \d{4}-\d\d-\d\dT[\d:.]+Z\.$/, ".");
 }
 
 /** Returns epoch milliseconds of a time, or undefined. */

@@ -2,9 +2,11 @@
 
 import { alarmOf, timeOf, type Alarm } from "./alarm";
 import type { RequestBody, Schemas } from "livetwin-client";
-import { hasKey } from "../http/apiKey";
 import { done, fetched } from "../http/problem";
-import { operatorTwin } from "../http/twin";
+import { ownTwin } from "../http/twin";
+import type { Bilingual } from "../language/language.svelte";
+import { session } from "../session/session.svelte";
+import { alarmSentences } from "./sentences";
 
 export interface Observation {
   readonly sensorId: string;
@@ -29,7 +31,7 @@ export interface Operand {
 export interface AlarmDetails extends Alarm {
   readonly rule: string;
   readonly ruleVersion: number;
-  readonly guidance: { readonly en: string; readonly nl: string } | undefined;
+  readonly guidance: Bilingual | undefined;
   readonly acknowledgedBy: string | undefined;
   readonly acknowledgedTime: number | undefined;
   readonly assignee: string | undefined;
@@ -50,13 +52,13 @@ export type AlarmAction = "acknowledge" | "shelve" | "unshelve" | "comment" | "r
 
 /** Fetches an alarm with its explanation. Raises Problem. */
 export async function fetchAlarm(id: string, signal: AbortSignal): Promise<AlarmDetails> {
-  return detailsOf(await fetched("The alarm", operatorTwin().get("/v1/alarms/{id}", { id }, { signal })));
+  return detailsOf(await fetched(alarmSentences().theAlarm, ownTwin().get("/v1/alarms/{id}", { id }, { signal })));
 }
 
 /** Fetches the last events of an alarm, newest first. Raises Problem. */
 export async function fetchEvents(id: string, signal: AbortSignal): Promise<AlarmEvent[]> {
-  const answer = operatorTwin().get("/v1/alarms/{id}/events", { id, limit: EVENTS_MAX }, { signal });
-  return (await fetched("What happened", answer)).items.map((one) => ({
+  const answer = ownTwin().get("/v1/alarms/{id}/events", { id, limit: EVENTS_MAX }, { signal });
+  return (await fetched(alarmSentences().itsEvents, answer)).items.map((one) => ({
     kind: one.kind,
     time: timeOf(one.time) ?? 0,
     actor: one.actor || undefined,
@@ -67,9 +69,9 @@ export async function fetchEvents(id: string, signal: AbortSignal): Promise<Alar
 /** Fetches the names of those who acknowledged, by alarm; empty without an API key. Raises Problem. */
 export async function fetchAcknowledgers(): Promise<Map<string, string>> {
   const found = new Map<string, string>();
-  if (!hasKey()) return found;
+  if (!session.isSignedIn) return found;
   const state = ["acknowledged" as const, "latched-acknowledged" as const, "shelved" as const];
-  const page = await fetched("The alarms", operatorTwin().get("/v1/alarms", { state, limit: 500 }));
+  const page = await fetched(alarmSentences().theAlarms, ownTwin().get("/v1/alarms", { state, limit: 500 }));
   for (const { id, acknowledgedBy } of page.items) if (acknowledgedBy) found.set(id, acknowledgedBy);
   return found;
 }
@@ -81,8 +83,8 @@ export async function act(
   body: RequestBody<`/v1/alarms/{id}/_${AlarmAction}`>,
 ): Promise<string | undefined> {
   const address = `/v1/alarms/{id}/_${action}` as const;
-  const answer = await done("That", operatorTwin().post(address, { id }, body, { idempotencyKey: randomKey() }));
-  return answer.status === 202 ? "The command was accepted; its outcome is not known yet." : undefined;
+  const answer = await done(ownTwin().post(address, { id }, body, { idempotencyKey: randomKey() }));
+  return answer.status === 202 ? alarmSentences().accepted : undefined;
 }
 
 function detailsOf(data: Schemas["Alarm"]): AlarmDetails {

@@ -1,9 +1,11 @@
-/** The chart of one property over the last day. */
+/** The chart of one property over a day. */
 
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
+import { numberText, timeText } from "../language/format";
+import { language } from "../language/language.svelte";
 import { DAY_S, type Series } from "./history";
-import { numberText, quantityText } from "./quantity";
+import { quantityText } from "./quantity";
 
 const HEIGHT = 160;
 /** Values up to this number are drawn as dots too. */
@@ -14,28 +16,16 @@ export class Chart {
   readonly #resized: ResizeObserver;
 
   /** `point` is called with the text of the reading under the pointer, or "". */
-  constructor(
-    container: HTMLElement,
-    property: string,
-    unit: string,
-    timezone: string | undefined,
-    point: (text: string) => void,
-  ) {
-    const style = getComputedStyle(container);
-    const ink = style.getPropertyValue("--ink-soft").trim();
-    const colour = style.getPropertyValue("--theme").trim() || style.getPropertyValue("--accent").trim();
+  constructor(container: HTMLElement, property: string, unit: string, point: (text: string) => void) {
+    const ink = colourOf(container, "--twin-ink-soft");
+    const line = colourOf(container, "--theme") || colourOf(container, "--twin-accent");
     const axis: uPlot.Axis = {
       stroke: ink,
       font: "12px system-ui, sans-serif",
-      grid: { stroke: style.getPropertyValue("--line").trim(), width: 1 },
+      grid: { stroke: colourOf(container, "--twin-line"), width: 1 },
       ticks: { show: false },
     };
-    const clock = new Intl.DateTimeFormat("en-GB", {
-      hour: "2-digit",
-      minute: "2-digit",
-      ...(timezone === undefined ? {} : { timeZone: timezone }),
-    });
-    const hours = (_: uPlot, times: number[]) => times.map((time) => clock.format(time * 1000));
+    const { timezone } = language;
     this.#plot = new uPlot(
       {
         width: container.clientWidth,
@@ -44,21 +34,21 @@ export class Chart {
         ...(timezone === undefined ? {} : { tzDate: (time: number) => uPlot.tzDate(new Date(time * 1000), timezone) }),
         cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
         legend: { show: false },
-        hooks: { setCursor: [(plot) => point(this.#read(plot, clock, property, unit))] },
+        hooks: { setCursor: [(plot) => point(readingOf(plot, property, unit))] },
         scales: { x: { time: true } },
         axes: [
-          { ...axis, values: hours, space: 60, size: 26 },
+          { ...axis, values: (_, times) => times.map((time) => timeText(time * 1000, "clock")), space: 60, size: 26 },
           { ...axis, size: 46, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : numberText(tick))) },
         ],
         series: [
           {},
           {
-            stroke: colour,
-            fill: `${colour}22`,
+            stroke: line,
+            fill: `color-mix(in srgb, ${line} 13%, transparent)`,
             fillTo: (plot) => plot.scales["y"]?.min ?? 0,
             width: 1.75,
             // A few values make no visible line: each is drawn as a dot.
-            points: { show: (_, __, from, to) => to - from < DOTS_MAX, size: 5, fill: colour },
+            points: { show: (_, __, from, to) => to - from < DOTS_MAX, size: 5, fill: line },
             spanGaps: false,
           },
         ],
@@ -83,15 +73,25 @@ export class Chart {
     });
   }
 
-  #read(plot: uPlot, clock: Intl.DateTimeFormat, property: string, unit: string): string {
-    const index = plot.cursor.idx;
-    const time = index == null ? undefined : plot.data[0][index];
-    const value = index == null ? undefined : plot.data[1]?.[index];
-    return time == null || value == null ? "" : `${clock.format(time * 1000)}  ${quantityText(property, value, unit)}`;
-  }
-
   destroy(): void {
     this.#resized.disconnect();
     this.#plot.destroy();
   }
+}
+
+/** Returns a colour of the design tokens as a canvas knows it: `light-dark()` is resolved for the element. */
+function colourOf(element: HTMLElement, token: string): string {
+  const { style } = element;
+  if (getComputedStyle(element).getPropertyValue(token) === "") return "";
+  style.outlineColor = `var(${token})`;
+  const colour = getComputedStyle(element).outlineColor;
+  style.outlineColor = "";
+  return colour;
+}
+
+function readingOf(plot: uPlot, property: string, unit: string): string {
+  const index = plot.cursor.idx;
+  const time = index == null ? undefined : plot.data[0][index];
+  const value = index == null ? undefined : plot.data[1]?.[index];
+  return time == null || value == null ? "" : `${timeText(time * 1000, "clock")}  ${quantityText(property, value, unit)}`;
 }

@@ -4,6 +4,7 @@ import type { Geometry, Position } from "geojson";
 import type { Schemas } from "livetwin-client";
 import { fetched } from "../http/problem";
 import { openTwin } from "../http/twin";
+import { entitySentences } from "./sentences";
 import { themesOf, type Theme } from "../map/theme";
 
 export interface Entity {
@@ -28,7 +29,7 @@ const ENTITIES_MAX = 100_000;
 
 /** Fetches all entities, page after page. Raises Problem. */
 export function fetchEntities(): Promise<Entity[]> {
-  return fetched("The entities of the city", allEntities());
+  return fetched(entitySentences().theEntities, allEntities());
 }
 
 async function allEntities(): Promise<Entity[]> {
@@ -38,12 +39,6 @@ async function allEntities(): Promise<Entity[]> {
     if (entities.length === ENTITIES_MAX) break;
   }
   return entities;
-}
-
-/** Returns the words of a type: "MonitoringSite" is a "Monitoring site". */
-export function typeName(type: string): string {
-  const words = type.replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase();
-  return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
 /** Returns the smallest bounds around the geometries, or undefined where there are none. */

@@ -4,12 +4,6 @@ export const FRESHNESSES = ["live", "stale", "silent"] as const;
 
 export type Freshness = (typeof FRESHNESSES)[number];
 
-export const FRESHNESS_NAMES: Readonly<Record<Freshness, string>> = {
-  live: "Live",
-  stale: "Stale",
-  silent: "Silent",
-};
-
 /** Returns the freshest of them, or undefined for none. */
 export function freshest(all: Iterable<Freshness>): Freshness | undefined {
   let best: number | undefined;

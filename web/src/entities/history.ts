@@ -2,6 +2,8 @@
 
 import { fetched } from "../http/problem";
 import { openTwin } from "../http/twin";
+import type { Value } from "../live/entityValues";
+import { entitySentences } from "./sentences";
 
 /** Times in epoch seconds, as the chart needs them; null for a time without a measurement. */
 export interface Series {
@@ -25,7 +27,7 @@ export async function fetchDay(entityId: string, property: string, now: number, 
     { id: entityId, property, start, end, interval: "PT10M", aggregate: ["mean"] },
     { signal },
   );
-  const series = seriesOf(await fetched("The last 24 hours", answer));
+  const series = seriesOf(await fetched(entitySentences().theDay, answer));
   // The middle of the last bucket may lie in the future; live values must still come after it.
   series.times = series.times.map((time) => Math.min(time, now / 1000));
   return series;
@@ -75,4 +77,9 @@ function thin(series: Series): void {
   const values = series.values.filter(keep);
   series.times = series.times.filter(keep);
   series.values = values;
+}
+
+/** Whether a value is used in means, and so belongs in the chart of means. */
+export function isUsable(value: Value): boolean {
+  return value.quality !== "suspect" && value.quality !== "maintenance";
 }

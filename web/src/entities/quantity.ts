@@ -1,14 +1,18 @@
 /** Quantities as text: labels of values, symbols of units, and numbers. */
 
+import { numberText } from "../language/format";
+import { inLanguage, LANGUAGES, type Bilingual } from "../language/language.svelte";
+import { entitySentences } from "./sentences";
+
 /** Labels of values and symbols of UCUM units, from the settings of the page. */
 export interface DisplayTexts {
-  readonly names: Readonly<Record<string, string>>;
+  readonly names: Readonly<Record<string, Bilingual>>;
   readonly unitSymbols: Readonly<Record<string, string>>;
 }
 
 let texts: DisplayTexts = { names: {}, unitSymbols: {} };
 
-/** Sets the texts that the functions of this module use. */
+/** Sets the texts that the functions of this module use; once, before the page is drawn. */
 export function setDisplayTexts(given: DisplayTexts): void {
   texts = given;
 }
@@ -17,6 +21,8 @@ export function setDisplayTexts(given: DisplayTexts): void {
 const AREA_PREFIX = "area_";
 
 export type Kind = "observed" | "indicator" | "area";
+
+export const KINDS: readonly Kind[] = ["observed", "indicator", "area"];
 
 /** Returns whether a value is observed on an entity, an indicator of it, or rolled up over it. */
 export function kindOf(property: string, observed: readonly string[]): Kind {
@@ -28,11 +34,8 @@ export function kindOf(property: string, observed: readonly string[]): Kind {
 const FIRST = ["pm2_5", "noise_level", "traffic_flow", "water_level", "power_import", "wind_speed", "air_temperature"];
 const LAST = ["battery_level", "signal_strength"];
 
-/** Properties whose two values are states, not amounts. */
-const STATE_NAMES: Readonly<Record<string, readonly [string, string]>> = { pump_state: ["Off", "On"] };
-
-/** Creating a format is slow: there is one for each number of decimals. */
-const FORMATS = [0, 1, 2].map((decimals) => new Intl.NumberFormat("en", { maximumFractionDigits: decimals }));
+/** Properties whose values 0 and 1 are states, not amounts. */
+const SWITCHES: ReadonlySet<string> = new Set(["pump_state"]);
 
 /** Returns the usual symbol of a UCUM unit; the code itself for an unknown one. */
 export function unitSymbol(unit: string): string {
@@ -42,16 +45,15 @@ export function unitSymbol(unit: string): string {
 /** Returns the label of a value, or its name in words where the settings have no label. */
 export function propertyName(property: string): string {
   if (property.startsWith(AREA_PREFIX)) return propertyName(property.slice(AREA_PREFIX.length));
-  const label = texts.names[property] ?? property.replaceAll("_", " ");
+  const named = texts.names[property];
+  const label = named === undefined ? property.replaceAll("_", " ") : inLanguage(named);
   return label.charAt(0).toUpperCase() + label.slice(1);
 }
 
-/** Returns the number with two decimals below 10, one below 100 and none above. */
-export function numberText(value: number): string {
-  if (!Number.isFinite(value)) return "–";
-  const size = Math.abs(value);
-  const text = FORMATS[size < 10 ? 2 : size < 100 ? 1 : 0]!.format(value);
-  return text === "-0" ? "0" : text.replace("-", "\u2212");
+/** Returns every label of a value, for searching: in each language, and its name. */
+export function propertyLabels(property: string): string[] {
+  const named = texts.names[property];
+  return [property, property.replaceAll("_", " "), ...(named === undefined ? [] : LANGUAGES.map((one) => named[one]))];
 }
 
 /** Returns the rank of a property: lower ones are shown first. */
@@ -63,10 +65,12 @@ export function rankOf(property: string): number {
 
 /** Returns value and unit as one text, a state by its name. */
 export function quantityText(property: string, value: number, unit: string): string {
-  const states = STATE_NAMES[property];
-  const state = states?.[value];
-  if (state !== undefined) return state;
+  if (SWITCHES.has(property) && (value === 0 || value === 1)) return value === 1 ? entitySentences().on : entitySentences().off;
+  return numberText(value) + unitText(unit);
+}
+
+/** Returns the symbol of a unit as it follows a number, with the space before it. */
+export function unitText(unit: string): string {
   const symbol = unitSymbol(unit);
-  const space = symbol === "" || symbol === "°" ? "" : "\u202f";
-  return `${numberText(value)}${space}${symbol}`;
+  return symbol === "" || symbol === "°" ? symbol : `\u202f${symbol}`;
 }

@@ -1,33 +1,35 @@
-/** Failed requests to the API, as a problem with one sentence for the user. */
+/** Failed requests to the API, as a problem with one sentence for the reader. */
 
 import { ConnectionError, LiveTwinError, ProblemError } from "livetwin-client";
+import { httpSentences } from "./sentences";
 
-const REASONS: Readonly<Record<number, string>> = {
-  401: "an API key is required",
-  403: "access is denied",
-  404: "the server does not have it",
-  503: "the service is unavailable",
-};
+/** A failed request. The message is a sentence for the reader. */
+export class Problem extends Error {
+  /** The status of the answer; undefined without one. */
+  readonly status: number | undefined;
 
-/** A failed request. The message is a sentence for the user. */
-export class Problem extends Error {}
+  constructor(message: string, status: number | undefined) {
+    super(message);
+    this.status = status;
+  }
+}
 
-/** Waits for what is fetched; raises Problem with a sentence about `what` when that fails. */
+/** Waits for what is fetched; raises Problem with a sentence about `what`, such as "the alarms". */
 export function fetched<T>(what: string, answer: Promise<T>): Promise<T> {
-  return succeeded(`${what} could not be fetched`, answer);
+  return succeeded((why) => httpSentences().fetchFailed(what, why), answer);
 }
 
-/** Waits for what is done; raises Problem with a sentence about `what` when that fails. */
-export function done<T>(what: string, answer: Promise<T>): Promise<T> {
-  return succeeded(`${what} could not be done`, answer);
+/** Waits for an action; raises Problem with a sentence. */
+export function done<T>(answer: Promise<T>): Promise<T> {
+  return succeeded((why) => httpSentences().actFailed(why), answer);
 }
 
-async function succeeded<T>(failure: string, answer: Promise<T>): Promise<T> {
+async function succeeded<T>(sentence: (why: string) => string, answer: Promise<T>): Promise<T> {
   try {
     return await answer;
   } catch (error) {
     if (!(error instanceof LiveTwinError)) throw error;
-    throw new Problem(`${failure}: ${reasonOf(error)}.`);
+    throw new Problem(sentence(reasonOf(error)), error instanceof ProblemError ? error.status : undefined);
   }
 }
 
@@ -38,10 +40,11 @@ export function sentenceOf(error: unknown): string {
 }
 
 function reasonOf(error: LiveTwinError): string {
-  if (error instanceof ConnectionError) return "the server does not answer";
+  const words = httpSentences();
+  if (error instanceof ConnectionError) return words.noAnswer;
   if (!(error instanceof ProblemError)) return error.message;
-  const known = REASONS[error.status];
+  const known = words.reasons[error.status];
   const said = (error.problem?.detail || error.problem?.title)?.replace(/\.$/, "");
   if (said) return known ? `${known} (${said})` : said;
-  return known ?? `the server answered ${error.status}`;
+  return known ?? words.answered(error.status);
 }

@@ -12,12 +12,13 @@ import {
 } from "maplibre-gl";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
 import type { Feature } from "geojson";
-import { SEVERITIES, SEVERITY_NAMES, waits, type Alarm } from "../alarms/alarm";
+import { SEVERITIES, waits, type Alarm } from "../alarms/alarm";
+import { alarmSentences, severityName } from "../alarms/sentences";
+import type { PageSettings } from "../app/settings";
 import { ALARM_LAYER, ALARM_SOURCE, CHOICE_LAYERS, SOURCE, styleFor } from "./mapStyle";
 import { anchorOf, boundsOf, centreOf, coreOf, extentOf, type Bounds, type Entity } from "../entities/entity";
 import type { Freshness } from "../entities/freshness";
 import type { Scheme } from "./mapColours";
-import type { PageSettings } from "../page/pageSettings";
 import { THEME_COLOURS, type Theme } from "./theme";
 
 /** How an entity is drawn now. */
@@ -26,14 +27,6 @@ export interface Appearance {
   /** The theme that colours it; undefined while it is only background. */
   readonly theme: Theme | undefined;
   readonly freshness: Freshness | undefined;
-}
-
-/** Pixels at each side of the map that other parts of the page cover. */
-export interface Padding {
-  top: number;
-  bottom: number;
-  left: number;
-  right: number;
 }
 
 /** The entity under the pointer, or the mark of its alarm. */
@@ -48,8 +41,19 @@ export interface MapListener {
   choose(entityId: string | undefined): void;
   /** The mark of an alarm was pressed, on this entity. */
   chooseAlarm(entityId: string): void;
+  /** The reader moved the map. */
+  moved(place: MapPlace): void;
 }
 
+/** What part of the city the map shows. */
+export interface MapPlace {
+  readonly longitude: number;
+  readonly latitude: number;
+  readonly zoom: number;
+}
+
+/** Pixels at the sides of the map in which nothing that matters should lie. */
+const EDGE = 36;
 /** A pulse fades in these steps. */
 const PULSE_STEPS = [1, 0.6, 0.2];
 const PULSE_STEP_MS = 200;
@@ -60,14 +64,18 @@ export class CityMap {
   readonly #map: MapLibre;
   readonly #settings: PageSettings;
   readonly #pulses = new Map<string, number>();
+  readonly #stop: () => void;
   #appearances: readonly Appearance[] = [];
   #alarms: ReadonlyMap<string, Alarm> = new Map();
   #scheme: Scheme;
   #chosen: string | undefined;
   #hovered: string | undefined;
   #pulsing = false;
+  /** Whether it shows a part of the city that somebody chose, or all of it. */
+  #fitted: boolean;
 
-  constructor(container: HTMLElement, settings: PageSettings, listener: MapListener) {
+  /** `place` is where it begins; without one it shows the places with sensors as soon as it has them. */
+  constructor(container: HTMLElement, settings: PageSettings, place: MapPlace | undefined, listener: MapListener) {
     setWorkerUrl(new URL(workerUrl, document.baseURI).href);
     const dark = matchMedia("(prefers-color-scheme: dark)");
     this.#settings = settings;
@@ -79,7 +87,9 @@ export class CityMap {
       dragRotate: false,
       pitchWithRotate: false,
       maxPitch: 0,
+      ...(place === undefined ? {} : { center: [place.longitude, place.latitude], zoom: place.zoom }),
     });
+    this.#fitted = place !== undefined;
     this.#map.touchZoomRotate.disableRotation();
     this.#map.addControl(new NavigationControl({ showCompass: false }), "bottom-right");
     this.#map.addControl(new ScaleControl({ maxWidth: 120 }), "bottom-right");
@@ -93,12 +103,28 @@ export class CityMap {
     });
     this.#map.on("mousemove", (event) => this.#hover(this.#at(event)));
     this.#map.on("mouseout", () => this.#hover(undefined));
-    dark.addEventListener("change", () => this.#repaint(dark.matches ? "dark" : "light"));
+    this.#map.on("moveend", (event) => {
+      // Moves of the page itself have no event of the reader behind them.
+      if (event.originalEvent === undefined) return;
+      const { lng, lat } = this.#map.getCenter();
+      listener.moved({ longitude: lng, latitude: lat, zoom: this.#map.getZoom() });
+    });
+    const repaint = () => this.#repaint(dark.matches ? "dark" : "light");
+    dark.addEventListener("change", repaint);
+    this.#stop = () => dark.removeEventListener("change", repaint);
+  }
+
+  /** Ends the map. */
+  destroy(): void {
+    this.#stop();
+    this.#pulses.clear();
+    this.#map.remove();
   }
 
   /** Draws all entities anew; called when their appearance changed, not for each value. */
   show(appearances: readonly Appearance[]): void {
     this.#appearances = appearances;
+    this.#fit();
     if (this.#map.getSource(SOURCE) !== undefined) this.#draw();
   }
 
@@ -108,14 +134,17 @@ export class CityMap {
     this.#drawAlarms();
   }
 
-  /** Fits the map to the entities with sensors, next to the parts of the page that cover it. */
-  fit(padding: Padding): void {
+  /** Fits the map to the places with sensors, the first time that there are any. */
+  #fit(): void {
+    if (this.#fitted) return;
     const bounds = coreOf(this.#appearances.filter((one) => one.theme !== undefined).map((one) => one.entity));
-    if (bounds !== undefined) this.#map.fitBounds(bounds, { padding, maxZoom: 15, animate: false });
+    if (bounds === undefined) return;
+    this.#fitted = true;
+    this.#map.fitBounds(bounds, { padding: EDGE, maxZoom: 15, animate: false });
   }
 
   /** Marks the entity as chosen, and moves the map when it is not visible. */
-  choose(entity: Entity | undefined, padding: Padding): void {
+  choose(entity: Entity | undefined): void {
     if (this.#chosen !== undefined) this.#setState(this.#chosen, { chosen: 0 });
     this.#chosen = entity?.id;
     if (entity === undefined) return;
@@ -125,9 +154,8 @@ export class CityMap {
     const centre = centreOf(bounds);
     const { x, y } = this.#map.project(centre);
     const { clientWidth: width, clientHeight: height } = this.#map.getContainer();
-    const { left, right, top, bottom } = padding;
-    if (x >= left && x <= width - right && y >= top && y <= height - bottom) return;
-    this.#map.easeTo({ center: centre, offset: [(left - right) / 2, (top - bottom) / 2] });
+    if (x >= EDGE && x <= width - EDGE && y >= EDGE && y <= height - EDGE) return;
+    this.#map.easeTo({ center: centre });
   }
 
   /** Highlights a changed entity for a moment. */
@@ -177,7 +205,7 @@ export class CityMap {
         geometry: { type: "Point", coordinates: anchor },
         properties: {
           id: entity.id,
-          name: `${entity.name}: ${SEVERITY_NAMES[alarm.severity].toLowerCase()} alarm`,
+          name: alarmSentences().onMap(entity.name, severityName(alarm.severity)),
           severity: alarm.severity,
           rank: SEVERITIES.length - SEVERITIES.indexOf(alarm.severity),
           waits: waits(alarm),

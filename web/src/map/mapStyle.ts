@@ -7,8 +7,8 @@ import type {
   StyleSpecification,
 } from "maplibre-gl";
 import { SEVERITIES, SEVERITY_COLOURS } from "../alarms/alarm";
+import type { PageSettings } from "../app/settings";
 import { MAP_COLOURS, type MapColours, type Scheme } from "./mapColours";
-import type { PageSettings } from "../page/pageSettings";
 
 export const SOURCE = "city";
 

@@ -4,15 +4,6 @@ export const THEMES = ["environment", "mobility", "energy", "water", "climate", 
 
 export type Theme = (typeof THEMES)[number];
 
-export const THEME_NAMES: Readonly<Record<Theme, string>> = {
-  environment: "Environment",
-  mobility: "Mobility",
-  energy: "Energy",
-  water: "Water",
-  climate: "Climate",
-  device: "Devices",
-};
-
 /** Colours on a light and on a dark map, with a contrast of at least 3:1; they never show freshness. */
 export const THEME_COLOURS: Readonly<Record<"light" | "dark", Readonly<Record<Theme, string>>>> = {
   light: {

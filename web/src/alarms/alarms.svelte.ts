@@ -1,0 +1,62 @@
+/** The standing alarms for the components, renewed once a frame, and news for screen readers. */
+
+import { announcer } from "../app/announcer.svelte";
+import { inLanguage } from "../language/language.svelte";
+import { Frame } from "../live/frame";
+import { isAside, waits, type Alarm } from "./alarm";
+import { alarmSentences, severityName } from "./sentences";
+import { StandingAlarms } from "./standingAlarms";
+
+class Alarms {
+  /** The most urgent first. */
+  standing = $state.raw<readonly Alarm[]>([]);
+  /** The most urgent alarm of each entity, without those that need no action. */
+  worst = $state.raw<ReadonlyMap<string, Alarm>>(new Map());
+  /** Those that need an action, or would if nobody had acknowledged them. */
+  readonly present = $derived(this.standing.filter((one) => !isAside(one)));
+  readonly waiting = $derived(this.present.filter(waits).length);
+
+  readonly #alarms = new StandingAlarms();
+  /** Ids of alarms to announce. */
+  readonly #news = new Set<string>();
+  readonly #frame = new Frame(() => this.#show());
+
+  /** Returns an alarm as it is now; undefined when it does not stand. */
+  get(id: string): Alarm | undefined {
+    return this.standing.find((one) => one.id === id);
+  }
+
+  addFromSnapshot(alarm: Alarm): void {
+    this.#alarms.addFromSnapshot(alarm);
+  }
+
+  endSnapshot(): void {
+    this.#alarms.endSnapshot();
+    this.#frame.ask();
+  }
+
+  apply(alarm: Alarm): void {
+    const outcome = this.#alarms.apply(alarm);
+    if (outcome === undefined) return;
+    if (outcome === "news") this.#news.add(alarm.id);
+    this.#frame.ask();
+  }
+
+  #show(): void {
+    this.standing = this.#alarms.standing();
+    this.worst = this.#alarms.worstByEntity();
+    this.#announce();
+  }
+
+  #announce(): void {
+    const [first, ...others] = this.standing.filter((one) => this.#news.has(one.id));
+    this.#news.clear();
+    if (first === undefined) return;
+    const words = alarmSentences();
+    const more = others.length === 0 ? "" : words.more(others.length);
+    const sentence = words.news(severityName(first.severity), inLanguage(first.sentence)) + more;
+    announcer.say(sentence, first.severity === "critical" ? "assertive" : "polite");
+  }
+}
+
+export const alarms = new Alarms();

@@ -1,0 +1,44 @@
+/** The views of the page, in the order of the navigation. Those that lie `onMap` share one map, which stays. */
+
+import type { Component } from "svelte";
+import AlarmList from "../alarms/AlarmList.svelte";
+import { alarms } from "../alarms/alarms.svelte";
+import { alarmSentences } from "../alarms/sentences";
+import Explorer from "../entities/Explorer.svelte";
+import { address } from "./address.svelte";
+import { appSentences } from "./sentences";
+
+export interface View {
+  /** As `view` in the address; the first one is shown without it. */
+  readonly id: string;
+  readonly title: () => string;
+  /** A number of things that wait, after the title. */
+  readonly count?: () => string;
+  /** Whether it is in the navigation; for instance, for those who may see it. */
+  readonly isOffered?: () => boolean;
+  readonly onMap: boolean;
+  /** Its component, or a function that fetches it when it is first opened. */
+  readonly component?: Component;
+  readonly load?: () => Promise<{ default: Component }>;
+}
+
+export const VIEWS: readonly View[] = [
+  { id: "city", title: () => appSentences().theCity, onMap: true, component: Explorer },
+  {
+    id: "alarms",
+    title: () => alarmSentences().alarms,
+    count: () => (alarms.present.length === 0 ? alarmSentences().noneShort : alarmSentences().count(alarms.present.length, alarms.waiting)),
+    onMap: true,
+    component: AlarmList,
+  },
+];
+
+/** Returns the view that the address names. */
+export function currentView(): View {
+  return VIEWS.find((one) => one.id === address.get("view")) ?? VIEWS[0]!;
+}
+
+/** Returns what changes in the address to go to a view. */
+export function viewChange(view: View): Record<string, string | undefined> {
+  return { view: view === VIEWS[0] ? undefined : view.id };
+}

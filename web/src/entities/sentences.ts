@@ -1,0 +1,152 @@
+import { catalogue } from "../language/catalogue";
+import type { Theme } from "../map/theme";
+import type { Freshness } from "./freshness";
+
+export const entitySentences = catalogue({
+  en: {
+    theEntities: "the places of the city",
+    theDay: "the last 24 hours",
+    theCard: "the liveability card",
+    theSensors: "the sensors",
+    area: "Area",
+    everywhere: "The whole city",
+    byFreshness: "Places by freshness",
+    freshness: { live: "Live", stale: "Stale", silent: "Silent" } as Readonly<Record<Freshness, string>>,
+    noSensor: "No sensor",
+    themes: "Themes",
+    themeNames: {
+      environment: "Environment",
+      mobility: "Mobility",
+      energy: "Energy",
+      water: "Water",
+      climate: "Climate",
+      device: "Devices",
+    } as Readonly<Record<Theme, string>>,
+    places: "Places",
+    find: "Find a place",
+    findHint: "Name, quantity or sensor",
+    found: (n: string, one: boolean) => (one ? "1 place" : `${n} places`),
+    foundShown: (n: string) => `, the first ${n} shown`,
+    similar: "Nothing has exactly these words; these resemble them.",
+    showMore: "Show more",
+    close: "Close the panel",
+    within: (type: string, area: string) => `${type} in ${area}`,
+    groups: { observed: "Measured here", indicator: "Indicators", area: "Over the whole area" },
+    columns: { property: "Quantity, freshness, quality and age", value: "Value" },
+    values: "Values",
+    showDay: "Show the last 24 hours",
+    day: (property: string) => `${property}, last 24 hours`,
+    dayUntil: (property: string, time: string) => `${property}, 24 hours up to ${time}`,
+    fetching: "Fetching …",
+    liveFollows: "Live values still follow.",
+    noValues: "No good value in these 24 hours.",
+    summary: (low: string, mean: string, high: string) => `Lowest ${low}, mean ${mean}, highest ${high}`,
+    nothingYet: "Nothing has been measured here yet.",
+    nothingHere: "Nothing is measured here.",
+    lastGood: (value: string, age: string) => `Last good ${value}, ${age}`,
+    qualities: {
+      good: "good",
+      estimated: "estimated",
+      late: "late",
+      suspect: "suspect",
+      maintenance: "maintenance",
+    } as Readonly<Record<string, string>>,
+    off: "Off",
+    on: "On",
+    liveability: "Liveability",
+    of100: " of 100",
+    noValue: "No value",
+    source: (source: string) => `Source: ${source}`,
+    reasons: "Explanation and sources",
+    types: {} as Readonly<Record<string, string>>,
+  },
+  nl: {
+    theEntities: "de plekken van de stad",
+    theDay: "de laatste 24 uur",
+    theCard: "de leefbaarheidskaart",
+    theSensors: "de sensoren",
+    area: "Gebied",
+    everywhere: "De hele stad",
+    byFreshness: "Plekken naar versheid",
+    freshness: { live: "Actueel", stale: "Verouderd", silent: "Stil" },
+    noSensor: "Geen sensor",
+    themes: "Thema's",
+    themeNames: {
+      environment: "Milieu",
+      mobility: "Mobiliteit",
+      energy: "Energie",
+      water: "Water",
+      climate: "Klimaat",
+      device: "Apparaten",
+    },
+    places: "Plekken",
+    find: "Zoek een plek",
+    findHint: "Naam, grootheid of sensor",
+    found: (n, one) => (one ? "1 plek" : `${n} plekken`),
+    foundShown: (n) => `, de eerste ${n} staan hier`,
+    similar: "Niets heeft precies deze woorden; deze lijken erop.",
+    showMore: "Meer tonen",
+    close: "Paneel sluiten",
+    within: (type, area) => `${type} in ${area}`,
+    groups: { observed: "Hier gemeten", indicator: "Indicatoren", area: "Over het hele gebied" },
+    columns: { property: "Grootheid, versheid, kwaliteit en leeftijd", value: "Waarde" },
+    values: "Waarden",
+    showDay: "Toon de laatste 24 uur",
+    day: (property) => `${property}, laatste 24 uur`,
+    dayUntil: (property, time) => `${property}, 24 uur tot ${time}`,
+    fetching: "Ophalen …",
+    liveFollows: "Nieuwe waarden verschijnen wel.",
+    noValues: "Geen goede waarde in deze 24 uur.",
+    summary: (low, mean, high) => `Laagste ${low}, gemiddelde ${mean}, hoogste ${high}`,
+    nothingYet: "Hier is nog niets gemeten.",
+    nothingHere: "Hier wordt niets gemeten.",
+    lastGood: (value, age) => `Laatste goede ${value}, ${age}`,
+    qualities: {
+      good: "goed",
+      estimated: "geschat",
+      late: "laat",
+      suspect: "verdacht",
+      maintenance: "onderhoud",
+    },
+    off: "Uit",
+    on: "Aan",
+    liveability: "Leefbaarheid",
+    of100: " van 100",
+    noValue: "Geen waarde",
+    source: (source) => `Bron: ${source}`,
+    reasons: "Uitleg en bronnen",
+    types: {
+      Municipality: "Gemeente",
+      District: "Wijk",
+      Neighbourhood: "Buurt",
+      Polder: "Polder",
+      Waterway: "Watergang",
+      Road: "Weg",
+      MonitoringSite: "Meetpunt",
+      TransformerArea: "Transformatorgebied",
+      Gateway: "Gateway",
+      PumpingStation: "Gemaal",
+      Building: "Gebouw",
+      Household: "Huishouden",
+      WeatherStation: "Weerstation",
+      Lake: "Meer",
+      Water: "Water",
+    },
+  },
+});
+
+/** Returns a type in words: "MonitoringSite" is a "Monitoring site". */
+export function typeName(type: string): string {
+  const known = entitySentences().types[type];
+  if (known !== undefined) return known;
+  const words = type.replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase();
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+export function freshnessName(freshness: Freshness): string {
+  return entitySentences().freshness[freshness];
+}
+
+export function qualityName(quality: string): string {
+  return entitySentences().qualities[quality] ?? quality;
+}
