@@ -263,7 +263,8 @@ async def test_the_page_gets_its_settings_or_a_note_how_to_build_it(client: http
     assert page["city"]["bbox"] == [4.71, 52.62, 4.78, 52.64]
     assert page["tiles"].startswith("https://tiles.example")
     assert page["signIn"] == []
-    assert (page["names"]["pm2_5"], page["unitSymbols"]["ug/m3"]) == ("PM2.5", "µg/m³")
+    assert page["names"]["no2"] == {"en": "nitrogen dioxide", "nl": "stikstofdioxide"}
+    assert page["unitSymbols"]["ug/m3"] == "µg/m³"
     assert "make setup" in (await client.get("/")).text
 
 

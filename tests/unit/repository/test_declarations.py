@@ -129,7 +129,8 @@ def test_the_page_calls_routes_that_exist() -> None:
     documented = list(api_under_test().paths)
     called = {
         address.partition("?")[0]
-        for file in (ROOT / "web/src").rglob("*.ts")
+        for file in (ROOT / "web/src").rglob("*")
+        if file.suffix in {".ts", ".svelte"}
         for address in re.findall(r"[\"`](/v1/[^\"`]+)[\"`]", file.read_text())
     }
     assert len(called) > 5

@@ -67,24 +67,6 @@ export function anchorOf(geometry: Geometry | undefined): Position | undefined {
   return bounds === undefined ? undefined : centreOf(bounds);
 }
 
-/** The part of the entities' centres that may lie outside the first view, on each side. */
-const OUTSKIRTS = 0.03;
-
-/** Returns the bounds that contain the centres of nearly all entities, without the outskirts. */
-export function coreOf(entities: Iterable<Entity>): Bounds | undefined {
-  const centres: [number, number][] = [];
-  for (const { geometry } of entities) {
-    const bounds = boundsOf([geometry]);
-    if (bounds !== undefined) centres.push(centreOf(bounds));
-  }
-  if (centres.length === 0) return undefined;
-  const at = (axis: 0 | 1, part: number) => {
-    const sorted = centres.map((one) => one[axis]).sort((one, other) => one - other);
-    return sorted[Math.round(part * (sorted.length - 1))]!;
-  };
-  return [at(0, OUTSKIRTS), at(1, OUTSKIRTS), at(0, 1 - OUTSKIRTS), at(1, 1 - OUTSKIRTS)];
-}
-
 /** Returns the extent of a geometry in square degrees; at one point the smallest entity is selected. */
 export function extentOf(geometry: Geometry | undefined): number {
   const bounds = boundsOf([geometry]);

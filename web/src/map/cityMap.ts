@@ -10,13 +10,14 @@ import {
   type MapGeoJSONFeature,
   type MapMouseEvent,
 } from "maplibre-gl";
+import "maplibre-gl/dist/maplibre-gl.css";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
 import type { Feature } from "geojson";
 import { SEVERITIES, waits, type Alarm } from "../alarms/alarm";
 import { alarmSentences, severityName } from "../alarms/sentences";
 import type { PageSettings } from "../app/settings";
 import { ALARM_LAYER, ALARM_SOURCE, CHOICE_LAYERS, SOURCE, styleFor } from "./mapStyle";
-import { anchorOf, boundsOf, centreOf, coreOf, extentOf, type Bounds, type Entity } from "../entities/entity";
+import { anchorOf, boundsOf, centreOf, extentOf, type Bounds, type Entity } from "../entities/entity";
 import type { Freshness } from "../entities/freshness";
 import type { Scheme } from "./mapColours";
 import { THEME_COLOURS, type Theme } from "./theme";
@@ -137,7 +138,7 @@ export class CityMap {
   /** Fits the map to the places with sensors, the first time that there are any. */
   #fit(): void {
     if (this.#fitted) return;
-    const bounds = coreOf(this.#appearances.filter((one) => one.theme !== undefined).map((one) => one.entity));
+    const bounds = boundsOf(this.#appearances.filter((one) => one.theme !== undefined).map((one) => one.entity.geometry));
     if (bounds === undefined) return;
     this.#fitted = true;
     this.#map.fitBounds(bounds, { padding: EDGE, maxZoom: 15, animate: false });
