@@ -1,7 +1,8 @@
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
-import { compressed } from "./plugins/compressed";
+import { compressed } from "./plugins/compressed.ts";
+import { mapWorker } from "./plugins/mapWorker.ts";
 
 /** Where a running `livetwin up` answers while the page is developed with `npm run dev`. */
 const API = "http://127.0.0.1:8080";
@@ -15,7 +16,7 @@ const pathOf = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
 export default defineConfig(({ isSsrBuild }) => ({
   base: "./",
-  plugins: [svelte(), ...(isSsrBuild ? [] : [compressed()])],
+  plugins: [svelte(), ...(isSsrBuild ? [] : [mapWorker(), compressed()])],
   resolve: {
     alias: { "livetwin-client": pathOf(`${CLIENT}/src/index.ts`) },
     // Tests run in a document, and so need the Svelte of browsers.

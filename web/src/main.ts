@@ -9,16 +9,23 @@ import { fetchSettings, NO_SETTINGS } from "./app/settings";
 import { setDisplayTexts } from "./entities/quantity";
 import { sentenceOf } from "./http/problem";
 import { language } from "./language/language.svelte";
+import { clock } from "./live/clock.svelte";
+import { live } from "./live/live.svelte";
+import { session } from "./session/session.svelte";
 
+address.begin();
+clock.begin();
+// Before the settings: the list waits for the model.
+live.begin();
 const settings = await fetchSettings().catch((error: unknown) => {
   // The page works without its settings: the model has the name of the city, and tiles are optional.
   console.warn(sentenceOf(error));
   return NO_SETTINGS;
 });
-address.begin();
 language.begin(address.get("lang"), settings.language);
 language.timezone = settings.timezone;
 setDisplayTexts(settings.texts);
+void session.begin();
 if (settings.theme !== undefined) {
   const link = document.createElement("link");
   link.rel = "stylesheet";

@@ -1,4 +1,4 @@
-"""A browser that opens the page, notes its console errors, looks for barriers with axe, and takes pictures."""
+"""A browser that opens the page, notes console errors, looks for barriers with axe, and takes pictures."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class OpenPage:
             # As a call of the debugger, which the Content-Security-Policy of the page does not stop.
             self.page.evaluate(AXE.read_text())
         found: dict[str, Any] = self.page.evaluate(
-            "(tags) => axe.run(document, {runOnly: {type: 'tag', values: tags}, resultTypes: ['violations']})",
+            "(tags) => axe.run(document, {runOnly: tags, resultTypes: ['violations']})",
             RULES,
         )
         return [
@@ -81,6 +81,18 @@ class OpenPage:
     def scrolls_sideways(self) -> bool:
         """Whether the page is wider than the window."""
         return bool(self.page.evaluate("document.documentElement.scrollWidth > window.innerWidth"))
+
+    def small_targets(self) -> list[str]:
+        """Return what can be pressed and is smaller than 24 pixels, other than links in a sentence."""
+        found: list[str] = self.page.evaluate(
+            """() => [...document.querySelectorAll("button, input, select, summary, a[href]")]
+                .map(one => [one.closest("label") ?? one, one])
+                .filter(([area]) => area.checkVisibility() && area.getBoundingClientRect().bottom > 0)
+                .filter(([area]) => Math.min(area.offsetWidth, area.offsetHeight) < 24)
+                .map(([area, one]) => `${one.outerHTML.slice(0, 120)} is `
+                    + `${area.offsetWidth} by ${area.offsetHeight}`)"""
+        )
+        return found
 
     def keep_picture(self, name: str) -> None:
         """Take a screenshot, if PAGE_SCREENSHOTS names a folder for them."""
@@ -109,7 +121,7 @@ class Chromium:
         scheme: Scheme = "light",
         language: str = "en-GB",
     ) -> Iterator[OpenPage]:
-        """Open the page, with this language of the browser; fail at the end if its console had unexpected errors."""
+        """Open the page, with this language of the browser; fail if its console had unexpected errors."""
         width, height = size
         context = self._browser.new_context(
             viewport={"width": width, "height": height}, color_scheme=scheme, locale=language

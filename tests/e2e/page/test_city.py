@@ -4,32 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Protocol
 
 import pytest
 from playwright.sync_api import expect
 
 from runtime.clock import system_clock
 from tests.e2e.page.browser import SIZES, WAIT_MS, Chromium
+from tests.e2e.page.devices import NOISY_PLACE, RunningSystem, publish_flood, publish_noise
 from twin.instant import format_instant
 
-ENTITY, SENSOR = "alkmaar.overdie", "noise-overdie"
+ENTITY = NOISY_PLACE
 
 pytestmark = [pytest.mark.browser, pytest.mark.embedded]
-
-
-class RunningSystem(Protocol):
-    http: str
-
-    @property
-    def operator_key(self) -> str: ...
-
-    def publish(self, topic: str, payload: bytes) -> None: ...
-
-
-def publish_noise(system: RunningSystem, level: float) -> None:
-    payload = {"time": format_instant(system_clock()), "values": {"noise_level": level}}
-    system.publish(f"livetwin/alkmaar/{SENSOR}/observations", json.dumps(payload).encode())
 
 
 def test_a_published_value_appears_on_the_open_page_with_its_unit(
@@ -119,17 +105,6 @@ def test_the_page_shows_whether_the_ledger_balances(
         expect(health.get_by_label("The ledger's equations")).to_contain_text("lost 0 = 0")
 
 
-def publish_flood(system: RunningSystem, top: float) -> None:
-    """Publish levels of a polder that rise above its target within an hour, every 5 minutes."""
-    target, count = -3.8, 13
-    rising = [min(1.0, number / (count - 3)) for number in range(count)]
-    values = [
-        {"v": round(target + top * part, 3), "t": -300 * (count - 1 - at)} for at, part in enumerate(rising)
-    ]
-    pack = [{"bn": "level", "bu": "m", **values[0]}, *values[1:]]
-    system.publish("livetwin/alkmaar/gauge-polder-starnmeer/observations", json.dumps(pack).encode())
-
-
 def test_an_alarm_appears_explains_itself_and_is_acknowledged_without_a_mouse(
     running_system: RunningSystem, chromium: Chromium
 ) -> None:
@@ -137,7 +112,7 @@ def test_an_alarm_appears_explains_itself_and_is_acknowledged_without_a_mouse(
     with chromium.opened(running_system.http) as opened:
         page = opened.page
         opened.wait_until_live()
-        publish_flood(running_system, 0.27)
+        publish_flood(running_system)
         expect(page.locator("#alarm-news")).to_contain_text("Major alarm: High water", timeout=WAIT_MS)
         expect(page.get_by_test_id("alarms-count")).to_contain_text("new")
         expect(page.locator("#map")).not_to_have_attribute("data-alarms", "0")
@@ -181,3 +156,76 @@ def test_an_entity_is_chosen_and_left_without_a_mouse_on_a_phone(
         expect(detail.get_by_role("heading", level=2)).to_have_text("Overdie")
         page.keyboard.press("Escape")
         expect(detail).to_have_count(0)
+
+
+def test_rows_stay_the_same_while_the_page_changes(running_system: RunningSystem, chromium: Chromium) -> None:
+    """A row that is made anew loses focus and clicks."""
+    with chromium.opened(running_system.http) as opened:
+        page = opened.page
+        opened.wait_until_live()
+        page.get_by_label("Find a place").fill("overdie")
+        row = page.locator(f'[data-row="{ENTITY}"]')
+        row.evaluate("row => { row.stays = true }")
+        row.click()
+        expect(page).to_have_url(re.compile(r"entity=alkmaar\.overdie"))
+        publish_noise(running_system, 63.7)
+        value = page.locator(f'[data-entity="{ENTITY}"] [data-property=noise_level] [data-value]')
+        expect(value).to_have_attribute("data-value", "63.7", timeout=WAIT_MS)
+        page.get_by_role("button", name="Nederlands").click()
+        expect(page.locator("html")).to_have_attribute("lang", "nl")
+        page.keyboard.press("Escape")
+        expect(row).to_be_focused()
+        assert row.evaluate("row => row.stays") is True
+
+
+def test_the_address_brings_back_what_is_shown(running_system: RunningSystem, chromium: Chromium) -> None:
+    with chromium.opened(running_system.http) as opened:
+        page = opened.page
+        opened.wait_until_live()
+        page.get_by_label("Find a place").fill("stikstof")
+        page.get_by_label("Mobility").uncheck()
+        row = page.locator(f'[data-row="{ENTITY}"]')
+        row.click()
+        expect(page.locator(f'[data-entity="{ENTITY}"]')).to_be_visible()
+        page.reload()
+        opened.wait_until_live()
+        expect(page.locator(f'[data-entity="{ENTITY}"]')).to_be_visible()
+        expect(page.get_by_label("Find a place")).to_have_value("stikstof")
+        expect(page.get_by_label("Mobility")).not_to_be_checked()
+        page.go_back()
+        expect(page.locator(f'[data-entity="{ENTITY}"]')).to_have_count(0)
+
+
+def test_a_place_is_found_by_quantity_sensor_and_with_a_typing_error(
+    running_system: RunningSystem, chromium: Chromium
+) -> None:
+    with chromium.opened(running_system.http) as opened:
+        page = opened.page
+        opened.wait_until_live(with_map=False)
+        row = page.locator(f'[data-row="{ENTITY}"]')
+        for query in ("geluidsniveau overdie", "noise level overdie", "noise-overdie", "ovredie"):
+            page.get_by_label("Find a place").fill(query)
+            expect(row).to_be_visible()
+            expect(page.get_by_test_id("entity-count")).not_to_have_attribute("data-count", "75")
+        expect(page.get_by_test_id("entity-count")).to_contain_text("these resemble them")
+
+
+def test_a_key_counts_only_once_the_server_knows_it(
+    running_system: RunningSystem, chromium: Chromium
+) -> None:
+    with chromium.opened(running_system.http) as opened:
+        page = opened.page
+        opened.wait_until_live(with_map=False)
+        # The refusal, and a server that cannot say who a key belongs to.
+        opened.expect_errors("401|403|404")
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_label("API key").fill("wrong")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("alert").filter(has_text="does not know this key")).to_be_visible()
+        page.get_by_label("API key").fill(running_system.operator_key)
+        page.keyboard.press("Enter")
+        expect(page.get_by_test_id("signed-in")).to_contain_text("Signed in")
+        page.reload()
+        expect(page.get_by_test_id("signed-in")).to_contain_text("Signed in")
+        page.get_by_role("button", name="Sign out").click()
+        expect(page.get_by_role("button", name="Sign in")).to_be_visible()

@@ -4,7 +4,7 @@
  * Each name is followed on its own: what reads `get("entity")` is not renewed when the place of the map changes.
  */
 
-import { SvelteMap } from "svelte/reactivity";
+import { untrack } from "svelte";
 
 /** New values by name; undefined takes a name out of the address. */
 export type Changes = Readonly<Record<string, string | undefined>>;
@@ -12,8 +12,12 @@ export type Changes = Readonly<Record<string, string | undefined>>;
 /** Browsers refuse more than some hundred changes in half a minute, and a map that moves makes sixty a second. */
 const NOTE_AFTER_MS = 300;
 
+class Value {
+  text = $state.raw<string>();
+}
+
 class Address {
-  readonly #values = new SvelteMap<string, string>();
+  readonly #values = new Map<string, Value>();
   #noted: ReturnType<typeof setTimeout> | undefined;
 
   /** Reads the address, and follows the history of the browser until the returned function is called. */
@@ -28,7 +32,7 @@ class Address {
   }
 
   get(name: string): string | undefined {
-    return this.#values.get(name);
+    return this.#value(name).text;
   }
 
   /** Changes the address; the button "back" of the browser undoes it. */
@@ -45,7 +49,7 @@ class Address {
 
   /** Returns the address with changes, for a link. */
   href(changes: Changes): string {
-    const values = new URLSearchParams([...this.#values]);
+    const values = this.#all();
     for (const [name, value] of Object.entries(changes))
       if (value === undefined) values.delete(name);
       else values.set(name, value);
@@ -62,10 +66,10 @@ class Address {
   #change(changes: Changes): boolean {
     let changed = false;
     for (const [name, value] of Object.entries(changes)) {
-      if (this.#values.get(name) === value) continue;
+      const known = this.#value(name);
+      if (untrack(() => known.text) === value) continue;
       changed = true;
-      if (value === undefined) this.#values.delete(name);
-      else this.#values.set(name, value);
+      known.text = value;
     }
     return changed;
   }
@@ -73,8 +77,8 @@ class Address {
   #read(values: URLSearchParams): void {
     clearTimeout(this.#noted);
     this.#noted = undefined;
-    for (const name of [...this.#values.keys()]) if (!values.has(name)) this.#values.delete(name);
-    for (const [name, value] of values) if (this.#values.get(name) !== value) this.#values.set(name, value);
+    for (const [name, value] of this.#values) if (!values.has(name)) value.text = undefined;
+    for (const [name, text] of values) this.#value(name).text = text;
   }
 
   /** Writes what was noted. */
@@ -86,7 +90,20 @@ class Address {
   }
 
   #href(): string {
-    return `${location.pathname}${queryOf(new URLSearchParams([...this.#values]))}`;
+    return untrack(() => `${location.pathname}${queryOf(this.#all())}`);
+  }
+
+  #all(): URLSearchParams {
+    const all = new URLSearchParams();
+    for (const [name, { text }] of this.#values) if (text !== undefined) all.set(name, text);
+    return all;
+  }
+
+  #value(name: string): Value {
+    let value = this.#values.get(name);
+    // A signal that a derived value makes for itself is not followed by it.
+    if (value === undefined) this.#values.set(name, (value = untrack(() => new Value())));
+    return value;
   }
 }
 

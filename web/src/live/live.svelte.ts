@@ -5,6 +5,7 @@
  * the rows that show it and nothing else.
  */
 
+import { untrack } from "svelte";
 import type { Alarm } from "../alarms/alarm";
 import { alarms } from "../alarms/alarms.svelte";
 import { fetchEntities, type Entity } from "../entities/entity";
@@ -89,8 +90,9 @@ class Live implements EventStreamListener {
   cell(id: string): EntityCell {
     let cell = this.#cells.get(id);
     if (cell === undefined) {
-      cell = new EntityCell();
-      const entity = this.entities.get(id);
+      // A signal that a derived value makes for itself is not followed by it.
+      cell = untrack(() => new EntityCell());
+      const entity = untrack(() => this.entities.get(id));
       cell.values = this.#values.valuesOf(id);
       cell.freshness = entity && this.#values.freshnessOf(entity);
       this.#cells.set(id, cell);

@@ -11,7 +11,7 @@ import {
   type MapMouseEvent,
 } from "maplibre-gl";
 import "maplibre-gl/dist/maplibre-gl.css";
-import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
+import workerUrl from "virtual:map-worker";
 import type { Feature } from "geojson";
 import { SEVERITIES, waits, type Alarm } from "../alarms/alarm";
 import { alarmSentences, severityName } from "../alarms/sentences";
