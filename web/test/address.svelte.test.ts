@@ -34,6 +34,22 @@ test("what was typed before a step is in the address that one goes back to", () 
   expect(replaced.mock.invocationCallOrder[0]).toBeLessThan(pushed.mock.invocationCallOrder[0]!);
 });
 
+test("a derived value that is the first to read a name follows it", () => {
+  const stop = $effect.root(() => {
+    const search = $derived(address.get("neverReadBefore") ?? "");
+    let seen = "?";
+    $effect(() => {
+      seen = search;
+    });
+    flushSync();
+    expect(seen).toBe("");
+    address.note({ neverReadBefore: "no2" });
+    flushSync();
+    expect(seen).toBe("no2");
+  });
+  stop();
+});
+
 test("a change of one name renews nothing that reads another", () => {
   let runs = 0;
   const stop = $effect.root(() => {

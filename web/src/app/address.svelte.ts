@@ -4,7 +4,7 @@
  * Each name is followed on its own: what reads `get("entity")` is not renewed when the place of the map changes.
  */
 
-import { untrack } from "svelte";
+import { createSubscriber } from "svelte/reactivity";
 
 /** New values by name; undefined takes a name out of the address. */
 export type Changes = Readonly<Record<string, string | undefined>>;
@@ -12,8 +12,30 @@ export type Changes = Readonly<Record<string, string | undefined>>;
 /** Browsers refuse more than some hundred changes in half a minute, and a map that moves makes sixty a second. */
 const NOTE_AFTER_MS = 300;
 
+/** The value of one name. It may be made by the one that reads it first, which a signal of Svelte must not be. */
 class Value {
-  text = $state.raw<string>();
+  #text: string | undefined;
+  #changed: (() => void) | undefined;
+  readonly #follow = createSubscriber((changed) => {
+    this.#changed = changed;
+    return () => (this.#changed = undefined);
+  });
+
+  /** The text now, without following it. */
+  get now(): string | undefined {
+    return this.#text;
+  }
+
+  get text(): string | undefined {
+    this.#follow();
+    return this.#text;
+  }
+
+  set text(text: string | undefined) {
+    if (text === this.#text) return;
+    this.#text = text;
+    this.#changed?.();
+  }
 }
 
 class Address {
@@ -49,6 +71,7 @@ class Address {
 
   /** Returns the address with changes, for a link. */
   href(changes: Changes): string {
+    for (const { text } of this.#values.values()) void text;
     const values = this.#all();
     for (const [name, value] of Object.entries(changes))
       if (value === undefined) values.delete(name);
@@ -67,7 +90,7 @@ class Address {
     let changed = false;
     for (const [name, value] of Object.entries(changes)) {
       const known = this.#value(name);
-      if (untrack(() => known.text) === value) continue;
+      if (known.now === value) continue;
       changed = true;
       known.text = value;
     }
@@ -90,19 +113,18 @@ class Address {
   }
 
   #href(): string {
-    return untrack(() => `${location.pathname}${queryOf(this.#all())}`);
+    return `${location.pathname}${queryOf(this.#all())}`;
   }
 
   #all(): URLSearchParams {
     const all = new URLSearchParams();
-    for (const [name, { text }] of this.#values) if (text !== undefined) all.set(name, text);
+    for (const [name, { now }] of this.#values) if (now !== undefined) all.set(name, now);
     return all;
   }
 
   #value(name: string): Value {
     let value = this.#values.get(name);
-    // A signal that a derived value makes for itself is not followed by it.
-    if (value === undefined) this.#values.set(name, (value = untrack(() => new Value())));
+    if (value === undefined) this.#values.set(name, (value = new Value()));
     return value;
   }
 }

@@ -5,7 +5,6 @@
  * the rows that show it and nothing else.
  */
 
-import { untrack } from "svelte";
 import type { Alarm } from "../alarms/alarm";
 import { alarms } from "../alarms/alarms.svelte";
 import { fetchEntities, type Entity } from "../entities/entity";
@@ -25,6 +24,8 @@ export class EntityCell {
   values = $state.raw<ReadonlyMap<string, Value>>(NO_VALUES);
   freshness = $state.raw<Freshness>();
 }
+
+const NO_CELL = new EntityCell();
 
 /** Shortest time between two counts of the entities by freshness, and two layouts of map and list. */
 const LAYOUT_EVERY_MS = 500;
@@ -86,18 +87,12 @@ class Live implements EventStreamListener {
     };
   }
 
-  /** Returns the cell of an entity; it stays the same one as long as the page is open. */
+  /** Returns the cell of an entity, which stays the same one; an empty one of an entity that the model lacks. */
   cell(id: string): EntityCell {
-    let cell = this.#cells.get(id);
-    if (cell === undefined) {
-      // A signal that a derived value makes for itself is not followed by it.
-      cell = untrack(() => new EntityCell());
-      const entity = untrack(() => this.entities.get(id));
-      cell.values = this.#values.valuesOf(id);
-      cell.freshness = entity && this.#values.freshnessOf(entity);
-      this.#cells.set(id, cell);
-    }
-    return cell;
+    const cell = this.#cells.get(id);
+    // Whoever asked too early asks again when the model comes.
+    if (cell === undefined) void this.entities;
+    return cell ?? NO_CELL;
   }
 
   /** Returns the name of an entity, or its id where the model lacks it. */
@@ -195,7 +190,8 @@ class Live implements EventStreamListener {
     let lookChanged = false;
     for (const id of this.#changed) {
       const entity = this.entities.get(id);
-      const cell = this.cell(id);
+      const cell = this.#cells.get(id);
+      if (cell === undefined) continue;
       // A copy: the map of the state goes on changing.
       cell.values = new Map(this.#values.valuesOf(id));
       const freshness = entity && this.#values.freshnessOf(entity);
@@ -220,11 +216,8 @@ class Live implements EventStreamListener {
     while (!signal.aborted) {
       try {
         this.#values.load(await fetchEntities());
+        this.#renewCells();
         this.entities = new Map(this.#values.entities);
-        for (const [id, cell] of this.#cells) {
-          const entity = this.entities.get(id);
-          cell.freshness = entity && this.#values.freshnessOf(entity);
-        }
         this.problem = undefined;
         return;
       } catch (error) {
@@ -233,6 +226,17 @@ class Live implements EventStreamListener {
         await new Promise((resolve) => setTimeout(resolve, RETRY_AFTER_MS));
       }
     }
+  }
+
+  /** Makes the cells of new entities. Here and not when they are asked for: a derived value must not make signals. */
+  #renewCells(): void {
+    for (const [id, entity] of this.#values.entities) {
+      let cell = this.#cells.get(id);
+      if (cell === undefined) this.#cells.set(id, (cell = new EntityCell()));
+      cell.values = new Map(this.#values.valuesOf(id));
+      cell.freshness = this.#values.freshnessOf(entity);
+    }
+    for (const id of this.#cells.keys()) if (!this.#values.entities.has(id)) this.#cells.delete(id);
   }
 
   async #reload(): Promise<void> {
