@@ -216,4 +216,6 @@ test("an alarm is read from a message that has one", () => {
   assert.equal(alarm?.id, "a~b");
   assert.equal(alarm?.raisedTime, Date.parse("2026-01-01T00:00:00Z"));
   assert.equal(causeName("high-water"), "High water");
+  const sentence = { en: "High water, at 17:53 on 2 December 2026.", nl: "Hoog water, op 2 december 2026 om 17:53." };
+  assert.deepEqual(alarmOf({ alarmId: "a", severity: "minor", sentence })?.sentence, { en: "High water.", nl: "Hoog water." });
 });

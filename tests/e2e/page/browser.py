@@ -120,13 +120,19 @@ class Chromium:
         size: tuple[int, int] = SIZES["desk"],
         scheme: Scheme = "light",
         language: str = "en-GB",
+        own_clock: bool = False,
     ) -> Iterator[OpenPage]:
-        """Open the page, with this language of the browser; fail if its console had unexpected errors."""
+        """Open the page, with this language of the browser; fail if its console had unexpected errors.
+
+        With a clock of its own, time in the page can be moved with `page.clock`.
+        """
         width, height = size
         context = self._browser.new_context(
             viewport={"width": width, "height": height}, color_scheme=scheme, locale=language
         )
         opened = OpenPage(context.new_page())
+        if own_clock:
+            opened.page.clock.install()
         opened.page.goto(url)
         try:
             yield opened

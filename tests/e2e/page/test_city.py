@@ -112,7 +112,7 @@ def test_an_alarm_appears_explains_itself_and_is_acknowledged_without_a_mouse(
     with chromium.opened(running_system.http) as opened:
         page = opened.page
         opened.wait_until_live()
-        publish_flood(running_system)
+        publish_flood(running_system, "polder-starnmeer")
         expect(page.locator("#alarm-news")).to_contain_text("Major alarm: High water", timeout=WAIT_MS)
         expect(page.get_by_test_id("alarms-count")).to_contain_text("new")
         expect(page.locator("#map")).not_to_have_attribute("data-alarms", "0")

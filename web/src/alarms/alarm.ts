@@ -88,7 +88,7 @@ export function causeName(cause: string): string {
 }
 
 function withoutTime(text: string): string {
-  return text.replace(/, (at|om) \d{4}-\d\d-\d\dT[\d:.]+Z\.$/, ".");
+  return text.replace(/,? (?:at \d\d:\d\d on \d+ \p{L}+ \d{4}|op \d+ \p{L}+ \d{4} om \d\d:\d\d)\.$/u, ".");
 }
 
 /** Returns epoch milliseconds of a time, or undefined. */
