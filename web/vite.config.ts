@@ -33,5 +33,5 @@ export default defineConfig(({ isSsrBuild }) => ({
     ...(isSsrBuild ? { rolldownOptions: { input: TESTS.map(pathOf) } } : {}),
   },
   server: { proxy: { "/v1": API, "/page.json": API } },
-  test: { environment: "happy-dom", include: ["test/**/*.test.ts"] },
+  test: { environment: "happy-dom", include: ["test/**/*.test.ts"], testTimeout: 60_000, hookTimeout: 60_000 },
 }));
