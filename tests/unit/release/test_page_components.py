@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from packageurl import PackageURL
 
 from release.bill import BillError
 from release.page_components import LOCK, page_components
@@ -75,6 +76,8 @@ def test_without_installed_packages_there_is_no_bill(tmp_path: Path) -> None:
 def test_the_page_of_this_repository_is_listed_in_the_versions_of_package_json() -> None:
     components, imported = page_components(ROOT / "web")
     wanted: dict[str, str] = json.loads((ROOT / "web/package.json").read_text())["dependencies"]
-    assert sorted(imported) == sorted(f"pkg:npm/{name}@{version}" for name, version in wanted.items())
+    assert sorted(imported) == sorted(
+        PackageURL.from_string(f"pkg:npm/{name}@{version}").to_string() for name, version in wanted.items()
+    )
     assert not {one.name for one in components} & {"vite", "typescript"}
     assert all(one.digests for one in components)
