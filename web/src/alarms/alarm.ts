@@ -35,6 +35,23 @@ export interface Alarm {
   readonly area: string;
   /** What is wrong, without the time at its end, which the page shows on its own. */
   readonly sentence: Bilingual;
+  /** Id of its rule. */
+  readonly rule: string;
+  /** Counts from 1; an acknowledgement is of one occurrence. */
+  readonly occurrence: number;
+  readonly theme: string;
+  /** The value that its condition compares with a limit, else the first that it uses; of silence there is none. */
+  readonly compared: Compared | undefined;
+}
+
+/** A value of the condition at the last change of the alarm. */
+export interface Compared {
+  readonly entityId: string;
+  /** With the relation before it, where it is of a related entity: "drainsTo.water_level". */
+  readonly name: string;
+  readonly value: number | undefined;
+  readonly unit: string;
+  readonly threshold: number | undefined;
 }
 
 /** Returns the alarm of an event or a document, or undefined for other data. */
@@ -57,7 +74,34 @@ export function alarmOf(data: Record<string, unknown>): Alarm | undefined {
     cause: String(data["cause"] ?? ""),
     area: String(data["area"] ?? ""),
     sentence: { en: withoutTime(String(en ?? id)), nl: withoutTime(String(nl ?? en ?? id)) },
+    rule: String(data["rule"] ?? id.split("~")[0]),
+    occurrence: Number(data["occurrence"] ?? 0),
+    theme: String(data["theme"] ?? ""),
+    compared: comparedOf(data),
   };
+}
+
+/** Events have operands themselves, documents in their explanation. */
+function comparedOf(data: Record<string, unknown>): Compared | undefined {
+  const explanation = data["explanation"] as { operands?: unknown } | undefined;
+  const operands = data["operands"] ?? explanation?.operands;
+  if (!Array.isArray(operands)) return undefined;
+  const given = operands as Record<string, unknown>[];
+  const one = given.find((each) => typeof each["threshold"] === "number") ?? given[0];
+  if (one === undefined) return undefined;
+  const numberOf = (value: unknown) => (typeof value === "number" ? value : undefined);
+  return {
+    entityId: String(one["entityId"] ?? ""),
+    name: String(one["name"] ?? ""),
+    value: numberOf(one["value"]),
+    unit: String(one["unit"] ?? "1"),
+    threshold: numberOf(one["threshold"]),
+  };
+}
+
+/** Returns the property of a name that may have a relation before it: "drainsTo.water_level" is of "water_level". */
+export function propertyOf(name: string): string {
+  return name.slice(name.lastIndexOf(".") + 1);
 }
 
 /** Whether it waits for an acknowledgement. */
@@ -68,6 +112,11 @@ export function waits(alarm: Alarm): boolean {
 /** Whether it is shelved, suppressed or out of service, and needs no action now. */
 export function isAside(alarm: Alarm): boolean {
   return ASIDE.has(alarm.state);
+}
+
+/** Whether its condition no longer holds, or it is set aside: such an alarm is shown in grey. */
+export function isWell(alarm: Alarm): boolean {
+  return !alarm.active || isAside(alarm);
 }
 
 /** Orders alarms: waiting ones first, then the worst, then the newest; those that need no action last. */

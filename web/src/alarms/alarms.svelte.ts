@@ -1,4 +1,4 @@
-/** The standing alarms for the components, renewed once a frame, and news for screen readers. */
+/** The standing alarms for the components, renewed once a frame, and news for screen readers and sounds. */
 
 import { announcer } from "../app/announcer.svelte";
 import { inLanguage } from "../language/language.svelte";
@@ -6,6 +6,9 @@ import { Frame } from "../live/frame";
 import { isAside, waits, type Alarm } from "./alarm";
 import { alarmSentences, severityName } from "./sentences";
 import { StandingAlarms } from "./standingAlarms";
+
+/** Called with alarms that newly wait for an acknowledgement or are worse, the most urgent first. */
+export type NewsListener = (news: readonly [Alarm, ...Alarm[]]) => void;
 
 class Alarms {
   /** The most urgent first. */
@@ -19,11 +22,18 @@ class Alarms {
   readonly #alarms = new StandingAlarms();
   /** Ids of alarms to announce. */
   readonly #news = new Set<string>();
+  readonly #listeners = new Set<NewsListener>();
   readonly #frame = new Frame(() => this.#show());
 
   /** Returns an alarm as it is now; undefined when it does not stand. */
   get(id: string): Alarm | undefined {
     return this.standing.find((one) => one.id === id);
+  }
+
+  /** Calls the listener with what is new, until the returned function is called. */
+  onNews(listener: NewsListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   addFromSnapshot(alarm: Alarm): void {
@@ -52,6 +62,7 @@ class Alarms {
     const [first, ...others] = this.standing.filter((one) => this.#news.has(one.id));
     this.#news.clear();
     if (first === undefined) return;
+    for (const listener of this.#listeners) listener([first, ...others]);
     const words = alarmSentences();
     const more = others.length === 0 ? "" : words.more(others.length);
     const sentence = words.news(severityName(first.severity), inLanguage(first.sentence)) + more;

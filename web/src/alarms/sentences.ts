@@ -1,15 +1,13 @@
 import { catalogue } from "../language/catalogue";
 import type { Severity } from "./alarm";
 
+/** What every part of the page says of alarms; the list, the card and the record have sentences of their own. */
 export const alarmSentences = catalogue({
   en: {
     alarms: "Alarms",
-    none: "No alarms.",
     noneShort: "none",
     count: (present: number, waiting: number) =>
       waiting === 0 ? String(present) : waiting === present ? `${waiting} new` : `${present}, ${waiting} new`,
-    members: (n: number) => `${n} alarms`,
-    firstShown: (n: number) => `The ${n} most urgent are shown.`,
     by: (name: string) => ` by ${name}`,
     news: (severity: string, sentence: string) => `${severity} alarm: ${sentence}`,
     more: (n: number) => ` And ${n} more.`,
@@ -27,44 +25,17 @@ export const alarmSentences = catalogue({
       "out-of-service": "Out of service",
     } as Readonly<Record<string, string>>,
     until: (time: string) => ` until ${time}`,
-    close: "Close the alarm",
-    why: "Why",
-    rule: "Rule",
-    ruleVersion: (rule: string, version: number) => `${rule}, version ${version}`,
-    since: "Since",
-    acknowledged: "Acknowledged",
-    acknowledgedAt: (time: string, by: string | undefined) => (by === undefined ? time : `${time} by ${by}`),
-    assigned: "Assigned to",
-    toDo: "What to do",
-    limit: (value: string) => `, limit ${value}`,
-    household: "not shown: few households",
-    lineage: "lineage",
-    history: "What happened",
-    acknowledge: "Acknowledge",
-    reset: "Reset",
-    unshelve: "Unshelve",
-    restore: "Return to service",
-    shelve: "Shelve",
-    shelveFor: "Shelve for",
-    durations: { PT30M: "30 minutes", PT1H: "1 hour", PT4H: "4 hours", PT8H: "8 hours", P1D: "1 day" },
-    comment: "Comment",
-    addComment: "Add comment",
-    signInFirst: "Sign in to acknowledge, shelve or comment.",
     accepted: "The command was accepted; its outcome is not known yet.",
     theAlarm: "the alarm",
     theAlarms: "the alarms",
     itsEvents: "what happened",
-    gone: "This alarm is normal again.",
     events: {} as Readonly<Record<string, string>>,
   },
   nl: {
     alarms: "Alarmen",
-    none: "Geen alarmen.",
     noneShort: "geen",
     count: (present, waiting) =>
       waiting === 0 ? String(present) : waiting === present ? `${waiting} nieuw` : `${present}, ${waiting} nieuw`,
-    members: (n) => `${n} alarmen`,
-    firstShown: (n) => `De ${n} dringendste staan hier.`,
     by: (name) => ` door ${name}`,
     news: (severity, sentence) => `${severity} alarm: ${sentence}`,
     more: (n) => ` En nog ${n}.`,
@@ -82,34 +53,10 @@ export const alarmSentences = catalogue({
       "out-of-service": "Buiten gebruik",
     },
     until: (time) => ` tot ${time}`,
-    close: "Alarm sluiten",
-    why: "Waarom",
-    rule: "Regel",
-    ruleVersion: (rule, version) => `${rule}, versie ${version}`,
-    since: "Sinds",
-    acknowledged: "Bevestigd",
-    acknowledgedAt: (time, by) => (by === undefined ? time : `${time} door ${by}`),
-    assigned: "Toegewezen aan",
-    toDo: "Wat te doen",
-    limit: (value) => `, grens ${value}`,
-    household: "niet getoond: weinig huishoudens",
-    lineage: "herkomst",
-    history: "Wat er gebeurde",
-    acknowledge: "Bevestigen",
-    reset: "Terugzetten",
-    unshelve: "Uitstel beëindigen",
-    restore: "Weer in gebruik nemen",
-    shelve: "Uitstellen",
-    shelveFor: "Uitstellen voor",
-    durations: { PT30M: "30 minuten", PT1H: "1 uur", PT4H: "4 uur", PT8H: "8 uur", P1D: "1 dag" },
-    comment: "Toelichting",
-    addComment: "Toelichting toevoegen",
-    signInFirst: "Log in om te bevestigen, uit te stellen of toe te lichten.",
     accepted: "De opdracht is aangenomen; de uitkomst is nog niet bekend.",
     theAlarm: "het alarm",
     theAlarms: "de alarmen",
     itsEvents: "wat er gebeurde",
-    gone: "Dit alarm is weer normaal.",
     events: {
       raised: "begonnen",
       worsened: "erger geworden",
@@ -139,4 +86,9 @@ export function severityName(severity: Severity): string {
 /** Returns a state of ISA-18.2 in plain words. */
 export function stateName(state: string): string {
   return alarmSentences().states[state] ?? state;
+}
+
+/** Returns what happened in a word: "acknowledged". */
+export function eventName(kind: string): string {
+  return alarmSentences().events[kind] ?? kind;
 }

@@ -1,7 +1,6 @@
 /** The views of the page, in the order of the navigation. Those that lie `onMap` share one map, which stays. */
 
 import type { Component } from "svelte";
-import AlarmList from "../alarms/AlarmList.svelte";
 import { alarms } from "../alarms/alarms.svelte";
 import { alarmSentences } from "../alarms/sentences";
 import Explorer from "../entities/Explorer.svelte";
@@ -28,8 +27,8 @@ export const VIEWS: readonly View[] = [
     id: "alarms",
     title: () => alarmSentences().alarms,
     count: () => (alarms.present.length === 0 ? alarmSentences().noneShort : alarmSentences().count(alarms.present.length, alarms.waiting)),
-    onMap: true,
-    component: AlarmList,
+    onMap: false,
+    load: () => import("../alarms/list/AlarmRoom.svelte"),
   },
 ];
 

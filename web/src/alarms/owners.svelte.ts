@@ -1,19 +1,21 @@
-/** Who acknowledged which alarm: names are in answers for staff only, not in the public stream. */
+/** Who is on which alarm: names are in answers for staff only, not in the public stream. */
 
 import { Problem } from "../http/problem";
 import { session } from "../session/session.svelte";
-import { fetchAcknowledgers } from "./alarmApi";
+import { fetchOwners, type Owners } from "./alarmApi";
 import { alarms } from "./alarms.svelte";
 
 /** The wait before a request, so that changes which come together need one. */
 const FETCH_AFTER_MS = 1000;
 
-class Acknowledgers {
-  #names = $state.raw<ReadonlyMap<string, string>>(new Map());
+const NOBODY: Owners = new Map();
 
-  /** Returns the name of who acknowledged an alarm, as far as the reader may see it. */
-  of(alarm: string): string | undefined {
-    return this.#names.get(alarm);
+class OwnerStore {
+  #owners = $state.raw<Owners>(NOBODY);
+
+  /** Returns who an alarm is assigned to and who acknowledged it, as far as the reader may see it. */
+  of(alarm: string): { readonly assignee?: string; readonly acknowledgedBy?: string } {
+    return this.#owners.get(alarm) ?? {};
   }
 
   /** Fetches the names; called in an effect, which it runs again when an alarm or the session changes. */
@@ -26,7 +28,7 @@ class Acknowledgers {
 
   async #fetch(): Promise<void> {
     try {
-      this.#names = await fetchAcknowledgers();
+      this.#owners = await fetchOwners();
     } catch (error) {
       // The list works without names; the card shows a problem with the key.
       if (!(error instanceof Problem)) throw error;
@@ -34,4 +36,4 @@ class Acknowledgers {
   }
 }
 
-export const acknowledgers = new Acknowledgers();
+export const owners = new OwnerStore();

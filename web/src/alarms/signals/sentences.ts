@@ -1,0 +1,36 @@
+import { catalogue } from "../../language/catalogue";
+
+export const signalSentences = catalogue({
+  en: {
+    flood: (n: number) => `Flood of alarms: ${n} new ones in ten minutes. The list groups them by cause.`,
+    floodOver: "The flood of alarms is over.",
+    soundOff: "Sound is off",
+    soundOn: "Sound is on",
+    turnOn: "Turn sound on",
+    turnOff: "Turn sound off",
+    mute: "Mute for",
+    muteButton: "Mute",
+    muted: (time: string) => `Muted until ${time}`,
+    unmute: "Sound again now",
+    muteOver: "The alarms sound again.",
+    minutes: (n: number) => `${n} minutes`,
+    needsPress: "Your browser lets the page sound after you press something in it.",
+    noSound: "This browser makes no sound.",
+  },
+  nl: {
+    flood: (n) => `Vloed van alarmen: ${n} nieuwe in tien minuten. De lijst groepeert ze per oorzaak.`,
+    floodOver: "De vloed van alarmen is voorbij.",
+    soundOff: "Geluid staat uit",
+    soundOn: "Geluid staat aan",
+    turnOn: "Geluid aanzetten",
+    turnOff: "Geluid uitzetten",
+    mute: "Stil voor",
+    muteButton: "Stil zetten",
+    muted: (time) => `Stil tot ${time}`,
+    unmute: "Nu weer geluid",
+    muteOver: "De alarmen klinken weer.",
+    minutes: (n) => `${n} minuten`,
+    needsPress: "Uw browser laat de pagina pas klinken nadat u er iets in hebt ingedrukt.",
+    noSound: "Deze browser maakt geen geluid.",
+  },
+});
