@@ -172,6 +172,10 @@ const alarm = (id: string, revision: number, changes: Partial<Alarm> = {}): Alar
   cause: "high-water",
   area: "alkmaar",
   sentence: { en: "High water.", nl: "Hoog water." },
+  rule: "high-water",
+  occurrence: 1,
+  theme: "water",
+  compared: undefined,
   ...changes,
 });
 

@@ -15,6 +15,9 @@ export interface Observation {
   readonly provenance: string;
 }
 
+/** What a window of a rule is reduced to. */
+export type Statistic = Schemas["OperandWindow"]["statistic"];
+
 /** A value that the condition of an alarm uses. */
 export interface Operand {
   readonly name: string;
@@ -24,7 +27,7 @@ export interface Operand {
   readonly quality: string;
   readonly threshold: number | undefined;
   readonly time: number;
-  readonly window: { readonly start: number; readonly end: number } | undefined;
+  readonly window: { readonly start: number; readonly end: number; readonly statistic: Statistic } | undefined;
   readonly observations: readonly Observation[];
   readonly provenance: string;
 }
@@ -222,7 +225,7 @@ function operandOf(data: Schemas["Operand"]): Operand {
     quality: data.quality,
     threshold: data.threshold ?? undefined,
     time: timeOf(data.time) ?? 0,
-    window: window === null ? undefined : { start: timeOf(window.start) ?? 0, end: timeOf(window.end) ?? 0 },
+    window: window === null ? undefined : { start: timeOf(window.start) ?? 0, end: timeOf(window.end) ?? 0, statistic: window.statistic },
     observations: data.observations.map((one) => ({
       sensorId: one.sensorId,
       time: timeOf(one.phenomenonTime) ?? 0,

@@ -3,6 +3,7 @@
 import { fetched } from "../../http/problem";
 import { openTwin } from "../../http/twin";
 import { timeOf } from "../alarm";
+import type { Statistic } from "../alarmApi";
 import { cardSentences } from "./sentences";
 
 /** Times in epoch seconds, as the chart needs them; null where nothing was measured. */
@@ -15,6 +16,12 @@ export interface Series {
 export interface Span {
   readonly start: number;
   readonly end: number;
+}
+
+/** The windows that a rule compares: their length in milliseconds, and what each is reduced to. */
+export interface Window {
+  readonly length: number;
+  readonly statistic: Statistic;
 }
 
 const MINUTE_MS = 60_000;
@@ -53,23 +60,25 @@ export async function fetchSeries(
   entityId: string,
   property: string,
   span: Span,
-  window: number | undefined,
+  window: Window | undefined,
   signal: AbortSignal,
 ): Promise<Series> {
   const wide = span.end - span.start;
   const fitting = INTERVALS.find(([spanMax]) => wide <= spanMax)!;
-  const asked = INTERVALS.find(([, , length]) => length === window);
-  const [, interval, length] = asked !== undefined && asked[2] > fitting[2] ? asked : fitting;
+  const asked = INTERVALS.find(([, , length]) => length === window?.length);
+  const [, interval, length] = asked !== undefined && asked[2] >= fitting[2] ? asked : fitting;
+  // Longer buckets than the windows of the rule: a sum over them would be another quantity.
+  const aggregate = asked?.[2] === length ? (window?.statistic ?? "mean") : "mean";
   const start = new Date(Math.floor(span.start / length) * length).toISOString();
   const answer = openTwin().get(
     "/v1/entities/{id}/history",
-    { id: entityId, property, start, end: new Date(span.end).toISOString(), interval, aggregate: ["mean"], limit: 1000 },
+    { id: entityId, property, start, end: new Date(span.end).toISOString(), interval, aggregate: [aggregate], limit: 1000 },
     { signal },
   );
   const { buckets = [] } = await fetched(cardSentences().theChart, answer);
-  const points = buckets.flatMap(({ start, mean }) => {
-    const time = timeOf(start);
-    return time === undefined ? [] : [{ time: Math.min(time + length / 2, span.end), value: mean ?? null }];
+  const points = buckets.flatMap((one) => {
+    const time = timeOf(one.start);
+    return time === undefined ? [] : [{ time: Math.min(time + length / 2, span.end), value: one[aggregate] ?? null }];
   });
   return withGaps(points, length);
 }
