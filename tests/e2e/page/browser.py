@@ -94,6 +94,27 @@ class OpenPage:
         )
         return found
 
+    def sign_in(self, key: str) -> None:
+        """Sign in with an API key; a server that cannot say who a key belongs to answers 404 first."""
+        self.expect_errors("404")
+        self.page.get_by_role("button", name="Sign in").click()
+        self.page.get_by_label("API key").fill(key)
+        self.page.keyboard.press("Enter")
+        expect(self.page.get_by_test_id("signed-in")).to_contain_text("Signed in")
+
+    def count_presses(self) -> None:
+        """Count clicks and keys of the reader from now on."""
+        self.page.evaluate(
+            """() => { window.presses = {clicks: 0, keys: 0};
+                addEventListener("click", e => { if (e.isTrusted && e.detail > 0) presses.clicks += 1 }, true);
+                addEventListener("keydown", e => { if (e.isTrusted) presses.keys += 1 }, true); }"""
+        )
+
+    def presses(self) -> dict[str, int]:
+        """Return the counted clicks and keys."""
+        counted: dict[str, int] = self.page.evaluate("window.presses")
+        return counted
+
     def keep_picture(self, name: str) -> None:
         """Take a screenshot, if PAGE_SCREENSHOTS names a folder for them."""
         folder = os.environ.get("PAGE_SCREENSHOTS")

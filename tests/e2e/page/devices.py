@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Protocol
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import httpx
 
 from runtime.clock import system_clock
-from twin.instant import format_instant
+from tests.support.waiting import wait_until
+from twin.instant import SECOND, format_instant
 
 NOISY_PLACE, NOISE_SENSOR = "alkmaar.overdie", "noise-overdie"
 LEVELS = {"polder-starnmeer": -3.8, "polder-vroonermeer": -2.8}
@@ -43,3 +48,40 @@ def publish_flood(system: RunningSystem, polder: str, top: float = 0.27) -> str:
     pack = [{"bn": "level", "bu": "m", **values[0]}, *values[1:]]
     system.publish(f"livetwin/alkmaar/gauge-{polder}/observations", json.dumps(pack).encode())
     return f"high-water~alkmaar.{polder}"
+
+
+def publish_battery(system: RunningSystem, devices: Iterable[str], level: float) -> None:
+    """Publish a battery level in percent of air sensors, by the identifiers of their devices."""
+    time = format_instant(system_clock() // SECOND * SECOND)
+    for device in devices:
+        body = {
+            "end_device_ids": {
+                "device_id": device,
+                "application_ids": {"application_id": "alkmaar-air"},
+            },
+            "received_at": time,
+            "uplink_message": {"f_port": 2, "decoded_payload": {"battery": level}, "received_at": time},
+        }
+        system.publish(f"v3/alkmaar-air@ttn/devices/{device}/up", json.dumps(body).encode())
+
+
+@contextmanager
+def rules_in_force(system: RunningSystem, *rules: dict[str, Any]) -> Iterator[None]:
+    """Put rules into force, and at the end out of force, which ends their alarms."""
+    headers = {"Authorization": f"Bearer {system.operator_key}"}
+    paths = [f"{system.http}/v1/rules/{rule['id']}" for rule in rules]
+    try:
+        for path, rule in zip(paths, rules, strict=True):
+            httpx.put(path, json=rule, headers=headers).raise_for_status()
+        yield
+    finally:
+        for path in paths:
+            httpx.delete(path, headers=headers)
+        ids = {rule["id"] for rule in rules}
+        wait_until(lambda: not ids & {one["rule"] for one in standing(system)}, lambda: standing(system))
+
+
+def standing(system: RunningSystem) -> list[dict[str, Any]]:
+    """Return the alarms that are not normal."""
+    answer = httpx.get(f"{system.http}/v1/alarms", params={"limit": 500}).raise_for_status()
+    return [one for one in answer.json()["items"] if one["state"] != "normal"]

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from runtime.clock import system_clock
 from tests.e2e.page.browser import SIZES, WAIT_MS, Chromium
-from tests.e2e.page.devices import NOISY_PLACE, RunningSystem, publish_flood, publish_noise
+from tests.e2e.page.devices import NOISY_PLACE, RunningSystem, publish_noise
 from twin.instant import format_instant
 
 ENTITY = NOISY_PLACE
@@ -103,44 +103,6 @@ def test_the_page_shows_whether_the_ledger_balances(
         expect(health).to_have_attribute("data-balanced", "true", timeout=WAIT_MS)
         expect(health).to_contain_text("The ledger balances")
         expect(health.get_by_label("The ledger's equations")).to_contain_text("lost 0 = 0")
-
-
-def test_an_alarm_appears_explains_itself_and_is_acknowledged_without_a_mouse(
-    running_system: RunningSystem, chromium: Chromium
-) -> None:
-    alarm = "high-water~alkmaar.polder-starnmeer"
-    with chromium.opened(running_system.http) as opened:
-        page = opened.page
-        opened.wait_until_live()
-        publish_flood(running_system, "polder-starnmeer")
-        expect(page.locator("#alarm-news")).to_contain_text("Major alarm: High water", timeout=WAIT_MS)
-        expect(page.get_by_test_id("alarms-count")).to_contain_text("new")
-        expect(page.locator("#map")).not_to_have_attribute("data-alarms", "0")
-        page.get_by_role("link", name="Alarms").press("Enter")
-        row = page.locator(f'[data-alarm="{alarm}"]')
-        expect(row).to_contain_text("Polder Starnmeer")
-        row.press("Enter")
-        card = page.locator(f'[data-shown="{alarm}"]')
-        expect(card).to_contain_text("high-water, version")
-        expect(card.get_by_role("link", name="lineage")).to_have_attribute(
-            "href", re.compile("^/v1/entities/alkmaar.polder-starnmeer/provenance")
-        )
-        # A server that cannot say who a key belongs to.
-        opened.expect_errors("404")
-        page.get_by_role("button", name="Sign in").press("Enter")
-        page.get_by_label("API key").fill(running_system.operator_key)
-        page.keyboard.press("Enter")
-        card.get_by_role("button", name="Acknowledge").press("Enter")
-        expect(card).to_have_attribute("data-state", "acknowledged", timeout=WAIT_MS)
-        expect(row).to_contain_text("Acknowledged by operator", timeout=WAIT_MS)
-        page.get_by_label("Comment").fill("The pump runs")
-        page.keyboard.press("Enter")
-        expect(card.locator(".events")).to_contain_text(
-            "commented by operator: The pump runs", timeout=WAIT_MS
-        )
-        page.keyboard.press("Escape")
-        expect(card).to_have_count(0)
-        expect(row).to_be_focused()
 
 
 def test_an_entity_is_chosen_and_left_without_a_mouse_on_a_phone(

@@ -68,7 +68,8 @@ export function limitsOf(rule: RuleParts, attributes: Readonly<Record<string, un
 /** Returns the level that a value is at or beyond, the worst one; undefined while it is within all of them. */
 export function levelAt(limits: Limits, value: number): Level | undefined {
   const beyond = (one: Level) => (limits.direction === "above" ? value >= one.raised : value <= one.raised);
-  return limits.levels.findLast(beyond);
+  // The levels rise; the worst one is the last.
+  return [...limits.levels].reverse().find(beyond);
 }
 
 /** Returns milliseconds of a duration of ISO 8601 with days, hours, minutes and seconds; undefined for another text. */
@@ -100,8 +101,8 @@ function placing(
   }
   if (when.shareOf !== undefined) {
     const whole = attribute(when.shareOf);
-    const part = when.unit === "%" ? 100 : 1;
-    return whole === undefined ? undefined : (level) => (whole * level) / part;
+    // The API answers shares as parts of one, whatever the rule was written in.
+    return whole === undefined ? undefined : (level) => whole * level;
   }
   return (level) => level;
 }

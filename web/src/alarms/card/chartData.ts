@@ -2,8 +2,8 @@
 
 import { fetched } from "../../http/problem";
 import { openTwin } from "../../http/twin";
-import { timeOf } from "../alarm";
-import type { Statistic } from "../alarmApi";
+import { propertyOf, timeOf } from "../alarm";
+import type { Operand } from "../alarmApi";
 import { cardSentences } from "./sentences";
 
 /** Times in epoch seconds, as the chart needs them; null where nothing was measured. */
@@ -18,10 +18,22 @@ export interface Span {
   readonly end: number;
 }
 
-/** The windows that a rule compares: their length in milliseconds, and what each is reduced to. */
-export interface Window {
+/** The windows that a rule compares: their length in milliseconds, and the aggregate of each. */
+export interface Windows {
   readonly length: number;
-  readonly statistic: Statistic;
+  readonly aggregate: "mean" | "sum" | "last" | "min" | "max";
+}
+
+/** Returns the windows that an operand is one of; undefined for a single value. Raises Problem. */
+export async function windowsOf(operand: Operand, signal: AbortSignal): Promise<Windows | undefined> {
+  const { window } = operand;
+  if (window === undefined) return undefined;
+  const length = window.end - window.start;
+  if (window.statistic !== "value") return { length, aggregate: window.statistic === "maximum" ? "max" : "min" };
+  const name = propertyOf(operand.name);
+  const { aggregation } = await fetched(cardSentences().theChart, openTwin().get("/v1/properties/{name}", { name }, { signal }));
+  // A counter is summed by its growth, and the mean of directions is their vector's: both are that of the API's mean.
+  return { length, aggregate: aggregation === "sum" || aggregation === "max" || aggregation === "last" ? aggregation : "mean" };
 }
 
 const MINUTE_MS = 60_000;
@@ -44,31 +56,30 @@ export interface Course {
   readonly raised: number | undefined;
   readonly returned: number | undefined;
   readonly onDelay: number;
-  readonly window: number | undefined;
   readonly now: number;
 }
 
-/** Returns the span of the chart: the delay and some windows before it was raised are in it. */
-export function spanOf({ raised, returned, onDelay, window = 0, now }: Course): Span {
+/** Returns the span of the chart: the delay and some windows (of this length) before it was raised are in it. */
+export function spanOf({ raised, returned, onDelay, now }: Course, window = 0): Span {
   const end = returned === undefined ? now : Math.min(now, returned + MARGIN_MS);
   const start = Math.min(raised ?? now, end) - onDelay - Math.max(MARGIN_MS, 4 * window);
   return { start: Math.max(start, end - SPAN_MAX_MS), end };
 }
 
-/** Fetches the values of a span; with a window they are of windows of that length, as the rule compares them. Raises Problem. */
+/** Fetches the values of a span; with windows they are of buckets of that length, as the rule compares them. Raises Problem. */
 export async function fetchSeries(
   entityId: string,
   property: string,
   span: Span,
-  window: Window | undefined,
+  windows: Windows | undefined,
   signal: AbortSignal,
 ): Promise<Series> {
   const wide = span.end - span.start;
   const fitting = INTERVALS.find(([spanMax]) => wide <= spanMax)!;
-  const asked = INTERVALS.find(([, , length]) => length === window?.length);
+  const asked = INTERVALS.find(([, , length]) => length === windows?.length);
   const [, interval, length] = asked !== undefined && asked[2] >= fitting[2] ? asked : fitting;
   // Longer buckets than the windows of the rule: a sum over them would be another quantity.
-  const aggregate = asked?.[2] === length ? (window?.statistic ?? "mean") : "mean";
+  const aggregate = asked?.[2] === length ? (windows?.aggregate ?? "mean") : "mean";
   const start = new Date(Math.floor(span.start / length) * length).toISOString();
   const answer = openTwin().get(
     "/v1/entities/{id}/history",
