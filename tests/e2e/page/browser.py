@@ -105,8 +105,10 @@ class OpenPage:
     def count_presses(self) -> None:
         """Count clicks and keys of the reader from now on."""
         self.page.evaluate(
-            """() => { window.presses = {clicks: 0, keys: 0};
-                addEventListener("click", e => { if (e.isTrusted && e.detail > 0) presses.clicks += 1 }, true);
+            """() => {
+                window.presses = {clicks: 0, keys: 0};
+                const isClick = e => e.isTrusted && e.detail > 0;
+                addEventListener("click", e => { if (isClick(e)) presses.clicks += 1 }, true);
                 addEventListener("keydown", e => { if (e.isTrusted) presses.keys += 1 }, true); }"""
         )
 

@@ -46,7 +46,9 @@ class ListChoice {
   toggle(name: "priority" | "state", value: string): void {
     const chosen = new Set<string>(name === "priority" ? this.severities : this.states);
     if (!chosen.delete(value)) chosen.add(value);
-    this.note(name, [...chosen].join(","));
+    // In the order of the list, whichever was pressed first.
+    const all: readonly string[] = name === "priority" ? SEVERITIES : STATES;
+    this.note(name, all.filter((one) => chosen.has(one)).join(","));
   }
 
   /** Sets one filter; "" removes it. */

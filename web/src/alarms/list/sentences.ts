@@ -13,7 +13,7 @@ export const listSentences = catalogue({
     none: "No alarms.",
     noneFound: "No alarm meets the filters.",
     firstShown: (n: number, all: number) => `The first ${n} of ${all} are shown.`,
-    shown: (n: number, all: number) => (n === all ? `${n} alarms` : `${n} of ${all} alarms`),
+    shown: (n: number, all: number) => (n < all ? `${n} of ${all} alarms` : n === 1 ? "1 alarm" : `${n} alarms`),
     columns: {
       priority: "Priority",
       state: "State",
@@ -118,7 +118,7 @@ export const listSentences = catalogue({
     none: "Geen alarmen.",
     noneFound: "Geen alarm voldoet aan de filters.",
     firstShown: (n, all) => `De eerste ${n} van ${all} staan hier.`,
-    shown: (n, all) => (n === all ? `${n} alarmen` : `${n} van ${all} alarmen`),
+    shown: (n, all) => (n < all ? `${n} van ${all} alarmen` : n === 1 ? "1 alarm" : `${n} alarmen`),
     columns: { priority: "Prioriteit", state: "Status", age: "Sinds", place: "Plaats", what: "Wat", value: "Waarde en grens", who: "Wie ermee bezig is" },
     select: "Gekozen",
     sortBy: (column) => `Sorteren: ${column}`,
