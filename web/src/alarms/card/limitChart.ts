@@ -12,6 +12,8 @@ import type { Series, Span } from "./chartData";
 const HEIGHT = 190;
 /** A series with fewer values than this is drawn with dots. */
 const DOTS_MAX = 60;
+/** Above and below what is in sight, as a share of it. */
+const ROOM = 0.15;
 
 /** What is drawn around the values. Epoch milliseconds. */
 export interface Drawing {
@@ -73,11 +75,12 @@ export class LimitChart {
     const { series, span } = drawing;
     const shown = [...series.values.filter((one) => one !== null), ...this.#inSight()];
     const [low, high] = [Math.min(...shown), Math.max(...shown)];
-    const [bottom, top] = shown.length === 0 ? [0, 1] : uPlot.rangeNum(low, high, 0.12, true);
+    const room = (high - low) * ROOM || 1;
+    const [bottom, top] = shown.length === 0 ? [0, 1] : [low - room, high + room];
     this.#plot.setData([[...series.times], [...series.values]], false);
     this.#plot.batch(() => {
       this.#plot.setScale("x", { min: span.start / 1000, max: span.end / 1000 });
-      this.#plot.setScale("y", { min: bottom ?? low, max: top ?? high });
+      this.#plot.setScale("y", { min: bottom, max: top });
     });
     // Limits may have changed where the scales have not.
     this.#plot.redraw();
