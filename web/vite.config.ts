@@ -12,6 +12,12 @@ const CLIENT = "../clients/typescript";
 /** The tests of the client; `vite build --ssr` makes programs for Node of them. */
 const TESTS = [`${CLIENT}/test/sseParser.test.ts`, `${CLIENT}/test/liveStream.test.ts`, `${CLIENT}/test/requests.test.ts`];
 
+/**
+ * What the frame of the page needs comes in one file. Otherwise each piece of it that a view which is loaded later needs
+ * too would be a file of its own: some twenty, each with headers as large as itself.
+ */
+const FIRST = { name: "page", test: /\/src\/app\/App\.svelte$/ };
+
 const pathOf = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
 export default defineConfig(({ isSsrBuild }) => ({
@@ -30,7 +36,7 @@ export default defineConfig(({ isSsrBuild }) => ({
     // Nothing inline: the Content-Security-Policy allows 'self' only.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    ...(isSsrBuild ? { rolldownOptions: { input: TESTS.map(pathOf) } } : {}),
+    rolldownOptions: isSsrBuild ? { input: TESTS.map(pathOf) } : { output: { advancedChunks: { groups: [FIRST] } } },
   },
   server: { proxy: { "/v1": API, "/page.json": API } },
   test: { environment: "happy-dom", include: ["test/**/*.test.ts"], testTimeout: 60_000, hookTimeout: 60_000 },

@@ -117,10 +117,15 @@ export async function fetchStory(id: string, moment: number | undefined, signal:
 async function eventsUntil(id: string, moment: number | undefined, signal: AbortSignal): Promise<Schemas["AlarmEvent"][]> {
   let pages = 0;
   for await (const { items } of ownTwin().pages("/v1/alarms/{id}/events", { id, limit: EVENTS_MAX }, { signal })) {
-    const told = items.filter((one) => moment === undefined || (timeOf(one.toldTime) ?? 0) <= moment);
+    const told = items.filter((one) => moment === undefined || knownAt(one) <= moment);
     if (told.length > 0 || (pages += 1) === EVENT_PAGES_MAX) return told;
   }
   return [];
+}
+
+/** Returns when an event was known: it is published with the time of its batch, which a command comes shortly after. */
+function knownAt({ time, toldTime }: Schemas["AlarmEvent"]): number {
+  return Math.max(timeOf(time) ?? 0, timeOf(toldTime) ?? 0);
 }
 
 /** Fetches who was told of an incident, newest first. Raises Problem. */
