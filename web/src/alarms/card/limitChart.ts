@@ -52,8 +52,8 @@ export class LimitChart {
         ...(timezone === undefined ? {} : { tzDate: (time: number) => uPlot.tzDate(new Date(time * 1000), timezone) }),
         cursor: { show: false },
         legend: { show: false },
-        // Without it the scale would reach down to zero.
-        scales: { x: { time: true }, y: { range: (_, min, max) => [min ?? 0, max ?? 1] } },
+        // Without a range of its own the scale would reach down to zero.
+        scales: { x: { time: true }, y: { range: (_, min, max) => (min < max && Number.isFinite(max - min) ? [min, max] : [0, 1]) } },
         axes: [
           { ...axis, values: (plot, times) => times.map((time) => timeText(time * 1000, isLong(plot) ? "day" : "clock")), space: 60, size: 26 },
           { ...axis, size: 52, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : numberText(tick))) },
