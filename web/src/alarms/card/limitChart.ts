@@ -32,6 +32,7 @@ export class LimitChart {
   readonly #container: HTMLElement;
   readonly #resized: ResizeObserver;
   #drawing: Drawing | undefined;
+  #range: [low: number, high: number] = [0, 1];
 
   constructor(container: HTMLElement) {
     this.#container = container;
@@ -52,8 +53,8 @@ export class LimitChart {
         ...(timezone === undefined ? {} : { tzDate: (time: number) => uPlot.tzDate(new Date(time * 1000), timezone) }),
         cursor: { show: false },
         legend: { show: false },
-        // Without a range of its own the scale would reach down to zero.
-        scales: { x: { time: true }, y: { range: (_, min, max) => (min < max && Number.isFinite(max - min) ? [min, max] : [0, 1]) } },
+        // The library's own range knows the values only, and reaches down to zero.
+        scales: { x: { time: true }, y: { range: () => this.#range } },
         axes: [
           { ...axis, values: (plot, times) => times.map((time) => timeText(time * 1000, isLong(plot) ? "day" : "clock")), space: 60, size: 26 },
           { ...axis, size: 52, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : numberText(tick))) },
@@ -77,14 +78,17 @@ export class LimitChart {
     const shown = [...series.values.filter((one) => one !== null), ...this.#inSight()];
     const [low, high] = [Math.min(...shown), Math.max(...shown)];
     const room = (high - low) * ROOM || 1;
-    const [bottom, top] = shown.length === 0 ? [0, 1] : [low - room, high + room];
+    this.#range = shown.length === 0 ? [0, 1] : [low - room, high + room];
     this.#plot.setData([[...series.times], [...series.values]], false);
     this.#plot.batch(() => {
       this.#plot.setScale("x", { min: span.start / 1000, max: span.end / 1000 });
-      this.#plot.setScale("y", { min: bottom, max: top });
+      this.#plot.setScale("y", { min: this.#range[0], max: this.#range[1] });
     });
     // Limits may have changed where the scales have not.
     this.#plot.redraw();
+    const { min, max } = this.#plot.scales["y"] ?? {};
+    this.#container.dataset["low"] = String(min);
+    this.#container.dataset["high"] = String(max);
   }
 
   destroy(): void {
