@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 import { compressed } from "./plugins/compressed.ts";
 import { mapWorker } from "./plugins/mapWorker.ts";
+import { serviceWorker } from "./plugins/serviceWorker.ts";
 
 /** Where a running `livetwin up` answers while the page is developed with `npm run dev`. */
 const API = "http://127.0.0.1:8080";
@@ -18,11 +19,14 @@ const TESTS = [`${CLIENT}/test/sseParser.test.ts`, `${CLIENT}/test/liveStream.te
  */
 const FIRST = { name: "page", test: /\/src\/app\/App\.svelte$/ };
 
+/** The pages: the operations room, that of the phone, and the public one. A page loads only what it shares or has itself. */
+const ENTRIES = { index: "index.html", duty: "duty.html", openbaar: "openbaar.html" };
+
 const pathOf = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
 export default defineConfig(({ isSsrBuild }) => ({
   base: "./",
-  plugins: [svelte(), ...(isSsrBuild ? [] : [mapWorker(), compressed()])],
+  plugins: [svelte(), ...(isSsrBuild ? [] : [mapWorker(), serviceWorker(), compressed()])],
   resolve: {
     alias: { "livetwin-client": pathOf(`${CLIENT}/src/index.ts`) },
     // Tests run in a document, and so need the Svelte of browsers.
@@ -36,7 +40,9 @@ export default defineConfig(({ isSsrBuild }) => ({
     // Nothing inline: the Content-Security-Policy allows 'self' only.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    rolldownOptions: isSsrBuild ? { input: TESTS.map(pathOf) } : { output: { advancedChunks: { groups: [FIRST] } } },
+    rolldownOptions: isSsrBuild
+      ? { input: TESTS.map(pathOf) }
+      : { input: ENTRIES, output: { advancedChunks: { groups: [FIRST] } } },
   },
   server: { proxy: { "/v1": API, "/page.json": API } },
   test: { environment: "happy-dom", include: ["test/**/*.test.ts"], testTimeout: 60_000, hookTimeout: 60_000 },
