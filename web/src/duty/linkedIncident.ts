@@ -1,6 +1,8 @@
 /** The incident of an acknowledgement link, from `GET` and `POST /v1/acknowledge/{token}` as JSON. No key: the link is one. */
 
-import type { Bilingual, Language } from "../language/language.svelte";
+// The service worker is built with this module, without the stores of the page: it has types of its own for languages.
+type Language = "nl" | "en";
+type Bilingual = Readonly<Record<Language, string>>;
 
 /** The path before the token of a link. */
 export const LINK_PATH = "/v1/acknowledge/";
