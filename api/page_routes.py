@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from fastapi import APIRouter, Request
@@ -150,6 +151,11 @@ VIEWS = PUBLIC_VIEWS | {
 }
 """Beginnings of paths that the page itself resolves (history API): it is the answer to all of them."""
 
+ENTRIES: Mapping[str, str] = MappingProxyType(
+    {"duty": "duty.html", "openbaar": "openbaar.html", "public": "openbaar.html"}
+)
+"""The documents of the pages beside the operations room, by path."""
+
 COMPRESSED_SUFFIXES = (".br", ".gz")
 """Of copies that the build may have put beside a file."""
 
@@ -173,7 +179,7 @@ class PageFiles(StaticFiles):
                 scope[FRAME_ANCESTORS] = self._embedding_origins()
             if scope["path"].endswith("/"):
                 return Response(status_code=308, headers={"Location": scope["path"].rstrip("/")})
-            return await self._file("index.html", scope)
+            return await self._file(ENTRIES.get(view, "index.html"), scope)
         if scope["path"] != "/" and scope["path"].endswith(("/", *COMPRESSED_SUFFIXES)):
             raise HTTPException(status_code=404)
         return await self._file(path, scope)

@@ -2,8 +2,8 @@ import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 import { compressed } from "./plugins/compressed.ts";
+import { dutyPage } from "./plugins/dutyPage.ts";
 import { mapWorker } from "./plugins/mapWorker.ts";
-import { serviceWorker } from "./plugins/serviceWorker.ts";
 
 /** Where a running `livetwin up` answers while the page is developed with `npm run dev`. */
 const API = "http://127.0.0.1:8080";
@@ -19,14 +19,14 @@ const TESTS = [`${CLIENT}/test/sseParser.test.ts`, `${CLIENT}/test/liveStream.te
  */
 const FIRST = { name: "page", test: /\/src\/app\/App\.svelte$/ };
 
-/** The pages: the operations room, that of the phone, and the public one. A page loads only what it shares or has itself. */
-const ENTRIES = { index: "index.html", duty: "duty.html", openbaar: "openbaar.html" };
+/** The operations room, the public page, and the messages of a phone; the duty page is built on its own. */
+const ENTRIES = { index: "index.html", openbaar: "openbaar.html", messages: "messages.html" };
 
 const pathOf = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
 export default defineConfig(({ isSsrBuild }) => ({
   base: "./",
-  plugins: [svelte(), ...(isSsrBuild ? [] : [mapWorker(), serviceWorker(), compressed()])],
+  plugins: [svelte(), ...(isSsrBuild ? [] : [mapWorker(), dutyPage(), compressed()])],
   resolve: {
     alias: { "livetwin-client": pathOf(`${CLIENT}/src/index.ts`) },
     // Tests run in a document, and so need the Svelte of browsers.

@@ -279,6 +279,21 @@ async def test_the_built_page_is_served(parts: ApiContext) -> None:
         assert missing.headers["content-type"] == "application/problem+json"
 
 
+async def test_the_pages_beside_the_operations_room_are_at_their_own_paths(parts: ApiContext) -> None:
+    for name in ("index", "duty", "openbaar"):
+        (parts.settings.static_dir / f"{name}.html").write_text(f"<title>{name}</title>")
+    (parts.settings.static_dir / "duty.webmanifest").write_text("{}")
+    transport = httpx.ASGITransport(create_app(parts))
+    async with httpx.AsyncClient(transport=transport, base_url="http://city.example") as client:
+        for path, name in (("/duty", "duty"), ("/openbaar", "openbaar"), ("/public", "openbaar")):
+            page = await client.get(path)
+            assert page.text == f"<title>{name}</title>"
+            # The next version is seen at once: only names with a hash are cached.
+            assert page.headers["cache-control"] == "no-cache"
+        manifest = await client.get("/duty.webmanifest")
+        assert manifest.headers["content-type"].startswith("application/manifest+json")
+
+
 async def test_metrics_count_requests_by_route(client: httpx.AsyncClient) -> None:
     await client.get("/v1/entities/city.canal")
     text = (await client.get("/metrics")).text

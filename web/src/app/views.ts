@@ -5,6 +5,7 @@ import { alarms } from "../alarms/alarms.svelte";
 import { alarmSentences } from "../alarms/sentences";
 import Explorer from "../entities/Explorer.svelte";
 import { address } from "./address.svelte";
+import { wallSentences } from "../wall/sentences";
 import { appSentences } from "./sentences";
 
 export interface View {
@@ -16,10 +17,15 @@ export interface View {
   /** Whether it is in the navigation; for instance, for those who may see it. */
   readonly isOffered?: () => boolean;
   readonly onMap: boolean;
+  /** Shown without the masthead and larger than the map: for a screen that nobody touches. */
+  readonly isWall?: boolean;
   /** Its component, or a function that fetches it when it is first opened. */
   readonly component?: Component;
   readonly load?: () => Promise<{ default: Component }>;
 }
+
+/** Pixels: a narrower screen hangs on no wall. Its link works there too. */
+const WALL_WIDTH_MIN = 1600;
 
 export const VIEWS: readonly View[] = [
   { id: "city", title: () => appSentences().theCity, onMap: true, component: Explorer },
@@ -30,6 +36,7 @@ export const VIEWS: readonly View[] = [
     onMap: false,
     load: () => import("../alarms/list/AlarmRoom.svelte"),
   },
+  { id: "wall", title: () => wallSentences().wall, isOffered: () => innerWidth >= WALL_WIDTH_MIN, onMap: true, isWall: true, load: () => import("../wall/Wall.svelte") },
 ];
 
 /** Returns the view that the address names. */

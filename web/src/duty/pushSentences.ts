@@ -2,6 +2,8 @@ import { catalogue } from "../language/catalogue";
 
 export const pushSentences = catalogue({
   en: {
+    title: "Messages on this phone",
+    back: "To the duty page",
     why: "Alarms come to this phone as messages, also when this page is closed. They are encrypted for this phone.",
     obstacles: {
       insecure: "Messages need a page with https.",
@@ -25,6 +27,8 @@ export const pushSentences = catalogue({
     refused: "The browser did not subscribe: it was not allowed, or its push service does not answer.",
   },
   nl: {
+    title: "Berichten op deze telefoon",
+    back: "Naar de piketpagina",
     why: "Alarmen komen als bericht op deze telefoon, ook als deze pagina dicht is. Ze zijn versleuteld voor deze telefoon.",
     obstacles: {
       insecure: "Voor berichten is een pagina met https nodig.",
