@@ -1,0 +1,141 @@
+"""Duty on the phone: a link opens its incident, and an acknowledgement counts without a connection, too."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Request, expect
+
+from tests.e2e.page.browser import SCHEMES, SIZES, WAIT_MS, Chromium, Scheme
+from tests.e2e.page.devices import publish_flood
+from tests.e2e.page.test_barriers import look
+from tests.support.processes.running_system import RunningSystem
+from tests.support.services.service_folder import make_service_folder
+from tests.support.waiting import wait_until
+
+pytestmark = [pytest.mark.browser, pytest.mark.embedded]
+
+PHONE_BYTES_MAX = 30_000
+"""Of everything that the phone gets until the incident can be acknowledged."""
+
+_LINK = re.compile(r"/v1/acknowledge/(\S+)")
+
+
+@pytest.fixture(scope="module")
+def alerted_system() -> Iterator[tuple[RunningSystem, str]]:
+    """Yield a system whose duty officer has got a message, and the token of its link.
+
+    A system of its own: in one with an incident, the next message waits for minutes.
+    """
+    folder = make_service_folder()
+    system = RunningSystem(folder, "--no-simulate")
+    try:
+        system.wait_ready()
+        publish_flood(system, "polder-vroonermeer")
+        messages = folder / "messages.txt"
+
+        def told() -> bool:
+            return messages.is_file() and _LINK.search(messages.read_text()) is not None
+
+        wait_until(told, lambda: "no message with a link", timeout_s=60)
+        found = _LINK.search(messages.read_text())
+        assert found is not None
+        yield system, found[1]
+        assert system.stop() == 0, system.output
+    finally:
+        system.kill()
+        shutil.rmtree(folder)
+
+
+def test_a_link_opens_its_incident_and_acknowledges_it_without_a_connection(
+    alerted_system: tuple[RunningSystem, str], chromium: Chromium
+) -> None:
+    system, token = alerted_system
+    with chromium.opened("about:blank", size=SIZES["phone"]) as opened:
+        page = opened.page
+        width, height = SIZES["phone"]
+        transferred: list[int] = []
+        session = page.context.new_cdp_session(page)
+        session.send("Network.enable")
+        session.on("Network.loadingFinished", lambda event: transferred.append(event["encodedDataLength"]))
+        page.goto(f"{system.http}/duty#{token}")
+        button = page.get_by_role("button", name="Bevestigen: ik pak dit op")
+        expect(button).to_be_visible()
+        page.wait_for_load_state("networkidle")
+        assert 0 < sum(transferred) < PHONE_BYTES_MAX, transferred
+        # What is worst and what to do come first; the button is where the thumb is.
+        expect(page.get_by_role("heading", level=1)).to_contain_text("Hoog water")
+        expect(page.locator(".guidance")).to_contain_text("gemalen")
+        box = button.bounding_box()
+        assert box is not None
+        assert box["y"] >= height / 2
+        assert box["y"] + box["height"] <= height
+        assert box["height"] >= 56
+        assert box["width"] >= 0.8 * width
+        # The service worker has the page, and nothing of the API.
+        page.evaluate("navigator.serviceWorker.ready")
+        kept: list[str] = page.evaluate(
+            "async () => (await Promise.all((await caches.keys()).map(async name => "
+            "(await (await caches.open(name)).keys()).map(one => new URL(one.url).pathname)))).flat()"
+        )
+        assert "/duty.html" in kept
+        assert not [path for path in kept if path.startswith("/v1/") or path == "/page.json"]
+        opened.keep_picture("duty-incident")
+
+        page.context.set_offline(True)
+        opened.expect_errors("ERR_INTERNET_DISCONNECTED")
+        button.click()
+        outcome = page.get_by_test_id("outcome")
+        expect(outcome).to_contain_text("Bewaard op deze telefoon", timeout=WAIT_MS)
+        opened.keep_picture("duty-kept")
+        # Closed and opened again without a connection, the phone still has it.
+        page.reload()
+        expect(outcome).to_contain_text("Bewaard op deze telefoon", timeout=WAIT_MS)
+
+        page.context.set_offline(False)
+        expect(outcome).to_have_attribute("data-outcome", "acknowledged", timeout=WAIT_MS)
+        expect(outcome).to_contain_text("Uw bevestiging is vastgelegd")
+        expect(button).to_have_count(0)
+        opened.keep_picture("duty-acknowledged")
+        # The language can be changed, and stays.
+        page.get_by_role("button", name="English").click()
+        expect(page.get_by_role("heading", name="What to do")).to_be_visible()
+
+
+def test_a_link_that_is_not_of_this_server_is_explained(
+    alerted_system: tuple[RunningSystem, str], chromium: Chromium
+) -> None:
+    system, _ = alerted_system
+    with chromium.opened("about:blank", size=SIZES["phone"]) as opened:
+        opened.expect_errors("404|410")
+        requests: list[Request] = []
+        opened.page.on("request", requests.append)
+        opened.page.goto(f"{system.http}/duty?lang=en#notalinkofthisserver")
+        expect(opened.page.get_by_role("alert")).to_contain_text("not one of this server")
+        expect(opened.page.get_by_role("button", name="Acknowledge")).to_have_count(0)
+        # The token is in the fragment: as the address of a page it would be in the logs of proxies.
+        named = [urlsplit(one.url).path for one in requests if "notalink" in urlsplit(one.url).path]
+        assert set(named) == {"/v1/acknowledge/notalinkofthisserver"}
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("size", SIZES)
+def test_each_state_of_the_duty_page_is_without_barriers(
+    alerted_system: tuple[RunningSystem, str], chromium: Chromium, scheme: Scheme, size: str
+) -> None:
+    system, token = alerted_system
+    with chromium.opened(f"{system.http}/duty#{token}", size=SIZES[size], scheme=scheme) as opened:
+        page = opened.page
+        expect(page.get_by_role("heading", level=1)).to_contain_text("Hoog water")
+        found = look(opened, f"duty-{scheme}-{size}")
+        page.get_by_role("link", name="Berichten op deze telefoon").click()
+        expect(page.get_by_label("API-sleutel")).to_be_visible()
+        found += look(opened, f"messages-{scheme}-{size}")
+        page.get_by_role("link", name="Naar de piketpagina").click()
+        expect(page.get_by_text("Open de link in uw bericht")).to_be_visible()
+        found += look(opened, f"duty-empty-{scheme}-{size}")
+        assert found == []
