@@ -1,6 +1,7 @@
 /** The page: fetches its settings, chooses the language, and draws the frame. */
 
 import "./design/tokens.css";
+import "./design/components.css";
 import "./design/base.css";
 import { mount } from "svelte";
 import App from "./app/App.svelte";

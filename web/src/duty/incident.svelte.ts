@@ -25,8 +25,16 @@ class Incident {
   /** The browser keeps nothing. */
   hasNoStorage = $state(false);
 
+  /** Resolves after the first attempt to fetch an incident, or at once without a link. */
+  readonly isDecided: Promise<void>;
+
+  #decide: () => void = () => undefined;
   #request: AbortController | undefined;
   readonly #asked: string | undefined = new URLSearchParams(location.search).get("lang") ?? undefined;
+
+  constructor() {
+    this.isDecided = new Promise((resolve) => (this.#decide = resolve));
+  }
 
   /** Follows the address, the connection and the service worker, for as long as the page is open. */
   begin(): void {
@@ -75,7 +83,7 @@ class Incident {
     this.token = tokenOf(location.hash);
     this.shown = this.refusal = this.kept = this.told = undefined;
     this.isAway = false;
-    void this.#lookUp().then(() => this.refresh());
+    void this.#lookUp().then(() => this.refresh()).finally(this.#decide);
   }
 
   /** Reads what this phone has kept of the link. */

@@ -11,7 +11,8 @@ import { incident } from "./incident.svelte";
 clock.begin();
 incident.begin();
 mount(DutyPage, { target: document.getElementById("duty")! });
+// Names of values and the service worker come when the incident is there, or it is known that it does not come.
+await incident.isDecided;
 void displayTexts.fetch();
-// The service worker comes after the page: it fetches the same files again for the next time.
 if (import.meta.env.PROD && "serviceWorker" in navigator)
-  addEventListener("load", () => void navigator.serviceWorker.register("/duty-worker.js").catch((error: unknown) => console.warn(String(error))));
+  void navigator.serviceWorker.register("/duty-worker.js").catch((error: unknown) => console.warn(String(error)));

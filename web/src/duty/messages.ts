@@ -1,6 +1,7 @@
 /** The page where a phone is subscribed to messages. It is not part of the duty page, which must come fast. */
 
 import "../design/tokens.css";
+import "../design/components.css";
 import "../design/base.css";
 import { mount } from "svelte";
 import { language } from "../language/language.svelte";

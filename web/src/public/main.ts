@@ -1,6 +1,7 @@
 /** The public page: open data without a key, in plain language. It stores nothing in the browser. */
 
 import "../design/tokens.css";
+import "../design/components.css";
 import "../design/base.css";
 import "./print.css";
 import { mount } from "svelte";
