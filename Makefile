@@ -17,7 +17,7 @@ TESTS ?=
 SECONDS ?= 600
 SEED ?=
 
-.PHONY: help setup setup-tests demo test test-core test-services test-systems test-cli test-docker check docs audit sbom release format bench fuzz clean
+.PHONY: help setup setup-tests demo test test-core test-services test-systems test-cli test-docker check docs audit sbom release format bench screenshots fuzz clean
 
 help:
 	@echo 'make demo   set up what is missing, run the simulated city: http://localhost:8080/'
@@ -29,6 +29,7 @@ help:
 	@echo 'make sbom   write the software bills of materials (CycloneDX) to dist/sbom; IMAGE=livetwin:local asks the image'
 	@echo 'make release  build the release of this commit twice, compare, sign with KEY=FILE: dist/livetwin-VERSION'
 	@echo 'make bench  measure rates, delays and cost beside the raw limits; ARGS=reach for one case'
+	@echo 'make screenshots  pictures of every view, into docs/images/tour'
 	@echo 'make fuzz   mutated inputs for SECONDS=600; SEED=N repeats a run'
 	@echo 'make setup  only set up; the programs are then in .venv/bin'
 	@echo 'make clean  remove everything that set-up and runs created in this folder'
@@ -122,6 +123,9 @@ format: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks $(ARGS)
+
+screenshots: setup-tests
+	$(BIN)/python -m tests.e2e.page.tour
 
 fuzz: setup-tests
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))

@@ -16,6 +16,7 @@ from benchmarks.cases.history import history
 from benchmarks.cases.ingest import ingest
 from benchmarks.cases.max_rate import reach
 from benchmarks.cases.order import order
+from benchmarks.cases.page import page
 from benchmarks.cases.resume import resume
 from benchmarks.cases.rules import rules
 from benchmarks.cases.sinks import sinks
@@ -27,7 +28,7 @@ from benchmarks.report.table import table
 CASES = (reach, ingest, duty, rules, history, backtest, sinks)
 """The cases that run when none is named, in about a quarter of an hour."""
 
-ON_REQUEST = (system, generator, soak, order, bulk, resume, table)
+ON_REQUEST = (system, generator, soak, order, bulk, resume, page, table)
 """Single parts of `reach` for closer analysis, long runs, and the table of the last committed run."""
 
 

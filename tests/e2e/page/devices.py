@@ -21,7 +21,8 @@ LEVELS = {"polder-starnmeer": -3.8, "polder-vroonermeer": -2.8}
 class RunningSystem(Protocol):
     """What the tests use of the running system."""
 
-    http: str
+    @property
+    def http(self) -> str: ...
 
     @property
     def operator_key(self) -> str: ...
