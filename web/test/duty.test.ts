@@ -1,4 +1,5 @@
 import { expect, test, vi } from "vitest";
+import { forgotten } from "../src/duty/acknowledgementQueue";
 import { fetchIncident, LinkRefused, NoAnswer, sendAcknowledgement, tokenOf } from "../src/duty/linkedIncident";
 import { messageOf, pageOf, planFor, rings, stays } from "../src/duty/worker/policy";
 
@@ -70,4 +71,12 @@ test("a server that is busy, a proxy's page and no connection are no answer: it 
   vi.stubGlobal("fetch", () => Promise.reject(new TypeError("Failed to fetch")));
   await expect(sendAcknowledgement("token-1234")).rejects.toBeInstanceOf(NoAnswer);
   vi.unstubAllGlobals();
+});
+
+test("a phone keeps fifty acknowledgements, each for a week at most", () => {
+  const DAY = 24 * 60 * 60 * 1000;
+  const kept = Array.from({ length: 49 }, (_, index) => ({ token: `t${index}`, asked: 8 * DAY + index }));
+  expect(forgotten(kept, 9 * DAY)).toEqual([]);
+  expect(forgotten([...kept, { token: "newer", asked: 9 * DAY }], 9 * DAY).map((one) => one.token)).toEqual(["t0"]);
+  expect(forgotten([{ token: "old", asked: DAY }, ...kept], 9 * DAY).map((one) => one.token)).toEqual(["old"]);
 });

@@ -1,9 +1,9 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { language } from "../src/language/language.svelte";
 import { EXPLAINED, explainedOf, indicatorTexts } from "../src/public/indicatorTexts";
 import { blocksOf } from "../src/public/markdown";
 import { plain } from "../src/public/neighbourhoods";
-import { groupsOf, type RegisteredSensor } from "../src/public/sensorRegister";
+import { fetchSensors, groupsOf, type RegisteredSensor } from "../src/public/sensorRegister";
 
 test("a site text becomes headings, paragraphs, lists and links", () => {
   expect(blocksOf("## Contact\n\nMail [us](mailto:a@city.example) **now**,\nor call.\n\n- one\n- two")).toEqual([
@@ -51,4 +51,17 @@ test("sensors with the same texts are one group, and others are not", () => {
 
 test("a neighbourhood is found without its accents and case", () => {
   expect(plain(" Oud-Overdié ")).toBe("oud-overdie");
+});
+
+test("a register that never ends is not read for ever", async () => {
+  let pages = 0;
+  vi.stubGlobal("fetch", () => {
+    pages += 1;
+    const items = Array.from({ length: 500 }, (_, index) => ({ id: `${pages}-${index}` }));
+    const answer = { items, _links: { self: { href: "/v1/sensors" }, next: { href: `/v1/sensors?cursor=${pages}` } } };
+    return Promise.resolve(new Response(JSON.stringify(answer), { headers: { "Content-Type": "application/json" } }));
+  });
+  expect(await fetchSensors("active", new AbortController().signal)).toHaveLength(20_000);
+  expect(pages).toBe(40);
+  vi.unstubAllGlobals();
 });

@@ -35,12 +35,16 @@ export interface Told {
 /** Keeps an acknowledgement until it is sent. */
 export async function keep(token: string, now: number): Promise<void> {
   await changed(async (store) => {
-    const all = await read(store);
-    const old = all.filter((one) => now - one.asked > KEPT_MS);
-    const rest = all.filter((one) => !old.includes(one) && one.token !== token).sort((one, other) => one.asked - other.asked);
-    for (const one of [...old, ...rest.slice(0, Math.max(0, rest.length + 1 - KEPT_MAX))]) store.delete(one.token);
+    for (const one of forgotten((await read(store)).filter((one) => one.token !== token), now)) store.delete(one.token);
     store.put({ token, asked: now } satisfies Kept);
   });
+}
+
+/** Returns which of those that are kept make room for a new one: what is too old, and the oldest of too many. */
+export function forgotten(kept: readonly Kept[], now: number): Kept[] {
+  const old = kept.filter((one) => now - one.asked > KEPT_MS);
+  const rest = kept.filter((one) => !old.includes(one)).sort((one, other) => one.asked - other.asked);
+  return [...old, ...rest.slice(0, Math.max(0, rest.length + 1 - KEPT_MAX))];
 }
 
 /** Returns what is kept for a link. */
