@@ -14,10 +14,10 @@ from benchmarks.load.bench_city import BenchCity
 from benchmarks.load.load_generator import LoadOptions, generate_load
 from benchmarks.measure.bench_system import HOST, BenchSystem
 from benchmarks.measure.machine import describe_machine
-from benchmarks.measure.page_load import BITS_A_SECOND, LATENCY_MS, PAGES, Reached, measure_load
-from benchmarks.measure.page_storm import PageStorm, StormSample, growth_mb
 from benchmarks.measure.processes import UsageMeter, measure_usage
 from benchmarks.measure.worker_process import BenchmarkError, WorkerProcess
+from benchmarks.pages.page_load import BITS_A_SECOND, LATENCY_MS, PAGES, Reached, measure_load
+from benchmarks.pages.page_storm import PageStorm, StormSample, growth_mb
 from benchmarks.report.results import CHECKOUT, write_results
 from tests.e2e.page.browser import Chromium, running_chromium
 

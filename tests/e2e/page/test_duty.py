@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Request, expect
+from playwright.sync_api import Page, Request, expect
 
 from tests.e2e.page.browser import SCHEMES, SIZES, WAIT_MS, Chromium, Scheme
 from tests.e2e.page.devices import publish_flood
@@ -87,12 +87,7 @@ def test_a_link_opens_its_incident_and_acknowledges_it_without_a_connection(
         assert box["y"] + box["height"] <= height
         assert box["height"] >= 56
         assert box["width"] >= 0.8 * width
-        # The service worker has the page, and nothing of the API.
-        page.evaluate("navigator.serviceWorker.ready")
-        kept: list[str] = page.evaluate(
-            "async () => (await Promise.all((await caches.keys()).map(async name => "
-            "(await (await caches.open(name)).keys()).map(one => new URL(one.url).pathname)))).flat()"
-        )
+        kept = cached_paths(page)
         assert "/duty.html" in kept
         assert not [path for path in kept if path.startswith("/v1/") or path == "/page.json"]
         opened.keep_picture("duty-incident")
@@ -115,6 +110,16 @@ def test_a_link_opens_its_incident_and_acknowledges_it_without_a_connection(
         # The language can be changed, and stays.
         page.get_by_role("button", name="English").click()
         expect(page.get_by_role("heading", name="What to do")).to_be_visible()
+
+
+def cached_paths(page: Page) -> list[str]:
+    """Return the paths of what the service worker keeps, once it is there."""
+    page.evaluate("navigator.serviceWorker.ready")
+    kept: list[str] = page.evaluate(
+        "async () => (await Promise.all((await caches.keys()).map(async name => "
+        "(await (await caches.open(name)).keys()).map(one => new URL(one.url).pathname)))).flat()"
+    )
+    return kept
 
 
 def test_a_link_that_is_not_of_this_server_is_explained(

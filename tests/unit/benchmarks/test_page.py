@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.cases.page import file_weights
-from benchmarks.measure.page_storm import StormSample, growth_mb
+from benchmarks.pages.page_storm import StormSample, growth_mb
 
 
 def test_a_file_weighs_what_is_sent_of_it(tmp_path: Path) -> None:

@@ -4,8 +4,10 @@
 type Language = "nl" | "en";
 type Bilingual = Readonly<Record<Language, string>>;
 
+const linkPath = (token: string) => `/v1/acknowledge/${token}`;
+
 /** The path before the token of a link. */
-export const LINK_PATH = "/v1/acknowledge/";
+export const LINK_PATH = linkPath("");
 
 /** What a token may consist of: base64url and dots. Anything else in an address is no link of ours. */
 const TOKEN = /^[\w.~-]{8,4000}$/;
@@ -100,7 +102,7 @@ async function asked<Answer>(token: string, method: "GET" | "POST", signal?: Abo
   const limit = AbortSignal.timeout(ANSWER_MS_MAX);
   let response: Response;
   try {
-    response = await fetch(`${LINK_PATH}${token}`, {
+    response = await fetch(linkPath(token), {
       method,
       headers: { Accept: "application/json" },
       cache: "no-store",
