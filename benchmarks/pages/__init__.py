@@ -1,1 +1,1 @@
-"""Measures the pages in a browser: their first load over a slow line, and an open one in a storm of values."""
+"""Measures the pages in a browser: their first load over a slow line, and one in a storm of values."""
