@@ -12,8 +12,11 @@ import { sentenceOf } from "./http/problem";
 import { language } from "./language/language.svelte";
 import { clock } from "./live/clock.svelte";
 import { live } from "./live/live.svelte";
+import { takeAnswer } from "./session/openid";
 import { session } from "./session/session.svelte";
 
+// Before the address is read: it is then again the one that the reader left.
+const answer = takeAnswer();
 address.begin();
 clock.begin();
 // Before the settings: the list waits for the model.
@@ -26,7 +29,8 @@ const settings = await fetchSettings().catch((error: unknown) => {
 language.begin(address.get("lang"), settings.language);
 language.timezone = settings.timezone;
 setDisplayTexts(settings.texts);
-void session.begin();
+session.issuers = settings.signIn;
+void session.begin(answer);
 if (settings.theme !== undefined) {
   const link = document.createElement("link");
   link.rel = "stylesheet";

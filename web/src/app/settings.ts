@@ -4,6 +4,7 @@ import type { DisplayTexts } from "../entities/quantity";
 import { fetched } from "../http/problem";
 import { openTwin } from "../http/twin";
 import type { Bilingual } from "../language/language.svelte";
+import { issuersOf, type Issuer } from "../session/openid";
 import { appSentences } from "./sentences";
 
 export interface PageSettings {
@@ -18,6 +19,8 @@ export interface PageSettings {
   /** The address of the city's design tokens: CSS that goes over ours. */
   readonly theme: string | undefined;
   readonly texts: DisplayTexts;
+  /** Where people sign in; none where only keys are known. */
+  readonly signIn: readonly Issuer[];
 }
 
 export const NO_SETTINGS: PageSettings = {
@@ -28,6 +31,7 @@ export const NO_SETTINGS: PageSettings = {
   attribution: "",
   theme: undefined,
   texts: { names: {}, unitSymbols: {} },
+  signIn: [],
 };
 
 /** Fetches the settings. Raises Problem. */
@@ -42,6 +46,7 @@ export async function fetchSettings(): Promise<PageSettings> {
     attribution: textOf(answer["attribution"]) ?? "",
     theme: textOf(answer["theme"]),
     texts: { names: namesOf(answer["names"]), unitSymbols: textsOf(answer["unitSymbols"]) },
+    signIn: issuersOf(answer["signIn"]),
   };
 }
 

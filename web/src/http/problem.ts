@@ -3,14 +3,24 @@
 import { ConnectionError, LiveTwinError, ProblemError } from "livetwin-client";
 import { httpSentences } from "./sentences";
 
+/** What is wrong with one part of a request. `name` is a parameter, or a JSON pointer into the body. */
+export interface Fault {
+  readonly in: string;
+  readonly name: string;
+  readonly detail: string;
+}
+
 /** A failed request. The message is a sentence for the reader. */
 export class Problem extends Error {
   /** The status of the answer; undefined without one. */
   readonly status: number | undefined;
+  /** Every fault that the server found in the request. */
+  readonly faults: readonly Fault[];
 
-  constructor(message: string, status: number | undefined) {
+  constructor(message: string, status: number | undefined, faults: readonly Fault[] = []) {
     super(message);
     this.status = status;
+    this.faults = faults;
   }
 }
 
@@ -29,7 +39,8 @@ async function succeeded<T>(sentence: (why: string) => string, answer: Promise<T
     return await answer;
   } catch (error) {
     if (!(error instanceof LiveTwinError)) throw error;
-    throw new Problem(sentence(reasonOf(error)), error instanceof ProblemError ? error.status : undefined);
+    const [status, faults] = error instanceof ProblemError ? [error.status, error.problem?.errors] : [undefined, undefined];
+    throw new Problem(sentence(reasonOf(error)), status, faults);
   }
 }
 

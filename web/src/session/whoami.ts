@@ -1,10 +1,10 @@
-/** Who a key belongs to, and what its owner may do. */
+/** Who a credential stands for, and what its owner may do. */
 
 import { LiveTwin, LiveTwinError, ProblemError } from "livetwin-client";
 import { Problem } from "../http/problem";
 import { sessionSentences } from "./sentences";
 
-/** The owner of a key or a token. */
+/** The owner of an API key or an access token. */
 export interface Principal {
   readonly name: string;
   /** "operator", "admin", …; undefined where the server does not tell. */
@@ -13,15 +13,15 @@ export interface Principal {
   readonly areas: readonly string[];
   /** Epoch milliseconds. */
   readonly expires: number | undefined;
-  /** Ids of operations of `/v1/openapi.json` that are allowed; undefined where the server does not tell. */
-  readonly may: ReadonlySet<string> | undefined;
+  /** Method and path of what is allowed; undefined where the server does not tell. */
+  readonly permissions: ReadonlySet<string> | undefined;
 }
 
-/** Returns the owner of a key. Raises Problem for a key that the server refuses, or when it does not answer. */
+/** Returns the owner of a credential. Raises Problem for one that the server refuses, or when it does not answer. */
 export async function fetchPrincipal(key: string): Promise<Principal> {
   const twin = new LiveTwin({ baseUrl: location.origin, apiKey: key, retries: 0 });
   try {
-    return principalOf((await twin.follow("/v1/whoami")) as Record<string, unknown>);
+    return principalOf((await twin.follow("/v1/principal")) as Record<string, unknown>);
   } catch (error) {
     if (!(error instanceof ProblemError) || error.status !== 404) throw refusalOf(error);
   }
@@ -31,20 +31,21 @@ export async function fetchPrincipal(key: string): Promise<Principal> {
   } catch (error) {
     throw refusalOf(error);
   }
-  return { name: "", role: undefined, areas: [], expires: undefined, may: undefined };
+  return { name: "", role: undefined, areas: [], expires: undefined, permissions: undefined };
 }
 
-function principalOf(data: Record<string, unknown>): Principal {
-  const { name, role, areas, expires, may } = data;
-  const expiry = Date.parse(String(expires ?? ""));
+/** Returns the principal of an answer of `GET /v1/principal`. */
+export function principalOf(data: Record<string, unknown>): Principal {
+  const { name, role, areas, expiresTime, permissions } = data;
+  const expires = Date.parse(String(expiresTime ?? ""));
   const names = (list: unknown) => (Array.isArray(list) ? list.map(String) : undefined);
-  const allowed = names(may);
+  const allowed = names(permissions);
   return {
     name: String(name ?? ""),
     role: typeof role === "string" ? role : undefined,
     areas: names(areas) ?? [],
-    expires: Number.isNaN(expiry) ? undefined : expiry,
-    may: allowed === undefined ? undefined : new Set(allowed),
+    expires: Number.isNaN(expires) ? undefined : expires,
+    permissions: allowed === undefined ? undefined : new Set(allowed),
   };
 }
 
