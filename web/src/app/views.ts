@@ -4,6 +4,7 @@ import type { Component } from "svelte";
 import { alarms } from "../alarms/alarms.svelte";
 import { alarmSentences } from "../alarms/sentences";
 import Explorer from "../entities/Explorer.svelte";
+import { workSentences } from "../work/sentences";
 import { address } from "./address.svelte";
 import { wallSentences } from "../wall/sentences";
 import { appSentences } from "./sentences";
@@ -37,6 +38,7 @@ export const VIEWS: readonly View[] = [
     load: () => import("../alarms/list/AlarmRoom.svelte"),
   },
   { id: "wall", title: () => wallSentences().wall, isOffered: () => innerWidth >= WALL_WIDTH_MIN, onMap: true, isWall: true, load: () => import("../wall/Wall.svelte") },
+  { id: "work", title: () => workSentences().work, onMap: false, load: () => import("../work/WorkRoom.svelte") },
 ];
 
 /** Returns the view that the address names. */
