@@ -24,8 +24,8 @@ export async function remove(path: string, headers: Readonly<Record<string, stri
 }
 
 /** Fetches a file with the credential of the reader, and hands it to the browser to save. Raises LiveTwinError. */
-export async function saveFile(path: string, name: string): Promise<void> {
-  const answer = await request(path, "GET", {});
+export async function saveFile(path: string, name: string, accept = "*/*"): Promise<void> {
+  const answer = await request(path, "GET", { Accept: accept });
   const href = URL.createObjectURL(await answer.blob());
   const link = document.createElement("a");
   link.href = href;

@@ -139,7 +139,7 @@ export const ruleSentences = catalogue({
     byApi: "pagina of API",
     changedBy: (who) => `door ${who}`,
     themes: { environment: "milieu", mobility: "mobiliteit", energy: "energie", water: "water", climate: "klimaat", device: "apparaten" },
-    severities: { cleared: "over", critical: "kritiek", major: "ernstig", minor: "beperkt", warning: "waarschuwing" },
+    severities: { cleared: "over", critical: "kritiek", major: "ernstig", minor: "licht", warning: "waarschuwend" },
     form: "Formulier",
     yaml: "YAML",
     yamlHint: "De tekst is de regel. Het formulier wijzigt de tekst en bewaart uw opmerkingen.",
