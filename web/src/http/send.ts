@@ -41,7 +41,7 @@ async function request(
   headers: Readonly<Record<string, string>>,
   body: string | null = null,
 ): Promise<Response> {
-  const authorization = session.key === "" ? {} : { Authorization: `Bearer ${session.key}` };
+  const authorization: Record<string, string> = session.key === "" ? {} : { Authorization: `Bearer ${session.key}` };
   let answer: Response;
   try {
     answer = await fetch(path, { method, body, headers: { ...headers, ...authorization }, signal: AbortSignal.timeout(ANSWER_MS_MAX) });

@@ -49,7 +49,7 @@ export async function fetchWindows(signal: AbortSignal): Promise<readonly Mainte
 
 /** Puts a window into force; `version` is the one that was edited, undefined for a new one. Raises Problem. */
 export async function putWindow(window: WindowContent, version: number | undefined): Promise<MaintenanceWindow> {
-  const condition = version === undefined ? { "If-None-Match": "*" } : { "If-Match": `"${version}"` };
+  const condition: Record<string, string> = version === undefined ? { "If-None-Match": "*" } : { "If-Match": `"${version}"` };
   return (await done(put(pathOf(window.id), window, condition))).body as MaintenanceWindow;
 }
 

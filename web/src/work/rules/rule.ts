@@ -44,7 +44,7 @@ export function documentOf(rule: object): RuleDocument {
 
 /** Puts a rule into force; `version` is the one that was edited, undefined for a new rule. Raises Problem. */
 export async function putRule(id: string, rule: RuleDocument, version: number | undefined): Promise<Rule> {
-  const condition = version === undefined ? { "If-None-Match": "*" } : { "If-Match": `"${version}"` };
+  const condition: Record<string, string> = version === undefined ? { "If-None-Match": "*" } : { "If-Match": `"${version}"` };
   return (await done(put(pathOf(id), rule, condition))).body as Rule;
 }
 
