@@ -20,6 +20,8 @@ class Alarms {
   readonly waiting = $derived(this.present.filter(waits).length);
 
   readonly #alarms = new StandingAlarms();
+  /** What the page shows instead: the alarms of a moment in the past. */
+  #past: StandingAlarms | undefined;
   /** Ids of alarms to announce. */
   readonly #news = new Set<string>();
   readonly #listeners = new Set<NewsListener>();
@@ -52,14 +54,22 @@ class Alarms {
     this.#frame.ask();
   }
 
+  /** Shows the alarms of a moment in the past; undefined shows the present again. News is announced meanwhile. */
+  showPast(past: StandingAlarms | undefined): void {
+    if (past === undefined && this.#past === undefined) return;
+    this.#past = past;
+    this.#show();
+  }
+
   #show(): void {
-    this.standing = this.#alarms.standing();
-    this.worst = this.#alarms.worstByEntity();
+    const shown = this.#past ?? this.#alarms;
+    this.standing = shown.standing();
+    this.worst = shown.worstByEntity();
     this.#announce();
   }
 
   #announce(): void {
-    const [first, ...others] = this.standing.filter((one) => this.#news.has(one.id));
+    const [first, ...others] = this.#alarms.standing().filter((one) => this.#news.has(one.id));
     this.#news.clear();
     if (first === undefined) return;
     for (const listener of this.#listeners) listener([first, ...others]);

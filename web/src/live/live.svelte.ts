@@ -59,6 +59,8 @@ class Live implements EventStreamListener {
   readonly isCurrent = $derived(this.connection === "live");
 
   readonly #values = new EntityValues();
+  /** What the page shows instead: the values of a moment in the past. */
+  #past: EntityValues | undefined;
   readonly #cells = new Map<string, EntityCell>();
   readonly #changed = new Set<string>();
   readonly #listeners = new Set<FrameListener>();
@@ -104,6 +106,20 @@ class Live implements EventStreamListener {
   onFrame(listener: FrameListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Shows the values of a moment in the past; undefined shows the present again. Events are kept meanwhile. */
+  showPast(past: EntityValues | undefined): void {
+    if (past === undefined && this.#past === undefined) return;
+    this.#past = past;
+    const shown = past ?? this.#values;
+    for (const [id, cell] of this.#cells) {
+      const entity = this.entities.get(id);
+      const values = shown.valuesOf(id);
+      if (!isSame(cell.values, values)) cell.values = new Map(values);
+      cell.freshness = entity && shown.freshnessOf(entity);
+    }
+    this.#layOut();
   }
 
   onBeat(): void {
@@ -187,6 +203,10 @@ class Live implements EventStreamListener {
 
   #show(): void {
     this.lastEvent = this.#newest;
+    if (this.#past !== undefined) {
+      this.#changed.clear();
+      return;
+    }
     let lookChanged = false;
     for (const id of this.#changed) {
       const entity = this.entities.get(id);
@@ -207,7 +227,7 @@ class Live implements EventStreamListener {
     clearTimeout(this.#layoutDue);
     this.#layoutDue = undefined;
     this.#laidOut = Date.now();
-    this.counts = this.#values.counts();
+    this.counts = (this.#past ?? this.#values).counts();
     this.layout += 1;
   }
 
@@ -230,11 +250,12 @@ class Live implements EventStreamListener {
 
   /** Makes the cells of new entities. Here and not when they are asked for: a derived value must not make signals. */
   #renewCells(): void {
+    const shown = this.#past ?? this.#values;
     for (const [id, entity] of this.#values.entities) {
       let cell = this.#cells.get(id);
       if (cell === undefined) this.#cells.set(id, (cell = new EntityCell()));
-      cell.values = new Map(this.#values.valuesOf(id));
-      cell.freshness = this.#values.freshnessOf(entity);
+      cell.values = new Map(shown.valuesOf(id));
+      cell.freshness = shown.freshnessOf(entity);
     }
     for (const id of this.#cells.keys()) if (!this.#values.entities.has(id)) this.#cells.delete(id);
   }
@@ -248,3 +269,9 @@ class Live implements EventStreamListener {
 }
 
 export const live = new Live();
+
+function isSame(one: EntityCell["values"], other: EntityCell["values"]): boolean {
+  if (one.size !== other.size) return false;
+  for (const [property, value] of one) if (other.get(property) !== value) return false;
+  return true;
+}
