@@ -4,7 +4,6 @@ import { ageText, numberText } from "../src/language/format";
 import { alarmOf, causeName, type Alarm } from "../src/alarms/alarm";
 import { StandingAlarms } from "../src/alarms/standingAlarms";
 import type { Entity } from "../src/entities/entity";
-import { append, seriesOf, type Series } from "../src/entities/history";
 import { freshest } from "../src/entities/freshness";
 import { kindOf, propertyName, quantityText, rankOf, setDisplayTexts } from "../src/entities/quantity";
 import { EntityValues, stateEventOf, type StateEvent } from "../src/live/entityValues";
@@ -87,28 +86,6 @@ test("the freshness of an entity is that of its freshest value", () => {
   assert.equal(freshest(["silent", "stale", "live"]), "live");
   assert.equal(freshest(["silent", "stale"]), "stale");
   assert.equal(freshest([]), undefined);
-});
-
-test("buckets become points, and missing ones a gap", () => {
-  const series = seriesOf({
-    buckets: [
-      { start: "2026-11-23T12:00:00Z", mean: 1 },
-      { start: "2026-11-23T12:10:00Z", mean: 2 },
-      { start: "2026-11-23T13:00:00Z", mean: 3 },
-    ],
-  });
-  assert.deepEqual(series.values, [1, 2, null, 3]);
-});
-
-test("live points are appended in order, a day and a bounded number of them", () => {
-  const series: Series = { times: [], values: [] };
-  for (let second = 0; second < 20_000; second += 1) append(series, second, second);
-  append(series, 5, 5);
-  assert.ok(series.times.length <= 2001);
-  assert.equal(series.times.at(-1), 19_999);
-  assert.deepEqual(series.times, [...series.times].sort((one, other) => one - other));
-  append(series, 200_000, 1);
-  assert.deepEqual(series.times, [200_000]);
 });
 
 test("quantities have labels, symbols and rounded numbers", () => {

@@ -33,6 +33,14 @@ class Playback {
   isTruncated = $state.raw(false);
   problem = $state.raw<string>();
   span = $state.raw<Span>();
+  /**
+   * Up to when charts and cards fetch, in epoch milliseconds; undefined is now. While it plays, it moves every two
+   * seconds: the moment itself would ask the server four times a second.
+   */
+  readonly until = $derived.by(() => {
+    const grain = this.playing ? 2 * this.speed * MINUTE_MS : 1;
+    return moment.past === undefined ? undefined : Math.floor(moment.past / grain) * grain;
+  });
 
   #timeline: Timeline | undefined;
   /** Grows when more has been read. */
