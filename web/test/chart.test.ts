@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "vitest";
 import { rangeOf, RANGES, rangeText, resolutionOf } from "../src/entities/chartRange";
 import { pairsOf, scale } from "../src/entities/correlation";
-import { limitsOf, type LimitedPlace, type Rule } from "../src/entities/limits";
+import { limitsAt, type LimitedPlace, type Rule } from "../src/entities/limits";
 import { byRelation, layOut, linksOf } from "../src/entities/relationGraph";
 import { usualOf } from "../src/entities/usual";
 import { bucketSeries, goneOn, POINTS_MAX, readingSeries, summaryOf, type ValueSeries } from "../src/entities/valueSeries";
@@ -97,14 +97,14 @@ const canal: LimitedPlace = {
 };
 const title = { en: "High water", nl: "Hoog water" };
 const rule = (when: Rule["when"], more: Partial<Rule> = {}): Rule => ({ id: "r", title, select: { within: ["alkmaar"] }, when, ...more });
-const levels = (...rules: Rule[]) => limitsOf(rules, canal, "water_level", NOON).map((one) => [one.severity, one.side, Number(one.level.toFixed(3))]);
+const levels = (...rules: Rule[]) => limitsAt(rules, canal, "water_level", NOON).map((one) => [one.severity, one.side, Number(one.level.toFixed(3))]);
 
 test("limits are in the unit of the value: relative to an attribute, or a share of it", () => {
   assert.deepEqual(levels(rule({ value: "water_level", relativeTo: "targetLevel", above: { minor: 0.15, major: 0.2 } })), [
     ["major", "above", -0.4],
     ["minor", "above", -0.45],
   ]);
-  assert.deepEqual(levels(rule({ value: "water_level", shareOf: "capacity", unit: "%", below: { warning: 50 } })), [["warning", "below", 200]]);
+  assert.deepEqual(levels(rule({ value: "water_level", shareOf: "capacity", unit: "1", below: { warning: 0.5 } })), [["warning", "below", 200]]);
   assert.deepEqual(levels(rule({ value: "water_level", relativeTo: "unknown", above: { minor: 1 } })), []);
 });
 

@@ -1,11 +1,12 @@
 /**
- * The limits of rules for one value of one place: for the alarm card, charts and the map alike.
+ * The limits of all rules for one value of one place, for charts.
  *
  * Only rules about the value itself have one: rates, deviations, qualities and expressions have no level to draw.
  */
 
 import type { Schemas } from "livetwin-client";
 import { SEVERITIES, timeOf, type Severity } from "../alarms/alarm";
+import { limitsOf } from "../alarms/limits";
 import { fetched } from "../http/problem";
 import { openTwin } from "../http/twin";
 import type { Bilingual } from "../language/language.svelte";
@@ -31,8 +32,8 @@ export interface Limit {
   readonly side: "above" | "below";
   /** In the unit of the value. */
   readonly level: number;
-  /** Where it ends again; undefined: at the level. */
-  readonly clear: number | undefined;
+  /** Where it ends again. */
+  readonly clear: number;
   /** ISO 8601: the window that the value is taken over, and how long it must last. */
   readonly over: string | undefined;
   readonly onDelay: string | undefined;
@@ -65,7 +66,7 @@ async function allRules(signal: AbortSignal): Promise<Rule[]> {
 }
 
 /** Returns the limits of a property at a time, the worst first. */
-export function limitsOf(rules: readonly Rule[], place: LimitedPlace, property: string, time: number): Limit[] {
+export function limitsAt(rules: readonly Rule[], place: LimitedPlace, property: string, time: number): Limit[] {
   const limits = rules
     .filter((rule) => rule.when.value === property && rule.when.in === undefined && isInForce(rule, time) && isSelected(rule, place))
     .flatMap((rule) => limitsOfRule(rule, place));
@@ -74,46 +75,18 @@ export function limitsOf(rules: readonly Rule[], place: LimitedPlace, property: 
 
 function limitsOfRule(rule: Rule, place: LimitedPlace): Limit[] {
   const { when } = rule;
-  const toValue = scaleOf(rule, place);
-  if (toValue === undefined) return [];
-  return (["above", "below"] as const).flatMap((side) =>
-    Object.entries(when[side] ?? {}).flatMap(([name, level]) => {
-      const severity = SEVERITIES.find((one) => one === name);
-      const clear = when.clear?.[name];
-      if (severity === undefined) return [];
-      return [
-        {
-          rule: rule.id,
-          title: rule.title,
-          severity,
-          side,
-          level: toValue(level),
-          clear: clear === undefined ? undefined : toValue(clear),
-          over: typeof when.over === "string" ? when.over : when.over?.[when.value ?? ""],
-          onDelay: rule.onDelay,
-          scheduled: (rule.schedule ?? []).length > 0,
-        },
-      ];
-    }),
-  );
-}
-
-/** Returns how a level of a rule becomes a value; undefined where the place lacks the attribute. */
-function scaleOf({ when }: Rule, { attributes }: LimitedPlace): ((level: number) => number) | undefined {
-  const attribute = (name: string) => {
-    const value = attributes[name];
-    return typeof value === "number" ? value : undefined;
-  };
-  if (when.relativeTo !== undefined) {
-    const base = attribute(when.relativeTo);
-    return base === undefined ? undefined : (level) => base + level;
-  }
-  if (when.shareOf !== undefined) {
-    const whole = attribute(when.shareOf);
-    const parts = when.unit === "1" ? 1 : 100;
-    return whole === undefined ? undefined : (level) => (level * whole) / parts;
-  }
-  return (level) => level;
+  const limits = limitsOf(rule, place.attributes);
+  return (limits?.levels ?? []).map(({ severity, raised, clear }) => ({
+    rule: rule.id,
+    title: rule.title,
+    severity,
+    side: limits!.direction,
+    level: raised,
+    clear,
+    over: typeof when.over === "string" ? when.over : when.over?.[when.value ?? ""],
+    onDelay: rule.onDelay,
+    scheduled: (rule.schedule ?? []).length > 0,
+  }));
 }
 
 function isInForce({ enabled, start, end }: Rule, time: number): boolean {
