@@ -42,6 +42,7 @@ const everything: Choice = {
   states: new Set(),
   theme: undefined,
   within: undefined,
+  incident: undefined,
   text: "",
 };
 
@@ -137,6 +138,7 @@ test("filters let through what meets all of them", () => {
   assert.deepEqual(found({ states: new Set(["waiting", "aside"]) }), ["a", "c"]);
   assert.deepEqual(found({ theme: "device" }), ["c"]);
   assert.deepEqual(found({ within: "alkmaar.b" }), ["b"]);
+  assert.deepEqual(found({ incident: "silence~alkmaar~4" }), ["c"]);
   assert.deepEqual(found({ text: "WATER b" }), ["b"]);
   assert.deepEqual(found({ text: "nothing" }), []);
 });

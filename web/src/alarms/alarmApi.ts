@@ -4,6 +4,7 @@ import type { Parameters, RequestBody, Schemas } from "livetwin-client";
 import { done, fetched } from "../http/problem";
 import { ownTwin } from "../http/twin";
 import type { Bilingual } from "../language/language.svelte";
+import type { Operation } from "../session/operations";
 import { session } from "../session/session.svelte";
 import { alarmOf, timeOf, type Alarm } from "./alarm";
 import { alarmSentences } from "./sentences";
@@ -84,7 +85,7 @@ const OWNERS_MAX = 1000;
 export type AlarmAction = "acknowledge" | "shelve" | "unshelve" | "assign" | "comment" | "reset" | "restore";
 
 /** The operations of the API by action, as `session.may` takes them. */
-export const OPERATIONS: Readonly<Record<AlarmAction, string>> = {
+export const OPERATIONS: Readonly<Record<AlarmAction, Operation>> = {
   acknowledge: "acknowledgeAlarm",
   shelve: "shelveAlarm",
   unshelve: "unshelveAlarm",

@@ -43,10 +43,12 @@ export const VIEWS: readonly View[] = [
 
 /** Returns the view that the address names. */
 export function currentView(): View {
-  return VIEWS.find((one) => one.id === address.get("view")) ?? VIEWS[0]!;
+  // Messages link to an incident without a view.
+  const id = address.get("view") ?? (address.get("incident") === undefined ? undefined : "alarms");
+  return VIEWS.find((one) => one.id === id) ?? VIEWS[0]!;
 }
 
 /** Returns what changes in the address to go to a view. */
 export function viewChange(view: View): Record<string, string | undefined> {
-  return { view: view === VIEWS[0] ? undefined : view.id };
+  return { view: view === VIEWS[0] ? undefined : view.id, incident: undefined };
 }

@@ -23,6 +23,8 @@ export interface Choice {
   readonly theme: string | undefined;
   /** The id of an area: alarms in it. */
   readonly within: string | undefined;
+  /** The id of an incident: the alarms with its cause and area. */
+  readonly incident: string | undefined;
   readonly text: string;
 }
 
@@ -56,6 +58,7 @@ export function select(alarms: readonly Alarm[], choice: Choice, around: Surroun
     if (choice.states.size > 0 && !choice.states.has(kindOf(one))) return false;
     if (choice.theme !== undefined && one.theme !== choice.theme) return false;
     if (choice.within !== undefined && !around.isWithin(one.entityId, choice.within)) return false;
+    if (choice.incident !== undefined && !choice.incident.startsWith(`${one.cause}~${one.area}~`)) return false;
     if (words.length === 0) return true;
     const text = [one.id, one.cause, around.nameOf(one.entityId), around.sentenceOf(one), around.whoOf(one.id)].join(" ").toLowerCase();
     return words.every((word) => text.includes(word));

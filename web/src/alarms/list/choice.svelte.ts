@@ -22,19 +22,26 @@ class ListChoice {
   readonly states = $derived(setOf(STATES, address.get("alarms.state")));
   readonly theme = $derived(address.get("alarms.theme"));
   readonly within = $derived(address.get("alarms.in"));
+  /** The id of the incident that a link names. */
+  readonly incident = $derived(address.get("incident"));
   readonly text = $derived(address.get("alarms.q") ?? "");
   /** What the reader chose; undefined: the page chooses. */
   readonly askedGrouping = $derived(oneOf(GROUPINGS, address.get("alarms.group")));
   /** In a flood by cause, unless the reader chose otherwise. */
   readonly grouping = $derived<Grouping>(this.askedGrouping ?? (flood.isShown ? "cause" : "incident"));
   readonly isFiltered = $derived(
-    this.severities.size > 0 || this.states.size > 0 || this.theme !== undefined || this.within !== undefined || this.text !== "",
+    this.severities.size > 0 ||
+      this.states.size > 0 ||
+      this.theme !== undefined ||
+      this.within !== undefined ||
+      this.incident !== undefined ||
+      this.text !== "",
   );
   saved = $state.raw<Saved>(stored());
 
   get choice(): Choice {
-    const { sort, descending, grouping, severities, states, theme, within, text } = this;
-    return { sort, descending, grouping, severities, states, theme, within, text };
+    const { sort, descending, grouping, severities, states, theme, within, incident, text } = this;
+    return { sort, descending, grouping, severities, states, theme, within, incident, text };
   }
 
   /** Sorts by a column; the same one again turns the order round, and a third time it is by urgency again. */
@@ -57,7 +64,7 @@ class ListChoice {
   }
 
   clear(): void {
-    address.note(Object.fromEntries(NAMES.map((name) => [name, undefined])));
+    address.note({ ...Object.fromEntries(NAMES.map((name) => [name, undefined])), incident: undefined });
   }
 
   /** Saves what is chosen under a name in this browser; the oldest one makes place. */
