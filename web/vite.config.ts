@@ -25,7 +25,8 @@ const ENTRIES = { index: "index.html", openbaar: "openbaar.html", messages: "mes
 const pathOf = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
 export default defineConfig(({ isSsrBuild }) => ({
-  base: "./",
+  // Absolute: the page is also the answer to the paths of its views.
+  base: "/",
   plugins: [svelte(), ...(isSsrBuild ? [] : [mapWorker(), dutyPage(), compressed()])],
   resolve: {
     alias: { "livetwin-client": pathOf(`${CLIENT}/src/index.ts`) },

@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from "vitest";
 import { language } from "../src/language/language.svelte";
 import { authorizationUrl } from "../src/session/openid";
-import { principalOf } from "../src/session/whoami";
+import { principalOf } from "../src/session/principal";
 import { decoded, hexLines } from "../src/work/data/payload";
 import { barsOf, equationOf, sumsByFeed, type LedgerRow } from "../src/work/data/ledger";
 import { mapOfItem } from "../src/work/data/quarantine";

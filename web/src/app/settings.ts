@@ -18,6 +18,8 @@ export interface PageSettings {
   readonly attribution: string;
   /** The address of the city's design tokens: CSS that goes over ours. */
   readonly theme: string | undefined;
+  /** The address of the background of the map: GeoJSON of the city folder. */
+  readonly background: string | undefined;
   readonly texts: DisplayTexts;
   /** Where people sign in; none where only keys are known. */
   readonly signIn: readonly Issuer[];
@@ -30,6 +32,7 @@ export const NO_SETTINGS: PageSettings = {
   tiles: undefined,
   attribution: "",
   theme: undefined,
+  background: undefined,
   texts: { names: {}, unitSymbols: {} },
   signIn: [],
 };
@@ -38,16 +41,23 @@ export const NO_SETTINGS: PageSettings = {
 export async function fetchSettings(): Promise<PageSettings> {
   const answer = (await fetched(appSentences().settings, openTwin().follow("/page.json"))) as Record<string, unknown>;
   const city = (answer["city"] ?? {}) as Record<string, unknown>;
+  const site = (answer["site"] ?? {}) as Record<string, unknown>;
   return {
     city: textOf(city["name"]),
-    language: textOf(city["language"]) ?? textOf(answer["language"]),
+    language: languageOf(site["languages"]),
     timezone: textOf(city["timezone"]),
     tiles: textOf(answer["tiles"]),
     attribution: textOf(answer["attribution"]) ?? "",
-    theme: textOf(answer["theme"]),
+    theme: textOf(site["theme"]),
+    background: textOf(site["background"]),
     texts: { names: namesOf(answer["names"]), unitSymbols: textsOf(answer["unitSymbols"]) },
     signIn: issuersOf(answer["signIn"]),
   };
+}
+
+/** The language of the city: the first of those in which its folder has texts. */
+function languageOf(value: unknown): string | undefined {
+  return Array.isArray(value) ? textOf(value[0]) : undefined;
 }
 
 function textOf(value: unknown): string | undefined {

@@ -1,6 +1,6 @@
 /** The live events as typed calls, as long as the page is open. */
 
-import { LiveTwin, LiveTwinError, type LiveEvent, type LiveQuery } from "livetwin-client";
+import { LiveTwin, LiveTwinError, type LiveEvent } from "livetwin-client";
 import { alarmOf, type Alarm } from "../alarms/alarm";
 import { stateEventOf, type StateEvent } from "./entityValues";
 import { HEARTBEAT } from "./watchdog";
@@ -27,14 +27,12 @@ const AFTER_REFUSAL_MS = 15_000;
 /** Follows the events from a snapshot on, across broken connections and refusals, until the signal. */
 export async function followEvents(listener: EventStreamListener, signal: AbortSignal): Promise<void> {
   const twin = new LiveTwin({ baseUrl: location.origin, retries: 0, fetch: listening(() => listener.onBeat()) });
-  // The query is part of the API as of the version with heartbeats.
-  const query = (HEARTBEAT === undefined ? {} : { heartbeat: HEARTBEAT }) as LiveQuery;
   while (!signal.aborted) {
     try {
       const onConnection = (state: string) => {
         if (state === "lost" || state === "open") listener.onConnection(state);
       };
-      for await (const event of twin.live(query, { signal, onConnection })) dispatch(event, listener);
+      for await (const event of twin.live({ heartbeat: HEARTBEAT }, { signal, onConnection })) dispatch(event, listener);
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof LiveTwinError)) throw error;

@@ -1,10 +1,10 @@
 /** The watchdog of the stream: a connection that looks open and brings nothing is not live. */
 
-/** How often the server is asked to show that it lives (`heartbeat` of `GET /v1/live`); undefined where it cannot. */
-export const HEARTBEAT: string | undefined = undefined;
+/** How often the server is asked to show that it lives: `heartbeat` of `GET /v1/live`. */
+export const HEARTBEAT = "PT5S";
 
-/** The time between two signs of life: heartbeats, or else the comments that keep the connection open. */
-export const BEAT_MS = HEARTBEAT === undefined ? 15_000 : 5_000;
+/** The same in milliseconds. */
+export const BEAT_MS = 5_000;
 
 /** The missed beats after which values no longer count as current. */
 const MISSED_MAX = 2;

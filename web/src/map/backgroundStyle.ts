@@ -1,6 +1,6 @@
 /** What lies under the places: the background of the city folder, or tiles that the settings name. */
 
-import type { FilterSpecification, LayerSpecification, SourceSpecification } from "maplibre-gl";
+import type { ExpressionSpecification, LayerSpecification, SourceSpecification } from "maplibre-gl";
 import type { PageSettings } from "../app/settings";
 import type { MapColours, Scheme } from "./mapColours";
 
@@ -56,7 +56,7 @@ function vectorLayers(colours: MapColours): LayerSpecification[] {
   ];
 }
 
-const kind = (...kinds: string[]): FilterSpecification => ["in", ["get", "kind"], ["literal", kinds]];
+const kind = (...kinds: string[]): ExpressionSpecification => ["in", ["get", "kind"], ["literal", kinds]];
 const width = (far: number, near: number) => ["interpolate", ["exponential", 1.5], ["zoom"], 10, far, 16, near] as unknown as number;
 
 function folderLayers(colours: MapColours): LayerSpecification[] {
@@ -67,7 +67,7 @@ function folderLayers(colours: MapColours): LayerSpecification[] {
     filter: ["all", ["==", ["geometry-type"], "Polygon"], kind(...kinds)],
     paint: { "fill-color": colour, "fill-opacity": opacity },
   });
-  const line = (id: string, filter: FilterSpecification, colour: string, far: number, near: number, dash?: number[]): LayerSpecification => ({
+  const line = (id: string, filter: ExpressionSpecification, colour: string, far: number, near: number, dash?: number[]): LayerSpecification => ({
     id: `background-${id}`,
     type: "line",
     source: BACKGROUND,
@@ -75,7 +75,7 @@ function folderLayers(colours: MapColours): LayerSpecification[] {
     layout: { "line-join": "round", "line-cap": "butt" },
     paint: { "line-color": colour, "line-width": width(far, near), ...(dash === undefined ? {} : { "line-dasharray": dash }) },
   });
-  const road = (name: string): FilterSpecification => ["all", kind("road"), ["==", ["get", "class"], name]];
+  const road = (name: string): ExpressionSpecification => ["all", kind("road"), ["==", ["get", "class"], name]];
   return [
     fill("land", colours.land, 1, "land"),
     fill("green", colours.polder, 1, "green", "dune"),

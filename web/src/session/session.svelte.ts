@@ -5,7 +5,7 @@ import { clock } from "../live/clock.svelte";
 import { leaveFor, tokenOf, type Issuer, type IssuerAnswer } from "./openid";
 import { OPERATIONS, type Operation } from "./operations";
 import { sessionSentences } from "./sentences";
-import { fetchPrincipal, type Principal } from "./whoami";
+import { fetchPrincipal, type Principal } from "./principal";
 
 const STORED = "livetwin-key";
 const STORED_ISSUER = "livetwin-issuer";
@@ -84,9 +84,9 @@ class Session {
     this.problem = sessionSentences().ended;
   }
 
-  /** Whether the reader may use an operation of the API, by its id; where the server does not tell, a key is enough. */
+  /** Whether the reader may use an operation of the API, by its id; until the key is checked, it is enough. */
   may(operation: Operation): boolean {
-    return this.isSignedIn && (this.#principal?.permissions?.has(OPERATIONS[operation]) ?? true);
+    return this.isSignedIn && (this.#principal?.permissions.has(OPERATIONS[operation]) ?? true);
   }
 
   async #check(): Promise<void> {
