@@ -11,7 +11,7 @@ from api.access.rights import rights_of_role
 from api.alarms.links.link_page import LinkPage
 from api.alarms.links.linked_incident import LinkedAlarms, LinkedIncident
 from api.live.live_view import LiveView
-from tests.e2e.test_page import CHROMIUM, FLAGS
+from tests.e2e.page.browser import CHROMIUM, FLAGS
 from tests.support.cities.alarm_city import alarm_city
 from tests.support.payloads.alarm_events import alarm_event, incident_event
 from twin.alarms.rules.operand import Operand
