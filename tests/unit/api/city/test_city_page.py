@@ -50,7 +50,8 @@ async def page(parts: ApiContext, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
     """A client of an api with a built page, and with the files of the city in memory."""
     folder = parts.settings.static_dir
     (folder / "assets").mkdir()
-    (folder / "index.html").write_text("<title>The city</title>")
+    for name, title in {"index": "The city", "duty": "Duty", "openbaar": "The public view"}.items():
+        (folder / f"{name}.html").write_text(f"<title>{title}</title>")
     (folder / "assets" / "map-Bx3_k-9Q.js").write_bytes(b"map" * 2_000)
     transport = httpx.ASGITransport(create_app(parts))
     async with httpx.AsyncClient(transport=transport, base_url="http://city.example") as client:
@@ -144,13 +145,20 @@ async def test_few_files_stay_in_memory(parts: ApiContext, monkeypatch: pytest.M
     assert asked == [*map(str, range(FILES_KEPT_MAX + 1)), "0"]
 
 
-VIEWS = ("/openbaar", "/public", "/openbaar/sensoren", "/alarms/high-water~city.canal", "/entities/city.west")
+VIEWS = {
+    "/openbaar": "The public view",
+    "/public": "The public view",
+    "/openbaar/sensoren": "The public view",
+    "/duty": "Duty",
+    "/alarms/high-water~city.canal": "The city",
+    "/entities/city.west": "The city",
+}
 
 
 @pytest.mark.parametrize("path", VIEWS)
-async def test_a_link_into_the_page_is_answered_with_it(page: httpx.AsyncClient, path: str) -> None:
+async def test_a_link_into_a_page_is_answered_with_it(page: httpx.AsyncClient, path: str) -> None:
     answer = await page.get(path)
-    assert (answer.status_code, answer.text) == (200, "<title>The city</title>")
+    assert (answer.status_code, answer.text) == (200, f"<title>{VIEWS[path]}</title>")
     assert answer.headers["cache-control"] == "no-cache"
     again = await page.get(path, headers={"If-None-Match": answer.headers["etag"]})
     assert again.status_code == 304
@@ -181,7 +189,7 @@ async def test_only_the_public_view_may_be_embedded_and_only_by_the_origins_of_t
 
 
 async def test_without_origins_nobody_embeds_the_public_view(parts: ApiContext) -> None:
-    (parts.settings.static_dir / "index.html").write_text("<title>The city</title>")
+    (parts.settings.static_dir / "openbaar.html").write_text("<title>The public view</title>")
     bare = replace(parts.model, city=replace(parts.model.city, site=Site()))
     parts.hub.set_model(bare)
     transport = httpx.ASGITransport(create_app(parts))
