@@ -13,28 +13,23 @@ import {
 import "maplibre-gl/dist/maplibre-gl.css";
 import workerUrl from "virtual:map-worker";
 import type { Feature } from "geojson";
-import { SEVERITIES, waits, type Alarm } from "../alarms/alarm";
-import { alarmSentences, severityName } from "../alarms/sentences";
+import type { Alarm } from "../alarms/alarm";
 import type { PageSettings } from "../app/settings";
-import { ALARM_LAYER, ALARM_SOURCE, CHOICE_LAYERS, SOURCE, styleFor } from "./mapStyle";
-import { anchorOf, boundsOf, centreOf, extentOf, type Bounds, type Entity } from "../entities/entity";
-import type { Freshness } from "../entities/freshness";
+import { boundsOf, centreOf, extentOf, type Bounds, type Entity } from "../entities/entity";
+import { alarmFeatures, cityFeatures, lookOf, type Appearance } from "./mapFeatures";
 import type { Scheme } from "./mapColours";
-import { THEME_COLOURS, type Theme } from "./theme";
-
-/** How an entity is drawn now. */
-export interface Appearance {
-  readonly entity: Entity;
-  /** The theme that colours it; undefined while it is only background. */
-  readonly theme: Theme | undefined;
-  readonly freshness: Freshness | undefined;
-}
+import { imageOf } from "./mapImages";
+import { ALARM_LAYER, ALARM_SOURCE, CHOICE_LAYERS, CHOSEN_SOURCE, CLUSTER_LAYER, SHAPE_SOURCE, SITE_SOURCE, styleFor } from "./mapStyle";
+import type { ValueClasses } from "./valueClasses";
 
 /** The entity under the pointer, or the mark of its alarm. */
 interface Found {
   readonly id: string;
   readonly name: string;
   readonly alarm: boolean;
+  /** The number of a cluster, where one was pressed. */
+  readonly cluster: number | undefined;
+  readonly position: [number, number];
 }
 
 /** Actions of the user on the map. */
@@ -67,6 +62,11 @@ export class CityMap {
   readonly #pulses = new Map<string, number>();
   readonly #stop: () => void;
   #appearances: readonly Appearance[] = [];
+  #classes: ValueClasses | undefined;
+  /** What is drawn: values come all the time, and most change no class. */
+  #look = "";
+  /** Entities that are points: those of the clustered source. */
+  #sites: ReadonlySet<string> = new Set();
   #alarms: ReadonlyMap<string, Alarm> = new Map();
   #scheme: Scheme;
   #chosen: string | undefined;
@@ -94,12 +94,17 @@ export class CityMap {
     this.#map.touchZoomRotate.disableRotation();
     this.#map.addControl(new NavigationControl({ showCompass: false }), "bottom-right");
     this.#map.addControl(new ScaleControl({ maxWidth: 120 }), "bottom-right");
-    if (settings.tiles !== undefined) this.#map.addControl(new AttributionControl({ compact: true }));
+    if (settings.tiles !== undefined || settings.attribution !== "") this.#map.addControl(new AttributionControl({ compact: true }));
+    this.#map.on("styleimagemissing", ({ id }) => {
+      const found = imageOf(id, this.#scheme);
+      if (found !== undefined && !this.#map.hasImage(id)) this.#map.addImage(id, found.image, { pixelRatio: found.pixelRatio });
+    });
     this.#map.on("load", () => this.#draw());
     this.#map.on("idle", () => (document.body.dataset["mapIdle"] = "true"));
     this.#map.on("click", (event) => {
       const found = this.#at(event);
-      if (found?.alarm === true) listener.chooseAlarm(found.id);
+      if (found?.cluster !== undefined) void this.#expand(found.cluster, found.position);
+      else if (found?.alarm === true) listener.chooseAlarm(found.id);
       else listener.choose(found?.id);
     });
     this.#map.on("mousemove", (event) => this.#hover(this.#at(event)));
@@ -122,11 +127,12 @@ export class CityMap {
     this.#map.remove();
   }
 
-  /** Draws all entities anew; called when their appearance changed, not for each value. */
-  show(appearances: readonly Appearance[]): void {
+  /** Draws all entities anew, with classes by their values; called when their appearance changed, not for each value. */
+  show(appearances: readonly Appearance[], classes?: ValueClasses): void {
     this.#appearances = appearances;
+    this.#classes = classes;
     this.#fit();
-    if (this.#map.getSource(SOURCE) !== undefined) this.#draw();
+    this.#draw();
   }
 
   /** Marks the entities that have an alarm, each with its most urgent one. */
@@ -146,10 +152,11 @@ export class CityMap {
 
   /** Marks the entity as chosen, and moves the map when it is not visible. */
   choose(entity: Entity | undefined): void {
+    if (this.#chosen === entity?.id) return;
     if (this.#chosen !== undefined) this.#setState(this.#chosen, { chosen: 0 });
     this.#chosen = entity?.id;
+    this.#drawChosen();
     if (entity === undefined) return;
-    this.#setState(entity.id, { chosen: 1 });
     const bounds: Bounds | undefined = boundsOf([entity.geometry]);
     if (bounds === undefined) return;
     const centre = centreOf(bounds);
@@ -180,56 +187,48 @@ export class CityMap {
   }
 
   #draw(): void {
-    const source = this.#map.getSource(SOURCE);
-    if (!(source instanceof GeoJSONSource)) return;
+    if (!(this.#map.getSource(SHAPE_SOURCE) instanceof GeoJSONSource)) return;
+    const features = cityFeatures(this.#appearances, this.#classes, this.#scheme);
+    const look = lookOf(features);
+    if (look === this.#look) return;
+    this.#look = look;
     document.body.dataset["mapIdle"] = "false";
-    const features = this.#appearances
-      .filter((one) => one.entity.geometry !== undefined)
-      .map((one) => this.#feature(one))
-      // Small areas are drawn over large ones.
-      .sort((one, other) => extentOf(other.geometry) - extentOf(one.geometry));
-    void source.setData({ type: "FeatureCollection", features });
-    if (this.#chosen !== undefined) this.#setState(this.#chosen, { chosen: 1 });
+    const { shapes, points } = features;
+    this.#sites = new Set(points.map((one) => String(one.properties!["id"])));
+    this.#set(SHAPE_SOURCE, shapes);
+    this.#set(SITE_SOURCE, points.filter((one) => one.properties!["colour"] !== ""));
+    this.#drawChosen();
     this.#drawAlarms();
+    const { dataset } = this.#map.getContainer();
+    dataset["classes"] = this.#classes === undefined ? "" : String(this.#classes.edges.length + 1);
+    dataset["filled"] = String(shapes.filter((one) => one.properties!["filled"] === true).length);
+    dataset["points"] = String(points.length);
+  }
+
+  /** The chosen place is drawn by itself, also while others around it are one cluster. */
+  #drawChosen(): void {
+    const chosen = this.#appearances.filter((one) => one.entity.id === this.#chosen);
+    this.#set(CHOSEN_SOURCE, cityFeatures(chosen, this.#classes, this.#scheme).points);
+    if (this.#chosen !== undefined) this.#setState(this.#chosen, { chosen: 1 });
   }
 
   #drawAlarms(): void {
-    const source = this.#map.getSource(ALARM_SOURCE);
-    if (!(source instanceof GeoJSONSource)) return;
-    const features: Feature[] = [];
-    for (const { entity } of this.#appearances) {
-      const alarm = this.#alarms.get(entity.id);
-      const anchor = anchorOf(entity.geometry);
-      if (alarm === undefined || anchor === undefined) continue;
-      features.push({
-        type: "Feature",
-        geometry: { type: "Point", coordinates: anchor },
-        properties: {
-          id: entity.id,
-          name: alarmSentences().onMap(entity.name, severityName(alarm.severity)),
-          severity: alarm.severity,
-          rank: SEVERITIES.length - SEVERITIES.indexOf(alarm.severity),
-          waits: waits(alarm),
-        },
-      });
-    }
-    void source.setData({ type: "FeatureCollection", features });
+    const features = alarmFeatures(this.#appearances, this.#alarms);
+    this.#set(ALARM_SOURCE, features);
     this.#map.getContainer().dataset["alarms"] = String(features.length);
   }
 
-  #feature({ entity, theme, freshness }: Appearance): Feature {
-    return {
-      type: "Feature",
-      geometry: entity.geometry!,
-      properties: {
-        id: entity.id,
-        name: entity.name,
-        type: entity.type,
-        theme: theme ?? "",
-        colour: theme === undefined ? "" : THEME_COLOURS[this.#scheme][theme],
-        freshness: freshness ?? "",
-      },
-    };
+  #set(name: string, features: readonly Feature[]): void {
+    const source = this.#map.getSource(name);
+    if (source instanceof GeoJSONSource) void source.setData({ type: "FeatureCollection", features: [...features] });
+  }
+
+  /** Zooms in as far as a cluster comes apart. */
+  async #expand(cluster: number, center: [number, number]): Promise<void> {
+    const source = this.#map.getSource(SITE_SOURCE);
+    if (!(source instanceof GeoJSONSource)) return;
+    const zoom = await source.getClusterExpansionZoom(cluster);
+    this.#map.easeTo({ center, zoom });
   }
 
   /** Returns the uppermost feature at the pointer; of areas the smallest. */
@@ -239,32 +238,38 @@ export class CityMap {
     const best = found.sort(
       (one, other) => rank(one) - rank(other) || extentOf(one.geometry) - extentOf(other.geometry),
     )[0];
-    return best === undefined
-      ? undefined
-      : {
-          id: String(best.properties["id"]),
-          name: String(best.properties["name"]),
-          alarm: best.layer.id === ALARM_LAYER,
-        };
+    if (best === undefined) return undefined;
+    const cluster = best.layer.id === CLUSTER_LAYER ? Number(best.properties["cluster_id"]) : undefined;
+    const { lng, lat } = event.lngLat;
+    return {
+      id: String(best.properties["id"] ?? ""),
+      name: String(best.properties["name"] ?? ""),
+      alarm: best.layer.id === ALARM_LAYER,
+      cluster,
+      position: [lng, lat],
+    };
   }
 
-  #hover(feature: Found | undefined): void {
+  #hover(found: Found | undefined): void {
     const canvas = this.#map.getCanvas();
+    canvas.style.cursor = found === undefined ? "" : "pointer";
+    const feature = found?.cluster === undefined ? found : undefined;
     canvas.title = feature?.name ?? "";
     if (feature?.id === this.#hovered) return;
     if (this.#hovered !== undefined) this.#setState(this.#hovered, { hover: 0 });
     this.#hovered = feature?.id;
     if (feature !== undefined) this.#setState(feature.id, { hover: 1 });
-    canvas.style.cursor = feature === undefined ? "" : "pointer";
   }
 
   #repaint(scheme: Scheme): void {
     this.#scheme = scheme;
+    this.#look = "";
     this.#map.once("style.load", () => this.#draw());
     this.#map.setStyle(styleFor(scheme, this.#settings), { diff: false });
   }
 
   #setState(id: string, state: Record<string, number>): void {
-    if (this.#map.getSource(SOURCE) !== undefined) this.#map.setFeatureState({ source: SOURCE, id }, state);
+    for (const source of this.#sites.has(id) ? [SITE_SOURCE, CHOSEN_SOURCE] : [SHAPE_SOURCE])
+      if (this.#map.getSource(source) !== undefined) this.#map.setFeatureState({ source, id }, state);
   }
 }

@@ -74,7 +74,7 @@ function valueOf(entity: Entity, property: string): Value | undefined {
   return values.get(property) ?? values.get(AREA_PREFIX + property);
 }
 
-function isArea({ geometry }: Entity): boolean {
+export function isArea({ geometry }: Entity): boolean {
   return geometry?.type === "Polygon" || geometry?.type === "MultiPolygon";
 }
 

@@ -98,6 +98,11 @@ export function classOf(value: number, { edges }: ValueClasses): number {
   return found === -1 ? edges.length : found;
 }
 
+/** Returns the edges of a class: above the first, up to and with the second; undefined at the ends. */
+export function rangeOf(number: number, { edges }: ValueClasses): [above: number | undefined, upTo: number | undefined] {
+  return [edges[number - 1], edges[number]];
+}
+
 /** Returns the colour of a class: few classes are spread over all colours. */
 export function classColour(number: number, { edges }: ValueClasses, scheme: Scheme): string {
   const colours = CLASS_COLOURS[scheme];
