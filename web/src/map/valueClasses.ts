@@ -56,6 +56,29 @@ const PUBLISHED: Readonly<Record<string, ValueClasses>> = {
   },
 };
 
+const LEVEL_OF_SERVICE: readonly Bilingual[] = [
+  { en: "free", nl: "vrij" },
+  { en: "heavy", nl: "druk" },
+  { en: "congested", nl: "vast" },
+];
+
+/** Values that are states have one class each. */
+const STATES: Readonly<Record<string, ValueClasses>> = {
+  pump_state: {
+    edges: [0],
+    names: [
+      { en: "off", nl: "uit" },
+      { en: "on", nl: "aan" },
+    ],
+    source: { en: "the states themselves", nl: "de standen zelf" },
+  },
+  level_of_service: {
+    edges: [1, 2],
+    names: LEVEL_OF_SERVICE,
+    source: { en: "customary bands, words of DATEX II; not a norm", nl: "gangbare grenzen, woorden van DATEX II; geen norm" },
+  },
+};
+
 const STEPS = 5;
 const STEPS_SOURCE: Bilingual = {
   en: "equal steps of the values shown; not a norm",
@@ -64,8 +87,8 @@ const STEPS_SOURCE: Bilingual = {
 
 /** Returns the classes of a value, from its name or, where none are published, from all values that are shown. */
 export function classesOf(property: string, values: Iterable<number>): ValueClasses {
-  const published = PUBLISHED[property.replace(/^area_/, "")];
-  if (published !== undefined) return published;
+  const known = PUBLISHED[property] ?? STATES[property];
+  if (known !== undefined) return known;
   let low = Infinity;
   let high = -Infinity;
   for (const value of values) {
@@ -101,6 +124,16 @@ export function classOf(value: number, { edges }: ValueClasses): number {
 /** Returns the edges of a class: above the first, up to and with the second; undefined at the ends. */
 export function rangeOf(number: number, { edges }: ValueClasses): [above: number | undefined, upTo: number | undefined] {
   return [edges[number - 1], edges[number]];
+}
+
+/** The largest number of decimals of an edge: one with more is of no sensor. */
+const DECIMALS_MAX = 9;
+
+/** Returns how many decimals the edges need, so that no two of them read the same. */
+export function decimalsOf({ edges }: ValueClasses): number {
+  let decimals = 0;
+  while (decimals < DECIMALS_MAX && edges.some((edge) => Number(edge.toFixed(decimals)) !== edge)) decimals += 1;
+  return decimals;
 }
 
 /** Returns the colour of a class: few classes are spread over all colours. */
