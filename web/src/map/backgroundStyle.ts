@@ -25,13 +25,13 @@ export function backgroundOf(settings: PageSettings, scheme: Scheme, colours: Ma
   }
   if (background === undefined) return { sources: {}, layers: [], labels: [] };
   const data = new URL(background, document.baseURI).href;
-  return { sources: { [BACKGROUND]: { type: "geojson", data } }, layers: folderLayers(colours), labels: folderLabels(colours) };
+  return { sources: { [BACKGROUND]: { type: "geojson", data, attribution } }, layers: folderLayers(colours), labels: folderLabels(colours) };
 }
 
-/** Returns the source of a template: raster tiles, the same from a WMTS, or vector tiles by their suffix. */
+/** Returns the source of a template: raster tiles, the same from a WMTS, or vector tiles by their suffix or format. */
 export function tileSource(template: string, attribution: string): SourceSpecification {
   const tiles = [wmtsTemplate(template)];
-  if (/\.(pbf|mvt)(\?|$)/.test(template)) return { type: "vector", tiles, maxzoom: 14, attribution };
+  if (/\.(pbf|mvt)(\?|$)|[?&]f=(pbf|mvt)(&|$)/.test(template)) return { type: "vector", tiles, maxzoom: 14, attribution };
   return { type: "raster", tiles, tileSize: 256, maxzoom: 19, attribution };
 }
 
@@ -104,13 +104,22 @@ function folderLabels(colours: MapColours): LayerSpecification[] {
       paint,
     },
     {
+      id: "background-lake-name",
+      type: "symbol",
+      source: BACKGROUND,
+      filter: ["all", ["==", ["geometry-type"], "Polygon"], kind("water"), ["has", "name"]],
+      minzoom: 11,
+      layout: { "text-field": ["get", "name"], "text-font": FONT, "text-size": 11, "text-max-width": 8, "text-padding": 8 },
+      paint,
+    },
+    {
       id: "background-water-name",
       type: "symbol",
       source: BACKGROUND,
       filter: ["all", kind("canal"), ["has", "name"]],
       minzoom: 12.5,
       layout: { "text-field": ["get", "name"], "text-font": FONT, "text-size": 11, "symbol-placement": "line", "text-padding": 12 },
-      paint: { ...paint, "text-color": colours.ink },
+      paint,
     },
   ];
 }

@@ -12,14 +12,18 @@ import {
 } from "maplibre-gl";
 import "maplibre-gl/dist/maplibre-gl.css";
 import workerUrl from "virtual:map-worker";
-import type { Feature } from "geojson";
+import type { Feature, Point } from "geojson";
 import type { Alarm } from "../alarms/alarm";
 import type { PageSettings } from "../app/settings";
 import { boundsOf, centreOf, extentOf, type Bounds, type Entity } from "../entities/entity";
-import { alarmFeatures, cityFeatures, lookOf, type Appearance } from "./mapFeatures";
-import type { Scheme } from "./mapColours";
-import { imageOf } from "./mapImages";
-import { ALARM_LAYER, ALARM_SOURCE, CHOICE_LAYERS, CHOSEN_SOURCE, CLUSTER_LAYER, SHAPE_SOURCE, SITE_SOURCE, styleFor } from "./mapStyle";
+import type { Appearance } from "./appearance";
+import { MAP_COLOURS, type Scheme } from "./mapColours";
+import { alarmFeatures, cityFeatures, lookOf, type CityFeatures } from "./mapFeatures";
+import { EDGE, fitPadding, type Size } from "./mapFit";
+import { IMAGES, imageOf } from "./mapImages";
+import { CHOICE_LAYERS, styleFor } from "./mapStyle";
+import { ALARM_LAYER, CLUSTER_LAYER } from "./siteLayers";
+import { ALARM_SOURCE, CHOSEN_SOURCE, SHAPE_SOURCE, SITE_SOURCE } from "./styleExpressions";
 import type { ValueClasses } from "./valueClasses";
 
 /** The entity under the pointer, or the mark of its alarm. */
@@ -27,9 +31,8 @@ interface Found {
   readonly id: string;
   readonly name: string;
   readonly alarm: boolean;
-  /** The number of a cluster, where one was pressed. */
-  readonly cluster: number | undefined;
-  readonly position: [number, number];
+  /** The cluster of places, where it is one. */
+  readonly cluster: { readonly id: number; readonly centre: [number, number] } | undefined;
 }
 
 /** Actions of the user on the map. */
@@ -48,23 +51,27 @@ export interface MapPlace {
   readonly zoom: number;
 }
 
-/** Pixels at the sides of the map in which nothing that matters should lie. */
-const EDGE = 36;
 /** A pulse fades in these steps. */
 const PULSE_STEPS = [1, 0.6, 0.2];
 const PULSE_STEP_MS = 200;
 /** The largest number of entities that pulse at the same time. */
 const PULSES_MAX = 150;
+/** The largest number of clusters that the container names. */
+const NAMED_CLUSTERS_MAX = 50;
 
 export class CityMap {
   readonly #map: MapLibre;
   readonly #settings: PageSettings;
   readonly #pulses = new Map<string, number>();
   readonly #stop: () => void;
+  readonly #legend: () => Size | undefined;
   #appearances: readonly Appearance[] = [];
   #classes: ValueClasses | undefined;
+  #features: CityFeatures = { shapes: [], points: [] };
   /** What is drawn: values come all the time, and most change no class. */
   #look = "";
+  /** The entities that are drawn; another model has others, perhaps of the same look. */
+  #entities: readonly Entity[] = [];
   /** Entities that are points: those of the clustered source. */
   #sites: ReadonlySet<string> = new Set();
   #alarms: ReadonlyMap<string, Alarm> = new Map();
@@ -72,11 +79,22 @@ export class CityMap {
   #chosen: string | undefined;
   #hovered: string | undefined;
   #pulsing = false;
-  /** Whether it shows a part of the city that somebody chose, or all of it. */
-  #fitted: boolean;
+  /** Whether the whole city has been shown, or a part that somebody chose. */
+  #isFitted: boolean;
+  /** Whether it fits the whole city again when its size changes: until the reader has touched it. */
+  #keepsFit: boolean;
 
-  /** `place` is where it begins; without one it shows the places with sensors as soon as it has them. */
-  constructor(container: HTMLElement, settings: PageSettings, place: MapPlace | undefined, listener: MapListener) {
+  /**
+   * `place` is where it begins; without one it shows the places with sensors as soon as it has them. `legend` returns
+   * how much of its lower left corner the legend takes.
+   */
+  constructor(
+    container: HTMLElement,
+    settings: PageSettings,
+    place: MapPlace | undefined,
+    listener: MapListener,
+    legend: () => Size | undefined = () => undefined,
+  ) {
     setWorkerUrl(new URL(workerUrl, document.baseURI).href);
     const dark = matchMedia("(prefers-color-scheme: dark)");
     this.#settings = settings;
@@ -90,20 +108,26 @@ export class CityMap {
       maxPitch: 0,
       ...(place === undefined ? {} : { center: [place.longitude, place.latitude], zoom: place.zoom }),
     });
-    this.#fitted = place !== undefined;
+    this.#legend = legend;
+    this.#isFitted = place !== undefined;
+    this.#keepsFit = place === undefined;
     this.#map.touchZoomRotate.disableRotation();
     this.#map.addControl(new NavigationControl({ showCompass: false }), "bottom-right");
     this.#map.addControl(new ScaleControl({ maxWidth: 120 }), "bottom-right");
     if (settings.tiles !== undefined || settings.attribution !== "") this.#map.addControl(new AttributionControl({ compact: true }));
-    this.#map.on("styleimagemissing", ({ id }) => {
-      const found = imageOf(id, this.#scheme);
-      if (found !== undefined && !this.#map.hasImage(id)) this.#map.addImage(id, found.image, { pixelRatio: found.pixelRatio });
+    // Not at "load", which waits for tiles: alarms must be drawn where the tiles do not come.
+    this.#map.on("style.load", () => this.#begin());
+    this.#map.on("idle", () => {
+      document.body.dataset["mapIdle"] = "true";
+      this.#nameClusters();
     });
-    this.#map.on("load", () => this.#draw());
-    this.#map.on("idle", () => (document.body.dataset["mapIdle"] = "true"));
+    this.#map.on("resize", () => {
+      if (this.#keepsFit) this.#fit();
+    });
     this.#map.on("click", (event) => {
+      this.#touched();
       const found = this.#at(event);
-      if (found?.cluster !== undefined) void this.#expand(found.cluster, found.position);
+      if (found?.cluster !== undefined) void this.#expand(found.cluster, event.originalEvent);
       else if (found?.alarm === true) listener.chooseAlarm(found.id);
       else listener.choose(found?.id);
     });
@@ -112,6 +136,7 @@ export class CityMap {
     this.#map.on("moveend", (event) => {
       // Moves of the page itself have no event of the reader behind them.
       if (event.originalEvent === undefined) return;
+      this.#touched();
       const { lng, lat } = this.#map.getCenter();
       listener.moved({ longitude: lng, latitude: lat, zoom: this.#map.getZoom() });
     });
@@ -131,7 +156,7 @@ export class CityMap {
   show(appearances: readonly Appearance[], classes?: ValueClasses): void {
     this.#appearances = appearances;
     this.#classes = classes;
-    this.#fit();
+    if (!this.#isFitted) this.#fit();
     this.#draw();
   }
 
@@ -141,22 +166,31 @@ export class CityMap {
     this.#drawAlarms();
   }
 
-  /** Fits the map to the places with sensors, the first time that there are any. */
+  /** Fits the map to the places with sensors, once there are any and the map has a size. */
   #fit(): void {
-    if (this.#fitted) return;
-    const bounds = boundsOf(this.#appearances.filter((one) => one.theme !== undefined).map((one) => one.entity.geometry));
-    if (bounds === undefined) return;
-    this.#fitted = true;
-    this.#map.fitBounds(bounds, { padding: EDGE, maxZoom: 15, animate: false });
+    const shown = this.#appearances.filter(({ entity, theme }) => theme !== undefined || entity.themes.length > 0);
+    const bounds = boundsOf(shown.map((one) => one.entity.geometry));
+    const { clientWidth: width, clientHeight: height } = this.#map.getContainer();
+    if (bounds === undefined || width === 0 || height === 0) return;
+    this.#isFitted = true;
+    this.#map.fitBounds(bounds, { padding: fitPadding({ width, height }, this.#legend()), maxZoom: 15, animate: false });
+  }
+
+  /** From now on the map stays where the reader sees it. */
+  #touched(): void {
+    if (this.#isFitted) this.#keepsFit = false;
   }
 
   /** Marks the entity as chosen, and moves the map when it is not visible. */
   choose(entity: Entity | undefined): void {
     if (this.#chosen === entity?.id) return;
-    if (this.#chosen !== undefined) this.#setState(this.#chosen, { chosen: 0 });
+    // What is chosen changes its source, and leaves no state behind.
+    this.#hover(undefined);
+    if (this.#chosen !== undefined) this.#setState(this.#chosen, { chosen: 0, pulse: 0 });
     this.#chosen = entity?.id;
-    this.#drawChosen();
+    this.#drawPoints();
     if (entity === undefined) return;
+    this.#touched();
     const bounds: Bounds | undefined = boundsOf([entity.geometry]);
     if (bounds === undefined) return;
     const centre = centreOf(bounds);
@@ -186,36 +220,62 @@ export class CityMap {
     if (this.#pulsing) setTimeout(() => requestAnimationFrame(() => this.#stepPulses()), PULSE_STEP_MS);
   }
 
+  /** Draws on a new style, which has no images, features nor states. */
+  #begin(): void {
+    for (const name of IMAGES) {
+      const drawn = imageOf(name, this.#scheme);
+      if (drawn !== undefined && !this.#map.hasImage(name)) this.#map.addImage(name, drawn.image, { pixelRatio: drawn.pixelRatio });
+    }
+    this.#entities = [];
+    this.#draw();
+    this.#drawAlarms();
+  }
+
   #draw(): void {
     if (!(this.#map.getSource(SHAPE_SOURCE) instanceof GeoJSONSource)) return;
+    const entities = this.#appearances.map((one) => one.entity);
+    const isSameCity = isSame(entities, this.#entities);
     const features = cityFeatures(this.#appearances, this.#classes, this.#scheme);
     const look = lookOf(features);
-    if (look === this.#look) return;
+    const { dataset } = this.#map.getContainer();
+    dataset["classes"] = this.#classes === undefined ? "" : String(this.#classes.edges.length + 1);
+    if (isSameCity && look === this.#look) return;
     this.#look = look;
+    this.#entities = entities;
+    this.#features = features;
     document.body.dataset["mapIdle"] = "false";
     const { shapes, points } = features;
     this.#sites = new Set(points.map((one) => String(one.properties!["id"])));
     this.#set(SHAPE_SOURCE, shapes);
-    this.#set(SITE_SOURCE, points.filter((one) => one.properties!["colour"] !== ""));
-    this.#drawChosen();
-    this.#drawAlarms();
-    const { dataset } = this.#map.getContainer();
-    dataset["classes"] = this.#classes === undefined ? "" : String(this.#classes.edges.length + 1);
-    dataset["filled"] = String(shapes.filter((one) => one.properties!["filled"] === true).length);
+    this.#drawPoints();
+    if (!isSameCity) this.#drawAlarms();
+    // A canvas has no elements that say what is drawn.
+    dataset["filled"] = String(shapes.filter((one) => one.geometry.type.endsWith("Polygon") && one.properties!["tint"] === "value").length);
     dataset["points"] = String(points.length);
+    dataset["byClass"] = countsOf([...shapes, ...points].map((one) => String(one.properties!["class"])));
   }
 
-  /** The chosen place is drawn by itself, also while others around it are one cluster. */
-  #drawChosen(): void {
-    const chosen = this.#appearances.filter((one) => one.entity.id === this.#chosen);
-    this.#set(CHOSEN_SOURCE, cityFeatures(chosen, this.#classes, this.#scheme).points);
+  /** Draws the places that are points. The chosen one is by itself, also while others around it are one cluster. */
+  #drawPoints(): void {
+    const isChosen = (one: Feature) => one.properties!["id"] === this.#chosen;
+    const { points } = this.#features;
+    this.#set(SITE_SOURCE, points.filter((one) => one.properties!["colour"] !== "" && !isChosen(one)));
+    this.#set(CHOSEN_SOURCE, points.filter(isChosen).map((one) => this.#always(one)));
     if (this.#chosen !== undefined) this.#setState(this.#chosen, { chosen: 1 });
+  }
+
+  /** Returns the feature with a colour, also when its theme is off. */
+  #always(point: Feature): Feature {
+    const colour = point.properties!["colour"] || MAP_COLOURS[this.#scheme].lacking;
+    return { ...point, properties: { ...point.properties, colour } };
   }
 
   #drawAlarms(): void {
     const features = alarmFeatures(this.#appearances, this.#alarms);
     this.#set(ALARM_SOURCE, features);
-    this.#map.getContainer().dataset["alarms"] = String(features.length);
+    const { dataset } = this.#map.getContainer();
+    dataset["alarms"] = String(features.length);
+    dataset["alarmSigns"] = countsOf(features.map((one) => String(one.properties!["image"])));
   }
 
   #set(name: string, features: readonly Feature[]): void {
@@ -223,12 +283,28 @@ export class CityMap {
     if (source instanceof GeoJSONSource) void source.setData({ type: "FeatureCollection", features: [...features] });
   }
 
-  /** Zooms in as far as a cluster comes apart. */
-  async #expand(cluster: number, center: [number, number]): Promise<void> {
+  /** Zooms in as far as a cluster comes apart; the reader's press makes it a move of the reader. */
+  async #expand({ id, centre }: NonNullable<Found["cluster"]>, originalEvent: MouseEvent): Promise<void> {
     const source = this.#map.getSource(SITE_SOURCE);
     if (!(source instanceof GeoJSONSource)) return;
-    const zoom = await source.getClusterExpansionZoom(cluster);
-    this.#map.easeTo({ center, zoom });
+    let zoom: number;
+    try {
+      zoom = await source.getClusterExpansionZoom(id);
+    } catch {
+      // New features came between the press and the answer, and have clusters of their own.
+      return;
+    }
+    this.#map.easeTo({ center: centre, zoom }, { originalEvent });
+  }
+
+  /** Names the clusters that are seen, as x,y,number in pixels of the container. */
+  #nameClusters(): void {
+    const found = this.#map.queryRenderedFeatures({ layers: [CLUSTER_LAYER] }).slice(0, NAMED_CLUSTERS_MAX);
+    const names = found.map((one) => {
+      const { x, y } = this.#map.project((one.geometry as Point).coordinates as [number, number]);
+      return `${Math.round(x)},${Math.round(y)},${one.properties["point_count"]}`;
+    });
+    this.#map.getContainer().dataset["clusters"] = [...new Set(names)].join(" ");
   }
 
   /** Returns the uppermost feature at the pointer; of areas the smallest. */
@@ -239,14 +315,13 @@ export class CityMap {
       (one, other) => rank(one) - rank(other) || extentOf(one.geometry) - extentOf(other.geometry),
     )[0];
     if (best === undefined) return undefined;
-    const cluster = best.layer.id === CLUSTER_LAYER ? Number(best.properties["cluster_id"]) : undefined;
-    const { lng, lat } = event.lngLat;
+    const isCluster = best.layer.id === CLUSTER_LAYER;
+    const centre = (best.geometry as Point).coordinates as [number, number];
     return {
       id: String(best.properties["id"] ?? ""),
       name: String(best.properties["name"] ?? ""),
       alarm: best.layer.id === ALARM_LAYER,
-      cluster,
-      position: [lng, lat],
+      cluster: isCluster ? { id: Number(best.properties["cluster_id"]), centre } : undefined,
     };
   }
 
@@ -263,13 +338,23 @@ export class CityMap {
 
   #repaint(scheme: Scheme): void {
     this.#scheme = scheme;
-    this.#look = "";
-    this.#map.once("style.load", () => this.#draw());
     this.#map.setStyle(styleFor(scheme, this.#settings), { diff: false });
   }
 
   #setState(id: string, state: Record<string, number>): void {
-    for (const source of this.#sites.has(id) ? [SITE_SOURCE, CHOSEN_SOURCE] : [SHAPE_SOURCE])
+    const sources = !this.#sites.has(id) ? [SHAPE_SOURCE] : id === this.#chosen ? [SITE_SOURCE, CHOSEN_SOURCE] : [SITE_SOURCE];
+    for (const source of sources)
       if (this.#map.getSource(source) !== undefined) this.#map.setFeatureState({ source, id }, state);
   }
+}
+
+function isSame(one: readonly Entity[], other: readonly Entity[]): boolean {
+  return one.length === other.length && one.every((entity, index) => entity === other[index]);
+}
+
+/** Returns how often each name occurs, in order: "0:3 2:1". */
+function countsOf(names: readonly string[]): string {
+  const counts = new Map<string, number>();
+  for (const name of [...names].sort()) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return [...counts].map(([name, count]) => `${name}:${count}`).join(" ");
 }

@@ -9,6 +9,8 @@ export interface MapColours {
   water: string;
   road: string;
   border: string;
+  /** Places without the value that the map shows. */
+  lacking: string;
   ink: string;
   halo: string;
   paper: string;
@@ -23,6 +25,7 @@ export const MAP_COLOURS: Readonly<Record<Scheme, MapColours>> = {
     water: "#a9cfe6",
     road: "#d3d5d2",
     border: "#b9c2c8",
+    lacking: "#8b969e",
     ink: "#33424d",
     halo: "#ffffff",
     paper: "#ffffff",
@@ -35,6 +38,7 @@ export const MAP_COLOURS: Readonly<Record<Scheme, MapColours>> = {
     water: "#1d4763",
     road: "#33404a",
     border: "#3c4a55",
+    lacking: "#6b7985",
     ink: "#c4d0d9",
     halo: "#0c1318",
     paper: "#10181e",

@@ -1,27 +1,17 @@
 /** What the map draws, as features: places and areas with their look, and the marks of alarms. Pure. */
 
 import type { Feature } from "geojson";
-import { SEVERITIES, waits, type Alarm } from "../alarms/alarm";
+import { isWell, SEVERITIES, waits, type Alarm } from "../alarms/alarm";
 import { alarmSentences, severityName } from "../alarms/sentences";
-import { anchorOf, extentOf, type Entity } from "../entities/entity";
-import type { Freshness } from "../entities/freshness";
+import { anchorOf, extentOf } from "../entities/entity";
+import type { Appearance } from "./appearance";
 import { MAP_COLOURS, type Scheme } from "./mapColours";
-import { THEME_COLOURS, type Theme } from "./theme";
+import { alarmImage } from "./mapImages";
+import { THEME_COLOURS } from "./theme";
 import { classColour, classOf, type ValueClasses } from "./valueClasses";
 
-/** How an entity is drawn now. */
-export interface Appearance {
-  readonly entity: Entity;
-  /** The theme that colours it; undefined while it is only background. */
-  readonly theme: Theme | undefined;
-  readonly freshness: Freshness | undefined;
-  /** The value that the map shows, where it has one; by its class it is coloured. */
-  readonly value?: number | undefined;
-  /** The value shown, or one of its values, is suspect. */
-  readonly isDoubtful?: boolean;
-  /** Its whole area has the colour of the value: no smaller area in it has one. */
-  readonly isFilled?: boolean;
-}
+/** The class of what has no value that the map shows. */
+export const NO_CLASS = -1;
 
 /** The features of the map, by source. */
 export interface CityFeatures {
@@ -32,47 +22,54 @@ export interface CityFeatures {
 
 /** Returns the features of entities; with classes they are coloured by value, else by theme. */
 export function cityFeatures(appearances: readonly Appearance[], classes: ValueClasses | undefined, scheme: Scheme): CityFeatures {
-  const shapes: Appearance[] = [];
-  const points: Appearance[] = [];
+  const shapes: [extent: number, feature: Feature][] = [];
+  const points: Feature[] = [];
   for (const one of appearances) {
-    if (one.entity.geometry === undefined) continue;
-    (one.entity.geometry.type === "Point" ? points : shapes).push(one);
+    const { geometry } = one.entity;
+    if (geometry === undefined) continue;
+    const drawn = { ...feature(one, classes, scheme), geometry };
+    if (geometry.type === "Point") points.push(drawn);
+    else shapes.push([extentOf(geometry), drawn]);
   }
-  shapes.sort((one, other) => extentOf(other.entity.geometry) - extentOf(one.entity.geometry));
-  const featureOf = (one: Appearance) => feature(one, classes, scheme);
-  return { shapes: shapes.map(featureOf), points: points.map(featureOf) };
+  shapes.sort(([one], [other]) => other - one);
+  return { shapes: shapes.map(([, drawn]) => drawn), points };
 }
 
-function feature(appearance: Appearance, classes: ValueClasses | undefined, scheme: Scheme): Feature {
-  const { entity, theme, freshness, isDoubtful, isFilled } = appearance;
+function feature(appearance: Appearance, classes: ValueClasses | undefined, scheme: Scheme): Omit<Feature, "geometry"> {
+  const { entity, theme, freshness, value, isDoubtful } = appearance;
+  const number = classes === undefined || value === undefined ? NO_CLASS : classOf(value, classes);
   return {
     type: "Feature",
-    geometry: entity.geometry!,
     properties: {
       id: entity.id,
       name: entity.name,
       type: entity.type,
-      theme: theme ?? "",
-      colour: colourOf(appearance, classes, scheme),
+      class: number,
+      tint: tintOf(number, theme !== undefined, classes !== undefined),
+      colour: number === NO_CLASS ? themeColour(appearance, classes, scheme) : classColour(number, classes!, scheme),
       freshness: freshness ?? "",
       doubtful: isDoubtful === true,
-      filled: classes !== undefined && isFilled === true,
     },
   };
 }
 
-/** Grey is what has no value that the map shows. */
-function colourOf({ theme, value }: Appearance, classes: ValueClasses | undefined, scheme: Scheme): string {
-  if (theme === undefined && value === undefined) return "";
-  if (classes === undefined) return theme === undefined ? "" : THEME_COLOURS[scheme][theme];
-  return value === undefined ? MAP_COLOURS[scheme].border : classColour(classOf(value, classes), classes, scheme);
+/** Returns what fills an area: a value, a theme, or nothing. */
+function tintOf(number: number, hasTheme: boolean, isByValue: boolean): "value" | "theme" | "" {
+  if (number !== NO_CLASS) return "value";
+  return hasTheme && !isByValue ? "theme" : "";
 }
 
-/** Returns a text that differs when features look different, wherever they are. */
+/** Grey is what has no value that the map shows; what has no theme either is only background. */
+function themeColour({ theme }: Appearance, classes: ValueClasses | undefined, scheme: Scheme): string {
+  if (theme === undefined) return "";
+  return classes === undefined ? THEME_COLOURS[scheme][theme] : MAP_COLOURS[scheme].lacking;
+}
+
+/** Returns a text that differs when features of the same entities look different. */
 export function lookOf({ shapes, points }: CityFeatures): string {
   const looks = [...shapes, ...points].map(({ properties }) => {
-    const { id, colour, freshness, doubtful, filled } = properties!;
-    return `${id} ${colour} ${freshness} ${doubtful} ${filled}`;
+    const { id, colour, freshness, doubtful, tint } = properties!;
+    return `${id} ${colour} ${freshness} ${doubtful} ${tint}`;
   });
   return looks.join("\n");
 }
@@ -81,12 +78,14 @@ export function lookOf({ shapes, points }: CityFeatures): string {
 export function alarmFeatures(appearances: readonly Appearance[], worst: ReadonlyMap<string, Alarm>): Feature[] {
   return appearances.flatMap(({ entity }): Feature[] => {
     const alarm = worst.get(entity.id);
-    const anchor = anchorOf(entity.geometry);
+    const anchor = alarm && anchorOf(entity.geometry);
     if (alarm === undefined || anchor === undefined) return [];
     const properties = {
       id: entity.id,
       name: alarmSentences().onMap(entity.name, severityName(alarm.severity)),
       severity: alarm.severity,
+      well: isWell(alarm),
+      image: alarmImage(alarm.severity, isWell(alarm)),
       rank: SEVERITIES.length - SEVERITIES.indexOf(alarm.severity),
       waits: waits(alarm),
     };

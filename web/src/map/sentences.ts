@@ -1,3 +1,4 @@
+import type { Freshness } from "../entities/freshness";
 import { catalogue } from "../language/catalogue";
 
 export const mapSentences = catalogue({
@@ -14,11 +15,16 @@ export const mapSentences = catalogue({
     between: (above: string, upTo: string) => `above ${above} up to ${upTo}`,
     classes: (source: string) => `Classes: ${source}`,
     newest: (time: string) => `Newest value: ${time}`,
-    live: "live",
-    stale: "stale: later than expected",
-    silent: "silent: missing for long",
+    lacking: "no value, or one of smaller areas",
+    freshness: {
+      live: "live and good",
+      stale: "stale: later than expected",
+      silent: "silent: missing for long",
+    } as Readonly<Record<Freshness, string>>,
     doubtful: "suspect: the quality check doubts the value",
-    cluster: "places close to each other: how many",
+    cluster: "places close to each other: how many, ⊙ of them stale, ○ silent",
+    alarms: "Alarms, by priority",
+    halo: "With a halo: waits to be acknowledged. Outline: over.",
   },
   nl: {
     map: "Kaart van de stad",
@@ -33,10 +39,15 @@ export const mapSentences = catalogue({
     between: (above: string, upTo: string) => `boven ${above} tot en met ${upTo}`,
     classes: (source: string) => `Klassen: ${source}`,
     newest: (time: string) => `Nieuwste waarde: ${time}`,
-    live: "actueel",
-    stale: "verouderd: later dan verwacht",
-    silent: "stil: al lang niets ontvangen",
+    lacking: "geen waarde, of die van kleinere gebieden",
+    freshness: {
+      live: "actueel en goed",
+      stale: "verouderd: later dan verwacht",
+      silent: "stil: al lang niets ontvangen",
+    },
     doubtful: "verdacht: de kwaliteitscontrole twijfelt",
-    cluster: "plekken dicht bij elkaar: hoeveel",
+    cluster: "plekken dicht bij elkaar: hoeveel, waarvan ⊙ verouderd, ○ stil",
+    alarms: "Alarmen, naar prioriteit",
+    halo: "Met een gloed: wacht op bevestiging. Omtrek: voorbij.",
   },
 });
