@@ -51,8 +51,8 @@ def publish_flood(system: RunningSystem, polder: str, top: float = 0.27) -> str:
     return f"high-water~alkmaar.{polder}"
 
 
-def publish_battery(system: RunningSystem, devices: Iterable[str], level: float) -> None:
-    """Publish a battery level in percent of air sensors, by the identifiers of their devices."""
+def publish_air(system: RunningSystem, devices: Iterable[str], values: dict[str, float]) -> None:
+    """Publish values of air sensors by the names of their fields, by the identifiers of their devices."""
     time = format_instant(system_clock() // SECOND * SECOND)
     for device in devices:
         body = {
@@ -61,9 +61,14 @@ def publish_battery(system: RunningSystem, devices: Iterable[str], level: float)
                 "application_ids": {"application_id": "alkmaar-air"},
             },
             "received_at": time,
-            "uplink_message": {"f_port": 2, "decoded_payload": {"battery": level}, "received_at": time},
+            "uplink_message": {"f_port": 2, "decoded_payload": values, "received_at": time},
         }
         system.publish(f"v3/alkmaar-air@ttn/devices/{device}/up", json.dumps(body).encode())
+
+
+def publish_battery(system: RunningSystem, devices: Iterable[str], level: float) -> None:
+    """Publish a battery level in percent of air sensors, by the identifiers of their devices."""
+    publish_air(system, devices, {"battery": level})
 
 
 @contextmanager
