@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
+from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
@@ -141,16 +142,20 @@ class Chromium:
         *,
         size: tuple[int, int] = SIZES["desk"],
         scheme: Scheme = "light",
-        language: str = "en-GB",
+        chosen_language: str | None = "en",
         own_clock: bool = False,
     ) -> Iterator[OpenPage]:
-        """Open the page, with this language of the browser; fail if its console had unexpected errors.
+        """Open the page, for a reader who chose a language before; fail if its console had unexpected errors.
 
-        With a clock of its own, time in the page can be moved with `page.clock`.
+        Without a choice, and when `url` is about:blank, the page is in the language of the city. With a clock
+        of its own, time in the page can be moved with `page.clock`.
         """
         width, height = size
         context = self._browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme=scheme, locale=language
+            viewport={"width": width, "height": height},
+            color_scheme=scheme,
+            locale="en-GB",
+            storage_state={"origins": [origin]} if (origin := _origin_with(url, chosen_language)) else None,
         )
         opened = OpenPage(context.new_page())
         if own_clock:
@@ -161,6 +166,15 @@ class Chromium:
             assert not opened.unexpected_errors, opened.unexpected_errors
         finally:
             context.close()
+
+
+def _origin_with(url: str, language: str | None) -> Any:
+    """Return the storage of a page whose reader chose a language; None if there is nothing to store."""
+    parts = urlsplit(url)
+    if language is None or not parts.netloc:
+        return None
+    choice = {"name": "livetwin-language", "value": language}
+    return {"origin": f"{parts.scheme}://{parts.netloc}", "localStorage": [choice]}
 
 
 @contextmanager

@@ -144,7 +144,10 @@ def test_each_state_of_the_duty_page_is_without_barriers(
     alerted_system: tuple[RunningSystem, str], chromium: Chromium, scheme: Scheme, size: str
 ) -> None:
     system, token = alerted_system
-    with chromium.opened(f"{system.http}/duty#{token}", size=SIZES[size], scheme=scheme) as opened:
+    # In the language of the contact.
+    with chromium.opened(
+        f"{system.http}/duty#{token}", size=SIZES[size], scheme=scheme, chosen_language=None
+    ) as opened:
         page = opened.page
         expect(page.get_by_role("heading", level=1)).to_contain_text("Polder Vroonermeer")
         found = look(opened, f"duty-{scheme}-{size}")

@@ -57,7 +57,7 @@ def test_the_register_says_of_sensors_what_they_measure_and_what_not(
 def test_the_public_page_stores_nothing_and_asks_for_no_key(
     running_system: RunningSystem, chromium: Chromium
 ) -> None:
-    with chromium.opened(f"{running_system.http}/openbaar") as opened:
+    with chromium.opened(f"{running_system.http}/openbaar", chosen_language=None) as opened:
         page = opened.page
         opened.wait_until_live()
         for part in PARTS:
