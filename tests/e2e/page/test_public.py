@@ -36,7 +36,8 @@ def test_a_citizen_finds_a_neighbourhood_and_reads_what_its_values_mean(
         expect(page.locator("#about-noise_level")).to_be_in_viewport()
         page.get_by_role("button", name="English").click()
         expect(page.locator("#about-noise_level")).to_contain_text("How loud it is, in decibels")
-        # A link brings back part and language.
+        # A link brings back part and language. The address follows what is chosen a moment later.
+        expect(page).to_have_url(re.compile("lang=en"))
         page.reload()
         expect(page.locator("#about-noise_level")).to_contain_text("How loud it is, in decibels")
 
