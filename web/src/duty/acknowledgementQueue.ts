@@ -20,6 +20,8 @@ export interface Kept {
   readonly token: string;
   /** Epoch milliseconds: when the button was pressed. */
   readonly asked: number;
+  /** The language that the page was in: without a connection, that of the contact is not known. */
+  readonly language?: string;
   /** What became of it; undefined while it waits. */
   readonly told?: Told;
 }
@@ -33,10 +35,10 @@ export interface Told {
 }
 
 /** Keeps an acknowledgement until it is sent. */
-export async function keep(token: string, now: number): Promise<void> {
+export async function keep(token: string, now: number, language: string): Promise<void> {
   await changed(async (store) => {
     for (const one of forgotten((await read(store)).filter((one) => one.token !== token), now)) store.delete(one.token);
-    store.put({ token, asked: now } satisfies Kept);
+    store.put({ token, asked: now, language } satisfies Kept);
   });
 }
 

@@ -44,7 +44,8 @@ class Incident {
     document.addEventListener("visibilitychange", () => {
       if (!document.hidden) void this.refresh();
     });
-    navigator.serviceWorker?.addEventListener("message", () => void this.#lookUp());
+    // What the service worker sent has changed the incident too.
+    navigator.serviceWorker?.addEventListener("message", () => void this.#lookUp().then(() => this.refresh()));
     setInterval(() => {
       if (!document.hidden && this.token !== undefined) void this.#fetch(this.token);
     }, REFRESH_MS);
@@ -67,7 +68,7 @@ class Incident {
     this.isSending = true;
     try {
       this.told = undefined;
-      await keep(token, clock.now);
+      await keep(token, clock.now, language.current);
       this.kept = await keptOf(token);
       await askForSync();
       await this.refresh();
@@ -93,6 +94,7 @@ class Incident {
     try {
       const kept = await keptOf(token);
       if (token !== this.token) return;
+      if (this.shown === undefined && kept?.language !== undefined) language.begin(this.#asked, kept.language);
       this.kept = kept?.told === undefined ? kept : undefined;
       if (kept?.told === undefined) return;
       this.told = kept.told;
