@@ -10,7 +10,7 @@ import { localText, startOfDay, startOfWeek, timeOfLocal } from "../src/work/loc
 import { recurrenceOf, recurrenceSentence, ruleOf } from "../src/work/maintenance/recurrence";
 import { episodesOf, watchedProperty, type BacktestResult } from "../src/work/rules/backtest";
 import { lineDifference } from "../src/work/rules/lineDifference";
-import { faultsOfRule } from "../src/work/rules/rule";
+import { documentOf, faultsOfRule } from "../src/work/rules/rule";
 import { edited, pointerOf, readText } from "../src/work/rules/yamlText";
 
 afterEach(() => {
@@ -208,4 +208,20 @@ test("what one may do is what the server says", () => {
   expect(who.permissions?.has("PUT /v1/rules/{id}")).toBe(true);
   expect(who.areas).toEqual([]);
   expect(who.expires).toBe(Date.parse("2026-11-23T13:00:00Z"));
+});
+
+test("a rule is edited by its deadband, not by the levels at which its alarms end", () => {
+  const conditionOf = (when: object) => documentOf({ id: "one", version: 3, when })["when"];
+  expect(conditionOf({ value: "no2", above: { minor: 0.3, major: 0.7 }, clear: { minor: 0.1, major: 0.5 } })).toEqual({
+    value: "no2",
+    above: { minor: 0.3, major: 0.7 },
+    deadband: 0.2,
+  });
+  expect(conditionOf({ value: "battery", below: 12, clear: 15 })).toEqual({ value: "battery", below: 12, deadband: 3 });
+  expect(conditionOf({ value: "no2", above: { minor: 5 }, clear: { minor: 5 } })).toEqual({ value: "no2", above: { minor: 5 } });
+  // What no deadband says stays.
+  const uneven = { value: "no2", above: { minor: 100, major: 200 }, clear: { minor: 90, major: 150 } };
+  expect(conditionOf(uneven)).toEqual(uneven);
+  const silent = { silent: { intervals: 10 }, severity: "warning" };
+  expect(conditionOf(silent)).toEqual(silent);
 });

@@ -39,8 +39,35 @@ export async function fetchVersions(id: string, signal: AbortSignal): Promise<Ru
 
 /** Returns a rule as `rules.yaml` has it. */
 export function documentOf(rule: object): RuleDocument {
-  return Object.fromEntries(Object.entries(rule).filter(([name]) => !ADDED.has(name)));
+  const document = Object.fromEntries(Object.entries(rule).filter(([name]) => !ADDED.has(name)));
+  const when: unknown = document["when"];
+  return typeof when === "object" && when !== null ? { ...document, when: withDeadband(when as RuleDocument) } : document;
 }
+
+/**
+ * Returns a condition with its deadband. The API answers with the levels at which alarms end instead, and a reader who
+ * changes a limit would have to change its end as well. Ends that no deadband gives stay as they are.
+ */
+function withDeadband(when: RuleDocument): RuleDocument {
+  const { clear, ...rest } = when;
+  const ends = numbersOf(clear);
+  const levels = numbersOf(when["above"] ?? when["below"]);
+  if (ends === undefined || levels === undefined || ("above" in when && "below" in when)) return when;
+  const names = Object.keys(levels);
+  const bands = names.map((name) => rounded(Math.abs((levels[name] ?? NaN) - (ends[name] ?? NaN))));
+  const [deadband] = bands;
+  if (deadband === undefined || names.length !== Object.keys(ends).length || bands.some((one) => one !== deadband)) return when;
+  return deadband === 0 ? rest : { ...rest, deadband };
+}
+
+function numbersOf(value: unknown): Readonly<Record<string, number>> | undefined {
+  if (typeof value === "number") return { level: value };
+  if (typeof value !== "object" || value === null) return undefined;
+  return Object.values(value).every((one) => typeof one === "number") ? (value as Record<string, number>) : undefined;
+}
+
+/** Differences of decimal numbers have digits that nobody wrote. */
+const rounded = (value: number) => Number(value.toPrecision(12));
 
 /** Puts a rule into force; `version` is the one that was edited, undefined for a new rule. Raises Problem. */
 export async function putRule(id: string, rule: RuleDocument, version: number | undefined): Promise<Rule> {
