@@ -8,6 +8,15 @@ import { transformWithOxc, type Plugin } from "vite";
 
 const ADDRESS = "virtual:map-worker";
 
+/** The decoder of MapLibre tiles, a format of its own beside vector tiles (MVT): 15 kB of the first load. */
+const DECODER = "@maplibre/mlt";
+
+const NO_DECODER = `export const GEOMETRY_TYPE = {};
+export function decodeTile() {
+  throw new Error("these tiles are MapLibre tiles (MLT), and the map reads vector tiles (MVT): set LIVETWIN_TILES to such");
+}
+`;
+
 const SOURCES = fileURLToPath(new URL("../node_modules/maplibre-gl/src/", import.meta.url));
 
 const moduleOf = (name: string) => `${SOURCES}${name}`;
@@ -22,6 +31,7 @@ export function mapWorker(): Plugin {
     },
     resolveId(id) {
       if (id === ADDRESS) return `\0${ADDRESS}`;
+      if (id === DECODER && isBuild) return `\0${DECODER}`;
       return id === "maplibre-gl" && isBuild ? moduleOf("index.ts") : undefined;
     },
     transform(code, id) {
@@ -33,6 +43,7 @@ export function mapWorker(): Plugin {
       });
     },
     load(id) {
+      if (id === `\0${DECODER}`) return NO_DECODER;
       if (id !== `\0${ADDRESS}`) return undefined;
       if (!isBuild) return 'export { default } from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";';
       const worker = this.emitFile({ type: "chunk", id: moduleOf("source/worker.ts"), name: "map-worker" });
