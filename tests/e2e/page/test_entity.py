@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
 from playwright.sync_api import Page, expect
@@ -14,6 +15,7 @@ from runtime.clock import system_clock
 from tests.e2e.page.browser import WAIT_MS, Chromium, OpenPage
 from tests.e2e.page.devices import NOISE_SENSOR, NOISY_PLACE, publish_noise
 from tests.support.processes.running_system import RunningSystem
+from tests.support.waiting import wait_until
 from twin.instant import HOUR, MINUTE, Instant, format_instant, to_datetime
 
 pytestmark = [pytest.mark.browser, pytest.mark.embedded]
@@ -108,6 +110,16 @@ def test_what_is_seen_can_be_taken_away(measured: RunningSystem, chromium: Chrom
         page = open_place(opened, measured, range="1d")
         chart = page.locator(f'[data-entity="{NOISY_PLACE}"] figure')
         expect(chart.locator(".summary")).to_contain_text("Lowest", timeout=WAIT_MS)
+        # Downloads have what was settled half a minute ago.
+        query = {"entity": NOISY_PLACE, "property": "noise_level"}
+
+        def are_settled() -> bool:
+            answer = httpx.get(
+                f"{measured.http}/v1/observations", params=query, headers={"Accept": "text/csv"}
+            )
+            return len(answer.raise_for_status().text.splitlines()) > BACKLOG
+
+        wait_until(are_settled, "the readings in a download", timeout_s=90)
         chart.get_by_text("Own days, and taking away").click()
         with page.expect_download() as picture:
             chart.get_by_role("button", name="Save as PNG").click()
