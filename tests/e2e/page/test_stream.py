@@ -8,7 +8,9 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.page.browser import WAIT_MS, Chromium
-from tests.e2e.page.devices import NOISY_PLACE, RunningSystem, publish_noise
+from tests.e2e.page.devices import NOISY_PLACE, publish_noise
+from tests.e2e.test_database_outage import frozen
+from tests.support.processes.running_system import RunningSystem
 
 pytestmark = [pytest.mark.browser, pytest.mark.embedded]
 
@@ -37,4 +39,38 @@ def test_a_page_to_which_nothing_comes_says_so_and_tells_what_it_missed(
         expect(page.get_by_test_id("missed")).to_contain_text("Live again since", timeout=WAIT_MS)
         expect(row).to_contain_text("66.6")
         expect(row).not_to_contain_text("ago")
+        expect(page).not_to_have_title(re.compile("NOT LIVE"))
+
+
+def test_a_stopped_api_is_told_within_three_heartbeats_and_nothing_is_missed(
+    running_system: RunningSystem, chromium: Chromium
+) -> None:
+    """Its connection stays open while it is frozen; the clock of the page goes on by 5, 15 and 45 s."""
+    publish_noise(running_system, 61.0)
+    with chromium.opened(running_system.http, own_clock=True) as opened:
+        page = opened.page
+        opened.wait_until_live(with_map=False)
+        page.get_by_label("Find a place").fill("overdie neighbourhood")
+        body, says = page.locator("body"), page.get_by_test_id("not-live")
+        row = page.locator(f'[data-row="{NOISY_PLACE}"]')
+        with frozen(running_system.ports["pids"]["api"][0]):
+            begun = page.evaluate("Date.now() / 1000")
+            page.clock.pause_at(begun + 5)
+            expect(body).to_have_attribute("data-current", "true")
+            expect(says).to_have_count(0)
+            page.clock.pause_at(begun + 15)
+            expect(body).to_have_attribute("data-current", "false")
+            expect(says).to_contain_text("Nothing has come from the server since")
+            expect(page).to_have_title(re.compile("^NOT LIVE"))
+            page.clock.pause_at(begun + 45)
+            expect(says).to_contain_text(re.compile(r"(Nothing has come|has been lost) .*\(4\d s ago\)"))
+            expect(row).to_contain_text("ago")
+            opened.keep_picture("not-live-45")
+            publish_noise(running_system, 67.7)
+        page.clock.resume()
+        opened.wait_until_live(with_map=False)
+        expect(says).to_have_count(0)
+        missed = page.get_by_test_id("missed")
+        expect(missed).to_contain_text("changed; all of it is here now.", timeout=WAIT_MS)
+        expect(row).to_contain_text("67.7")
         expect(page).not_to_have_title(re.compile("NOT LIVE"))
