@@ -17,7 +17,7 @@ TESTS ?=
 SECONDS ?= 600
 SEED ?=
 
-.PHONY: help setup setup-tests demo test test-core test-services test-systems test-cli test-docker check docs audit sbom release format bench screenshots fuzz clean
+.PHONY: help setup setup-tests demo test test-core test-services test-page test-systems test-cli test-docker check docs audit sbom release format bench screenshots fuzz clean
 
 help:
 	@echo 'make demo   set up what is missing, run the simulated city: http://localhost:8080/'
@@ -43,10 +43,10 @@ setup-tests:
 demo: setup
 	@exec $(BIN)/livetwin up $(ARGS)
 
-# All tests are four runs, two at a time: one for each core of a small machine. The output of each is shown at its end.
+# All tests are five runs, two at a time: one for each core of a small machine. The output of each is shown at its end.
 test: setup-tests
 ifeq ($(TESTS),)
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync test-core test-services test-systems test-cli
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync test-core test-services test-page test-systems test-cli
 else
 	$(BIN)/pytest $(TESTS)
 endif
@@ -55,6 +55,8 @@ PYTEST := $(BIN)/pytest -p no:cacheprovider --durations=10
 
 # Tests that start whole systems, or several workers of a role, and kill them.
 SYSTEMS := tests/integration/stream tests/e2e
+# Tests of the pages in a browser, on one system.
+PAGE := tests/e2e/page
 # Tests of the commands, mainly `livetwin up`.
 CLI := tests/integration/cli
 # The tests of the database run with the core, so that both halves end at about the same time.
@@ -70,8 +72,11 @@ test-core:
 test-services:
 	$(PYTEST) tests/integration $(patsubst %,--ignore=%,$(DATABASE) $(SYSTEMS) $(CLI))
 
+test-page:
+	$(PYTEST) $(PAGE)
+
 test-systems:
-	$(PYTEST) $(SYSTEMS)
+	$(PYTEST) $(SYSTEMS) --ignore=$(PAGE)
 
 test-cli:
 	$(PYTEST) $(CLI)
