@@ -11,7 +11,7 @@ import httpx
 
 from runtime.clock import system_clock
 from tests.support.waiting import wait_until
-from twin.instant import SECOND, format_instant
+from twin.instant import SECOND, Duration, format_instant
 
 NOISY_PLACE, NOISE_SENSOR = "alkmaar.overdie", "noise-overdie"
 LEVELS = {"polder-starnmeer": -3.8, "polder-vroonermeer": -2.8}
@@ -30,10 +30,15 @@ class RunningSystem(Protocol):
     def publish(self, topic: str, payload: bytes) -> None: ...
 
 
-def publish_noise(system: RunningSystem, level: float) -> None:
-    """Publish a noise level in dB(A) of `NOISY_PLACE`."""
-    payload = {"time": format_instant(system_clock()), "values": {"noise_level": level}}
-    system.publish(f"livetwin/alkmaar/{NOISE_SENSOR}/observations", json.dumps(payload).encode())
+def publish_values(system: RunningSystem, device: str, values: dict[str, Any], age: Duration = 0) -> None:
+    """Publish values of a device of the native feed, measured some time ago."""
+    payload = {"time": format_instant(system_clock() - age), "values": values}
+    system.publish(f"livetwin/alkmaar/{device}/observations", json.dumps(payload).encode())
+
+
+def publish_noise(system: RunningSystem, level: float, age: Duration = 0) -> None:
+    """Publish a noise level in dB(A) of `NOISY_PLACE`, measured some time ago."""
+    publish_values(system, NOISE_SENSOR, {"noise_level": level}, age)
 
 
 def publish_flood(system: RunningSystem, polder: str, top: float = 0.27) -> str:

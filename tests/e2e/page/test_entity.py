@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
 import httpx
 import psycopg
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from runtime.clock import system_clock
 from tests.e2e.page.browser import WAIT_MS, Chromium, OpenPage
 from tests.e2e.page.devices import NOISE_SENSOR, NOISY_PLACE, publish_noise
 from tests.support.processes.running_system import RunningSystem
 from tests.support.waiting import wait_until
-from twin.instant import HOUR, MINUTE, Instant, format_instant, to_datetime
+from twin.instant import HOUR, MINUTE, Instant, to_datetime
 
 pytestmark = [pytest.mark.browser, pytest.mark.embedded]
 
@@ -27,13 +26,8 @@ BACKLOG = 40
 @pytest.fixture(scope="module")
 def measured(running_system: RunningSystem) -> RunningSystem:
     """Return a system with the noise of some hours."""
-    now = system_clock() // MINUTE * MINUTE
     for number in range(BACKLOG, 0, -1):
-        payload = {
-            "time": format_instant(now - number * 5 * MINUTE),
-            "values": {"noise_level": 50.0 + number % 10},
-        }
-        running_system.publish(f"livetwin/alkmaar/{NOISE_SENSOR}/observations", json.dumps(payload).encode())
+        publish_noise(running_system, 50.0 + number % 10, age=number * 5 * MINUTE)
     publish_noise(running_system, 55.5)
     return running_system
 
@@ -56,8 +50,12 @@ def open_place(opened: OpenPage, system: RunningSystem, **changes: str) -> Page:
     query = "".join(f"&{name}={value}" for name, value in changes.items())
     opened.page.goto(f"{system.http}/?entity={NOISY_PLACE}&property=noise_level{query}")
     opened.wait_until_live()
-    expect(opened.page.locator(f'[data-entity="{NOISY_PLACE}"] figure')).to_be_visible(timeout=WAIT_MS)
+    expect(chart_on(opened.page)).to_be_visible(timeout=WAIT_MS)
     return opened.page
+
+
+def chart_on(page: Page) -> Locator:
+    return page.locator(f'[data-entity="{NOISY_PLACE}"] figure')
 
 
 def test_a_chart_shows_any_range_and_its_address_shows_the_same(
@@ -65,7 +63,7 @@ def test_a_chart_shows_any_range_and_its_address_shows_the_same(
 ) -> None:
     with chromium.opened(measured.http) as opened:
         page = open_place(opened, measured)
-        chart = page.locator(f'[data-entity="{NOISY_PLACE}"] figure')
+        chart = chart_on(page)
         expect(chart).not_to_have_attribute("data-points", re.compile("^[01]?$"), timeout=WAIT_MS)
         for name, text in (("1 hour", "1h"), ("1 week", "1w"), ("1 year", "1y")):
             chart.get_by_role("button", name=name).click()
@@ -86,7 +84,7 @@ def test_a_chart_shows_any_range_and_its_address_shows_the_same(
 def test_a_new_value_goes_on_with_the_line(measured: RunningSystem, chromium: Chromium) -> None:
     with chromium.opened(measured.http) as opened:
         page = open_place(opened, measured, range="1h")
-        chart = page.locator(f'[data-entity="{NOISY_PLACE}"] figure')
+        chart = chart_on(page)
         expect(chart.locator(".summary")).to_contain_text("Lowest", timeout=WAIT_MS)
         # Higher than what other tests of the shared system publish.
         publish_noise(measured, 97.5)
@@ -98,7 +96,7 @@ def test_limits_of_rules_and_the_usual_are_beside_the_line(
 ) -> None:
     with chromium.opened(measured.http) as opened:
         page = open_place(opened, measured, compare="usual")
-        chart = page.locator(f'[data-entity="{NOISY_PLACE}"] figure')
+        chart = chart_on(page)
         expect(chart.get_by_label("Compare with")).to_have_value("usual")
         expect(chart.locator(".dashed")).to_contain_text("The usual of that hour", timeout=WAIT_MS)
         limits = chart.get_by_role("list", name="Limits of rules").get_by_role("listitem")
@@ -109,7 +107,7 @@ def test_limits_of_rules_and_the_usual_are_beside_the_line(
 def test_what_is_seen_can_be_taken_away(measured: RunningSystem, chromium: Chromium, tmp_path: Path) -> None:
     with chromium.opened(measured.http) as opened:
         page = open_place(opened, measured, range="1d")
-        chart = page.locator(f'[data-entity="{NOISY_PLACE}"] figure')
+        chart = chart_on(page)
         expect(chart.locator(".summary")).to_contain_text("Lowest", timeout=WAIT_MS)
         # Downloads have what was settled half a minute ago.
         query = {"entity": NOISY_PLACE, "property": "noise_level"}
@@ -187,17 +185,20 @@ def test_the_whole_page_shows_a_moment_of_the_past(measured: RunningSystem, chro
         slider.focus()
         for _ in range(3):
             page.keyboard.press("ArrowRight")
-        assert int(slider.input_value()) == begun + 3 * 10 * 60_000
+        expect(slider).to_have_value(str(begun + 3 * 10 * 60_000))
         slider.fill(str(moment // 1000))
         expect(value).to_have_attribute("data-value", "41.5", timeout=WAIT_MS)
         shown = value.get_attribute("data-value")
         opened.keep_picture("entity-past")
-        expect(page).to_have_url(re.compile(f"at={to_datetime(moment):%Y-%m-%dT%H:%M}"))
+        # The slider goes in minutes from its own start on.
+        chosen = to_datetime(int(slider.input_value()) * 1000)
+        expect(page).to_have_url(re.compile(f"at={chosen:%Y-%m-%dT%H:%M:%S}"))
         address = page.url
         page.reload()
         assert page.url == address
         expect(value).to_have_attribute("data-value", str(shown), timeout=WAIT_MS)
+        played_from = page.locator(".moment").inner_text()
         page.get_by_test_id("play").click()
-        expect(page.locator(".moment")).not_to_have_text(page.locator(".moment").inner_text())
+        expect(page.locator(".moment")).not_to_have_text(played_from, timeout=WAIT_MS)
         page.get_by_test_id("to-now").click()
         expect(page.get_by_role("button", name="Look back")).to_be_visible()

@@ -5,14 +5,21 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
-from tests.e2e.page.browser import WAIT_MS, Chromium
+from tests.e2e.page.browser import WAIT_MS, Chromium, OpenPage
 from tests.e2e.page.devices import NOISY_PLACE, publish_noise
 from tests.e2e.test_database_outage import frozen
 from tests.support.processes.running_system import RunningSystem
 
 pytestmark = [pytest.mark.browser, pytest.mark.embedded]
+
+
+def find_row(opened: OpenPage) -> Locator:
+    """Return the row of the noisy place, once the page is live and has found it."""
+    opened.wait_until_live(with_map=False)
+    opened.page.get_by_label("Find a place").fill("overdie neighbourhood")
+    return opened.page.locator(f'[data-row="{NOISY_PLACE}"]')
 
 
 def test_a_page_to_which_nothing_comes_says_so_and_tells_what_it_missed(
@@ -21,10 +28,7 @@ def test_a_page_to_which_nothing_comes_says_so_and_tells_what_it_missed(
     """The clock of the page goes on by a minute in which no byte came; then the connection is back."""
     publish_noise(running_system, 61.0)
     with chromium.opened(running_system.http, own_clock=True) as opened:
-        page = opened.page
-        opened.wait_until_live(with_map=False)
-        page.get_by_label("Find a place").fill("overdie neighbourhood")
-        row = page.locator(f'[data-row="{NOISY_PLACE}"]')
+        page, row = opened.page, find_row(opened)
         expect(row).not_to_contain_text("ago")
         page.clock.pause_at(page.evaluate("Date.now() / 1000 + 60"))
         expect(page.locator("body")).to_have_attribute("data-current", "false", timeout=WAIT_MS)
@@ -48,11 +52,8 @@ def test_a_stopped_api_is_told_within_three_heartbeats_and_nothing_is_missed(
     """Its connection stays open while it is frozen; the clock of the page goes on by 5, 15 and 45 s."""
     publish_noise(running_system, 61.0)
     with chromium.opened(running_system.http, own_clock=True) as opened:
-        page = opened.page
-        opened.wait_until_live(with_map=False)
-        page.get_by_label("Find a place").fill("overdie neighbourhood")
+        page, row = opened.page, find_row(opened)
         body, says = page.locator("body"), page.get_by_test_id("not-live")
-        row = page.locator(f'[data-row="{NOISY_PLACE}"]')
         with frozen(running_system.ports["pids"]["api"][0]):
             begun = page.evaluate("Date.now() / 1000")
             page.clock.pause_at(begun + 5)

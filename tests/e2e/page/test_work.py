@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from runtime.clock import system_clock
 from tests.e2e.page.browser import SCHEMES, SIZES, WAIT_MS, Chromium, OpenPage, Scheme
-from tests.e2e.page.devices import NOISE_SENSOR, NOISY_PLACE, publish_noise, rules_in_force
+from tests.e2e.page.devices import NOISY_PLACE, publish_noise, publish_values, rules_in_force
 from tests.e2e.page.test_barriers import look
 from tests.e2e.test_path import new_key
 from tests.support.processes.running_system import RunningSystem
-from twin.instant import MINUTE, Duration, format_instant
+from twin.instant import MINUTE
 
 pytestmark = [pytest.mark.browser, pytest.mark.embedded]
 
@@ -49,17 +47,11 @@ def open_part(opened: OpenPage, system: RunningSystem, part: str, **changes: str
     return opened.page
 
 
-def publish(system: RunningSystem, device: str, values: dict[str, Any], age: Duration = 0) -> None:
-    """Publish values of a device of the native feed, measured some time ago."""
-    payload = {"time": format_instant(system_clock() - age), "values": values}
-    system.publish(f"livetwin/alkmaar/{device}/observations", json.dumps(payload).encode())
-
-
 def test_a_rule_is_changed_in_form_or_text_and_tested_over_history_before_it_is_in_force(
     running_system: RunningSystem, chromium: Chromium
 ) -> None:
     # A back-test ends with the last whole minute.
-    publish(running_system, NOISE_SENSOR, {"noise_level": 66.0}, age=10 * MINUTE)
+    publish_noise(running_system, 66.0, age=10 * MINUTE)
     with rules_in_force(running_system, QUIET), chromium.opened(running_system.http) as opened:
         opened.sign_in(running_system.operator_key)
         page = open_part(opened, running_system, "rules")
@@ -113,10 +105,10 @@ def test_an_override_changes_who_is_on_call_until_it_is_withdrawn(
         expect(grid).to_be_visible()
         contacts = page.locator("datalist option")
         # By keyboard: the cell of today, Enter, who, and the form sends itself by Enter.
-        grid.locator(f'[data-team="{name}"] [role=gridcell]').first.focus()
+        cells = grid.locator(f'[data-team="{name}"] [role=gridcell]')
+        cells.first.focus()
         page.keyboard.press("Home")
-        today = (system_clock() // 86_400_000_000 + 3) % 7
-        for _ in range(today):
+        for _ in range(int(cells.and_(page.locator(".today")).get_attribute("data-day") or 0)):
             page.keyboard.press("ArrowRight")
         page.keyboard.press("Enter")
         who = page.get_by_label("Who (id of the contact)")
@@ -175,7 +167,7 @@ def test_an_unknown_device_becomes_a_sensor_and_its_messages_are_used(
     running_system: RunningSystem, chromium: Chromium, administrator_key: str
 ) -> None:
     device = "noise-new-street"
-    publish(running_system, device, {"noise_level": 58.5})
+    publish_values(running_system, device, {"noise_level": 58.5})
     with chromium.opened(running_system.http) as opened:
         opened.sign_in(administrator_key)
         page = open_part(opened, running_system, "devices")
@@ -203,7 +195,7 @@ def test_an_unknown_device_becomes_a_sensor_and_its_messages_are_used(
         opened.keep_picture("work-assigned")
 
 
-def test_the_ledger_the_origin_of_a_value_and_the_city_folder_can_be_read(
+def test_the_ledger_and_the_city_folder_can_be_read(
     running_system: RunningSystem, chromium: Chromium, administrator_key: str
 ) -> None:
     publish_noise(running_system, 63.25)
@@ -241,7 +233,7 @@ def test_what_one_may_not_do_is_absent_or_explained(
 def test_no_part_of_the_room_for_work_has_barriers(
     running_system: RunningSystem, chromium: Chromium, administrator_key: str, scheme: Scheme, size: str
 ) -> None:
-    publish(running_system, "unknown-of-barriers", {"noise_level": 1.0})
+    publish_values(running_system, "unknown-of-barriers", {"noise_level": 1.0})
     address = f"{running_system.http}/?view=work"
     with chromium.opened(address, size=SIZES[size], scheme=scheme) as opened:
         opened.sign_in(administrator_key)
