@@ -38,6 +38,8 @@ from twin.alarms.state_machine import AlarmState, TransitionRefused, Trigger
 from twin.instant import INSTANT_MAX, INSTANT_MIN, Instant
 from twin.model.sensor import Sensor
 
+_WITHDRAWN = "no rule is about the alarm any more, it was withdrawn"
+
 _SILENCING_ACTIONS = frozenset({"shelve", "remove"})
 
 
@@ -151,7 +153,7 @@ class EntityAlarms:
         for bound in self._rules.rules.values():
             events += self._on_rule_version(bound)
         for alarm in list(self._content.alarms.values()):
-            bound_rule = self._rules.rules.get(alarm.sensor if alarm.rule == RULE_ERROR_ID else alarm.rule)
+            bound_rule = self._rule_of(alarm)
             if bound_rule is None:
                 events += self._withdraw(alarm, "no rule is about it any more")
             elif self._is_of_retired_sensor(alarm, bound_rule.rule):
@@ -168,7 +170,8 @@ class EntityAlarms:
         alarm = self._content.alarms.get(command.alarm)
         if alarm is None or not alarm.has_history:
             return TransitionRefused(f"there is no alarm {command.alarm}, or it was never raised")
-        if refusal := _outdated(command, alarm):
+        is_withdrawn = self._rule_of(alarm) is None
+        if refusal := _WITHDRAWN if is_withdrawn else _outdated(command, alarm):
             return TransitionRefused(refusal)
         cause = TransitionContext(
             command.time, self._now, self._time.revision, False, command.actor, command.text, command.id
@@ -390,18 +393,26 @@ class EntityAlarms:
         events = alarm.suppress(self._suppressor(alarm), self._time.context(self._now))
         return self._with_newest_values(alarm, events)
 
+    def _rule_of(self, alarm: Alarm) -> BoundRule | None:
+        """Return the rule that an alarm is about; None if the model does not have it for this entity."""
+        return self._rules.rules.get(alarm.sensor if alarm.rule == RULE_ERROR_ID else alarm.rule)
+
     def _is_of_retired_sensor(self, alarm: Alarm, rule: Rule) -> bool:
         is_of_sensor = alarm.rule == rule.id and isinstance(rule.condition, SilenceCondition)
         return is_of_sensor and alarm.sensor not in self._model.sensors
 
     def _withdraw(self, alarm: Alarm, reason: str) -> list[AlarmEvent]:
-        """Withdraw and remove an alarm that no rule of the model concerns any more, for a reason."""
+        """Withdraw an alarm that no rule of the model concerns any more, for a reason.
+
+        It is kept if it has history: when the rule comes again, its occurrences and revisions continue.
+        """
         if alarm.rule in self._model.withdrawn_rules:
             cause = self._rule_change(alarm.rule, self._now, "the rule was deleted")
         else:
             cause = self._time.context(self._now, text=reason)
         events = self._with_newest_values(alarm, alarm.withdraw(cause))
-        del self._content.alarms[alarm.id]
+        if not alarm.has_history:
+            del self._content.alarms[alarm.id]
         return events
 
     def _rule_change(self, rule: str, time: Instant, text: str) -> TransitionContext:

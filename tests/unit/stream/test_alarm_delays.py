@@ -141,6 +141,26 @@ def test_a_correction_that_lacks_the_last_event_of_an_alarm_does_not_retract_it(
     assert len(run.alarms) == 3
 
 
+def test_a_correction_of_an_alarm_whose_deleted_rule_came_again_is_taken() -> None:
+    """The alarm had lost its revision with its rule, so a correction was about another one for ever."""
+    rule = high_water_rule()
+    run = StagePipeline(alarm_city([rule]))
+    run.observe(level(0, -0.2))
+    run.model = alarm_city([], version=2)
+    run.observe(level(1, -0.5))
+    rule = structs.replace(rule, version=3)
+    run.model = alarm_city([rule], version=3)
+    run.observe(level(2, -0.5))
+    assert kinds(run) == ["raised", "withdrawn"]
+    bound = RuleIndex(run.model).rules_of("canal").rules[rule.id]
+    levels = [point(START + minute * MINUTE, -0.5 if minute else -0.2) for minute in range(3)]
+    history = AlarmHistory.of(run.alarms)
+    reached = stored_condition(bound, {bound.series[0]: levels}, history, None, run.time)
+    assert reached is not None
+    run.send_corrections(correction_of(bound, history, reached[1], reached[0]))
+    assert run.repairs == []
+
+
 def test_a_new_log_knows_the_windows_that_only_rules_use() -> None:
     condition = high_water_rule().condition
     assert isinstance(condition, ThresholdCondition)

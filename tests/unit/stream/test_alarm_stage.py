@@ -276,6 +276,37 @@ def test_a_withdrawn_alarm_says_who_deleted_its_rule_and_the_value_now() -> None
     assert not run.incidents[-1].open
 
 
+def test_the_occurrences_of_an_alarm_continue_when_its_deleted_rule_comes_again() -> None:
+    """They were counted from 1 again, and a correction by stored history was refused for ever."""
+    run = StagePipeline(alarm_city([high_water_rule()]))
+    run.observe(level(0, -0.3))
+    run.model = without_rule(2)
+    run.observe(level(1, -0.3))
+    run.model = alarm_city([high_water_rule(version=3)], version=3)
+    run.observe(level(2, -0.3))
+    run.model = without_rule(4)
+    run.observe(level(3, -0.3))
+    run.model = without_rule(5)
+    run.observe(level(4, -0.3))
+    assert [(event.kind, event.occurrence) for event in run.alarms] == [
+        ("raised", 1),
+        ("withdrawn", 1),
+        ("raised", 2),
+        ("withdrawn", 2),
+    ]
+    revisions = [event.revision for event in run.alarms]
+    assert revisions == sorted(set(revisions))
+
+
+def test_a_command_on_an_alarm_whose_rule_is_deleted_is_refused() -> None:
+    run = StagePipeline(alarm_city([high_water_rule()]))
+    run.observe(level(0, -0.3))
+    run.model = without_rule(2)
+    run.observe(level(1, -0.3))
+    run.send_command(command(run, "remove"))
+    assert run.answers[-1].refusal == "no rule is about the alarm any more, it was withdrawn"
+
+
 def test_a_shelved_alarm_is_withdrawn_without_being_in_force_in_between() -> None:
     run = StagePipeline(alarm_city([high_water_rule()]))
     run.observe(level(0, -0.3))
