@@ -13,6 +13,7 @@ import { IMAGES } from "../src/map/mapImages";
 import { CHOICE_LAYERS, styleFor } from "../src/map/mapStyle";
 import { namesOf, shownValuesOf } from "../src/map/shownValues";
 import { SITE_SOURCE } from "../src/map/styleExpressions";
+import type { Theme } from "../src/map/theme";
 import { classColour, classesOf, classOf, CLASS_COLOURS, CLASSES_MAX, decimalsOf, rangeOf } from "../src/map/valueClasses";
 
 const square = (size: number) => ({ type: "Polygon" as const, coordinates: [[[0, 0], [size, 0], [size, size], [0, size], [0, 0]]] });
@@ -109,7 +110,7 @@ test("an area without a value of its own has its roll-up, and one around smaller
   assert.deepEqual([...shown.byEntity].map(([id, one]) => [id, one.value]), [["city", 20], ["west", 31], ["east", 5], ["site", 31]]);
   assert.deepEqual([...shown.covered], ["city"]);
   assert.deepEqual([shown.unit, shown.newest], ["ug/m3", 3000]);
-  assert.deepEqual([...namesOf(entities, valuesOf)], ["no2", "pm10"]);
+  assert.deepEqual([...namesOf(entities, valuesOf).keys()], ["no2", "pm10"]);
   const look = (id: string) => {
     const { value: number, freshness, isDoubtful } = appearanceOf(entities.get(id)!, { theme: "environment", freshness: "live", values: valuesOf(id) }, shown);
     return [number, freshness, isDoubtful];
@@ -153,6 +154,23 @@ test("the first view lies beside or above the legend, whichever leaves more of t
   assert.deepEqual(fitPadding({ width: 944, height: 700 }, { width: 280, height: 90 }), { ...edges, bottom: EDGE + 90 });
   // A legend that leaves no room does not make the city a dot.
   assert.deepEqual(fitPadding({ width: 320, height: 190 }, { width: 256, height: 174 }), { top: 19, right: 32, bottom: 19, left: 32 });
+});
+
+test("a value belongs to the theme that most of its entities have", () => {
+  const of = (id: string, ...themes: Theme[]): [string, Entity] => [id, { ...entity(id, square(1)), themes }];
+  const entities = new Map([of("town", "mobility", "environment"), of("station", "environment"), of("loop", "mobility"), of("bare")]);
+  const has: Record<string, string[]> = { town: ["area_no2", "flow"], station: ["no2"], loop: ["flow"], bare: ["mass"] };
+  const valuesOf = (id: string) => new Map(has[id]!.map((name): [string, Value] => [name, value(1)]));
+  assert.deepEqual([...namesOf(entities, valuesOf)], [["no2", "environment"], ["flow", "mobility"], ["mass", undefined]]);
+});
+
+test("a cluster has the colour of the highest class of its places, and none without a class", () => {
+  const { points } = cityFeatures([point("clean", { value: 10 }), point("dirty", { value: 250 }), point("none")], classes, "light");
+  const shades = points.map((one) => Number(one.properties!["shade"]));
+  assert.deepEqual(shades, [0, 5, -1]);
+  const layer = styleFor("light", NO_SETTINGS).layers.find((one) => one.id === "cluster-class");
+  const colours = (layer?.paint as { "circle-color": unknown[] })["circle-color"];
+  assert.equal(colours[colours.indexOf(Math.max(...shades)) + 1], CLASS_COLOURS.light[5]);
 });
 
 test("each layer that can be chosen is in the style, and places are in clusters", () => {

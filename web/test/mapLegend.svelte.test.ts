@@ -81,6 +81,11 @@ test("the legend names unit, classes, their source and the time of the value tha
   expect(location.search).toBe("");
 });
 
+test("values are chosen by their theme", () => {
+  const groups = [...document.querySelectorAll("optgroup")].map((one) => [one.label, [...one.children].map((option) => option.textContent)]);
+  expect(groups).toEqual([["Environment", ["Air pressure", "Nitrogen dioxide"]]]);
+});
+
 test("edges that lie close to each other are told apart", () => {
   choose("air_pressure");
   expect(textOf("legend-classes")).toContain("above 1,000.2 up to 1,000.4");

@@ -8,7 +8,7 @@ import type { Appearance } from "./appearance";
 import { MAP_COLOURS, type Scheme } from "./mapColours";
 import { alarmImage } from "./mapImages";
 import { THEME_COLOURS } from "./theme";
-import { classColour, classOf, type ValueClasses } from "./valueClasses";
+import { classColour, classOf, classShade, type ValueClasses } from "./valueClasses";
 
 /** The class of what has no value that the map shows. */
 export const NO_CLASS = -1;
@@ -45,6 +45,7 @@ function feature(appearance: Appearance, classes: ValueClasses | undefined, sche
       name: entity.name,
       type: entity.type,
       class: number,
+      shade: number === NO_CLASS ? NO_CLASS : classShade(number, classes!),
       tint: tintOf(number, theme !== undefined, classes !== undefined),
       colour: number === NO_CLASS ? themeColour(appearance, classes, scheme) : classColour(number, classes!, scheme),
       freshness: freshness ?? "",

@@ -46,7 +46,7 @@ export function styleFor(scheme: Scheme, settings: PageSettings): StyleSpecifica
       ...areaLayers(colours),
       ...lineLayers(colours),
       ...background.labels,
-      ...clusterLayers(colours),
+      ...clusterLayers(scheme, colours),
       ...siteLayers(colours, SITE_SOURCE, "site"),
       ...siteLayers(colours, CHOSEN_SOURCE, "chosen-site"),
       ...labelLayers(colours),

@@ -16,14 +16,14 @@ class ShownValue {
   /** The name of the value; undefined while places have the colours of their themes. */
   readonly property = $derived(address.get("show"));
 
-  /** Names of all values that a place has, and that of the address. */
+  /** Names of all values that a place has, and that of the address, each with its theme. */
   readonly offered = $derived.by(() => {
     void live.layout;
     const { entities } = live;
     const { property } = this;
     // Untracked: a change of any cell would count the values of the whole city anew.
     const names = untrack(() => namesOf(entities, valuesOf));
-    if (property !== undefined) names.add(property);
+    if (property !== undefined && !names.has(property)) names.set(property, undefined);
     return [...names];
   });
 

@@ -2,6 +2,7 @@
 
 import type { Entity } from "../entities/entity";
 import type { Value } from "../live/entityValues";
+import { THEMES, type Theme } from "./theme";
 import { classesOf, type ValueClasses } from "./valueClasses";
 
 const AREA_PREFIX = "area_";
@@ -40,12 +41,24 @@ export function shownValuesOf(property: string, entities: ReadonlyMap<string, En
   return { property, unit, classes: classesOf(property, numbers), byEntity, covered, newest };
 }
 
-/** Returns the names of all values that an entity has, without roll-ups, which go with what they are of. */
-export function namesOf(entities: ReadonlyMap<string, Entity>, valuesOf: ValuesOf): Set<string> {
-  const names = new Set<string>();
-  for (const id of entities.keys())
-    for (const name of valuesOf(id).keys()) names.add(name.startsWith(AREA_PREFIX) ? name.slice(AREA_PREFIX.length) : name);
-  return names;
+/**
+ * Returns the names of all values that an entity has, without roll-ups, which go with what they are of, each with the
+ * theme that most of its entities have.
+ */
+export function namesOf(entities: ReadonlyMap<string, Entity>, valuesOf: ValuesOf): Map<string, Theme | undefined> {
+  const counts = new Map<string, Map<Theme, number>>();
+  for (const { id, themes } of entities.values())
+    for (const full of valuesOf(id).keys()) {
+      const name = full.startsWith(AREA_PREFIX) ? full.slice(AREA_PREFIX.length) : full;
+      const ofName = counts.get(name) ?? new Map<Theme, number>();
+      counts.set(name, ofName);
+      for (const theme of themes) ofName.set(theme, (ofName.get(theme) ?? 0) + 1);
+    }
+  return new Map([...counts].map(([name, ofName]) => [name, mostOf(ofName)]));
+}
+
+function mostOf(counts: ReadonlyMap<Theme, number>): Theme | undefined {
+  return THEMES.filter((one) => counts.has(one)).sort((one, other) => counts.get(other)! - counts.get(one)!)[0];
 }
 
 export function isArea({ geometry }: Entity): boolean {

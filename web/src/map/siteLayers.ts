@@ -4,23 +4,42 @@ import type { ExpressionSpecification, FilterSpecification, LayerSpecification }
 import { SEVERITIES, SEVERITY_COLOURS } from "../alarms/alarm";
 import type { MapColours, Scheme } from "./mapColours";
 import { DOUBTFUL } from "./mapImages";
+import { CLASS_COLOURS } from "./valueClasses";
 import { ALARM_SOURCE, byFreshness, FONT, grown, has, IS_BY_VALUE, SITE_SOURCE, state } from "./styleExpressions";
 
 export const CLUSTER_LAYER = "cluster";
 export const ALARM_LAYER = "alarm";
 
-/** Sums that a cluster has of its places: how many are not live. */
+/** What a cluster has of its places: how many are not live, and the highest colour of a class. */
 export const CLUSTER_SUMS: Record<string, ExpressionSpecification> = {
   stale: ["+", ["case", ["==", ["get", "freshness"], "stale"], 1, 0]] as unknown as ExpressionSpecification,
   silent: ["+", ["case", ["==", ["get", "freshness"], "silent"], 1, 0]] as unknown as ExpressionSpecification,
+  shade: ["max", ["get", "shade"]] as unknown as ExpressionSpecification,
 };
 
-/** Places that lie close to each other: their number, and below it the worst freshness with the number of those. */
-export function clusterLayers(colours: MapColours): LayerSpecification[] {
+/**
+ * Places that lie close to each other: their number, below it the worst freshness with the number of those, and around
+ * it the colour of their highest class.
+ */
+export function clusterLayers(scheme: Scheme, colours: MapColours): LayerSpecification[] {
   const filter: FilterSpecification = ["has", "point_count"];
   const count: ExpressionSpecification = ["get", "point_count_abbreviated"];
   const notLive = (sign: string, name: string): ExpressionSpecification => ["concat", count, `\n${sign}`, ["get", name]];
+  const radius = (more: number): ExpressionSpecification => ["step", ["get", "point_count"], 14 + more, 10, 17 + more, 100, 21 + more];
+  const shade = ["match", ["get", "shade"], ...CLASS_COLOURS[scheme].flatMap((colour, number) => [number, colour]), colours.paper];
   return [
+    {
+      id: "cluster-class",
+      type: "circle",
+      source: SITE_SOURCE,
+      filter: ["all", filter, [">=", ["get", "shade"], 0]] as FilterSpecification,
+      paint: {
+        "circle-color": shade as unknown as ExpressionSpecification,
+        "circle-radius": radius(6),
+        "circle-stroke-color": colours.ink,
+        "circle-stroke-width": 1,
+      },
+    },
     {
       id: CLUSTER_LAYER,
       type: "circle",
@@ -28,7 +47,7 @@ export function clusterLayers(colours: MapColours): LayerSpecification[] {
       filter,
       paint: {
         "circle-color": colours.paper,
-        "circle-radius": ["step", ["get", "point_count"], 14, 10, 17, 100, 21],
+        "circle-radius": radius(0),
         "circle-stroke-color": colours.ink,
         "circle-stroke-width": 1.5,
       },

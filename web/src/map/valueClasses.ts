@@ -136,9 +136,13 @@ export function decimalsOf({ edges }: ValueClasses): number {
   return decimals;
 }
 
-/** Returns the colour of a class: few classes are spread over all colours. */
-export function classColour(number: number, { edges }: ValueClasses, scheme: Scheme): string {
-  const colours = CLASS_COLOURS[scheme];
-  const last = colours.length - 1;
-  return colours[edges.length === 0 ? 2 : Math.round((Math.min(number, last) / Math.max(edges.length, 1)) * last)] ?? colours[last]!;
+/** Returns the colour of a class. */
+export function classColour(number: number, classes: ValueClasses, scheme: Scheme): string {
+  return CLASS_COLOURS[scheme][classShade(number, classes)]!;
+}
+
+/** Returns the number of the colour of a class, from 0: few classes are spread over all colours. */
+export function classShade(number: number, { edges }: ValueClasses): number {
+  const last = CLASSES_MAX - 1;
+  return edges.length === 0 ? 2 : Math.min(last, Math.round((Math.min(number, last) / edges.length) * last));
 }
