@@ -119,7 +119,8 @@ class ApiSettings(RoleSettings):
     static_dir: Path = Field(default=_BUILT_PAGE, description="Folder of the built page.")
     tiles: str | None = Field(
         default=None,
-        description="URL template ({z}, {x}, {y}) of raster background tiles for the page; none by default.",
+        description="URL template of background tiles for the page: raster or vector, with {z}, {x} and {y} "
+        "or with the names of WMTS; none by default.",
     )
     websocket_origins: str = Field(
         default="*",

@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, expect
 from tests.e2e.page.browser import WAIT_MS, Chromium, OpenPage
 from tests.e2e.page.devices import NOISY_PLACE, publish_noise
 from tests.e2e.test_database_outage import frozen
-from tests.support.processes.running_system import RunningSystem
+from tests.support.processes.running_system import RunningSystem, kept_dead
 
 pytestmark = [pytest.mark.browser, pytest.mark.embedded]
 
@@ -74,4 +74,32 @@ def test_a_stopped_api_is_told_within_three_heartbeats_and_nothing_is_missed(
         missed = page.get_by_test_id("missed")
         expect(missed).to_contain_text("changed; all of it is here now.", timeout=WAIT_MS)
         expect(row).to_contain_text("67.7")
+        expect(page).not_to_have_title(re.compile("NOT LIVE"))
+
+
+def test_a_killed_api_is_told_at_once_and_nothing_is_missed(
+    running_system: RunningSystem, chromium: Chromium
+) -> None:
+    """It stays dead while the clock of the page goes on by 5, 15 and 45 s, and is then restarted."""
+    publish_noise(running_system, 61.0)
+    with chromium.opened(running_system.http, own_clock=True) as opened:
+        opened.expect_errors("ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED_ENCODING|ERR_EMPTY_RESPONSE")
+        opened.wait_until_live()  # with the map: what it needs must have come before
+        page, row = opened.page, find_row(opened)
+        body, says = page.locator("body"), page.get_by_test_id("not-live")
+        with kept_dead(running_system, "api"):
+            expect(body).to_have_attribute("data-current", "false", timeout=WAIT_MS)
+            begun = page.evaluate("Date.now() / 1000")
+            for seconds, age in ((5, r"\d\d?"), (15, r"(1\d|20)"), (45, r"(4\d|50)")):
+                page.clock.pause_at(begun + seconds)
+                expect(says).to_contain_text(re.compile(rf"has been lost since .*\({age} s ago\)"))
+                expect(page).to_have_title(re.compile("^NOT LIVE"))
+            expect(row).to_contain_text("ago")
+            opened.keep_picture("killed-45")
+            publish_noise(running_system, 68.8)
+        page.clock.resume()
+        opened.wait_until_live(with_map=False)
+        expect(says).to_have_count(0)
+        expect(page.get_by_test_id("missed")).to_contain_text("all of it is here now.", timeout=WAIT_MS)
+        expect(row).to_contain_text("68.8")
         expect(page).not_to_have_title(re.compile("NOT LIVE"))

@@ -10,8 +10,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -140,3 +140,15 @@ class RunningSystem:
         except subprocess.TimeoutExpired:
             return False
         return True
+
+
+@contextmanager
+def kept_dead(system: RunningSystem, role: str) -> Iterator[None]:
+    """Kill a role for the block; its supervisor, which would restart it, is frozen meanwhile."""
+    system.process.send_signal(signal.SIGSTOP)
+    try:
+        for pid in system.ports["pids"][role]:
+            os.kill(pid, signal.SIGKILL)
+        yield
+    finally:
+        system.process.send_signal(signal.SIGCONT)

@@ -1,4 +1,7 @@
-/** Names of values, symbols of units and the zone of the city, from `/page.json`. They come after the incident: it is read without them. */
+/**
+ * Names of values, symbols of units and the zone of the city, from `/page.json`. They come after the incident: it is
+ * read without them. The phone keeps the last ones: without a connection times are those of the city's clocks, too.
+ */
 
 import { inLanguage, language, type Bilingual } from "../language/language.svelte";
 
@@ -8,20 +11,29 @@ interface PageTexts {
   readonly unitSymbols?: Readonly<Record<string, string>>;
 }
 
-class DisplayTexts {
+const STORED = "livetwin-texts";
+
+export class DisplayTexts {
   #texts = $state.raw<PageTexts>({});
 
   readonly city = $derived(this.#texts.city?.name);
 
   async fetch(): Promise<void> {
+    this.#take(remembered());
     try {
       const response = await fetch("/page.json");
       if (!response.ok) return;
-      this.#texts = (await response.json()) as PageTexts;
-      language.timezone = this.#texts.city?.timezone;
+      const { city, names, unitSymbols } = (await response.json()) as PageTexts;
+      this.#take({ city, names, unitSymbols });
+      localStorage.setItem(STORED, JSON.stringify(this.#texts));
     } catch {
-      // Without them names are those of the data, and times those of the phone.
+      // Without them names are those of the data, and times those of the phone; without storage they are of this visit.
     }
+  }
+
+  #take(texts: PageTexts): void {
+    this.#texts = texts;
+    language.timezone = texts.city?.timezone;
   }
 
   nameOf(value: string): string {
@@ -33,6 +45,14 @@ class DisplayTexts {
   unitOf(unit: string): string {
     const symbol = this.#texts.unitSymbols?.[unit] ?? unit;
     return symbol === "" ? "" : `\u202f${symbol}`;
+  }
+}
+
+function remembered(): PageTexts {
+  try {
+    return (JSON.parse(localStorage.getItem(STORED) ?? "{}") as PageTexts | null) ?? {};
+  } catch {
+    return {};
   }
 }
 

@@ -108,7 +108,7 @@ export class LimitChart {
     const { ctx, bbox } = this.#plot;
     ctx.save();
     const own = colourOf(this.#container, "--severity") || colourOf(this.#container, "--twin-ink-soft");
-    const paint = (colour: string, alpha: number, left: number, top: number, right: number, bottom: number) => {
+    const paint = (colour: string | CanvasPattern, alpha: number, left: number, top: number, right: number, bottom: number) => {
       ctx.globalAlpha = alpha;
       ctx.fillStyle = colour;
       const [x, y] = [Math.max(left, bbox.left), Math.max(top, bbox.top)];
@@ -123,8 +123,9 @@ export class LimitChart {
     column(drawing.delay, colourOf(this.#container, "--twin-ink-soft"), 0.22);
     for (const level of drawing.levels) {
       const [one, other] = [this.#y(level.raised), this.#y(level.clear)];
-      const colour = colourOf(this.#container, `--twin-${level.severity}`);
-      paint(colour, 0.14, bbox.left, Math.min(one, other), bbox.left + bbox.width, Math.max(one, other));
+      // Hatched: the time in which it was active has the same colour.
+      const hatched = hatching(ctx, colourOf(this.#container, `--twin-${level.severity}`));
+      paint(hatched, 0.4, bbox.left, Math.min(one, other), bbox.left + bbox.width, Math.max(one, other));
     }
     ctx.restore();
   }
@@ -155,6 +156,25 @@ export class LimitChart {
   #y(value: number): number {
     return this.#plot.valToPos(value, "y", true);
   }
+}
+
+/** Returns diagonal lines of a colour; the colour itself where the browser makes no pattern. */
+function hatching(ctx: CanvasRenderingContext2D, colour: string): CanvasPattern | string {
+  const side = 8 * devicePixelRatio;
+  const tile = document.createElement("canvas");
+  tile.width = tile.height = side;
+  const drawn = tile.getContext("2d");
+  if (drawn === null) return colour;
+  drawn.strokeStyle = colour;
+  drawn.lineWidth = 1.2 * devicePixelRatio;
+  drawn.beginPath();
+  // Three lines, so that the corners of neighbouring tiles join.
+  for (const shift of [-side, 0, side]) {
+    drawn.moveTo(shift, side);
+    drawn.lineTo(shift + side, 0);
+  }
+  drawn.stroke();
+  return ctx.createPattern(tile, "repeat") ?? colour;
 }
 
 /** Whether the axis has days. */
