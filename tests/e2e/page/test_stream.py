@@ -22,6 +22,17 @@ def find_row(opened: OpenPage) -> Locator:
     return opened.page.locator(f'[data-row="{NOISY_PLACE}"]')
 
 
+def expect_live_again(opened: OpenPage, row: Locator, missed: str, value: str) -> None:
+    """Let the clock of the page go on; it is live then, says what it missed, and has the newest value."""
+    page = opened.page
+    page.clock.resume()
+    opened.wait_until_live(with_map=False)
+    expect(page.get_by_test_id("not-live")).to_have_count(0)
+    expect(page.get_by_test_id("missed")).to_contain_text(missed, timeout=WAIT_MS)
+    expect(row).to_contain_text(value)
+    expect(page).not_to_have_title(re.compile("NOT LIVE"))
+
+
 def test_a_page_to_which_nothing_comes_says_so_and_tells_what_it_missed(
     running_system: RunningSystem, chromium: Chromium
 ) -> None:
@@ -37,13 +48,8 @@ def test_a_page_to_which_nothing_comes_says_so_and_tells_what_it_missed(
         expect(row).to_contain_text("ago")
         opened.keep_picture("not-live")
         publish_noise(running_system, 66.6)
-        page.clock.resume()
-        opened.wait_until_live(with_map=False)
-        expect(page.get_by_test_id("not-live")).to_have_count(0)
-        expect(page.get_by_test_id("missed")).to_contain_text("Live again since", timeout=WAIT_MS)
-        expect(row).to_contain_text("66.6")
+        expect_live_again(opened, row, "Live again since", "66.6")
         expect(row).not_to_contain_text("ago")
-        expect(page).not_to_have_title(re.compile("NOT LIVE"))
 
 
 def test_a_stopped_api_is_told_within_three_heartbeats_and_nothing_is_missed(
@@ -68,13 +74,7 @@ def test_a_stopped_api_is_told_within_three_heartbeats_and_nothing_is_missed(
             expect(row).to_contain_text("ago")
             opened.keep_picture("not-live-45")
             publish_noise(running_system, 67.7)
-        page.clock.resume()
-        opened.wait_until_live(with_map=False)
-        expect(says).to_have_count(0)
-        missed = page.get_by_test_id("missed")
-        expect(missed).to_contain_text("changed; all of it is here now.", timeout=WAIT_MS)
-        expect(row).to_contain_text("67.7")
-        expect(page).not_to_have_title(re.compile("NOT LIVE"))
+        expect_live_again(opened, row, "changed; all of it is here now.", "67.7")
 
 
 def test_a_killed_api_is_told_at_once_and_nothing_is_missed(
@@ -97,9 +97,4 @@ def test_a_killed_api_is_told_at_once_and_nothing_is_missed(
             expect(row).to_contain_text("ago")
             opened.keep_picture("killed-45")
             publish_noise(running_system, 68.8)
-        page.clock.resume()
-        opened.wait_until_live(with_map=False)
-        expect(says).to_have_count(0)
-        expect(page.get_by_test_id("missed")).to_contain_text("all of it is here now.", timeout=WAIT_MS)
-        expect(row).to_contain_text("68.8")
-        expect(page).not_to_have_title(re.compile("NOT LIVE"))
+        expect_live_again(opened, row, "all of it is here now.", "68.8")
