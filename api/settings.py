@@ -119,8 +119,8 @@ class ApiSettings(RoleSettings):
     static_dir: Path = Field(default=_BUILT_PAGE, description="Folder of the built page.")
     tiles: str | None = Field(
         default=None,
-        description="URL template of background tiles for the page: raster or vector, with {z}, {x} and {y} "
-        "or with the names of WMTS; none by default.",
+        description="Background of the page's map: URL template of raster or vector tiles, with {z}, {x} and "
+        "{y} or with the names of WMTS, or URL of a MapLibre style; none by default.",
     )
     websocket_origins: str = Field(
         default="*",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.e2e.page.browser import SCHEMES, SIZES, WAIT_MS, Chromium, Scheme
 from tests.e2e.page.devices import RunningSystem, publish_air, publish_noise
@@ -18,6 +19,16 @@ LEVEL = 61.5
 
 SITE = "alkmaar.gemaal-overdie"
 """A place that is a point."""
+
+TILE_STYLE = {
+    "version": 8,
+    "sources": {"all": {"type": "vector", "tiles": ["../tiles-of-style/{z}/{y}/{x}.pbf"], "maxzoom": 14}},
+    "layers": [
+        {"id": "land", "type": "background", "paint": {"background-color": "#f5e9d0"}},
+        {"id": "water", "type": "fill", "source": "all", "source-layer": "waterdeel", "paint": {}},
+    ],
+}
+"""A style such as a server of vector tiles publishes for its own layers."""
 
 FAR = "map=4.75000,52.63000,6.00"
 """So far away that all places of the city are one cluster."""
@@ -165,3 +176,31 @@ def test_the_map_by_value_has_no_barriers(
             assert not opened.scrolls_sideways()
         expect(signs).to_be_visible()
         opened.keep_picture(f"map-{scheme}-{size}")
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_tiles_with_a_style_of_their_own_are_drawn_by_it(
+    running_system: RunningSystem, chromium: Chromium, status: int
+) -> None:
+    """`LIVETWIN_TILES` is the address of a style; where none comes, the city's background stays."""
+    with chromium.opened("about:blank") as opened:
+        opened.expect_errors("404")
+        page, asked = opened.page, list[str]()
+
+        def answer_settings(route: Route) -> None:
+            route.fulfill(json=route.fetch().json() | {"tiles": "/styles/plain?f=mapbox"})
+
+        def answer_tile(route: Route) -> None:
+            asked.append(urlsplit(route.request.url).path)
+            route.fulfill(body=b"", content_type="application/vnd.mapbox-vector-tile")
+
+        page.route("**/page.json", answer_settings)
+        page.route("**/styles/plain*", lambda route: route.fulfill(status=status, json=TILE_STYLE))
+        page.route("**/tiles-of-style/**", answer_tile)
+        page.goto(f"{running_system.http}/?{FAR}")
+        opened.wait_until_live()
+        if status == 200:
+            wait_until(lambda: bool(asked), "no tile was asked for")
+        assert all(re.fullmatch(r"/tiles-of-style/\d+/\d+/\d+\.pbf", path) for path in asked)
+        assert bool(asked) == (status == 200)
+        opened.keep_picture(f"tile-style-{status}")

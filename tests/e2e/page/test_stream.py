@@ -98,3 +98,37 @@ def test_a_killed_api_is_told_at_once_and_nothing_is_missed(
             opened.keep_picture("killed-45")
             publish_noise(running_system, 68.8)
         expect_live_again(opened, row, "all of it is here now.", "68.8")
+
+
+def test_the_map_comes_once_the_connection_is_back(running_system: RunningSystem, chromium: Chromium) -> None:
+    """Its worker did not come at first: the api died just then."""
+    with chromium.opened("about:blank") as opened:
+        opened.expect_errors("ERR_|answered with|Failed to fetch")
+        page = opened.page
+        page.route("**/map-worker-*", lambda route: route.abort())
+        page.goto(f"{running_system.http}/?lang=en")
+        opened.wait_until_live(with_map=False)
+        says = page.get_by_text("This part of the page could not be loaded.")
+        expect(says).to_be_visible(timeout=WAIT_MS)
+        opened.keep_picture("no-map")
+        page.unroute("**/map-worker-*")
+        with kept_dead(running_system, "api"):
+            expect(page.locator("body")).to_have_attribute("data-current", "false", timeout=WAIT_MS)
+        opened.wait_until_live()
+        expect(says).to_have_count(0)
+
+
+def test_a_part_whose_code_does_not_come_says_so(running_system: RunningSystem, chromium: Chromium) -> None:
+    """The page was open while the city got a newer version of it, whose files have other names."""
+    with chromium.opened(running_system.http) as opened:
+        opened.expect_errors("404|Failed to fetch|Unable to preload")
+        opened.wait_until_live(with_map=False)
+        page = opened.page
+        page.route("**/AlarmRoom-*", lambda route: route.fulfill(status=404))
+        page.get_by_role("navigation").get_by_role("link", name=re.compile("Alarms")).click()
+        again = page.get_by_role("button", name="Load the page again")
+        expect(again).to_be_visible(timeout=WAIT_MS)
+        assert opened.barriers() == []
+        page.unroute("**/AlarmRoom-*")
+        again.click()
+        expect(page.get_by_role("heading", name="Alarms", exact=True)).to_be_visible(timeout=WAIT_MS)

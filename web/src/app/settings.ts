@@ -13,7 +13,7 @@ export interface PageSettings {
   readonly language: string | undefined;
   /** IANA name; times are shown as the city's clocks tell them. */
   readonly timezone: string | undefined;
-  /** Template of tiles with {z}, {x} and {y}, or the names of WMTS; none without internet. */
+  /** Template of tiles with {z}, {x} and {y}, or the names of WMTS; or the address of a style. None without internet. */
   readonly tiles: string | undefined;
   readonly attribution: string;
   /** The address of the city's design tokens: CSS that goes over ours. */

@@ -1,8 +1,9 @@
 /** What lies under the places: the background of the city folder, or tiles that the settings name. */
 
-import type { ExpressionSpecification, LayerSpecification, SourceSpecification } from "maplibre-gl";
+import type { ExpressionSpecification, LayerSpecification, SourceSpecification, StyleSpecification } from "maplibre-gl";
 import type { PageSettings } from "../app/settings";
 import type { MapColours, Scheme } from "./mapColours";
+import { isStyleAddress, styledTiles } from "./tileStyle";
 
 const BACKGROUND = "background";
 const TILES = "tiles";
@@ -11,21 +12,27 @@ const FONT = ["sans-serif"];
 export interface BackgroundStyle {
   readonly sources: Readonly<Record<string, SourceSpecification>>;
   readonly layers: readonly LayerSpecification[];
+  /** Whether it has land as well as what lies on it. */
+  readonly hasLand: boolean;
   /** Names of waters and quarters, which yield to those of places. */
   readonly labels: readonly LayerSpecification[];
 }
 
-/** Returns the background of the settings; tiles come before the background of the folder. */
-export function backgroundOf(settings: PageSettings, scheme: Scheme, colours: MapColours): BackgroundStyle {
+/**
+ * Returns the background of the settings; tiles come before the background of the folder. `tileStyle` is the style of
+ * the tiles where the setting names one; without it, since it did not come, the background of the folder is shown.
+ */
+export function backgroundOf(settings: PageSettings, scheme: Scheme, colours: MapColours, tileStyle?: StyleSpecification): BackgroundStyle {
   const { tiles, background, attribution } = settings;
-  if (tiles !== undefined) {
+  if (tileStyle !== undefined) return styledTiles(tileStyle, scheme, colours, attribution);
+  if (tiles !== undefined && !isStyleAddress(tiles)) {
     const source = tileSource(tiles, attribution);
     const layers = source.type === "vector" ? vectorLayers(colours) : [rasterLayer(scheme)];
-    return { sources: { [TILES]: source }, layers, labels: [] };
+    return { sources: { [TILES]: source }, layers, hasLand: true, labels: [] };
   }
-  if (background === undefined) return { sources: {}, layers: [], labels: [] };
+  if (background === undefined) return { sources: {}, layers: [], hasLand: false, labels: [] };
   const data = new URL(background, document.baseURI).href;
-  return { sources: { [BACKGROUND]: { type: "geojson", data, attribution } }, layers: folderLayers(colours), labels: folderLabels(colours) };
+  return { sources: { [BACKGROUND]: { type: "geojson", data, attribution } }, layers: folderLayers(colours), hasLand: false, labels: folderLabels(colours) };
 }
 
 /** Returns the source of a template: raster tiles, the same from a WMTS, or vector tiles by their suffix or format. */

@@ -9,6 +9,7 @@ import {
   setWorkerUrl,
   type MapGeoJSONFeature,
   type MapMouseEvent,
+  type StyleSpecification,
 } from "maplibre-gl";
 import "maplibre-gl/dist/maplibre-gl.css";
 import workerUrl from "virtual:map-worker";
@@ -22,6 +23,7 @@ import { alarmFeatures, cityFeatures, lookOf, type CityFeatures } from "./mapFea
 import { EDGE, fitPadding, type Size } from "./mapFit";
 import { IMAGES, imageOf } from "./mapImages";
 import { CHOICE_LAYERS, styleFor } from "./mapStyle";
+import { fetchTileStyle, isStyleAddress } from "./tileStyle";
 import { ALARM_LAYER, CLUSTER_LAYER } from "./siteLayers";
 import { ALARM_SOURCE, CHOSEN_SOURCE, SHAPE_SOURCE, SITE_SOURCE } from "./styleExpressions";
 import type { ValueClasses } from "./valueClasses";
@@ -51,6 +53,41 @@ export interface MapPlace {
   readonly zoom: number;
 }
 
+export interface MapOptions {
+  readonly settings: PageSettings;
+  /** The style of the tiles, where the settings name one and it came. */
+  readonly tileStyle: StyleSpecification | undefined;
+  readonly listener: MapListener;
+  /** Where it begins; without one it shows the places with sensors as soon as it has them. */
+  readonly place?: MapPlace | undefined;
+  /** Returns how much of its lower left corner the legend takes. */
+  readonly legend?: () => Size | undefined;
+}
+
+const WORKER = new URL(workerUrl, document.baseURI).href;
+
+/**
+ * Fetches what the map needs before it begins: its worker, which the browser then keeps, and the style of the tiles.
+ * Rejects with an `Error` if the worker does not come: without one a map never draws anything, and does not say so.
+ */
+export async function fetchForMap(settings: PageSettings): Promise<StyleSpecification | undefined> {
+  const [tileStyle, worker] = await Promise.all([tileStyleOf(settings), fetch(WORKER)]);
+  if (!worker.ok) throw new Error(`the worker of the map, ${WORKER}, was answered with ${worker.status}`);
+  await worker.arrayBuffer();
+  return tileStyle;
+}
+
+async function tileStyleOf({ tiles }: PageSettings): Promise<StyleSpecification | undefined> {
+  if (tiles === undefined || !isStyleAddress(tiles)) return undefined;
+  try {
+    return await fetchTileStyle(tiles);
+  } catch (reason) {
+    // Another server: the map is of use without it.
+    console.error(reason);
+    return undefined;
+  }
+}
+
 /** A pulse fades in these steps. */
 const PULSE_STEPS = [1, 0.6, 0.2];
 const PULSE_STEP_MS = 200;
@@ -62,6 +99,7 @@ const NAMED_CLUSTERS_MAX = 50;
 export class CityMap {
   readonly #map: MapLibre;
   readonly #settings: PageSettings;
+  readonly #tileStyle: StyleSpecification | undefined;
   readonly #pulses = new Map<string, number>();
   readonly #stop: () => void;
   readonly #legend: () => Size | undefined;
@@ -84,24 +122,15 @@ export class CityMap {
   /** Whether it fits the whole city again when its size changes: until the reader has touched it. */
   #keepsFit: boolean;
 
-  /**
-   * `place` is where it begins; without one it shows the places with sensors as soon as it has them. `legend` returns
-   * how much of its lower left corner the legend takes.
-   */
-  constructor(
-    container: HTMLElement,
-    settings: PageSettings,
-    place: MapPlace | undefined,
-    listener: MapListener,
-    legend: () => Size | undefined = () => undefined,
-  ) {
-    setWorkerUrl(new URL(workerUrl, document.baseURI).href);
+  constructor(container: HTMLElement, { settings, tileStyle, place, listener, legend = () => undefined }: MapOptions) {
+    setWorkerUrl(WORKER);
     const dark = matchMedia("(prefers-color-scheme: dark)");
     this.#settings = settings;
+    this.#tileStyle = tileStyle;
     this.#scheme = dark.matches ? "dark" : "light";
     this.#map = new MapLibre({
       container,
-      style: styleFor(this.#scheme, settings),
+      style: styleFor(this.#scheme, settings, tileStyle),
       attributionControl: false,
       dragRotate: false,
       pitchWithRotate: false,
@@ -338,7 +367,7 @@ export class CityMap {
 
   #repaint(scheme: Scheme): void {
     this.#scheme = scheme;
-    this.#map.setStyle(styleFor(scheme, this.#settings), { diff: false });
+    this.#map.setStyle(styleFor(scheme, this.#settings, this.#tileStyle), { diff: false });
   }
 
   #setState(id: string, state: Record<string, number>): void {

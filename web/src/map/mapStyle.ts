@@ -17,10 +17,10 @@ export const CHOICE_LAYERS = [ALARM_LAYER, "chosen-site", "site", CLUSTER_LAYER,
 
 const EMPTY = { type: "geojson" as const, data: { type: "FeatureCollection" as const, features: [] } };
 
-/** Returns the whole style for a light or a dark screen. */
-export function styleFor(scheme: Scheme, settings: PageSettings): StyleSpecification {
+/** Returns the whole style for a light or a dark screen, with the style of the tiles where they have one. */
+export function styleFor(scheme: Scheme, settings: PageSettings, tileStyle?: StyleSpecification): StyleSpecification {
   const colours = MAP_COLOURS[scheme];
-  const background = backgroundOf(settings, scheme, colours);
+  const background = backgroundOf(settings, scheme, colours, tileStyle);
   const isBare = background.layers.length === 0;
   return {
     version: 8,
@@ -40,7 +40,7 @@ export function styleFor(scheme: Scheme, settings: PageSettings): StyleSpecifica
     },
     layers: [
       { id: "beyond", type: "background", paint: { "background-color": colours.beyond } },
-      ...(settings.tiles === undefined ? [landLayer(colours)] : []),
+      ...(background.hasLand ? [] : [landLayer(colours)]),
       ...(isBare ? groundLayers(colours) : background.layers),
       ...borderLayers(colours),
       ...areaLayers(colours),
