@@ -59,15 +59,12 @@ def page(*, minutes: float, entities: int, rate: int, quick: bool) -> None:
     total = {kind: sum(one[kind] for one in weights.values()) for kind in ("plain", "sent")}
     print(f"built files: {len(weights)}, {total['plain']:,} bytes, as sent {total['sent']:,}")
     city = BenchCity(datastreams=entities, each=1)
+    loads: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    with BenchSystem(options=["--simulate"]) as system, running_chromium() as chromium:
+        loads["Alkmaar"] = _measure_loads(chromium, f"http://{HOST}:{system.ports['http']}", "Alkmaar")
     with BenchSystem(city=city.model()) as system, running_chromium() as chromium:
         base = f"http://{HOST}:{system.ports['http']}"
-        loads = {name: [_members(one) for one in measure_load(chromium, base, name)] for name in PAGES}
-        print(f"over a line of {BITS_A_SECOND / 1e6} Mbit/s and {LATENCY_MS} ms:")
-        for name, reached in loads.items():
-            steps = ", ".join(
-                f"{one['what']} after {one['afterS']} s and {one['sentBytes']:,} bytes" for one in reached
-            )
-            print(f"  {name}: {steps}")
+        loads[f"{entities:,} entities"] = _measure_loads(chromium, base, f"{entities:,} entities")
         seconds = (QUICK_MINUTES if quick else minutes) * 60
         samples, usage, late = _storm(system, chromium, city, base, rate=rate, seconds=seconds)
         machine = describe_machine(system.data_dir)
@@ -112,6 +109,18 @@ def file_weights(folder: Path) -> Iterator[tuple[str, Mapping[str, int]]]:
         copy = path.with_name(f"{path.name}.br")
         sent = copy.stat().st_size if copy.is_file() else plain
         yield path.relative_to(folder).as_posix(), {"plain": plain, "sent": sent}
+
+
+def _measure_loads(chromium: Chromium, base: str, city: str) -> dict[str, list[dict[str, Any]]]:
+    """Load each page of a city over the slow line and print when it showed what."""
+    loads = {name: [_members(one) for one in measure_load(chromium, base, name)] for name in PAGES}
+    print(f"{city}, over a line of {BITS_A_SECOND / 1e6} Mbit/s and {LATENCY_MS} ms:")
+    for name, reached in loads.items():
+        steps = ", ".join(
+            f"{one['what']} after {one['afterS']} s and {one['sentBytes']:,} bytes" for one in reached
+        )
+        print(f"  {name}: {steps}")
+    return loads
 
 
 def _storm(

@@ -26,6 +26,12 @@ def test_the_wall_is_readable_from_afar_and_does_not_grow(
         assert row.evaluate("one => parseFloat(getComputedStyle(one).fontSize)") >= 40
         expect(page.get_by_test_id("stream")).to_have_text("Live")
         expect(page.locator(".wall button")).to_have_count(0)
+        # The map is as large, and as sharp.
+        assert (
+            page.locator("#map").evaluate("one => one.getBoundingClientRect().width / one.clientWidth") > 2.5
+        )
+        sizes = page.locator("#map canvas").evaluate("one => [one.width, one.getBoundingClientRect().width]")
+        assert sizes[0] == pytest.approx(sizes[1], rel=0.01)
         opened.keep_picture("wall")
         elements = "document.querySelectorAll('.wall *').length"
         before = page.evaluate(elements)

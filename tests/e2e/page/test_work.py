@@ -9,7 +9,13 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.page.browser import SCHEMES, SIZES, WAIT_MS, Chromium, OpenPage, Scheme
-from tests.e2e.page.devices import NOISY_PLACE, publish_noise, publish_values, rules_in_force
+from tests.e2e.page.devices import (
+    NOISE_SENSOR,
+    NOISY_PLACE,
+    publish_noise,
+    publish_values,
+    rules_in_force,
+)
 from tests.e2e.page.test_barriers import look
 from tests.e2e.test_path import new_key
 from tests.support.processes.running_system import RunningSystem
@@ -212,6 +218,23 @@ def test_the_ledger_and_the_city_folder_can_be_read(
             page.get_by_role("button", name="Export").click()
         assert download.value.suggested_filename.endswith(".zip")
         opened.keep_picture("work-city")
+
+
+def test_where_a_value_comes_from_is_read_down_to_the_message(
+    running_system: RunningSystem, chromium: Chromium
+) -> None:
+    publish_noise(running_system, 63.5)
+    with chromium.opened(running_system.http) as opened:
+        opened.sign_in(running_system.operator_key)
+        page = open_part(opened, running_system, "provenance")
+        page.get_by_label("Place", exact=True).fill("Overdie")
+        page.get_by_label("Value", exact=True).select_option(label="Noise level")
+        page.get_by_role("button", name="Show the origin").click()
+        expect(page).to_have_url(re.compile(f"of={re.escape(NOISY_PLACE)}"))
+        measured = page.locator(f"[data-provenance] [data-observation={NOISE_SENSOR}]").first
+        expect(measured).to_contain_text("63.5", timeout=WAIT_MS)
+        expect(measured.get_by_test_id("payload")).to_contain_text(re.compile(r'"noise_level": 63\.5\b'))
+        opened.keep_picture("work-provenance")
 
 
 def test_what_one_may_not_do_is_absent_or_explained(

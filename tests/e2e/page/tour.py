@@ -33,7 +33,8 @@ def _choose_place(page: Page) -> None:
 
 def _choose_alarm(page: Page) -> None:
     page.locator("[data-alarm]").first.click()
-    expect(page.locator("[data-shown]")).to_be_visible(timeout=WAIT_MS)
+    # The chart of its window is drawn.
+    expect(page.locator("[data-shown] [data-low]")).to_be_visible(timeout=WAIT_MS)
 
 
 def _stay(_: Page) -> None:
@@ -46,7 +47,7 @@ STOPS: Mapping[str, tuple[str, tuple[int, int], Callable[[Page], None]]] = Mappi
         "place": ("/?q=overdie", SIZES["desk"], _choose_place),
         "alarms": ("/?view=alarms", SIZES["desk"], _stay),
         "alarm": ("/?view=alarms", SIZES["desk"], _choose_alarm),
-        "wall": ("/?view=wall", (3840, 2160), _stay),
+        "wall": ("/?view=wall", SIZES["wall"], _stay),
         "public": ("/openbaar?lang=en", SIZES["desk"], _stay),
         "public-place": ("/openbaar?lang=en", SIZES["phone"], _choose_place),
         "public-indicators": ("/openbaar?lang=en&part=indicators", SIZES["desk"], _stay),

@@ -195,6 +195,14 @@ export class CityMap {
     this.#drawAlarms();
   }
 
+  /** Draws as many pixels as a container that the page shows so many times larger needs, and fits it again. */
+  enlarge(scale: number): void {
+    const ratio = devicePixelRatio * scale;
+    if (this.#map.getPixelRatio() === ratio) return;
+    this.#map.setPixelRatio(ratio);
+    this.#map.resize();
+  }
+
   /** Fits the map to the places with sensors, once there are any and the map has a size. */
   #fit(): void {
     const shown = this.#appearances.filter(({ entity, theme }) => theme !== undefined || entity.themes.length > 0);
