@@ -157,3 +157,23 @@ def test_each_state_of_the_duty_page_is_without_barriers(
         expect(page.get_by_text("Open de link in uw bericht")).to_be_visible()
         found += look(opened, f"duty-empty-{scheme}-{size}")
         assert found == []
+
+
+def test_the_next_shift_reads_what_stands_and_who_was_told(
+    alerted_system: tuple[RunningSystem, str], chromium: Chromium
+) -> None:
+    system, _ = alerted_system
+    with chromium.opened(f"{system.http}/?view=work&part=handover") as opened:
+        page = opened.page
+        opened.wait_until_live(with_map=False)
+        opened.sign_in(system.operator_key)
+        sheet = page.get_by_test_id("hand-over")
+        expect(sheet).to_contain_text("Water rises fast", timeout=WAIT_MS)
+        expect(sheet).to_contain_text("High water")
+        expect(sheet.get_by_role("textbox")).to_have_count(1)
+        opened.keep_picture("work-handover")
+        page.get_by_role("link", name="Messages").click()
+        message = page.locator("tr[data-message]").first
+        expect(message).to_have_attribute("data-outcome", "sent", timeout=WAIT_MS)
+        expect(message).to_contain_text("duty officer water")
+        opened.keep_picture("work-messages")
